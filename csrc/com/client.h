@@ -1,0 +1,134 @@
+/* IDebugClient: sessions. The vtable of IDebugClient5, of which every older version is a prefix.
+ *
+ * Slot order: Microsoft's dbgeng.h as documented in MicrosoftDocs/windows-driver-docs-ddi
+ * (wdk-ddi-src/content/dbgeng) and mingw-w64's public domain dbgeng.h, which agree slot for slot.
+ * Only the methods that the project calls or implements are typed.
+ */
+#ifndef PYDBGWRITE_COM_CLIENT_H
+#define PYDBGWRITE_COM_CLIENT_H
+
+#include "types.h"
+
+typedef struct IDebugClient5 IDebugClient5;
+
+typedef struct IDebugClient5Vtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)
+    (IDebugClient5 *This, const GUID *InterfaceId, void **Interface);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugClient5 *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IDebugClient5 *This);
+    com_untyped_slot AttachKernel;
+    com_untyped_slot GetKernelConnectionOptions;
+    com_untyped_slot SetKernelConnectionOptions;
+    com_untyped_slot StartProcessServer;
+    com_untyped_slot ConnectProcessServer;
+    com_untyped_slot DisconnectProcessServer;
+    com_untyped_slot GetRunningProcessSystemIds;
+    com_untyped_slot GetRunningProcessSystemIdByExecutableName;
+    com_untyped_slot GetRunningProcessDescription;
+    HRESULT(STDMETHODCALLTYPE *AttachProcess)
+    (IDebugClient5 *This, ULONG64 Server, ULONG ProcessId, ULONG AttachFlags);
+    com_untyped_slot CreateProcess;
+    com_untyped_slot CreateProcessAndAttach;
+    com_untyped_slot GetProcessOptions;
+    com_untyped_slot AddProcessOptions;
+    com_untyped_slot RemoveProcessOptions;
+    com_untyped_slot SetProcessOptions;
+    com_untyped_slot OpenDumpFile;
+    com_untyped_slot WriteDumpFile;
+    HRESULT(STDMETHODCALLTYPE *ConnectSession)
+    (IDebugClient5 *This, ULONG Flags, ULONG HistoryLimit);
+    com_untyped_slot StartServer;
+    com_untyped_slot OutputServers;
+    HRESULT(STDMETHODCALLTYPE *TerminateProcesses)(IDebugClient5 *This);
+    HRESULT(STDMETHODCALLTYPE *DetachProcesses)(IDebugClient5 *This);
+    HRESULT(STDMETHODCALLTYPE *EndSession)(IDebugClient5 *This, ULONG Flags);
+    HRESULT(STDMETHODCALLTYPE *GetExitCode)(IDebugClient5 *This, ULONG *Code);
+    com_untyped_slot DispatchCallbacks;
+    com_untyped_slot ExitDispatch;
+    com_untyped_slot CreateClient;
+    com_untyped_slot GetInputCallbacks;
+    com_untyped_slot SetInputCallbacks;
+    com_untyped_slot GetOutputCallbacks;
+    com_untyped_slot SetOutputCallbacks;
+    com_untyped_slot GetOutputMask;
+    com_untyped_slot SetOutputMask;
+    com_untyped_slot GetOtherOutputMask;
+    com_untyped_slot SetOtherOutputMask;
+    com_untyped_slot GetOutputWidth;
+    com_untyped_slot SetOutputWidth;
+    com_untyped_slot GetOutputLinePrefix;
+    com_untyped_slot SetOutputLinePrefix;
+    com_untyped_slot GetIdentity;
+    com_untyped_slot OutputIdentity;
+    com_untyped_slot GetEventCallbacks;
+    com_untyped_slot SetEventCallbacks;
+    com_untyped_slot FlushCallbacks;
+    com_untyped_slot WriteDumpFile2;
+    com_untyped_slot AddDumpInformationFile;
+    com_untyped_slot EndProcessServer;
+    com_untyped_slot WaitForProcessServerEnd;
+    com_untyped_slot IsKernelDebuggerEnabled;
+    com_untyped_slot TerminateCurrentProcess;
+    com_untyped_slot DetachCurrentProcess;
+    com_untyped_slot AbandonCurrentProcess;
+    com_untyped_slot GetRunningProcessSystemIdByExecutableNameWide;
+    com_untyped_slot GetRunningProcessDescriptionWide;
+    com_untyped_slot CreateProcessWide;
+    com_untyped_slot CreateProcessAndAttachWide;
+    com_untyped_slot OpenDumpFileWide;
+    com_untyped_slot WriteDumpFileWide;
+    com_untyped_slot AddDumpInformationFileWide;
+    com_untyped_slot GetNumberDumpFiles;
+    com_untyped_slot GetDumpFile;
+    com_untyped_slot GetDumpFileWide;
+    com_untyped_slot AttachKernelWide;
+    com_untyped_slot GetKernelConnectionOptionsWide;
+    com_untyped_slot SetKernelConnectionOptionsWide;
+    com_untyped_slot StartProcessServerWide;
+    com_untyped_slot ConnectProcessServerWide;
+    com_untyped_slot StartServerWide;
+    com_untyped_slot OutputServersWide;
+    com_untyped_slot GetOutputCallbacksWide;
+    com_untyped_slot SetOutputCallbacksWide;
+    com_untyped_slot GetOutputLinePrefixWide;
+    com_untyped_slot SetOutputLinePrefixWide;
+    com_untyped_slot GetIdentityWide;
+    com_untyped_slot OutputIdentityWide;
+    com_untyped_slot GetEventCallbacksWide;
+    com_untyped_slot SetEventCallbacksWide;
+    com_untyped_slot CreateProcess2;
+    com_untyped_slot CreateProcess2Wide;
+    com_untyped_slot CreateProcessAndAttach2;
+    com_untyped_slot CreateProcessAndAttach2Wide;
+    com_untyped_slot PushOutputLinePrefix;
+    com_untyped_slot PushOutputLinePrefixWide;
+    com_untyped_slot PopOutputLinePrefix;
+    com_untyped_slot GetNumberInputCallbacks;
+    com_untyped_slot GetNumberOutputCallbacks;
+    com_untyped_slot GetNumberEventCallbacks;
+    com_untyped_slot GetQuitLockString;
+    com_untyped_slot SetQuitLockString;
+    com_untyped_slot GetQuitLockStringWide;
+    com_untyped_slot SetQuitLockStringWide;
+} IDebugClient5Vtbl;
+
+struct IDebugClient5 {
+    const IDebugClient5Vtbl *lpVtbl;
+};
+
+_Static_assert(sizeof(IDebugClient5Vtbl) == 95 * sizeof(void *), "IDebugClient5 has 95 slots");
+#define IDEBUGCLIENT5_SLOT(method, slot)                                                           \
+    _Static_assert(offsetof(IDebugClient5Vtbl, method) == (slot) * sizeof(void *),                 \
+                   #method " is slot " #slot)
+IDEBUGCLIENT5_SLOT(QueryInterface, 0);
+IDEBUGCLIENT5_SLOT(AddRef, 1);
+IDEBUGCLIENT5_SLOT(Release, 2);
+IDEBUGCLIENT5_SLOT(AttachProcess, 12);
+IDEBUGCLIENT5_SLOT(ConnectSession, 21);
+IDEBUGCLIENT5_SLOT(TerminateProcesses, 24);
+IDEBUGCLIENT5_SLOT(DetachProcesses, 25);
+IDEBUGCLIENT5_SLOT(EndSession, 26);
+IDEBUGCLIENT5_SLOT(GetExitCode, 27);
+#undef IDEBUGCLIENT5_SLOT
+
+#endif

@@ -1,0 +1,135 @@
+/* IDebugControl: the state of the engine and its target.
+ *
+ * Slot order and sources as in client.h. Only what the project calls or implements is typed.
+ */
+#ifndef PYDBGWRITE_COM_CONTROL_H
+#define PYDBGWRITE_COM_CONTROL_H
+
+#include "types.h"
+
+typedef struct IDebugControl IDebugControl;
+
+typedef struct IDebugControlVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)
+    (IDebugControl *This, const GUID *InterfaceId, void **Interface);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugControl *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IDebugControl *This);
+    com_untyped_slot GetInterrupt;
+    HRESULT(STDMETHODCALLTYPE *SetInterrupt)(IDebugControl *This, ULONG Flags);
+    com_untyped_slot GetInterruptTimeout;
+    com_untyped_slot SetInterruptTimeout;
+    com_untyped_slot GetLogFile;
+    com_untyped_slot OpenLogFile;
+    com_untyped_slot CloseLogFile;
+    com_untyped_slot GetLogMask;
+    com_untyped_slot SetLogMask;
+    com_untyped_slot Input;
+    com_untyped_slot ReturnInput;
+    com_untyped_slot Output;
+    com_untyped_slot OutputVaList;
+    com_untyped_slot ControlledOutput;
+    com_untyped_slot ControlledOutputVaList;
+    com_untyped_slot OutputPrompt;
+    com_untyped_slot OutputPromptVaList;
+    com_untyped_slot GetPromptText;
+    com_untyped_slot OutputCurrentState;
+    com_untyped_slot OutputVersionInformation;
+    com_untyped_slot GetNotifyEventHandle;
+    com_untyped_slot SetNotifyEventHandle;
+    com_untyped_slot Assemble;
+    com_untyped_slot Disassemble;
+    com_untyped_slot GetDisassembleEffectiveOffset;
+    com_untyped_slot OutputDisassembly;
+    com_untyped_slot OutputDisassemblyLines;
+    com_untyped_slot GetNearInstruction;
+    com_untyped_slot GetStackTrace;
+    com_untyped_slot GetReturnOffset;
+    com_untyped_slot OutputStackTrace;
+    HRESULT(STDMETHODCALLTYPE *GetDebuggeeType)
+    (IDebugControl *This, ULONG *Class, ULONG *Qualifier);
+    HRESULT(STDMETHODCALLTYPE *GetActualProcessorType)(IDebugControl *This, ULONG *Type);
+    com_untyped_slot GetExecutingProcessorType;
+    com_untyped_slot GetNumberPossibleExecutingProcessorTypes;
+    com_untyped_slot GetPossibleExecutingProcessorTypes;
+    com_untyped_slot GetNumberProcessors;
+    com_untyped_slot GetSystemVersion;
+    HRESULT(STDMETHODCALLTYPE *GetPageSize)(IDebugControl *This, ULONG *Size);
+    HRESULT(STDMETHODCALLTYPE *IsPointer64Bit)(IDebugControl *This);
+    com_untyped_slot ReadBugCheckData;
+    com_untyped_slot GetNumberSupportedProcessorTypes;
+    com_untyped_slot GetSupportedProcessorTypes;
+    com_untyped_slot GetProcessorTypeNames;
+    HRESULT(STDMETHODCALLTYPE *GetEffectiveProcessorType)(IDebugControl *This, ULONG *Type);
+    HRESULT(STDMETHODCALLTYPE *SetEffectiveProcessorType)(IDebugControl *This, ULONG Type);
+    HRESULT(STDMETHODCALLTYPE *GetExecutionStatus)(IDebugControl *This, ULONG *Status);
+    com_untyped_slot SetExecutionStatus;
+    com_untyped_slot GetCodeLevel;
+    com_untyped_slot SetCodeLevel;
+    com_untyped_slot GetEngineOptions;
+    HRESULT(STDMETHODCALLTYPE *AddEngineOptions)(IDebugControl *This, ULONG Options);
+    com_untyped_slot RemoveEngineOptions;
+    com_untyped_slot SetEngineOptions;
+    com_untyped_slot GetSystemErrorControl;
+    com_untyped_slot SetSystemErrorControl;
+    com_untyped_slot GetTextMacro;
+    com_untyped_slot SetTextMacro;
+    com_untyped_slot GetRadix;
+    com_untyped_slot SetRadix;
+    com_untyped_slot Evaluate;
+    com_untyped_slot CoerceValue;
+    com_untyped_slot CoerceValues;
+    com_untyped_slot Execute;
+    com_untyped_slot ExecuteCommandFile;
+    com_untyped_slot GetNumberBreakpoints;
+    com_untyped_slot GetBreakpointByIndex;
+    com_untyped_slot GetBreakpointById;
+    com_untyped_slot GetBreakpointParameters;
+    com_untyped_slot AddBreakpoint;
+    com_untyped_slot RemoveBreakpoint;
+    com_untyped_slot AddExtension;
+    com_untyped_slot RemoveExtension;
+    com_untyped_slot GetExtensionByPath;
+    com_untyped_slot CallExtension;
+    com_untyped_slot GetExtensionFunction;
+    com_untyped_slot GetWindbgExtensionApis32;
+    com_untyped_slot GetWindbgExtensionApis64;
+    com_untyped_slot GetNumberEventFilters;
+    com_untyped_slot GetEventFilterText;
+    com_untyped_slot GetEventFilterCommand;
+    com_untyped_slot SetEventFilterCommand;
+    com_untyped_slot GetSpecificFilterParameters;
+    com_untyped_slot SetSpecificFilterParameters;
+    com_untyped_slot GetSpecificFilterArgument;
+    com_untyped_slot SetSpecificFilterArgument;
+    com_untyped_slot GetExceptionFilterParameters;
+    com_untyped_slot SetExceptionFilterParameters;
+    com_untyped_slot GetExceptionFilterSecondCommand;
+    com_untyped_slot SetExceptionFilterSecondCommand;
+    HRESULT(STDMETHODCALLTYPE *WaitForEvent)(IDebugControl *This, ULONG Flags, ULONG Timeout);
+    com_untyped_slot GetLastEventInformation;
+} IDebugControlVtbl;
+
+struct IDebugControl {
+    const IDebugControlVtbl *lpVtbl;
+};
+
+_Static_assert(sizeof(IDebugControlVtbl) == 95 * sizeof(void *), "IDebugControl has 95 slots");
+#define IDEBUGCONTROL_SLOT(method, slot)                                                           \
+    _Static_assert(offsetof(IDebugControlVtbl, method) == (slot) * sizeof(void *),                 \
+                   #method " is slot " #slot)
+IDEBUGCONTROL_SLOT(QueryInterface, 0);
+IDEBUGCONTROL_SLOT(AddRef, 1);
+IDEBUGCONTROL_SLOT(Release, 2);
+IDEBUGCONTROL_SLOT(SetInterrupt, 4);
+IDEBUGCONTROL_SLOT(GetDebuggeeType, 34);
+IDEBUGCONTROL_SLOT(GetActualProcessorType, 35);
+IDEBUGCONTROL_SLOT(GetPageSize, 41);
+IDEBUGCONTROL_SLOT(IsPointer64Bit, 42);
+IDEBUGCONTROL_SLOT(GetEffectiveProcessorType, 47);
+IDEBUGCONTROL_SLOT(SetEffectiveProcessorType, 48);
+IDEBUGCONTROL_SLOT(GetExecutionStatus, 49);
+IDEBUGCONTROL_SLOT(AddEngineOptions, 54);
+IDEBUGCONTROL_SLOT(WaitForEvent, 93);
+#undef IDEBUGCONTROL_SLOT
+
+#endif

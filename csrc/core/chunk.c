@@ -1,0 +1,43 @@
+/* The loop around chunks; see chunk.h. */
+#include "chunk.h"
+
+uint64_t core_chunk_first(const core_pace *pace, uint64_t count)
+{
+    uint64_t chunk = count <= pace->first_chunk ? count : pace->first_chunk;
+
+    return pace->most > 0 && chunk > pace->most ? pace->most : chunk;
+}
+
+uint64_t core_chunk_start(const core_pace *pace, uint64_t count, uint64_t chunk)
+{
+    return chunk < count ? pace->now_ns() : 0;
+}
+
+bool core_chunk_next(const core_pace *pace, uint64_t count, uint64_t *chunk, uint64_t *started,
+                     core_error *error)
+{
+    uint64_t left = count - error->done;
+    uint64_t most = pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
+
+    if (*started > 0) {
+        *chunk = core_pace_next(pace, *chunk, pace->now_ns() - *started);
+        if (!pace->step(pace->context, error->done, count)) {
+            error->status = CORE_STOPPED;
+        }
+        *started = pace->now_ns();
+    }
+    if (*chunk > most) {
+        *chunk = most;
+    }
+    if (*chunk > left) {
+        *chunk = left;
+    }
+    return error->status == CORE_OK && left > 0;
+}
+
+void core_engine_error(core_error *error, const char *method, HRESULT hresult)
+{
+    error->status = CORE_ENGINE;
+    error->method = method;
+    error->hresult = hresult;
+}

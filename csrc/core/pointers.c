@@ -1,0 +1,190 @@
+/* Writing and reading pointer arrays by WritePointersVirtual and ReadPointersVirtual. */
+#include "pointers.h"
+
+#include <string.h>
+
+#include "chunk.h"
+#include "read_back.h"
+
+/* Elements copied at a time where the engine can't be given the caller's memory: 32 KiB. */
+#define SCRATCH_POINTERS 4096u
+
+uint32_t core_pointer_size(const core_target *target, core_error *error)
+{
+    HRESULT status = target->control->lpVtbl->IsPointer64Bit(target->control);
+    uint32_t width = 0;
+
+    if (status == S_OK) {
+        width = 8;
+    } else if (status == S_FALSE) {
+        width = 4;
+    } else {
+        core_engine_error(error, "IsPointer64Bit", status);
+    }
+    return width;
+}
+
+bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width)
+{
+    /* The bytes from `address` on are one more than UINT64_MAX - address. */
+    uint64_t room = UINT64_MAX - address;
+
+    return count > 0 && count > room / width + (room % width == width - 1u ? 1u : 0u);
+}
+
+/* One chunk for a 64-bit target, straight from the caller's memory. */
+static HRESULT write_direct(const core_target *target, uint64_t address, const pointer_view *view,
+                            uint64_t from, uint64_t count)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    /* Microsoft's declaration takes Ptrs as [in] but without const. */
+    ULONG64 *pointers = (ULONG64 *)(uintptr_t)pointer_view_at(view, from);
+
+    return spaces->lpVtbl->WritePointersVirtual(spaces, (ULONG)count, address, pointers);
+}
+
+/* One chunk by way of a small buffer: strided input, or a 32-bit target, whose values are checked
+ * once more here since the caller's memory may change while the GIL is released. */
+static core_status write_copied(const core_target *target, uint64_t address,
+                                const pointer_view *view, uint64_t from, uint64_t count,
+                                uint32_t width, bool check, core_error *error)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    uint64_t scratch[SCRATCH_POINTERS];
+    pointer_view copy = {(const unsigned char *)scratch, sizeof(uint64_t), 0};
+    uint64_t done = 0;
+
+    while (error->status == CORE_OK && done < count) {
+        uint64_t run = count - done < SCRATCH_POINTERS ? count - done : SCRATCH_POINTERS;
+        uint64_t wide = run;
+        HRESULT status;
+
+        pointer_view_gather(view, from + done, run, scratch);
+        copy.count = run;
+        if (check) {
+            wide = pointer_view_find_wide(&copy, 0, run);
+        }
+        if (wide < run) {
+            error->status = CORE_POINTER_RANGE;
+            error->index = from + done + wide;
+            error->value = scratch[wide];
+        } else {
+            status = spaces->lpVtbl->WritePointersVirtual(spaces, (ULONG)run,
+                                                          address + done * width, scratch);
+            if (status != S_OK) {
+                core_engine_error(error, "WritePointersVirtual", status);
+            }
+        }
+        if (error->status == CORE_OK) {
+            done += run;
+            error->done += run;
+        }
+    }
+    return error->status;
+}
+
+core_status core_write_pointers(const core_target *target, uint64_t address,
+                                const pointer_view *view, bool truncate, const core_pace *pace,
+                                core_error *error)
+{
+    uint64_t count = view->count;
+    uint64_t chunk = core_chunk_first(pace, count);
+    uint64_t started = 0;
+    uint32_t width = 0;
+    bool direct, more = true;
+
+    memset(error, 0, sizeof *error);
+    error->address = address;
+    error->count = count;
+    width = core_pointer_size(target, error);
+    error->width = width;
+    if (error->status == CORE_OK && core_range_wraps(address, count, width)) {
+        error->status = CORE_WRAPS;
+    }
+    if (error->status == CORE_OK && width == 4 && !truncate) {
+        uint64_t wide = pointer_view_find_wide(view, 0, count);
+
+        if (wide < count) {
+            error->status = CORE_POINTER_RANGE;
+            error->index = wide;
+            pointer_view_gather(view, wide, 1, &error->value);
+            error->known = true; /* nothing was written */
+        }
+    }
+    if (error->status != CORE_OK) {
+        goto done;
+    }
+    direct = width == 8 && pointer_view_is_direct(view);
+    started = core_chunk_start(pace, count, chunk);
+    while (more) {
+        uint64_t from = error->done;
+        uint64_t where = address + from * width;
+
+        if (direct || chunk == 0) {
+            HRESULT status = write_direct(target, where, view, from, chunk);
+
+            if (status == S_OK) {
+                error->done += chunk;
+            } else {
+                core_engine_error(error, "WritePointersVirtual", status);
+            }
+        } else {
+            (void)write_copied(target, where, view, from, chunk, width, width == 4 && !truncate,
+                               error);
+        }
+        more = error->status == CORE_OK && core_chunk_next(pace, count, &chunk, &started, error);
+    }
+    if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) {
+        error->known = core_count_pointers(target, address, view, width, &error->landed);
+    }
+done:
+    return error->status;
+}
+
+core_status core_read_pointers(const core_target *target, uint64_t address, uint64_t count,
+                               uint64_t *to, const core_pace *pace, core_error *error)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    uint64_t chunk = core_chunk_first(pace, count);
+    uint64_t started = 0;
+    uint32_t width = 0;
+    bool more = true;
+
+    memset(error, 0, sizeof *error);
+    error->address = address;
+    error->count = count;
+    width = core_pointer_size(target, error);
+    error->width = width;
+    if (error->status == CORE_OK && core_range_wraps(address, count, width)) {
+        error->status = CORE_WRAPS;
+    }
+    if (error->status != CORE_OK) {
+        goto done;
+    }
+    started = core_chunk_start(pace, count, chunk);
+    while (more) {
+        uint64_t *part = to + error->done;
+        HRESULT status = spaces->lpVtbl->ReadPointersVirtual(spaces, (ULONG)chunk,
+                                                             address + error->done * width, part);
+
+        if (status == S_OK) {
+            /* Microsoft documents sign extension for 32-bit targets, the genuine engine was seen
+             * to zero-extend: one form for all engines. */
+            for (uint64_t i = 0; width == 4 && i < chunk; i++) {
+                part[i] &= UINT32_MAX;
+            }
+            error->done += chunk;
+        } else {
+            core_engine_error(error, "ReadPointersVirtual", status);
+        }
+        more = error->status == CORE_OK && core_chunk_next(pace, count, &chunk, &started, error);
+    }
+    if (error->status == CORE_ENGINE) {
+        uint64_t readable = 0;
+
+        error->known = core_count_readable(target, address, count * width, &readable);
+        error->landed = readable / width;
+    }
+done:
+    return error->status;
+}

@@ -1,0 +1,41 @@
+/* Writing and reading pointer arrays through an engine's own pointer calls.
+ *
+ * Everything here works on interfaces alone: the same code drives Microsoft's engine and the
+ * embedded one. No Python, no operating system.
+ */
+#ifndef PYDBGWRITE_CORE_POINTERS_H
+#define PYDBGWRITE_CORE_POINTERS_H
+
+#include "../com/control.h"
+#include "../com/data_spaces.h"
+#include "error.h"
+#include "pace.h"
+#include "pointer_view.h"
+
+/* The interfaces of one session. */
+typedef struct core_target {
+    IDebugControl *control;
+    IDebugDataSpaces4 *data_spaces;
+} core_target;
+
+/* The target's pointer size now: 8 (IsPointer64Bit says S_OK), 4 (S_FALSE), or 0 and *error. It is
+ * asked again for each request, since the effective processor can change in mid-session. */
+uint32_t core_pointer_size(const core_target *target, core_error *error);
+
+/* Does count * width bytes at address reach past 2^64? */
+bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width);
+
+/* Writes all of `view` to `address` by WritePointersVirtual, the caller's memory itself where the
+ * view is direct and the target has 64-bit pointers. Values that do not fit a 32-bit target are an
+ * error before the engine is entered, unless `truncate`. CORE_OK only when every engine call said
+ * S_OK; after any other answer error->landed is found by reading back. */
+core_status core_write_pointers(const core_target *target, uint64_t address,
+                                const pointer_view *view, bool truncate, const core_pace *pace,
+                                core_error *error);
+
+/* Reads `count` pointers to `to` by ReadPointersVirtual, zero-extended on a 32-bit target. After a
+ * failure error->landed says how many leading ones can be read. */
+core_status core_read_pointers(const core_target *target, uint64_t address, uint64_t count,
+                               uint64_t *to, const core_pace *pace, core_error *error);
+
+#endif

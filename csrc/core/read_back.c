@@ -1,0 +1,123 @@
+/* Counting what landed, by ReadVirtual; see read_back.h. */
+#include "read_back.h"
+
+#include <string.h>
+
+#define BLOCK_BYTES 16384u
+
+/* Reads up to `size` bytes, as many leading ones as can be read, into `to`. An engine may answer a
+ * block that is only partly readable with a short count, or fail it as a whole (Wine's
+ * ReadProcessMemory): then smaller blocks find the edge. False: the target no longer answers. */
+static bool read_leading(const core_target *target, uint64_t address, unsigned char *to, ULONG size,
+                         ULONG *read)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    ULONG step = size;
+    bool answers = true;
+
+    *read = 0;
+    while (answers && *read < size && step > 0) {
+        ULONG wanted = size - *read < step ? size - *read : step;
+        ULONG moved = 0;
+        HRESULT status =
+            spaces->lpVtbl->ReadVirtual(spaces, address + *read, to + *read, wanted, &moved);
+
+        if (status == S_OK && moved > 0 && moved <= wanted) {
+            *read += moved;
+        } else if (status == E_UNEXPECTED) {
+            answers = false;
+        } else {
+            step = wanted / 2;
+        }
+    }
+    return answers;
+}
+
+/* What one element of the view looks like in the target. */
+static void target_form(const pointer_view *view, uint64_t index, uint32_t width,
+                        unsigned char *form)
+{
+    uint64_t value;
+    uint32_t narrow;
+
+    memcpy(&value, pointer_view_at(view, index), sizeof value);
+    if (width == 4) {
+        narrow = (uint32_t)value;
+        memcpy(form, &narrow, sizeof narrow);
+    } else {
+        memcpy(form, &value, sizeof value);
+    }
+}
+
+bool core_count_pointers(const core_target *target, uint64_t address, const pointer_view *view,
+                         uint32_t width, uint64_t *landed)
+{
+    unsigned char block[BLOCK_BYTES];
+    uint64_t in_block = BLOCK_BYTES / width;
+    bool answers = true, more = true;
+
+    *landed = 0;
+    while (answers && more && *landed < view->count) {
+        uint64_t left = view->count - *landed;
+        ULONG wanted = (ULONG)((left < in_block ? left : in_block) * width);
+        ULONG read = 0;
+
+        answers = read_leading(target, address + *landed * width, block, wanted, &read);
+        more = read == wanted;
+        for (ULONG at = 0; answers && at + width <= read; at += width) {
+            unsigned char form[8];
+
+            target_form(view, *landed, width, form);
+            if (memcmp(block + at, form, width) != 0) {
+                more = false;
+                break;
+            }
+            *landed += 1;
+        }
+    }
+    return answers;
+}
+
+bool core_count_bytes(const core_target *target, uint64_t address, const unsigned char *data,
+                      uint64_t size, uint64_t *landed)
+{
+    unsigned char block[BLOCK_BYTES];
+    bool answers = true, more = true;
+
+    *landed = 0;
+    while (answers && more && *landed < size) {
+        uint64_t left = size - *landed;
+        ULONG wanted = left < BLOCK_BYTES ? (ULONG)left : BLOCK_BYTES;
+        ULONG read = 0;
+
+        answers = read_leading(target, address + *landed, block, wanted, &read);
+        more = read == wanted;
+        for (ULONG at = 0; answers && at < read; at++) {
+            if (block[at] != data[*landed]) {
+                more = false;
+                break;
+            }
+            *landed += 1;
+        }
+    }
+    return answers;
+}
+
+bool core_count_readable(const core_target *target, uint64_t address, uint64_t size,
+                         uint64_t *readable)
+{
+    unsigned char block[BLOCK_BYTES];
+    bool answers = true, more = true;
+
+    *readable = 0;
+    while (answers && more && *readable < size) {
+        uint64_t left = size - *readable;
+        ULONG wanted = left < BLOCK_BYTES ? (ULONG)left : BLOCK_BYTES;
+        ULONG read = 0;
+
+        answers = read_leading(target, address + *readable, block, wanted, &read);
+        more = read == wanted;
+        *readable += answers ? read : 0;
+    }
+    return answers;
+}

@@ -1,0 +1,20 @@
+/* After a failure: what does the target hold now? Asked by ReadVirtual, in blocks. */
+#ifndef PYDBGWRITE_CORE_READ_BACK_H
+#define PYDBGWRITE_CORE_READ_BACK_H
+
+#include "pointers.h"
+
+/* How many leading elements of `view` the target holds at `address`. Counting stops at the first
+ * that differs or can't be read. False: the target no longer answers, so nobody knows. */
+bool core_count_pointers(const core_target *target, uint64_t address, const pointer_view *view,
+                         uint32_t width, uint64_t *landed);
+
+/* The same for bytes. */
+bool core_count_bytes(const core_target *target, uint64_t address, const unsigned char *data,
+                      uint64_t size, uint64_t *landed);
+
+/* How many leading bytes of a range can be read. */
+bool core_count_readable(const core_target *target, uint64_t address, uint64_t size,
+                         uint64_t *readable);
+
+#endif

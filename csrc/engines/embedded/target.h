@@ -1,0 +1,51 @@
+/* What the embedded engine asks of the memory behind it: a simulated one or a live Linux process.
+ *
+ * The engine's COM objects (client.c, control.c, data_spaces.c) own one target, give it whole
+ * ranges that do not wrap past 2^64, and translate its answers into Microsoft's contract.
+ */
+#ifndef PYDBGWRITE_EMBEDDED_TARGET_H
+#define PYDBGWRITE_EMBEDDED_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../com/hresult.h"
+#include "../../com/types.h"
+
+typedef struct target target;
+
+typedef struct target_operations {
+    /* S_OK while memory can be read and written; E_UNEXPECTED while it can't: the target runs and
+     * refuses, has gone, or was let go. Cheap: it is asked before every engine call. */
+    HRESULT (*accessible)(target *self);
+
+    /* Move bytes in ascending order up to the first that can't be moved; *moved says how many were.
+     * S_OK only when all were; otherwise the HRESULT says why the byte at address + *moved was
+     * not (E_UNEXPECTED: the target has gone). size is above 0; address + size - 1 does not wrap. */
+    HRESULT (*read)(target *self, uint64_t address, void *data, size_t size, size_t *moved);
+    HRESULT (*write)(target *self, uint64_t address, const void *data, size_t size, size_t *moved);
+
+    /* Describe the run of like pages that holds address (QueryVirtual's contract: a gap is
+     * MEM_FREE, E_NOINTERFACE past the last region). */
+    HRESULT (*query)(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
+
+    /* Let the target go, as it was found. Afterwards accessible() says E_UNEXPECTED.
+     * Both may be called again, and from any thread; then they do nothing and say S_OK. */
+    HRESULT (*detach)(target *self);
+    HRESULT (*terminate)(target *self);
+
+    /* Detach if that has not been done, and free. */
+    void (*destroy)(target *self);
+} target_operations;
+
+struct target {
+    const target_operations *operations;
+    uint32_t pointer_size; /* of the target: 4 or 8 bytes */
+    uint32_t page_size;
+    uint32_t granule;    /* access can change only at multiples of this: the page size of a process,
+                          * 1 for simulated regions of any size */
+    uint32_t process_id; /* 0 where there is no process */
+};
+
+#endif

@@ -1,0 +1,349 @@
+/* Simulated memory as a target: regions of bytes, looked up by address, with injected faults. */
+#include "target_simulated.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory comes in blocks that are allocated when they are first written, so that a region of many
+ * GiB costs no more than what is used of it. Untouched blocks read as zero. */
+#define BLOCK_BYTES    65536u
+#define SIMULATED_PAGE 4096u
+
+typedef struct region {
+    simulated_region place;
+    unsigned char **blocks;
+} region;
+
+typedef struct fault {
+    uint64_t address;
+    uint64_t passes; /* how many more times access works */
+    bool writes;
+    bool reads;
+} fault;
+
+typedef struct simulated_target {
+    target base;
+    region *regions;
+    size_t region_count;
+    size_t last_used; /* the region of the last look-up: patches stay in one place */
+    fault *faults;
+    size_t fault_count;
+    uint64_t transfer_limit;
+    bool running;
+    bool gone;
+} simulated_target;
+
+static simulated_target *simulated_of(target *memory)
+{
+    return (simulated_target *)(void *)memory;
+}
+
+static void free_regions(simulated_target *self)
+{
+    for (size_t i = 0; i < self->region_count; i++) {
+        region *one = &self->regions[i];
+        uint64_t blocks = (one->place.size - 1) / BLOCK_BYTES + 1;
+
+        for (uint64_t b = 0; one->blocks != NULL && b < blocks; b++) {
+            free(one->blocks[b]);
+        }
+        free(one->blocks);
+    }
+    free(self->regions);
+    self->regions = NULL;
+    self->region_count = 0;
+    self->last_used = 0;
+}
+
+/* The index of the first region that ends at or after `address`; region_count if none does. */
+static size_t region_at_or_after(simulated_target *self, uint64_t address)
+{
+    size_t low = 0, high = self->region_count;
+
+    if (self->last_used < self->region_count) {
+        const simulated_region *last = &self->regions[self->last_used].place;
+
+        if (address >= last->base && address - last->base < last->size) {
+            low = high = self->last_used;
+        }
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const simulated_region *place = &self->regions[middle].place;
+
+        if (place->base + (place->size - 1) < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    self->last_used = low;
+    return low;
+}
+
+/* The region that holds `address`, or NULL. */
+static region *region_of(simulated_target *self, uint64_t address)
+{
+    size_t index = region_at_or_after(self, address);
+    region *found = NULL;
+
+    if (index < self->region_count && self->regions[index].place.base <= address) {
+        found = &self->regions[index];
+    }
+    return found;
+}
+
+/* How many of `size` bytes from `address` on come before the first fault that strikes now. Counts
+ * down the faults whose byte would be moved. */
+static size_t bytes_before_fault(simulated_target *self, uint64_t address, size_t size, bool write)
+{
+    size_t allowed = size;
+
+    for (size_t i = 0; i < self->fault_count; i++) {
+        fault *one = &self->faults[i];
+        bool concerns = write ? one->writes : one->reads;
+
+        if (concerns && one->address >= address && one->address - address < allowed &&
+            one->passes == 0) {
+            allowed = (size_t)(one->address - address);
+        }
+    }
+    for (size_t i = 0; i < self->fault_count; i++) {
+        fault *one = &self->faults[i];
+        bool concerns = write ? one->writes : one->reads;
+
+        if (concerns && one->address >= address && one->address - address < allowed) {
+            one->passes--;
+        }
+    }
+    return allowed;
+}
+
+static HRESULT simulated_accessible(target *memory)
+{
+    simulated_target *self = simulated_of(memory);
+
+    return self->running || self->gone ? E_UNEXPECTED : S_OK;
+}
+
+/* Moves within one block; gives false when memory for it is short. */
+static bool move_in_block(region *place, uint64_t offset, void *data, size_t size, bool write)
+{
+    unsigned char **block = &place->blocks[offset / BLOCK_BYTES];
+    size_t start = (size_t)(offset % BLOCK_BYTES);
+    bool moved = true;
+
+    if (*block == NULL && write) {
+        *block = calloc(1, BLOCK_BYTES);
+        moved = *block != NULL;
+    }
+    if (moved && write) {
+        memcpy(*block + start, data, size);
+    } else if (moved && *block != NULL) {
+        memcpy(data, *block + start, size);
+    } else if (moved) {
+        memset(data, 0, size);
+    }
+    return moved;
+}
+
+static HRESULT simulated_move(simulated_target *self, uint64_t address, unsigned char *data,
+                              size_t size, size_t *moved, bool write)
+{
+    HRESULT status = simulated_accessible(&self->base);
+    simulated_protection needed = write ? SIMULATED_READ_WRITE : SIMULATED_READ;
+    size_t allowed = size;
+
+    *moved = 0;
+    if (status == S_OK) {
+        /* A transfer limit cuts bulk transfers, never a pointer. */
+        if (self->transfer_limit > 0 && allowed > 8 && allowed > self->transfer_limit) {
+            allowed = (size_t)self->transfer_limit;
+        }
+        allowed = bytes_before_fault(self, address, allowed, write);
+    }
+    while (status == S_OK && *moved < allowed) {
+        region *place = region_of(self, address + *moved);
+        uint64_t offset, run;
+
+        if (place == NULL) {
+            status = write ? HR_INVALID_ADDRESS : HR_READ_FAULT;
+        } else if (place->place.protection < needed) {
+            status = write ? HR_ACCESS_DENIED : HR_READ_FAULT;
+        } else {
+            offset = address + *moved - place->place.base;
+            run = BLOCK_BYTES - offset % BLOCK_BYTES;
+            if (run > place->place.size - offset) {
+                run = place->place.size - offset;
+            }
+            if (run > allowed - *moved) {
+                run = allowed - *moved;
+            }
+            if (move_in_block(place, offset, data + *moved, (size_t)run, write)) {
+                *moved += (size_t)run;
+            } else {
+                status = E_OUTOFMEMORY;
+            }
+        }
+    }
+    if (status == S_OK && *moved < size) {
+        status = write ? HR_WRITE_FAULT : HR_READ_FAULT;
+    }
+    return status;
+}
+
+static HRESULT simulated_read(target *memory, uint64_t address, void *data, size_t size,
+                              size_t *moved)
+{
+    return simulated_move(simulated_of(memory), address, data, size, moved, false);
+}
+
+static HRESULT simulated_write(target *memory, uint64_t address, const void *data, size_t size,
+                               size_t *moved)
+{
+    /* simulated_move only reads from `data` when it writes. */
+    return simulated_move(simulated_of(memory), address, (unsigned char *)(uintptr_t)data, size,
+                          moved, true);
+}
+
+static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
+{
+    static const ULONG protections[] = {PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE};
+    simulated_target *self = simulated_of(memory);
+    size_t index = region_at_or_after(self, address);
+    HRESULT status = S_OK;
+
+    memset(info, 0, sizeof *info);
+    if (index == self->region_count) {
+        status = E_NOINTERFACE; /* past the last region, as the genuine engine answers */
+    } else if (self->regions[index].place.base <= address) {
+        const simulated_region *place = &self->regions[index].place;
+
+        info->BaseAddress = place->base;
+        info->AllocationBase = place->base;
+        info->RegionSize = place->size;
+        info->State = MEM_COMMIT;
+        info->Type = MEM_PRIVATE;
+        info->Protect = protections[place->protection];
+        info->AllocationProtect = info->Protect;
+    } else {
+        uint64_t start = 0;
+
+        if (index > 0) {
+            start = self->regions[index - 1].place.base + self->regions[index - 1].place.size;
+        }
+        info->BaseAddress = start;
+        info->RegionSize = self->regions[index].place.base - start;
+        info->State = MEM_FREE;
+        info->Protect = PAGE_NOACCESS;
+    }
+    return status;
+}
+
+void simulated_vanish(target *memory)
+{
+    simulated_target *self = simulated_of(memory);
+
+    self->gone = true;
+    free_regions(self);
+}
+
+static HRESULT simulated_let_go(target *memory)
+{
+    simulated_vanish(memory);
+    return S_OK;
+}
+
+static void simulated_destroy(target *memory)
+{
+    simulated_target *self = simulated_of(memory);
+
+    free_regions(self);
+    free(self->faults);
+    free(self);
+}
+
+bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads)
+{
+    simulated_target *self = simulated_of(memory);
+    fault *grown = realloc(self->faults, (self->fault_count + 1) * sizeof *grown);
+
+    if (grown != NULL) {
+        self->faults = grown;
+        grown[self->fault_count].address = address;
+        grown[self->fault_count].passes = after;
+        grown[self->fault_count].writes = writes;
+        grown[self->fault_count].reads = reads;
+        self->fault_count++;
+    }
+    return grown != NULL;
+}
+
+void simulated_limit_transfers(target *memory, uint64_t bytes)
+{
+    simulated_of(memory)->transfer_limit = bytes;
+}
+
+void simulated_run(target *memory, bool running)
+{
+    simulated_of(memory)->running = running;
+}
+
+void simulated_clear_faults(target *memory)
+{
+    simulated_target *self = simulated_of(memory);
+
+    free(self->faults);
+    self->faults = NULL;
+    self->fault_count = 0;
+    self->transfer_limit = 0;
+}
+
+static const target_operations simulated_operations = {
+    .accessible = simulated_accessible,
+    .read = simulated_read,
+    .write = simulated_write,
+    .query = simulated_query,
+    .detach = simulated_let_go,
+    .terminate = simulated_let_go,
+    .destroy = simulated_destroy,
+};
+
+target *target_simulated_create(const simulated_region *regions, size_t count,
+                                uint32_t pointer_size)
+{
+    simulated_target *self = calloc(1, sizeof *self);
+    bool complete = self != NULL;
+
+    if (complete && count > 0) {
+        self->regions = calloc(count, sizeof *self->regions);
+        complete = self->regions != NULL;
+    }
+    for (size_t i = 0; complete && i < count; i++) {
+        uint64_t blocks = (regions[i].size - 1) / BLOCK_BYTES + 1;
+
+        self->regions[i].place = regions[i];
+        self->region_count = i + 1;
+        if (blocks <= SIZE_MAX / sizeof(unsigned char *)) {
+            self->regions[i].blocks = calloc((size_t)blocks, sizeof(unsigned char *));
+        }
+        complete = self->regions[i].blocks != NULL;
+    }
+    if (self != NULL && !complete) {
+        free_regions(self);
+        free(self);
+        self = NULL;
+    }
+    if (self != NULL) {
+        self->base.operations = &simulated_operations;
+        self->base.pointer_size = pointer_size;
+        self->base.page_size = SIMULATED_PAGE;
+        self->base.granule = 1;
+    }
+    return self == NULL ? NULL : &self->base;
+}
+
+bool target_is_simulated(const target *memory)
+{
+    return memory->operations == &simulated_operations;
+}

@@ -1,0 +1,248 @@
+"""The parts of the Windows lane: which they are, where they come from, how they are put together.
+
+Everything comes by package name, through pip and apt, as the machine has them configured. Nothing of
+it is ever committed or put into a wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lane_cache import HERE, Cache, LaneError, call, digest_of_files, find_tool
+
+RECIPE = 1  # raise it when a step below changes without a change of names or versions
+PYTHON = "3.11"  # the version that the suite runs on
+GCC = "x86_64-w64-mingw32-gcc"
+DLLTOOL = "x86_64-w64-mingw32-dlltool"
+LD = "x86_64-w64-mingw32-ld"
+APT_PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64")
+
+PANDA3D = "panda3d==1.10.16"  # deploy_libs/ holds the official python3XY.dll and its extensions
+PYKD = "pykd==0.3.4.15"  # holds dbgeng 10.0.15063.400 with its siblings
+DBGENG_FILES = ("dbgeng.dll", "dbghelp.dll", "DbgModel.dll", "msdia140.dll", "srcsrv.dll", "symsrv.dll")
+NUMPY = "numpy==1.26.4"  # numpy 2 needs a C function that Wine 8's ucrtbase lacks
+TEST_PACKAGES = (
+    "pytest==9.2.0",
+    "hypothesis==6.170.15",
+    "click==8.5.1",
+    "rich==15.0.0",
+    "pyelftools==0.33",
+    "colorama==0.4.6",  # pip reads markers for the machine it runs on: so these are named
+)
+PEER_PACKAGES = (
+    "comtypes==1.4.17",
+    "Pybag==2.2.16",
+    "win32more==0.8.1",
+    "capstone==5.0.9",
+    "pywin32==312",
+)
+PRUNED = ("lib-dynload", "site-packages", "test", "idlelib", "turtledemo", "ensurepip", "__pycache__")
+
+
+@dataclass(frozen=True)
+class WindowsPython:
+    """A Windows Python that the lane can make: a version and a width in bits."""
+
+    version: str = PYTHON
+    bits: int = 64
+
+    @property
+    def tag(self) -> str:
+        """The version without its point: 311."""
+        return self.version.replace(".", "")
+
+    @property
+    def platform(self) -> str:
+        """The platform tag of its wheels."""
+        return "win_amd64" if self.bits == 64 else "win32"
+
+    @property
+    def name(self) -> str:
+        """The folder of the cache that holds it."""
+        return f"python-{self.version}" + ("" if self.bits == 64 else "-32")
+
+
+def pip_download(target: Path, python: WindowsPython, *packages: str, deps: bool = False) -> None:
+    """Fetch wheels for a Windows Python by name, as pip is configured here."""
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *("--only-binary=:all:", "--platform", python.platform, "--implementation", "cp"),
+        *("--python-version", python.version, "--abi", f"cp{python.tag}", "--abi", "abi3"),
+        *("--abi", "none", "--dest", target),
+    ]
+    if not deps:
+        command.append("--no-deps")
+    call([*command, *packages], what=f"fetching {', '.join(packages)} with pip")
+
+
+def unpack_wheels(wheels: Path, site: Path) -> None:
+    """Unzip every wheel of a folder into a site-packages folder, as an installer lays it out."""
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+    for data in sorted(site.glob("*.data")):
+        for scheme in ("purelib", "platlib"):
+            if (data / scheme).is_dir():
+                shutil.copytree(data / scheme, site, dirs_exist_ok=True)
+        shutil.rmtree(data)
+
+
+def standard_library(version: str) -> Path:
+    """The standard library of this machine's CPython of that version."""
+    probe = "import sys, sysconfig; print(sys.version_info[:2], sysconfig.get_path('stdlib'))"
+    wanted = tuple(int(part) for part in version.split("."))
+    candidates = [sys.executable] if sys.version_info[:2] == wanted else []
+    named = shutil.which(f"python{version}")
+    candidates += [named] if named else []
+    for candidate in candidates:
+        # A pyenv shim works only for a version that is asked for; other interpreters ignore this.
+        done = subprocess.run(
+            [candidate, "-I", "-c", probe],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYENV_VERSION": version},
+            check=False,
+        )
+        found, _, folder = done.stdout.strip().rpartition(") ")
+        if done.returncode == 0 and found == str(wanted)[:-1] and Path(folder).is_dir():
+            return Path(folder)
+    raise LaneError(
+        f"a Windows Python {version} needs the standard library of a CPython {version} of this"
+        f" machine, and no working python{version} is on PATH (the lane itself runs on"
+        f" {sys.version.split()[0]}). Install CPython {version}, so that python{version} starts it."
+    )
+
+
+def _copy_library(source: Path, target: Path) -> None:
+    """Copy a standard library, less what belongs to the machine it comes from."""
+
+    def ignore(folder: str, names: list[str]) -> list[str]:
+        top = Path(folder) == source
+        return [
+            name
+            for name in names
+            if name == "__pycache__"
+            or (top and (name in PRUNED or name.startswith(("config-", "_sysconfigdata"))))
+        ]
+
+    shutil.copytree(source, target, ignore=ignore)
+    # python311.dll 3.11.9 calls this on the class; the library of an earlier 3.11 has a method.
+    metadata = target / "importlib" / "metadata" / "__init__.py"
+    text = metadata.read_text(encoding="utf-8")
+    text = re.sub(
+        r"(?<!@classmethod\n)    def invalidate_caches\(cls",
+        "    @classmethod\n    def invalidate_caches(cls",
+        text,
+    )
+    metadata.write_text(text, encoding="utf-8")
+    shutil.copy(HERE / "sitecustomize.py", target / "sitecustomize.py")
+
+
+def _make_program(folder: Path, python: WindowsPython) -> None:
+    """Compile and link python.exe, for either width, with the 64-bit cross compiler."""
+    wide = python.bits == 64
+    suffixes = ("", "", "") if wide else ("@4", "@0", "@8")
+    exit_process, command_line, to_arguments = suffixes
+    imports = {
+        f"python{python.tag}": ["Py_Main"],
+        "kernel32": [f"ExitProcess{exit_process}", f"GetCommandLineW{command_line}"],
+        "shell32": [f"CommandLineToArgvW{to_arguments}"],
+    }
+    scratch = folder / "make"
+    scratch.mkdir()
+    machine = [] if wide else ["-m", "i386", "--as-flags=--32", "--kill-at"]
+    libraries: list[Path] = []
+    for library, names in imports.items():
+        definition = scratch / f"{library}.def"
+        definition.write_text("\n".join([f"LIBRARY {library}.dll", "EXPORTS", *names]) + "\n")
+        archive = scratch / f"lib{library}.a"
+        command = [find_tool(DLLTOOL, APT_PACKAGES[2]), *machine, "-d", definition, "-l", archive]
+        call(command, what="making an import library")
+        libraries.append(archive)
+    object_file = scratch / "python_main.o"
+    flags = ["-m64" if wide else "-m32", "-O2", "-Wall", "-Wextra", "-Wmissing-prototypes"]
+    source = HERE / "python_main.c"
+    gcc = find_tool(GCC, APT_PACKAGES[2])
+    call([gcc, *flags, "-Werror", "-c", source, "-o", object_file], what="compiling python.exe")
+    layout = ["-e", "start"] if wide else ["-m", "i386pe", "-e", "_start", "-T"]
+    if not wide:
+        layout.append(str(HERE / "python_main.ld"))
+    target = folder / "python.exe"
+    linker = find_tool(LD, APT_PACKAGES[2])
+    command = [linker, *layout, "--subsystem", "console", object_file, *libraries, "-o", target]
+    call(command, what="linking python.exe")
+    shutil.rmtree(scratch)
+
+
+def _packages(python: WindowsPython) -> tuple[str, ...]:
+    """The test packages that a version can have: numpy 1.26 ends with Python 3.12."""
+    return TEST_PACKAGES + ((NUMPY,) if python.version in ("3.11", "3.12") else ())
+
+
+def windows_python(cache: Cache, python: WindowsPython) -> Path:
+    """A Windows CPython with its standard library and the test packages."""
+    library = standard_library(python.version)
+    own = [HERE / name for name in ("python_main.c", "python_main.ld", "sitecustomize.py")]
+    recipe = [RECIPE, PANDA3D, _packages(python), python.name, str(library), digest_of_files(own)]
+
+    def make(folder: Path) -> None:
+        download = folder / "download"
+        pip_download(download, python, PANDA3D)
+        extensions = folder / "DLLs"
+        extensions.mkdir()
+        with zipfile.ZipFile(next(download.glob("*.whl"))) as archive:
+            for member in archive.namelist():
+                place, _, name = member.rpartition("/")
+                if place != "deploy_libs" or name.startswith(("api-ms-", "tcl", "tk", "_test")):
+                    continue
+                if name.endswith(f"t-{python.platform}.pyd"):  # the free-threaded build's
+                    continue
+                beside = name.lower().startswith(("python3", "vcruntime"))
+                (folder if beside else extensions).joinpath(name).write_bytes(archive.read(member))
+        if not (folder / f"python{python.tag}.dll").is_file():
+            raise LaneError(f"{PANDA3D} for {python.platform} holds no python{python.tag}.dll")
+        shutil.rmtree(download)
+        _make_program(folder, python)
+        _copy_library(library, folder / "Lib")
+        site = folder / "Lib" / "site-packages"
+        site.mkdir()
+        if python.bits == 64:
+            pip_download(download, python, *_packages(python), deps=True)
+            unpack_wheels(download, site)
+            shutil.rmtree(download)
+
+    return cache.part(python.name, recipe, make)
+
+
+def genuine_engine(cache: Cache) -> Path:
+    """Microsoft's dbgeng.dll and what it needs, in one folder."""
+
+    def make(folder: Path) -> None:
+        download = folder / "download"
+        pip_download(download, WindowsPython("3.9"), PYKD)
+        with zipfile.ZipFile(next(download.glob("*.whl"))) as archive:
+            for name in DBGENG_FILES:
+                (folder / name).write_bytes(archive.read(f"pykd/{name}"))
+        shutil.rmtree(download)
+
+    return cache.part("dbgeng", [RECIPE, PYKD, DBGENG_FILES], make)
+
+
+def peers(cache: Cache, python: WindowsPython) -> Path:
+    """Other packages that drive dbgeng, as installed from PyPI, in a folder of their own."""
+
+    def make(folder: Path) -> None:
+        download = folder / "download"
+        pip_download(download, python, *PEER_PACKAGES, deps=True)
+        unpack_wheels(download, folder)
+        shutil.rmtree(download)
+
+    return cache.part(f"peers-{python.version}", [RECIPE, PEER_PACKAGES], make)
