@@ -1,8 +1,8 @@
 """The Windows lane's cache folder: parts made once, kept under a stamp of their recipe.
 
-Everything the lane fetches or makes is below `.cache/windows-lane`, which git ignores. Deleting that
-folder is always safe. A part is a folder; it is made beside its place and renamed into it, so that a
-run that was broken off leaves nothing half made.
+Everything the lane fetches or makes is below `.cache/windows-lane`, which git ignores. Deleting
+that folder is always safe. A part is a folder; it is made beside its place and renamed into it, so
+that a run that was broken off leaves nothing half made.
 """
 
 from __future__ import annotations
@@ -113,7 +113,11 @@ class Cache:
         fresh = self.folder / f"{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        make(fresh)
+        try:
+            make(fresh)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         shutil.rmtree(place, ignore_errors=True)
         fresh.rename(place)
         stamp.write_text(key)

@@ -1,7 +1,7 @@
 """The parts of the Windows lane: which they are, where they come from, how they are put together.
 
-Everything comes by package name, through pip and apt, as the machine has them configured. Nothing of
-it is ever committed or put into a wheel.
+Everything comes by package name, through pip and apt, as the machine has them configured. Nothing
+of it is ever committed or put into a wheel.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lane_cache import HERE, Cache, LaneError, call, digest_of_files, find_tool
+from lane_cache import HERE, Cache, LaneError, call, digest_of_files
+from lane_toolchain import SOURCES, compiler, forwarding_dll, python_program
 
-RECIPE = 1  # raise it when a step below changes without a change of names or versions
+RECIPE = 1  # raise it when a step changes without a change of names or versions
 PYTHON = "3.11"  # the version that the suite runs on
-GCC = "x86_64-w64-mingw32-gcc"
-DLLTOOL = "x86_64-w64-mingw32-dlltool"
-LD = "x86_64-w64-mingw32-ld"
-APT_PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64")
 
 PANDA3D = "panda3d==1.10.16"  # deploy_libs/ holds the official python3XY.dll and its extensions
 PYKD = "pykd==0.3.4.15"  # holds dbgeng 10.0.15063.400 with its siblings
-DBGENG_FILES = ("dbgeng.dll", "dbghelp.dll", "DbgModel.dll", "msdia140.dll", "srcsrv.dll", "symsrv.dll")
+DBGENG_FILES = (
+    "dbgeng.dll",
+    "dbghelp.dll",
+    "DbgModel.dll",
+    "msdia140.dll",
+    "srcsrv.dll",
+    "symsrv.dll",
+)
 NUMPY = "numpy==1.26.4"  # numpy 2 needs a C function that Wine 8's ucrtbase lacks
 TEST_PACKAGES = (
     "pytest==9.2.0",
@@ -43,7 +47,15 @@ PEER_PACKAGES = (
     "capstone==5.0.9",
     "pywin32==312",
 )
-PRUNED = ("lib-dynload", "site-packages", "test", "idlelib", "turtledemo", "ensurepip", "__pycache__")
+PRUNED = (
+    "lib-dynload",
+    "site-packages",
+    "test",
+    "idlelib",
+    "turtledemo",
+    "ensurepip",
+    "__pycache__",
+)
 
 
 @dataclass(frozen=True)
@@ -146,42 +158,6 @@ def _copy_library(source: Path, target: Path) -> None:
     shutil.copy(HERE / "sitecustomize.py", target / "sitecustomize.py")
 
 
-def _make_program(folder: Path, python: WindowsPython) -> None:
-    """Compile and link python.exe, for either width, with the 64-bit cross compiler."""
-    wide = python.bits == 64
-    suffixes = ("", "", "") if wide else ("@4", "@0", "@8")
-    exit_process, command_line, to_arguments = suffixes
-    imports = {
-        f"python{python.tag}": ["Py_Main"],
-        "kernel32": [f"ExitProcess{exit_process}", f"GetCommandLineW{command_line}"],
-        "shell32": [f"CommandLineToArgvW{to_arguments}"],
-    }
-    scratch = folder / "make"
-    scratch.mkdir()
-    machine = [] if wide else ["-m", "i386", "--as-flags=--32", "--kill-at"]
-    libraries: list[Path] = []
-    for library, names in imports.items():
-        definition = scratch / f"{library}.def"
-        definition.write_text("\n".join([f"LIBRARY {library}.dll", "EXPORTS", *names]) + "\n")
-        archive = scratch / f"lib{library}.a"
-        command = [find_tool(DLLTOOL, APT_PACKAGES[2]), *machine, "-d", definition, "-l", archive]
-        call(command, what="making an import library")
-        libraries.append(archive)
-    object_file = scratch / "python_main.o"
-    flags = ["-m64" if wide else "-m32", "-O2", "-Wall", "-Wextra", "-Wmissing-prototypes"]
-    source = HERE / "python_main.c"
-    gcc = find_tool(GCC, APT_PACKAGES[2])
-    call([gcc, *flags, "-Werror", "-c", source, "-o", object_file], what="compiling python.exe")
-    layout = ["-e", "start"] if wide else ["-m", "i386pe", "-e", "_start", "-T"]
-    if not wide:
-        layout.append(str(HERE / "python_main.ld"))
-    target = folder / "python.exe"
-    linker = find_tool(LD, APT_PACKAGES[2])
-    command = [linker, *layout, "--subsystem", "console", object_file, *libraries, "-o", target]
-    call(command, what="linking python.exe")
-    shutil.rmtree(scratch)
-
-
 def _packages(python: WindowsPython) -> tuple[str, ...]:
     """The test packages that a version can have: numpy 1.26 ends with Python 3.12."""
     return TEST_PACKAGES + ((NUMPY,) if python.version in ("3.11", "3.12") else ())
@@ -190,8 +166,8 @@ def _packages(python: WindowsPython) -> tuple[str, ...]:
 def windows_python(cache: Cache, python: WindowsPython) -> Path:
     """A Windows CPython with its standard library and the test packages."""
     library = standard_library(python.version)
-    own = [HERE / name for name in ("python_main.c", "python_main.ld", "sitecustomize.py")]
-    recipe = [RECIPE, PANDA3D, _packages(python), python.name, str(library), digest_of_files(own)]
+    own = digest_of_files([*SOURCES, HERE / "sitecustomize.py"])
+    recipe = [RECIPE, PANDA3D, _packages(python), python.name, str(library), own, compiler()[1]]
 
     def make(folder: Path) -> None:
         download = folder / "download"
@@ -210,7 +186,9 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
         if not (folder / f"python{python.tag}.dll").is_file():
             raise LaneError(f"{PANDA3D} for {python.platform} holds no python{python.tag}.dll")
         shutil.rmtree(download)
-        _make_program(folder, python)
+        python_program(folder / "python.exe", python.tag, python.bits)
+        if python.bits == 64:
+            forwarding_dll(folder, python.tag)
         _copy_library(library, folder / "Lib")
         site = folder / "Lib" / "site-packages"
         site.mkdir()

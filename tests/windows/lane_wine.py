@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import shutil
@@ -96,12 +97,20 @@ def libraries_32(cache: Cache) -> Path:
             *("-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"),
             *("-o", "APT::Sandbox::User=root"),
         ]
-        call([apt, *options, "--quiet", "update"], what="reading the i386 package lists")
-        call(
-            [apt, *options, "--quiet", "download", f"{LIBWINE_32}={package}"],
-            what=f"fetching {LIBWINE_32}",
-            cwd=folder / "download",
-        )
+        # One list that can't be had (a mirror out of step) matters only if the package is in it.
+        failure = ""
+        try:
+            call([apt, *options, "--quiet", "update"], what="reading the i386 package lists")
+        except LaneError as error:
+            failure = f"\n{error}"
+        try:
+            call(
+                [apt, *options, "--quiet", "download", f"{LIBWINE_32}={package}"],
+                what=f"fetching {LIBWINE_32}",
+                cwd=folder / "download",
+            )
+        except LaneError as error:
+            raise LaneError(f"{error}{failure}") from None
         archive = next((folder / "download").glob("libwine_*_i386.deb"))
         unpacked = folder / "unpacked"
         call(["dpkg-deb", "--extract", archive, unpacked], what=f"unpacking {LIBWINE_32}")
@@ -128,7 +137,7 @@ def prepared(cache: Cache, *, bits_32: bool) -> Wine:
         env["WINEDLLOVERRIDES"] = OVERRIDES.partition(";")[2]
         # Output by pipe: a helper that lives on would otherwise hold the caller's own.
         call([program, "wineboot", "--init"], what="making the Wine prefix", env=env)
-        call([find_tool("wineserver", WINE_PACKAGES), "-k", "-w"], what="ending Wine", env=env)
+        call([find_tool("wineserver", WINE_PACKAGES), "-w"], what="waiting for Wine", env=env)
         if not (folder / "system.reg").is_file() or not (folder / "dosdevices" / "z:").exists():
             raise LaneError("wineboot made no registry or no Z: drive in the new Wine prefix")
         if bits_32 and not (folder / "drive_c/windows/syswow64/cmd.exe").is_file():
@@ -171,14 +180,11 @@ def _standard_input() -> tuple[int | None, bytes]:
 
 def _feed(pipe: BinaryIO, content: bytes) -> None:
     """Write a program's standard input, on a thread; a program that reads no more is no error."""
-    try:
-        with pipe:
-            pipe.write(content)
-    except BrokenPipeError:
-        pass
+    with contextlib.suppress(BrokenPipeError), pipe:
+        pipe.write(content)
 
 
-def _end_leftovers(marker: str, python: Path) -> None:
+def _end_leftovers(marker: str) -> None:
     """End what this run's Python started and left behind, known by a mark in its environment."""
     needle = f"PYDBGWRITE_LANE_RUN={marker}".encode()
     for entry in Path("/proc").iterdir():
@@ -192,10 +198,8 @@ def _end_leftovers(marker: str, python: Path) -> None:
         if marked and b"python.exe" in line.lower():
             shown = line.replace(b"\0", b" ").decode(errors="replace").strip()
             note(f"ending a program that the run left behind: {shown}")
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(int(entry.name), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def run_python(
@@ -236,7 +240,7 @@ def run_python(
         if process.poll() is None:
             process.kill()
         process.wait()
-        _end_leftovers(marker, python)
+        _end_leftovers(marker)
         shutil.rmtree(scratch, ignore_errors=True)
 
 

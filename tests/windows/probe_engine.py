@@ -1,9 +1,9 @@
 """Show what the genuine engine answers: attach to a process and write pointers, by ctypes alone.
 
-Run it in the Windows lane (`python tests/windows/lane.py run tests/windows/probe_engine.py`) or on
-Windows with PYDBGWRITE_DBGENG set to a folder with dbgeng.dll. It needs nothing of this project: when
-it works and the extension does not, the extension is wrong; when it fails, the lane is. Its child is
-this Python, or the program that --python names (a 32-bit one, for instance).
+Run it in the Windows lane (`python tests/windows/lane.py run tests/windows/probe_engine.py`) or
+on Windows with PYDBGWRITE_DBGENG set to a folder with dbgeng.dll. It needs nothing of this project:
+when it works and the extension does not, the extension is wrong; when it fails, the lane is. Its
+child is this Python, or the program that --python names (a 32-bit one, for instance).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
@@ -65,8 +66,6 @@ class Interface:
 
 def guid(text: str) -> Any:
     """The 16 bytes of an interface identifier."""
-    import uuid
-
     return ctypes.create_string_buffer(uuid.UUID(text).bytes_le, 16)
 
 

@@ -121,8 +121,7 @@ static int find_by_text(int maps, text_search *search)
         offset += got;
         kept += (size_t)got;
         text[kept] = '\0';
-        for (line = 0; (end = strchr(text + line, '\n')) != NULL;
-             line = (size_t)(end - text) + 1) {
+        for (line = 0; (end = strchr(text + line, '\n')) != NULL; line = (size_t)(end - text) + 1) {
             *end = '\0';
             if (!parse_line(text + line, search->region)) {
                 return EPROTO;

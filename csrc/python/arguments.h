@@ -1,0 +1,43 @@
+/* Arguments of METH_FASTCALL | METH_KEYWORDS functions, and the integers among them.
+ *
+ * The Limited API has no fast parser with keywords; this one is small, and writing one pointer a
+ * call must not cost more than the system call behind it.
+ */
+#ifndef PYDBGWRITE_PYTHON_ARGUMENTS_H
+#define PYDBGWRITE_PYTHON_ARGUMENTS_H
+
+#include "python.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct call_signature {
+    const char *function;
+    const char *const *names; /* of all parameters, NULL at the end */
+    int required;             /* so many from the front must be given */
+    int positional;           /* so many from the front may be given by place */
+} call_signature;
+
+/* Fills `values` (borrowed; NULL where not given). False: an exception is set. */
+bool arguments_parse(const call_signature *signature, PyObject *const *arguments, Py_ssize_t count,
+                     PyObject *names, PyObject **values);
+
+/* An int (or an object with __index__; no bool) of 0 to 2^64-1. `what` names it in errors. */
+bool arguments_unsigned(PyObject *object, const char *what, uint64_t *value);
+
+/* The same for a number of elements or bytes: at most PY_SSIZE_T_MAX. */
+bool arguments_size(PyObject *object, const char *what, uint64_t *value);
+
+/* The same for a ULONG parameter of the engine: at most 2^32-1. */
+bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
+
+/* Raises OverflowError for an int that is no unsigned 64-bit value; index -1: not in a sequence. */
+void arguments_overflow(const char *what, Py_ssize_t index, PyObject *number);
+
+/* None or absent gives NULL, a callable itself; anything else is a TypeError. */
+bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
+
+/* Truth of an optional argument. */
+bool arguments_flag(PyObject *object, bool otherwise, bool *flag);
+
+#endif

@@ -1,0 +1,138 @@
+/* The raw layer's calls on pointers: exactly one engine call each, on the caller's memory. */
+#include "raw_call.h"
+
+#include <stdlib.h>
+
+#include "../core/chunk.h"
+#include "../core/read_back.h"
+#include "failures.h"
+#include "pointer_input.h"
+
+RAW_METHOD(raw_write_pointers_virtual)
+{
+    static const char *const parameters[] = {"offset", "ptrs", NULL};
+    static const call_signature signature = {"write_pointers_virtual", parameters, 2, 2};
+    raw_call call;
+    PyObject *result = NULL;
+    Py_buffer buffer = {0};
+    uint64_t *converted = NULL;
+    pointer_view view = {NULL, 8, 0};
+    uint64_t offset = 0;
+    core_error error = {0};
+    HRESULT status;
+
+    if (!raw_begin(&call, self, &signature, arguments, count, names, true) ||
+        !arguments_unsigned(call.values[0], "offset", &offset)) {
+        goto done;
+    }
+    if (PyObject_CheckBuffer(call.values[1])) {
+        if (PyObject_GetBuffer(call.values[1], &buffer, PyBUF_RECORDS_RO) < 0) {
+            pointer_input_no_buffer(call.values[1], "ptrs");
+            goto done;
+        }
+        if (!pointer_input_of_buffer(call.values[1], &buffer, "ptrs", &view)) {
+            goto done;
+        }
+    } else {
+        converted = pointer_input_of_iterable(call.session->state, call.values[1], "ptrs", &view);
+        if (converted == NULL) {
+            goto done;
+        }
+    }
+    if (view.count > CORE_MOST_COUNT) {
+        PyErr_SetString(PyExc_OverflowError,
+                        "Count is a ULONG in the engine's call: at most 2**32 - 1 pointers; "
+                        "session.write_pointers() splits longer arrays");
+        goto done;
+    }
+    if (view.count > 0 && !pointer_view_is_direct(&view)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "ptrs must be contiguous and aligned to 8 bytes: it is passed to the "
+                        "engine as it lies; session.write_pointers() takes strided ones");
+        goto done;
+    }
+    raw_leave_python(&call, view.count * 8);
+    status = call.spaces->lpVtbl->WritePointersVirtual(call.spaces, (ULONG)view.count, offset,
+                                                       (ULONG64 *)(uintptr_t)view.first);
+    raw_enter_python(&call);
+    if (status == S_OK) {
+        result = Py_None;
+        Py_INCREF(result);
+    } else {
+        error.width = core_pointer_size(&call.session->target, &error);
+        core_engine_error(&error, "WritePointersVirtual", status);
+        error.address = offset;
+        error.count = view.count;
+        if (error.width != 0) {
+            error.known = core_count_pointers(&call.session->target, offset, &view, error.width,
+                                              &error.landed);
+        }
+        failure_raise(call.session, &error, true);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    free(converted);
+    raw_finish(&call);
+    return result;
+}
+
+RAW_METHOD(raw_read_pointers_virtual)
+{
+    static const char *const parameters[] = {"offset", "count", NULL};
+    static const call_signature signature = {"read_pointers_virtual", parameters, 2, 2};
+    raw_call call;
+    PyObject *array = NULL, *result = NULL;
+    Py_buffer buffer = {0};
+    uint64_t offset = 0;
+    uint32_t wanted = 0;
+    HRESULT status;
+
+    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
+        !arguments_unsigned(call.values[0], "offset", &offset) ||
+        !arguments_ulong(call.values[1], "count", &wanted)) {
+        goto done;
+    }
+    array = PySequence_Repeat(call.session->state->zero_word, (Py_ssize_t)wanted);
+    if (array == NULL || PyObject_GetBuffer(array, &buffer, PyBUF_RECORDS) < 0) {
+        goto done;
+    }
+    raw_leave_python(&call, (uint64_t)wanted * 8);
+    status = call.spaces->lpVtbl->ReadPointersVirtual(call.spaces, wanted, offset, buffer.buf);
+    raw_enter_python(&call);
+    if (status == S_OK) {
+        result = array;
+        array = NULL;
+    } else {
+        failure_raise_call(call.session, "ReadPointersVirtual", status, offset, wanted, false);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    Py_XDECREF(array);
+    raw_finish(&call);
+    return result;
+}
+
+RAW_METHOD(raw_is_pointer_64bit)
+{
+    static const char *const parameters[] = {NULL};
+    static const call_signature signature = {"is_pointer_64bit", parameters, 0, 0};
+    raw_call call;
+    PyObject *result = NULL;
+    core_error error = {0};
+    uint32_t width = 0;
+
+    if (raw_begin(&call, self, &signature, arguments, count, names, false)) {
+        width = core_pointer_size(&call.session->target, &error);
+        if (width != 0) {
+            result = PyBool_FromLong(width == 8);
+        } else {
+            failure_raise(call.session, &error, false);
+        }
+    }
+    raw_finish(&call);
+    return result;
+}

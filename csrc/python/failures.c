@@ -1,0 +1,101 @@
+/* Turning core errors into exceptions; the words are put together in pydbgwrite/_failures.py. */
+#include "failures.h"
+
+#if defined(__linux__)
+#include "../engines/embedded/target_linux.h"
+#endif
+
+static const char *status_name(core_status status)
+{
+    const char *name = "engine";
+
+    if (status == CORE_WRAPS) {
+        name = "wraps";
+    } else if (status == CORE_POINTER_RANGE) {
+        name = "pointer_range";
+    }
+    return name;
+}
+
+/* (protection, state, type) of the page at `address` as QueryVirtual gives them, or None. */
+static PyObject *page_at(const session_object *session, uint64_t address)
+{
+    IDebugDataSpaces4 *spaces = session->target.data_spaces;
+    MEMORY_BASIC_INFORMATION64 page = {0};
+    PyObject *result = NULL;
+
+    if (spaces->lpVtbl->QueryVirtual(spaces, address, &page) == S_OK) {
+        result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
+                               (unsigned long)page.Type);
+    } else {
+        result = Py_None;
+        Py_INCREF(result);
+    }
+    return result;
+}
+
+static bool forcing_forbidden(const session_object *session)
+{
+    bool forbidden = false;
+
+#if defined(__linux__)
+    if (session->process_id != 0) {
+        forbidden = linux_forcing_forbidden(session->memory);
+    }
+#else
+    (void)session;
+#endif
+    return forbidden;
+}
+
+void failure_raise(const session_object *session, const core_error *error, bool writes)
+{
+    uint64_t at = error->address + error->landed * error->width;
+    PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
+
+    page = page_at(session, at);
+    if (error->known) {
+        landed = PyLong_FromUnsignedLongLong(error->landed);
+    } else {
+        landed = Py_None;
+        Py_INCREF(landed);
+    }
+    if (page == NULL || landed == NULL) {
+        goto done;
+    }
+    facts = Py_BuildValue(
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i}", "status",
+        status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult, "method",
+        error->method, "address", (unsigned long long)error->address, "count",
+        (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
+        "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
+        (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
+        (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
+        (int)forcing_forbidden(session));
+    if (facts == NULL) {
+        goto done;
+    }
+    exception = PyObject_CallFunctionObjArgs(session->state->engine_failed, facts, NULL);
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    }
+done:
+    Py_XDECREF(exception);
+    Py_XDECREF(facts);
+    Py_XDECREF(landed);
+    Py_XDECREF(page);
+}
+
+void failure_raise_call(const session_object *session, const char *method, HRESULT hresult,
+                        uint64_t address, uint64_t count, bool writes)
+{
+    core_error error = {0};
+
+    error.status = CORE_ENGINE;
+    error.hresult = hresult;
+    error.method = method;
+    error.address = address;
+    error.count = count;
+    error.width = 1;
+    failure_raise(session, &error, writes);
+}

@@ -1,0 +1,140 @@
+/* The GIL, Ctrl-C and progress during long work; see long_work.h. */
+#include "long_work.h"
+
+#include "failures.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <time.h>
+#endif
+
+/* "About 50 ms, so a slow engine still answers" (docs/design.md). */
+#define CHUNK_NS UINT64_C(50000000)
+
+/* The first chunk, before anything was measured. An embedded engine moves so much in some 50 to
+ * 100 microseconds; a genuine one was seen to take 16 to 255 microseconds a pointer. */
+#define FIRST_BYTES_EMBEDDED 524288u
+#define FIRST_ELEMENTS       64u
+
+static uint64_t now_ns(void)
+{
+#if defined(_WIN32)
+    LARGE_INTEGER ticks, frequency;
+
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    return (uint64_t)((double)ticks.QuadPart * 1e9 / (double)frequency.QuadPart);
+#else
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+#endif
+}
+
+static bool report(long_work *work, uint64_t done, uint64_t total)
+{
+    PyObject *result = NULL;
+    bool good = PyErr_CheckSignals() == 0;
+
+    if (good && work->progress != NULL) {
+        result = PyObject_CallFunction(work->progress, "KK", (unsigned long long)done,
+                                       (unsigned long long)total);
+        good = result != NULL;
+        work->reported = done;
+    }
+    Py_XDECREF(result);
+    return good;
+}
+
+static bool step(void *context, uint64_t done, uint64_t total)
+{
+    long_work *work = context;
+    bool was_released = work->released != NULL;
+
+    if (was_released) {
+        PyEval_RestoreThread(work->released);
+    }
+    work->raised = !report(work, done, total);
+    if (was_released) {
+        work->released = PyEval_SaveThread();
+    }
+    return !work->raised;
+}
+
+void long_work_prepare(long_work *work, const session_object *session, PyObject *progress,
+                       uint32_t width)
+{
+    work->pace.step = step;
+    work->pace.now_ns = now_ns;
+    work->pace.context = work;
+    work->pace.first_chunk = session->embedded ? FIRST_BYTES_EMBEDDED / width : FIRST_ELEMENTS;
+    work->pace.chunk_ns = CHUNK_NS;
+    work->pace.most = 0;
+    work->progress = progress;
+    work->released = NULL;
+    work->reported = UINT64_MAX;
+    work->raised = false;
+}
+
+void long_work_begin(long_work *work, const session_object *session, uint64_t bytes)
+{
+    if (session_releases_gil(session, bytes)) {
+        work->released = PyEval_SaveThread();
+    }
+}
+
+void long_work_end(long_work *work)
+{
+    if (work->released != NULL) {
+        PyEval_RestoreThread(work->released);
+        work->released = NULL;
+    }
+}
+
+/* An exception from a signal handler or from progress goes on, and says how far the work came. */
+static void note_written(uint64_t done, uint64_t total, const char *unit)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL, *number = NULL, *note = NULL;
+    PyObject *result = NULL;
+
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    number = PyLong_FromUnsignedLongLong(done);
+    note = PyUnicode_FromFormat("pydbgwrite: the target holds the first %llu of %llu %s",
+                                (unsigned long long)done, (unsigned long long)total, unit);
+    if (value != NULL && number != NULL && note != NULL) {
+        /* An exception with __slots__ may refuse the attribute; it still goes on. */
+        if (PyObject_SetAttrString(value, "written", number) < 0) {
+            PyErr_Clear();
+        }
+        result = PyObject_CallMethod(value, "add_note", "O", note);
+    }
+    if (result == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(note);
+    Py_XDECREF(number);
+    PyErr_Restore(type, value, trace);
+}
+
+bool long_work_finish(long_work *work, const session_object *session, const core_error *error,
+                      bool writes)
+{
+    bool good = error->status == CORE_OK;
+
+    if (good && work->progress != NULL && work->reported != error->count) {
+        good = report(work, error->count, error->count);
+        work->raised = !good;
+    }
+    if (work->raised) {
+        if (writes) {
+            note_written(error->done, error->count, error->width == 1 ? "bytes" : "pointers");
+        }
+    } else if (!good) {
+        failure_raise(session, error, writes);
+    }
+    return good;
+}

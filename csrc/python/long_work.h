@@ -1,0 +1,35 @@
+/* Long work as Python sees it: the GIL, Ctrl-C, progress callbacks, and what errors then carry. */
+#ifndef PYDBGWRITE_PYTHON_LONG_WORK_H
+#define PYDBGWRITE_PYTHON_LONG_WORK_H
+
+#include "python.h"
+
+#include <stdbool.h>
+
+#include "../core/error.h"
+#include "../core/pace.h"
+#include "session.h"
+
+typedef struct long_work {
+    core_pace pace;
+    PyObject *progress; /* borrowed, or NULL */
+    PyThreadState *released;
+    uint64_t reported; /* elements at the last progress call */
+    bool raised;
+} long_work;
+
+/* Prepares a pace for a request that moves elements of `width` bytes. */
+void long_work_prepare(long_work *work, const session_object *session, PyObject *progress,
+                       uint32_t width);
+
+/* Around the core's call: lets the GIL go for `bytes` of work where that pays, and takes it back.
+ */
+void long_work_begin(long_work *work, const session_object *session, uint64_t bytes);
+void long_work_end(long_work *work);
+
+/* After the core's call: True when all went well and progress (if any) has heard of the end.
+ * Otherwise an exception is set; it carries how much was written where `writes`. */
+bool long_work_finish(long_work *work, const session_object *session, const core_error *error,
+                      bool writes);
+
+#endif

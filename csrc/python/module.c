@@ -1,0 +1,122 @@
+/* The module pydbgwrite._core: its state, its functions, its constants. */
+#include "data_spaces.h"
+#include "opening.h"
+#include "session.h"
+
+module_state *state_of_module(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+/* One name out of a module that is imported for it. */
+static PyObject *imported(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+
+    Py_XDECREF(module);
+    return found;
+}
+
+static bool import_all(module_state *state)
+{
+    state->array_type = imported("array", "array");
+    state->mapping_type = imported("collections.abc", "Mapping");
+    state->set_type = imported("collections.abc", "Set");
+    state->engine_failed = imported("pydbgwrite._failures", "engine_failed");
+    state->opening_failed = imported("pydbgwrite._failures", "opening_failed");
+    state->wrong_thread = imported("pydbgwrite.errors", "WrongThreadError");
+    state->session_closed = imported("pydbgwrite.errors", "SessionClosedError");
+    state->session_busy = imported("pydbgwrite.errors", "SessionBusyError");
+    state->read_only = imported("pydbgwrite.errors", "ReadOnlyError");
+    state->no_target = imported("pydbgwrite.errors", "NoTargetError");
+    if (state->array_type != NULL) {
+        state->zero_word = PyObject_CallFunction(state->array_type, "s(i)", "Q", 0);
+    }
+    return state->mapping_type != NULL && state->set_type != NULL && state->engine_failed != NULL &&
+           state->opening_failed != NULL && state->wrong_thread != NULL &&
+           state->session_closed != NULL && state->session_busy != NULL &&
+           state->read_only != NULL && state->no_target != NULL && state->zero_word != NULL;
+}
+
+static int execute(PyObject *module)
+{
+    bool good = import_all(state_of_module(module)) && session_add_type(module) &&
+                data_spaces_add_types(module) &&
+                PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0;
+
+    return good ? 0 : -1;
+}
+
+#define EACH_REFERENCE(apply)                                                                      \
+    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(array_type)   \
+        apply(mapping_type) apply(set_type) apply(engine_failed) apply(opening_failed)             \
+            apply(wrong_thread) apply(session_closed) apply(session_busy) apply(read_only)         \
+                apply(no_target) apply(zero_word)
+
+static int traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = state_of_module(module);
+
+#define VISIT(name) Py_VISIT(state->name);
+    EACH_REFERENCE(VISIT)
+#undef VISIT
+    return 0;
+}
+
+static int clear(PyObject *module)
+{
+    module_state *state = state_of_module(module);
+
+#define CLEAR(name) Py_CLEAR(state->name);
+    EACH_REFERENCE(CLEAR)
+#undef CLEAR
+    return 0;
+}
+
+static void release(void *module)
+{
+    (void)clear(module);
+}
+
+static PyMethodDef functions[] = {
+    {"simulate", open_simulated, METH_VARARGS,
+     PyDoc_STR("simulate(type, regions, pointer_size)\n\n"
+               "Open simulated memory; pydbgwrite.simulate() checks the arguments.")},
+#if defined(__linux__)
+    {"linux_attach", open_linux_attach, METH_VARARGS,
+     PyDoc_STR("linux_attach(type, pid, suspend, writable, timeout)\n\n"
+               "Open a live Linux process; pydbgwrite.attach() checks the arguments.")},
+    {"linux_launch", open_linux_launch, METH_VARARGS,
+     PyDoc_STR("linux_launch(type, path, arguments, environment, directory, standard, writable, "
+               "timeout)\n\n"
+               "Start a program, stopped at exec; pydbgwrite.launch() checks the arguments.")},
+#endif
+    {NULL, NULL, 0, NULL},
+};
+
+/* Py_mod_gil is not declared: a free-threaded build has compiled this source, but none has run the
+ * test suite yet. */
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pydbgwrite._core",
+    .m_doc = PyDoc_STR("The compiled half of pydbgwrite."),
+    .m_size = sizeof(module_state),
+    .m_methods = functions,
+    .m_slots = module_slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = release,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&definition);
+}

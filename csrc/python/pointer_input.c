@@ -1,0 +1,269 @@
+/* Taking pointers from Python: buffers without a copy, other ints converted; see
+ * pointer_input.h. */
+#include "pointer_input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+
+#define TAKEN                                                                                      \
+    "64-bit unsigned integers in native byte order are taken: array('Q'), a one-dimensional "      \
+    "numpy "                                                                                       \
+    "uint64 array, a ctypes array of c_uint64 or c_void_p, a memoryview of these, raw bytes, or "  \
+    "a "                                                                                           \
+    "list, tuple or other iterable of ints"
+
+static bool host_is_little_endian(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+
+    memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+/* The one format character behind an optional byte-order mark; 0 for anything more complicated.
+ * *native says whether the order is this machine's. The buffer protocol's formats are those of the
+ * struct module (PEP 3118); a missing one means 'B'. */
+static char format_letter(const char *format, bool *native)
+{
+    char letter = 'B';
+
+    *native = true;
+    if (format != NULL) {
+        if (*format == '<' || *format == '>' || *format == '!') {
+            *native = (*format == '<') == host_is_little_endian();
+            format++;
+        } else if (*format == '@' || *format == '=') {
+            format++;
+        }
+        letter = format[0] != '\0' && format[1] == '\0' ? format[0] : '\0';
+    }
+    return letter;
+}
+
+bool pointer_input_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
+                             pointer_view *view)
+{
+    /* The letter alone says nothing about the width: numpy's uint64 is 'L' on Linux, a ctypes one
+     * '<Q', array's 'Q', a c_void_p '<P'. The item size and the kind of the letter decide. */
+    const char *shown = buffer->format == NULL ? "B" : buffer->format;
+    PyObject *type = (PyObject *)Py_TYPE(object);
+    bool native = true;
+    char letter = format_letter(buffer->format, &native);
+    bool integers = letter != '\0' && strchr("QqLlNnP", letter) != NULL && buffer->itemsize == 8;
+    bool raw = letter != '\0' && strchr("Bbc", letter) != NULL && buffer->itemsize == 1;
+    bool good = false;
+
+    if (buffer->ndim != 1) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s must have one dimension, got %R with %d; pass %s (it does not copy where "
+                     "the memory is contiguous)",
+                     what, type, buffer->ndim,
+                     buffer->ndim == 0 ? "array.reshape(1)" : "array.reshape(-1)");
+    } else if (!integers && !raw) {
+        PyErr_Format(PyExc_TypeError, "%s: got %R with items of format '%s' (%zd bytes); " TAKEN,
+                     what, type, shown, buffer->itemsize);
+    } else if (!native && integers) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s: got %R in another byte order (format '%s'); convert it first, with numpy "
+                     "array.astype('u8'). " TAKEN,
+                     what, type, shown);
+    } else if (raw && buffer->len % 8 != 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: raw bytes must be a multiple of 8 long, got %R of %zd bytes", what, type,
+                     buffer->len);
+    } else if (raw && buffer->strides != NULL && buffer->shape[0] > 1 && buffer->strides[0] != 1) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: raw bytes must be contiguous, got %R with a stride of %zd bytes", what,
+                     type, buffer->strides[0]);
+    } else {
+        view->first = buffer->buf;
+        view->count = (uint64_t)(raw ? buffer->len / 8 : buffer->shape[0]);
+        view->stride = raw || buffer->strides == NULL ? 8 : buffer->strides[0];
+        good = true;
+    }
+    return good;
+}
+
+void pointer_input_no_buffer(PyObject *object, const char *what)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError) && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyErr_Fetch(&type, &value, &trace);
+        PyErr_NormalizeException(&type, &value, &trace);
+        PyErr_Format(PyExc_TypeError, "%s: %R does not give its memory (%S); " TAKEN, what,
+                     (PyObject *)Py_TYPE(object), value == NULL ? Py_None : value);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(trace);
+    }
+}
+
+/* One element's value, by way of __index__ where it is not an int. */
+static bool element_value(PyObject *element, uint64_t index, const char *what, uint64_t *value)
+{
+    PyObject *number = NULL;
+    bool good = false;
+
+    if (PyLong_CheckExact(element)) {
+        number = element;
+        Py_INCREF(number);
+    } else if (PyBool_Check(element) || !PyIndex_Check(element)) {
+        PyErr_Format(PyExc_TypeError, "%s[%llu] must be an int, got an object of %R", what,
+                     (unsigned long long)index, (PyObject *)Py_TYPE(element));
+    } else {
+        number = PyNumber_Index(element);
+    }
+    if (number != NULL) {
+        unsigned long long result = PyLong_AsUnsignedLongLong(number);
+
+        good = result != (unsigned long long)-1 || !PyErr_Occurred();
+        *value = result;
+        if (!good && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear();
+            arguments_overflow(what, (Py_ssize_t)index, number);
+        }
+    }
+    Py_XDECREF(number);
+    return good;
+}
+
+/* A new reference to a list's or tuple's element; NULL when the list has become shorter. */
+static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
+{
+    PyObject *element;
+
+#if defined(Py_GIL_DISABLED)
+    if (is_list) {
+        return PyList_GetItemRef(sequence, index);
+    }
+#endif
+    element = is_list ? PyList_GetItem(sequence, index) : PyTuple_GetItem(sequence, index);
+    Py_XINCREF(element);
+    return element;
+}
+
+static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *what, uint64_t *count)
+{
+    Py_ssize_t size = is_list ? PyList_Size(object) : PyTuple_Size(object);
+    uint64_t *values = NULL;
+    bool good = true;
+
+    if ((size_t)size > SIZE_MAX / sizeof(uint64_t) ||
+        (values = malloc(size > 0 ? (size_t)size * sizeof(uint64_t) : 1)) == NULL) {
+        (void)PyErr_NoMemory();
+        good = false;
+    }
+    for (Py_ssize_t i = 0; good && i < size; i++) {
+        PyObject *element = element_of(object, is_list, i);
+
+        good = element != NULL && element_value(element, (uint64_t)i, what, &values[i]);
+        if (element == NULL) {
+            PyErr_Clear();
+        }
+        Py_XDECREF(element);
+        /* An element's __index__ can do anything, to this very list too. */
+        if (is_list && PyList_Size(object) != size) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "%s: the list changed its size while it was converted; nothing was "
+                         "written",
+                         what);
+            good = false;
+        }
+    }
+    if (!good) {
+        free(values);
+        values = NULL;
+    }
+    *count = (uint64_t)size;
+    return values;
+}
+
+static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *count)
+{
+    size_t room = 64;
+    uint64_t *values = malloc(room * sizeof(uint64_t));
+    PyObject *element = NULL;
+    bool good = values != NULL;
+
+    *count = 0;
+    if (!good) {
+        (void)PyErr_NoMemory();
+    }
+    while (good && (element = PyIter_Next(iterator)) != NULL) {
+        if (*count == room) {
+            uint64_t *grown = NULL;
+
+            if (room <= SIZE_MAX / sizeof(uint64_t) / 2) {
+                grown = realloc(values, room * 2 * sizeof(uint64_t));
+            }
+            if (grown == NULL) {
+                (void)PyErr_NoMemory();
+                good = false;
+            } else {
+                values = grown;
+                room *= 2;
+            }
+        }
+        good = good && element_value(element, *count, what, &values[*count]);
+        Py_DECREF(element);
+        *count += 1;
+    }
+    if (good && PyErr_Occurred()) { /* the iterator's own exception */
+        good = false;
+    }
+    if (!good) {
+        free(values);
+        values = NULL;
+    }
+    return values;
+}
+
+/* 1: mapping, set or str, whose order or meaning is not that of an array; 0: not; -1: error. */
+static int is_no_sequence(const module_state *state, PyObject *object)
+{
+    int found = PyUnicode_Check(object) ? 1 : PyObject_IsInstance(object, state->mapping_type);
+
+    if (found == 0) {
+        found = PyObject_IsInstance(object, state->set_type);
+    }
+    return found;
+}
+
+uint64_t *pointer_input_of_iterable(const module_state *state, PyObject *object, const char *what,
+                                    pointer_view *view)
+{
+    PyObject *iterator = NULL;
+    uint64_t *values = NULL;
+    uint64_t count = 0;
+    int refused = 0;
+
+    if (PyList_Check(object) || PyTuple_Check(object)) {
+        values = of_list_or_tuple(object, PyList_Check(object), what, &count);
+        goto done;
+    }
+    refused = is_no_sequence(state, object);
+    if (refused < 0) {
+        goto done;
+    }
+    iterator = refused ? NULL : PyObject_GetIter(object);
+    if (iterator == NULL) {
+        if (refused || PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
+        }
+        goto done;
+    }
+    values = of_iterator(iterator, what, &count);
+done:
+    Py_XDECREF(iterator);
+    if (values != NULL) {
+        view->first = (const unsigned char *)values;
+        view->stride = sizeof(uint64_t);
+        view->count = count;
+    }
+    return values;
+}

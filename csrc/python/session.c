@@ -1,0 +1,435 @@
+/* The session type: life, ownership, re-entry, and its plain attributes. */
+#include "session.h"
+
+#include "../com/iids.h"
+#include "data_spaces.h"
+#include "failures.h"
+#include "opening.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+/* Counts the forks this process came by, so that a forked child knows itself. */
+static atomic_i32 fork_count;
+
+static void count_fork(void)
+{
+    (void)atomic_i32_add(&fork_count, 1);
+}
+
+static session_object *session_of(PyObject *self)
+{
+    return (session_object *)self;
+}
+
+static bool is_forked(const session_object *self)
+{
+    return self->fork_count != atomic_i32_load(&fork_count);
+}
+
+bool session_releases_gil(const session_object *self, uint64_t bytes)
+{
+    return !self->embedded || bytes >= GIL_RELEASE_BYTES;
+}
+
+/* The thread and process rules, which hold for close() too. */
+static bool owns(const session_object *self)
+{
+    bool good = false;
+
+    if (is_forked(self)) {
+        PyErr_SetString(self->state->wrong_thread,
+                        "this session belongs to the parent process; open one of your own in a "
+                        "forked child");
+    } else if (PyThread_get_thread_ident() != self->owner) {
+        PyErr_Format(self->state->wrong_thread,
+                     "this session belongs to thread %lu, which opened it; this is thread %lu. "
+                     "Use it there, or open a session in each thread",
+                     self->owner, PyThread_get_thread_ident());
+    } else {
+        good = true;
+    }
+    return good;
+}
+
+static bool take(session_object *self)
+{
+    bool taken = atomic_i32_compare_exchange(&self->busy, 0, 1);
+
+    if (!taken) {
+        PyErr_SetString(self->state->session_busy,
+                        "this session is in the middle of a call (from a progress callback, "
+                        "__index__, a signal handler or the collector); wait until that returns");
+    }
+    return taken;
+}
+
+bool session_enter(session_object *self, bool writes)
+{
+    bool good = false;
+
+    if (!owns(self)) {
+        goto done;
+    }
+    if (self->closed) {
+        PyErr_SetString(self->state->session_closed, "this session is closed; open a new one");
+        goto done;
+    }
+    if (writes && !self->writable) {
+        PyErr_SetString(self->state->read_only,
+                        "this session was opened with writable=False; nothing was written");
+        goto done;
+    }
+    good = take(self);
+done:
+    return good;
+}
+
+void session_leave(session_object *self)
+{
+    atomic_i32_store(&self->busy, 0);
+}
+
+static void release_interfaces(session_object *self)
+{
+    if (self->target.data_spaces != NULL) {
+        (void)self->target.data_spaces->lpVtbl->Release(self->target.data_spaces);
+        self->target.data_spaces = NULL;
+    }
+    if (self->target.control != NULL) {
+        (void)self->target.control->lpVtbl->Release(self->target.control);
+        self->target.control = NULL;
+    }
+    if (self->client != NULL) {
+        (void)self->client->lpVtbl->Release(self->client);
+        self->client = NULL;
+    }
+    self->memory = NULL;
+}
+
+session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
+                               target *memory, const char *kind, bool writable)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    session_object *self = NULL;
+    void *control = NULL, *data_spaces = NULL;
+
+    self = (session_object *)(void *)allocate(type, 0);
+    if (self == NULL) {
+        (void)client->lpVtbl->Release(client);
+        goto done;
+    }
+    self->state = state;
+    self->client = client;
+    self->memory = memory;
+    self->embedded = memory != NULL;
+    self->kind = kind;
+    self->writable = writable;
+    self->process_id = memory == NULL ? 0 : memory->process_id;
+    self->owner = PyThread_get_thread_ident();
+    self->fork_count = atomic_i32_load(&fork_count);
+    if (client->lpVtbl->QueryInterface(client, &iid_debug_control, &control) == S_OK) {
+        self->target.control = control;
+    }
+    /* IDebugDataSpaces4 where the engine has it; the older ones are prefixes of its vtable, but
+     * then lack what stands behind their end. */
+    if (client->lpVtbl->QueryInterface(client, &iid_debug_data_spaces4, &data_spaces) == S_OK) {
+        self->target.data_spaces = data_spaces;
+    }
+    if (self->target.control == NULL || self->target.data_spaces == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the engine has no IDebugControl or IDebugDataSpaces4");
+        Py_DECREF((PyObject *)self);
+        self = NULL;
+    }
+done:
+    return self;
+}
+
+static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
+{
+    (void)arguments;
+    (void)names;
+    PyErr_Format(PyExc_TypeError,
+                 "%R is not made directly; attach(), launch() and simulate() open one", type);
+    return NULL;
+}
+
+static void session_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    /* In a forked child the engine's threads do not exist: its object is left as it is. */
+    if (!is_forked(session_of(self))) {
+        release_interfaces(session_of(self));
+    }
+    release(self);
+    Py_DECREF(type);
+}
+
+static void session_finalize(PyObject *self)
+{
+    session_object *session = session_of(self);
+
+    if (!session->closed && session->client != NULL && !is_forked(session)) {
+        PyObject *type = NULL, *value = NULL, *trace = NULL;
+
+        PyErr_Fetch(&type, &value, &trace);
+        if (PyErr_ResourceWarning(self, 1, "unclosed session %R: the target is let go", self) < 0) {
+            PyErr_WriteUnraisable(self);
+        }
+        PyErr_Restore(type, value, trace);
+    }
+}
+
+/* How an open session ends. */
+typedef HRESULT(STDMETHODCALLTYPE *ending)(IDebugClient5 *client);
+
+static PyObject *end(session_object *self, ending call, const char *method)
+{
+    PyObject *result = NULL;
+    HRESULT status = S_OK;
+
+    if (!session_enter(self, false)) {
+        goto done;
+    }
+    /* Letting go waits for the engine's thread, and on another thread's Popen.wait() to happen. */
+    Py_BEGIN_ALLOW_THREADS status = call(self->client);
+    Py_END_ALLOW_THREADS self->closed = true;
+    release_interfaces(self);
+    session_leave(self);
+    if (status != S_OK) {
+        PyErr_Format(self->state->no_target, "%s failed: HRESULT 0x%08lX", method,
+                     (unsigned long)(uint32_t)status);
+    } else {
+        result = Py_None;
+        Py_INCREF(result);
+    }
+done:
+    return result;
+}
+
+static PyObject *session_detach(PyObject *self, PyObject *unused)
+{
+    session_object *session = session_of(self);
+
+    (void)unused;
+    return end(session, session->client == NULL ? NULL : session->client->lpVtbl->DetachProcesses,
+               "DetachProcesses");
+}
+
+static PyObject *session_terminate(PyObject *self, PyObject *unused)
+{
+    session_object *session = session_of(self);
+
+    (void)unused;
+    return end(session,
+               session->client == NULL ? NULL : session->client->lpVtbl->TerminateProcesses,
+               "TerminateProcesses");
+}
+
+static PyObject *session_close(PyObject *self, PyObject *unused)
+{
+    session_object *session = session_of(self);
+    PyObject *result = NULL;
+
+    (void)unused;
+    if (is_forked(session)) {
+        session->closed = true; /* this copy only: the parent's session goes on */
+        result = Py_None;
+        Py_INCREF(result);
+    } else {
+        result = session_detach(self, NULL);
+    }
+    return result;
+}
+
+static PyObject *get_data_spaces(PyObject *self, void *unused)
+{
+    (void)unused;
+    return data_spaces_create(session_of(self));
+}
+
+static PyObject *get_pointer_size(PyObject *self, void *unused)
+{
+    session_object *session = session_of(self);
+    core_error error = {0};
+    uint32_t width = 0;
+    PyObject *result = NULL;
+
+    (void)unused;
+    if (session_enter(session, false)) {
+        width = core_pointer_size(&session->target, &error);
+        if (width != 0) {
+            result = PyLong_FromUnsignedLong(width);
+        } else {
+            failure_raise(session, &error, false);
+        }
+        session_leave(session);
+    }
+    return result;
+}
+
+static PyObject *get_pid(PyObject *self, void *unused)
+{
+    uint32_t process_id = session_of(self)->process_id;
+    PyObject *result = Py_None;
+
+    (void)unused;
+    if (process_id != 0) {
+        result = PyLong_FromUnsignedLong(process_id);
+    } else {
+        Py_INCREF(result);
+    }
+    return result;
+}
+
+static PyObject *get_target(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyUnicode_FromString(session_of(self)->kind);
+}
+
+static PyObject *get_owner_thread(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLong(session_of(self)->owner);
+}
+
+static PyObject *get_writable(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(session_of(self)->writable);
+}
+
+static PyObject *get_closed(PyObject *self, void *unused)
+{
+    session_object *session = session_of(self);
+
+    (void)unused;
+    return PyBool_FromLong(session->closed || is_forked(session));
+}
+
+#define METHOD (METH_FASTCALL | METH_KEYWORDS)
+
+static PyMethodDef methods[] = {
+    {"write_pointers", (PyCFunction)(void (*)(void))session_write_pointers, METHOD,
+     PyDoc_STR(
+         "write_pointers($self, /, address, pointers, *, truncate=False, progress=None)\n--\n\n"
+         "Write pointers to the target, one after the other from address on.\n\n"
+         "The call behind it is IDebugDataSpaces4::WritePointersVirtual (MicrosoftDocs,\n"
+         "nf-dbgeng-idebugdataspaces4-writepointersvirtual), on the memory of `pointers` itself\n"
+         "where that is contiguous and the target has 64-bit pointers. Long arrays are split, so\n"
+         "that Ctrl-C works and progress is called. No write of more than one pointer is atomic\n"
+         "for a running target.\n\n"
+         "address: virtual address in the target, 0 to 2**64 - 1, aligned or not.\n"
+         "pointers: one-dimensional buffer of 8-byte integers or pointers in native byte order\n"
+         "    (array('Q'), numpy uint64 or int64, ctypes arrays, memoryview; contiguous or\n"
+         "    strided), raw bytes of a length that is a multiple of 8, or an iterable of ints.\n"
+         "truncate: for a 32-bit target, write the low 32 bits of values that do not fit,\n"
+         "    instead of raising PointerRangeError.\n"
+         "progress: called as progress(done, total), in pointers, between chunks and at the end;\n"
+         "    if it raises, the write stops and the exception, with `written`, goes on.\n\n"
+         "Returns the number of pointers written: always all of them; anything less raises.\n\n"
+         "Raises TypeError, ValueError, OverflowError or PointerRangeError before anything is\n"
+         "written; TargetAccessError, NoTargetError, WriteNotAppliedError or another\n"
+         "DebugEngineError, with `written`, when the engine says anything but S_OK.")},
+    {"read_pointers", (PyCFunction)(void (*)(void))session_read_pointers, METHOD,
+     PyDoc_STR(
+         "read_pointers($self, /, address, count=None, *, into=None, progress=None)\n--\n\n"
+         "Read pointers from the target, one after the other from address on.\n\n"
+         "The call behind it is IDebugDataSpaces4::ReadPointersVirtual (MicrosoftDocs,\n"
+         "nf-dbgeng-idebugdataspaces4-readpointersvirtual). Pointers of a 32-bit target come\n"
+         "zero-extended, on every engine.\n\n"
+         "count: how many. With `into` it may be left out: as many as fit.\n"
+         "into: a writable, contiguous buffer of the types that write_pointers takes.\n"
+         "progress: as for write_pointers.\n\n"
+         "Returns an array('Q') of count elements; with `into` the number read.\n\n"
+         "Raises TargetAccessError or NoTargetError when not all could be read; its message\n"
+         "names the first address that could not. `into` may then hold a part.")},
+    {"write", (PyCFunction)(void (*)(void))session_write, METHOD,
+     PyDoc_STR("write($self, /, address, data, *, progress=None)\n--\n\n"
+               "Write bytes to the target, by IDebugDataSpaces4::WriteVirtual.\n\n"
+               "data: any contiguous bytes-like object. progress: called with bytes.\n\n"
+               "Returns the number of bytes written: always all; anything less raises a\n"
+               "DebugEngineError whose `written` says how many leading bytes the target holds.")},
+    {"read", (PyCFunction)(void (*)(void))session_read, METHOD,
+     PyDoc_STR(
+         "read($self, /, address, size, *, progress=None)\n--\n\n"
+         "Read size bytes from the target, by IDebugDataSpaces4::ReadVirtual.\n\n"
+         "Returns bytes of that size. Raises TargetAccessError or NoTargetError when not all\n"
+         "of them could be read.")},
+    {"detach", session_detach, METH_NOARGS,
+     PyDoc_STR("detach($self, /)\n--\n\n"
+               "Let the target go on, as it was found, and close the session\n"
+               "(IDebugClient::DetachProcesses).")},
+    {"terminate", session_terminate, METH_NOARGS,
+     PyDoc_STR("terminate($self, /)\n--\n\n"
+               "End the target and close the session (IDebugClient::TerminateProcesses).")},
+    {"close", session_close, METH_NOARGS,
+     PyDoc_STR(
+         "close($self, /)\n--\n\n"
+         "Close the session; the target goes on, as after detach().\n\n"
+         "Raises SessionClosedError where the session is closed already, WrongThreadError\n"
+         "from another thread, SessionBusyError in the middle of a call. In a forked child it\n"
+         "does nothing to the parent's session.")},
+    {"_read_maps", session_read_maps, METH_NOARGS,
+     PyDoc_STR("_read_maps($self, /)\n--\n\n"
+               "The memory map of a Linux process, as the kernel writes it, in bytes.")},
+    {"_inject_fault", (PyCFunction)(void (*)(void))session_inject_fault, METHOD,
+     PyDoc_STR("_inject_fault($self, /, kind, first=0, second=0)\n--\n\n"
+               "Make a simulated target fail; pydbgwrite.testing says how.")},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef attributes[] = {
+    {"data_spaces", get_data_spaces, NULL,
+     PyDoc_STR("The raw layer: IDebugDataSpaces4, one method a call."), NULL},
+    {"pointer_size", get_pointer_size, NULL,
+     PyDoc_STR("Bytes of a pointer in the target now: 8 or 4 (IDebugControl::IsPointer64Bit)."),
+     NULL},
+    {"pid", get_pid, NULL, PyDoc_STR("The target's process id; None where it is no process."),
+     NULL},
+    {"target", get_target, NULL, PyDoc_STR("What the target is: 'process' or 'simulated'."), NULL},
+    {"owner_thread", get_owner_thread, NULL,
+     PyDoc_STR("The thread that opened the session, as threading.get_ident() counts."), NULL},
+    {"writable", get_writable, NULL, PyDoc_STR("False: every write raises ReadOnlyError."), NULL},
+    {"closed", get_closed, NULL, PyDoc_STR("Has the session ended?"), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, session_new},
+    {Py_tp_dealloc, session_dealloc},
+    {Py_tp_finalize, session_finalize},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, attributes},
+    {Py_tp_doc,
+     PyDoc_STR("The compiled half of pydbgwrite.Session: an engine's interfaces and their rules.")},
+    {0, NULL},
+};
+
+static PyType_Spec specification = {
+    .name = "pydbgwrite._core.Session",
+    .basicsize = sizeof(session_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};
+
+bool session_add_type(PyObject *module)
+{
+    module_state *state = state_of_module(module);
+
+#if !defined(_WIN32)
+    static atomic_i32 registered;
+
+    /* Once a process, whatever the number of interpreters. */
+    if (atomic_i32_compare_exchange(&registered, 0, 1)) {
+        (void)pthread_atfork(NULL, NULL, count_fork);
+    }
+#endif
+    state->session_type = PyType_FromModuleAndSpec(module, &specification, NULL);
+    return state->session_type != NULL &&
+           PyModule_AddType(module, (PyTypeObject *)state->session_type) == 0;
+}

@@ -1,0 +1,103 @@
+/* Session.write and Session.read: plain bytes. */
+#include "session.h"
+
+#include "../core/bytes.h"
+#include "arguments.h"
+#include "long_work.h"
+
+PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                        PyObject *names)
+{
+    enum { ADDRESS, DATA, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "data", "progress", NULL};
+    static const call_signature write_signature = {"write", parameters, 2, 2};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *result = NULL;
+    Py_buffer buffer = {0};
+    uint64_t address = 0;
+    bool entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&write_signature, arguments, count, names, values) ||
+        !session_enter(session, true)) {
+        goto done;
+    }
+    entered = true;
+    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+        (values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    if (!PyObject_CheckBuffer(values[DATA])) {
+        PyErr_Format(PyExc_TypeError, "data must be bytes-like, got an object of %R",
+                     (PyObject *)Py_TYPE(values[DATA]));
+        goto done;
+    }
+    if (PyObject_GetBuffer(values[DATA], &buffer, PyBUF_SIMPLE) < 0) {
+        goto done;
+    }
+    long_work_prepare(&work, session, progress, 1);
+    long_work_begin(&work, session, (uint64_t)buffer.len);
+    (void)core_write_bytes(&session->target, address, buffer.buf, (uint64_t)buffer.len, &work.pace,
+                           &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, true)) {
+        result = PyLong_FromSsize_t(buffer.len);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}
+
+PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                       PyObject *names)
+{
+    enum { ADDRESS, SIZE, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "size", "progress", NULL};
+    static const call_signature read_signature = {"read", parameters, 2, 2};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *bytes = NULL, *result = NULL;
+    uint64_t address = 0, size = 0;
+    bool entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&read_signature, arguments, count, names, values) ||
+        !session_enter(session, false)) {
+        goto done;
+    }
+    entered = true;
+    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+        !arguments_size(values[SIZE], "size", &size) ||
+        (values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (bytes == NULL) {
+        goto done;
+    }
+    long_work_prepare(&work, session, progress, 1);
+    long_work_begin(&work, session, size);
+    (void)core_read_bytes(&session->target, address, (unsigned char *)PyBytes_AsString(bytes), size,
+                          &work.pace, &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, false)) {
+        result = bytes;
+        bytes = NULL;
+    }
+done:
+    Py_XDECREF(bytes);
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}

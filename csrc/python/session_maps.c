@@ -1,0 +1,47 @@
+/* Session._read_maps: the memory map of a Linux process, for modules(). */
+#include "opening.h"
+
+#if defined(__linux__)
+
+#include <stdlib.h>
+
+#include "../engines/embedded/target_linux.h"
+
+PyObject *session_read_maps(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    PyObject *result = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    HRESULT status = S_OK;
+
+    (void)unused;
+    if (!session_enter(session, false)) {
+        goto done;
+    }
+    if (session->process_id == 0) {
+        result = PyBytes_FromStringAndSize("", 0);
+    } else {
+        status = linux_read_maps(session->memory, &text, &length);
+        if (status == S_OK) {
+            result = PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
+        } else {
+            PyErr_SetString(session->state->no_target, "the process has gone");
+        }
+    }
+    free(text);
+    session_leave(session);
+done:
+    return result;
+}
+
+#else
+
+PyObject *session_read_maps(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyBytes_FromStringAndSize("", 0);
+}
+
+#endif

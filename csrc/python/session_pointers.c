@@ -1,0 +1,168 @@
+/* Session.write_pointers and Session.read_pointers: arguments, buffers, the core's call. */
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "arguments.h"
+#include "long_work.h"
+#include "pointer_input.h"
+
+PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                 PyObject *names)
+{
+    enum { ADDRESS, POINTERS, TRUNCATE, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "pointers", "truncate", "progress", NULL};
+    static const call_signature write_signature = {"write_pointers", parameters, 2, 2};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *result = NULL;
+    Py_buffer buffer = {0};
+    uint64_t *converted = NULL;
+    pointer_view view = {NULL, 8, 0};
+    uint64_t address = 0;
+    bool truncate = false, entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&write_signature, arguments, count, names, values) ||
+        !session_enter(session, true)) {
+        goto done;
+    }
+    entered = true;
+    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+        !arguments_flag(values[TRUNCATE], false, &truncate) ||
+        (values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    if (PyObject_CheckBuffer(values[POINTERS])) {
+        if (PyObject_GetBuffer(values[POINTERS], &buffer, PyBUF_RECORDS_RO) < 0) {
+            pointer_input_no_buffer(values[POINTERS], "pointers");
+            goto done;
+        }
+        if (!pointer_input_of_buffer(values[POINTERS], &buffer, "pointers", &view)) {
+            goto done;
+        }
+    } else {
+        converted = pointer_input_of_iterable(session->state, values[POINTERS], "pointers", &view);
+        if (converted == NULL) {
+            goto done;
+        }
+    }
+    long_work_prepare(&work, session, progress, 8);
+    long_work_begin(&work, session, view.count > UINT64_MAX / 8 ? UINT64_MAX : view.count * 8);
+    (void)core_write_pointers(&session->target, address, &view, truncate, &work.pace, &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, true)) {
+        result = PyLong_FromUnsignedLongLong(view.count);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    free(converted);
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}
+
+/* A new array('Q') of `count` zeros. */
+static PyObject *array_of_zeros(const module_state *state, uint64_t count)
+{
+    PyObject *number = PyLong_FromUnsignedLongLong(count);
+    PyObject *array = number == NULL ? NULL : PyNumber_Multiply(state->zero_word, number);
+
+    Py_XDECREF(number);
+    return array;
+}
+
+/* How many pointers are asked for, and whether the given buffer has room for them. */
+static bool wanted_count(PyObject *given, PyObject *into, const pointer_view *view,
+                         uint64_t *wanted)
+{
+    bool good = true;
+
+    if (given == NULL || given == Py_None) {
+        *wanted = view->count;
+    } else {
+        good = arguments_size(given, "count", wanted);
+    }
+    if (good && into != NULL && *wanted > view->count) {
+        PyErr_Format(PyExc_ValueError, "into has room for %llu pointers, count is %llu",
+                     (unsigned long long)view->count, (unsigned long long)*wanted);
+        good = false;
+    }
+    return good;
+}
+
+PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                PyObject *names)
+{
+    enum { ADDRESS, COUNT, INTO, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "count", "into", "progress", NULL};
+    static const call_signature read_signature = {"read_pointers", parameters, 1, 2};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;
+    Py_buffer buffer = {0};
+    pointer_view view = {NULL, 8, 0};
+    uint64_t address = 0, wanted = 0;
+    bool entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&read_signature, arguments, count, names, values) ||
+        !session_enter(session, false)) {
+        goto done;
+    }
+    entered = true;
+    into = values[INTO] == Py_None ? NULL : values[INTO];
+    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+        (values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    if (into == NULL) {
+        if (values[COUNT] == NULL || values[COUNT] == Py_None) {
+            PyErr_SetString(PyExc_TypeError, "read_pointers() needs count or into");
+            goto done;
+        }
+        if (!wanted_count(values[COUNT], NULL, &view, &wanted)) {
+            goto done;
+        }
+        made = array_of_zeros(session->state, wanted);
+        if (made == NULL) {
+            goto done;
+        }
+    }
+    if (PyObject_GetBuffer(into == NULL ? made : into, &buffer, PyBUF_RECORDS) < 0) {
+        pointer_input_no_buffer(into == NULL ? made : into, "into");
+        goto done;
+    }
+    if (!pointer_input_of_buffer(into == NULL ? made : into, &buffer, "into", &view) ||
+        !wanted_count(values[COUNT], into, &view, &wanted)) {
+        goto done;
+    }
+    if (wanted > 0 && !pointer_view_is_direct(&view)) {
+        PyErr_SetString(PyExc_ValueError, "into must be contiguous and aligned to 8 bytes");
+        goto done;
+    }
+    long_work_prepare(&work, session, progress, 8);
+    long_work_begin(&work, session, wanted * 8);
+    (void)core_read_pointers(&session->target, address, wanted, buffer.buf, &work.pace, &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, false)) {
+        result = into == NULL ? made : PyLong_FromUnsignedLongLong(wanted);
+        Py_XINCREF(into == NULL ? made : NULL);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    Py_XDECREF(made);
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}

@@ -1,0 +1,26 @@
+/* What the module keeps for itself: its types, and the Python objects that C code calls. */
+#ifndef PYDBGWRITE_PYTHON_STATE_H
+#define PYDBGWRITE_PYTHON_STATE_H
+
+#include "python.h"
+
+typedef struct module_state {
+    PyObject *session_type;
+    PyObject *data_spaces_type;
+    PyObject *memory_information_type;
+    PyObject *array_type;     /* array.array */
+    PyObject *mapping_type;   /* collections.abc.Mapping */
+    PyObject *set_type;       /* collections.abc.Set */
+    PyObject *engine_failed;  /* pydbgwrite._failures.engine_failed */
+    PyObject *opening_failed; /* pydbgwrite._failures.opening_failed */
+    PyObject *wrong_thread;   /* pydbgwrite.errors.WrongThreadError, and so on */
+    PyObject *session_closed;
+    PyObject *session_busy;
+    PyObject *read_only;
+    PyObject *no_target;
+    PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of */
+} module_state;
+
+module_state *state_of_module(PyObject *module);
+
+#endif

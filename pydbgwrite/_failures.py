@@ -1,0 +1,177 @@
+"""Turns what the C code says went wrong into an exception with a message that helps.
+
+The C code calls these functions and raises what they return; they raise nothing themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from pydbgwrite import errors, hresults
+from pydbgwrite._protection import protection_name, state_name
+
+__all__ = ["EngineFailure", "engine_failed", "opening_failed"]
+
+S_OK = 0
+E_UNEXPECTED = 0x8000FFFF
+
+
+class EngineFailure(TypedDict):
+    """What csrc/python/failures.c tells; see csrc/core/error.h for each."""
+
+    status: str
+    hresult: int
+    method: str | None
+    address: int
+    count: int
+    width: int
+    landed: int | None
+    done: int
+    index: int
+    value: int
+    page: tuple[int, int, int] | None
+    kind: str
+    process_id: int
+    writes: bool
+    forcing_forbidden: bool
+
+
+def engine_failed(failure: EngineFailure) -> BaseException:
+    """The exception for a request that did not end with S_OK."""
+    if failure["status"] == "wraps":
+        return _wraps(failure)
+    if failure["status"] == "pointer_range":
+        return _pointer_range(failure)
+    return _engine(failure)
+
+
+def _elements(failure: EngineFailure) -> str:
+    noun = "byte" if failure["width"] == 1 else "pointer"
+    return f"{failure['count']:,} {noun}{'' if failure['count'] == 1 else 's'}"
+
+
+def _wraps(failure: EngineFailure) -> BaseException:
+    size = failure["count"] * failure["width"]
+    return ValueError(
+        f"{_elements(failure)} at 0x{failure['address']:x} take {size:,} bytes and would go past "
+        f"2**64; nothing was {'written' if failure['writes'] else 'read'}"
+    )
+
+
+def _pointer_range(failure: EngineFailure) -> BaseException:
+    landed = failure["landed"]
+    return errors.PointerRangeError(
+        f"pointers[{failure['index']}] is 0x{failure['value']:x}, and the target has 32-bit "
+        f"pointers: it is neither zero- nor sign-extended from 32 bits. {_held(failure)}. Pass "
+        "truncate=True to write the low 32 bits, as the engine does",
+        address=failure["address"],
+        count=failure["count"],
+        written=landed,
+        index=failure["index"],
+    )
+
+
+def _held(failure: EngineFailure) -> str:
+    """What the target holds now, in words."""
+    landed = failure["landed"]
+    if not failure["writes"]:
+        return "nothing was written"
+    if landed is None:
+        return "what the target holds can't be said: it no longer answers"
+    if landed == 0:
+        return "the target holds none of them"
+    return f"the target holds the first {landed:,} of {_elements(failure)}"
+
+
+def _place(failure: EngineFailure) -> str:
+    """Where the first failing address is, and what protects it."""
+    landed = failure["landed"]
+    if landed is None or landed >= failure["count"]:
+        return ""
+    at = failure["address"] + landed * failure["width"]
+    page = failure["page"]
+    if page is None:
+        return f" at 0x{at:x}, where nothing is mapped"
+    protection, state, _type = page
+    if state_name(state) != "committed":
+        return f" at 0x{at:x}, which is {state_name(state)} address space"
+    return f" at 0x{at:x}, in a page with protection '{protection_name(protection)}'"
+
+
+def _advice(failure: EngineFailure) -> str:
+    """What to do next."""
+    hresult, page = failure["hresult"], failure["page"]
+    if hresult == E_UNEXPECTED:
+        if failure["kind"] == "process":
+            return "The process has ended, runs another program now, or was let go; open it anew."
+        return "The target runs, has gone, or was let go."
+    if hresult == 0x80004001 or page is None:
+        return ""
+    protection, state, kind = page
+    if state_name(state) != "committed":
+        return "Check the address: session.query() and session.modules() show what is mapped."
+    name = protection_name(protection)
+    if not failure["writes"]:
+        return "" if "r" in name else "Memory without read permission can't be read."
+    if failure["kind"] == "process" and failure["process_id"] and "w" not in name:
+        return _read_only_page_advice(failure, kind, name)
+    if "w" not in name:
+        return "The region is not writable."
+    return ""
+
+
+def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
+    if name == "none" or "r" not in name:
+        return "A page without read permission is not forced; the program itself can't use it."
+    if kind == 0x40000:  # MEM_MAPPED
+        return (
+            "The page is shared and read-only: nobody can force a write to it. Write through a "
+            "writable mapping of the same file or memory."
+        )
+    if failure["forcing_forbidden"]:
+        return (
+            "This kernel forbids forced writes to read-only pages (proc_mem.force_override on its "
+            "command line, or CONFIG_PROC_MEM_NO_FORCE); let the program make the page writable "
+            "first (mprotect)."
+        )
+    return ""
+
+
+def _engine(failure: EngineFailure) -> BaseException:
+    hresult = failure["hresult"]
+    kind: type[errors.DebugEngineError]
+    if hresult == E_UNEXPECTED and failure["method"] not in ("ReadPhysical", "WritePhysical"):
+        kind = errors.NoTargetError
+    elif hresult != S_OK and hresult < 0x80000000:
+        kind = errors.WriteNotAppliedError if failure["writes"] else errors.DebugEngineError
+    elif hresult in (0x80004001, 0x80070057, 0x8007000E, E_UNEXPECTED):
+        kind = errors.DebugEngineError
+    else:
+        kind = errors.TargetAccessError
+    parts = [f"{failure['method']} failed{_place(failure)} ({hresults.describe(hresult)})"]
+    if failure["writes"]:
+        parts.append(_held(failure))
+    text = "; ".join(parts)
+    advice = _advice(failure)
+    written = failure["landed"] if failure["writes"] else 0
+    landed = failure["landed"]
+    return kind(
+        f"{text}. {advice}" if advice else text,
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=failure["method"],
+        address=failure["address"],
+        count=failure["count"],
+        written=written,
+        index=landed if landed is not None and landed < failure["count"] else None,
+    )
+
+
+def opening_failed(
+    failure: str, os_error: int, operation: str | None, detail: int, subject: object
+) -> BaseException:
+    """The exception for a Linux process that could not be opened."""
+    # Opening a session is rare, and its advice reads /proc: imported where it is needed.
+    from pydbgwrite import _linux_advice
+
+    return _linux_advice.opening_failed(failure, os_error, operation, detail, subject)

@@ -1,0 +1,125 @@
+"""Why a Linux process could not be opened, from what /proc says, and what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pydbgwrite import errors
+
+__all__ = ["opening_failed"]
+
+# Bits of CapEff in /proc/PID/status, capabilities(7).
+_CAP_SYS_PTRACE = 19
+
+
+def opening_failed(
+    failure: str, os_error: int, operation: str | None, detail: int, subject: object
+) -> BaseException:
+    """The exception for a failed attach (subject: the pid) or launch (subject: the path)."""
+    if failure == "no_process":
+        return errors.NoTargetError(f"there is no process {subject}, or it ended just now")
+    if failure == "zombie":
+        return errors.NoTargetError(
+            f"process {subject} has ended; its parent has not collected its exit status yet"
+        )
+    if failure == "kernel_thread":
+        return errors.TargetAccessError(
+            f"process {subject} is a kernel thread: it has no memory of its own to write to"
+        )
+    if failure == "not_a_process":
+        return errors.NoTargetError(
+            f"{subject} is the id of a thread, not of a process"
+            + (f"; its process is {detail}" if detail else "")
+        )
+    if failure == "own_process":
+        return ValueError(
+            f"{subject} is this very process; a process can't stop itself to be patched. Use "
+            "ctypes to write to your own memory"
+        )
+    if failure == "timeout":
+        return TimeoutError(
+            f"process {subject} could not be stopped in time"
+            + (f": thread {detail} {_thread_state(subject, detail)}" if detail else "")
+            + ". Every thread that had stopped was let go again. Raise timeout=, or open it with "
+            "suspend=False"
+        )
+    system = os.strerror(os_error) if os_error else "unknown error"
+    if failure == "permission":
+        return _permission(int(str(subject)), operation, system)
+    if failure == "exec":
+        exception = OSError(os_error, f"could not launch ({operation}): {system}", str(subject))
+        return exception
+    return errors.DebugEngineError(
+        f"could not open {subject}: {operation} failed with {errno.errorcode.get(os_error, '?')} "
+        f"({system})"
+    )
+
+
+def _thread_state(process: object, thread: int) -> str:
+    state = _status(f"/proc/{process}/task/{thread}/status").get("State", "did not stop")
+    if state.startswith("D"):
+        return f"is in uninterruptible sleep ({state}): a vfork() parent, or waiting for a device"
+    return f"did not stop (state {state})"
+
+
+def _status(path: str) -> dict[str, str]:
+    """The fields of a /proc/PID/status file; none where it can't be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            pairs = (line.partition(":") for line in lines)
+            return {key: value.strip() for key, _, value in pairs}
+    except OSError:
+        return {}
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _permission(pid: int, operation: str | None, system: str) -> errors.TargetAccessError:
+    """Names every reason that can be seen, each with its remedy."""
+    status, own = _status(f"/proc/{pid}/status"), _status("/proc/self/status")
+    capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
+    reasons = []
+    tracer = status.get("TracerPid", "0")
+    if tracer != "0":
+        who = "this very process" if int(tracer) == os.getpid() else f"process {tracer}"
+        reasons.append(
+            f"{who} traces it already (TracerPid): a process has one tracer; detach that first"
+        )
+    scope = _read("/proc/sys/kernel/yama/ptrace_scope")
+    if scope in ("1", "2") and not capable:
+        reasons.append(
+            f"kernel.yama.ptrace_scope is {scope}: "
+            + ("only descendants may be traced" if scope == "1" else "only administrators may trace")
+            + "; start the program from this script (launch), run as root, give the interpreter "
+            "CAP_SYS_PTRACE, or set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)"
+        )
+    elif scope == "3":
+        reasons.append(
+            "kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts"
+        )
+    owner, ours = status.get("Uid", "").split()[:1], own.get("Uid", "").split()[:1]
+    if owner and ours and owner != ours and not capable:
+        reasons.append(
+            f"it runs as user {owner[0]}, this script as {ours[0]}: run as that user or as root, "
+            "or with CAP_SYS_PTRACE"
+        )
+    if own.get("Seccomp", "0") == "2":
+        reasons.append(
+            "this script runs under a seccomp filter, as in a container: allow ptrace and "
+            "process_vm_writev there (docker run --cap-add=SYS_PTRACE)"
+        )
+    if not reasons:
+        reasons.append(
+            "the process is not dumpable (set-user-id, or prctl PR_SET_DUMPABLE), or a security "
+            "module forbids it; root with CAP_SYS_PTRACE may be let"
+        )
+    return errors.TargetAccessError(
+        f"no access to process {pid}: {operation}: {system}. Seen: " + "; ".join(reasons)
+    )

@@ -1,0 +1,96 @@
+"""The exceptions of pydbgwrite. DebugEngineError is the base of all of them."""
+
+from __future__ import annotations
+
+__all__ = [
+    "DebugEngineError",
+    "EngineNotFoundError",
+    "NoTargetError",
+    "PointerRangeError",
+    "ReadOnlyError",
+    "SessionBusyError",
+    "SessionClosedError",
+    "TargetAccessError",
+    "WriteNotAppliedError",
+    "WrongThreadError",
+]
+
+
+class DebugEngineError(Exception):
+    """An engine call said anything but S_OK, or could not be made at all.
+
+    Attributes:
+        hresult: the engine's HRESULT as an unsigned 32-bit int; None where no engine call was made.
+        hresult_name: its name, e.g. "E_UNEXPECTED"; None where there is no HRESULT.
+        method: the engine's method, e.g. "WritePointersVirtual"; None where none was called.
+        address: the target address of the request; None where it had none.
+        count: the number of elements asked for: pointers, or bytes for the calls on bytes.
+        written: how many leading elements the target holds now, found by reading back with
+            ReadVirtual; counting stops at the first that differs or can't be read. 0 for calls that
+            write nothing. None only when the target itself no longer answers.
+        index: the first element that is not in place, or at fault; None where there is none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hresult: int | None = None,
+        hresult_name: str | None = None,
+        method: str | None = None,
+        address: int | None = None,
+        count: int | None = None,
+        written: int | None = 0,
+        index: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.hresult = hresult
+        self.hresult_name = hresult_name
+        self.method = method
+        self.address = address
+        self.count = count
+        self.written = written
+        self.index = index
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The keyword-only attributes travel as state, so that errors survive pickling.
+        return (type(self), self.args, self.__dict__)
+
+
+class TargetAccessError(DebugEngineError):
+    """The target is there, but this memory of it, or the process itself, can't be accessed."""
+
+
+class NoTargetError(DebugEngineError):
+    """There is no accessible target: it has ended, runs and refuses, or was never there."""
+
+
+class WriteNotAppliedError(DebugEngineError):
+    """The engine answered with a success code that is not S_OK, and did not write (dumps do)."""
+
+
+class ReadOnlyError(DebugEngineError):
+    """A write in a session that was opened with writable=False; the engine was not touched."""
+
+
+class EngineNotFoundError(DebugEngineError):
+    """The engine that this call needs is not here; the message says what was tried."""
+
+
+class WrongThreadError(DebugEngineError):
+    """A session was used by another thread, or process, than the one that opened it."""
+
+
+class SessionBusyError(DebugEngineError):
+    """A call into a session that is in the middle of one."""
+
+
+class SessionClosedError(DebugEngineError):
+    """A call into a session that has been closed."""
+
+
+class PointerRangeError(DebugEngineError, OverflowError):
+    """A value that a 32-bit target can't hold: neither zero- nor sign-extended from 32 bits.
+
+    `index` says which element. truncate=True writes the low 32 bits instead, as the engine does.
+    """

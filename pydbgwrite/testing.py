@@ -1,0 +1,54 @@
+"""Faults for simulated targets, to test what a script does when a target fails.
+
+    with pydbgwrite.simulate([(0x10000, 4096)]) as session:
+        pydbgwrite.testing.fail_writes(session, 0x10040, after=2)
+
+Each function takes an open session of simulate() and raises ValueError for any other.
+"""
+
+from __future__ import annotations
+
+from pydbgwrite import Session
+
+__all__ = ["clear", "fail_reads", "fail_writes", "limit_transfers", "run", "stop", "vanish"]
+
+
+def fail_writes(session: Session, address: int, *, after: int = 0) -> None:
+    """Let writes to the byte at address work `after` more times, then fail (ERROR_WRITE_FAULT)."""
+    session._inject_fault("fail_write", address, after)
+
+
+def fail_reads(session: Session, address: int, *, after: int = 0) -> None:
+    """Let reads of the byte at address work `after` more times, then fail (ERROR_READ_FAULT).
+
+    Each transfer that covers the byte counts once, those that pydbgwrite makes itself too.
+    """
+    session._inject_fault("fail_read", address, after)
+
+
+def limit_transfers(session: Session, size: int) -> None:
+    """Let no transfer of bytes move more than size: WriteVirtual and ReadVirtual come out short.
+
+    Pointers (8 bytes and less) still go whole. 0 takes the limit away.
+    """
+    session._inject_fault("short", size)
+
+
+def run(session: Session) -> None:
+    """Let the target run: every call on its memory raises NoTargetError until stop()."""
+    session._inject_fault("run")
+
+
+def stop(session: Session) -> None:
+    """Stop a target that run() let run."""
+    session._inject_fault("stop")
+
+
+def vanish(session: Session) -> None:
+    """Let the target go for good, as a process that was killed."""
+    session._inject_fault("vanish")
+
+
+def clear(session: Session) -> None:
+    """Take away what fail_writes, fail_reads and limit_transfers have set."""
+    session._inject_fault("clear")

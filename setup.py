@@ -1,0 +1,94 @@
+"""How the extension is built: sources by platform, ABI lane, and switches by environment.
+
+Switches (each "1" to turn on):
+    PYDBGWRITE_WERROR    warnings are errors; CI sets it, an installing user's compiler never fails
+    PYDBGWRITE_SANITIZE  build with the address and undefined-behaviour sanitizers
+    PYDBGWRITE_COVERAGE  build for gcov
+    PYDBGWRITE_PEDANTIC  clang: also -pedantic -Wgnu
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from glob import glob
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+# Decided by the platform that is built for, which in a cross-build is not the one that builds.
+PLATFORM = sysconfig.get_platform()
+WINDOWS = PLATFORM.startswith("win")
+LINUX = PLATFORM.startswith("linux")
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+LINUX_ONLY = ("linux_", "target_linux", "opening_linux")
+GCC_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
+
+
+def switched_on(name: str) -> bool:
+    """Is this environment switch set?"""
+    return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
+
+
+def sources() -> list[str]:
+    """The C files of this platform, in a fixed order."""
+    found = sorted(
+        glob("csrc/com/*.c")
+        + glob("csrc/core/*.c")
+        + glob("csrc/engines/**/*.c", recursive=True)
+        + glob("csrc/python/*.c")
+    )
+    return [path for path in found if LINUX or not os.path.basename(path).startswith(LINUX_ONLY)]
+
+
+class BuildExtension(build_ext):
+    """Compiler flags, which depend on the compiler that was found."""
+
+    def build_extensions(self) -> None:
+        """Add the flags, then build."""
+        if self.compiler.compiler_type == "msvc":
+            compile_flags, link_flags = ["/std:c11", "/W4"], []
+            if switched_on("WERROR"):
+                compile_flags.append("/WX")
+        else:
+            compile_flags, link_flags = ["-std=c11", "-O3", "-fvisibility=hidden"], []
+            compile_flags += GCC_WARNINGS
+            if switched_on("WERROR"):
+                compile_flags.append("-Werror")
+            if switched_on("PEDANTIC"):
+                compile_flags += ["-pedantic", "-Wgnu"]
+            if LINUX:
+                compile_flags.append("-pthread")
+                link_flags.append("-pthread")
+            if switched_on("SANITIZE"):
+                sanitize = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+                compile_flags += [*sanitize, "-fno-sanitize-recover=undefined"]
+                link_flags.append("-fsanitize=address,undefined")
+            if switched_on("COVERAGE"):
+                compile_flags += ["--coverage", "-O0"]
+                link_flags.append("--coverage")
+        for extension in self.extensions:
+            extension.extra_compile_args = [*compile_flags, *extension.extra_compile_args]
+            extension.extra_link_args = [*link_flags, *extension.extra_link_args]
+        super().build_extensions()
+
+
+# Free-threaded builds have no Limited API (docs.python.org, "Python support for free threading").
+LIMITED = not FREE_THREADED
+MACROS: list[tuple[str, str | None]] = [("Py_LIMITED_API", "0x030B0000")] if LIMITED else []
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=[
+            Extension(
+                "pydbgwrite._core",
+                sources=sources(),
+                depends=glob("csrc/**/*.h", recursive=True),
+                define_macros=MACROS,
+                py_limited_api=LIMITED,
+            ),
+        ],
+        cmdclass={"build_ext": BuildExtension},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
+    )

@@ -1,0 +1,44 @@
+/* Checks for test programs in C: each is counted, a failing one is printed and the test goes on. */
+#ifndef PYDBGWRITE_TESTS_CHECK_H
+#define PYDBGWRITE_TESTS_CHECK_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+static int check_passed;
+static int check_failed;
+
+/* Gives the condition back, so that a test can stop where going on makes no sense. */
+static inline bool check_that(bool holds, const char *text, const char *file, int line)
+{
+    if (holds) {
+        check_passed++;
+    } else {
+        check_failed++;
+        fprintf(stderr, "%s:%d: failed: %s\n", file, line, text);
+    }
+    return holds;
+}
+
+static inline bool check_equal(long long got, long long wanted, const char *text, const char *file,
+                               int line)
+{
+    if (!check_that(got == wanted, text, file, line)) {
+        fprintf(stderr, "    got %lld (0x%llx), wanted %lld (0x%llx)\n", got,
+                (unsigned long long)got, wanted, (unsigned long long)wanted);
+    }
+    return got == wanted;
+}
+
+#define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
+#define CHECK_EQUAL(got, wanted)                                                                   \
+    check_equal((long long)(got), (long long)(wanted), #got " == " #wanted, __FILE__, __LINE__)
+
+/* The end of main(): `return check_report();`. */
+static inline int check_report(void)
+{
+    printf("%d passed, %d failed\n", check_passed, check_failed);
+    return check_failed == 0 ? 0 : 1;
+}
+
+#endif

@@ -1,0 +1,217 @@
+"""The Windows lane: the suite, or any script, on a Windows CPython against Microsoft's own dbgeng.
+
+    python tests/windows/lane.py                       everything, then the whole suite
+    python tests/windows/lane.py --quick -- -k attach  the quick profile; after -- for pytest
+    python tests/windows/lane.py prepare               fetch and put together the parts
+    python tests/windows/lane.py build                 cross-build the wheel and install it
+    python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
+
+It runs on Linux with Wine and a mingw cross compiler, with CPython 3.11. All that it fetches or
+makes is in .cache/windows-lane, and made once. A program sees PYDBGWRITE_DBGENG (the engine's
+folder), PYDBGWRITE_LANE=wine, PYDBGWRITE_TEST_PROFILE, and PYDBGWRITE_PYTHON32 (a 32-bit
+python.exe, where 32-bit programs can be had).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lane_build import build_wheel, install
+from lane_cache import ROOT, Cache, LaneError, call, note
+from lane_parts import PYTHON, WindowsPython, genuine_engine, peers, windows_python
+from lane_toolchain import PACKAGE, TRIPLET
+from lane_wine import Wine, prepared, run_python, windows_path
+
+CACHE = ROOT / ".cache" / "windows-lane"
+COMMANDS = ("prepare", "build", "run")
+PROGRAMS = {
+    "wine": ("wine", "wine64"),
+    "wineserver": ("wine", "wine64"),
+    f"{TRIPLET}-gcc": (PACKAGE,),
+    f"{TRIPLET}-dlltool": (PACKAGE,),
+}
+NOT_TO_BE_HAD = 69
+PROFILE = "PYDBGWRITE_TEST_PROFILE"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The parts of a prepared lane."""
+
+    wine: Wine
+    python: Path
+    engine: Path
+    peers: Path | None
+    python_32: Path | None
+
+    def settings(self, profile: str) -> dict[str, str]:
+        """What a program run in the lane finds in its environment."""
+        found = {
+            "PYDBGWRITE_LANE": "wine",
+            "PYDBGWRITE_DBGENG": windows_path(self.engine),
+            "WINDBG_DIR": windows_path(self.engine),  # where Pybag looks
+            PROFILE: profile,
+        }
+        if self.peers is not None:
+            found["PYDBGWRITE_LANE_PEERS"] = windows_path(self.peers)
+        if self.python_32 is not None:
+            found["PYDBGWRITE_PYTHON32"] = windows_path(self.python_32 / "python.exe")
+        return found
+
+
+def parser_for(command: str) -> argparse.ArgumentParser:
+    """The options of one command."""
+    parser = argparse.ArgumentParser(
+        prog=f"lane.py {command}".rstrip(),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--python", default=PYTHON, metavar="X.Y", help=f"the Windows Python (default {PYTHON})")
+    add("--install", action="store_true", help="install missing apt packages (as root)")
+    add(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="comtypes, win32more and Pybag too (default: yes)",
+    )
+    add(
+        "--win32",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="32-bit programs: auto goes on without them, saying why; yes fails then",
+    )
+    if command != "prepare":
+        add(
+            "--wheel", action=argparse.BooleanOptionalAction, default=True, help="build, install it"
+        )
+        add("--project", type=Path, default=ROOT, help="another project to build, to try the lane")
+    if command in ("run", ""):
+        add("--timeout", type=float, metavar="SECONDS", help="end the program after that time")
+        add("--quick", action="store_true", help=f"{PROFILE}=quick (default: as set, or full)")
+    if command == "run":
+        add("script", help="a Python script")
+        add("arguments", nargs=argparse.REMAINDER, help="handed to the script as they are")
+    if command == "":
+        add("arguments", nargs="*", help="after --: handed to pytest")
+    return parser
+
+
+def check_programs(*, may_install: bool) -> None:
+    """Say everything that is missing at once, or install it."""
+
+    def missing() -> list[str]:
+        return [name for name in PROGRAMS if shutil.which(name) is None]
+
+    absent = missing()
+    if not absent:
+        return
+    packages = sorted({package for name in absent for package in PROGRAMS[name]})
+    line = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if may_install:
+        apt = shutil.which("apt-get")
+        if apt is None or os.geteuid() != 0:
+            raise LaneError(f"--install needs root and apt-get; missing here: {', '.join(absent)}")
+        note(f"installing {', '.join(packages)}")
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        call([apt, "--quiet", "update"], what="reading the package lists", env=env)
+        call([apt, "--yes", "--quiet", *line.split()[1:]], what="installing packages", env=env)
+        absent = missing()
+    if absent:
+        raise LaneError(f"missing: {', '.join(absent)}. Install: {line} (or lane.py --install)")
+
+
+def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
+    """All parts but the wheel."""
+    python = WindowsPython(options.python)
+    folder = windows_python(cache, python)
+    engine = genuine_engine(cache)
+    others = peers(cache, python) if options.peers else None
+    if options.win32 == "yes" or (options.win32 == "auto" and try_32):
+        try:
+            wine = prepared(cache, bits_32=True)
+            return Lane(wine, folder, engine, others, windows_python(cache, WindowsPython(bits=32)))
+        except LaneError as error:
+            if options.win32 == "yes":
+                raise
+            note(f"going on without 32-bit programs: {error}")
+    return Lane(prepared(cache, bits_32=False), folder, engine, others, None)
+
+
+def pytest_arguments(given: Sequence[str]) -> list[str]:
+    """Arguments for pytest: test files as Windows paths; the whole suite where none is named."""
+    found: list[str] = []
+    named = False
+    for argument in given:
+        file, mark, rest = argument.partition("::")
+        if file and not file.startswith("-") and Path(file).exists():
+            found.append(windows_path(Path(file).resolve()) + mark + rest)
+            named = True
+        else:
+            found.append(argument)
+    return found if named else [windows_path(ROOT / "tests"), *found]
+
+
+def go(command: str, arguments: Sequence[str]) -> int:
+    """Carry out one command line."""
+    started = time.monotonic()
+    options = parser_for(command).parse_args(arguments)
+    check_programs(may_install=options.install)
+    target: list[str] = []
+    if command == "run":
+        script = Path(options.script).resolve()
+        if not script.is_file():
+            raise LaneError(f"there is no script {options.script}")
+        target = [windows_path(script), *options.arguments]
+    cache = Cache(CACHE)
+    python = WindowsPython(options.python)
+    with cache.locked():
+        # A script gets 32-bit programs where they are prepared; the others see to them.
+        lane = prepare(cache, options, try_32=command != "run" or cache.has("prefix-32"))
+        if command == "prepare":
+            note(f"prepared in {time.monotonic() - started:.1f} s: {lane.python}")
+            return 0
+        wheel = None
+        if options.wheel:
+            builder = windows_python(cache, WindowsPython())  # an abi3 wheel: always with this one
+            wheel = build_wheel(cache, builder, options.project.resolve())
+            install(wheel, python, lane.python)
+    took = f"ready in {time.monotonic() - started:.1f} s"
+    note(f"{took}: Windows Python {options.python}, {wheel.name if wheel else 'no wheel'}")
+    if command == "build":
+        print(wheel)
+        return 0
+    profile = "quick" if options.quick else os.environ.get(PROFILE, "full")
+    if command == "":
+        store = windows_path(cache.folder / "pytest")
+        target = ["-m", "pytest", "-o", f"cache_dir={store}", *pytest_arguments(options.arguments)]
+    return run_python(
+        lane.wine,
+        cache,
+        lane.python,
+        target,
+        settings=lane.settings(profile),
+        timeout=options.timeout,
+    )
+
+
+def main() -> int:
+    """The command line."""
+    arguments = sys.argv[1:]
+    command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else ""
+    try:
+        return go(command, arguments)
+    except LaneError as error:
+        print(f"lane: error: {error}", file=sys.stderr)
+        return NOT_TO_BE_HAD
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

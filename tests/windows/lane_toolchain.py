@@ -1,0 +1,121 @@
+"""The cross compiler of the Windows lane: programs, import libraries and forwarding libraries."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lane_cache import HERE, LaneError, call, find_tool
+
+TRIPLET = "x86_64-w64-mingw32"
+PACKAGE = "gcc-mingw-w64-x86-64"
+SOURCES = tuple(HERE / name for name in ("python_main.c", "python_main.ld", "forwarder.c"))
+OWN_WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-Werror")
+
+
+def tool(name: str) -> str:
+    """One of the cross tools: gcc, ld, dlltool, objdump, strip."""
+    return find_tool(f"{TRIPLET}-{name}", PACKAGE)
+
+
+def compiler() -> tuple[str, str]:
+    """The cross compiler and the line with its version."""
+    gcc = tool("gcc")
+    return gcc, call([gcc, "--version"], what="asking the compiler its version").splitlines()[0]
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def exports(library: Path) -> list[str]:
+    """The names of the Python C API that a python3XY.dll exports."""
+    text = call([tool("objdump"), "-p", library], what=f"reading the exports of {library.name}")
+    _, found, table = text.partition("[Ordinal/Name Pointer] Table")
+    names = re.findall(r"^\s+\[ *\d+\].*?\b(_?Py\w+)\s*$", table, flags=re.MULTILINE)
+    if not found or len(names) < 500:
+        raise LaneError(f"{library} is no Python DLL: {len(names)} exports of the C API")
+    return names
+
+
+def imports(library: Path) -> list[str]:
+    """The libraries that a Windows binary imports, in lower case."""
+    text = call([tool("objdump"), "-p", library], what=f"reading the imports of {library.name}")
+    return sorted(name.lower() for name in re.findall(r"DLL Name: (\S+)", text))
+
+
+def import_library(archive: Path, dll: str, names: Sequence[str], *options: str) -> Path:
+    """An import library for names of a DLL."""
+    with _scratch() as folder:
+        definition = folder / "names.def"
+        definition.write_text("\n".join([f"LIBRARY {dll}", "EXPORTS", *names]) + "\n")
+        command: list[str | Path] = [tool("dlltool"), *options, "-d", definition, "-l", archive]
+        call(command, what=f"making the import library of {dll}")
+    return archive
+
+
+def forwarding_dll(folder: Path, tag: str) -> None:
+    """python3.dll for python3XY.dll beside it: every name of the C API, forwarded.
+
+    The official python3.dll exports the stable ABI alone. What an extension may use is settled by
+    compiling it with Py_LIMITED_API, and by abi3audit; this one only has to find the names.
+    """
+    own = f"python{tag}"
+    names = exports(folder / f"{own}.dll")
+    with _scratch() as scratch:
+        definition = scratch / "python3.def"
+        lines = ["LIBRARY python3.dll", "EXPORTS", *(f"{name} = {own}.{name}" for name in names)]
+        definition.write_text("\n".join(lines) + "\n")
+        flags = [*OWN_WARNINGS, "-O2", "-shared", "-nostdlib", "-s"]
+        linked: list[str | Path] = [
+            tool("gcc"),
+            *flags,
+            SOURCES[2],
+            definition,
+            "-o",
+            folder / "python3.dll",
+        ]
+        call(linked, what="linking python3.dll")
+
+
+def python_program(target: Path, tag: str, bits: int) -> None:
+    """python.exe, for either width, with the 64-bit cross compiler alone."""
+    wide = bits == 64
+    # On 32-bit Windows the linker's names of system functions carry the size of their arguments.
+    needed = {
+        f"python{tag}.dll": ["Py_Main"],
+        "kernel32.dll": ["ExitProcess", "GetCommandLineW"],
+        "shell32.dll": ["CommandLineToArgvW"],
+    }
+    sizes = {"ExitProcess": "@4", "GetCommandLineW": "@0", "CommandLineToArgvW": "@8"}
+    machine = () if wide else ("-m", "i386", "--as-flags=--32", "--kill-at")
+    with _scratch() as scratch:
+        libraries = [
+            import_library(
+                scratch / f"{dll}.a",
+                dll,
+                [name + ("" if wide else sizes.get(name, "")) for name in names],
+                *machine,
+            )
+            for dll, names in needed.items()
+        ]
+        code = scratch / "python_main.o"
+        width = "-m64" if wide else "-m32"
+        flags = [*OWN_WARNINGS, width, "-O2"]
+        compiled: list[str | Path] = [tool("gcc"), *flags, "-c", SOURCES[0], "-o", code]
+        call(compiled, what="compiling python.exe")
+        layout: list[str | Path] = ["-e", "start"]
+        if not wide:
+            layout = ["-m", "i386pe", "-e", "_start", "-T", SOURCES[1]]
+        linked: list[str | Path] = [tool("ld"), *layout, "--subsystem", "console", code]
+        linked += [*libraries, "-o", target]
+        call(linked, what="linking python.exe")
