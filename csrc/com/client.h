@@ -21,7 +21,8 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot SetKernelConnectionOptions;
     com_untyped_slot StartProcessServer;
     com_untyped_slot ConnectProcessServer;
-    com_untyped_slot DisconnectProcessServer;
+    HRESULT(STDMETHODCALLTYPE *DisconnectProcessServer)
+    (IDebugClient5 *This, ULONG64 Server);
     com_untyped_slot GetRunningProcessSystemIds;
     com_untyped_slot GetRunningProcessSystemIdByExecutableName;
     com_untyped_slot GetRunningProcessDescription;
@@ -30,7 +31,8 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot CreateProcess;
     com_untyped_slot CreateProcessAndAttach;
     com_untyped_slot GetProcessOptions;
-    com_untyped_slot AddProcessOptions;
+    HRESULT(STDMETHODCALLTYPE *AddProcessOptions)
+    (IDebugClient5 *This, ULONG Options);
     com_untyped_slot RemoveProcessOptions;
     com_untyped_slot SetProcessOptions;
     com_untyped_slot OpenDumpFile;
@@ -43,9 +45,11 @@ typedef struct IDebugClient5Vtbl {
     HRESULT(STDMETHODCALLTYPE *DetachProcesses)(IDebugClient5 *This);
     HRESULT(STDMETHODCALLTYPE *EndSession)(IDebugClient5 *This, ULONG Flags);
     HRESULT(STDMETHODCALLTYPE *GetExitCode)(IDebugClient5 *This, ULONG *Code);
-    com_untyped_slot DispatchCallbacks;
+    HRESULT(STDMETHODCALLTYPE *DispatchCallbacks)
+    (IDebugClient5 *This, ULONG Timeout);
     com_untyped_slot ExitDispatch;
-    com_untyped_slot CreateClient;
+    HRESULT(STDMETHODCALLTYPE *CreateClient)
+    (IDebugClient5 *This, void **Client);
     com_untyped_slot GetInputCallbacks;
     com_untyped_slot SetInputCallbacks;
     com_untyped_slot GetOutputCallbacks;
@@ -75,18 +79,22 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot GetRunningProcessDescriptionWide;
     com_untyped_slot CreateProcessWide;
     com_untyped_slot CreateProcessAndAttachWide;
-    com_untyped_slot OpenDumpFileWide;
+    HRESULT(STDMETHODCALLTYPE *OpenDumpFileWide)
+    (IDebugClient5 *This, const wchar_t *FileName, ULONG64 FileHandle);
     com_untyped_slot WriteDumpFileWide;
     com_untyped_slot AddDumpInformationFileWide;
     com_untyped_slot GetNumberDumpFiles;
     com_untyped_slot GetDumpFile;
     com_untyped_slot GetDumpFileWide;
-    com_untyped_slot AttachKernelWide;
+    HRESULT(STDMETHODCALLTYPE *AttachKernelWide)
+    (IDebugClient5 *This, ULONG Flags, const wchar_t *ConnectOptions);
     com_untyped_slot GetKernelConnectionOptionsWide;
     com_untyped_slot SetKernelConnectionOptionsWide;
     com_untyped_slot StartProcessServerWide;
-    com_untyped_slot ConnectProcessServerWide;
-    com_untyped_slot StartServerWide;
+    HRESULT(STDMETHODCALLTYPE *ConnectProcessServerWide)
+    (IDebugClient5 *This, const wchar_t *RemoteOptions, ULONG64 *Server);
+    HRESULT(STDMETHODCALLTYPE *StartServerWide)
+    (IDebugClient5 *This, const wchar_t *Options);
     com_untyped_slot OutputServersWide;
     com_untyped_slot GetOutputCallbacksWide;
     com_untyped_slot SetOutputCallbacksWide;
@@ -97,7 +105,9 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot GetEventCallbacksWide;
     com_untyped_slot SetEventCallbacksWide;
     com_untyped_slot CreateProcess2;
-    com_untyped_slot CreateProcess2Wide;
+    HRESULT(STDMETHODCALLTYPE *CreateProcess2Wide)
+    (IDebugClient5 *This, ULONG64 Server, wchar_t *CommandLine, void *OptionsBuffer,
+     ULONG OptionsBufferSize, const wchar_t *InitialDirectory, const wchar_t *Environment);
     com_untyped_slot CreateProcessAndAttach2;
     com_untyped_slot CreateProcessAndAttach2Wide;
     com_untyped_slot PushOutputLinePrefix;
@@ -129,6 +139,15 @@ IDEBUGCLIENT5_SLOT(TerminateProcesses, 24);
 IDEBUGCLIENT5_SLOT(DetachProcesses, 25);
 IDEBUGCLIENT5_SLOT(EndSession, 26);
 IDEBUGCLIENT5_SLOT(GetExitCode, 27);
+IDEBUGCLIENT5_SLOT(DisconnectProcessServer, 8);
+IDEBUGCLIENT5_SLOT(AddProcessOptions, 16);
+IDEBUGCLIENT5_SLOT(DispatchCallbacks, 28);
+IDEBUGCLIENT5_SLOT(CreateClient, 30);
+IDEBUGCLIENT5_SLOT(OpenDumpFileWide, 60);
+IDEBUGCLIENT5_SLOT(AttachKernelWide, 66);
+IDEBUGCLIENT5_SLOT(ConnectProcessServerWide, 70);
+IDEBUGCLIENT5_SLOT(StartServerWide, 71);
+IDEBUGCLIENT5_SLOT(CreateProcess2Wide, 82);
 #undef IDEBUGCLIENT5_SLOT
 
 #endif

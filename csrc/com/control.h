@@ -78,7 +78,8 @@ typedef struct IDebugControlVtbl {
     com_untyped_slot Evaluate;
     com_untyped_slot CoerceValue;
     com_untyped_slot CoerceValues;
-    com_untyped_slot Execute;
+    HRESULT(STDMETHODCALLTYPE *Execute)
+    (IDebugControl *This, ULONG OutputControl, const char *Command, ULONG Flags);
     com_untyped_slot ExecuteCommandFile;
     com_untyped_slot GetNumberBreakpoints;
     com_untyped_slot GetBreakpointByIndex;
@@ -130,6 +131,7 @@ IDEBUGCONTROL_SLOT(SetEffectiveProcessorType, 48);
 IDEBUGCONTROL_SLOT(GetExecutionStatus, 49);
 IDEBUGCONTROL_SLOT(AddEngineOptions, 54);
 IDEBUGCONTROL_SLOT(WaitForEvent, 93);
+IDEBUGCONTROL_SLOT(Execute, 66);
 #undef IDEBUGCONTROL_SLOT
 
 #endif

@@ -19,6 +19,8 @@ extern const GUID iid_debug_data_spaces;
 extern const GUID iid_debug_data_spaces2;
 extern const GUID iid_debug_data_spaces3;
 extern const GUID iid_debug_data_spaces4;
+extern const GUID iid_debug_symbols3;
+extern const GUID iid_debug_system_objects;
 
 bool iid_equal(const GUID *one, const GUID *other);
 

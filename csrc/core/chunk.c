@@ -1,11 +1,17 @@
 /* The loop around chunks; see chunk.h. */
 #include "chunk.h"
 
+static uint64_t most_of(const core_pace *pace)
+{
+    return pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
+}
+
 uint64_t core_chunk_first(const core_pace *pace, uint64_t count)
 {
     uint64_t chunk = count <= pace->first_chunk ? count : pace->first_chunk;
+    uint64_t most = most_of(pace);
 
-    return pace->most > 0 && chunk > pace->most ? pace->most : chunk;
+    return chunk > most ? most : chunk;
 }
 
 uint64_t core_chunk_start(const core_pace *pace, uint64_t count, uint64_t chunk)
@@ -17,7 +23,7 @@ bool core_chunk_next(const core_pace *pace, uint64_t count, uint64_t *chunk, uin
                      core_error *error)
 {
     uint64_t left = count - error->done;
-    uint64_t most = pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
+    uint64_t most = most_of(pace);
 
     if (*started > 0) {
         *chunk = core_pace_next(pace, *chunk, pace->now_ns() - *started);

@@ -29,7 +29,7 @@ bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width)
     /* The bytes from `address` on are one more than UINT64_MAX - address. */
     uint64_t room = UINT64_MAX - address;
 
-    return count > 0 && count > room / width + (room % width == width - 1u ? 1u : 0u);
+    return count > 0 && (room < width - 1u || count - 1 > (room - (width - 1u)) / width);
 }
 
 /* One chunk for a 64-bit target, straight from the caller's memory. */

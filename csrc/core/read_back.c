@@ -81,7 +81,14 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
 bool core_count_bytes(const core_target *target, uint64_t address, const unsigned char *data,
                       uint64_t size, uint64_t *landed)
 {
+    return core_count_filled(target, address, data, size, size, landed);
+}
+
+bool core_count_filled(const core_target *target, uint64_t address, const unsigned char *pattern,
+                       uint64_t pattern_size, uint64_t size, uint64_t *landed)
+{
     unsigned char block[BLOCK_BYTES];
+    uint64_t in_pattern = 0;
     bool answers = true, more = true;
 
     *landed = 0;
@@ -93,10 +100,11 @@ bool core_count_bytes(const core_target *target, uint64_t address, const unsigne
         answers = read_leading(target, address + *landed, block, wanted, &read);
         more = read == wanted;
         for (ULONG at = 0; answers && at < read; at++) {
-            if (block[at] != data[*landed]) {
+            if (block[at] != pattern[in_pattern]) {
                 more = false;
                 break;
             }
+            in_pattern = in_pattern + 1 < pattern_size ? in_pattern + 1 : 0;
             *landed += 1;
         }
     }

@@ -13,6 +13,10 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
 bool core_count_bytes(const core_target *target, uint64_t address, const unsigned char *data,
                       uint64_t size, uint64_t *landed);
 
+/* The same for a pattern of `pattern_size` bytes, above 0, that is repeated over `size` bytes. */
+bool core_count_filled(const core_target *target, uint64_t address, const unsigned char *pattern,
+                       uint64_t pattern_size, uint64_t size, uint64_t *landed);
+
 /* How many leading bytes of a range can be read. */
 bool core_count_readable(const core_target *target, uint64_t address, uint64_t size,
                          uint64_t *readable);

@@ -34,6 +34,12 @@ static inline bool check_equal(long long got, long long wanted, const char *text
 #define CHECK_EQUAL(got, wanted)                                                                   \
     check_equal((long long)(got), (long long)(wanted), #got " == " #wanted, __FILE__, __LINE__)
 
+#if defined(__SANITIZE_THREAD__)
+#define CHECK_THREAD_SANITIZER true
+#else
+#define CHECK_THREAD_SANITIZER false
+#endif
+
 /* The end of main(): `return check_report();`. */
 static inline int check_report(void)
 {

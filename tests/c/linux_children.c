@@ -100,6 +100,27 @@ bool start_thread(void *(*body)(void *context), void *context)
     return started;
 }
 
+static void *idle(void *context)
+{
+    atomic_i32_add(context, 1);
+    for (;;) {
+        pause();
+    }
+    return NULL;
+}
+
+void start_idle(atomic_i32 *running, int count)
+{
+    int number;
+
+    for (number = 0; number < count; number++) {
+        start_thread(idle, running);
+    }
+    while (atomic_i32_load(running) != count) {
+        sched_yield();
+    }
+}
+
 void *shared_room(size_t size)
 {
     void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -158,6 +179,14 @@ int count_threads(pid_t process, char state, int *in_state)
         closedir(directory);
     }
     return count;
+}
+
+bool all_stopped(pid_t process)
+{
+    int stopped;
+    int count = count_threads(process, 't', &stopped);
+
+    return count > 0 && stopped == count;
 }
 
 int tracer_of(pid_t thread)

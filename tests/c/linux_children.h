@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../../csrc/core/atomics.h"
 #include "../../csrc/engines/embedded/target_linux.h"
 
 typedef struct child {
@@ -33,6 +34,9 @@ void child_stop(child *self);
 /* Starts a thread with a small stack that never comes back; false when that failed. */
 bool start_thread(void *(*body)(void *context), void *context);
 
+/* Starts threads that only wait, each of which adds 1 to `running`, and waits until all do. */
+void start_idle(atomic_i32 *running, int count);
+
 /* Memory that the test shares with its children. */
 void *shared_room(size_t size);
 
@@ -42,6 +46,8 @@ char state_of(pid_t process, pid_t thread);
 void await_state(pid_t process, char wanted);
 /* How many threads it has, and how many of them are in `state`. */
 int count_threads(pid_t process, char state, int *in_state);
+/* Every thread is in a tracing stop. */
+bool all_stopped(pid_t process);
 /* TracerPid of a thread. */
 int tracer_of(pid_t thread);
 int count_descriptors(void);

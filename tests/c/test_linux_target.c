@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../csrc/core/atomics.h"
 #include "check.h"
 #include "linux_children.h"
 
@@ -319,7 +320,7 @@ static void end_at_once(child *self, void *context)
 
 static void *idle(void *context)
 {
-    *(volatile pid_t *)context = (pid_t)syscall(SYS_gettid);
+    atomic_i32_store(context, (int32_t)syscall(SYS_gettid));
     for (;;) {
         pause();
     }
@@ -329,7 +330,7 @@ static void *idle(void *context)
 static void two_threads(child *self, void *context)
 {
     start_thread(idle, context);
-    while (*(volatile pid_t *)context == 0) {
+    while (atomic_i32_load(context) == 0) {
         sched_yield();
     }
     child_serve(self);
@@ -337,9 +338,9 @@ static void two_threads(child *self, void *context)
 
 static void test_refusals(void)
 {
-    volatile pid_t *thread = shared_room(sizeof *thread);
+    atomic_i32 *thread = shared_room(sizeof *thread);
     child dead = child_start(end_at_once, NULL);
-    child two = child_start(two_threads, (void *)(uintptr_t)thread);
+    child two = child_start(two_threads, thread);
     int reaped = dead.id;
 
     check_no_opening(getpid(), LINUX_OPEN_OWN_PROCESS, 0);
@@ -354,7 +355,7 @@ static void test_refusals(void)
         check_no_opening(2, LINUX_OPEN_KERNEL_THREAD, 0);
     }
     CHECK(child_hear(&two));
-    check_no_opening(*thread, LINUX_OPEN_NOT_A_PROCESS, two.id);
+    check_no_opening(atomic_i32_load(thread), LINUX_OPEN_NOT_A_PROCESS, two.id);
     child_stop(&two);
 }
 

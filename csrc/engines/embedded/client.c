@@ -95,6 +95,34 @@ static HRESULT STDMETHODCALLTYPE get_exit_code(IDebugClient5 *This, ULONG *Code)
     return E_NOTIMPL;
 }
 
+static HRESULT STDMETHODCALLTYPE disconnect_process_server(IDebugClient5 *This, ULONG64 Server)
+{
+    (void)This;
+    (void)Server;
+    return E_NOTIMPL;
+}
+
+static HRESULT STDMETHODCALLTYPE add_process_options(IDebugClient5 *This, ULONG Options)
+{
+    (void)This;
+    (void)Options;
+    return E_NOTIMPL;
+}
+
+static HRESULT STDMETHODCALLTYPE dispatch_callbacks(IDebugClient5 *This, ULONG Timeout)
+{
+    (void)This;
+    (void)Timeout;
+    return E_NOTIMPL;
+}
+
+static HRESULT STDMETHODCALLTYPE create_client(IDebugClient5 *This, void **Client)
+{
+    (void)This;
+    (void)Client;
+    return E_NOTIMPL;
+}
+
 const IDebugClient5Vtbl embedded_client_vtbl = {
     .QueryInterface = query_interface,
     .AddRef = add_ref,
@@ -104,7 +132,7 @@ const IDebugClient5Vtbl embedded_client_vtbl = {
     .SetKernelConnectionOptions = NOT_IMPLEMENTED(2),
     .StartProcessServer = NOT_IMPLEMENTED(4),
     .ConnectProcessServer = NOT_IMPLEMENTED(3),
-    .DisconnectProcessServer = NOT_IMPLEMENTED(3),
+    .DisconnectProcessServer = disconnect_process_server,
     .GetRunningProcessSystemIds = NOT_IMPLEMENTED(6),
     .GetRunningProcessSystemIdByExecutableName = NOT_IMPLEMENTED(6),
     .GetRunningProcessDescription = NOT_IMPLEMENTED(11),
@@ -112,7 +140,7 @@ const IDebugClient5Vtbl embedded_client_vtbl = {
     .CreateProcess = NOT_IMPLEMENTED(5),
     .CreateProcessAndAttach = NOT_IMPLEMENTED(7),
     .GetProcessOptions = NOT_IMPLEMENTED(2),
-    .AddProcessOptions = NOT_IMPLEMENTED(2),
+    .AddProcessOptions = add_process_options,
     .RemoveProcessOptions = NOT_IMPLEMENTED(2),
     .SetProcessOptions = NOT_IMPLEMENTED(2),
     .OpenDumpFile = NOT_IMPLEMENTED(2),
@@ -124,9 +152,9 @@ const IDebugClient5Vtbl embedded_client_vtbl = {
     .DetachProcesses = detach_processes,
     .EndSession = end_session,
     .GetExitCode = get_exit_code,
-    .DispatchCallbacks = NOT_IMPLEMENTED(2),
+    .DispatchCallbacks = dispatch_callbacks,
     .ExitDispatch = NOT_IMPLEMENTED(2),
-    .CreateClient = NOT_IMPLEMENTED(2),
+    .CreateClient = create_client,
     .GetInputCallbacks = NOT_IMPLEMENTED(2),
     .SetInputCallbacks = NOT_IMPLEMENTED(2),
     .GetOutputCallbacks = NOT_IMPLEMENTED(2),

@@ -151,6 +151,16 @@ static HRESULT STDMETHODCALLTYPE wait_for_event(IDebugControl *This, ULONG Flags
     return E_UNEXPECTED;
 }
 
+static HRESULT STDMETHODCALLTYPE execute(IDebugControl *This, ULONG OutputControl,
+                                         const char *Command, ULONG Flags)
+{
+    (void)This;
+    (void)OutputControl;
+    (void)Command;
+    (void)Flags;
+    return E_NOTIMPL;
+}
+
 const IDebugControlVtbl embedded_control_vtbl = {
     .QueryInterface = query_interface,
     .AddRef = add_ref,
@@ -218,7 +228,7 @@ const IDebugControlVtbl embedded_control_vtbl = {
     .Evaluate = NOT_IMPLEMENTED(5),
     .CoerceValue = NOT_IMPLEMENTED(4),
     .CoerceValues = NOT_IMPLEMENTED(5),
-    .Execute = NOT_IMPLEMENTED(4),
+    .Execute = execute,
     .ExecuteCommandFile = NOT_IMPLEMENTED(4),
     .GetNumberBreakpoints = NOT_IMPLEMENTED(2),
     .GetBreakpointByIndex = NOT_IMPLEMENTED(3),

@@ -214,6 +214,9 @@ static HRESULT STDMETHODCALLTYPE search_virtual(IDebugDataSpaces4 *This, ULONG64
     if (status == S_OK) {
         status = search_target(memory, Offset, bytes_before_wrap(Offset, Length), Pattern,
                                PatternSize, PatternGranularity, MatchOffset);
+        if (status == HR_NOT_FOUND && accessible(memory) != S_OK) {
+            status = E_UNEXPECTED; /* it went in the middle: nobody knows */
+        }
     }
     return status;
 }
@@ -388,6 +391,9 @@ static HRESULT STDMETHODCALLTYPE get_valid_region_virtual(IDebugDataSpaces4 *Thi
     if (status == S_OK) {
         status =
             first_valid_region(memory, Base, bytes_before_wrap(Base, Size), ValidBase, ValidSize);
+    }
+    if (status == S_OK && *ValidSize == 0) {
+        status = accessible(memory); /* it may have gone in the middle */
     }
     return status;
 }

@@ -47,7 +47,25 @@ static bool next_readable(target *memory, uint64_t address, uint64_t last, uint6
     return found;
 }
 
-/* Searches one readable stretch; matches start at `origin` plus multiples of the granularity. */
+/* Reads as many leading bytes as can be read, however short single transfers come out. False: the
+ * target has gone. */
+static bool read_leading(target *memory, uint64_t from, unsigned char *block, size_t wanted,
+                         size_t *read)
+{
+    HRESULT status = S_OK;
+    size_t moved = 1;
+
+    *read = 0;
+    while (*read < wanted && moved > 0 && status != E_UNEXPECTED) {
+        status =
+            memory->operations->read(memory, from + *read, block + *read, wanted - *read, &moved);
+        *read += moved;
+    }
+    return status != E_UNEXPECTED;
+}
+
+/* Searches one stretch; matches start at `origin` plus multiples of the granularity. The protection
+ * of a stretch lets it be read; a part of it that can't be read all the same is passed over. */
 static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t origin,
                            const unsigned char *pattern, uint32_t size, uint32_t granularity,
                            unsigned char *block, uint64_t *match, HRESULT *status)
@@ -59,23 +77,29 @@ static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t 
         size_t wanted = left < (uint64_t)SEARCH_BLOCK + size - 1 ? (size_t)left + 1
                                                                  : (size_t)SEARCH_BLOCK + size;
         uint64_t skip = (granularity - (from - origin) % granularity) % granularity;
-        size_t moved = 0;
-        HRESULT read = memory->operations->read(memory, from, block, wanted, &moved);
+        uint64_t passed = 0; /* how far the next block begins behind this one */
+        size_t read = 0;
 
-        if (read == E_UNEXPECTED) {
+        if (!read_leading(memory, from, block, wanted, &read)) {
             *status = E_UNEXPECTED;
-        } else if (moved >= size) {
-            for (uint64_t i = skip; !found && i <= moved - size; i += granularity) {
+        } else {
+            for (uint64_t i = skip; !found && read >= size && i <= read - size; i += granularity) {
                 if (memcmp(block + i, pattern, size) == 0) {
                     *match = from + i;
                     found = true;
                 }
             }
         }
-        if (moved < wanted || left < (uint64_t)SEARCH_BLOCK + size) {
+        if (read < wanted) {
+            /* Access can change at the next granule: behind the byte that could not be read. */
+            passed = memory->granule - (from + read) % memory->granule + read;
+        } else {
+            passed = SEARCH_BLOCK;
+        }
+        if (left < passed) {
             break;
         }
-        from += SEARCH_BLOCK;
+        from += passed;
     }
     return found;
 }

@@ -161,8 +161,8 @@ int linux_maps_find(int maps, uint64_t address, linux_region *region)
  * address known to lie in it: at most one query for each bit of an address. */
 int linux_maps_gap_start(int maps, uint64_t address, uint64_t *start)
 {
-    linux_region next;
-    linux_region found;
+    linux_region next = {0};
+    linux_region found = {0};
     text_search search = {.address = address, .region = &found};
     uint64_t low = 0;
     uint64_t high = address;

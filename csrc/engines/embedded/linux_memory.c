@@ -35,13 +35,13 @@ typedef struct transfer {
 /* Free of system calls for a stopped process. */
 static bool lost(const linux_target *process)
 {
-    if (atomic_i32_load(&process->let_go) != 0) {
-        return true;
+    bool gone = true;
+
+    if (atomic_i32_load(&process->let_go) == 0) {
+        gone = process->tracer != NULL ? linux_tracer_gone(process->tracer)
+                                       : linux_pidfd_ended(process->pidfd);
     }
-    if (process->tracer != NULL) {
-        return linux_tracer_gone(process->tracer);
-    }
-    return linux_pidfd_ended(process->pidfd);
+    return gone;
 }
 
 HRESULT linux_memory_accessible(target *self)
@@ -61,11 +61,13 @@ static HRESULT force_by_tracer(const transfer *move, uint64_t address, const uns
                                size_t size, size_t *moved)
 {
     linux_target *process = move->process;
+    HRESULT result = S_OK;
     unsigned char probe;
     ssize_t done = -EIO;
 
     if (pread(process->memory, &probe, 1, (off_t)address) != 1) {
-        return HR_WRITE_FAULT; /* no page behind it, as past the end of a file: not a refusal */
+        result = HR_WRITE_FAULT; /* no page behind it, as past the end of a file: not a refusal */
+        goto done;
     }
     if (process->tracer != NULL) {
         pthread_mutex_lock(&process->lock);
@@ -74,13 +76,37 @@ static HRESULT force_by_tracer(const transfer *move, uint64_t address, const uns
     }
     if (done > 0) {
         *moved = (size_t)done;
-        return S_OK;
+    } else if (done == 0 || lost(process)) {
+        result = E_UNEXPECTED;
+    } else {
+        atomic_i32_store(&process->forcing_forbidden, 1);
+        result = HR_ACCESS_DENIED;
     }
-    if (done == 0 || lost(process)) {
-        return E_UNEXPECTED;
+done:
+    return result;
+}
+
+/* Finds the mapping that holds address, and whether the transfer may touch it. */
+static HRESULT find_permitted(const transfer *move, uint64_t address, linux_region *region)
+{
+    const linux_target *process = move->process;
+    HRESULT result = S_OK;
+    int failure = linux_maps_find(process->maps, address, region);
+
+    if (failure == ESRCH) {
+        result = E_UNEXPECTED;
+    } else if (failure != 0 && failure != ENOENT) {
+        result = HR_GEN_FAILURE;
+    } else if (failure == ENOENT || region->start > address) {
+        result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
+    } else if (!move->writing && !region->readable) {
+        result = HR_READ_FAULT;
+    } else if (move->writing && !region->writable) { /* to be forced, which not all pages can be */
+        result = region->readable && !region->shared ? S_OK : HR_ACCESS_DENIED;
+    } else if (process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0) {
+        result = fault(move); /* the map allows it, and still process_vm_* has just failed here */
     }
-    atomic_i32_store(&process->forcing_forbidden, 1);
-    return HR_ACCESS_DENIED;
+    return result;
 }
 
 /* Moves as much as one mapping holds, through /proc/PID/mem. S_OK: at least one byte. */
@@ -88,29 +114,12 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
                                   size_t size, size_t *moved)
 {
     const linux_target *process = move->process;
-    linux_region region;
-    bool forced;
+    linux_region region = {0};
     ssize_t done;
-    int failure = linux_maps_find(process->maps, address, &region);
+    HRESULT result = find_permitted(move, address, &region);
 
-    if (failure == ESRCH) {
-        return E_UNEXPECTED;
-    }
-    if (failure != 0 && failure != ENOENT) {
-        return HR_GEN_FAILURE;
-    }
-    if (failure == ENOENT || region.start > address) {
-        return move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
-    }
-    if (!move->writing && !region.readable) {
-        return HR_READ_FAULT;
-    }
-    forced = move->writing && !region.writable;
-    if (forced && (!region.readable || region.shared)) {
-        return HR_ACCESS_DENIED;
-    }
-    if (!forced && process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0) {
-        return fault(move); /* the map allows it, and still process_vm_* has just failed here */
+    if (result != S_OK) {
+        goto done;
     }
     if (size > region.end - address) {
         size = (size_t)(region.end - address);
@@ -121,49 +130,71 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     } while (done < 0 && errno == EINTR);
     if (done > 0) {
         *moved = (size_t)done;
-        return S_OK;
+    } else if (done == 0) {
+        result = E_UNEXPECTED; /* that memory has no user any more (fs/proc/base.c, mem_rw) */
+    } else if (move->writing && !region.writable) {
+        result = force_by_tracer(move, address, data, size, moved);
+    } else {
+        result = fault(move);
     }
-    if (done == 0) {
-        return E_UNEXPECTED; /* that memory has no user any more (fs/proc/base.c, mem_rw) */
+done:
+    return result;
+}
+
+/* One step of a transfer by process_vm_*: at least one byte, or why not. */
+static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned char *data,
+                            size_t size, size_t *moved)
+{
+    linux_target *process = move->process;
+    struct iovec local = {.iov_base = data, .iov_len = size};
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    HRESULT result = HR_GEN_FAILURE;
+    ssize_t done;
+
+    done = move->writing ? process_vm_writev(process->base.process_id, &local, 1, &remote, 1, 0)
+                         : process_vm_readv(process->base.process_id, &local, 1, &remote, 1, 0);
+    if (done > 0) {
+        *moved = (size_t)done;
+        result = S_OK;
+        goto done;
     }
-    return forced ? force_by_tracer(move, address, data, size, moved) : fault(move);
+    switch (done == 0 ? EFAULT : errno) {
+    case ESRCH:
+        result = E_UNEXPECTED;
+        break;
+    case EPERM: /* seccomp, or rights given up since; the descriptor was opened with them */
+    case ENOSYS:
+        atomic_i32_store(&process->calls_refused, 1);
+        result = move_by_descriptor(move, address, data, size, moved);
+        break;
+    case EFAULT:
+        if (lost(process)) {
+            result = E_UNEXPECTED;
+        } else if (move->writing) {
+            result = move_by_descriptor(move, address, data, size, moved);
+        } else {
+            result = HR_READ_FAULT;
+        }
+        break;
+    case ENOMEM:
+        result = E_OUTOFMEMORY;
+        break;
+    default:
+        break;
+    }
+done:
+    return result;
 }
 
 /* One step of a transfer: at least one byte, or why not. */
 static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *data, size_t size,
                          size_t *moved)
 {
-    linux_target *process = move->process;
-    struct iovec local = {.iov_base = data, .iov_len = size};
-    struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
-    ssize_t done;
+    const linux_target *process = move->process;
+    bool by_descriptor = process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0;
 
-    if (process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0) {
-        return move_by_descriptor(move, address, data, size, moved);
-    }
-    done = move->writing ? process_vm_writev(process->base.process_id, &local, 1, &remote, 1, 0)
-                         : process_vm_readv(process->base.process_id, &local, 1, &remote, 1, 0);
-    if (done > 0) {
-        *moved = (size_t)done;
-        return S_OK;
-    }
-    switch (done == 0 ? EFAULT : errno) {
-    case ESRCH:
-        return E_UNEXPECTED;
-    case EPERM: /* seccomp, or rights given up since; the descriptor was opened with them */
-    case ENOSYS:
-        atomic_i32_store(&process->calls_refused, 1);
-        return move_by_descriptor(move, address, data, size, moved);
-    case EFAULT:
-        if (lost(process)) {
-            return E_UNEXPECTED;
-        }
-        return move->writing ? move_by_descriptor(move, address, data, size, moved) : HR_READ_FAULT;
-    case ENOMEM:
-        return E_OUTOFMEMORY;
-    default:
-        return HR_GEN_FAILURE;
-    }
+    return by_descriptor ? move_by_descriptor(move, address, data, size, moved)
+                         : move_by_call(move, address, data, size, moved);
 }
 
 /* The common case, one call that moves everything, is the caller's; this finishes what is left. */
@@ -206,39 +237,47 @@ HRESULT linux_memory_write(target *self, uint64_t address, const void *data, siz
     transfer move = {
         .process = (linux_target *)self, .writing = true, .data = (unsigned char *)(uintptr_t)data};
 
+    HRESULT result;
+
     *moved = 0;
     if (!move.process->writable) {
-        return lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
+        result = lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
+    } else {
+        if (atomic_i32_load(&move.process->forcing_forbidden) != 0) {
+            atomic_i32_store(&move.process->forcing_forbidden, 0);
+        }
+        result = move_all(&move, address, size, moved);
     }
-    if (atomic_i32_load(&move.process->forcing_forbidden) != 0) {
-        atomic_i32_store(&move.process->forcing_forbidden, 0);
-    }
-    return move_all(&move, address, size, moved);
+    return result;
 }
 
 static ULONG protection_of(const linux_region *region)
 {
-    if (region->executable) {
-        if (region->writable) {
-            return PAGE_EXECUTE_READWRITE;
-        }
-        return region->readable ? PAGE_EXECUTE_READ : PAGE_EXECUTE;
+    ULONG protection;
+
+    if (region->executable && region->writable) {
+        protection = PAGE_EXECUTE_READWRITE;
+    } else if (region->executable) {
+        protection = region->readable ? PAGE_EXECUTE_READ : PAGE_EXECUTE;
+    } else if (region->writable) {
+        protection = PAGE_READWRITE;
+    } else {
+        protection = region->readable ? PAGE_READONLY : PAGE_NOACCESS;
     }
-    if (region->writable) {
-        return PAGE_READWRITE;
-    }
-    return region->readable ? PAGE_READONLY : PAGE_NOACCESS;
+    return protection;
 }
 
 HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
 {
     const linux_target *process = (const linux_target *)self;
+    HRESULT result = S_OK;
     linux_region region;
     uint64_t start;
     int failure;
 
     if (lost(process)) {
-        return E_UNEXPECTED;
+        result = E_UNEXPECTED;
+        goto done;
     }
     failure = linux_maps_find(process->maps, address, &region);
     memset(info, 0, sizeof *info);
@@ -258,10 +297,12 @@ HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMAT
         info->Type = region.shared ? MEM_MAPPED : region.file_backed ? MEM_IMAGE : MEM_PRIVATE;
     }
     if (failure == ESRCH) {
-        return E_UNEXPECTED;
+        result = E_UNEXPECTED;
+    } else if (failure == ENOENT) {
+        result = E_NOINTERFACE;
+    } else if (failure != 0) {
+        result = HR_GEN_FAILURE;
     }
-    if (failure == ENOENT) {
-        return E_NOINTERFACE;
-    }
-    return failure == 0 ? S_OK : HR_GEN_FAILURE;
+done:
+    return result;
 }

@@ -159,6 +159,7 @@ bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int al
     if (*turn < 1000) {
         (*turn)++;
     }
+    atomic_i32_add(&self->beat, 1);
     if (atomic_i32_load(&self->cancelled) != 0) {
         return linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
     }
@@ -182,22 +183,50 @@ typedef struct scan {
     bool failed;
 } scan;
 
+/* EPERM is also the answer for a thread that has ended (kernel/ptrace.c, ptrace_attach:
+ * exit_state), and an execve may have put a live one under its id by the time we look: ask a few
+ * times. */
+static int seize(const linux_tracer *self, int32_t thread)
+{
+    int failure = 0;
+    int attempt;
+
+    for (attempt = 0; attempt < 8; attempt++) {
+        if (ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) == 0) {
+            return 0;
+        }
+        failure = errno;
+        if (failure != EPERM) {
+            return failure;
+        }
+        if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
+            return 0; /* ours already: an execve gave a traced thread the leader's id */
+        }
+        if (ended(self, thread)) {
+            return ESRCH;
+        }
+        sched_yield();
+    }
+    return failure;
+}
+
 static bool meet(void *context, int32_t thread)
 {
     scan *found = context;
     linux_tracer *self = found->self;
     size_t place = place_of(self, thread);
+    int failure;
+
+    atomic_i32_add(&self->beat, 1);
 
     if (place < self->count && self->threads[place].id == thread) {
         return true;
     }
-    if (ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) != 0) {
-        int failure = errno;
-
-        /* EPERM is also the answer for a thread that has ended (ptrace_attach, exit_state). */
-        if (failure == ESRCH || ended(self, thread)) {
-            return true;
-        }
+    failure = seize(self, thread);
+    if (failure == ESRCH) {
+        return true;
+    }
+    if (failure != 0) {
         found->failed = true;
         return linux_tracer_fail(self, failure == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
                                  "ptrace(PTRACE_SEIZE)", failure, 0);
@@ -218,7 +247,9 @@ static void pass_on(int32_t thread, int number)
     ptrace(PTRACE_CONT, (pid_t)thread, (void *)0, (void *)(intptr_t)number);
 }
 
-/* Looks at every thread that has not stopped yet; gives one that still has not, or 0. */
+/* Looks at every thread, also those that have stopped: an execve or a SIGKILL ends them as well,
+ * and an execve waits until they are reaped. Gives one that is not stopped, or 0; the leader only
+ * when no other is left. */
 static int32_t collect(linux_tracer *self, bool urge)
 {
     int32_t running = 0;
@@ -227,53 +258,84 @@ static int32_t collect(linux_tracer *self, bool urge)
 
     while (place < self->count) {
         linux_traced *thread = self->threads + place;
+        linux_wait answer = linux_stop_wait(self, thread->id, &status);
 
-        if (thread->stopped) {
-            place++;
-            continue;
+        /* An execve by another thread gave the id a new one: ask again, or it is not ours at all.
+         */
+        if (answer == LINUX_WAIT_NOTHING && urge && !thread->stopped &&
+            ptrace(PTRACE_INTERRUPT, (pid_t)thread->id, (void *)0, (void *)0) != 0 &&
+            errno == ESRCH) {
+            answer = LINUX_WAIT_ENDED;
         }
-        switch (linux_stop_wait(self, thread->id, &status)) {
-        case LINUX_WAIT_ENDED:
+        if (answer == LINUX_WAIT_ENDED) {
             drop(self, place);
             continue;
-        case LINUX_WAIT_STOPPED:
-            if (status >> 8 == 0) {
-                pass_on(thread->id, status);
-                running = thread->id;
-            } else {
-                thread->stopped = true; /* PTRACE_EVENT_STOP, be it of a group stop */
-            }
-            break;
-        case LINUX_WAIT_NOTHING:
-            /* An execve by another thread gave its id a new thread: ask again. */
-            if (urge) {
-                ptrace(PTRACE_INTERRUPT, (pid_t)thread->id, (void *)0, (void *)0);
-            }
+        }
+        /* PTRACE_EVENT_STOP, be it of a group stop, is what was asked for. */
+        thread->stopped = answer == LINUX_WAIT_STOPPED && status >> 8 != 0;
+        if (answer == LINUX_WAIT_STOPPED && !thread->stopped) {
+            pass_on(thread->id, status);
+        }
+        if (!thread->stopped && (running == 0 || running == self->process)) {
             running = thread->id;
-            break;
         }
         place++;
     }
     return running;
 }
 
-/* All known threads are stopped: none can start another. They are all of the process's when they
- * are as many as the kernel counts; a listing alone could miss one, as threads that end while it
- * is read make it skip (fs/proc/base.c, first_tid). */
-static bool complete(const linux_tracer *self)
+static bool in_event_stop(int32_t thread)
 {
-    linux_stat stat;
+    siginfo_t info;
 
-    return linux_process_stat(self->process, 0, &stat) == 0 && stat.threads > 0 &&
-           (size_t)stat.threads == self->count;
+    memset(&info, 0, sizeof info);
+    return ptrace(PTRACE_GETSIGINFO, (pid_t)thread, (void *)0, &info) == 0 &&
+           info.si_code >> 8 == PTRACE_EVENT_STOP;
+}
+
+/* All known threads have stopped: none of them can start another. They are all of the process's
+ * when they are as many as the kernel counts; a listing alone could miss one, as threads that end
+ * while it is read make it skip (fs/proc/base.c, first_tid). Then each must still be in its stop:
+ * an execve by a thread not known yet kills stopped threads too, and takes the leader's id. In this
+ * order: once count and kernel agree and all are stopped, no other thread is left to do so. */
+static bool complete(linux_tracer *self, const linux_stat *stat)
+{
+    bool all = stat->threads > 0 && (size_t)stat->threads == self->count;
+    size_t place;
+
+    for (place = 0; all && place < self->count; place++) {
+        if (!in_event_stop(self->threads[place].id)) {
+            self->threads[place].stopped = false;
+            all = false;
+        }
+    }
+    return all;
+}
+
+/* What is left to do in this round: OK is "go on", and anything else the end of it. */
+static linux_open_failure judge(const linux_tracer *self, const linux_stat *stat, int32_t running)
+{
+    if (stat->state != 'Z' && stat->state != 'X') {
+        return LINUX_OPEN_OK;
+    }
+    if (stat->threads == 1) {
+        return LINUX_OPEN_NO_PROCESS;
+    }
+    /* A dead leader with live threads: if one of them is in the middle of an execve it is about to
+     * take the leader's place, and can't be stopped before. Else the leader has ended alone. */
+    return (running == self->process && (size_t)stat->threads == self->count) ||
+                   (running == 0 && (size_t)stat->threads == self->count + 1)
+               ? LINUX_OPEN_ZOMBIE
+               : LINUX_OPEN_OK;
 }
 
 bool linux_stop_all(linux_tracer *self)
 {
     scan found = {.self = self};
     unsigned turn = 0;
+    linux_open_failure verdict;
+    linux_stat stat;
     int32_t running;
-    int directory = -1;
     bool done = false;
     int failure;
 
@@ -284,8 +346,8 @@ bool linux_stop_all(linux_tracer *self)
     for (turn = 0; turn < 200 && collect(self, false) != 0; turn++) {
         sched_yield();
     }
-    directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
-    if (directory < 0) {
+    self->directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+    if (self->directory < 0) {
         linux_tracer_fail(self, errno == ENOENT ? LINUX_OPEN_NO_PROCESS : LINUX_OPEN_SYSTEM,
                           "open(/proc/PID/task)", errno, 0);
         goto done;
@@ -293,7 +355,7 @@ bool linux_stop_all(linux_tracer *self)
     turn = 0;
     for (;;) {
         found.fresh = false;
-        failure = linux_process_threads(directory, meet, &found);
+        failure = linux_process_threads(self->directory, meet, &found);
         if (found.failed) {
             goto done;
         }
@@ -302,11 +364,16 @@ bool linux_stop_all(linux_tracer *self)
             goto done;
         }
         running = collect(self, turn >= 200);
-        if (!found.fresh && running == 0 && complete(self)) {
+        if (linux_process_stat(self->process, 0, &stat) != 0) {
+            linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "ptrace", ESRCH, 0);
+            goto done;
+        }
+        if (!found.fresh && running == 0 && complete(self, &stat)) {
             break;
         }
-        if (ended(self, self->process)) {
-            linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "ptrace", ESRCH, 0);
+        verdict = judge(self, &stat, running);
+        if (verdict != LINUX_OPEN_OK) {
+            linux_tracer_fail(self, verdict, "ptrace", ESRCH, 0);
             goto done;
         }
         if (found.fresh) {
@@ -318,8 +385,9 @@ bool linux_stop_all(linux_tracer *self)
     }
     done = true;
 done:
-    if (directory >= 0) {
-        close(directory);
+    if (self->directory >= 0) {
+        close(self->directory);
+        self->directory = -1;
     }
     return done;
 }

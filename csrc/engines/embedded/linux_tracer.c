@@ -27,7 +27,28 @@
 #define __WNOTHREAD 0x20000000
 #endif
 
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+
 #define STACK_SIZE ((size_t)256 * 1024)
+
+/* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
+#define STUCK_NS UINT64_C(500000000)
+/* The same for one that should have given up already. */
+#define LATE_NS UINT64_C(50000000)
+
+/* Thread sanitizer takes every clone() for a fork, with other memory behind it. */
+#if defined(__SANITIZE_THREAD__)
+#define CAN_BE_APART false
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CAN_BE_APART false
+#endif
+#endif
+#if !defined(CAN_BE_APART)
+#define CAN_BE_APART true
+#endif
 
 static atomic_i32 never_apart;
 
@@ -49,6 +70,13 @@ static void hush(int event)
     uint64_t count;
 
     while (read(event, &count, sizeof count) < 0 && errno == EINTR) {
+    }
+}
+
+static void shut(int file)
+{
+    if (file >= 0) {
+        close(file);
     }
 }
 
@@ -87,12 +115,13 @@ static bool any_death(void)
 static bool hold(linux_tracer *self)
 {
     int interval;
-    int watch = open_watch(self, &interval);
     bool asked = false;
+
+    self->watch = open_watch(self, &interval);
 
     for (;;) {
         struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
-                                    {.fd = watch, .events = POLLIN}};
+                                    {.fd = self->watch, .events = POLLIN}};
 
         poll(sources, 2, interval);
         if (sources[1].revents != 0 || any_death()) {
@@ -115,9 +144,8 @@ static bool hold(linux_tracer *self)
             ring(self->answered);
         }
     }
-    if (watch >= 0) {
-        close(watch);
-    }
+    shut(self->watch);
+    self->watch = -1;
     return asked;
 }
 
@@ -166,13 +194,16 @@ static bool run_apart(linux_tracer *self)
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     pid_t process = -1;
     int status = 0;
+    int pidfd = -1;
 
     if (stack == MAP_FAILED) {
         return false;
     }
     mprotect(stack, 4096, PROT_NONE); /* a guard, as far as pages are that small */
-    process = clone(apart_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_FS, self);
+    process = clone(apart_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_PIDFD,
+                    self, &pidfd);
     if (process > 0) {
+        atomic_i32_store(&self->apart_pidfd, pidfd);
         /* syscall(), not waitpid(): that is a cancellation point, which writes to the storage that
          * is the other's now. All signals are blocked, so there is no EINTR to write to errno. */
         while (syscall(SYS_wait4, process, &status, __WALL, NULL) < 0 && errno == EINTR) {
@@ -228,16 +259,59 @@ static int start_host(linux_tracer *self)
 
 /* ---- its owner --------------------------------------------------------------------------- */
 
+static bool reap_thread(void *context, int32_t thread)
+{
+    const linux_tracer *self = context;
+    siginfo_t info = {.si_pid = 0};
+
+    if (thread != self->process) {
+        waitid(P_PID, (id_t)thread, &info, WEXITED | WNOHANG | __WALL);
+    }
+    return true;
+}
+
+/* Frees a tracer that hangs in PTRACE_SEIZE. A thread of the target is in an execve: it waits until
+ * all others are reaped, which is the tracer's to do, and the tracer waits for a lock that the
+ * execve holds (cred_guard_mutex; kernel/ptrace.c, ptrace_attach, and fs/exec.c, de_thread). A
+ * tracer apart is killed, which lets everything go: then *again is set. For a tracer that is a
+ * thread any other of its process can do the reaping. */
+static void free_stuck(linux_tracer *self, bool *again)
+{
+    int pidfd = atomic_i32_load(&self->apart_pidfd);
+    int directory;
+
+    if (pidfd >= 0 && linux_pidfd_signal(pidfd, SIGKILL) == 0) {
+        *again = true;
+        return;
+    }
+    directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+    if (directory >= 0) {
+        linux_process_threads(directory, reap_thread, self);
+        close(directory);
+    }
+}
+
 /* Waits until the opening has come out one way or the other, and asks meanwhile whether to go on.
- */
-static void await_opening(linux_tracer *self, const linux_waiting *waiting)
+ * False: the tracer was stuck, everything was let go, and it may be tried again. */
+static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool attaching)
 {
     struct pollfd answer = {.fd = self->answered, .events = POLLIN};
     uint64_t asked = linux_now();
+    uint64_t moved = asked;
+    int32_t beat = 0;
+    bool again = false;
 
     while (atomic_i32_load(&self->phase) == LINUX_TRACER_STARTING) {
         if (poll(&answer, 1, 50) > 0) {
             hush(self->answered);
+        }
+        if (atomic_i32_load(&self->beat) != beat) {
+            beat = atomic_i32_load(&self->beat);
+            moved = linux_now();
+        } else if (attaching && !again &&
+                   (linux_now() - moved >= STUCK_NS || linux_now() - LATE_NS > self->deadline)) {
+            free_stuck(self, &again);
+            moved = linux_now();
         }
         if (waiting->keep_waiting != NULL && linux_now() - asked >= 50000000u &&
             atomic_i32_load(&self->cancelled) == 0) {
@@ -248,15 +322,18 @@ static void await_opening(linux_tracer *self, const linux_waiting *waiting)
             asked = linux_now();
         }
     }
+    return !again;
 }
 
-linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
-                                 const linux_waiting *waiting, linux_open_error *error)
+/* One attempt. *again: it came to nothing, and the next one may succeed. */
+static linux_tracer *start(int32_t process, const linux_launch_options *launch,
+                           const linux_waiting *waiting, uint64_t deadline, linux_open_error *error,
+                           bool *again)
 {
     linux_tracer *self = calloc(1, sizeof *self);
-    uint64_t now = linux_now();
     int failure;
 
+    *again = false;
     if (self == NULL) {
         *error = (linux_open_error){LINUX_OPEN_SYSTEM, ENOMEM, "calloc", 0};
         return NULL;
@@ -264,12 +341,14 @@ linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *la
     self->creator = getpid();
     self->process = process;
     self->launch = launch;
-    self->apart = atomic_i32_load(&never_apart) == 0;
-    self->deadline =
-        waiting->timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + waiting->timeout_ns;
+    self->deadline = deadline;
+    self->apart = CAN_BE_APART && atomic_i32_load(&never_apart) == 0;
+    self->directory = -1;
+    self->watch = -1;
+    atomic_i32_store(&self->apart_pidfd, -1);
+    atomic_i32_store(&self->joining, 1); /* until there is something to join */
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->answered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    atomic_i32_store(&self->joining, 1); /* until there is something to join */
     if (self->wake < 0 || self->answered < 0) {
         linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "eventfd", errno, 0);
         goto failed;
@@ -280,14 +359,37 @@ linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *la
         goto failed;
     }
     atomic_i32_store(&self->joining, 0);
-    await_opening(self, waiting);
-    if (self->error.failure == LINUX_OPEN_OK) {
+    if (!await_opening(self, waiting, launch == NULL) && self->error.failure == LINUX_OPEN_OK) {
+        *again = atomic_i32_load(&self->cancelled) == 0;
+        linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
+    }
+    *error = self->error;
+    if (error->failure == LINUX_OPEN_OK) {
         return self;
     }
 failed:
     *error = self->error;
     linux_tracer_free(self);
     return NULL;
+}
+
+linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
+                                 const linux_waiting *waiting, linux_open_error *error)
+{
+    uint64_t now = linux_now();
+    uint64_t deadline =
+        waiting->timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + waiting->timeout_ns;
+    linux_tracer *self;
+    bool again;
+
+    do {
+        self = start(process, launch, waiting, deadline, error, &again);
+        if (again && deadline != UINT64_MAX && linux_now() >= deadline) {
+            *error = (linux_open_error){LINUX_OPEN_TIMEOUT, 0, NULL, process};
+            again = false;
+        }
+    } while (again);
+    return self;
 }
 
 ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, const void *data,
@@ -346,11 +448,10 @@ void linux_tracer_free(linux_tracer *self)
     if (self->threads != NULL) {
         munmap(self->threads, self->capacity * sizeof *self->threads);
     }
-    if (self->wake >= 0) {
-        close(self->wake);
-    }
-    if (self->answered >= 0) {
-        close(self->answered);
-    }
+    shut(self->wake);
+    shut(self->answered);
+    shut(self->directory);
+    shut(self->watch);
+    shut(atomic_i32_load(&self->apart_pidfd));
     free(self);
 }

@@ -38,6 +38,8 @@ typedef struct linux_tracer {
     atomic_i32 phase;   /* linux_tracer_phase */
     atomic_i32 request; /* linux_tracer_request; the tracer sets it back to none */
     atomic_i32 cancelled;
+    atomic_i32 beat;        /* changes while an opening makes its rounds: see await_opening() */
+    atomic_i32 apart_pidfd; /* of the process apart, or -1; open until the end of all this */
     int force_descriptor;
     uint64_t force_address;
     const void *force_data;
@@ -57,6 +59,8 @@ typedef struct linux_tracer {
     const linux_launch_options *launch; /* NULL: attach */
     uint64_t deadline;                  /* linux_now() then; UINT64_MAX: none */
     linux_open_error error;
+    int directory; /* descriptors that are its own, here so that they are closed if it is killed */
+    int watch;
     linux_traced *threads; /* ascending by id */
     size_t count;
     size_t capacity;

@@ -57,8 +57,8 @@ static void let_go(linux_target *process)
         bool died = linux_tracer_gone(process->tracer);
 
         linux_tracer_end(process->tracer);
-        if (died || linux_pidfd_ended(process->pidfd)) {
-            reap(process);
+        if (died) {
+            reap(process); /* one that ends after it was let go is its parent's: ours */
         }
     }
     pthread_mutex_unlock(&process->lock);
@@ -151,7 +151,8 @@ static linux_target *create(bool writable)
 /* Pins the process: from here on its id can be checked against a reuse. */
 static linux_open_error identify(linux_target *process, int32_t id, linux_stat *stat)
 {
-    int failure;
+    int failure = 0;
+    int attempt;
     int32_t owner;
 
     if (id == getpid()) {
@@ -170,7 +171,15 @@ static linux_open_error identify(linux_target *process, int32_t id, linux_stat *
         }
         return fail_file("pidfd_open", failure);
     }
-    failure = linux_process_stat(id, 0, stat);
+    /* A dead leader with live threads may be the moment within an execve by one of these, which
+     * then takes its place (fs/exec.c, de_thread): give it a second. */
+    for (attempt = 0; attempt < 500; attempt++) {
+        failure = linux_process_stat(id, 0, stat);
+        if (failure != 0 || (stat->state != 'Z' && stat->state != 'X') || stat->threads == 1) {
+            break;
+        }
+        poll(NULL, 0, 2);
+    }
     if (failure == ENOENT && !linux_pidfd_ended(process->pidfd)) {
         /* It lives and /proc does not show it: mounted with hidepid (proc(5)). */
         return fail(LINUX_OPEN_PERMISSION, "open(/proc/PID/stat)", failure, 0);
@@ -181,7 +190,7 @@ static linux_open_error identify(linux_target *process, int32_t id, linux_stat *
     if (stat->kernel_thread) {
         return fail(LINUX_OPEN_KERNEL_THREAD, NULL, 0, 0);
     }
-    if (stat->state == 'Z') {
+    if (stat->state == 'Z' || stat->state == 'X') {
         return fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
     }
     process->base.process_id = (uint32_t)id;

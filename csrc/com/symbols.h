@@ -1,0 +1,183 @@
+/* IDebugSymbols3: the modules of the target. IDebugSymbols and 2 are prefixes of it.
+ *
+ * Slot order and sources as in client.h. Only what the project calls is typed.
+ */
+#ifndef PYDBGWRITE_COM_SYMBOLS_H
+#define PYDBGWRITE_COM_SYMBOLS_H
+
+#include "types.h"
+
+/* dbgeng.h, documented in ns-dbgeng-_debug_module_parameters. */
+typedef struct DEBUG_MODULE_PARAMETERS {
+    ULONG64 Base;
+    ULONG Size;
+    ULONG TimeDateStamp;
+    ULONG Checksum;
+    ULONG Flags;
+    ULONG SymbolType;
+    ULONG ImageNameSize;
+    ULONG ModuleNameSize;
+    ULONG LoadedImageNameSize;
+    ULONG SymbolFileNameSize;
+    ULONG MappedImageNameSize;
+    ULONG64 Reserved[2];
+} DEBUG_MODULE_PARAMETERS;
+
+_Static_assert(sizeof(DEBUG_MODULE_PARAMETERS) == 64, "DEBUG_MODULE_PARAMETERS is 64 bytes");
+
+typedef struct IDebugSymbols3 IDebugSymbols3;
+
+typedef struct IDebugSymbols3Vtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)
+    (IDebugSymbols3 *This, const GUID *InterfaceId, void **Interface);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugSymbols3 *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IDebugSymbols3 *This);
+    com_untyped_slot GetSymbolOptions;
+    com_untyped_slot AddSymbolOptions;
+    com_untyped_slot RemoveSymbolOptions;
+    com_untyped_slot SetSymbolOptions;
+    com_untyped_slot GetNameByOffset;
+    com_untyped_slot GetOffsetByName;
+    com_untyped_slot GetNearNameByOffset;
+    com_untyped_slot GetLineByOffset;
+    com_untyped_slot GetOffsetByLine;
+    HRESULT(STDMETHODCALLTYPE *GetNumberModules)
+    (IDebugSymbols3 *This, ULONG *Loaded, ULONG *Unloaded);
+    HRESULT(STDMETHODCALLTYPE *GetModuleByIndex)
+    (IDebugSymbols3 *This, ULONG Index, ULONG64 *Base);
+    com_untyped_slot GetModuleByModuleName;
+    com_untyped_slot GetModuleByOffset;
+    com_untyped_slot GetModuleNames;
+    HRESULT(STDMETHODCALLTYPE *GetModuleParameters)
+    (IDebugSymbols3 *This, ULONG Count, ULONG64 *Bases, ULONG Start,
+     DEBUG_MODULE_PARAMETERS *Params);
+    com_untyped_slot GetSymbolModule;
+    com_untyped_slot GetTypeName;
+    com_untyped_slot GetTypeId;
+    com_untyped_slot GetTypeSize;
+    com_untyped_slot GetFieldOffset;
+    com_untyped_slot GetSymbolTypeId;
+    com_untyped_slot GetOffsetTypeId;
+    com_untyped_slot ReadTypedDataVirtual;
+    com_untyped_slot WriteTypedDataVirtual;
+    com_untyped_slot OutputTypedDataVirtual;
+    com_untyped_slot ReadTypedDataPhysical;
+    com_untyped_slot WriteTypedDataPhysical;
+    com_untyped_slot OutputTypedDataPhysical;
+    com_untyped_slot GetScope;
+    com_untyped_slot SetScope;
+    com_untyped_slot ResetScope;
+    com_untyped_slot GetScopeSymbolGroup;
+    com_untyped_slot CreateSymbolGroup;
+    com_untyped_slot StartSymbolMatch;
+    com_untyped_slot GetNextSymbolMatch;
+    com_untyped_slot EndSymbolMatch;
+    com_untyped_slot Reload;
+    com_untyped_slot GetSymbolPath;
+    com_untyped_slot SetSymbolPath;
+    com_untyped_slot AppendSymbolPath;
+    com_untyped_slot GetImagePath;
+    com_untyped_slot SetImagePath;
+    com_untyped_slot AppendImagePath;
+    com_untyped_slot GetSourcePath;
+    com_untyped_slot GetSourcePathElement;
+    com_untyped_slot SetSourcePath;
+    com_untyped_slot AppendSourcePath;
+    com_untyped_slot FindSourceFile;
+    com_untyped_slot GetSourceFileLineOffsets;
+    com_untyped_slot GetModuleVersionInformation;
+    com_untyped_slot GetModuleNameString;
+    com_untyped_slot GetConstantName;
+    com_untyped_slot GetFieldName;
+    com_untyped_slot GetTypeOptions;
+    com_untyped_slot AddTypeOptions;
+    com_untyped_slot RemoveTypeOptions;
+    com_untyped_slot SetTypeOptions;
+    com_untyped_slot GetNameByOffsetWide;
+    com_untyped_slot GetOffsetByNameWide;
+    com_untyped_slot GetNearNameByOffsetWide;
+    com_untyped_slot GetLineByOffsetWide;
+    com_untyped_slot GetOffsetByLineWide;
+    com_untyped_slot GetModuleByModuleNameWide;
+    com_untyped_slot GetSymbolModuleWide;
+    com_untyped_slot GetTypeNameWide;
+    com_untyped_slot GetTypeIdWide;
+    com_untyped_slot GetFieldOffsetWide;
+    com_untyped_slot GetSymbolTypeIdWide;
+    com_untyped_slot GetScopeSymbolGroup2;
+    com_untyped_slot CreateSymbolGroup2;
+    com_untyped_slot StartSymbolMatchWide;
+    com_untyped_slot GetNextSymbolMatchWide;
+    com_untyped_slot ReloadWide;
+    com_untyped_slot GetSymbolPathWide;
+    com_untyped_slot SetSymbolPathWide;
+    com_untyped_slot AppendSymbolPathWide;
+    com_untyped_slot GetImagePathWide;
+    com_untyped_slot SetImagePathWide;
+    com_untyped_slot AppendImagePathWide;
+    com_untyped_slot GetSourcePathWide;
+    com_untyped_slot GetSourcePathElementWide;
+    com_untyped_slot SetSourcePathWide;
+    com_untyped_slot AppendSourcePathWide;
+    com_untyped_slot FindSourceFileWide;
+    com_untyped_slot GetSourceFileLineOffsetsWide;
+    com_untyped_slot GetModuleVersionInformationWide;
+    HRESULT(STDMETHODCALLTYPE *GetModuleNameStringWide)
+    (IDebugSymbols3 *This, ULONG Which, ULONG Index, ULONG64 Base, wchar_t *Buffer,
+     ULONG BufferSize, ULONG *NameSize);
+    com_untyped_slot GetConstantNameWide;
+    com_untyped_slot GetFieldNameWide;
+    com_untyped_slot IsManagedModule;
+    com_untyped_slot GetModuleByModuleName2;
+    com_untyped_slot GetModuleByModuleName2Wide;
+    com_untyped_slot GetModuleByOffset2;
+    com_untyped_slot AddSyntheticModule;
+    com_untyped_slot AddSyntheticModuleWide;
+    com_untyped_slot RemoveSyntheticModule;
+    com_untyped_slot GetCurrentScopeFrameIndex;
+    com_untyped_slot SetScopeFrameByIndex;
+    com_untyped_slot SetScopeFromJitDebugInfo;
+    com_untyped_slot SetScopeFromStoredEvent;
+    com_untyped_slot OutputSymbolByOffset;
+    com_untyped_slot GetFunctionEntryByOffset;
+    com_untyped_slot GetFieldTypeAndOffset;
+    com_untyped_slot GetFieldTypeAndOffsetWide;
+    com_untyped_slot AddSyntheticSymbol;
+    com_untyped_slot AddSyntheticSymbolWide;
+    com_untyped_slot RemoveSyntheticSymbol;
+    com_untyped_slot GetSymbolEntriesByOffset;
+    com_untyped_slot GetSymbolEntriesByName;
+    com_untyped_slot GetSymbolEntriesByNameWide;
+    com_untyped_slot GetSymbolEntryByToken;
+    com_untyped_slot GetSymbolEntryInformation;
+    com_untyped_slot GetSymbolEntryString;
+    com_untyped_slot GetSymbolEntryStringWide;
+    com_untyped_slot GetSymbolEntryOffsetRegions;
+    com_untyped_slot GetSymbolEntryBySymbolEntry;
+    com_untyped_slot GetSourceEntriesByOffset;
+    com_untyped_slot GetSourceEntriesByLine;
+    com_untyped_slot GetSourceEntriesByLineWide;
+    com_untyped_slot GetSourceEntryString;
+    com_untyped_slot GetSourceEntryStringWide;
+    com_untyped_slot GetSourceEntryOffsetRegions;
+    com_untyped_slot GetSourceEntryBySourceEntry;
+} IDebugSymbols3Vtbl;
+
+struct IDebugSymbols3 {
+    const IDebugSymbols3Vtbl *lpVtbl;
+};
+
+_Static_assert(sizeof(IDebugSymbols3Vtbl) == 126 * sizeof(void *), "IDebugSymbols3 has 126 slots");
+#define IDEBUGSYMBOLS3_SLOT(method, slot)                                                          \
+    _Static_assert(offsetof(IDebugSymbols3Vtbl, method) == (slot) * sizeof(void *),                \
+                   #method " is slot " #slot)
+IDEBUGSYMBOLS3_SLOT(QueryInterface, 0);
+IDEBUGSYMBOLS3_SLOT(AddRef, 1);
+IDEBUGSYMBOLS3_SLOT(Release, 2);
+IDEBUGSYMBOLS3_SLOT(GetNumberModules, 12);
+IDEBUGSYMBOLS3_SLOT(GetModuleByIndex, 13);
+IDEBUGSYMBOLS3_SLOT(GetModuleParameters, 17);
+IDEBUGSYMBOLS3_SLOT(GetModuleNameStringWide, 89);
+#undef IDEBUGSYMBOLS3_SLOT
+
+#endif

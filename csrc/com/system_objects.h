@@ -1,0 +1,64 @@
+/* IDebugSystemObjects: which process and thread the engine is at.
+ *
+ * Slot order and sources as in client.h. Only what the project calls is typed.
+ */
+#ifndef PYDBGWRITE_COM_SYSTEM_OBJECTS_H
+#define PYDBGWRITE_COM_SYSTEM_OBJECTS_H
+
+#include "types.h"
+
+typedef struct IDebugSystemObjects IDebugSystemObjects;
+
+typedef struct IDebugSystemObjectsVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)
+    (IDebugSystemObjects *This, const GUID *InterfaceId, void **Interface);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugSystemObjects *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IDebugSystemObjects *This);
+    com_untyped_slot GetEventThread;
+    com_untyped_slot GetEventProcess;
+    com_untyped_slot GetCurrentThreadId;
+    com_untyped_slot SetCurrentThreadId;
+    com_untyped_slot GetCurrentProcessId;
+    com_untyped_slot SetCurrentProcessId;
+    com_untyped_slot GetNumberThreads;
+    com_untyped_slot GetTotalNumberThreads;
+    com_untyped_slot GetThreadIdsByIndex;
+    com_untyped_slot GetThreadIdByProcessor;
+    com_untyped_slot GetCurrentThreadDataOffset;
+    com_untyped_slot GetThreadIdByDataOffset;
+    com_untyped_slot GetCurrentThreadTeb;
+    com_untyped_slot GetThreadIdByTeb;
+    com_untyped_slot GetCurrentThreadSystemId;
+    com_untyped_slot GetThreadIdBySystemId;
+    com_untyped_slot GetCurrentThreadHandle;
+    com_untyped_slot GetThreadIdByHandle;
+    com_untyped_slot GetNumberProcesses;
+    com_untyped_slot GetProcessIdsByIndex;
+    com_untyped_slot GetCurrentProcessDataOffset;
+    com_untyped_slot GetProcessIdByDataOffset;
+    com_untyped_slot GetCurrentProcessPeb;
+    com_untyped_slot GetProcessIdByPeb;
+    HRESULT(STDMETHODCALLTYPE *GetCurrentProcessSystemId)
+    (IDebugSystemObjects *This, ULONG *SysId);
+    com_untyped_slot GetProcessIdBySystemId;
+    com_untyped_slot GetCurrentProcessHandle;
+    com_untyped_slot GetProcessIdByHandle;
+    com_untyped_slot GetCurrentProcessExecutableName;
+} IDebugSystemObjectsVtbl;
+
+struct IDebugSystemObjects {
+    const IDebugSystemObjectsVtbl *lpVtbl;
+};
+
+_Static_assert(sizeof(IDebugSystemObjectsVtbl) == 32 * sizeof(void *),
+               "IDebugSystemObjects has 32 slots");
+#define IDEBUGSYSTEMOBJECTS_SLOT(method, slot)                                                     \
+    _Static_assert(offsetof(IDebugSystemObjectsVtbl, method) == (slot) * sizeof(void *),           \
+                   #method " is slot " #slot)
+IDEBUGSYSTEMOBJECTS_SLOT(QueryInterface, 0);
+IDEBUGSYSTEMOBJECTS_SLOT(AddRef, 1);
+IDEBUGSYSTEMOBJECTS_SLOT(Release, 2);
+IDEBUGSYSTEMOBJECTS_SLOT(GetCurrentProcessSystemId, 27);
+#undef IDEBUGSYSTEMOBJECTS_SLOT
+
+#endif

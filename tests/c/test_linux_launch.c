@@ -1,0 +1,182 @@
+/* Tests of launching a program stopped at its exec, twice: with the tracer apart and as a thread.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../csrc/engines/embedded/linux_tracer.h"
+#include "check.h"
+#include "linux_children.h"
+
+#define SHELL "/bin/sh"
+
+static char *no_environment[] = {"MARK=here", NULL};
+
+static target *launch(const char *path, const char *script, const char *directory, int output,
+                      linux_open_error *error)
+{
+    char *arguments[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
+    linux_launch_options options = {.path = path,
+                                    .arguments = arguments,
+                                    .environment = no_environment,
+                                    .directory = directory,
+                                    .standard = {-1, output, -1},
+                                    .writable = true,
+                                    .waiting = {.timeout_ns = UINT64_C(20000000000)}};
+
+    return linux_launch(&options, error);
+}
+
+/* What a script prints, launched, looked at, and let go; its exit status comes to this process. */
+static void check_output(const char *script, const char *directory, const char *wanted, int code)
+{
+    char text[4096];
+    size_t length = 0;
+    ssize_t got;
+    int ends[2];
+    int status = -1;
+    linux_open_error error;
+    target *held;
+    pid_t id;
+
+    CHECK_EQUAL(pipe2(ends, O_CLOEXEC), 0);
+    held = launch(SHELL, script, directory, ends[1], &error);
+    close(ends[1]);
+    if (CHECK(held != NULL)) {
+        id = (pid_t)held->process_id;
+        CHECK_EQUAL(state_of(id, 0), 't');
+        CHECK_EQUAL(held->operations->accessible(held), S_OK);
+        CHECK_EQUAL(held->pointer_size, sizeof(void *));
+        CHECK_EQUAL(held->operations->detach(held), S_OK);
+        while (length < sizeof text - 1 &&
+               (got = read(ends[0], text + length, sizeof text - 1 - length)) > 0) {
+            length += (size_t)got;
+        }
+        text[length] = '\0';
+        if (!CHECK(strcmp(text, wanted) == 0)) {
+            fprintf(stderr, "    got %s", text);
+        }
+        CHECK_EQUAL(waitpid(id, &status, 0), id);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == code);
+        held->operations->destroy(held);
+    }
+    close(ends[0]);
+}
+
+static void check_failure(const char *path, const char *directory, int output, const char *step,
+                          int os_error)
+{
+    linux_open_error error;
+
+    CHECK(launch(path, "exit 0", directory, output, &error) == NULL);
+    CHECK_EQUAL(error.failure, LINUX_OPEN_EXEC);
+    CHECK_EQUAL(error.os_error, os_error);
+    CHECK(error.operation != NULL && strcmp(error.operation, step) == 0);
+    CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+}
+
+/* The program's image as execve made it can be patched: its argument, on its stack. */
+static void test_patched_before_it_runs(void)
+{
+    linux_open_error error;
+    MEMORY_BASIC_INFORMATION64 info;
+    unsigned char *stack;
+    uint64_t address = 0;
+    size_t moved = 0;
+    size_t at;
+    char *map;
+    char *line;
+    size_t length;
+    int status = -1;
+    target *held = launch(SHELL, "exit 11", NULL, -1, &error);
+
+    if (!CHECK(held != NULL)) {
+        return;
+    }
+    CHECK_EQUAL(linux_read_maps(held, &map, &length), S_OK);
+    line = strstr(map, "[stack]");
+    while (line > map && line[-1] != '\n') {
+        line--;
+    }
+    address = strtoull(line, NULL, 16);
+    free(map);
+    CHECK_EQUAL(held->operations->query(held, address, &info), S_OK);
+    stack = malloc((size_t)info.RegionSize);
+    CHECK_EQUAL(held->operations->read(held, address, stack, (size_t)info.RegionSize, &moved),
+                S_OK);
+    for (at = 0; at + 7 < moved && memcmp(stack + at, "exit 11", 7) != 0; at++) {
+    }
+    CHECK_EQUAL(held->operations->write(held, address + at, "exit 42", 7, &moved), S_OK);
+    free(stack);
+    held->operations->detach(held);
+    CHECK_EQUAL(waitpid((pid_t)held->process_id, &status, 0), held->process_id);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    held->operations->destroy(held);
+}
+
+/* Terminated, or killed by others while held: either way nothing is left to reap. */
+static void test_terminated(bool by_others)
+{
+    linux_open_error error;
+    uint64_t value = 0;
+    size_t moved;
+    target *held = launch(SHELL, "exit 0", NULL, -1, &error);
+
+    if (!CHECK(held != NULL)) {
+        return;
+    }
+    if (by_others) {
+        kill((pid_t)held->process_id, SIGKILL);
+        while (held->operations->accessible(held) == S_OK) {
+            sched_yield();
+        }
+        CHECK_EQUAL(held->operations->read(held, 4096, &value, 8, &moved), E_UNEXPECTED);
+    } else {
+        CHECK_EQUAL(held->operations->terminate(held), S_OK);
+        CHECK_EQUAL(held->operations->terminate(held), S_OK);
+        CHECK_EQUAL(held->operations->accessible(held), E_UNEXPECTED);
+    }
+    held->operations->destroy(held);
+    CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+}
+
+int main(void)
+{
+    int descriptors;
+    int never;
+
+    alarm(60);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    descriptors = count_descriptors();
+    for (never = 0; never < 2; never++) {
+        int extra = open("/dev/null", O_RDONLY);
+
+        linux_tracer_never_apart(never != 0);
+        check_output("echo out; exit 3", NULL, "out\n", 3);
+        check_output("pwd; echo $MARK", "/usr", "/usr\nhere\n", 0);
+        /* Nothing open but what it was given, and the directory that the shell lists. */
+        check_output("cd /proc/self/fd && echo *", NULL, "0 1 2 3\n", 0);
+        /* SIGPIPE and SIGXFSZ are back; SIGHUP was ignored before and stays so; none is blocked. */
+        check_output("grep -E 'SigBlk|SigIgn' /proc/self/status", NULL,
+                     "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n", 0);
+        check_failure("/nonexistent/program", NULL, -1, "execve", ENOENT);
+        check_failure("/etc/passwd", NULL, -1, "execve", EACCES);
+        check_failure(SHELL, "/nonexistent", -1, "chdir", ENOENT);
+        check_failure(SHELL, NULL, 987, "dup2", EBADF);
+        test_patched_before_it_runs();
+        test_terminated(false);
+        test_terminated(true);
+        close(extra);
+    }
+    CHECK_EQUAL(count_descriptors(), descriptors);
+    return check_report();
+}

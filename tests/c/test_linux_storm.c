@@ -1,0 +1,207 @@
+/* Tests of stopping a process that changes all the time: threads that start threads, an execve in a
+ * second thread, an end at any moment. Each twice, with the tracer apart and as a thread. */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../csrc/core/atomics.h"
+#include "../../csrc/engines/embedded/linux_tracer.h"
+#include "check.h"
+#include "linux_children.h"
+
+#define LIMIT 20000u
+
+static volatile uint64_t word; /* at the same address in every child */
+
+static bool write_word(target *to, uint64_t value)
+{
+    size_t moved = 0;
+
+    return to->operations->write(to, (uint64_t)(uintptr_t)&word, &value, sizeof value, &moved) ==
+               S_OK &&
+           moved == sizeof value;
+}
+
+/* Threads that start threads: many at a time, or each the next one and then ending. */
+static void *breed_one(void *context)
+{
+    atomic_i32_add(context, 1);
+    return NULL;
+}
+
+static void *breed(void *context)
+{
+    for (;;) {
+        start_thread(breed_one, context);
+    }
+    return NULL;
+}
+
+static void *pass_baton(void *context)
+{
+    atomic_i32_add(context, 1);
+    while (!start_thread(pass_baton, context)) {
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void breed_for_ever(child *self, void *context)
+{
+    start_thread(breed, context);
+    start_thread(breed, context);
+    child_serve(self);
+}
+
+static void pass_for_ever(child *self, void *context)
+{
+    int number;
+
+    for (number = 0; number < 3; number++) {
+        start_thread(pass_baton, context);
+    }
+    child_serve(self);
+}
+
+static void test_breeding(void (*body)(child *self, void *context), int rounds)
+{
+    atomic_i32 *born = shared_room(sizeof *born);
+    child one = child_start(body, born);
+    linux_open_error error;
+    target *held;
+    int before;
+
+    CHECK(child_hear(&one));
+    while (rounds-- > 0) {
+        held = attach_to(one.id, true, true, LIMIT, &error);
+        if (!CHECK(held != NULL)) {
+            break;
+        }
+        before = atomic_i32_load(born);
+        CHECK(all_stopped(one.id));
+        CHECK(write_word(held, (uint64_t)rounds));
+        CHECK_EQUAL(atomic_i32_load(born), before);
+        held->operations->destroy(held);
+        while (atomic_i32_load(born) == before) {
+            sched_yield();
+        }
+    }
+    child_stop(&one);
+}
+
+/* A process that runs an execve from a second thread, again and again. */
+static void *exec_again(void *context)
+{
+    char *arguments[] = {"test_linux_storm", "exec-again", NULL};
+
+    (void)context;
+    execv("/proc/self/exe", arguments);
+    _exit(1);
+}
+
+static void exec_for_ever(child *self, void *context)
+{
+    child_say(self, 'r');
+    exec_again(context);
+}
+
+static void test_exec_storm(void)
+{
+    child one = child_start(exec_for_ever, NULL);
+    linux_open_error error;
+    struct timespec begin;
+    struct timespec end;
+    target *held;
+    int stuck = 0;
+    int round;
+
+    CHECK(child_hear(&one));
+    for (round = 0; round < 200; round++) {
+        clock_gettime(CLOCK_MONOTONIC, &begin);
+        held = attach_to(one.id, true, true, LIMIT, &error);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        stuck += end.tv_sec - begin.tv_sec >= 2;
+        if (!CHECK(held != NULL)) {
+            printf("    failure %d %s %d\n", (int)error.failure,
+                   error.operation == NULL ? "" : error.operation, error.os_error);
+            break;
+        }
+        CHECK(all_stopped(one.id));
+        held->operations->destroy(held);
+    }
+    printf("exec storm: %d of %d were stuck\n", stuck, round);
+    CHECK_EQUAL(waitpid(one.id, NULL, WNOHANG), 0);
+    child_stop(&one);
+}
+
+/* Death at any moment of the opening: an answer in time, and the parent gets its status. */
+static void end_after(child *self, void *context)
+{
+    atomic_i32 running = {0};
+    volatile int turns = *(int *)context;
+
+    start_idle(&running, 3);
+    child_say(self, 'r');
+    while (turns-- > 0) {
+    }
+    _exit(7);
+}
+
+static void test_death_while_opening(void)
+{
+    linux_open_error error;
+    int round;
+    int held_count = 0;
+
+    for (round = 0; round < 300; round++) {
+        int turns = round * 1000;
+        child one = child_start(end_after, &turns);
+        int status = 0;
+        target *held;
+
+        child_hear(&one);
+        alarm(10);
+        held = attach_to(one.id, true, true, LIMIT, &error);
+        if (held != NULL) {
+            held_count++;
+            held->operations->destroy(held);
+        } else {
+            CHECK(error.failure == LINUX_OPEN_NO_PROCESS || error.failure == LINUX_OPEN_ZOMBIE);
+        }
+        CHECK_EQUAL(waitpid(one.id, &status, 0), one.id);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+        one.id = -1;
+        child_stop(&one);
+    }
+    printf("death while opening: held %d of 300\n", held_count);
+    alarm(120);
+}
+
+int main(int count, char **arguments)
+{
+    int never;
+
+    if (count > 1 && strcmp(arguments[1], "exec-again") == 0) {
+        atomic_i32 running = {0};
+
+        start_idle(&running, 3);
+        start_thread(exec_again, NULL);
+        for (;;) {
+            pause();
+        }
+    }
+    for (never = 0; never < 2; never++) {
+        linux_tracer_never_apart(never != 0);
+        alarm(120);
+        test_breeding(breed_for_ever, 100);
+        test_breeding(pass_for_ever, 50);
+        test_exec_storm();
+        test_death_while_opening();
+    }
+    return check_report();
+}
