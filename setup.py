@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -22,7 +22,10 @@ WINDOWS = PLATFORM.startswith("win")
 LINUX = PLATFORM.startswith("linux")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
-LINUX_ONLY = ("linux_", "target_linux", "opening_linux")
+SOURCE_FOLDERS = ("com", "core", "engines", "python")
+# Files that need one operating system say so in their names.
+LINUX_ONLY = ("linux_*", "target_linux*", "opening_linux*")
+WINDOWS_ONLY = ("dbgeng_*", "*_dbgeng.c", "*_windows.c")
 GCC_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
 
 
@@ -31,15 +34,17 @@ def switched_on(name: str) -> bool:
     return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
 
 
+def is_for_this_platform(path: Path) -> bool:
+    """Can this C file be compiled for the platform that is built for?"""
+    needs_linux = any(path.match(pattern) for pattern in LINUX_ONLY)
+    needs_windows = any(path.match(pattern) for pattern in WINDOWS_ONLY)
+    return not (needs_linux and not LINUX) and not (needs_windows and not WINDOWS)
+
+
 def sources() -> list[str]:
     """The C files of this platform, in a fixed order."""
-    found = sorted(
-        glob("csrc/com/*.c")
-        + glob("csrc/core/*.c")
-        + glob("csrc/engines/**/*.c", recursive=True)
-        + glob("csrc/python/*.c")
-    )
-    return [path for path in found if LINUX or not os.path.basename(path).startswith(LINUX_ONLY)]
+    found = sorted(path for part in SOURCE_FOLDERS for path in Path("csrc", part).rglob("*.c"))
+    return [path.as_posix() for path in found if is_for_this_platform(path)]
 
 
 class BuildExtension(build_ext):
@@ -47,13 +52,13 @@ class BuildExtension(build_ext):
 
     def build_extensions(self) -> None:
         """Add the flags, then build."""
+        link_flags: list[str] = []
         if self.compiler.compiler_type == "msvc":
-            compile_flags, link_flags = ["/std:c11", "/W4"], []
+            compile_flags = ["/std:c11", "/W4"]
             if switched_on("WERROR"):
                 compile_flags.append("/WX")
         else:
-            compile_flags, link_flags = ["-std=c11", "-O3", "-fvisibility=hidden"], []
-            compile_flags += GCC_WARNINGS
+            compile_flags = ["-std=c11", "-O3", "-fvisibility=hidden", *GCC_WARNINGS]
             if switched_on("WERROR"):
                 compile_flags.append("-Werror")
             if switched_on("PEDANTIC"):
@@ -71,7 +76,17 @@ class BuildExtension(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = [*compile_flags, *extension.extra_compile_args]
             extension.extra_link_args = [*link_flags, *extension.extra_link_args]
+        self.rebuild_where_flags_changed([*compile_flags, *link_flags])
         super().build_extensions()
+
+    def rebuild_where_flags_changed(self, flags: list[str]) -> None:
+        """Build anew after a switch or the compiler changed: setuptools looks at files alone."""
+        told = " ".join([*getattr(self.compiler, "compiler_so", []), *flags])
+        stamp = Path(self.build_temp, "flags.txt")
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != told:
+            self.force = True
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.write_text(told, encoding="utf-8")
 
 
 # Free-threaded builds have no Limited API (docs.python.org, "Python support for free threading").
@@ -84,7 +99,14 @@ if __name__ == "__main__":
             Extension(
                 "pydbgwrite._core",
                 sources=sources(),
-                depends=glob("csrc/**/*.h", recursive=True),
+                depends=sorted(path.as_posix() for path in Path("csrc").rglob("*.h")),
+                libraries=["version"] if WINDOWS else [],  # GetFileVersionInfoW
+                define_macros=MACROS,
+                py_limited_api=LIMITED,
+            ),
+            Extension(
+                "pydbgwrite._demo_target",
+                sources=["csrc/demo/demo_target.c"],
                 define_macros=MACROS,
                 py_limited_api=LIMITED,
             ),

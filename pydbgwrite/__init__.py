@@ -4,12 +4,24 @@
 
     with pydbgwrite.attach(pid) as session:
         session.write_pointers(0x7F0000001000, array.array("Q", [0x401000, 0x401040]))
+
+attach(), launch() and simulate() open a Session, whose methods do the rest.
 """
 
 from __future__ import annotations
 
 from pydbgwrite._core import GIL_RELEASE_BYTES, DataSpaces, MemoryBasicInformation
-from pydbgwrite._opening import attach, launch, simulate
+from pydbgwrite._engine_search import EngineInfo
+from pydbgwrite._opening import (
+    attach,
+    attach_kernel,
+    connect,
+    launch,
+    open_dump,
+    process_server,
+    simulate,
+)
+from pydbgwrite._process_server import ProcessServer
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._session import Session
 from pydbgwrite._version import __version__
@@ -26,17 +38,17 @@ from pydbgwrite.errors import (
     WrongThreadError,
 )
 
-
-
 __all__ = [
     "GIL_RELEASE_BYTES",
     "DataSpaces",
     "DebugEngineError",
+    "EngineInfo",
     "EngineNotFoundError",
     "MemoryBasicInformation",
     "Module",
     "NoTargetError",
     "PointerRangeError",
+    "ProcessServer",
     "ReadOnlyError",
     "Region",
     "Session",
@@ -47,6 +59,10 @@ __all__ = [
     "WrongThreadError",
     "__version__",
     "attach",
+    "attach_kernel",
+    "connect",
     "launch",
+    "open_dump",
+    "process_server",
     "simulate",
 ]

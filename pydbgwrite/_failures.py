@@ -10,10 +10,14 @@ from typing import TypedDict
 from pydbgwrite import errors, hresults
 from pydbgwrite._protection import protection_name, state_name
 
-__all__ = ["EngineFailure", "engine_failed", "opening_failed"]
+__all__ = ["EngineFailure", "call_failed", "engine_failed", "opening_failed"]
 
 S_OK = 0
 E_UNEXPECTED = 0x8000FFFF
+
+# Writes of pointers begin with IsPointer64Bit too, and then have an address.
+_WITHOUT_ADDRESS = ("IsPointer64Bit", "DetachProcesses", "TerminateProcesses")
+_PHYSICAL = ("ReadPhysical", "WritePhysical")
 
 
 class EngineFailure(TypedDict):
@@ -34,6 +38,8 @@ class EngineFailure(TypedDict):
     process_id: int
     writes: bool
     forcing_forbidden: bool
+    gone: bool
+    embedded: bool
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -83,11 +89,19 @@ def _held(failure: EngineFailure) -> str:
     return f"the target holds the first {landed:,} of {_elements(failure)}"
 
 
+def _has_request(failure: EngineFailure) -> bool:
+    """False for a question about the target as a whole, which has no address."""
+    return failure["method"] not in _WITHOUT_ADDRESS or bool(failure["address"] or failure["count"])
+
+
 def _place(failure: EngineFailure) -> str:
-    """Where the first failing address is, and what protects it."""
+    """Where the first failing address is, and what protects it; else what was asked for."""
     landed = failure["landed"]
-    if landed is None or landed >= failure["count"]:
+    if not _has_request(failure):
         return ""
+    if landed is None or landed >= failure["count"] or failure["method"] in _PHYSICAL:
+        asked = f" for {_elements(failure)}" if failure["count"] else ""
+        return f"{asked} at 0x{failure['address']:x}"
     at = failure["address"] + landed * failure["width"]
     page = failure["page"]
     if page is None:
@@ -101,6 +115,14 @@ def _place(failure: EngineFailure) -> str:
 def _advice(failure: EngineFailure) -> str:
     """What to do next."""
     hresult, page = failure["hresult"], failure["page"]
+    if failure["gone"]:
+        if failure["kind"] == "remote":
+            return "The server no longer answers: it has ended, or the connection is lost."
+        return "The target has ended."
+    if failure["kind"] == "dump" and failure["writes"]:
+        return "A dump file can't be written to; write to a live process."
+    if failure["method"] in _PHYSICAL:
+        return "Physical memory is for kernel targets." if hresult == E_UNEXPECTED else ""
     if hresult == E_UNEXPECTED:
         if failure["kind"] == "process":
             return "The process has ended, runs another program now, or was let go; open it anew."
@@ -113,10 +135,24 @@ def _advice(failure: EngineFailure) -> str:
     name = protection_name(protection)
     if not failure["writes"]:
         return "" if "r" in name else "Memory without read permission can't be read."
+    if not failure["embedded"]:
+        return _windows_page_advice(name)
     if failure["kind"] == "process" and failure["process_id"] and "w" not in name:
         return _read_only_page_advice(failure, kind, name)
     if "w" not in name:
         return "The region is not writable."
+    return ""
+
+
+def _windows_page_advice(name: str) -> str:
+    """For Microsoft's engine, which writes by WriteProcessMemory."""
+    if name.endswith("+guard"):
+        return "A guard page can't be written to until the program itself has touched it."
+    if "w" not in name:
+        return (
+            "WriteProcessMemory does not write to such a page: make it writable first "
+            "(VirtualProtectEx with PAGE_READWRITE), and protect it again afterwards."
+        )
     return ""
 
 
@@ -140,7 +176,9 @@ def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
 def _engine(failure: EngineFailure) -> BaseException:
     hresult = failure["hresult"]
     kind: type[errors.DebugEngineError]
-    if hresult == E_UNEXPECTED and failure["method"] not in ("ReadPhysical", "WritePhysical"):
+    if failure["gone"]:
+        kind = errors.NoTargetError
+    elif hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL:
         kind = errors.NoTargetError
     elif hresult != S_OK and hresult < 0x80000000:
         kind = errors.WriteNotAppliedError if failure["writes"] else errors.DebugEngineError
@@ -160,10 +198,22 @@ def _engine(failure: EngineFailure) -> BaseException:
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=failure["method"],
-        address=failure["address"],
-        count=failure["count"],
+        address=failure["address"] if _has_request(failure) else None,
+        count=failure["count"] if _has_request(failure) else None,
         written=written,
         index=landed if landed is not None and landed < failure["count"] else None,
+    )
+
+
+def call_failed(method: str | None, hresult: int, gone: bool) -> BaseException:
+    """The exception for a call about no memory, such as DetachProcesses or StartServerWide."""
+    lost = gone or (hresult == E_UNEXPECTED) or method in ("DetachProcesses", "TerminateProcesses")
+    kind = errors.NoTargetError if lost else errors.DebugEngineError
+    return kind(
+        f"{method} failed ({hresults.describe(hresult)})",
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=method,
     )
 
 

@@ -48,8 +48,8 @@ def opening_failed(
     if failure == "permission":
         return _permission(int(str(subject)), operation, system)
     if failure == "exec":
-        exception = OSError(os_error, f"could not launch ({operation}): {system}", str(subject))
-        return exception
+        # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
+        return OSError(os_error, f"{system} ({operation})", str(subject))
     return errors.DebugEngineError(
         f"could not open {subject}: {operation} failed with {errno.errorcode.get(os_error, '?')} "
         f"({system})"

@@ -1,31 +1,51 @@
-"""Opening sessions: attach, launch, simulate. Arguments are checked here, before C is entered."""
+"""Opening sessions: attach, launch, open_dump, attach_kernel, connect, process_server, simulate.
+
+What an argument may be is checked here, for every platform, before C is entered. What there is on
+one platform alone is in _opening_linux and _opening_windows.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite import _core
+from pydbgwrite._process_server import ProcessServer
 from pydbgwrite._session import Session
 from pydbgwrite.errors import EngineNotFoundError
 
 if TYPE_CHECKING:
-    from _typeshed import StrOrBytesPath
+    from _typeshed import StrOrBytesPath, StrPath
 
-__all__ = ["DEFAULT_TIMEOUT", "attach", "launch", "simulate"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "attach",
+    "attach_kernel",
+    "connect",
+    "launch",
+    "open_dump",
+    "process_server",
+    "simulate",
+]
 
-#: Seconds that attach() and launch() wait for the target to stop, where nothing else is said.
+#: Seconds that an opening may take, where nothing else is said.
 DEFAULT_TIMEOUT: Final = 10.0
 
+_WINDOWS: Final = sys.platform == "win32"
+_LINUX: Final = sys.platform.startswith("linux")
 _PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 
 #: (base, size) or (base, size, "rw" / "r" / "none").
 RegionSpec: TypeAlias = tuple[int, int] | tuple[int, int, str]
+
+#: What launch() takes for stdin, stdout and stderr.
+_File: TypeAlias = int | IO[bytes] | IO[str] | None
 
 
 def attach(
@@ -35,35 +55,59 @@ def attach(
     suspend: bool = True,
     writable: bool = True,
     timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
+    pointer_size: int | None = None,
 ) -> Session:
     """Open a live process.
 
-    On Linux the embedded engine works on it. With suspend=True all its threads stand still, those
-    that start meanwhile too, until the session ends; then it goes on as it was found. With
-    suspend=False it runs on, and a write of more than one pointer is seen by it piece by piece.
+    With suspend=True all its threads stand still until the session ends; then it goes on as it was
+    found. With suspend=False it runs on, and a write of more than one pointer is seen by it piece
+    by piece. On Linux the embedded engine works on it, on Windows Microsoft's.
 
     pid: of a process other than this one.
-    invasive: Windows only (ValueError here): be the process's debugger.
-    suspend: stop it for the life of the session.
-    writable: False opens nothing for writing, and every write raises ReadOnlyError.
+    invasive: Windows only (ValueError on Linux): be the process's debugger, which stops it at a
+        breakpoint in a thread of its own. Otherwise its threads are just suspended.
+    suspend: stop it for the life of the session. invasive=True always does.
+    writable: False means that every write raises ReadOnlyError; on Linux nothing is opened for
+        writing then.
     timeout: seconds to wait for the process to stop; math.inf waits for ever. Ctrl-C works.
+    engine: Windows only: the folder of dbgeng.dll, an absolute path. Where None: the folder that
+        the environment variable PYDBGWRITE_DBGENG names, else the Windows SDK's, else System32. A
+        process has one engine: the first that is loaded stays.
+    pointer_size: 4 has the target's pointers taken as 32-bit ones. Where None, they are as wide as
+        the program says: on Windows a 32-bit program under 64-bit Windows (WOW64) has 4 bytes.
 
     Raises NoTargetError (no such process, or it has ended), TargetAccessError (no permission; the
-    message says why and what to do), TimeoutError (a thread would not stop: all were let go),
-    TypeError or ValueError for arguments that mean nothing, EngineNotFoundError where this platform
-    has no engine for live processes.
+    message says why and what to do), TimeoutError (it would not stop: all was let go),
+    SessionBusyError (on Windows, where another session of Microsoft's engine is open in this
+    process), EngineNotFoundError, TypeError or ValueError for arguments that mean nothing, such as
+    pointer_size=8 for a 32-bit process.
 
-    Behind it: ptrace(2) PTRACE_SEIZE and PTRACE_INTERRUPT, process_vm_writev(2), proc_pid_mem(5).
+    Behind it: ptrace(2) PTRACE_SEIZE and PTRACE_INTERRUPT, process_vm_writev(2), proc_pid_mem(5);
+    IDebugClient::AttachProcess and IDebugControl::WaitForEvent (MicrosoftDocs,
+    nf-dbgeng-idebugclient-attachprocess).
     """
-    number = _pid(pid)
+    number = _pid(pid, 2**32 if _WINDOWS else 2**31)
+    size = _pointer_size(pointer_size, optional=True)
     seconds = _timeout(timeout)
-    if not sys.platform.startswith("linux"):
-        raise _no_engine("attach")
-    if invasive:
-        raise ValueError(
-            "invasive=True is for Windows: on Linux a process is stopped with suspend=True"
+    if _WINDOWS:
+        from pydbgwrite import _opening_windows
+
+        session = _opening_windows.attach(
+            None, number, bool(invasive), bool(suspend), bool(writable), seconds, engine
         )
-    return _core.linux_attach(Session, number, bool(suspend), bool(writable), seconds)
+    elif _LINUX:
+        _refuse(engine=engine)
+        if invasive:
+            raise ValueError(
+                "invasive=True is for Windows: on Linux a process is stopped with suspend=True"
+            )
+        session = _core.linux_attach(Session, number, bool(suspend), bool(writable), seconds)
+    else:
+        raise _no_engine("attach")
+    if size is not None:
+        set_pointer_size(session, size)
+    return session
 
 
 def launch(
@@ -71,50 +115,160 @@ def launch(
     *,
     cwd: StrOrBytesPath | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: int | IO[bytes] | IO[str] | None = None,
-    stdout: int | IO[bytes] | IO[str] | None = None,
-    stderr: int | IO[bytes] | IO[str] | None = None,
+    stdin: _File = None,
+    stdout: _File = None,
+    stderr: _File = None,
     writable: bool = True,
     timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
 ) -> Session:
     """Start a program and open it before its first instruction runs, to patch its own image.
 
     On Linux it is stopped at the end of execve(2): the program and its loader are mapped, shared
-    libraries are not yet. detach() or close() lets it go on, terminate() ends it. It is a child of
-    this process: os.waitpid(session.pid, 0) collects its exit status.
+    libraries are not yet. It is a child of this process: os.waitpid(session.pid, 0) collects its
+    exit status. On Windows it is stopped at the initial breakpoint: the libraries that it links
+    with are mapped, and its own code has not run. detach() or close() lets it go on, terminate()
+    ends it.
 
-    args: program and arguments; a program without a slash is looked for on PATH.
+    args: program and arguments; a program without a slash is looked for on PATH. On Windows they
+        are quoted as subprocess.list2cmdline() does.
     cwd: working folder; env: the whole environment, this process's where None.
-    stdin, stdout, stderr: a file or its descriptor; this process's where None.
-    writable, timeout: as for attach().
+    stdin, stdout, stderr: Linux only (ValueError on Windows, whose engine has no call that takes
+        them): a file or its descriptor; this process's where None.
+    writable, timeout, engine: as for attach().
 
     Raises OSError (FileNotFoundError, PermissionError, ...) where the program can't be started, and
     what attach() raises.
+
+    Behind it: execve(2), ptrace(2); IDebugClient5::CreateProcess2Wide with DEBUG_ONLY_THIS_PROCESS
+    (MicrosoftDocs, nf-dbgeng-idebugclient5-createprocess2wide).
     """
-    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
-        raise TypeError(
-            f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
-            "shlex.split() makes one of a command line"
-        )
-    if not args:
-        raise ValueError("args is empty: the program is missing")
-    words = tuple(_word(each, "args") for each in args)
-    environment = _environment(os.environ if env is None else env)
-    standard = (_descriptor(stdin), _descriptor(stdout), _descriptor(stderr))
-    folder = None if cwd is None else _word(cwd, "cwd")
+    check_program(args)
     seconds = _timeout(timeout)
-    if not sys.platform.startswith("linux"):
-        raise _no_engine("launch")
-    return _core.linux_launch(
-        Session,
-        _program(words[0], env),
-        words,
-        environment,
-        folder,
-        standard,
-        bool(writable),
-        seconds,
-    )
+    if _WINDOWS:
+        from pydbgwrite import _opening_windows
+
+        for name, file in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+            if file is not None:
+                raise ValueError(
+                    f"{name}= is for Linux: the engine's CreateProcess has no way to take it"
+                )
+        return _opening_windows.launch(None, args, cwd, env, bool(writable), seconds, engine)
+    if _LINUX:
+        from pydbgwrite import _opening_linux
+
+        _refuse(engine=engine)
+        return _opening_linux.launch(
+            args, cwd, env, (stdin, stdout, stderr), bool(writable), seconds
+        )
+    raise _no_engine("launch")
+
+
+def open_dump(
+    path: StrOrBytesPath,
+    *,
+    writable: bool = True,
+    timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
+) -> Session:
+    """Open a dump file (Windows only), to read from.
+
+    path: of a user-mode or kernel dump. Writing to a dump is not applied by the engine, which says
+        so by a success code: it raises WriteNotAppliedError here.
+    writable, timeout, engine: as for attach().
+
+    Raises OSError where the file can't be opened, NoTargetError where it is no dump or cut off, and
+    what attach() raises; on Linux EngineNotFoundError.
+
+    Behind it: IDebugClient4::OpenDumpFileWide (MicrosoftDocs,
+    nf-dbgeng-idebugclient4-opendumpfilewide).
+    """
+    file = os.fsdecode(path)
+    seconds = _timeout(timeout)
+    module = _windows_only("open_dump", engine)
+    return module.open_dump(file, bool(writable), seconds, engine)
+
+
+def attach_kernel(
+    options: str,
+    *,
+    writable: bool = True,
+    timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
+) -> Session:
+    """Open the kernel of another machine (Windows only), which stops until the session ends.
+
+    options: how to reach it, as for kd -k: "net:port=50000,key=1.2.3.4" or
+        "com:pipe,port=\\\\.\\pipe\\com_1".
+    writable, engine: as for attach().
+    timeout: seconds to wait for it to answer. The engine can't be called back from this wait: after
+        TimeoutError (or Ctrl-C) it goes on in the background, and every later opening with it in
+        this process raises DebugEngineError. Start a new process then.
+
+    Raises TimeoutError, DebugEngineError where the options mean nothing to the engine, and what
+    attach() raises; on Linux EngineNotFoundError.
+
+    Behind it: IDebugClient5::AttachKernelWide and IDebugControl::WaitForEvent, without a limit, on
+    a thread of its own (MicrosoftDocs, nf-dbgeng-idebugclient5-attachkernelwide).
+    """
+    text = _options(options)
+    seconds = _timeout(timeout)
+    module = _windows_only("attach_kernel", engine)
+    return module.attach_kernel(text, bool(writable), seconds, engine)
+
+
+def connect(
+    options: str,
+    *,
+    writable: bool = True,
+    timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
+) -> Session:
+    """Join the session of another debugger (Windows only): WinDbg's .server, or Session.serve().
+
+    options: where it is, such as "tcp:server=host,port=5005,password=secret". The whole write goes
+        there in one message, and its engine does the work. Trust that server: the protocol protects
+        neither side from the other.
+    writable, timeout, engine: as for attach(). Several connections may be open at once.
+
+    The target is the server's: close() and detach() leave it as it is; terminate() ends it.
+
+    Raises NoTargetError where nothing answers there, or nothing is being debugged; TimeoutError;
+    and what attach() raises; on Linux EngineNotFoundError.
+
+    Behind it: DebugConnectWide and IDebugClient::ConnectSession (MicrosoftDocs,
+    nf-dbgeng-debugconnectwide).
+    """
+    text = _options(options)
+    seconds = _timeout(timeout)
+    module = _windows_only("connect", engine)
+    return module.connect(text, bool(writable), seconds, engine)
+
+
+def process_server(
+    options: str,
+    *,
+    timeout: float = DEFAULT_TIMEOUT,
+    engine: StrPath | None = None,
+) -> ProcessServer:
+    """Connect to a process server (dbgsrv.exe; Windows only), to work on that machine's processes.
+
+    options: where it is, such as "tcp:server=host,port=5005".
+    timeout, engine: as for attach().
+
+    Returns a ProcessServer, a context manager with attach() and launch(). Here the engine works on
+    this side: write_pointers() costs one round trip a pointer.
+
+    Raises NoTargetError where nothing answers there, TimeoutError, EngineNotFoundError (on Linux
+    always).
+
+    Behind it: IDebugClient5::ConnectProcessServerWide (MicrosoftDocs,
+    nf-dbgeng-idebugclient5-connectprocessserverwide).
+    """
+    text = _options(options)
+    seconds = _timeout(timeout)
+    module = _windows_only("process_server", engine)
+    return module.process_server(text, seconds, engine)
 
 
 def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session:
@@ -130,11 +284,10 @@ def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session
 
     Raises TypeError or ValueError for regions that make no sense.
     """
-    if isinstance(pointer_size, bool) or pointer_size not in (4, 8):
-        raise ValueError(f"pointer_size must be 4 or 8, got {pointer_size!r}")
+    _pointer_size(pointer_size)
     limit = 1 << (8 * pointer_size)
     checked = sorted(_region(each, index, limit) for index, each in enumerate(regions))
-    for before, after in zip(checked, checked[1:]):
+    for before, after in itertools.pairwise(checked):
         if before[0] + before[1] > after[0]:
             raise ValueError(
                 f"regions overlap: 0x{before[0]:x} has {before[1]:,} bytes, "
@@ -143,17 +296,17 @@ def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session
     return _core.simulate(Session, checked, pointer_size)
 
 
-def _pid(pid: SupportsIndex) -> int:
+def _pid(pid: SupportsIndex, limit: int) -> int:
     if isinstance(pid, bool):
         raise TypeError("pid must be an int, got bool")
     try:
         number = operator.index(pid)
     except TypeError:
         raise TypeError(f"pid must be an int, got {type(pid).__name__}") from None
-    # 2**22 is the kernel's own limit (proc_sys_kernel(5), pid_max); pid_t has 31 bits.
-    if not 0 < number < 2**31:
+    # Linux: pid_t has 31 bits. Windows: a DWORD.
+    if not 0 < number < limit:
         shown = number if number.bit_length() < 128 else f"an int of {number.bit_length()} bits"
-        raise ValueError(f"pid must be from 1 to 2**31 - 1, got {shown}")
+        raise ValueError(f"pid must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}")
     return number
 
 
@@ -165,6 +318,63 @@ def _timeout(timeout: float) -> float:
     if math.isnan(seconds) or seconds < 0:
         raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
     return seconds
+
+
+def set_pointer_size(session: Session, size: int) -> None:
+    """Override the target's pointer size, or close the session and raise."""
+    try:
+        session._set_pointer_size(size)
+    except BaseException:
+        session.close()
+        raise
+
+
+def check_program(args: Sequence[StrOrBytesPath]) -> None:
+    """Raise TypeError or ValueError unless args is a program and its arguments."""
+    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
+        raise TypeError(
+            f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
+            "shlex.split() makes one of a command line"
+        )
+    if not args:
+        raise ValueError("args is empty: the program is missing")
+
+
+def _windows_only(call: str, engine: StrPath | None) -> ModuleType:
+    """The Windows half, for calls that there are nowhere else."""
+    if not _WINDOWS:
+        _refuse(engine=engine)
+        raise EngineNotFoundError(
+            f"{call}() needs Microsoft's debugger engine (dbgeng.dll), which there is on Windows "
+            f"alone; this is {sys.platform}. attach() and launch() work on Linux, simulate() "
+            "everywhere"
+        )
+    from pydbgwrite import _opening_windows
+
+    return _opening_windows
+
+
+def _refuse(**arguments: object) -> None:
+    """ValueError for what was given although this platform has no use for it."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{name}= is for Windows: here the embedded engine works")
+
+
+def _options(options: str) -> str:
+    if not isinstance(options, str):
+        raise TypeError(f"options must be a str, got {type(options).__name__}")
+    if not options.strip() or "\0" in options:
+        raise ValueError(f"options must be a connection string, got {options!r}")
+    return options
+
+
+def _pointer_size(size: int | None, *, optional: bool = False) -> int | None:
+    if optional and size is None:
+        return None
+    if isinstance(size, bool) or size not in (4, 8):
+        raise ValueError(f"pointer_size must be 4 or 8, got {size!r}")
+    return size
 
 
 def _no_engine(call: str) -> EngineNotFoundError:
@@ -203,48 +413,3 @@ def _region_number(value: SupportsIndex | str, index: int) -> int:
         raise TypeError(
             f"regions[{index}]: base and size must be ints, got {type(value).__name__}"
         ) from None
-
-
-def _word(text: StrOrBytesPath, what: str) -> bytes:
-    """A path or argument as the bytes that execve(2) takes."""
-    encoded = os.fsencode(text)
-    if b"\0" in encoded:
-        raise ValueError(f"{what}: embedded null byte in {text!r}")
-    return encoded
-
-
-def _environment(env: Mapping[str, str]) -> tuple[bytes, ...]:
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
-    pairs = []
-    for name, value in env.items():
-        if "=" in name:
-            raise ValueError(f"env: illegal name {name!r}")
-        pairs.append(_word(f"{name}={value}", "env"))
-    return tuple(pairs)
-
-
-def _descriptor(file: int | IO[bytes] | IO[str] | None) -> int:
-    if file is None:
-        return -1
-    if isinstance(file, bool):
-        raise TypeError("stdin, stdout and stderr must be files or descriptors, got bool")
-    number = file if isinstance(file, int) else file.fileno()
-    if number < 0:
-        raise ValueError(
-            f"stdin, stdout and stderr must be files or descriptors, got {number}; "
-            "open os.devnull or make an os.pipe() for what subprocess calls DEVNULL and PIPE"
-        )
-    os.fstat(number)  # raises OSError where it is not open
-    return number
-
-
-def _program(word: bytes, env: Mapping[str, str] | None) -> bytes:
-    """Where the program is: looked for on PATH where it has no slash."""
-    if b"/" in word:
-        return word
-    path = None if env is None else env.get("PATH")
-    found = shutil.which(os.fsdecode(word), path=path)
-    if found is None:
-        raise FileNotFoundError(2, "no such program on PATH", os.fsdecode(word))
-    return os.fsencode(found)

@@ -22,11 +22,11 @@ _STATES: Final = {0x1000: "committed", 0x2000: "reserved", 0x10000: "free"}
 
 
 def protection_name(protect: int) -> str:
-    """ "rw", "r", "rx", "rwx", "x" or "none"; a guard page has "+guard" behind it."""
+    """One of "rw", "r", "rx", "rwx", "x" and "none"; a guard page has "+guard" behind it."""
     name = _PROTECTIONS.get(protect & 0xFF, "none")
     return f"{name}+guard" if protect & _PAGE_GUARD else name
 
 
 def state_name(state: int) -> str:
-    """ "committed", "reserved" or "free"."""
+    """One of "committed", "reserved" and "free"."""
     return _STATES.get(state, f"0x{state:x}")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pydbgwrite import _core
+from pydbgwrite._engine_search import EngineInfo, loaded_engine
 from pydbgwrite._protection import protection_name, state_name
 from pydbgwrite._regions import Module, Region
+from pydbgwrite._version import __version__
 
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["Engine", "Session"]
+__all__ = ["EngineInfo", "Session"]
 
-#: The engine behind a session of this package's own.
-Engine = str
+# How long one DispatchCallbacks call of serve() takes: then `stop` and Ctrl-C get their turn.
+_SLICE_MS = 50
 
 
 class Session(_core.Session):
@@ -28,9 +32,18 @@ class Session(_core.Session):
     __slots__ = ("__weakref__",)
 
     @property
-    def engine(self) -> Engine:
-        """Which engine works behind this session: "embedded", this package's own."""
-        return "embedded"
+    def engine(self) -> EngineInfo:
+        """Which engine works behind this session: its name, file, version and folder.
+
+        name is "dbgeng" for Microsoft's, "embedded" for this package's own.
+        """
+        if not self._genuine:
+            file = _core.__file__
+            folder = file[: max(file.rfind("/"), file.rfind("\\"), 0)]
+            return EngineInfo("embedded", file, __version__, folder)
+        found = loaded_engine()
+        assert found is not None  # the session stands on it
+        return found
 
     def query(self, address: int) -> Region:
         """The region of like pages that holds address (IDebugDataSpaces2::QueryVirtual).
@@ -51,9 +64,63 @@ class Session(_core.Session):
 
         A module is a file of which code is mapped. Raises NoTargetError where the process has gone.
         """
+        if self._genuine:
+            return sorted(
+                (
+                    Module(path.rpartition("\\")[2], base, size, path)
+                    for base, size, path in self._list_modules()
+                ),
+                key=lambda module: module.base,
+            )
         from pydbgwrite._linux_maps import modules_of_maps
 
         return modules_of_maps(self._read_maps())
+
+    def serve(
+        self,
+        options: str,
+        *,
+        stop: Callable[[], object] | None = None,
+        insecure: bool = False,
+    ) -> None:
+        """Be a server for connect(), from this or another machine, until told to stop.
+
+        The engine's own remoting (IDebugClient5::StartServerWide; "Activating a Debugging Server"
+        in the Windows Debugger's documentation). Everything that a client may do, it does in this
+        process and to its target. Serving goes on until `stop` gives true, until the session is
+        closed (by `stop`, say), or until Ctrl-C. The engine keeps the server for as long as the
+        session is open; its clients are answered only while serve() runs.
+
+        options: what to listen at, such as "tcp:port=5005,password=secret" or "npipe:pipe=patch".
+        stop: called about every 50 ms.
+        insecure: a tcp server without password= lets anyone who reaches it run any code here: it
+            needs insecure=True.
+
+        Raises ValueError for a tcp server without a password, DebugEngineError where the engine
+        can't serve (an embedded one never can, and says E_NOTIMPL).
+        """
+        if not isinstance(options, str):
+            raise TypeError(f"options must be a str, got {type(options).__name__}")
+        if "\0" in options:
+            raise ValueError("options: embedded null character")
+        if stop is not None and not callable(stop):
+            raise TypeError(f"stop must be callable, got {type(stop).__name__}")
+        if not insecure and not _is_protected(options):
+            raise ValueError(
+                "a server at a tcp port without a password lets anyone who reaches it run any "
+                "code in this process: add password= to the options, or pass insecure=True"
+            )
+        self._start_server(options)
+        while not self.closed and not (stop is not None and stop()) and not self.closed:
+            started = time.monotonic()
+            self._dispatch(_SLICE_MS)
+            # An engine without a reason to wait comes back at once: this must not become a spin.
+            if time.monotonic() - started < _SLICE_MS / 10_000:
+                time.sleep(_SLICE_MS / 1000)
+
+    @property
+    def _genuine(self) -> bool:
+        return not self._embedded
 
     def __enter__(self) -> Self:
         return self
@@ -70,3 +137,16 @@ class Session(_core.Session):
     def __repr__(self) -> str:
         what = self.target if self.pid is None else f"{self.target} {self.pid}"
         return f"<pydbgwrite.Session of {what}{', closed' if self.closed else ''}>"
+
+
+def _is_protected(options: str) -> bool:
+    """Is this a server that not everybody who reaches the machine may use?
+
+    Named pipes (npipe) and the like ask Windows who is there; sockets ask nobody.
+    """
+    transport, _, rest = options.strip().partition(":")
+    parameters = [part.partition("=") for part in rest.split(",")]
+    password = any(
+        name.strip().lower() == "password" and value.strip() for name, _, value in parameters
+    )
+    return password or transport.strip().lower() not in ("tcp", "ssl", "spipe")

@@ -24,7 +24,10 @@ HRESULTS: Final[dict[int, tuple[str, str]]] = {
         "no accessible target: it has ended, is running, or the session is over",
     ),
     0x80004001: ("E_NOTIMPL", "this engine does not implement the call"),
-    0x80004002: ("E_NOINTERFACE", "nothing was found there: past the last region, or not in the dump"),
+    0x80004002: (
+        "E_NOINTERFACE",
+        "nothing was found there: past the last region, or not in the dump",
+    ),
     0x80004003: ("E_POINTER", "a pointer argument was NULL"),
     0x80004005: ("E_FAIL", "the engine failed without saying why"),
     0x8000000A: ("E_PENDING", "the target is not available yet"),
@@ -38,6 +41,11 @@ HRESULTS: Final[dict[int, tuple[str, str]]] = {
     0x8007012B: ("ERROR_PARTIAL_COPY", "only a part could be copied"),
     0x800701E7: ("ERROR_INVALID_ADDRESS", "nothing is mapped there"),
     0x800703E6: ("ERROR_NOACCESS", "the memory location is invalid"),
+    0x8007274C: ("WSAETIMEDOUT", "the other machine did not answer in time"),
+    0x8007274D: ("WSAECONNREFUSED", "nobody listens at that address and port"),
+    0x80072746: ("WSAECONNRESET", "the connection was closed by the other side"),
+    0x80072AF9: ("WSAHOST_NOT_FOUND", "there is no machine of that name"),
+    0x800706BA: ("RPC_S_SERVER_UNAVAILABLE", "the server no longer answers"),
     0x9000001A: ("HRESULT_FROM_NT(STATUS_NO_MORE_ENTRIES)", "not found"),
     0xD000013A: ("HRESULT_FROM_NT(STATUS_CONTROL_C_EXIT)", "a user interrupt is pending"),
 }

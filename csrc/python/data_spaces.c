@@ -97,9 +97,9 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_dealloc, dealloc},
-    {Py_tp_traverse, traverse},
-    {Py_tp_clear, clear},
+    {Py_tp_dealloc, (void *)dealloc},
+    {Py_tp_traverse, (void *)traverse},
+    {Py_tp_clear, (void *)clear},
     {Py_tp_methods, methods},
     {Py_tp_doc, PyDoc_STR("IDebugDataSpaces4 of a session, one method a call.")},
     {0, NULL},

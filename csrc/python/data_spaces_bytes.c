@@ -97,8 +97,12 @@ static PyObject *write_by(int which, const call_signature *signature, PyObject *
         error.count = (uint64_t)buffer.len;
         error.width = 1;
         if (which != WRITE_PHYSICAL) {
+            raw_leave_python(&call, (uint64_t)buffer.len);
             error.known = core_count_bytes(&call.session->target, offset, buffer.buf,
                                            (uint64_t)buffer.len, &error.landed);
+            raw_enter_python(&call);
+        } else {
+            error.known = status == E_UNEXPECTED; /* there is no physical memory to write to */
         }
         failure_raise(call.session, &error, true);
     }
@@ -162,6 +166,7 @@ RAW_METHOD(raw_fill_virtual)
     raw_call call;
     PyObject *result = NULL;
     Py_buffer pattern = {0};
+    core_error error = {0};
     uint64_t start = 0;
     uint32_t size = 0;
     ULONG filled = 0;
@@ -184,7 +189,14 @@ RAW_METHOD(raw_fill_virtual)
     if (status == S_OK) {
         result = PyLong_FromUnsignedLong(filled);
     } else {
-        failure_raise_call(call.session, "FillVirtual", status, start, size, true);
+        core_engine_error(&error, "FillVirtual", status);
+        error.address = start;
+        error.count = size;
+        error.width = 1;
+        error.known =
+            core_count_filled(&call.session->target, start, pattern.buf, (uint64_t)pattern.len,
+                              pattern.len > 0 ? size : 0, &error.landed);
+        failure_raise(call.session, &error, true);
     }
 done:
     if (pattern.obj != NULL) {

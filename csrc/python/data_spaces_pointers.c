@@ -59,6 +59,7 @@ RAW_METHOD(raw_write_pointers_virtual)
         result = Py_None;
         Py_INCREF(result);
     } else {
+        raw_leave_python(&call, view.count * 8);
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "WritePointersVirtual", status);
         error.address = offset;
@@ -67,6 +68,7 @@ RAW_METHOD(raw_write_pointers_virtual)
             error.known = core_count_pointers(&call.session->target, offset, &view, error.width,
                                               &error.landed);
         }
+        raw_enter_python(&call);
         failure_raise(call.session, &error, true);
     }
 done:
@@ -85,6 +87,7 @@ RAW_METHOD(raw_read_pointers_virtual)
     raw_call call;
     PyObject *array = NULL, *result = NULL;
     Py_buffer buffer = {0};
+    core_error error = {0};
     uint64_t offset = 0;
     uint32_t wanted = 0;
     HRESULT status;
@@ -105,7 +108,16 @@ RAW_METHOD(raw_read_pointers_virtual)
         result = array;
         array = NULL;
     } else {
-        failure_raise_call(call.session, "ReadPointersVirtual", status, offset, wanted, false);
+        error.width = core_pointer_size(&call.session->target, &error);
+        core_engine_error(&error, "ReadPointersVirtual", status);
+        error.address = offset;
+        error.count = wanted;
+        if (error.width != 0) {
+            error.known = core_count_readable(&call.session->target, offset,
+                                              (uint64_t)wanted * error.width, &error.landed);
+            error.landed /= error.width;
+        }
+        failure_raise(call.session, &error, false);
     }
 done:
     if (buffer.obj != NULL) {
@@ -126,7 +138,9 @@ RAW_METHOD(raw_is_pointer_64bit)
     uint32_t width = 0;
 
     if (raw_begin(&call, self, &signature, arguments, count, names, false)) {
+        raw_leave_python(&call, 0);
         width = core_pointer_size(&call.session->target, &error);
+        raw_enter_python(&call);
         if (width != 0) {
             result = PyBool_FromLong(width == 8);
         } else {

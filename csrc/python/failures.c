@@ -23,8 +23,13 @@ static PyObject *page_at(const session_object *session, uint64_t address)
     IDebugDataSpaces4 *spaces = session->target.data_spaces;
     MEMORY_BASIC_INFORMATION64 page = {0};
     PyObject *result = NULL;
+    PyThreadState *released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
+    HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, address, &page);
 
-    if (spaces->lpVtbl->QueryVirtual(spaces, address, &page) == S_OK) {
+    if (released != NULL) {
+        PyEval_RestoreThread(released);
+    }
+    if (status == S_OK) {
         result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
                                (unsigned long)page.Type);
     } else {
@@ -48,13 +53,35 @@ static bool forcing_forbidden(const session_object *session)
     return forbidden;
 }
 
+/* Does a genuine engine's target, or the server it is at, answer no more? Asked after a failure: a
+ * process has its handle, and a connection fails every call. */
+static bool target_gone(const session_object *session)
+{
+    bool gone = session_target_gone(session);
+    core_error error = {0};
+    PyThreadState *released = NULL;
+
+    if (!gone && session->behind != NULL) {
+        released = PyEval_SaveThread();
+        gone = core_pointer_size(&session->target, &error) == 0;
+        PyEval_RestoreThread(released);
+    }
+    return gone;
+}
+
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
+    bool gone = error->status == CORE_ENGINE && target_gone(session);
     uint64_t at = error->address + error->landed * error->width;
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
 
-    page = page_at(session, at);
-    if (error->known) {
+    if (gone) {
+        page = Py_None;
+        Py_INCREF(page);
+    } else {
+        page = page_at(session, at);
+    }
+    if (error->known && !gone) {
         landed = PyLong_FromUnsignedLongLong(error->landed);
     } else {
         landed = Py_None;
@@ -64,14 +91,14 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i}", "status",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i}", "status",
         status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult, "method",
         error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session));
+        (int)forcing_forbidden(session), "gone", (int)gone, "embedded", (int)session->embedded);
     if (facts == NULL) {
         goto done;
     }

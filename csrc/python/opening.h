@@ -14,6 +14,26 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments);
 /* linux_launch(type, path, arguments, environment, directory, standard, writable, timeout) */
 PyObject *open_linux_launch(PyObject *module, PyObject *arguments);
 
+/* Microsoft's engine, on Windows; pydbgwrite/_opening_windows.py checks the arguments.
+ *   dbgeng_load(folder) -> (failure, os_error, machine, own_machine, file, mixed)
+ *   dbgeng_loaded() -> (file, version) or None
+ *   dbgeng_attach(type, server, pid, invasive, suspend, writable, timeout)
+ *   dbgeng_launch(type, server, command_line, directory, environment, writable, timeout)
+ *   dbgeng_open_dump(type, path, writable, timeout)
+ *   dbgeng_attach_kernel(type, options, writable, timeout)
+ *   dbgeng_connect(type, options, writable, timeout)
+ *   dbgeng_process_server(options, timeout) -> server, a capsule
+ *   dbgeng_disconnect(server) -> HRESULT */
+PyObject *open_dbgeng_load(PyObject *module, PyObject *folder);
+PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused);
+PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_dump(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_kernel(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_connect(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_disconnect(PyObject *module, PyObject *capsule);
+
 /* Methods of the session type. */
 PyObject *session_read_maps(PyObject *self, PyObject *unused);
 PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ssize_t count,

@@ -146,7 +146,8 @@ static char **texts_of(PyObject *tuple)
 
 PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
 {
-    PyObject *type = NULL, *words = NULL, *environment = NULL, *result = NULL, *subject = NULL;
+    PyObject *type = NULL, *words = NULL, *environment = NULL, *folder = NULL;
+    PyObject *result = NULL, *subject = NULL;
     const char *path = NULL, *directory = NULL;
     int writable = 1;
     double timeout = 0;
@@ -156,9 +157,12 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     linux_launch_options options = {0};
     waiting_context waiting = {NULL};
 
-    if (!PyArg_ParseTuple(arguments, "OyO!O!z(iii)pd", &type, &path, &PyTuple_Type, &words,
-                          &PyTuple_Type, &environment, &directory, &options.standard[0],
+    if (!PyArg_ParseTuple(arguments, "OyO!O!O(iii)pd", &type, &path, &PyTuple_Type, &words,
+                          &PyTuple_Type, &environment, &folder, &options.standard[0],
                           &options.standard[1], &options.standard[2], &writable, &timeout)) {
+        goto done;
+    }
+    if (folder != Py_None && (directory = PyBytes_AsString(folder)) == NULL) {
         goto done;
     }
     argv = texts_of(words);

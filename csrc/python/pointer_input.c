@@ -161,12 +161,9 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
         PyObject *element = element_of(object, is_list, i);
 
         good = element != NULL && element_value(element, (uint64_t)i, what, &values[i]);
-        if (element == NULL) {
-            PyErr_Clear();
-        }
         Py_XDECREF(element);
-        /* An element's __index__ can do anything, to this very list too. */
-        if (is_list && PyList_Size(object) != size) {
+        /* An element's __index__ can do anything, to this very list too. What it raises goes on. */
+        if (is_list && good && PyList_Size(object) != size) {
             PyErr_Format(PyExc_RuntimeError,
                          "%s: the list changed its size while it was converted; nothing was "
                          "written",

@@ -13,17 +13,19 @@
 /* Counts the forks this process came by, so that a forked child knows itself. */
 static atomic_i32 fork_count;
 
+#if !defined(_WIN32)
 static void count_fork(void)
 {
     (void)atomic_i32_add(&fork_count, 1);
 }
+#endif
 
 static session_object *session_of(PyObject *self)
 {
     return (session_object *)self;
 }
 
-static bool is_forked(const session_object *self)
+bool session_is_forked(const session_object *self)
 {
     return self->fork_count != atomic_i32_load(&fork_count);
 }
@@ -38,7 +40,7 @@ static bool owns(const session_object *self)
 {
     bool good = false;
 
-    if (is_forked(self)) {
+    if (session_is_forked(self)) {
         PyErr_SetString(self->state->wrong_thread,
                         "this session belongs to the parent process; open one of your own in a "
                         "forked child");
@@ -91,21 +93,9 @@ void session_leave(session_object *self)
     atomic_i32_store(&self->busy, 0);
 }
 
-static void release_interfaces(session_object *self)
+bool session_target_gone(const session_object *self)
 {
-    if (self->target.data_spaces != NULL) {
-        (void)self->target.data_spaces->lpVtbl->Release(self->target.data_spaces);
-        self->target.data_spaces = NULL;
-    }
-    if (self->target.control != NULL) {
-        (void)self->target.control->lpVtbl->Release(self->target.control);
-        self->target.control = NULL;
-    }
-    if (self->client != NULL) {
-        (void)self->client->lpVtbl->Release(self->client);
-        self->client = NULL;
-    }
-    self->memory = NULL;
+    return self->behind != NULL && self->behind->operations->gone(self->behind);
 }
 
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
@@ -161,8 +151,8 @@ static void session_dealloc(PyObject *self)
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     /* In a forked child the engine's threads do not exist: its object is left as it is. */
-    if (!is_forked(session_of(self))) {
-        release_interfaces(session_of(self));
+    if (!session_is_forked(session_of(self))) {
+        session_let_go(session_of(self));
     }
     release(self);
     Py_DECREF(type);
@@ -172,7 +162,7 @@ static void session_finalize(PyObject *self)
 {
     session_object *session = session_of(self);
 
-    if (!session->closed && session->client != NULL && !is_forked(session)) {
+    if (!session->closed && session->client != NULL && !session_is_forked(session)) {
         PyObject *type = NULL, *value = NULL, *trace = NULL;
 
         PyErr_Fetch(&type, &value, &trace);
@@ -181,68 +171,6 @@ static void session_finalize(PyObject *self)
         }
         PyErr_Restore(type, value, trace);
     }
-}
-
-/* How an open session ends. */
-typedef HRESULT(STDMETHODCALLTYPE *ending)(IDebugClient5 *client);
-
-static PyObject *end(session_object *self, ending call, const char *method)
-{
-    PyObject *result = NULL;
-    HRESULT status = S_OK;
-
-    if (!session_enter(self, false)) {
-        goto done;
-    }
-    /* Letting go waits for the engine's thread, and on another thread's Popen.wait() to happen. */
-    Py_BEGIN_ALLOW_THREADS status = call(self->client);
-    Py_END_ALLOW_THREADS self->closed = true;
-    release_interfaces(self);
-    session_leave(self);
-    if (status != S_OK) {
-        PyErr_Format(self->state->no_target, "%s failed: HRESULT 0x%08lX", method,
-                     (unsigned long)(uint32_t)status);
-    } else {
-        result = Py_None;
-        Py_INCREF(result);
-    }
-done:
-    return result;
-}
-
-static PyObject *session_detach(PyObject *self, PyObject *unused)
-{
-    session_object *session = session_of(self);
-
-    (void)unused;
-    return end(session, session->client == NULL ? NULL : session->client->lpVtbl->DetachProcesses,
-               "DetachProcesses");
-}
-
-static PyObject *session_terminate(PyObject *self, PyObject *unused)
-{
-    session_object *session = session_of(self);
-
-    (void)unused;
-    return end(session,
-               session->client == NULL ? NULL : session->client->lpVtbl->TerminateProcesses,
-               "TerminateProcesses");
-}
-
-static PyObject *session_close(PyObject *self, PyObject *unused)
-{
-    session_object *session = session_of(self);
-    PyObject *result = NULL;
-
-    (void)unused;
-    if (is_forked(session)) {
-        session->closed = true; /* this copy only: the parent's session goes on */
-        result = Py_None;
-        Py_INCREF(result);
-    } else {
-        result = session_detach(self, NULL);
-    }
-    return result;
 }
 
 static PyObject *get_data_spaces(PyObject *self, void *unused)
@@ -260,7 +188,12 @@ static PyObject *get_pointer_size(PyObject *self, void *unused)
 
     (void)unused;
     if (session_enter(session, false)) {
+        PyThreadState *released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
+
         width = core_pointer_size(&session->target, &error);
+        if (released != NULL) {
+            PyEval_RestoreThread(released);
+        }
         if (width != 0) {
             result = PyLong_FromUnsignedLong(width);
         } else {
@@ -303,12 +236,18 @@ static PyObject *get_writable(PyObject *self, void *unused)
     return PyBool_FromLong(session_of(self)->writable);
 }
 
+static PyObject *get_embedded(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(session_of(self)->embedded);
+}
+
 static PyObject *get_closed(PyObject *self, void *unused)
 {
     session_object *session = session_of(self);
 
     (void)unused;
-    return PyBool_FromLong(session->closed || is_forked(session));
+    return PyBool_FromLong(session->closed || session_is_forked(session));
 }
 
 #define METHOD (METH_FASTCALL | METH_KEYWORDS)
@@ -374,6 +313,21 @@ static PyMethodDef methods[] = {
          "Raises SessionClosedError where the session is closed already, WrongThreadError\n"
          "from another thread, SessionBusyError in the middle of a call. In a forked child it\n"
          "does nothing to the parent's session.")},
+    {"_end_at_exit", session_end_at_exit, METH_NOARGS,
+     PyDoc_STR("_end_at_exit($self, /)\n--\n\n"
+               "Let the target go, from any thread, unless a call is under way.")},
+    {"_set_pointer_size", session_set_pointer_size, METH_O,
+     PyDoc_STR("_set_pointer_size($self, size, /)\n--\n\n"
+               "Set the effective processor to one with pointers of this size, 4 or 8.")},
+    {"_list_modules", session_list_modules, METH_NOARGS,
+     PyDoc_STR("_list_modules($self, /)\n--\n\n"
+               "The modules that a genuine engine knows, as (base, size, path).")},
+    {"_start_server", session_start_server, METH_O,
+     PyDoc_STR("_start_server($self, options, /)\n--\n\n"
+               "IDebugClient5::StartServerWide.")},
+    {"_dispatch", session_dispatch, METH_O,
+     PyDoc_STR("_dispatch($self, milliseconds, /)\n--\n\n"
+               "IDebugClient::DispatchCallbacks, so long.")},
     {"_read_maps", session_read_maps, METH_NOARGS,
      PyDoc_STR("_read_maps($self, /)\n--\n\n"
                "The memory map of a Linux process, as the kernel writes it, in bytes.")},
@@ -391,18 +345,20 @@ static PyGetSetDef attributes[] = {
      NULL},
     {"pid", get_pid, NULL, PyDoc_STR("The target's process id; None where it is no process."),
      NULL},
-    {"target", get_target, NULL, PyDoc_STR("What the target is: 'process' or 'simulated'."), NULL},
+    {"target", get_target, NULL,
+     PyDoc_STR("What the target is: 'process', 'dump', 'kernel', 'remote' or 'simulated'."), NULL},
     {"owner_thread", get_owner_thread, NULL,
      PyDoc_STR("The thread that opened the session, as threading.get_ident() counts."), NULL},
     {"writable", get_writable, NULL, PyDoc_STR("False: every write raises ReadOnlyError."), NULL},
+    {"_embedded", get_embedded, NULL, PyDoc_STR("Is the engine this package's own?"), NULL},
     {"closed", get_closed, NULL, PyDoc_STR("Has the session ended?"), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_new, session_new},
-    {Py_tp_dealloc, session_dealloc},
-    {Py_tp_finalize, session_finalize},
+    {Py_tp_new, (void *)session_new},
+    {Py_tp_dealloc, (void *)session_dealloc},
+    {Py_tp_finalize, (void *)session_finalize},
     {Py_tp_methods, methods},
     {Py_tp_getset, attributes},
     {Py_tp_doc,

@@ -13,6 +13,7 @@
 #include "../com/client.h"
 #include "../core/atomics.h"
 #include "../core/pointers.h"
+#include "../engines/backing.h"
 #include "../engines/embedded/target.h"
 #include "state.h"
 
@@ -21,7 +22,8 @@ typedef struct session_object {
     IDebugClient5 *client;
     core_target target;
     target *memory;      /* the embedded engine's target, for what COM has no call for; else NULL */
-    const char *kind;    /* "process" or "simulated" */
+    backing *behind;     /* a genuine engine's session; NULL: the embedded engine */
+    const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
     unsigned long owner; /* the thread that opened it */
     int32_t fork_count;  /* of the process when it was opened */
     uint32_t process_id; /* 0: none */
@@ -43,9 +45,15 @@ bool session_add_type(PyObject *module);
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
                                target *memory, const char *kind, bool writable);
 
+/* Has the target ended, as far as that is known without an engine call? */
+bool session_target_gone(const session_object *self);
+
 /* May this thread use the session now? Takes it if so. False: an exception is set. */
 bool session_enter(session_object *self, bool writes);
 void session_leave(session_object *self);
+
+/* Is this the copy that a forked child has? */
+bool session_is_forked(const session_object *self);
 
 /* Should a call that moves so many bytes let other threads run? */
 bool session_releases_gil(const session_object *self, uint64_t bytes);
@@ -59,5 +67,23 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
                         PyObject *names);
 PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                        PyObject *names);
+
+/* Methods in session_end.c. */
+PyObject *session_detach(PyObject *self, PyObject *unused);
+PyObject *session_terminate(PyObject *self, PyObject *unused);
+PyObject *session_close(PyObject *self, PyObject *unused);
+PyObject *session_end_at_exit(PyObject *self, PyObject *unused);
+
+/* For the collector: lets the target go if nobody has, and releases everything. */
+void session_let_go(session_object *self);
+
+/* Methods in session_engine.c, for the Python half of the session and the openings. */
+PyObject *session_set_pointer_size(PyObject *self, PyObject *size);
+PyObject *session_list_modules(PyObject *self, PyObject *unused);
+PyObject *session_start_server(PyObject *self, PyObject *options);
+PyObject *session_dispatch(PyObject *self, PyObject *milliseconds);
+
+/* Sets the exception for an engine call about no memory that failed. */
+void session_call_failed(const session_object *self, const char *method, HRESULT hresult);
 
 #endif

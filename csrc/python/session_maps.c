@@ -20,14 +20,17 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
         goto done;
     }
     if (session->process_id == 0) {
-        result = PyBytes_FromStringAndSize("", 0);
+        status = session->memory->operations->accessible(session->memory);
     } else {
         status = linux_read_maps(session->memory, &text, &length);
-        if (status == S_OK) {
-            result = PyBytes_FromStringAndSize(text, (Py_ssize_t)length);
-        } else {
-            PyErr_SetString(session->state->no_target, "the process has gone");
-        }
+    }
+    if (status == S_OK) {
+        result = PyBytes_FromStringAndSize(text == NULL ? "" : text, (Py_ssize_t)length);
+    } else if (status == E_OUTOFMEMORY) {
+        (void)PyErr_NoMemory();
+    } else {
+        PyErr_SetString(session->state->no_target, "there is no accessible target: it has gone, "
+                                                   "or runs");
     }
     free(text);
     session_leave(session);

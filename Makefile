@@ -1,0 +1,49 @@
+# `make` or `make help` says what there is. Everything happens in a virtual environment, .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+C_FILES := $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-full lint format sanitize bench ci clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
+
+install: $(BIN)/python ## build the extension in place, with what tests and linters need
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[test]" --group lint
+
+test: install ## the suite, quick profile
+	$(BIN)/python -m pytest
+
+test-full: install ## the suite, full profile
+	PYDBGWRITE_TEST_PROFILE=full $(BIN)/python -m pytest
+
+lint: install ## ruff, mypy, stubtest, clang-format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest pydbgwrite
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+format: install ## rewrite Python and C as the linters want it
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
+
+sanitize: ## the suite under the address and undefined-behaviour sanitizers
+	.ci/run sanitize
+
+bench: install ## ratios against the raw system call, on this machine
+	$(BIN)/python bench/run.py
+
+ci: ## everything that CI runs (Debian or Ubuntu; installs what is missing)
+	.ci/run
+
+clean: ## remove what was built, but not the environment
+	rm -rf build dist *.egg-info pydbgwrite/*.so .mypy_cache .ruff_cache .pytest_cache

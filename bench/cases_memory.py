@@ -1,0 +1,54 @@
+"""Memory that a write needs beyond the caller's own: a memmap larger than any copy could be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from measuring import Figure
+from targets import started
+
+__all__ = ["large_memmap"]
+
+_WRITER = Path(__file__).with_name("memmap_writer.py")
+_MIB = 1 << 20
+_LIMIT_MIB = 64.0
+
+
+def large_memmap(*, quick: bool) -> Iterator[Figure]:
+    """A numpy memmap of 4 GiB, over a sparse file, written in one call (quick: 512 MiB)."""
+    size = 512 * _MIB if quick else 4096 * _MIB
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder, started(size) as target:
+        path = Path(folder, "pointers.bin")
+        _make_sparse(path, size)
+        done = subprocess.run(
+            [sys.executable, str(_WRITER), str(target.pid), str(target.address), str(path)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        told = json.loads(done.stdout)
+        yield Figure(
+            case=f"memmap of {size // _MIB:,} MiB",
+            contestant_name="write_pointers, numpy memmap",
+            baseline_name="the mapped pages",
+            value=told["extra_bytes"] / _MIB,
+            unit="MiB more than mapped",
+            limit=_LIMIT_MIB,
+            contestant=told["nanoseconds"],
+            verified=told["written"] == size // 8 and target.holds_file(path, size),
+            note=f"{told['mapped_bytes'] / _MIB:,.0f} MiB mapped in",
+        )
+
+
+def _make_sparse(path: Path, size: int) -> None:
+    """Zeros, with a page of random bytes in every 16 MiB and at the very end."""
+    with path.open("wb") as file:
+        for at in (*range(0, size, 16 * _MIB), size - 4096):
+            file.seek(at)
+            file.write(os.urandom(4096))

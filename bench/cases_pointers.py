@@ -1,0 +1,78 @@
+"""Times of pointer arrays: ours against the raw system call from C, on the same stopped process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from contestants import INPUTS, Input, ours, raw_baseline
+from measuring import Figure, Pairs, measured_in_turns
+from raw_calls import RawCalls
+from targets import Target, started
+
+__all__ = ["large_arrays", "one_pointer"]
+
+LARGE_BYTES = 8 << 20
+LARGE_RATIO = 1.1
+ONE_FACTOR = 1.3
+ONE_EXCESS_NS = 150.0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    pairs: Pairs
+    verified: bool
+
+
+def large_arrays(*, quick: bool) -> Iterator[Figure]:
+    """8 MiB of pointers in one call."""
+    for kind in INPUTS:
+        outcome = _measure(kind, LARGE_BYTES, calls=1, rounds=31 if quick else 301)
+        yield _figure("8 MiB of pointers", kind, outcome, outcome.pairs.ratio, "x", LARGE_RATIO)
+
+
+def one_pointer(*, quick: bool) -> Iterator[Figure]:
+    """One pointer a call, in a loop: of Python for ours, of C for the system call."""
+    for kind in INPUTS:
+        outcome = _measure(kind, 8, calls=1000, rounds=31 if quick else 201)
+        excess = outcome.pairs.excess(ONE_FACTOR)
+        unit = f"ns over {ONE_FACTOR} x raw"
+        yield _figure("one pointer a call", kind, outcome, excess, unit, ONE_EXCESS_NS)
+
+
+def _figure(
+    case: str, kind: Input, outcome: _Outcome, value: float, unit: str, limit: float
+) -> Figure:
+    return Figure(
+        case=case,
+        contestant_name=f"write_pointers, {kind.name}",
+        baseline_name="process_vm_writev from C",
+        value=value,
+        unit=unit,
+        limit=limit,
+        contestant=median(outcome.pairs.contestant),
+        baseline=median(outcome.pairs.baseline),
+        ratio=outcome.pairs.ratio,
+        verified=outcome.verified,
+    )
+
+
+def _measure(kind: Input, size: int, *, calls: int, rounds: int) -> _Outcome:
+    """Measure, then let each of the two write bytes of its own, which the target must find."""
+    raw = RawCalls()
+    with started(size) as target:
+        pointers = kind.make(os.urandom(size))
+        with ours(target, pointers, calls) as timed:
+            pairs = measured_in_turns(timed, raw_baseline(raw, target, pointers, calls), rounds)
+        return _Outcome(pairs, _verified(raw, kind, target, size))
+
+
+def _verified(raw: RawCalls, kind: Input, target: Target, size: int) -> bool:
+    first, second = os.urandom(size), os.urandom(size)
+    with ours(target, kind.make(first), 1) as timed:
+        timed()
+    good = target.holds(first)
+    raw_baseline(raw, target, kind.make(second), 1)()
+    return good and target.holds(second)

@@ -1,0 +1,81 @@
+"""Measuring two things against each other on a machine that is never quiet.
+
+Absolute times mean little where others use the machine too. So contestant and baseline take turns,
+the order changes from round to round, and what counts is the median over the rounds of what the two
+times of one round say of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+__all__ = ["Figure", "Pairs", "measured_in_turns"]
+
+#: Does the work once (or a batch of it) and gives the nanoseconds one unit of it took.
+Timed = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What was measured: one time of each a round, in nanoseconds."""
+
+    contestant: tuple[float, ...]
+    baseline: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Median of the paired ratios."""
+        return median(
+            ours / base for ours, base in zip(self.contestant, self.baseline, strict=True)
+        )
+
+    def excess(self, factor: float) -> float:
+        """Median of what the contestant took over `factor` times the baseline, in nanoseconds."""
+        return median(
+            ours - factor * base for ours, base in zip(self.contestant, self.baseline, strict=True)
+        )
+
+
+def measured_in_turns(contestant: Timed, baseline: Timed, rounds: int) -> Pairs:
+    """Run both `rounds` times, after one round that does not count."""
+    contestant()
+    baseline()
+    ours: list[float] = []
+    base: list[float] = []
+    for number in range(rounds):
+        if number % 2:
+            ours.append(contestant())
+            base.append(baseline())
+        else:
+            base.append(baseline())
+            ours.append(contestant())
+    return Pairs(tuple(ours), tuple(base))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the result.
+
+    value is what the limit is about, in `unit`; contestant and baseline are medians in nanoseconds
+    (None where the figure is not about time). verified: the target itself found what was written;
+    None where nothing is written.
+    """
+
+    case: str
+    contestant_name: str
+    baseline_name: str
+    value: float
+    unit: str
+    limit: float
+    contestant: float | None = None
+    baseline: float | None = None
+    ratio: float | None = None
+    verified: bool | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Is the limit kept, by a result that is right?"""
+        return self.value <= self.limit and self.verified is not False

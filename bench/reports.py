@@ -1,0 +1,86 @@
+"""How figures are shown: a table for the terminal, JSON for later comparisons."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy
+from measuring import Figure
+from rich.console import Console
+from rich.table import Table
+
+import pydbgwrite
+
+__all__ = ["RESULTS", "show", "write_json"]
+
+#: Git ignores it.
+RESULTS = Path(__file__).with_name("results")
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print one table."""
+    table = Table(title="pydbgwrite: ratios and limits (absolute times are this machine's, today)")
+    for heading in ("case", "contestant", "its time", "baseline's", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("case", "contestant") else "right")
+    for heading in ("figure", "limit", "verified", "met"):
+        table.add_column(heading, justify="right")
+    for figure in figures:
+        table.add_row(
+            figure.case,
+            figure.contestant_name,
+            _time(figure.contestant),
+            _time(figure.baseline),
+            "-" if figure.ratio is None else f"{figure.ratio:.3f}",
+            f"{figure.value:,.3g} {figure.unit}",
+            f"{figure.limit:,g}",
+            {True: "yes", False: "NO", None: "-"}[figure.verified],
+            "yes" if figure.met else "NO",
+        )
+    console = Console()
+    # A pipe has no width of its own; a table broken at 80 columns can't be read.
+    console.width = console.width if console.is_terminal else 160
+    console.print(table)
+
+
+def _time(nanoseconds: float | None) -> str:
+    if nanoseconds is None:
+        return "-"
+    if nanoseconds < 1e4:
+        return f"{nanoseconds:,.0f} ns"
+    if nanoseconds < 1e7:
+        return f"{nanoseconds / 1e3:,.0f} us"
+    return f"{nanoseconds / 1e6:,.0f} ms"
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "pydbgwrite": pydbgwrite.__version__,
+        "python": sys.version,
+        "numpy": numpy.__version__,
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+    }
+
+
+def write_json(figures: Sequence[Figure], folder: Path) -> Path:
+    """One file a run, named by the time in UTC."""
+    now = datetime.now(UTC)
+    path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {
+        "when": now.isoformat(timespec="seconds"),
+        "on": machine(),
+        "figures": [{**asdict(figure), "met": figure.met} for figure in figures],
+    }
+    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,55 @@
+"""Measures this package against the raw system call, in one run, and says which limits are kept.
+
+    python bench/run.py               everything, about two minutes
+    python bench/run.py --quick       fewer rounds, less memory
+    python bench/run.py large one     only these cases
+
+It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case
+(--quick: 1 GiB), and the packages of pip install ".[cli]". Exit code 1: a limit was not kept.
+
+A case is a function of cases_*.py that yields Figures; a contestant is a function of
+contestants.py; how a Figure is shown is in reports.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+from cases_import import import_time
+from cases_memory import large_memmap
+from cases_pointers import large_arrays, one_pointer
+from measuring import Figure
+from reports import RESULTS, show, write_json
+
+CASES: dict[str, Callable[..., Iterator[Figure]]] = {
+    "large": large_arrays,
+    "one": one_pointer,
+    "memory": large_memmap,
+    "import": import_time,
+}
+
+
+def main() -> int:
+    """Run the cases that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, less memory")
+    options = parser.parse_args()
+    unknown = [name for name in options.cases if name not in CASES]
+    if unknown:
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+    figures: list[Figure] = []
+    for name in options.cases or CASES:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        figures.extend(CASES[name](quick=options.quick))
+    show(figures)
+    print(f"written to {write_json(figures, RESULTS)}")
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

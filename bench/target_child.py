@@ -1,0 +1,49 @@
+"""The program that is written to: it maps memory, and says from inside what the memory holds.
+
+    python target_child.py BYTES
+
+It prints the address of its memory, then answers one line of standard input each:
+
+    digest OFFSET SIZE     BLAKE2b of those bytes, in hex
+    same OFFSET SIZE PATH  "yes" where they equal the first SIZE bytes of the file
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import mmap
+import sys
+
+BLOCK = 1 << 20
+# Not in the mmap module before Python 3.13; asm-generic/mman.h.
+MAP_NORESERVE = 0x4000
+
+
+def main() -> None:
+    """Map the memory and answer until standard input ends."""
+    size = int(sys.argv[1])
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+    print(ctypes.addressof(ctypes.c_char.from_buffer(memory)), flush=True)
+    view = memoryview(memory)
+    for line in sys.stdin:
+        command, *words = line.split(maxsplit=3)
+        offset, length = int(words[0]), int(words[1])
+        if command == "digest":
+            print(hashlib.blake2b(view[offset : offset + length]).hexdigest(), flush=True)
+        else:
+            print("yes" if same(view[offset : offset + length], words[2].strip()) else "no")
+            sys.stdout.flush()
+
+
+def same(memory: memoryview, path: str) -> bool:
+    """Does the file begin with these bytes? In blocks, so that little memory is needed."""
+    with open(path, "rb", buffering=0) as file:
+        return all(
+            memory[at : at + BLOCK] == file.read(min(BLOCK, len(memory) - at))
+            for at in range(0, len(memory), BLOCK)
+        )
+
+
+if __name__ == "__main__":
+    main()

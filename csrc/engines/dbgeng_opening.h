@@ -1,0 +1,52 @@
+/* What the files that open sessions of Microsoft's engine share. */
+#ifndef PYDBGWRITE_ENGINES_DBGENG_OPENING_H
+#define PYDBGWRITE_ENGINES_DBGENG_OPENING_H
+
+#include "../com/control.h"
+#include "../com/data_spaces.h"
+#include "dbgeng_sessions.h"
+#include "dbgeng_windows.h"
+
+/* dbgeng.h, as documented in MicrosoftDocs/windows-driver-docs-ddi. */
+#define DEBUG_END_ACTIVE_TERMINATE 1u
+#define DEBUG_END_ACTIVE_DETACH    2u
+#define DEBUG_END_DISCONNECT       4u
+#define DEBUG_ENGOPT_INITIAL_BREAK 0x20u
+
+/* How long one slice of a wait may take: then Ctrl-C and the time limit get their turn. */
+#define DBGENG_SLICE_MS 50u
+
+/* Note a failure; both give false. */
+bool dbgeng_fail(dbgeng_error *error, dbgeng_failure failure);
+bool dbgeng_fail_engine(dbgeng_error *error, const char *operation, HRESULT hresult);
+
+/* The process's one session: taken, given back, or lost for good. */
+bool dbgeng_claim(dbgeng_error *error);
+void dbgeng_unclaim(void);
+void dbgeng_lose(void);
+bool dbgeng_is_lost(void);
+
+/* A session object without a client, and a client of this thread's own. */
+dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error);
+bool dbgeng_create_client(IDebugClient5 **client, dbgeng_error *error);
+
+/* The system's id of the process that the engine is at; 0 where it can't say. */
+uint32_t dbgeng_current_process(IDebugClient5 *client);
+
+/* When a wait began, and whether it may go on. */
+typedef struct dbgeng_clock {
+    const dbgeng_waiting *waiting;
+    uint64_t started_ms;
+} dbgeng_clock;
+
+dbgeng_clock dbgeng_clock_start(const dbgeng_waiting *waiting);
+bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error);
+
+/* Makes the engine's pointer width that of the target's program; see dbgeng_width.c. `process` may
+ * be NULL: then the program's own headers in the target tell. */
+bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *error);
+
+/* Lets a kernel session's thread end; see dbgeng_remote.c. */
+void dbgeng_job_end(struct dbgeng_job *job);
+
+#endif

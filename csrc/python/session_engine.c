@@ -1,0 +1,200 @@
+/* What the Python half of a session asks of its engine: pointer size, modules, being a server. */
+#include "session.h"
+
+#include "../core/pointers.h"
+
+#if defined(_WIN32)
+#include "../engines/dbgeng_sessions.h"
+#endif
+
+/* winnt.h: IMAGE_FILE_MACHINE_I386 */
+#define MACHINE_I386 0x014cu
+
+void session_call_failed(const session_object *self, const char *method, HRESULT hresult)
+{
+    PyObject *module = PyImport_ImportModule("pydbgwrite._failures");
+    PyObject *exception = NULL;
+
+    if (module != NULL) {
+        exception =
+            PyObject_CallMethod(module, "call_failed", "ski", method,
+                                (unsigned long)(uint32_t)hresult, (int)session_target_gone(self));
+    }
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    }
+    Py_XDECREF(exception);
+    Py_XDECREF(module);
+}
+
+/* None, or the exception for a status that is not S_OK. */
+static PyObject *none_or_failure(const session_object *self, const char *method, HRESULT hresult)
+{
+    PyObject *result = NULL;
+
+    if (hresult == S_OK) {
+        result = Py_None;
+        Py_INCREF(result);
+    } else {
+        session_call_failed(self, method, hresult);
+    }
+    return result;
+}
+
+/* The effective processor decides the width (IDebugControl::SetEffectiveProcessorType). Only from 8
+ * to 4: a 32-bit program has no 64-bit pointers to write. */
+PyObject *session_set_pointer_size(PyObject *self, PyObject *size)
+{
+    session_object *session = (session_object *)self;
+    IDebugControl *control = NULL;
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    core_error error = {0};
+    unsigned long wanted = PyLong_AsUnsignedLong(size);
+    const char *method = "SetEffectiveProcessorType";
+    HRESULT status = S_OK;
+    uint32_t width = 0;
+
+    if (PyErr_Occurred() || !session_enter(session, false)) {
+        goto done;
+    }
+    control = session->target.control;
+    released = PyEval_SaveThread();
+    width = core_pointer_size(&session->target, &error);
+    if (width == 8 && wanted == 4) {
+        status = control->lpVtbl->SetEffectiveProcessorType(control, MACHINE_I386);
+    } else if (width == 0) {
+        status = error.hresult;
+        method = error.method;
+    }
+    PyEval_RestoreThread(released);
+    if (width == 4 && wanted == 8) {
+        PyErr_SetString(PyExc_ValueError, "pointer_size is 8, and the target is a 32-bit program");
+    } else {
+        result = none_or_failure(session, method, status);
+    }
+    session_leave(session);
+done:
+    return result;
+}
+
+#if defined(_WIN32)
+
+/* Modules come while the GIL is released: they are kept aside until it is back. */
+typedef struct module_list {
+    PyThreadState *released;
+    PyObject *list;
+} module_list;
+
+static bool take_module(void *context, uint64_t base, uint32_t size, const wchar_t *path)
+{
+    module_list *found = context;
+    PyObject *text = NULL, *item = NULL;
+    bool good = false;
+
+    PyEval_RestoreThread(found->released);
+    text = PyUnicode_FromWideChar(path, -1);
+    if (text != NULL) {
+        item = Py_BuildValue("(KkO)", (unsigned long long)base, (unsigned long)size, text);
+    }
+    good = item != NULL && PyList_Append(found->list, item) == 0;
+    Py_XDECREF(item);
+    Py_XDECREF(text);
+    found->released = PyEval_SaveThread();
+    return good;
+}
+
+PyObject *session_list_modules(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    module_list found = {NULL, NULL};
+    PyObject *result = NULL;
+    HRESULT status;
+
+    (void)unused;
+    if (!session_enter(session, false)) {
+        goto done;
+    }
+    found.list = PyList_New(0);
+    if (found.list != NULL && !session->embedded) {
+        found.released = PyEval_SaveThread();
+        status = dbgeng_modules(session->client, take_module, &found);
+        PyEval_RestoreThread(found.released);
+        if (status != S_OK && !PyErr_Occurred()) {
+            session_call_failed(session, "GetModuleParameters", status);
+        }
+    }
+    if (PyErr_Occurred()) {
+        Py_XDECREF(found.list);
+    } else {
+        result = found.list;
+    }
+    session_leave(session);
+done:
+    return result;
+}
+
+PyObject *session_start_server(PyObject *self, PyObject *options)
+{
+    session_object *session = (session_object *)self;
+    wchar_t *text = PyUnicode_AsWideCharString(options, NULL);
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status = E_NOTIMPL;
+
+    if (text != NULL && session_enter(session, false)) {
+        released = PyEval_SaveThread();
+        if (!session->embedded) {
+            status = session->client->lpVtbl->StartServerWide(session->client, text);
+        }
+        PyEval_RestoreThread(released);
+        result = none_or_failure(session, "StartServerWide", status);
+        session_leave(session);
+    }
+    PyMem_Free(text);
+    return result;
+}
+
+/* "S_FALSE: the time ran out" (idebugclient-dispatchcallbacks). */
+PyObject *session_dispatch(PyObject *self, PyObject *milliseconds)
+{
+    session_object *session = (session_object *)self;
+    unsigned long timeout = PyLong_AsUnsignedLong(milliseconds);
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status = E_NOTIMPL;
+
+    if (!PyErr_Occurred() && session_enter(session, false)) {
+        released = PyEval_SaveThread();
+        status = session->client->lpVtbl->DispatchCallbacks(session->client, timeout);
+        PyEval_RestoreThread(released);
+        result = none_or_failure(session, "DispatchCallbacks", status == S_FALSE ? S_OK : status);
+        session_leave(session);
+    }
+    return result;
+}
+
+#else
+
+PyObject *session_list_modules(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyList_New(0);
+}
+
+PyObject *session_start_server(PyObject *self, PyObject *options)
+{
+    (void)options;
+    session_call_failed((session_object *)self, "StartServerWide", E_NOTIMPL);
+    return NULL;
+}
+
+PyObject *session_dispatch(PyObject *self, PyObject *milliseconds)
+{
+    (void)milliseconds;
+    session_call_failed((session_object *)self, "DispatchCallbacks", E_NOTIMPL);
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,48 @@
+"""The pydbgwrite command, also `python -m pydbgwrite`; says what to install where it is missing.
+
+Only this file is imported without the packages of the [cli] extra.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from typing import Final
+
+__all__ = ["main"]
+
+#: What the [cli] extra brings (pyproject.toml): the module, and the package it comes from.
+_EXTRA: Final = {
+    "click": "click",
+    "elftools": "pyelftools",
+    "numpy": "numpy",
+    "rich": "rich",
+}
+
+_BAD_USAGE: Final = 2
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line, sys.argv's where none is given; the exit code."""
+    missing = [package for module, package in _EXTRA.items() if not _is_here(module)]
+    if missing:
+        print(
+            f"pydbgwrite: the command line needs {', '.join(missing)}: "
+            'python -m pip install "pydbgwrite[cli]"',
+            file=sys.stderr,
+        )
+        return _BAD_USAGE
+    from pydbgwrite.cli.main import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+# The compiled half of pydbgwrite (csrc/python). Docstrings are in the C source alone: help() shows
+# them. `python -m mypy.stubtest pydbgwrite` keeps the two in step.
+import sys
+from array import array
+from collections.abc import Callable, Iterable
+from typing import Final, Never, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
+
+from _typeshed import ReadableBuffer, WriteableBuffer, structseq
+from typing_extensions import disjoint_base
+
+_S = TypeVar("_S", bound=Session)
+_Progress: TypeAlias = Callable[[int, int], object]
+_Pointers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
+
+GIL_RELEASE_BYTES: Final[int]
+
+@disjoint_base
+class Session:
+    # Not made directly (TypeError): attach(), launch() and simulate() open one.
+    def __new__(cls, not_made_directly: Never, /) -> Self: ...
+    def __del__(self) -> None: ...
+    @property
+    def data_spaces(self) -> DataSpaces: ...
+    @property
+    def pointer_size(self) -> int: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def owner_thread(self) -> int: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def closed(self) -> bool: ...
+    def write_pointers(
+        self,
+        address: SupportsIndex,
+        pointers: _Pointers,
+        *,
+        truncate: bool = False,
+        progress: _Progress | None = None,
+    ) -> int: ...
+    @overload
+    def read_pointers(
+        self,
+        address: SupportsIndex,
+        count: SupportsIndex,
+        *,
+        into: None = None,
+        progress: _Progress | None = None,
+    ) -> array[int]: ...
+    @overload
+    def read_pointers(
+        self,
+        address: SupportsIndex,
+        count: SupportsIndex | None = None,
+        *,
+        into: WriteableBuffer,
+        progress: _Progress | None = None,
+    ) -> int: ...
+    def write(
+        self,
+        address: SupportsIndex,
+        data: ReadableBuffer,
+        *,
+        progress: _Progress | None = None,
+    ) -> int: ...
+    def read(
+        self,
+        address: SupportsIndex,
+        size: SupportsIndex,
+        *,
+        progress: _Progress | None = None,
+    ) -> bytes: ...
+    def detach(self) -> None: ...
+    def terminate(self) -> None: ...
+    def close(self) -> None: ...
+    def _read_maps(self) -> bytes: ...
+    def _inject_fault(
+        self, kind: str, first: SupportsIndex = 0, second: SupportsIndex = 0
+    ) -> None: ...
+
+@final
+class DataSpaces:
+    def read_virtual(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
+    def write_virtual(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
+    def read_virtual_uncached(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
+    def write_virtual_uncached(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
+    def read_pointers_virtual(self, offset: SupportsIndex, count: SupportsIndex) -> array[int]: ...
+    def write_pointers_virtual(self, offset: SupportsIndex, ptrs: _Pointers) -> None: ...
+    def read_physical(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
+    def write_physical(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
+    def fill_virtual(
+        self, start: SupportsIndex, size: SupportsIndex, pattern: ReadableBuffer
+    ) -> int: ...
+    def search_virtual(
+        self,
+        offset: SupportsIndex,
+        length: SupportsIndex,
+        pattern: ReadableBuffer,
+        pattern_granularity: SupportsIndex = 1,
+    ) -> int | None: ...
+    def query_virtual(self, offset: SupportsIndex) -> MemoryBasicInformation: ...
+    def get_valid_region_virtual(
+        self, base: SupportsIndex, size: SupportsIndex
+    ) -> tuple[int, int]: ...
+    def get_next_differently_valid_offset_virtual(self, offset: SupportsIndex) -> int: ...
+    def is_pointer_64bit(self) -> bool: ...
+
+@final
+class MemoryBasicInformation(structseq[int], tuple[int, int, int, int, int, int, int]):
+    __match_args__: Final = (
+        "base_address",
+        "allocation_base",
+        "allocation_protect",
+        "region_size",
+        "state",
+        "protect",
+        "type",
+    )
+    @property
+    def base_address(self) -> int: ...
+    @property
+    def allocation_base(self) -> int: ...
+    @property
+    def allocation_protect(self) -> int: ...
+    @property
+    def region_size(self) -> int: ...
+    @property
+    def state(self) -> int: ...
+    @property
+    def protect(self) -> int: ...
+    @property
+    def type(self) -> int: ...
+
+# (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.
+def simulate(type: type[_S], regions: list[tuple[int, int, int]], pointer_size: int, /) -> _S: ...
+
+if sys.platform == "linux":
+    def linux_attach(
+        type: type[_S], pid: int, suspend: bool, writable: bool, timeout: float, /
+    ) -> _S: ...
+    def linux_launch(
+        type: type[_S],
+        path: bytes,
+        arguments: tuple[bytes, ...],
+        environment: tuple[bytes, ...],
+        directory: bytes | None,
+        standard: tuple[int, int, int],
+        writable: bool,
+        timeout: float,
+        /,
+    ) -> _S: ...

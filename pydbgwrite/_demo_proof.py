@@ -1,0 +1,71 @@
+"""What the demo's child must report, computed without the child's code.
+
+The numbers are those of csrc/demo/demo_target.c; the arithmetic is modulo 2**64 there and here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["KINDS", "Proof", "expected_proof", "original_table"]
+
+#: Functions of each kind: numbers 0 to 7 are the originals, 8 to 15 the replacements.
+KINDS: Final = 8
+
+_MASK: Final = 2**64 - 1
+_MIX: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+_LAST_SHIFT: Final = 31
+_HASH_STEP: Final = 0x100000001B3
+
+#: What is mixed in for each function.
+_NUMBERS: Final = np.array(
+    [(number + 1) * 0x9E3779B97F4A7C15 & _MASK for number in range(2 * KINDS)], dtype=np.uint64
+)
+
+#: Places computed at once: few enough to stay in the processor's cache.
+_BLOCK: Final = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What calling through the whole table gives: a checksum, and how many calls went where."""
+
+    checksum: int
+    originals: int
+    replacements: int
+
+    def __str__(self) -> str:
+        return (
+            f"checksum 0x{self.checksum:016x}, {self.originals:,} calls to original and "
+            f"{self.replacements:,} to replacement functions"
+        )
+
+
+def original_table(count: int) -> npt.NDArray[np.uint8]:
+    """The functions by number as the child's table holds them at first."""
+    return np.resize(np.arange(KINDS, dtype=np.uint8), count)
+
+
+def expected_proof(functions: npt.NDArray[np.uint8]) -> Proof:
+    """The proof of a table that holds at each place the function of that number."""
+    # Weights of a block's values in the polynomial: step**(_BLOCK - 1), ..., step, 1.
+    weights = np.full(_BLOCK, _HASH_STEP, dtype=np.uint64)
+    weights[0] = 1
+    weights = np.multiply.accumulate(weights)[::-1]
+    checksum = 0
+    for start in range(0, len(functions), _BLOCK):
+        block = functions[start : start + _BLOCK]
+        values = np.arange(start, start + len(block), dtype=np.uint64) + _NUMBERS[block]
+        for shift, factor in _MIX:
+            values ^= values >> np.uint64(shift)
+            values *= np.uint64(factor)
+        values ^= values >> np.uint64(_LAST_SHIFT)
+        values *= weights[_BLOCK - len(block) :]
+        total = int(np.sum(values, dtype=np.uint64))
+        checksum = (checksum * pow(_HASH_STEP, len(block), _MASK + 1) + total) & _MASK
+    replacements = int(np.count_nonzero(functions >= KINDS))
+    return Proof(checksum, len(functions) - replacements, replacements)

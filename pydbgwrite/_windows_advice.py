@@ -1,0 +1,96 @@
+"""Why a session of Microsoft's engine could not be opened, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+
+from pydbgwrite import errors, hresults
+
+__all__ = ["opening_failed"]
+
+_E_ACCESSDENIED = 0x80070005
+_NEW_PROCESS = "start a new process"
+
+
+def opening_failed(
+    call: str, failure: str, hresult: int, os_error: int, operation: str | None, subject: object
+) -> BaseException:
+    """The exception for a failed opening. subject: the pid, command line, path or options."""
+    if failure == "busy":
+        return errors.SessionBusyError(
+            "this process has an open session of Microsoft's engine, which can have one at a time: "
+            "close that first, or open this one in another process. connect() can have several"
+        )
+    if failure == "lost":
+        return errors.DebugEngineError(
+            "an attach_kernel() of this process is still waiting for its kernel, and can't be "
+            f"called back: {_NEW_PROCESS} to open anything else with Microsoft's engine"
+        )
+    if failure == "no_process":
+        return errors.NoTargetError(f"there is no process {subject}, or it has just ended")
+    if failure == "own_process":
+        return ValueError(
+            f"{subject} is this very process; a process can't stop itself to be patched. Use "
+            "ctypes to write to your own memory"
+        )
+    if failure == "other_bitness":
+        return errors.TargetAccessError(
+            f"process {subject} is a 64-bit one: a 32-bit Python can't write to it. Use a 64-bit "
+            "Python, which can write to both"
+        )
+    if failure == "no_target":
+        return errors.NoTargetError(
+            f"the server at {subject} has no target that can be accessed now: it runs, or there "
+            "is none",
+            hresult=hresult,
+            hresult_name=hresults.name_of(hresult),
+            method=operation,
+        )
+    if failure == "timeout":
+        return TimeoutError(_timeout(call, subject))
+    if failure == "system":
+        return OSError(None, f"{operation} failed for {subject}", None, os_error)
+    return _engine(call, hresult, operation, subject)
+
+
+def _timeout(call: str, subject: object) -> str:
+    if call == "attach_kernel":
+        return (
+            f"no kernel answered at {subject} in time. The engine goes on waiting and can't be "
+            f"called back: {_NEW_PROCESS} to try again, or to open anything else with it"
+        )
+    if call in ("connect", "process_server"):
+        return f"nothing answered at {subject} in time. Raise timeout=, or check that server"
+    if call == "attach":
+        return (
+            f"process {subject} could not be stopped in time; it was let go again. Raise timeout="
+        )
+    return f"{call}({subject!r}) was not ready in time; it was given up. Raise timeout="
+
+
+def _engine(call: str, hresult: int, operation: str | None, subject: object) -> BaseException:
+    code = hresult & 0xFFFF if hresult & 0xFFFF0000 == 0x80070000 else 0
+    if call in ("launch", "open_dump") and code and sys.platform == "win32":
+        import ctypes
+
+        # OSError picks its subclass by the system's number: FileNotFoundError and so on.
+        return OSError(None, f"{ctypes.FormatError(code)} ({operation})", str(subject), code)
+    kind: type[errors.DebugEngineError] = errors.DebugEngineError
+    advice = ""
+    if hresult == _E_ACCESSDENIED:
+        kind = errors.TargetAccessError
+        advice = (
+            ". It belongs to another user, is protected, or has a debugger already; try as "
+            "administrator"
+        )
+    elif call in ("attach", "connect", "process_server"):
+        kind = errors.NoTargetError
+    elif call == "open_dump":
+        advice = ". The file is no dump, or cut off"
+        kind = errors.NoTargetError
+    return kind(
+        f"{call}({subject!r}) failed: {operation} ({hresults.describe(hresult)}){advice}",
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=operation,
+    )

@@ -1,0 +1,99 @@
+"""pydbgwrite demo: a table of function pointers rewritten in a real process, and proven there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pydbgwrite.cli.exit_codes import ExitCode
+from pydbgwrite.cli.output import example, fail, print_fields, print_json
+
+if TYPE_CHECKING:
+    from pydbgwrite.demo import DemoResult
+
+__all__ = ["demo"]
+
+
+@click.command(epilog=example("pydbgwrite demo --pointers 16_000_000"))
+@click.option(
+    "--pointers",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    metavar="N",
+    help="Size of the table.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def demo(pointers: int, as_json: bool) -> int:
+    """Rewrite a table of function pointers inside a real process.
+
+    Starts a child process that calls through a table of N C function pointers, attaches to it,
+    rewrites the whole table, and lets it go on. The child then calls through its table again and
+    reports a checksum, which is compared with one that is computed here.
+
+    Exit codes: 0 verified; 1 the child does not hold what was written; 2 bad input; 3 no access to
+    the child, nothing written; 5 the write failed.
+    """
+    # numpy, which this needs, takes longer to import than all the rest.
+    from pydbgwrite.demo import DemoError, run_demo
+
+    try:
+        result = run_demo(pointers)
+    except DemoError as failure:
+        fail(str(failure))
+        return ExitCode.NOT_AS_EXPECTED
+    if as_json:
+        print_json(_as_json(result))
+    else:
+        print_fields(_title(result), _fields(result))
+    if result.problem is not None:
+        fail(f"not verified: {result.problem}")
+        return ExitCode.NOT_AS_EXPECTED
+    return ExitCode.DONE
+
+
+def _title(result: DemoResult) -> str:
+    if result.verified:
+        return f"Rewrote {_counted(result.pointers, 'function pointer')} in a live process."
+    return "The write was not verified."
+
+
+def _fields(result: DemoResult) -> dict[str, str]:
+    proof = "no"
+    if result.verified and result.after is not None:
+        proof = (
+            f"yes, {_counted(result.after.replacements, 'call')} through it reached new functions"
+        )
+    return {
+        "pid": str(result.pid),
+        "engine": result.engine,
+        "table": f"0x{result.address:x}",
+        "pointers": f"{result.pointers:,} ({result.bytes:,} bytes)",
+        "time": f"{result.seconds * 1e3:,.3f} ms, {_ns_per_pointer(result):,.2f} ns a pointer",
+        "verified by the target": proof,
+    }
+
+
+def _as_json(result: DemoResult) -> dict[str, object]:
+    return {
+        "pid": result.pid,
+        "engine": result.engine,
+        "address": f"0x{result.address:x}",
+        "pointers": result.pointers,
+        "bytes": result.bytes,
+        "seconds": result.seconds,
+        "ns_per_pointer": _ns_per_pointer(result),
+        "verified": result.verified,
+        "checksum_before": f"0x{result.before.checksum:016x}",
+        "checksum_after": None if result.after is None else f"0x{result.after.checksum:016x}",
+        "problem": result.problem,
+    }
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _ns_per_pointer(result: DemoResult) -> float:
+    return result.seconds * 1e9 / result.pointers

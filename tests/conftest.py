@@ -1,0 +1,46 @@
+"""Fixtures and profiles for the whole suite; the engines it runs over are in support/cases.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from support.cases import CASES, EngineCase
+
+import pydbgwrite
+
+PROFILE = os.environ.get("PYDBGWRITE_TEST_PROFILE", "quick")
+
+hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("full", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(PROFILE)
+
+
+@pytest.fixture(scope="session")
+def profile() -> str:
+    """Either "quick", or "full" by the environment variable PYDBGWRITE_TEST_PROFILE."""
+    return PROFILE
+
+
+@pytest.fixture(params=sorted(CASES))
+def engine_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
+    """An open target of every engine that is here, one after the other."""
+    with CASES[request.param]() as case:
+        yield case
+
+
+@pytest.fixture
+def session() -> Iterator[pydbgwrite.Session]:
+    """A simulated 64-bit target: 16 KiB at 0x10000, 4 KiB read-only at 0x20000."""
+    with pydbgwrite.simulate([(0x10000, 0x4000), (0x20000, 0x1000, "r")]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def narrow() -> Iterator[pydbgwrite.Session]:
+    """The same with 32-bit pointers."""
+    regions = [(0x10000, 0x4000, "rw"), (0x20000, 0x1000, "r")]
+    with pydbgwrite.simulate(regions, pointer_size=4) as opened:
+        yield opened

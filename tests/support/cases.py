@@ -1,0 +1,132 @@
+"""The targets that the conformance suite runs over: one EngineCase each.
+
+A further engine adds an entry to CASES; the tests do not change. What may differ between engines
+that all keep the rules (which error code, whether a read-only page can be forced) is an attribute.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import pydbgwrite
+from pydbgwrite import Session, testing
+from support.child import PAGE, RW_PAGES, pattern
+from support.processes import Child32, Child64
+
+READ_FAULT: Final = 0x8007001E
+INVALID_ADDRESS: Final = 0x800701E7
+ACCESS_DENIED: Final = 0x80070005
+E_UNEXPECTED: Final = 0x8000FFFF
+E_INVALIDARG: Final = 0x80070057
+E_NOINTERFACE: Final = 0x80004002
+
+
+@dataclass
+class EngineCase:
+    """An open target with areas at known addresses.
+
+    rw holds support.child.pattern() at first and is followed by at least a page of nothing.
+    peek reads the target's memory by another way than the session, which may end the session: it
+    comes last in a test. take_away lets the target go for good, as a process that is killed.
+    """
+
+    name: str
+    session: Session
+    pointer_size: int
+    rw: int
+    read_only: int
+    none: int
+    peek: Callable[[int, int], bytes]
+    take_away: Callable[[], None]
+    rw_size: int = RW_PAGES * PAGE
+    page: int = PAGE
+    #: What writing read_only does: the write is forced, or refused with one of refused_write.
+    forces_read_only: bool = False
+    #: HRESULTs for writes to memory that is mapped but not writable, and to nothing.
+    refused_write: frozenset[int] = frozenset({ACCESS_DENIED})
+    unmapped_write: frozenset[int] = frozenset({INVALID_ADDRESS})
+    #: Does a WriteVirtual or ReadVirtual past the end move what comes before it, with S_OK?
+    moves_prefix: bool = True
+    #: Other read-only areas, by name, that nobody can write to.
+    refused: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The first address behind rw, where nothing is mapped."""
+        return self.rw + self.rw_size
+
+    def image(self) -> bytearray:
+        """What rw holds at first."""
+        return bytearray(pattern(self.rw_size))
+
+    def pack(self, values: list[int]) -> bytes:
+        """Pointers as the target holds them."""
+        mask = (1 << 8 * self.pointer_size) - 1
+        return b"".join((v & mask).to_bytes(self.pointer_size, "little") for v in values)
+
+    def values(self, count: int, seed: int = 1) -> list[int]:
+        """Pointers that fit the target and differ from its memory and from each other."""
+        odd = 0x9E3779B97F4A7C15 if self.pointer_size == 8 else 0x9E3779B1
+        return [(odd * (seed + i)) % (1 << 8 * self.pointer_size) for i in range(count)]
+
+
+@contextmanager
+def _simulated(pointer_size: int) -> Iterator[EngineCase]:
+    rw, read_only, none = 0x10000, 0x40000, 0x50000
+    session = pydbgwrite.simulate(
+        [(rw, RW_PAGES * PAGE), (read_only, PAGE, "r"), (none, PAGE, "none")],
+        pointer_size=pointer_size,
+    )
+    with session:
+        session.data_spaces.write_virtual(rw, pattern(RW_PAGES * PAGE))
+        yield EngineCase(
+            name=f"simulated-{pointer_size}",
+            session=session,
+            pointer_size=pointer_size,
+            rw=rw,
+            read_only=read_only,
+            none=none,
+            peek=lambda address, size: session.data_spaces.read_virtual(address, size),
+            take_away=lambda: testing.vanish(session),
+        )
+
+
+@contextmanager
+def _live(start: type[Child64] | type[Child32], suspend: bool) -> Iterator[EngineCase]:
+    with ExitStack() as stack:
+        child: Child64 | Child32 = stack.enter_context(start())
+        session = stack.enter_context(pydbgwrite.attach(child.pid, suspend=suspend))
+
+        def peek(address: int, size: int) -> bytes:
+            if not session.closed:
+                session.close()
+            return child.read(address, size)
+
+        areas = dict(child.areas)
+        yield EngineCase(
+            name=f"live-{'stopped' if suspend else 'running'}-{child.pointer_size}",
+            session=session,
+            pointer_size=child.pointer_size,
+            rw=areas.pop("rw"),
+            read_only=areas.pop("read_only"),
+            none=areas.pop("none"),
+            peek=peek,
+            take_away=child.kill,
+            forces_read_only=True,
+            refused=areas,
+        )
+
+
+CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {
+    "simulated-8": lambda: _simulated(8),
+    "simulated-4": lambda: _simulated(4),
+}
+if sys.platform == "linux":
+    CASES["live-stopped-8"] = lambda: _live(Child64, suspend=True)
+    CASES["live-running-8"] = lambda: _live(Child64, suspend=False)
+    CASES["live-stopped-4"] = lambda: _live(Child32, suspend=True)
+    CASES["live-running-4"] = lambda: _live(Child32, suspend=False)

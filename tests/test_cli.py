@@ -1,0 +1,346 @@
+"""The command line: what it prints, its exit codes, and that it never shows a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+import pydbgwrite
+from pydbgwrite import errors
+from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
+from pydbgwrite.cli.main import group, run
+
+live = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="on Windows attach() comes later"
+)
+
+# Refuses ptrace(2) with EPERM, as a container's filter does (seccomp(2)); x86-64, else aarch64.
+REFUSE_PTRACE = """
+import ctypes, platform, struct
+number = 101 if platform.machine() == "x86_64" else 117
+program = b"".join(struct.pack("HBBI", *each) for each in [
+    (0x20, 0, 0, 0),           # load the system call's number
+    (0x15, 0, 1, number),      # is it ptrace?
+    (0x06, 0, 0, 0x00050001),  # then EPERM
+    (0x06, 0, 0, 0x7FFF0000),  # else go on
+])
+memory = ctypes.create_string_buffer(program)
+header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(memory)))
+libc = ctypes.CDLL(None, use_errno=True)
+zero = ctypes.c_ulong(0)
+assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
+assert libc.prctl(22, ctypes.c_ulong(2), header) == 0
+"""
+
+# Stands in for a machine without the [cli] extra, or without a part of it.
+BLOCK = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+
+RUN = """
+import sys
+from pydbgwrite.__main__ import main
+sys.exit(main({arguments!r}))
+"""
+
+
+def command(*arguments: str, setup: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command line in a Python of its own, in which `setup` has run before."""
+    code = setup + RUN.format(arguments=list(arguments))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+# ---- demo -----------------------------------------------------------------------------------
+
+
+@live
+@pytest.mark.parametrize("pointers", [1, 1000, 1_000_000])
+def test_demo_as_json(pointers: int) -> None:
+    done = command("demo", "--json", "--pointers", str(pointers))
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert {name: type(value) for name, value in said.items()} == {
+        "pid": int,
+        "engine": str,
+        "address": str,
+        "pointers": int,
+        "bytes": int,
+        "seconds": float,
+        "ns_per_pointer": float,
+        "verified": bool,
+        "checksum_before": str,
+        "checksum_after": str,
+        "problem": type(None),
+    }
+    assert said["verified"] is True
+    assert (said["pointers"], said["bytes"]) == (pointers, 8 * pointers)
+    assert said["ns_per_pointer"] == pytest.approx(said["seconds"] * 1e9 / pointers)
+    for name in ("address", "checksum_before", "checksum_after"):
+        assert int(said[name], 16) > 0
+
+
+@live
+def test_demo_as_text() -> None:
+    done = command("demo", "--pointers", "1_000")
+    assert (done.returncode, done.stderr) == (0, "")
+    title, *lines = done.stdout.splitlines()
+    assert title == "Rewrote 1,000 function pointers in a live process."
+    fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    assert fields["pid"].isdecimal()
+    assert fields["engine"].startswith("embedded")
+    assert re.fullmatch("0x[0-9a-f]+", fields["table"])
+    assert fields["pointers"] == "1,000 (8,000 bytes)"
+    assert re.fullmatch(r"[\d,.]+ ms, [\d,.]+ ns a pointer", fields["time"])
+    assert fields["verified by the target"] == "yes, 1,000 calls through it reached new functions"
+    assert "\x1b" not in done.stdout
+
+
+@live
+def test_demo_on_a_terminal() -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pydbgwrite", "demo", "--pointers", "1"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := terminal.read(4096):
+                shown += part
+        except OSError:  # how Linux tells the end of a terminal
+            pass
+        assert process.wait(60) == 0
+    assert b"Rewrote 1 function pointer in a live process." in shown
+    assert b"\x1b[" in shown
+    assert b"yes, 1 call through it reached new functions" in shown
+
+
+@live
+def test_demo_where_ptrace_is_refused() -> None:
+    done = command("demo", "--pointers", "10", setup=REFUSE_PTRACE)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert "no access to process" in done.stderr
+    assert "seccomp" in done.stderr
+
+
+KILL_BEFORE = """
+import os, signal
+from pydbgwrite import demo
+attach = demo.attach
+def killing(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return attach(pid)
+demo.attach = killing
+"""
+
+KILL_WITHIN = """
+import os, signal
+from pydbgwrite import demo
+attach, run_demo = demo.attach, demo.run_demo
+children = []
+def telling(pid):
+    children.append(pid)
+    return attach(pid)
+demo.attach = telling
+def killing(done, total):
+    os.kill(children[0], signal.SIGKILL)
+    os.waitid(os.P_PID, children[0], os.WEXITED | os.WNOWAIT)
+demo.run_demo = lambda count: run_demo(count, progress=killing)
+"""
+
+NO_WRITE = """
+from contextlib import nullcontext
+from types import SimpleNamespace
+from pydbgwrite import demo
+demo.attach = lambda pid: nullcontext(SimpleNamespace(
+    engine="none", pointer_size=8, write_pointers=lambda address, table, progress: len(table)))
+"""
+
+
+@live
+def test_demo_with_a_child_that_is_killed_before() -> None:
+    done = command("demo", setup=KILL_BEFORE)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "has ended" in done.stderr
+
+
+@live
+def test_demo_with_a_child_that_is_killed_within() -> None:
+    done = command("demo", "--pointers", "4_000_000", setup=KILL_WITHIN)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "has ended" in done.stderr
+
+
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_demo_that_wrote_nothing(json_wanted: bool) -> None:
+    done = command("demo", "--pointers", "10", *["--json"] * json_wanted, setup=NO_WRITE)
+    assert done.returncode == 1
+    assert "not verified: the child reports" in done.stderr
+    if json_wanted:
+        said = json.loads(done.stdout)
+        assert said["verified"] is False
+        assert said["checksum_after"] == said["checksum_before"]
+        assert "expected" in said["problem"]
+    else:
+        assert "The write was not verified." in done.stdout
+        assert "Rewrote" not in done.stdout
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "many", "", "1e6"])
+def test_demo_with_a_bad_number(given: str) -> None:
+    done = command("demo", "--pointers", given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--pointers" in done.stderr
+
+
+@pytest.mark.parametrize("given", [2**45, 2**90])
+def test_demo_with_more_than_fits(given: int) -> None:
+    done = command("demo", "--pointers", str(given))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not enough memory" in done.stderr
+
+
+# ---- the command itself ---------------------------------------------------------------------
+
+
+def test_version() -> None:
+    done = command("--version")
+    assert (done.returncode, done.stdout) == (0, f"pydbgwrite {pydbgwrite.__version__}\n")
+
+
+def test_python_m() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pydbgwrite", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert pydbgwrite.__version__ in done.stdout
+
+
+@pytest.mark.parametrize("name", ["", *group.commands])
+def test_every_help_has_an_example(name: str) -> None:
+    done = command(*name.split(), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(rf"Example:\n +pydbgwrite {name}", done.stdout)
+
+
+@pytest.mark.parametrize("arguments", [[], ["patch"], ["--pid"], ["demo", "--colour"]])
+def test_bad_usage(arguments: list[str]) -> None:
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "names", [("click",), ("rich",), ("numpy",), ("click", "rich", "elftools")]
+)
+def test_without_the_extra(names: tuple[str, ...]) -> None:
+    done = command("demo", setup=BLOCK.format(names=names))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert 'python -m pip install "pydbgwrite[cli]"' in done.stderr
+    for name in names:
+        assert name in done.stderr
+
+
+def test_the_library_needs_no_extra() -> None:
+    names = ("click", "rich", "numpy", "elftools", "pygments")
+    code = BLOCK.format(names=names) + "import pydbgwrite; pydbgwrite.simulate([(0, 8)]).close()"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+# ---- how commands end -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exception", "code"),
+    [
+        (TypeError("x"), 2),
+        (ValueError("x"), 2),
+        (OverflowError("x"), 2),
+        (errors.PointerRangeError("x"), 2),
+        (errors.TargetAccessError("x"), 3),
+        (errors.NoTargetError("x"), 3),
+        (errors.EngineNotFoundError("x"), 3),
+        (TimeoutError("x"), 3),
+        (PermissionError("x"), 3),
+        (errors.TargetAccessError("x", written=1), 5),
+        (errors.NoTargetError("x", written=None), 5),
+        (errors.PointerRangeError("x", written=1), 5),
+        (KeyboardInterrupt(), 130),
+        (RuntimeError("x"), 70),
+    ],
+)
+def test_exit_codes(exception: BaseException, code: int) -> None:
+    assert exit_code_of(exception) == code
+
+
+def raiser(exception: BaseException) -> Callable[..., object]:
+    def run_demo(pointers: int) -> object:
+        raise exception
+
+    return run_demo
+
+
+@pytest.mark.parametrize(
+    ("exception", "code", "message"),
+    [
+        (errors.TargetAccessError("no access, as it is"), 3, "pydbgwrite: no access, as it is\n"),
+        (
+            RuntimeError("odd"),
+            70,
+            "pydbgwrite: internal error, please report it: RuntimeError: odd",
+        ),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "pydbgwrite: interrupted"),
+    ],
+)
+def test_exceptions_become_messages(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    exception: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.setattr("pydbgwrite.demo.run_demo", raiser(exception))
+    assert run(["demo"]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+
+
+def test_ctrl_c_says_how_far_the_write_came(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt = KeyboardInterrupt()
+    interrupt.add_note("pydbgwrite: the target holds the first 5 of 9 pointers")
+    monkeypatch.setattr("pydbgwrite.demo.run_demo", raiser(interrupt))
+    assert run(["demo"]) == ExitCode.INTERRUPTED
+    assert "the first 5 of 9 pointers" in capsys.readouterr().err

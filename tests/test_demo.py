@@ -1,0 +1,331 @@
+"""The demonstration, on real child processes: what it proves, and that it admits what it can't."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pydbgwrite
+from pydbgwrite import NoTargetError, _demo_target, demo
+from pydbgwrite._demo_conversation import DemoChild
+from pydbgwrite._demo_proof import KINDS, Proof, expected_proof, original_table
+from pydbgwrite.demo import run_demo
+
+live = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="on Windows attach() comes later"
+)
+
+MASK = 2**64 - 1
+
+
+def is_gone(pid: int) -> bool:
+    """Has the process ended? Whether its parent has collected its exit status does not matter."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return fields[0] in "ZX"
+
+
+def becomes(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+class Meddler:
+    """A session of the demo's child in which something goes wrong before it or after it."""
+
+    def __init__(
+        self,
+        session: pydbgwrite.Session,
+        *,
+        instead: Callable[[pydbgwrite.Session, int, Any], int] | None = None,
+    ) -> None:
+        self._session = session
+        self._instead = instead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def write_pointers(self, address: int, table: Any, *, progress: Any = None) -> int:
+        if self._instead is not None:
+            return self._instead(self._session, address, table)
+        return self._session.write_pointers(address, table, progress=progress)
+
+
+def meddle(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    before: Callable[[int], None] = lambda pid: None,
+    instead: Callable[[pydbgwrite.Session, int, Any], int] | None = None,
+    after: Callable[[int], None] = lambda pid: None,
+) -> None:
+    @contextmanager
+    def attach(pid: int) -> Iterator[Meddler]:
+        before(pid)
+        with pydbgwrite.attach(pid) as session:
+            yield Meddler(session, instead=instead)
+        after(pid)
+
+    monkeypatch.setattr(demo, "attach", attach)
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+# ---- what the child must report -------------------------------------------------------------
+
+
+def plain_proof(functions: list[int]) -> Proof:
+    """The same as expected_proof(), a place at a time."""
+    checksum = 0
+    for place, number in enumerate(functions):
+        value = (place + (number + 1) * 0x9E3779B97F4A7C15) & MASK
+        value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & MASK
+        value = ((value ^ value >> 27) * 0x94D049BB133111EB) & MASK
+        checksum = (checksum * 0x100000001B3 + (value ^ value >> 31)) & MASK
+    replacements = sum(number >= KINDS for number in functions)
+    return Proof(checksum, len(functions) - replacements, replacements)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 1000, (1 << 14) - 1, 1 << 14, (1 << 15) + 3])
+def test_the_blockwise_sum_is_what_a_plain_loop_gives(count: int) -> None:
+    chosen = random.Random(count)
+    functions = [chosen.randrange(2 * KINDS) for _ in range(count)]
+    assert expected_proof(np.array(functions, dtype=np.uint8)) == plain_proof(functions)
+
+
+def test_order_counts() -> None:
+    functions = original_table(100)
+    swapped = functions.copy()
+    swapped[[3, 4]] = swapped[[4, 3]]
+    assert expected_proof(swapped).checksum != expected_proof(functions).checksum
+
+
+@pytest.mark.parametrize("count", [1, 1000, 100_003])
+def test_the_c_code_agrees(count: int) -> None:
+    table = _demo_target.make_table(count)
+    address, described = _demo_target.describe_table(table)
+    assert described == count
+    assert address % 8 == 0
+    assert Proof(*_demo_target.call_table(table)) == expected_proof(original_table(count))
+
+
+def test_all_functions_are_different() -> None:
+    originals, replacements = _demo_target.function_addresses()
+    assert len(originals) == len(replacements) == KINDS
+    assert len({*originals, *replacements}) == 2 * KINDS
+
+
+@pytest.mark.parametrize(
+    ("count", "error"),
+    [(0, ValueError), (-1, ValueError), (2**62, MemoryError), (2**70, OverflowError)],
+)
+def test_tables_of_impossible_sizes(count: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        _demo_target.make_table(count)
+
+
+def test_what_is_no_table() -> None:
+    for function in (_demo_target.describe_table, _demo_target.call_table):
+        with pytest.raises(ValueError):
+            function(object())  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        _demo_target.make_table("8")  # type: ignore[arg-type]
+
+
+# ---- the whole demonstration ----------------------------------------------------------------
+
+
+@live
+@pytest.mark.parametrize("pointers", [1, 7, 1000, 1_000_000])
+def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
+    result = run_demo(pointers)
+    assert result.problem is None
+    assert result.verified
+    assert result.pointers == pointers
+    assert result.bytes == 8 * pointers
+    assert result.before == expected_proof(original_table(pointers))
+    assert result.after is not None
+    assert (result.after.originals, result.after.replacements) == (0, pointers)
+    assert result.after.checksum != result.before.checksum
+    assert 0 < result.seconds < 60
+    assert result.engine.startswith("embedded")
+    assert is_gone(result.pid)
+
+
+@live
+def test_each_run_writes_something_else() -> None:
+    first, second = run_demo(1000), run_demo(1000)
+    assert first.before == second.before
+    assert first.after != second.after
+
+
+@live
+def test_progress_reaches_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    run_demo(200_000, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (200_000, 200_000)
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("pointers", [0, -1])
+def test_too_few_pointers(pointers: int) -> None:
+    with pytest.raises(ValueError, match=f"1 pointer or more, got {pointers}"):
+        run_demo(pointers)
+
+
+@pytest.mark.parametrize("pointers", [2**45, 2**80])
+def test_more_pointers_than_memory(pointers: int) -> None:
+    with pytest.raises(ValueError, match="not enough memory"):
+        run_demo(pointers)
+
+
+@live
+def test_a_child_without_room_for_its_table_says_so() -> None:
+    with DemoChild(2**62) as child, pytest.raises(MemoryError, match="memory is short"):
+        child.table()
+
+
+# ---- what was not written is not claimed ----------------------------------------------------
+
+
+@live
+def test_a_write_that_did_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    meddle(monkeypatch, instead=lambda session, address, table: len(table))
+    result = run_demo(1000)
+    assert not result.verified
+    assert result.after == result.before
+    assert result.problem is not None
+    assert "expected checksum" in result.problem
+
+
+@live
+@pytest.mark.parametrize("place", [0, 500, 999])
+def test_one_wrong_pointer_is_noticed(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    def write(session: pydbgwrite.Session, address: int, table: Any) -> int:
+        original = session.read_pointers(address + 8 * place, 1)
+        written = session.write_pointers(address, table)
+        session.write_pointers(address + 8 * place, original)
+        return written
+
+    meddle(monkeypatch, instead=write)
+    result = run_demo(1000)
+    assert not result.verified
+    assert result.after is not None
+    assert (result.after.originals, result.after.replacements) == (1, 999)
+
+
+@live
+def test_a_child_that_dies_of_what_was_written_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    meddle(
+        monkeypatch,
+        instead=lambda session, address, table: session.write_pointers(address, [8] * len(table)),
+    )
+    result = run_demo(1000)
+    assert not result.verified
+    assert result.after is None
+    assert "ended" in str(result.problem)
+    assert is_gone(result.pid)
+
+
+@live
+def test_a_child_killed_before_it_is_attached_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(pid: int) -> None:
+        kill(pid)
+        assert becomes(lambda: is_gone(pid))
+
+    meddle(monkeypatch, before=end)
+    with pytest.raises(NoTargetError):
+        run_demo(1000)
+
+
+@live
+def test_a_child_killed_in_the_middle_of_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[int] = []
+    meddle(monkeypatch, before=children.append)
+
+    def end(done: int, total: int) -> None:
+        if done < total:
+            kill(children[0])
+            assert becomes(lambda: is_gone(children[0]))
+
+    with pytest.raises(NoTargetError) as caught:
+        run_demo(4_000_000, progress=end)
+    assert caught.value.written is None
+    assert is_gone(children[0])
+
+
+@live
+def test_a_child_killed_before_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    meddle(monkeypatch, after=kill)
+    result = run_demo(1000)
+    assert not result.verified
+    assert result.after is None
+    assert "SIGKILL" in str(result.problem)
+
+
+@live
+def test_an_exception_leaves_no_child_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[int] = []
+    meddle(monkeypatch, before=children.append)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(1000, progress=stop)
+    assert is_gone(children[0])
+
+
+# ---- the child ------------------------------------------------------------------------------
+
+KILLED_PARENT = """
+import os, signal
+from pydbgwrite import demo
+attach = demo.attach
+def told(pid):
+    print(pid, flush=True)
+    return attach(pid)
+demo.attach = told
+demo.run_demo(1000, progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@live
+def test_the_child_does_not_outlive_a_parent_that_is_killed() -> None:
+    parent = subprocess.run(
+        [sys.executable, "-c", KILLED_PARENT], stdout=subprocess.PIPE, timeout=60, check=False
+    )
+    assert parent.returncode == -signal.SIGKILL
+    child = int(parent.stdout)
+    assert becomes(lambda: is_gone(child))
+
+
+def test_the_child_alone_ends_with_its_input() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pydbgwrite._demo_child", "5"],
+        input="check\n\nsomething else\ncheck\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    ready, first, second = done.stdout.splitlines()
+    assert '"count": 5' in ready
+    assert first == second

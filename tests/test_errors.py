@@ -1,0 +1,274 @@
+"""The exceptions: their family, their attributes, their messages, and pickling them."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from typing import Any
+
+import pytest
+from support.calls import ENGINE_CALLS, WRITING_CALLS
+from support.inputs import BASE, SIZE
+
+import pydbgwrite
+from pydbgwrite import DebugEngineError, Session, TargetAccessError, errors, hresults
+from pydbgwrite._failures import EngineFailure, engine_failed
+
+FAMILY = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
+ATTRIBUTES = ("hresult", "hresult_name", "method", "address", "count", "written", "index")
+
+
+def caught_from(call: Any, kind: type[DebugEngineError] = DebugEngineError) -> DebugEngineError:
+    """The exception that a call raises."""
+    with pytest.raises(kind) as caught:
+        call()
+    return caught.value
+
+
+def test_family() -> None:
+    assert {each.__name__ for each in FAMILY} == set(errors.__all__)
+    for each in FAMILY:
+        assert issubclass(each, DebugEngineError)
+        assert each.__name__ in pydbgwrite.__all__
+        assert getattr(pydbgwrite, each.__name__) is each
+    assert issubclass(errors.PointerRangeError, OverflowError)
+    assert DebugEngineError.__bases__ == (Exception,)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_pickling(kind: type[DebugEngineError]) -> None:
+    error = kind(
+        "text",
+        hresult=0x8007001E,
+        hresult_name="ERROR_READ_FAULT",
+        method="ReadVirtual",
+        address=2**64 - 1,
+        count=5,
+        written=None,
+        index=3,
+    )
+    error.add_note("a note")
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(error, protocol))
+        assert type(again) is kind
+        assert again.args == error.args
+        assert {name: getattr(again, name) for name in ATTRIBUTES} == {
+            name: getattr(error, name) for name in ATTRIBUTES
+        }
+        assert again.__notes__ == ["a note"]
+
+
+def test_defaults() -> None:
+    error = DebugEngineError("text")
+    assert [getattr(error, name) for name in ATTRIBUTES] == [None, None, None, None, None, 0, None]
+
+
+def test_an_error_of_the_engine_pickles(session: Session) -> None:
+    error = caught_from(lambda: session.write_pointers(BASE + SIZE - 12, range(5)))
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.written, again.index, str(again)) == (1, 1, str(error))
+
+
+#: What fails, method, address, count, written, index, HRESULT, and words of the message.
+FAILURES: dict[str, tuple[Any, str, int, int, int, int | None, int, list[str]]] = {
+    "write_pointers": (
+        lambda s: s.write_pointers(BASE + SIZE - 24, range(7)),
+        *("WritePointersVirtual", BASE + SIZE - 24, 7, 3, 3, 0x800701E7),
+        ["at 0x14000", "free address space", "first 3 of 7 pointers", "0x800701E7"],
+    ),
+    "write_pointers none": (
+        lambda s: s.write_pointers(0x20000, range(1, 3)),
+        *("WritePointersVirtual", 0x20000, 2, 0, 0, 0x80070005),
+        ["at 0x20000", "protection 'r'", "none of them", "ERROR_ACCESS_DENIED", "not writable"],
+    ),
+    "read_pointers": (
+        lambda s: s.read_pointers(BASE + SIZE - 24, 7),
+        *("ReadPointersVirtual", BASE + SIZE - 24, 7, 0, 3, 0x8007001E),
+        ["at 0x14000", "free address space", "0x8007001E", "ERROR_READ_FAULT"],
+    ),
+    "write": (
+        lambda s: s.write(BASE + SIZE - 3, b"1234567"),
+        *("WriteVirtual", BASE + SIZE - 3, 7, 3, 3, 0x800701E7),
+        ["at 0x14000", "first 3 of 7 bytes"],
+    ),
+    "read": (
+        lambda s: s.read(BASE + SIZE - 3, 7),
+        *("ReadVirtual", BASE + SIZE - 3, 7, 0, 3, 0x8007001E),
+        ["at 0x14000"],
+    ),
+    "raw write_pointers": (
+        lambda s: s.data_spaces.write_pointers_virtual(BASE + SIZE - 24, range(7)),
+        *("WritePointersVirtual", BASE + SIZE - 24, 7, 3, 3, 0x800701E7),
+        ["at 0x14000", "first 3 of 7 pointers"],
+    ),
+    "raw read_pointers": (
+        lambda s: s.data_spaces.read_pointers_virtual(BASE + SIZE - 24, 7),
+        *("ReadPointersVirtual", BASE + SIZE - 24, 7, 0, 3, 0x8007001E),
+        ["at 0x14000"],
+    ),
+    "raw write": (
+        lambda s: s.data_spaces.write_virtual_uncached(0x20008, b"1234567"),
+        *("WriteVirtualUncached", 0x20008, 7, 0, 0, 0x80070005),
+        ["at 0x20008", "protection 'r'"],
+    ),
+    "raw read": (
+        lambda s: s.data_spaces.read_virtual(BASE + SIZE, 9),
+        *("ReadVirtual", BASE + SIZE, 9, 0, None, 0x8007001E),
+        ["9 bytes at 0x14000"],
+    ),
+    "fill": (
+        lambda s: s.data_spaces.fill_virtual(0x20008, 7, b"ab"),
+        *("FillVirtual", 0x20008, 7, 0, 0, 0x80070005),
+        ["at 0x20008", "protection 'r'", "none of them"],
+    ),
+    "fill with what is there": (
+        lambda s: s.data_spaces.fill_virtual(0x20008, 7, b"\0\0\1"),
+        *("FillVirtual", 0x20008, 7, 2, 2, 0x80070005),
+        ["at 0x2000a", "first 2 of 7 bytes"],
+    ),
+    "query": (
+        lambda s: s.query(2**63),
+        *("QueryVirtual", 2**63, 0, 0, None, 0x80004002),
+        ["at 0x8000000000000000", "E_NOINTERFACE"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_errors_carry(session: Session, name: str) -> None:
+    call, method, address, count, written, index, hresult, words = FAILURES[name]
+    error = caught_from(lambda: call(session), TargetAccessError)
+    assert type(error) is TargetAccessError
+    assert (error.method, error.address, error.count) == (method, address, count)
+    assert (error.written, error.index, error.hresult) == (written, index, hresult)
+    assert error.hresult_name == hresults.name_of(hresult)
+    message = str(error)
+    assert message.startswith(f"{method} failed")
+    for word in [*words, f"0x{hresult:08X}", error.hresult_name or "?"]:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ENGINE_CALLS)
+def test_no_target(session: Session, name: str) -> None:
+    pydbgwrite.testing.run(session)
+    error = caught_from(lambda: ENGINE_CALLS[name](session))
+    if name in ("pointer_size", "is_pointer_64bit"):
+        assert (error.method, error.address, error.count) == ("IsPointer64Bit", None, None)
+    elif name != "modules":
+        assert error.address in (BASE, 0)
+        assert error.method is not None
+    if name in WRITING_CALLS and "physical" not in name:
+        assert error.written is None
+        assert "no longer answers" in str(error)
+    else:
+        assert error.written == 0
+    assert error.index is None or "physical" in name
+
+
+def test_no_hresult_without_an_engine_call(session: Session, narrow: Session) -> None:
+    error = caught_from(lambda: narrow.write_pointers(BASE, [2**40]), errors.PointerRangeError)
+    assert (error.hresult, error.hresult_name, error.method) == (None, None, None)
+    assert (error.address, error.count, error.written, error.index) == (BASE, 1, 0, 0)
+    session.close()
+    closed = caught_from(lambda: session.read(BASE, 1), errors.SessionClosedError)
+    assert (closed.hresult, closed.method, closed.written) == (None, None, 0)
+
+
+def test_wrapping_is_a_value_error(session: Session) -> None:
+    with pytest.raises(ValueError, match=r"2 pointers at 0xffffffffffffffff take 16 bytes"):
+        session.write_pointers(2**64 - 1, [1, 2])
+    with pytest.raises(ValueError, match=r"1 pointer at .* nothing was read"):
+        session.read_pointers(2**64 - 7, 1)
+    with pytest.raises(ValueError, match=r"3 bytes at 0xfffffffffffffffe take 3 bytes"):
+        session.write(2**64 - 2, b"abc")
+
+
+def failure(**changes: Any) -> EngineFailure:
+    """A failure as the C code reports it."""
+    facts: dict[str, Any] = {
+        "status": "engine",
+        "hresult": 0x10000000,
+        "method": "WritePointersVirtual",
+        "address": 0x1000,
+        "count": 9,
+        "width": 8,
+        "landed": 4,
+        "done": 4,
+        "index": 0,
+        "value": 0,
+        "page": (0x04, 0x1000, 0x20000),
+        "kind": "process",
+        "process_id": 5,
+        "writes": True,
+        "forcing_forbidden": False,
+        "gone": False,
+        "embedded": True,
+    }
+    facts.update(changes)
+    result: Any = facts
+    return result  # type: ignore[no-any-return]
+
+
+def test_a_success_code_is_no_success() -> None:
+    """A dump answers 0x10000000, and writes nothing."""
+    error = engine_failed(failure(landed=0))
+    assert type(error) is errors.WriteNotAppliedError
+    assert error.hresult == 0x10000000
+    assert error.written == 0
+    assert "dump" in str(error)
+    read = engine_failed(failure(method="ReadPointersVirtual", writes=False, hresult=1))
+    assert type(read) is DebugEngineError
+
+
+@pytest.mark.parametrize(
+    ("hresult", "kind"),
+    [
+        (0x8000FFFF, errors.NoTargetError),
+        (0x00000001, errors.WriteNotAppliedError),
+        (0x80004001, DebugEngineError),
+        (0x80070057, DebugEngineError),
+        (0x8007000E, DebugEngineError),
+        (0x80070005, TargetAccessError),
+        (0x8007012B, TargetAccessError),
+        (0xD000013A, TargetAccessError),
+        (0x80070123, TargetAccessError),
+    ],
+)
+def test_which_error(hresult: int, kind: type[DebugEngineError]) -> None:
+    error = engine_failed(failure(hresult=hresult))
+    assert type(error) is kind
+    assert error.hresult == hresult
+    assert f"0x{hresult:08X}" in str(error)
+    assert "first 4 of 9 pointers" in str(error)
+    assert error.written == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"page": (0x02, 0x1000, 0x40000)}, ["protection 'r'", "shared and read-only"]),
+        ({"page": (0x02, 0x1000, 0x20000), "forcing_forbidden": True}, ["force_override"]),
+        ({"page": (0x01, 0x1000, 0x20000)}, ["protection 'none'", "not forced"]),
+        ({"page": (0x104, 0x1000, 0x20000)}, ["rw+guard"]),
+        ({"page": (1, 0x10000, 0)}, ["free address space", "session.query()"]),
+        ({"page": (1, 0x2000, 0)}, ["reserved address space"]),
+        ({"page": None}, ["0x1020", "nothing is mapped"]),
+        ({"landed": None}, ["9 pointers at 0x1000", "can't be said"]),
+        ({"landed": 9}, ["9 pointers at 0x1000", "first 9 of 9"]),
+        ({"landed": 0, "count": 1}, ["at 0x1000", "none of them"]),
+    ],
+)
+def test_advice(changes: dict[str, Any], words: list[str]) -> None:
+    message = str(engine_failed(failure(hresult=0x80070005, **changes)))
+    for word in words:
+        assert word in message
+
+
+def test_names_of_hresults() -> None:
+    assert hresults.name_of(0) == "S_OK"
+    assert hresults.name_of(0x80070123) == "HRESULT_FROM_WIN32(291)"
+    assert hresults.name_of(0xD0000005) == "HRESULT_FROM_NT(0xC0000005)"
+    assert hresults.name_of(0x80040999) == "0x80040999"
+    assert hresults.describe(0x80040999) == "HRESULT 0x80040999 0x80040999"
+    for value, (name, meaning) in hresults.HRESULTS.items():
+        assert hresults.describe(value) == f"HRESULT 0x{value:08X} {name}: {meaning}"

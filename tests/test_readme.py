@@ -1,0 +1,67 @@
+"""The README keeps its word: its example runs as printed, and CI runs its two commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+COMMANDS = [
+    'python -m pip install ".[cli]" && pydbgwrite demo',
+    'python -m pip install ".[test]" && python -m pytest',
+]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="on Windows attach() comes later")
+def test_the_example_runs_as_printed() -> None:
+    (example,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == blocks("text")[-1]
+
+
+def test_the_example_is_short() -> None:
+    (example,) = blocks("python")
+    assert len(example.strip().splitlines()) <= 13
+    assert max(map(len, example.splitlines())) <= 100
+
+
+def test_the_two_commands_are_there() -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert [line for line in lines if line.startswith("python -m pip install ")] == COMMANDS
+
+
+def test_ci_runs_them() -> None:
+    """.ci/run takes all lines that begin so out of README.md, and runs them as they are."""
+    lines = [line for line in README.splitlines() if line.startswith("python -m pip install ")]
+    assert lines == COMMANDS
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert """grep -E '^python -m pip install ' "$folder/README.md\"""" in script
+    assert 'bash -euo pipefail -c "$command"' in script
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name
+)
+def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).is_file(), target

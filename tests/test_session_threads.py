@@ -1,0 +1,319 @@
+"""Who may use a session, and when: other threads, calls within calls, forked children."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.calls import ENGINE_CALLS
+from support.inputs import BASE, SIZE
+from support.processes import Child64
+
+import pydbgwrite
+from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
+
+POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+
+ENDINGS: dict[str, Callable[[Session], object]] = {
+    "close": lambda s: s.close(),
+    "detach": lambda s: s.detach(),
+    "terminate": lambda s: s.terminate(),
+    "leave the with block": lambda s: s.__exit__(None, None, None),
+}
+#: Everything that enters the engine or ends the session.
+CALLS = {**ENGINE_CALLS, **ENDINGS}
+LONG = 400_000  # pointers: more than the first chunk, so that progress is called in between
+
+
+def outcome(call: Callable[[], object]) -> BaseException | None:
+    """What a call raises in another thread."""
+    caught: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            caught.append(error)
+        else:
+            caught.append(None)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return caught[0]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_another_thread(session: Session, name: str) -> None:
+    session.write(BASE, b"before")
+    error = outcome(lambda: CALLS[name](session))
+    assert type(error) is WrongThreadError
+    assert str(session.owner_thread) in str(error)
+    assert error.hresult is None
+    assert not session.closed
+    assert session.read(BASE, 6) == b"before"
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_another_thread_after_closing(session: Session, name: str) -> None:
+    if name == "leave the with block":
+        return  # a closed session's block does nothing
+    session.close()
+    assert type(outcome(lambda: CALLS[name](session))) is WrongThreadError
+
+
+def test_attributes_answer_every_thread(session: Session) -> None:
+    for name in ("pid", "target", "owner_thread", "writable", "closed", "engine", "data_spaces"):
+        assert outcome(lambda name=name: getattr(session, name)) is None  # type: ignore[misc]
+
+
+def test_a_session_opened_in_a_thread_belongs_to_it() -> None:
+    opened: list[Session] = []
+
+    def open_and_use() -> None:
+        session = simulate([(BASE, 64)])
+        session.write_pointers(BASE, [5])
+        opened.append(session)
+
+    assert outcome(open_and_use) is None
+    with pytest.raises(WrongThreadError):
+        opened[0].read(BASE, 8)
+    with pytest.raises(WrongThreadError):
+        opened[0].close()
+    with pytest.warns(ResourceWarning):
+        opened.clear()
+        gc.collect()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_within_a_progress_callback(name: str) -> None:
+    with simulate([(BASE, 8 * LONG)]) as session:
+        caught: list[BaseException] = []
+
+        def progress(done: int, total: int) -> None:
+            if name == "leave the with block" and session.closed:
+                return
+            with pytest.raises(SessionBusyError) as error:
+                CALLS[name](session)
+            caught.append(error.value)
+            assert not session.closed
+            assert session.writable
+
+        assert session.write_pointers(BASE, range(LONG), progress=progress) == LONG
+        assert len(caught) > 1
+        assert session.read_pointers(BASE, into=memoryview(bytearray(8 * LONG)), progress=progress)
+        assert session.write(BASE, bytes(8 * LONG), progress=progress)
+        assert session.read(BASE, 8 * LONG, progress=progress) == bytes(8 * LONG)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_within_index(session: Session, name: str) -> None:
+    class Uses:
+        def __index__(self) -> int:
+            CALLS[name](session)
+            return BASE
+
+    uses: list[Callable[[], object]] = [
+        lambda: session.write_pointers(Uses(), [1]),
+        lambda: session.write_pointers(BASE, [Uses()]),
+        lambda: session.write_pointers(BASE, iter([Uses()])),
+        lambda: session.read_pointers(BASE, Uses()),
+        lambda: session.read(BASE, Uses()),
+        lambda: session.write(Uses(), b"x"),
+        lambda: session.data_spaces.write_pointers_virtual(Uses(), [1]),
+        lambda: session.data_spaces.read_virtual(BASE, Uses()),
+        lambda: session.data_spaces.fill_virtual(BASE, Uses(), b"x"),
+        lambda: session.data_spaces.search_virtual(BASE, Uses(), b"x"),
+        lambda: session.data_spaces.query_virtual(Uses()),
+        lambda: session.data_spaces.get_valid_region_virtual(BASE, Uses()),
+    ]
+    for use in uses:
+        with pytest.raises(SessionBusyError):
+            use()
+        assert session.read(BASE, SIZE) == bytes(SIZE)
+
+
+@POSIX
+def test_within_a_signal_handler() -> None:
+    """Deterministic: the callback sends the signal to its own process, and C code handles it."""
+    caught: list[BaseException] = []
+    with simulate([(BASE, 8 * LONG)]) as session:
+
+        def handler(number: int, frame: object) -> None:
+            for name, call in CALLS.items():
+                if name == "leave the with block":
+                    continue
+                with pytest.raises(SessionBusyError) as error:
+                    call(session)
+                caught.append(error.value)
+
+        def progress(done: int, total: int) -> None:
+            if not caught:
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            assert session.write_pointers(BASE, range(LONG), progress=progress) == LONG
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert len(caught) == len(CALLS) - 1
+        assert session.read_pointers(BASE + 8 * (LONG - 1), 1)[0] == LONG - 1
+
+
+def test_within_the_collector(session: Session) -> None:
+    """A finalizer that the collector runs in the middle of a call."""
+    caught: list[BaseException] = []
+
+    class Dies:
+        def __del__(self) -> None:
+            try:
+                session.close()
+            except SessionBusyError as error:
+                caught.append(error)
+
+    class Collects:
+        def __index__(self) -> int:
+            gc.collect()
+            return 5
+
+    cycle: list[Any] = [Dies()]
+    cycle.append(cycle)
+    del cycle
+    assert session.write_pointers(BASE, [1, Collects(), 3]) == 3
+    assert len(caught) == 1
+    assert list(session.read_pointers(BASE, 3)) == [1, 5, 3]
+
+
+def test_after_any_failure_the_session_is_free_again(session: Session) -> None:
+    for call in (
+        lambda: session.write_pointers(BASE, [-1]),
+        lambda: session.write_pointers(0, [1]),
+        lambda: session.write_pointers(BASE, 5),  # type: ignore[arg-type]
+        lambda: session.write_pointers(2**64 - 1, [1]),
+        lambda: session.data_spaces.read_virtual(0, 8),
+        lambda: session.data_spaces.query_virtual(-1),
+        lambda: session.query(2**64 - 1),
+    ):
+        with pytest.raises((TypeError, ValueError, OverflowError, pydbgwrite.TargetAccessError)):
+            call()
+        assert session.write_pointers(BASE, [1]) == 1
+
+
+def in_forked_child(call: Callable[[], object]) -> object:
+    """What a call returns or raises in a forked child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            try:
+                answer: object = call()
+            except BaseException as error:
+                answer = error
+            os.write(writing, pickle.dumps(answer))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pickle.loads(pipe.read())
+    assert os.waitpid(child, 0)[1] == 0
+    return answer
+
+
+@POSIX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("name", CALLS)
+def test_a_forked_child(session: Session, name: str) -> None:
+    answer = in_forked_child(lambda: CALLS[name](session))
+    if name in ("close", "leave the with block"):
+        assert answer is None
+    else:
+        assert type(answer) is WrongThreadError
+        assert "parent process" in str(answer)
+    assert not session.closed
+    assert session.write_pointers(BASE, [1]) == 1
+
+
+@POSIX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_sees_a_closed_session(session: Session) -> None:
+    def close_and_look() -> object:
+        before = session.closed
+        session.close()
+        return before, session.closed, repr(session)
+
+    assert in_forked_child(close_and_look) == (
+        True,
+        True,
+        "<pydbgwrite.Session of simulated, closed>",
+    )
+    own = in_forked_child(lambda: list(simulate([(0, 8)]).read_pointers(0, 1)))
+    assert own == [0]
+
+
+@LINUX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_and_a_live_process() -> None:
+    """The child's end, with or without close(), leaves the parent's target stopped and usable."""
+    with Child64() as target:
+        rw = target.areas["rw"]
+        with pydbgwrite.attach(target.pid) as session:
+            opened = [session]
+            assert in_forked_child(session.close) is None
+            assert type(in_forked_child(lambda: session.read(rw, 1))) is WrongThreadError
+            assert in_forked_child(lambda: opened.clear()) is None
+            assert in_forked_child(gc.collect) is not None
+            assert session.write_pointers(rw, [0x4142434445464748]) == 1
+            assert stopped(target.pid)
+        assert target.read(rw, 8) == b"HGFEDCBA"
+
+
+def stopped(pid: int) -> bool:
+    """Does ptrace hold this process?"""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] in "tT"
+
+
+@LINUX
+def test_threads_with_sessions_of_their_own() -> None:
+    """Each thread attaches, writes, detaches; the children prove it."""
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            with Child64() as target:
+                for turn in range(5):
+                    with pydbgwrite.attach(target.pid, suspend=turn % 2 == 0) as session:
+                        session.write_pointers(target.areas["rw"], [number * 100 + turn])
+                    seen = target.read(target.areas["rw"], 8)
+                    assert int.from_bytes(seen, "little") == number * 100 + turn
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_sessions_of_one_thread_are_independent() -> None:
+    """A callback of one session may use another."""
+    with simulate([(0, 8 * LONG)]) as outer, simulate([(0, 64)]) as inner:
+        seen: list[int] = []
+
+        def progress(done: int, total: int) -> None:
+            inner.write_pointers(0, [done])
+            seen.append(inner.read_pointers(0, 1)[0])
+
+        outer.write_pointers(0, range(LONG), progress=progress)
+        assert seen[-1] == LONG
+        assert seen == sorted(seen)
