@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 #: Reasons that are accepted, as regular expressions.
 ACCEPTED = (
     r"\bWindows\b",  # needs a Windows machine, or the Windows lane
+    r"\bPYDBGWRITE_PYTHON32\b",  # a 32-bit Windows Python, which that lane provides
 )
 
 

@@ -10,7 +10,12 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 
 from __future__ import annotations
 
-from pydbgwrite._core import GIL_RELEASE_BYTES, DataSpaces, MemoryBasicInformation
+from pydbgwrite._core import (
+    BULK_THRESHOLD_POINTERS,
+    GIL_RELEASE_BYTES,
+    DataSpaces,
+    MemoryBasicInformation,
+)
 from pydbgwrite._engine_search import EngineInfo
 from pydbgwrite._opening import (
     attach,
@@ -39,6 +44,7 @@ from pydbgwrite.errors import (
 )
 
 __all__ = [
+    "BULK_THRESHOLD_POINTERS",
     "GIL_RELEASE_BYTES",
     "DataSpaces",
     "DebugEngineError",

@@ -3,7 +3,7 @@
 import sys
 from array import array
 from collections.abc import Callable, Iterable
-from typing import Final, Never, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import Final, Literal, Never, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from _typeshed import ReadableBuffer, WriteableBuffer, structseq
 from typing_extensions import disjoint_base
@@ -12,6 +12,10 @@ _S = TypeVar("_S", bound=Session)
 _Progress: TypeAlias = Callable[[int, int], object]
 _Pointers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
 
+_WriteVia: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
+_ReadVia: TypeAlias = Literal["ReadPointersVirtual", "ReadVirtual", "auto"]
+
+BULK_THRESHOLD_POINTERS: Final[int]
 GIL_RELEASE_BYTES: Final[int]
 
 @disjoint_base
@@ -33,11 +37,14 @@ class Session:
     def writable(self) -> bool: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def _embedded(self) -> bool: ...
     def write_pointers(
         self,
         address: SupportsIndex,
         pointers: _Pointers,
         *,
+        via: _WriteVia = "WritePointersVirtual",
         truncate: bool = False,
         progress: _Progress | None = None,
     ) -> int: ...
@@ -48,6 +55,7 @@ class Session:
         count: SupportsIndex,
         *,
         into: None = None,
+        via: _ReadVia = "auto",
         progress: _Progress | None = None,
     ) -> array[int]: ...
     @overload
@@ -55,6 +63,32 @@ class Session:
         self,
         address: SupportsIndex,
         count: SupportsIndex | None = None,
+        *,
+        into: WriteableBuffer,
+        via: _ReadVia = "auto",
+        progress: _Progress | None = None,
+    ) -> int: ...
+    def write_scattered(
+        self,
+        addresses: _Pointers,
+        pointers: _Pointers,
+        *,
+        truncate: bool = False,
+        spans: bool = True,
+        progress: _Progress | None = None,
+    ) -> int: ...
+    @overload
+    def read_scattered(
+        self,
+        addresses: _Pointers,
+        *,
+        into: None = None,
+        progress: _Progress | None = None,
+    ) -> array[int]: ...
+    @overload
+    def read_scattered(
+        self,
+        addresses: _Pointers,
         *,
         into: WriteableBuffer,
         progress: _Progress | None = None,
@@ -76,6 +110,12 @@ class Session:
     def detach(self) -> None: ...
     def terminate(self) -> None: ...
     def close(self) -> None: ...
+    def _end_at_exit(self) -> None: ...
+    def _set_pointer_size(self, size: int, /) -> None: ...
+    def _list_modules(self) -> list[tuple[int, int, str]]: ...
+    def _start_server(self, options: str, /) -> None: ...
+    def _end_servers(self) -> None: ...
+    def _dispatch(self, milliseconds: int, /) -> None: ...
     def _read_maps(self) -> bytes: ...
     def _inject_fault(
         self, kind: str, first: SupportsIndex = 0, second: SupportsIndex = 0
@@ -152,3 +192,34 @@ if sys.platform == "linux":
         timeout: float,
         /,
     ) -> _S: ...
+
+if sys.platform == "win32":
+    def dbgeng_load(folder: str, /) -> tuple[str, int, int, int, str, list[str]]: ...
+    def dbgeng_loaded() -> tuple[str, tuple[int, int, int, int]] | None: ...
+    def dbgeng_attach(
+        type: type[_S],
+        server: object,
+        pid: int,
+        invasive: bool,
+        suspend: bool,
+        writable: bool,
+        timeout: float,
+        /,
+    ) -> _S: ...
+    def dbgeng_launch(
+        type: type[_S],
+        server: object,
+        command_line: str,
+        directory: str | None,
+        environment: str | None,
+        writable: bool,
+        timeout: float,
+        /,
+    ) -> _S: ...
+    def dbgeng_open_dump(type: type[_S], path: str, writable: bool, timeout: float, /) -> _S: ...
+    def dbgeng_attach_kernel(
+        type: type[_S], options: str, writable: bool, timeout: float, /
+    ) -> _S: ...
+    def dbgeng_connect(type: type[_S], options: str, writable: bool, timeout: float, /) -> _S: ...
+    def dbgeng_process_server(options: str, timeout: float, /) -> object: ...
+    def dbgeng_disconnect(server: object, /) -> int: ...

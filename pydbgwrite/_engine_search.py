@@ -72,6 +72,8 @@ def candidates(engine: StrPath | None = None) -> list[Candidate]:
 
 def loaded_engine() -> EngineInfo | None:
     """The engine that this process has loaded; None where it has none."""
+    if sys.platform != "win32":
+        raise EngineNotFoundError("Microsoft's engine is for Windows")
     from pydbgwrite import _core
 
     loaded = _core.dbgeng_loaded()
@@ -86,6 +88,8 @@ def load_engine(engine: StrPath | None = None) -> EngineInfo:
 
     Raises EngineNotFoundError, naming every folder that was tried and what was wrong with it.
     """
+    if sys.platform != "win32":
+        raise EngineNotFoundError("Microsoft's engine is for Windows")
     from pydbgwrite import _core
 
     if engine is None:
@@ -129,9 +133,7 @@ def _mixed(file: str, mixed: list[str]) -> str:
     )
 
 
-def _what_was_wrong(
-    failure: str, os_error: int, machine: int, own_machine: int, file: str
-) -> str:
+def _what_was_wrong(failure: str, os_error: int, machine: int, own_machine: int, file: str) -> str:
     system = _system_message(os_error)
     if failure == "path":
         return "not an absolute path with a drive or server, such as C:\\Debuggers\\x64"
@@ -167,7 +169,7 @@ def _system_message(number: int) -> str:
 
 
 def _sdk_folders() -> list[str]:
-    """The Debuggers folders of the SDKs in the registry, for this Python's kind of machine.
+    r"""The Debuggers folders of the SDKs in the registry, for this Python's kind of machine.
 
     KitsRoot10 under Microsoft\\Windows Kits\\Installed Roots: installers write it in the 64-bit
     view of the registry, in the 32-bit one, or in both.

@@ -40,6 +40,8 @@ class EngineFailure(TypedDict):
     forcing_forbidden: bool
     gone: bool
     embedded: bool
+    scattered: bool
+    at: int  # the address of the first element that is not in place
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -57,6 +59,12 @@ def _elements(failure: EngineFailure) -> str:
 
 
 def _wraps(failure: EngineFailure) -> BaseException:
+    if failure["scattered"]:
+        return ValueError(
+            f"addresses[{failure['index']}] is 0x{failure['at']:x}, and a pointer of "
+            f"{failure['width']} bytes there would go past 2**64; nothing was "
+            f"{'written' if failure['writes'] else 'read'}"
+        )
     size = failure["count"] * failure["width"]
     return ValueError(
         f"{_elements(failure)} at 0x{failure['address']:x} take {size:,} bytes and would go past "
@@ -70,7 +78,7 @@ def _pointer_range(failure: EngineFailure) -> BaseException:
         f"pointers[{failure['index']}] is 0x{failure['value']:x}, and the target has 32-bit "
         f"pointers: it is neither zero- nor sign-extended from 32 bits. {_held(failure)}. Pass "
         "truncate=True to write the low 32 bits, as the engine does",
-        address=failure["address"],
+        address=_address(failure),
         count=failure["count"],
         written=landed,
         index=failure["index"],
@@ -89,6 +97,11 @@ def _held(failure: EngineFailure) -> str:
     return f"the target holds the first {landed:,} of {_elements(failure)}"
 
 
+def _address(failure: EngineFailure) -> int:
+    """Of the request; where each element has its own, of the first that is not in place."""
+    return failure["at"] if failure["scattered"] else failure["address"]
+
+
 def _has_request(failure: EngineFailure) -> bool:
     """False for a question about the target as a whole, which has no address."""
     return failure["method"] not in _WITHOUT_ADDRESS or bool(failure["address"] or failure["count"])
@@ -102,14 +115,19 @@ def _place(failure: EngineFailure) -> str:
     if landed is None or landed >= failure["count"] or failure["method"] in _PHYSICAL:
         asked = f" for {_elements(failure)}" if failure["count"] else ""
         return f"{asked} at 0x{failure['address']:x}"
-    at = failure["address"] + landed * failure["width"]
-    page = failure["page"]
+    at, page = failure["at"], failure["page"]
+    if failure["scattered"]:
+        return f" at addresses[{landed}] = {_where(at, page)}"
+    return f" at {_where(at, page)}"
+
+
+def _where(at: int, page: tuple[int, int, int] | None) -> str:
     if page is None:
-        return f" at 0x{at:x}, where nothing is mapped"
+        return f"0x{at:x}, where nothing is mapped"
     protection, state, _type = page
     if state_name(state) != "committed":
-        return f" at 0x{at:x}, which is {state_name(state)} address space"
-    return f" at 0x{at:x}, in a page with protection '{protection_name(protection)}'"
+        return f"0x{at:x}, which is {state_name(state)} address space"
+    return f"0x{at:x}, in a page with protection '{protection_name(protection)}'"
 
 
 def _advice(failure: EngineFailure) -> str:
@@ -198,7 +216,7 @@ def _engine(failure: EngineFailure) -> BaseException:
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=failure["method"],
-        address=failure["address"] if _has_request(failure) else None,
+        address=_address(failure) if _has_request(failure) else None,
         count=failure["count"] if _has_request(failure) else None,
         written=written,
         index=landed if landed is not None and landed < failure["count"] else None,

@@ -12,7 +12,6 @@ import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from types import ModuleType
 from typing import IO, TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite import _core
@@ -37,8 +36,6 @@ __all__ = [
 #: Seconds that an opening may take, where nothing else is said.
 DEFAULT_TIMEOUT: Final = 10.0
 
-_WINDOWS: Final = sys.platform == "win32"
-_LINUX: Final = sys.platform.startswith("linux")
 _PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 
 #: (base, size) or (base, size, "rw" / "r" / "none").
@@ -87,16 +84,16 @@ def attach(
     IDebugClient::AttachProcess and IDebugControl::WaitForEvent (MicrosoftDocs,
     nf-dbgeng-idebugclient-attachprocess).
     """
-    number = _pid(pid, 2**32 if _WINDOWS else 2**31)
+    number = _pid(pid, 2**32 if sys.platform == "win32" else 2**31)
     size = _pointer_size(pointer_size, optional=True)
     seconds = _timeout(timeout)
-    if _WINDOWS:
+    if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
         session = _opening_windows.attach(
             None, number, bool(invasive), bool(suspend), bool(writable), seconds, engine
         )
-    elif _LINUX:
+    elif sys.platform.startswith("linux"):
         _refuse(engine=engine)
         if invasive:
             raise ValueError(
@@ -145,7 +142,7 @@ def launch(
     """
     check_program(args)
     seconds = _timeout(timeout)
-    if _WINDOWS:
+    if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
         for name, file in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
@@ -154,7 +151,7 @@ def launch(
                     f"{name}= is for Linux: the engine's CreateProcess has no way to take it"
                 )
         return _opening_windows.launch(None, args, cwd, env, bool(writable), seconds, engine)
-    if _LINUX:
+    if sys.platform.startswith("linux"):
         from pydbgwrite import _opening_linux
 
         _refuse(engine=engine)
@@ -185,8 +182,11 @@ def open_dump(
     """
     file = os.fsdecode(path)
     seconds = _timeout(timeout)
-    module = _windows_only("open_dump", engine)
-    return module.open_dump(file, bool(writable), seconds, engine)
+    if sys.platform == "win32":
+        from pydbgwrite import _opening_windows
+
+        return _opening_windows.open_dump(file, bool(writable), seconds, engine)
+    raise _windows_only("open_dump", engine)
 
 
 def attach_kernel(
@@ -196,7 +196,7 @@ def attach_kernel(
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,
 ) -> Session:
-    """Open the kernel of another machine (Windows only), which stops until the session ends.
+    r"""Open the kernel of another machine (Windows only), which stops until the session ends.
 
     options: how to reach it, as for kd -k: "net:port=50000,key=1.2.3.4" or
         "com:pipe,port=\\\\.\\pipe\\com_1".
@@ -213,8 +213,11 @@ def attach_kernel(
     """
     text = _options(options)
     seconds = _timeout(timeout)
-    module = _windows_only("attach_kernel", engine)
-    return module.attach_kernel(text, bool(writable), seconds, engine)
+    if sys.platform == "win32":
+        from pydbgwrite import _opening_windows
+
+        return _opening_windows.attach_kernel(text, bool(writable), seconds, engine)
+    raise _windows_only("attach_kernel", engine)
 
 
 def connect(
@@ -241,8 +244,11 @@ def connect(
     """
     text = _options(options)
     seconds = _timeout(timeout)
-    module = _windows_only("connect", engine)
-    return module.connect(text, bool(writable), seconds, engine)
+    if sys.platform == "win32":
+        from pydbgwrite import _opening_windows
+
+        return _opening_windows.connect(text, bool(writable), seconds, engine)
+    raise _windows_only("connect", engine)
 
 
 def process_server(
@@ -267,8 +273,11 @@ def process_server(
     """
     text = _options(options)
     seconds = _timeout(timeout)
-    module = _windows_only("process_server", engine)
-    return module.process_server(text, seconds, engine)
+    if sys.platform == "win32":
+        from pydbgwrite import _opening_windows
+
+        return _opening_windows.process_server(text, seconds, engine)
+    raise _windows_only("process_server", engine)
 
 
 def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session:
@@ -340,18 +349,13 @@ def check_program(args: Sequence[StrOrBytesPath]) -> None:
         raise ValueError("args is empty: the program is missing")
 
 
-def _windows_only(call: str, engine: StrPath | None) -> ModuleType:
-    """The Windows half, for calls that there are nowhere else."""
-    if not _WINDOWS:
-        _refuse(engine=engine)
-        raise EngineNotFoundError(
-            f"{call}() needs Microsoft's debugger engine (dbgeng.dll), which there is on Windows "
-            f"alone; this is {sys.platform}. attach() and launch() work on Linux, simulate() "
-            "everywhere"
-        )
-    from pydbgwrite import _opening_windows
-
-    return _opening_windows
+def _windows_only(call: str, engine: StrPath | None) -> EngineNotFoundError:
+    """The error of calls that there are on Windows alone."""
+    _refuse(engine=engine)
+    return EngineNotFoundError(
+        f"{call}() needs Microsoft's debugger engine (dbgeng.dll), which there is on Windows "
+        f"alone; this is {sys.platform}. attach() and launch() work on Linux, simulate() everywhere"
+    )
 
 
 def _refuse(**arguments: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from pydbgwrite._session import Session
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
+
+assert sys.platform.startswith("linux")
 
 __all__ = ["launch"]
 
@@ -23,7 +26,7 @@ def launch(
     writable: bool,
     timeout: float,
 ) -> Session:
-    """launch() on Linux, over the embedded engine."""
+    """Launch a program under the embedded engine."""
     words = tuple(_word(each, "args") for each in args)
     environment = _environment(os.environ if env is None else env)
     stdin, stdout, stderr = (_descriptor(each) for each in standard)

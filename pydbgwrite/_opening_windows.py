@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import subprocess
+import sys
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from pydbgwrite._session import Session
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath, StrPath
+
+assert sys.platform == "win32"
 
 __all__ = ["attach", "attach_kernel", "connect", "launch", "open_dump", "process_server"]
 
@@ -32,15 +35,13 @@ def attach(
     timeout: float,
     engine: StrPath | None = None,
 ) -> Session:
-    """attach(), here (server None) or through a process server."""
+    """Attach, here (server None) or through a process server."""
     if invasive and not suspend:
         raise ValueError(
             "suspend=False is for invasive=False: whoever debugs a process invasively stops it"
         )
     load_engine(engine)
-    return _kept(
-        _core.dbgeng_attach(Session, server, pid, invasive, suspend, writable, timeout)
-    )
+    return _kept(_core.dbgeng_attach(Session, server, pid, invasive, suspend, writable, timeout))
 
 
 def launch(
@@ -52,18 +53,16 @@ def launch(
     timeout: float,
     engine: StrPath | None = None,
 ) -> Session:
-    """launch(), here (server None) or through a process server."""
+    """Launch, here (server None) or through a process server."""
     line = subprocess.list2cmdline([_text(each, "args") for each in args])
     folder = None if cwd is None else _text(cwd, "cwd")
     variables = None if env is None else _environment(env)
     load_engine(engine)
-    return _kept(
-        _core.dbgeng_launch(Session, server, line, folder, variables, writable, timeout)
-    )
+    return _kept(_core.dbgeng_launch(Session, server, line, folder, variables, writable, timeout))
 
 
 def open_dump(path: str, writable: bool, timeout: float, engine: StrPath | None) -> Session:
-    """open_dump()."""
+    """Open what pydbgwrite.open_dump() is asked for."""
     # Opened once here, for the system's own error where it can't be.
     with open(path, "rb"):
         pass
@@ -72,19 +71,19 @@ def open_dump(path: str, writable: bool, timeout: float, engine: StrPath | None)
 
 
 def attach_kernel(options: str, writable: bool, timeout: float, engine: StrPath | None) -> Session:
-    """attach_kernel()."""
+    """Open what pydbgwrite.attach_kernel() is asked for."""
     load_engine(engine)
     return _kept(_core.dbgeng_attach_kernel(Session, options, writable, timeout))
 
 
 def connect(options: str, writable: bool, timeout: float, engine: StrPath | None) -> Session:
-    """connect()."""
+    """Open what pydbgwrite.connect() is asked for."""
     load_engine(engine)
     return _kept(_core.dbgeng_connect(Session, options, writable, timeout))
 
 
 def process_server(options: str, timeout: float, engine: StrPath | None) -> ProcessServer:
-    """process_server()."""
+    """Open what pydbgwrite.process_server() is asked for."""
     load_engine(engine)
     return ProcessServer(options, _core.dbgeng_process_server(options, timeout))
 

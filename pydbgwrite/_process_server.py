@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, SupportsIndex
 
-from pydbgwrite.errors import DebugEngineError, SessionBusyError, SessionClosedError
+from pydbgwrite.errors import (
+    DebugEngineError,
+    EngineNotFoundError,
+    SessionBusyError,
+    SessionClosedError,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -54,6 +60,8 @@ class ProcessServer:
 
         Whether it is a 32-bit one is found out from the headers of its program.
         """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
         from pydbgwrite import _opening, _opening_windows
 
         number = _opening._pid(pid, 2**32)
@@ -80,6 +88,8 @@ class ProcessServer:
 
         cwd and env are the server's where None.
         """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
         from pydbgwrite import _opening, _opening_windows
 
         _opening.check_program(args)
@@ -96,6 +106,8 @@ class ProcessServer:
             raise SessionBusyError(
                 "a session of this process server is open: close that first, then the server"
             )
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
         from pydbgwrite import _core
 
         self._server = None

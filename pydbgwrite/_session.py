@@ -88,8 +88,7 @@ class Session(_core.Session):
         The engine's own remoting (IDebugClient5::StartServerWide; "Activating a Debugging Server"
         in the Windows Debugger's documentation). Everything that a client may do, it does in this
         process and to its target. Serving goes on until `stop` gives true, until the session is
-        closed (by `stop`, say), or until Ctrl-C. The engine keeps the server for as long as the
-        session is open; its clients are answered only while serve() runs.
+        closed (by `stop`, say), or until Ctrl-C; then nobody is let in any more.
 
         options: what to listen at, such as "tcp:port=5005,password=secret" or "npipe:pipe=patch".
         stop: called about every 50 ms.
@@ -111,12 +110,16 @@ class Session(_core.Session):
                 "code in this process: add password= to the options, or pass insecure=True"
             )
         self._start_server(options)
-        while not self.closed and not (stop is not None and stop()) and not self.closed:
-            started = time.monotonic()
-            self._dispatch(_SLICE_MS)
-            # An engine without a reason to wait comes back at once: this must not become a spin.
-            if time.monotonic() - started < _SLICE_MS / 10_000:
-                time.sleep(_SLICE_MS / 1000)
+        try:
+            while not (stop is not None and stop()) and not self.closed:
+                started = time.monotonic()
+                self._dispatch(_SLICE_MS)
+                # An engine without a reason to wait comes back at once: this must not spin.
+                if time.monotonic() - started < _SLICE_MS / 10_000:
+                    time.sleep(_SLICE_MS / 1000)
+        finally:
+            if not self.closed:  # closing has ended it then
+                self._end_servers()
 
     @property
     def _genuine(self) -> bool:

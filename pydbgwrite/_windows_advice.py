@@ -70,7 +70,7 @@ def _timeout(call: str, subject: object) -> str:
 
 def _engine(call: str, hresult: int, operation: str | None, subject: object) -> BaseException:
     code = hresult & 0xFFFF if hresult & 0xFFFF0000 == 0x80070000 else 0
-    if call in ("launch", "open_dump") and code and sys.platform == "win32":
+    if call == "launch" and code and sys.platform == "win32":
         import ctypes
 
         # OSError picks its subclass by the system's number: FileNotFoundError and so on.
@@ -86,7 +86,7 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
     elif call in ("attach", "connect", "process_server"):
         kind = errors.NoTargetError
     elif call == "open_dump":
-        advice = ". The file is no dump, or cut off"
+        advice = ". The file is no dump, or the beginning of one"
         kind = errors.NoTargetError
     return kind(
         f"{call}({subject!r}) failed: {operation} ({hresults.describe(hresult)}){advice}",

@@ -11,7 +11,7 @@ from support.calls import ENGINE_CALLS, WRITING_CALLS
 from support.inputs import BASE, SIZE
 
 import pydbgwrite
-from pydbgwrite import DebugEngineError, Session, TargetAccessError, errors, hresults
+from pydbgwrite import DebugEngineError, Session, TargetAccessError, errors, hresults, testing
 from pydbgwrite._failures import EngineFailure, engine_failed
 
 FAMILY = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
@@ -150,7 +150,7 @@ def test_what_errors_carry(session: Session, name: str) -> None:
 
 @pytest.mark.parametrize("name", ENGINE_CALLS)
 def test_no_target(session: Session, name: str) -> None:
-    pydbgwrite.testing.run(session)
+    testing.run(session)
     error = caught_from(lambda: ENGINE_CALLS[name](session))
     if name in ("pointer_size", "is_pointer_64bit"):
         assert (error.method, error.address, error.count) == ("IsPointer64Bit", None, None)
@@ -203,8 +203,10 @@ def failure(**changes: Any) -> EngineFailure:
         "forcing_forbidden": False,
         "gone": False,
         "embedded": True,
+        "scattered": False,
     }
     facts.update(changes)
+    facts["at"] = facts["address"] + (facts["landed"] or 0) * facts["width"]
     result: Any = facts
     return result  # type: ignore[no-any-return]
 

@@ -15,7 +15,14 @@ from support.inputs import pointers
 from support.processes import Child64
 
 import pydbgwrite
-from pydbgwrite import GIL_RELEASE_BYTES, DebugEngineError, NoTargetError, Session, simulate, testing
+from pydbgwrite import (
+    GIL_RELEASE_BYTES,
+    DebugEngineError,
+    NoTargetError,
+    Session,
+    simulate,
+    testing,
+)
 
 COUNT = 300_000  # pointers: several chunks
 VALUES = pointers(COUNT)
@@ -31,7 +38,15 @@ MOVES: dict[str, tuple[Callable[[Session, Progress], object], int]] = {
         COUNT,
     ),
     "write_pointers list": (lambda s, p: s.write_pointers(0, list(VALUES), progress=p), COUNT),
+    "write_pointers bulk": (
+        lambda s, p: s.write_pointers(0, VALUES, via="WriteVirtual", progress=p),
+        COUNT,
+    ),
     "read_pointers": (lambda s, p: s.read_pointers(0, COUNT, progress=p), COUNT),
+    "read_pointers bulk": (
+        lambda s, p: s.read_pointers(0, COUNT, via="ReadVirtual", progress=p),
+        COUNT,
+    ),
     "read_pointers into": (
         lambda s, p: s.read_pointers(0, into=array("Q", RAW), progress=p),
         COUNT,
@@ -268,7 +283,9 @@ GIL_CALLS: dict[str, Callable[[Session, int], object]] = {
     "read_pointers": lambda s, n: s.read_pointers(0, n // 8),
     "write_virtual": lambda s, n: s.data_spaces.write_virtual(0, RAW[:n]),
     "read_virtual": lambda s, n: s.data_spaces.read_virtual(0, n),
-    "write_pointers_virtual": lambda s, n: s.data_spaces.write_pointers_virtual(0, VALUES[: n // 8]),
+    "write_pointers_virtual": lambda s, n: s.data_spaces.write_pointers_virtual(
+        0, VALUES[: n // 8]
+    ),
     "read_pointers_virtual": lambda s, n: s.data_spaces.read_pointers_virtual(0, n // 8),
     "fill_virtual": lambda s, n: s.data_spaces.fill_virtual(0, n, b"x"),
 }
@@ -310,9 +327,7 @@ def test_a_target_that_vanishes_between_chunks() -> None:
             size = 2048 * 4096
             values = pointers(size // 8)
             with pytest.raises(DebugEngineError) as caught:
-                session.write_pointers(
-                    child.areas["rw"], values, progress=at_first(child.kill)
-                )
+                session.write_pointers(child.areas["rw"], values, progress=at_first(child.kill))
             assert isinstance(caught.value, NoTargetError)
             assert caught.value.written is None
             assert caught.value.count == size // 8

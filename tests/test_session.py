@@ -50,7 +50,9 @@ def test_attributes(engine_case: EngineCase) -> None:
     assert session.writable is True
 
 
-@pytest.mark.parametrize("name", ["pid", "writable", "closed", "pointer_size", "data_spaces", "new"])
+@pytest.mark.parametrize(
+    "name", ["pid", "writable", "closed", "pointer_size", "data_spaces", "new"]
+)
 def test_attributes_are_read_only(session: Session, name: str) -> None:
     with pytest.raises(AttributeError):
         setattr(session, name, 5)

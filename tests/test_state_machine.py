@@ -248,7 +248,9 @@ class SimulatedTarget(RuleBasedStateMachine):
         address = self.place(data)
         if data.draw(st.booleans(), label="of the target's own"):
             pattern = self.model.prefix(self.place(data), 6) or pattern
-        pattern = (pattern * granularity)[: len(pattern) // granularity * granularity or granularity]
+        pattern = (pattern * granularity)[
+            : len(pattern) // granularity * granularity or granularity
+        ]
         answer = self.expect(
             lambda: self.session.data_spaces.search_virtual(address, length, pattern, granularity),
             None,

@@ -19,6 +19,7 @@ extern const GUID iid_debug_data_spaces;
 extern const GUID iid_debug_data_spaces2;
 extern const GUID iid_debug_data_spaces3;
 extern const GUID iid_debug_data_spaces4;
+extern const GUID iid_pointer_scatter; /* the project's own; see pointer_scatter.h */
 extern const GUID iid_debug_symbols3;
 extern const GUID iid_debug_system_objects;
 

@@ -26,8 +26,10 @@ typedef struct core_error {
     uint64_t done;      /* elements in calls that the engine answered with S_OK */
     bool known;         /* could `landed` be found out? */
     uint64_t landed;    /* leading elements that the target holds now (write) or lets be read */
-    uint64_t index;     /* CORE_POINTER_RANGE: which element */
+    uint64_t index;     /* CORE_POINTER_RANGE, scattered CORE_WRAPS: which element */
     uint64_t value;     /* CORE_POINTER_RANGE: its value */
+    bool scattered;     /* each element has an address of its own; `address` is the first one's */
+    uint64_t at;        /* scattered: the address of element `landed`; CORE_WRAPS: of `index` */
 } core_error;
 
 #endif

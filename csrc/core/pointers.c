@@ -32,6 +32,32 @@ bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width)
     return count > 0 && (room < width - 1u || count - 1 > (room - (width - 1u)) / width);
 }
 
+bool core_begin_pointers(const core_target *target, uint64_t address, uint64_t count,
+                         core_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->address = address;
+    error->count = count;
+    error->width = core_pointer_size(target, error);
+    if (error->status == CORE_OK && core_range_wraps(address, count, error->width)) {
+        error->status = CORE_WRAPS;
+    }
+    return error->status == CORE_OK;
+}
+
+bool core_check_values(const pointer_view *view, core_error *error)
+{
+    uint64_t wide = pointer_view_find_wide(view, 0, view->count);
+
+    if (wide < view->count) {
+        error->status = CORE_POINTER_RANGE;
+        error->index = wide;
+        pointer_view_gather(view, wide, 1, &error->value);
+        error->known = true; /* nothing was written */
+    }
+    return error->status == CORE_OK;
+}
+
 /* One chunk for a 64-bit target, straight from the caller's memory. */
 static HRESULT write_direct(const core_target *target, uint64_t address, const pointer_view *view,
                             uint64_t from, uint64_t count)
@@ -93,25 +119,11 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
     uint32_t width = 0;
     bool direct, more = true;
 
-    memset(error, 0, sizeof *error);
-    error->address = address;
-    error->count = count;
-    width = core_pointer_size(target, error);
-    error->width = width;
-    if (error->status == CORE_OK && core_range_wraps(address, count, width)) {
-        error->status = CORE_WRAPS;
+    if (!core_begin_pointers(target, address, count, error)) {
+        goto done;
     }
-    if (error->status == CORE_OK && width == 4 && !truncate) {
-        uint64_t wide = pointer_view_find_wide(view, 0, count);
-
-        if (wide < count) {
-            error->status = CORE_POINTER_RANGE;
-            error->index = wide;
-            pointer_view_gather(view, wide, 1, &error->value);
-            error->known = true; /* nothing was written */
-        }
-    }
-    if (error->status != CORE_OK) {
+    width = error->width;
+    if (width == 4 && !truncate && !core_check_values(view, error)) {
         goto done;
     }
     direct = width == 8 && pointer_view_is_direct(view);
@@ -150,17 +162,10 @@ core_status core_read_pointers(const core_target *target, uint64_t address, uint
     uint32_t width = 0;
     bool more = true;
 
-    memset(error, 0, sizeof *error);
-    error->address = address;
-    error->count = count;
-    width = core_pointer_size(target, error);
-    error->width = width;
-    if (error->status == CORE_OK && core_range_wraps(address, count, width)) {
-        error->status = CORE_WRAPS;
-    }
-    if (error->status != CORE_OK) {
+    if (!core_begin_pointers(target, address, count, error)) {
         goto done;
     }
+    width = error->width;
     started = core_chunk_start(pace, count, chunk);
     while (more) {
         uint64_t *part = to + error->done;

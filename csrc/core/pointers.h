@@ -8,6 +8,7 @@
 
 #include "../com/control.h"
 #include "../com/data_spaces.h"
+#include "../com/pointer_scatter.h"
 #include "error.h"
 #include "pace.h"
 #include "pointer_view.h"
@@ -16,11 +17,25 @@
 typedef struct core_target {
     IDebugControl *control;
     IDebugDataSpaces4 *data_spaces;
+    IPointerScatter *scatter; /* NULL where the engine does not have it: Microsoft's does not */
+    bool stopped; /* nothing of the target's own changes its memory while the session lasts */
 } core_target;
+
+/* The most elements that one engine call is given: their bytes must fit a ULONG too. */
+#define CORE_MOST_POINTERS (UINT64_C(1) << 28)
 
 /* The target's pointer size now: 8 (IsPointer64Bit says S_OK), 4 (S_FALSE), or 0 and *error. It is
  * asked again for each request, since the effective processor can change in mid-session. */
 uint32_t core_pointer_size(const core_target *target, core_error *error);
+
+/* What every request on pointers begins with: *error filled in, and the pointer size asked for.
+ * False: the request ends here. */
+bool core_begin_pointers(const core_target *target, uint64_t address, uint64_t count,
+                         core_error *error);
+
+/* One full pass over the values for a 32-bit target: the first that does not fit is an error, and
+ * nothing was written. */
+bool core_check_values(const pointer_view *view, core_error *error);
 
 /* Does count * width bytes at address reach past 2^64? */
 bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width);

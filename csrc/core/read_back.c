@@ -5,11 +5,8 @@
 
 #define BLOCK_BYTES 16384u
 
-/* Reads up to `size` bytes, as many leading ones as can be read, into `to`. An engine may answer a
- * block that is only partly readable with a short count, or fail it as a whole (Wine's
- * ReadProcessMemory): then smaller blocks find the edge. False: the target no longer answers. */
-static bool read_leading(const core_target *target, uint64_t address, unsigned char *to, ULONG size,
-                         ULONG *read)
+bool core_read_leading(const core_target *target, uint64_t address, unsigned char *to, ULONG size,
+                       ULONG *read)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
     ULONG step = size;
@@ -62,7 +59,7 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
         ULONG wanted = (ULONG)((left < in_block ? left : in_block) * width);
         ULONG read = 0;
 
-        answers = read_leading(target, address + *landed * width, block, wanted, &read);
+        answers = core_read_leading(target, address + *landed * width, block, wanted, &read);
         more = read == wanted;
         for (ULONG at = 0; answers && at + width <= read; at += width) {
             unsigned char form[8];
@@ -97,7 +94,7 @@ bool core_count_filled(const core_target *target, uint64_t address, const unsign
         ULONG wanted = left < BLOCK_BYTES ? (ULONG)left : BLOCK_BYTES;
         ULONG read = 0;
 
-        answers = read_leading(target, address + *landed, block, wanted, &read);
+        answers = core_read_leading(target, address + *landed, block, wanted, &read);
         more = read == wanted;
         for (ULONG at = 0; answers && at < read; at++) {
             if (block[at] != pattern[in_pattern]) {
@@ -123,7 +120,7 @@ bool core_count_readable(const core_target *target, uint64_t address, uint64_t s
         ULONG wanted = left < BLOCK_BYTES ? (ULONG)left : BLOCK_BYTES;
         ULONG read = 0;
 
-        answers = read_leading(target, address + *readable, block, wanted, &read);
+        answers = core_read_leading(target, address + *readable, block, wanted, &read);
         more = read == wanted;
         *readable += answers ? read : 0;
     }

@@ -17,6 +17,12 @@ bool core_count_bytes(const core_target *target, uint64_t address, const unsigne
 bool core_count_filled(const core_target *target, uint64_t address, const unsigned char *pattern,
                        uint64_t pattern_size, uint64_t size, uint64_t *landed);
 
+/* Reads up to `size` bytes, as many leading ones as can be read, into `to`. An engine may answer a
+ * block that is only partly readable with a short count, or fail it as a whole (Wine's
+ * ReadProcessMemory): then smaller blocks find the edge. False: the target no longer answers. */
+bool core_read_leading(const core_target *target, uint64_t address, unsigned char *to, ULONG size,
+                       ULONG *read);
+
 /* How many leading bytes of a range can be read. */
 bool core_count_readable(const core_target *target, uint64_t address, uint64_t size,
                          uint64_t *readable);

@@ -8,6 +8,7 @@
 #include "dbgeng_sessions.h"
 
 #include <process.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -21,6 +22,14 @@
 #define DEBUG_ATTACH_KERNEL_CONNECTION    0u
 #define DEBUG_CONNECT_SESSION_NO_VERSION  1u
 #define DEBUG_CONNECT_SESSION_NO_ANNOUNCE 2u
+
+#define DEBUG_OUTCTL_IGNORE      3u
+#define DEBUG_EXECUTE_NOT_LOGGED 2u
+
+#define SERVER_NUMBERS 256u
+
+/* Has this process started a server that was not ended? */
+static atomic_i32 serving;
 
 typedef struct dbgeng_job {
     atomic_i32 references; /* its thread's, and the opening one's */
@@ -202,6 +211,48 @@ dbgeng_session *dbgeng_connect(const wchar_t *options, const dbgeng_waiting *wai
         self = NULL;
     }
     return self;
+}
+
+/* -- Servers -------------------------------------------------------------------------------- */
+
+HRESULT dbgeng_start_server(IDebugClient5 *client, const wchar_t *options)
+{
+    HRESULT status = client->lpVtbl->StartServerWide(client, options);
+
+    if (status == S_OK) {
+        atomic_i32_store(&serving, 1);
+    }
+    return status;
+}
+
+/* The engine has no call that ends a server, and one that was started outlives even its session.
+ * The command that does (".endsrv", MicrosoftDocs/windows-driver-docs) takes a number that no call
+ * tells; servers and their clients get them in turn from 0, and ending a number that there is not
+ * does nothing. The socket itself closes when the next one knocks, who is not let in. */
+HRESULT dbgeng_end_servers(IDebugClient5 *client)
+{
+    void *found = NULL;
+    HRESULT status = S_OK;
+
+    if (atomic_i32_load(&serving) != 0) {
+        status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &found);
+        if (status == S_OK) {
+            IDebugControl *control = found;
+
+            for (unsigned number = 0; status == S_OK && number < SERVER_NUMBERS; number++) {
+                char command[32];
+
+                (void)snprintf(command, sizeof command, ".endsrv %u", number);
+                status = control->lpVtbl->Execute(control, DEBUG_OUTCTL_IGNORE, command,
+                                                  DEBUG_EXECUTE_NOT_LOGGED);
+            }
+            (void)control->lpVtbl->Release(control);
+        }
+        if (status == S_OK) {
+            atomic_i32_store(&serving, 0);
+        }
+    }
+    return status;
 }
 
 /* -- Process servers ------------------------------------------------------------------------ */

@@ -125,6 +125,9 @@ static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate
     bool gone = has_ended(self->process);
     ULONG how = DEBUG_END_ACTIVE_DETACH;
 
+    if (self->kind != DBGENG_REMOTE) {
+        (void)dbgeng_end_servers(client);
+    }
     if (terminate && self->kind != DBGENG_DUMP) {
         note(client->lpVtbl->TerminateProcesses(client), "TerminateProcesses", &status, method);
         how = DEBUG_END_ACTIVE_TERMINATE;
@@ -135,8 +138,9 @@ static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate
         how = DEBUG_END_DISCONNECT; /* the target is its server's */
     }
     note(client->lpVtbl->EndSession(client, how), "EndSession", &status, method);
-    /* A target that has ended can't be let go, and need not be. */
-    return gone ? S_OK : status;
+    /* A target that has ended can't be let go, and need not be; nor can a server be left that has.
+     */
+    return gone || (self->kind == DBGENG_REMOTE && !terminate) ? S_OK : status;
 }
 
 /* "A client's methods may be called only from the thread in which the client was created"

@@ -101,6 +101,11 @@ uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *wai
                                dbgeng_error *error);
 HRESULT dbgeng_disconnect_server(uint64_t server);
 
+/* Being a server for other processes' dbgeng_connect(): started, and ended again. Ending does
+ * nothing where none was started. */
+HRESULT dbgeng_start_server(IDebugClient5 *client, const wchar_t *options);
+HRESULT dbgeng_end_servers(IDebugClient5 *client);
+
 /* One module of the target: give it on; false stops. `path` is as the engine knows it. */
 typedef bool (*dbgeng_module_taker)(void *context, uint64_t base, uint32_t size,
                                     const wchar_t *path);

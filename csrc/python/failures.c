@@ -29,7 +29,8 @@ static PyObject *page_at(const session_object *session, uint64_t address)
     if (released != NULL) {
         PyEval_RestoreThread(released);
     }
-    if (status == S_OK) {
+    /* For an address that a dump does not hold the genuine engine describes the next region. */
+    if (status == S_OK && address - page.BaseAddress < page.RegionSize) {
         result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
                                (unsigned long)page.Type);
     } else {
@@ -72,7 +73,7 @@ static bool target_gone(const session_object *session)
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
     bool gone = error->status == CORE_ENGINE && target_gone(session);
-    uint64_t at = error->address + error->landed * error->width;
+    uint64_t at = error->scattered ? error->at : error->address + error->landed * error->width;
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
 
     if (gone) {
@@ -91,14 +92,15 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i}", "status",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i,s:i,s:K}", "status",
         status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult, "method",
         error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session), "gone", (int)gone, "embedded", (int)session->embedded);
+        (int)forcing_forbidden(session), "gone", (int)gone, "embedded", (int)session->embedded,
+        "scattered", (int)error->scattered, "at", (unsigned long long)at);
     if (facts == NULL) {
         goto done;
     }

@@ -19,18 +19,20 @@
 
 static uint64_t now_ns(void)
 {
+    uint64_t now;
 #if defined(_WIN32)
     LARGE_INTEGER ticks, frequency;
 
     QueryPerformanceCounter(&ticks);
     QueryPerformanceFrequency(&frequency);
-    return (uint64_t)((double)ticks.QuadPart * 1e9 / (double)frequency.QuadPart);
+    now = (uint64_t)((double)ticks.QuadPart * 1e9 / (double)frequency.QuadPart);
 #else
-    struct timespec now;
+    struct timespec time;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now = (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 #endif
+    return now;
 }
 
 static bool report(long_work *work, uint64_t done, uint64_t total)

@@ -1,5 +1,6 @@
 /* The module pydbgwrite._core: its state, its functions, its constants. */
 #include "data_spaces.h"
+#include "../core/bulk.h"
 #include "opening.h"
 #include "session.h"
 
@@ -41,9 +42,11 @@ static bool import_all(module_state *state)
 
 static int execute(PyObject *module)
 {
-    bool good = import_all(state_of_module(module)) && session_add_type(module) &&
-                data_spaces_add_types(module) &&
-                PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0;
+    bool good =
+        import_all(state_of_module(module)) && session_add_type(module) &&
+        data_spaces_add_types(module) &&
+        PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
+        PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0;
 
     return good ? 0 : -1;
 }

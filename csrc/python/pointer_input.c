@@ -131,19 +131,60 @@ static bool element_value(PyObject *element, uint64_t index, const char *what, u
     return good;
 }
 
+static PyObject *list_element(PyObject *list, Py_ssize_t index)
+{
+#if defined(Py_GIL_DISABLED)
+    PyObject *element = PyList_GetItemRef(list, index);
+#else
+    PyObject *element = PyList_GetItem(list, index);
+
+    Py_XINCREF(element);
+#endif
+    return element;
+}
+
 /* A new reference to a list's or tuple's element; NULL when the list has become shorter. */
 static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
 {
     PyObject *element;
 
-#if defined(Py_GIL_DISABLED)
     if (is_list) {
-        return PyList_GetItemRef(sequence, index);
+        element = list_element(sequence, index);
+    } else {
+        element = PyTuple_GetItem(sequence, index);
+        Py_XINCREF(element);
     }
-#endif
-    element = is_list ? PyList_GetItem(sequence, index) : PyTuple_GetItem(sequence, index);
-    Py_XINCREF(element);
     return element;
+}
+
+/* Converts elements that are ints exactly, from `from` on, up to the first that is not or does not
+ * fit; gives where that is. Nothing here can run Python code, so the list stays as it is and its
+ * elements alive (not so without a GIL: there each is held by element_of()). */
+static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, Py_ssize_t size,
+                             uint64_t *values)
+{
+    Py_ssize_t i = from;
+    bool plain = true;
+
+#if defined(Py_GIL_DISABLED)
+    plain = false;
+#endif
+    while (plain && i < size) {
+        PyObject *element = is_list ? PyList_GetItem(sequence, i) : PyTuple_GetItem(sequence, i);
+
+        plain = element != NULL && PyLong_CheckExact(element);
+        if (plain) {
+            unsigned long long value = PyLong_AsUnsignedLongLong(element);
+
+            values[i] = value;
+            plain = value != (unsigned long long)-1 || !PyErr_Occurred();
+        }
+        i += plain ? 1 : 0;
+    }
+    if (i < size) {
+        PyErr_Clear(); /* said again, in our words, by who takes over */
+    }
+    return i;
 }
 
 static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *what, uint64_t *count)
@@ -151,13 +192,14 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
     Py_ssize_t size = is_list ? PyList_Size(object) : PyTuple_Size(object);
     uint64_t *values = NULL;
     bool good = true;
+    Py_ssize_t i = 0;
 
     if ((size_t)size > SIZE_MAX / sizeof(uint64_t) ||
         (values = malloc(size > 0 ? (size_t)size * sizeof(uint64_t) : 1)) == NULL) {
         (void)PyErr_NoMemory();
         good = false;
     }
-    for (Py_ssize_t i = 0; good && i < size; i++) {
+    while (good && (i = plain_ints(object, is_list, i, size, values)) < size) {
         PyObject *element = element_of(object, is_list, i);
 
         good = element != NULL && element_value(element, (uint64_t)i, what, &values[i]);
@@ -170,6 +212,7 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
                          what);
             good = false;
         }
+        i++;
     }
     if (!good) {
         free(values);
@@ -263,4 +306,18 @@ done:
         view->count = count;
     }
     return values;
+}
+
+bool pointer_input_take(const module_state *state, PyObject *object, const Py_buffer *buffer,
+                        const char *what, uint64_t **converted, pointer_view *view)
+{
+    bool good;
+
+    if (buffer->obj != NULL) {
+        good = pointer_input_of_buffer(object, buffer, what, view);
+    } else {
+        *converted = pointer_input_of_iterable(state, object, what, view);
+        good = *converted != NULL;
+    }
+    return good;
 }

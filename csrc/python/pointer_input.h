@@ -2,10 +2,11 @@
  *
  * A function that takes pointers holds the buffer itself:
  *
- *     if (PyObject_CheckBuffer(object)) {
- *         PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO), then pointer_input_of_buffer()
+ *     if (PyObject_CheckBuffer(object) &&
+ *         PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) < 0) {
+ *         pointer_input_no_buffer(object, what);
  *     } else {
- *         pointer_input_of_iterable(), whose memory free() frees
+ *         pointer_input_take(), whose `converted` free() frees
  *     }
  */
 #ifndef PYDBGWRITE_PYTHON_POINTER_INPUT_H
@@ -17,6 +18,11 @@
 
 #include "../core/pointer_view.h"
 #include "state.h"
+
+/* Either the buffer that is held (buffer->obj is not NULL), or the ints of an iterable, converted
+ * into *converted. `what` names the object in errors. False: an exception is set. */
+bool pointer_input_take(const module_state *state, PyObject *object, const Py_buffer *buffer,
+                        const char *what, uint64_t **converted, pointer_view *view);
 
 /* Looks at a buffer taken with PyBUF_RECORDS_RO (or PyBUF_RECORDS). `object` and `what` are for
  * errors. False: TypeError or ValueError is set. */

@@ -5,6 +5,7 @@
 #include "data_spaces.h"
 #include "failures.h"
 #include "opening.h"
+#include "session_docs.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -103,7 +104,7 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
 {
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     session_object *self = NULL;
-    void *control = NULL, *data_spaces = NULL;
+    void *control = NULL, *data_spaces = NULL, *scatter = NULL;
 
     self = (session_object *)(void *)allocate(type, 0);
     if (self == NULL) {
@@ -126,6 +127,10 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
      * then lack what stands behind their end. */
     if (client->lpVtbl->QueryInterface(client, &iid_debug_data_spaces4, &data_spaces) == S_OK) {
         self->target.data_spaces = data_spaces;
+    }
+    if (client->lpVtbl->QueryInterface(client, &iid_pointer_scatter, &scatter) == S_OK) {
+        self->target.scatter = scatter;
+        self->target.stopped = self->target.scatter->lpVtbl->IsStopped(scatter) == S_OK;
     }
     if (self->target.control == NULL || self->target.data_spaces == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the engine has no IDebugControl or IDebugDataSpaces4");
@@ -254,51 +259,15 @@ static PyObject *get_closed(PyObject *self, void *unused)
 
 static PyMethodDef methods[] = {
     {"write_pointers", (PyCFunction)(void (*)(void))session_write_pointers, METHOD,
-     PyDoc_STR(
-         "write_pointers($self, /, address, pointers, *, truncate=False, progress=None)\n--\n\n"
-         "Write pointers to the target, one after the other from address on.\n\n"
-         "The call behind it is IDebugDataSpaces4::WritePointersVirtual (MicrosoftDocs,\n"
-         "nf-dbgeng-idebugdataspaces4-writepointersvirtual), on the memory of `pointers` itself\n"
-         "where that is contiguous and the target has 64-bit pointers. Long arrays are split, so\n"
-         "that Ctrl-C works and progress is called. No write of more than one pointer is atomic\n"
-         "for a running target.\n\n"
-         "address: virtual address in the target, 0 to 2**64 - 1, aligned or not.\n"
-         "pointers: one-dimensional buffer of 8-byte integers or pointers in native byte order\n"
-         "    (array('Q'), numpy uint64 or int64, ctypes arrays, memoryview; contiguous or\n"
-         "    strided), raw bytes of a length that is a multiple of 8, or an iterable of ints.\n"
-         "truncate: for a 32-bit target, write the low 32 bits of values that do not fit,\n"
-         "    instead of raising PointerRangeError.\n"
-         "progress: called as progress(done, total), in pointers, between chunks and at the end;\n"
-         "    if it raises, the write stops and the exception, with `written`, goes on.\n\n"
-         "Returns the number of pointers written: always all of them; anything less raises.\n\n"
-         "Raises TypeError, ValueError, OverflowError or PointerRangeError before anything is\n"
-         "written; TargetAccessError, NoTargetError, WriteNotAppliedError or another\n"
-         "DebugEngineError, with `written`, when the engine says anything but S_OK.")},
+     PyDoc_STR(WRITE_POINTERS_DOC)},
     {"read_pointers", (PyCFunction)(void (*)(void))session_read_pointers, METHOD,
-     PyDoc_STR(
-         "read_pointers($self, /, address, count=None, *, into=None, progress=None)\n--\n\n"
-         "Read pointers from the target, one after the other from address on.\n\n"
-         "The call behind it is IDebugDataSpaces4::ReadPointersVirtual (MicrosoftDocs,\n"
-         "nf-dbgeng-idebugdataspaces4-readpointersvirtual). Pointers of a 32-bit target come\n"
-         "zero-extended, on every engine.\n\n"
-         "count: how many. With `into` it may be left out: as many as fit.\n"
-         "into: a writable, contiguous buffer of the types that write_pointers takes.\n"
-         "progress: as for write_pointers.\n\n"
-         "Returns an array('Q') of count elements; with `into` the number read.\n\n"
-         "Raises TargetAccessError or NoTargetError when not all could be read; its message\n"
-         "names the first address that could not. `into` may then hold a part.")},
-    {"write", (PyCFunction)(void (*)(void))session_write, METHOD,
-     PyDoc_STR("write($self, /, address, data, *, progress=None)\n--\n\n"
-               "Write bytes to the target, by IDebugDataSpaces4::WriteVirtual.\n\n"
-               "data: any contiguous bytes-like object. progress: called with bytes.\n\n"
-               "Returns the number of bytes written: always all; anything less raises a\n"
-               "DebugEngineError whose `written` says how many leading bytes the target holds.")},
-    {"read", (PyCFunction)(void (*)(void))session_read, METHOD,
-     PyDoc_STR(
-         "read($self, /, address, size, *, progress=None)\n--\n\n"
-         "Read size bytes from the target, by IDebugDataSpaces4::ReadVirtual.\n\n"
-         "Returns bytes of that size. Raises TargetAccessError or NoTargetError when not all\n"
-         "of them could be read.")},
+     PyDoc_STR(READ_POINTERS_DOC)},
+    {"write_scattered", (PyCFunction)(void (*)(void))session_write_scattered, METHOD,
+     PyDoc_STR(WRITE_SCATTERED_DOC)},
+    {"read_scattered", (PyCFunction)(void (*)(void))session_read_scattered, METHOD,
+     PyDoc_STR(READ_SCATTERED_DOC)},
+    {"write", (PyCFunction)(void (*)(void))session_write, METHOD, PyDoc_STR(WRITE_DOC)},
+    {"read", (PyCFunction)(void (*)(void))session_read, METHOD, PyDoc_STR(READ_DOC)},
     {"detach", session_detach, METH_NOARGS,
      PyDoc_STR("detach($self, /)\n--\n\n"
                "Let the target go on, as it was found, and close the session\n"
@@ -325,6 +294,8 @@ static PyMethodDef methods[] = {
     {"_start_server", session_start_server, METH_O,
      PyDoc_STR("_start_server($self, options, /)\n--\n\n"
                "IDebugClient5::StartServerWide.")},
+    {"_end_servers", session_end_servers, METH_NOARGS,
+     PyDoc_STR("_end_servers($self, /)\n--\n\nThe engine's command .endsrv, for every server.")},
     {"_dispatch", session_dispatch, METH_O,
      PyDoc_STR("_dispatch($self, milliseconds, /)\n--\n\n"
                "IDebugClient::DispatchCallbacks, so long.")},

@@ -37,6 +37,9 @@ typedef struct session_object {
  * sooner than a switch of threads. Exported, so that tests reach both sides. */
 #define GIL_RELEASE_BYTES 65536
 
+/* A new array('Q') of `count` zeros; NULL: an exception is set. */
+PyObject *session_array_of_zeros(const module_state *state, uint64_t count);
+
 /* Adds the type to the module and to its state. False: an exception is set. */
 bool session_add_type(PyObject *module);
 
@@ -58,11 +61,15 @@ bool session_is_forked(const session_object *self);
 /* Should a call that moves so many bytes let other threads run? */
 bool session_releases_gil(const session_object *self, uint64_t bytes);
 
-/* Methods in session_pointers.c and session_bytes.c. */
+/* Methods in session_pointers.c, session_scattered.c and session_bytes.c. */
 PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                  PyObject *names);
 PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                 PyObject *names);
+PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                  PyObject *names);
+PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                 PyObject *names);
 PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                         PyObject *names);
 PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
@@ -81,6 +88,7 @@ void session_let_go(session_object *self);
 PyObject *session_set_pointer_size(PyObject *self, PyObject *size);
 PyObject *session_list_modules(PyObject *self, PyObject *unused);
 PyObject *session_start_server(PyObject *self, PyObject *options);
+PyObject *session_end_servers(PyObject *self, PyObject *unused);
 PyObject *session_dispatch(PyObject *self, PyObject *milliseconds);
 
 /* Sets the exception for an engine call about no memory that failed. */

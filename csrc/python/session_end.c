@@ -9,6 +9,10 @@ static session_object *session_of(PyObject *self)
 
 static void release_interfaces(session_object *self)
 {
+    if (self->target.scatter != NULL) {
+        (void)self->target.scatter->lpVtbl->Release(self->target.scatter);
+        self->target.scatter = NULL;
+    }
     if (self->target.data_spaces != NULL) {
         (void)self->target.data_spaces->lpVtbl->Release(self->target.data_spaces);
         self->target.data_spaces = NULL;

@@ -145,13 +145,31 @@ PyObject *session_start_server(PyObject *self, PyObject *options)
     if (text != NULL && session_enter(session, false)) {
         released = PyEval_SaveThread();
         if (!session->embedded) {
-            status = session->client->lpVtbl->StartServerWide(session->client, text);
+            status = dbgeng_start_server(session->client, text);
         }
         PyEval_RestoreThread(released);
         result = none_or_failure(session, "StartServerWide", status);
         session_leave(session);
     }
     PyMem_Free(text);
+    return result;
+}
+
+PyObject *session_end_servers(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status;
+
+    (void)unused;
+    if (session_enter(session, false)) {
+        released = PyEval_SaveThread();
+        status = dbgeng_end_servers(session->client);
+        PyEval_RestoreThread(released);
+        result = none_or_failure(session, "Execute", status);
+        session_leave(session);
+    }
     return result;
 }
 
@@ -175,6 +193,13 @@ PyObject *session_dispatch(PyObject *self, PyObject *milliseconds)
 }
 
 #else
+
+PyObject *session_end_servers(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_NONE;
+}
 
 PyObject *session_list_modules(PyObject *self, PyObject *unused)
 {

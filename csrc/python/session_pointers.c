@@ -3,15 +3,44 @@
 
 #include <stdlib.h>
 
+#include "../core/bulk.h"
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
 
+/* Which engine call moves the pointers? `via` is NULL where it was not given. False: an exception
+ * is set. */
+static bool wants_bulk(const session_object *session, PyObject *via, const char *direct,
+                       const char *bulk, bool automatic, uint64_t count, bool *wanted)
+{
+    bool good = true;
+
+    if (via != NULL && !PyUnicode_Check(via)) {
+        PyErr_Format(PyExc_TypeError, "via must be a str, got an object of %R",
+                     (PyObject *)Py_TYPE(via));
+        good = false;
+    } else if (via != NULL && PyUnicode_CompareWithASCIIString(via, direct) == 0) {
+        *wanted = false;
+    } else if (via != NULL && PyUnicode_CompareWithASCIIString(via, bulk) == 0) {
+        *wanted = true;
+    } else if (via == NULL ? automatic : PyUnicode_CompareWithASCIIString(via, "auto") == 0) {
+        *wanted = !session->embedded && count >= BULK_THRESHOLD_POINTERS;
+    } else if (via == NULL) {
+        *wanted = false;
+    } else {
+        PyErr_Format(PyExc_ValueError, "via must be '%s', '%s' or 'auto', got %R", direct, bulk,
+                     via);
+        good = false;
+    }
+    return good;
+}
+
 PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                  PyObject *names)
 {
-    enum { ADDRESS, POINTERS, TRUNCATE, PROGRESS, PARAMETERS };
-    static const char *const parameters[] = {"address", "pointers", "truncate", "progress", NULL};
+    enum { ADDRESS, POINTERS, VIA, TRUNCATE, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address",  "pointers", "via",
+                                             "truncate", "progress", NULL};
     static const call_signature write_signature = {"write_pointers", parameters, 2, 2};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
@@ -20,7 +49,7 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     uint64_t *converted = NULL;
     pointer_view view = {NULL, 8, 0};
     uint64_t address = 0;
-    bool truncate = false, entered = false;
+    bool truncate = false, bulk = false, entered = false;
     core_error error;
     long_work work;
 
@@ -35,23 +64,24 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
     }
-    if (PyObject_CheckBuffer(values[POINTERS])) {
-        if (PyObject_GetBuffer(values[POINTERS], &buffer, PyBUF_RECORDS_RO) < 0) {
-            pointer_input_no_buffer(values[POINTERS], "pointers");
-            goto done;
-        }
-        if (!pointer_input_of_buffer(values[POINTERS], &buffer, "pointers", &view)) {
-            goto done;
-        }
-    } else {
-        converted = pointer_input_of_iterable(session->state, values[POINTERS], "pointers", &view);
-        if (converted == NULL) {
-            goto done;
-        }
+    if (PyObject_CheckBuffer(values[POINTERS]) &&
+        PyObject_GetBuffer(values[POINTERS], &buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[POINTERS], "pointers");
+        goto done;
+    }
+    if (!pointer_input_take(session->state, values[POINTERS], &buffer, "pointers", &converted,
+                            &view) ||
+        !wants_bulk(session, values[VIA], "WritePointersVirtual", "WriteVirtual", false, view.count,
+                    &bulk)) {
+        goto done;
     }
     long_work_prepare(&work, session, progress, 8);
     long_work_begin(&work, session, view.count > UINT64_MAX / 8 ? UINT64_MAX : view.count * 8);
-    (void)core_write_pointers(&session->target, address, &view, truncate, &work.pace, &error);
+    if (bulk) {
+        (void)core_write_bulk(&session->target, address, &view, truncate, &work.pace, &error);
+    } else {
+        (void)core_write_pointers(&session->target, address, &view, truncate, &work.pace, &error);
+    }
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, true)) {
         result = PyLong_FromUnsignedLongLong(view.count);
@@ -67,8 +97,7 @@ done:
     return result;
 }
 
-/* A new array('Q') of `count` zeros. */
-static PyObject *array_of_zeros(const module_state *state, uint64_t count)
+PyObject *session_array_of_zeros(const module_state *state, uint64_t count)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(count);
     PyObject *array = number == NULL ? NULL : PyNumber_Multiply(state->zero_word, number);
@@ -99,8 +128,8 @@ static bool wanted_count(PyObject *given, PyObject *into, const pointer_view *vi
 PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                 PyObject *names)
 {
-    enum { ADDRESS, COUNT, INTO, PROGRESS, PARAMETERS };
-    static const char *const parameters[] = {"address", "count", "into", "progress", NULL};
+    enum { ADDRESS, COUNT, INTO, VIA, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "count", "into", "via", "progress", NULL};
     static const call_signature read_signature = {"read_pointers", parameters, 1, 2};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
@@ -108,7 +137,7 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
     Py_buffer buffer = {0};
     pointer_view view = {NULL, 8, 0};
     uint64_t address = 0, wanted = 0;
-    bool entered = false;
+    bool bulk = false, entered = false;
     core_error error;
     long_work work;
 
@@ -131,7 +160,7 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
         if (!wanted_count(values[COUNT], NULL, &view, &wanted)) {
             goto done;
         }
-        made = array_of_zeros(session->state, wanted);
+        made = session_array_of_zeros(session->state, wanted);
         if (made == NULL) {
             goto done;
         }
@@ -148,9 +177,17 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
         PyErr_SetString(PyExc_ValueError, "into must be contiguous and aligned to 8 bytes");
         goto done;
     }
+    if (!wants_bulk(session, values[VIA], "ReadPointersVirtual", "ReadVirtual", true, wanted,
+                    &bulk)) {
+        goto done;
+    }
     long_work_prepare(&work, session, progress, 8);
     long_work_begin(&work, session, wanted * 8);
-    (void)core_read_pointers(&session->target, address, wanted, buffer.buf, &work.pace, &error);
+    if (bulk) {
+        (void)core_read_bulk(&session->target, address, wanted, buffer.buf, &work.pace, &error);
+    } else {
+        (void)core_read_pointers(&session->target, address, wanted, buffer.buf, &work.pace, &error);
+    }
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, false)) {
         result = into == NULL ? made : PyLong_FromUnsignedLongLong(wanted);

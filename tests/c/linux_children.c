@@ -135,18 +135,17 @@ char state_of(pid_t process, pid_t thread)
 {
     char path[64];
     char text[512];
-    size_t length;
+    size_t length = 0;
     const char *name_end;
     FILE *file;
 
     snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)process,
              (int)(thread == 0 ? process : thread));
     file = fopen(path, "re");
-    if (file == NULL) {
-        return 0;
+    if (file != NULL) {
+        length = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
     }
-    length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
     text[length] = '\0';
     name_end = strrchr(text, ')');
     return name_end == NULL || strlen(name_end) < 3 ? 0 : name_end[2];

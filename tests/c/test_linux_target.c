@@ -1,12 +1,10 @@
-/* Tests of a live Linux process as a target: its memory, and the openings that are refused. */
+/* Tests of a live Linux process as a target: its memory, running and stopped. */
 #define _GNU_SOURCE 1
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../csrc/core/atomics.h"
 #include "check.h"
 #include "linux_children.h"
 
@@ -187,8 +184,7 @@ static void test_memory(bool suspend)
     CHECK(child_hear(&one));
     held = attach_to(one.id, suspend, true, LIMIT, &error);
     if (!CHECK(held != NULL)) {
-        child_stop(&one);
-        return;
+        goto done;
     }
     CHECK_EQUAL(held->pointer_size, sizeof(void *));
     CHECK_EQUAL(held->process_id, one.id);
@@ -217,6 +213,7 @@ static void test_memory(bool suspend)
         CHECK_EQUAL(moved, 0);
         held->operations->destroy(held);
     }
+done:
     child_stop(&one);
 }
 
@@ -296,67 +293,6 @@ static void test_sandboxed(bool calls)
     }
     CHECK_EQUAL(waitpid(inner, &status, 0), inner);
     CHECK_EQUAL(status, 0);
-}
-
-/* ---- openings ----------------------------------------------------------------------------------
- */
-
-static void check_no_opening(pid_t id, linux_open_failure failure, int64_t detail)
-{
-    linux_open_error error;
-
-    CHECK(attach_to(id, true, true, LIMIT, &error) == NULL);
-    CHECK_EQUAL(error.failure, failure);
-    CHECK_EQUAL(error.detail, detail);
-    CHECK(attach_to(id, false, true, LIMIT, &error) == NULL);
-    CHECK_EQUAL(error.failure, failure);
-}
-
-static void end_at_once(child *self, void *context)
-{
-    (void)self;
-    (void)context;
-}
-
-static void *idle(void *context)
-{
-    atomic_i32_store(context, (int32_t)syscall(SYS_gettid));
-    for (;;) {
-        pause();
-    }
-    return NULL;
-}
-
-static void two_threads(child *self, void *context)
-{
-    start_thread(idle, context);
-    while (atomic_i32_load(context) == 0) {
-        sched_yield();
-    }
-    child_serve(self);
-}
-
-static void test_refusals(void)
-{
-    atomic_i32 *thread = shared_room(sizeof *thread);
-    child dead = child_start(end_at_once, NULL);
-    child two = child_start(two_threads, thread);
-    int reaped = dead.id;
-
-    check_no_opening(getpid(), LINUX_OPEN_OWN_PROCESS, 0);
-    check_no_opening(0, LINUX_OPEN_NO_PROCESS, 0);
-    check_no_opening(-1, LINUX_OPEN_NO_PROCESS, 0);
-    check_no_opening(INT32_MAX, LINUX_OPEN_NO_PROCESS, 0);
-    await_state(dead.id, 'Z');
-    check_no_opening(dead.id, LINUX_OPEN_ZOMBIE, 0);
-    child_stop(&dead);
-    check_no_opening(reaped, LINUX_OPEN_NO_PROCESS, 0);
-    if (access("/proc/2/stat", F_OK) == 0 && readlink("/proc/2/exe", (char[8]){0}, 8) < 0) {
-        check_no_opening(2, LINUX_OPEN_KERNEL_THREAD, 0);
-    }
-    CHECK(child_hear(&two));
-    check_no_opening(atomic_i32_load(thread), LINUX_OPEN_NOT_A_PROCESS, two.id);
-    child_stop(&two);
 }
 
 /* An ELF32 program of 16 bytes of code: `mov eax, 29 (pause); int 0x80; jmp back`, and a word of
@@ -471,6 +407,5 @@ int main(void)
     test_exec_while_running();
     test_sandboxed(true);
     test_sandboxed(false);
-    test_refusals();
     return check_report();
 }

@@ -12,6 +12,8 @@ Call = Callable[[Session], object]
 SESSION_CALLS: dict[str, Call] = {
     "write_pointers": lambda s: s.write_pointers(0x10000, [1, 2, 3]),
     "read_pointers": lambda s: s.read_pointers(0x10000, 3),
+    "write_scattered": lambda s: s.write_scattered([0x10000, 0x10040], [1, 2]),
+    "read_scattered": lambda s: s.read_scattered([0x10000, 0x10040]),
     "write": lambda s: s.write(0x10000, b"12345678"),
     "read": lambda s: s.read(0x10000, 8),
     "query": lambda s: s.query(0x10000),

@@ -15,7 +15,7 @@ from typing import Final
 import pydbgwrite
 from pydbgwrite import Session, testing
 from support.child import PAGE, RW_PAGES, pattern
-from support.processes import Child32, Child64
+from support.processes import Child32, Child64, LiveChild
 
 READ_FAULT: Final = 0x8007001E
 INVALID_ADDRESS: Final = 0x800701E7
@@ -96,9 +96,9 @@ def _simulated(pointer_size: int) -> Iterator[EngineCase]:
 
 
 @contextmanager
-def _live(start: type[Child64] | type[Child32], suspend: bool) -> Iterator[EngineCase]:
+def _live(start: Callable[[], LiveChild], suspend: bool) -> Iterator[EngineCase]:
     with ExitStack() as stack:
-        child: Child64 | Child32 = stack.enter_context(start())
+        child = stack.enter_context(start())
         session = stack.enter_context(pydbgwrite.attach(child.pid, suspend=suspend))
 
         def peek(address: int, size: int) -> bytes:

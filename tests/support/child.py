@@ -1,6 +1,7 @@
 """A live target: maps areas of several protections, says where they are, and reports their bytes.
 
-Run as a program, with the number of writable pages as its argument. It prints one line of JSON with the addresses, then answers commands, a line each:
+Run as a program, with the number of writable pages as its argument. It prints one line of JSON with
+the addresses, then answers commands, a line each:
 
     read ADDRESS SIZE     prints that memory in hex
     exit                  ends (so does the end of the input)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHILD = Path(__file__).with_name("child.py")
 
 
-class _Child:
+class LiveChild:
     """A process with pipes, ended at the latest with its `with` block; areas: where what lies."""
 
     pointer_size = 0
@@ -77,7 +77,7 @@ class _Child:
                     pipe.close()
 
 
-class Child64(_Child):
+class Child64(LiveChild):
     """tests/support/child.py, run by this Python."""
 
     pointer_size = 8
@@ -92,7 +92,7 @@ class Child64(_Child):
         return bytes.fromhex(self._hear_line().decode())
 
 
-class Child32(_Child):
+class Child32(LiveChild):
     """The program of elf32.py."""
 
     pointer_size = 4

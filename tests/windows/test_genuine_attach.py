@@ -9,6 +9,7 @@ import sys
 import threading
 from array import array
 from pathlib import Path
+from typing import Any
 
 import genuine
 import pytest
@@ -30,7 +31,7 @@ def wait_for_process(handle: int) -> None:
 @pytest.mark.parametrize(
     "how", [{}, {"suspend": False}, {"invasive": True}], ids=["suspended", "running", "invasive"]
 )
-def test_attach_writes_and_lets_go(how: dict[str, bool]) -> None:
+def test_attach_writes_and_lets_go(how: dict[str, Any]) -> None:
     with target() as child:
         with pydbgwrite.attach(child.pid, **how) as session:
             assert (session.pid, session.target, session.pointer_size) == (child.pid, "process", 8)
@@ -49,7 +50,7 @@ def test_the_engine_says_what_it_is() -> None:
     with target() as child, pydbgwrite.attach(child.pid) as session:
         engine = session.engine
     assert engine.name == "dbgeng"
-    assert engine.file.lower() == os.path.join(engine.folder, "dbgeng.dll").lower()
+    assert engine.file.lower() == f"{engine.folder}\\dbgeng.dll".lower()
     assert engine.version.split(".")[0] in ("6", "10")
     assert engine.version in str(engine) and engine.file in str(engine)
 
@@ -103,7 +104,8 @@ def test_arguments_that_mean_nothing() -> None:
         pydbgwrite.attach(4, pointer_size=5)
     for name in ("stdin", "stdout", "stderr"):
         with pytest.raises(ValueError, match=name):
-            pydbgwrite.launch([sys.executable], **{name: sys.stderr})
+            given: dict[str, Any] = {name: sys.stderr}
+            pydbgwrite.launch([sys.executable], **given)
 
 
 def test_a_session_that_is_read_only() -> None:
@@ -136,7 +138,10 @@ def test_modules() -> None:
 
 def test_launch_stops_before_the_program_runs(tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
-    code = "import os, sys; print(os.getcwd(), os.environ.get('MARK'), sys.argv[2], file=open(sys.argv[1], 'w'))"
+    code = (
+        "import os, sys; out = open(sys.argv[1], 'w'); "
+        "print(os.getcwd(), os.environ.get('MARK'), sys.argv[2], file=out)"
+    )
     session = pydbgwrite.launch(
         [sys.executable, "-c", code, str(out), 'two words, a "quote" and a \\'],
         cwd=str(tmp_path),
@@ -289,7 +294,7 @@ raise RuntimeError("of the script's own")
             assert child.runs()
 
     @pytest.mark.parametrize("how", [{}, {"suspend": False}, {"invasive": True}])
-    def test_detach_from_a_target_that_is_gone(self, how: dict[str, bool]) -> None:
+    def test_detach_from_a_target_that_is_gone(self, how: dict[str, Any]) -> None:
         with target() as child:
             session = pydbgwrite.attach(child.pid, **how)
             child.process.kill()

@@ -15,6 +15,7 @@ IDebugClient5 *embedded_engine_create(target *memory)
         self->client.lpVtbl = &embedded_client_vtbl;
         self->control.lpVtbl = &embedded_control_vtbl;
         self->data_spaces.lpVtbl = &embedded_data_spaces_vtbl;
+        self->scatter.lpVtbl = &embedded_scatter_vtbl;
         self->memory = memory;
         self->effective_pointer_size = memory->pointer_size;
         atomic_i32_store(&self->references, 1);
@@ -39,6 +40,11 @@ embedded_engine *embedded_engine_of_data_spaces(IDebugDataSpaces4 *data_spaces)
                                        offsetof(embedded_engine, data_spaces));
 }
 
+embedded_engine *embedded_engine_of_scatter(IPointerScatter *scatter)
+{
+    return (embedded_engine *)(void *)((char *)scatter - offsetof(embedded_engine, scatter));
+}
+
 /* COM's rules of identity: IUnknown is the same pointer whichever interface is asked. */
 HRESULT embedded_engine_query(embedded_engine *self, const GUID *interface_id, void **result)
 {
@@ -57,6 +63,8 @@ HRESULT embedded_engine_query(embedded_engine *self, const GUID *interface_id, v
                    iid_equal(interface_id, &iid_debug_data_spaces3) ||
                    iid_equal(interface_id, &iid_debug_data_spaces4)) {
             found = &self->data_spaces;
+        } else if (iid_equal(interface_id, &iid_pointer_scatter)) {
+            found = &self->scatter;
         } else {
             status = E_NOINTERFACE;
         }

@@ -1,8 +1,8 @@
-/* The embedded engine: one COM object with a client, a control and a data-spaces interface.
+/* The embedded engine: one COM object with a client, a control and data-spaces interfaces.
  *
  * It answers as Microsoft's engine does (docs/engine.md says what was observed there), over one
- * target that it owns. engine.c keeps identity and references; client.c, control.c and
- * data_spaces.c hold an interface each.
+ * target that it owns. engine.c keeps identity and references; client.c, control.c,
+ * data_spaces.c and scatter.c hold an interface each.
  */
 #ifndef PYDBGWRITE_EMBEDDED_ENGINE_H
 #define PYDBGWRITE_EMBEDDED_ENGINE_H
@@ -10,6 +10,7 @@
 #include "../../com/client.h"
 #include "../../com/control.h"
 #include "../../com/data_spaces.h"
+#include "../../com/pointer_scatter.h"
 #include "../../core/atomics.h"
 #include "target.h"
 
@@ -17,6 +18,7 @@ typedef struct embedded_engine {
     IDebugClient5 client;
     IDebugControl control;
     IDebugDataSpaces4 data_spaces;
+    IPointerScatter scatter;
     atomic_i32 references;
     target *memory;
     uint32_t effective_pointer_size; /* of the effective processor: 4 or 8 */
@@ -32,6 +34,7 @@ embedded_engine *embedded_engine_of_client(IDebugClient5 *client);
 /* For the interface files: which object an interface pointer belongs to, and IUnknown for it. */
 embedded_engine *embedded_engine_of_control(IDebugControl *control);
 embedded_engine *embedded_engine_of_data_spaces(IDebugDataSpaces4 *data_spaces);
+embedded_engine *embedded_engine_of_scatter(IPointerScatter *scatter);
 HRESULT embedded_engine_query(embedded_engine *self, const GUID *interface_id, void **result);
 ULONG embedded_engine_add_reference(embedded_engine *self);
 ULONG embedded_engine_release(embedded_engine *self);
@@ -39,5 +42,6 @@ ULONG embedded_engine_release(embedded_engine *self);
 extern const IDebugClient5Vtbl embedded_client_vtbl;
 extern const IDebugControlVtbl embedded_control_vtbl;
 extern const IDebugDataSpaces4Vtbl embedded_data_spaces_vtbl;
+extern const IPointerScatterVtbl embedded_scatter_vtbl;
 
 #endif

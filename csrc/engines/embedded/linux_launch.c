@@ -46,15 +46,12 @@ typedef struct pipes {
 /* ---- in the child: async-signal-safe calls only (signal-safety(7)) ----------------------------
  */
 
-/* No descriptor but 0, 1 and 2 survives the exec; the report's must live until then. */
-static void close_at_exec(void)
+/* For kernels without close_range(2). */
+static void close_each_at_exec(void)
 {
     struct rlimit limit;
     rlim_t file;
 
-    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0) { /* Linux 5.11 */
-        return;
-    }
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1048576) {
         limit.rlim_cur = 1048576;
     }
@@ -63,26 +60,33 @@ static void close_at_exec(void)
     }
 }
 
+/* No descriptor but 0, 1 and 2 survives the exec; the report's must live until then. */
+static void close_at_exec(void)
+{
+    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) { /* Linux 5.11 */
+        close_each_at_exec();
+    }
+}
+
 /* Copies first, all above 2, so that one may be given as another's source. */
 static bool place_standard(const int standard[3])
 {
     int copies[3] = {-1, -1, -1};
+    bool placed = true;
     int number;
 
-    for (number = 0; number < 3; number++) {
+    for (number = 0; placed && number < 3; number++) {
         if (standard[number] >= 0) {
             copies[number] = fcntl(standard[number], F_DUPFD_CLOEXEC, 3);
-            if (copies[number] < 0) {
-                return false;
-            }
+            placed = copies[number] >= 0;
         }
     }
-    for (number = 0; number < 3; number++) {
-        if (copies[number] >= 0 && dup2(copies[number], number) < 0) {
-            return false;
+    for (number = 0; placed && number < 3; number++) {
+        if (copies[number] >= 0) {
+            placed = dup2(copies[number], number) >= 0;
         }
     }
-    return true;
+    return placed;
 }
 
 /* Handlers of this program must not run in the child once its mask is lifted. Ignored signals stay
@@ -153,49 +157,58 @@ failed:
 static bool reported(linux_tracer *self, int bad)
 {
     report failed;
+    bool read_whole = read(bad, &failed, sizeof failed) == (ssize_t)sizeof failed;
+    bool good = read_whole && failed.step >= 0 && failed.step <= STEP_EXEC;
 
-    if (read(bad, &failed, sizeof failed) != (ssize_t)sizeof failed || failed.step < 0 ||
-        failed.step > STEP_EXEC) {
-        return false;
+    if (good) {
+        linux_tracer_fail(self, LINUX_OPEN_EXEC, step_names[failed.step], failed.os_error, 0);
     }
-    linux_tracer_fail(self, LINUX_OPEN_EXEC, step_names[failed.step], failed.os_error, 0);
-    return true;
+    return good;
+}
+
+/* True when this stop is that of the exec; from any other the child is sent on. */
+static bool at_exec(const linux_tracer *self, int status)
+{
+    bool reached = status >> 8 == PTRACE_EVENT_EXEC;
+
+    if (reached) {
+        ptrace(PTRACE_SETOPTIONS, (pid_t)self->child, (void *)0, (void *)0);
+    } else if (status >> 8 == PTRACE_EVENT_STOP) {
+        /* Somebody stopped it: it stays so until somebody continues it (ptrace(2)). */
+        ptrace(PTRACE_LISTEN, (pid_t)self->child, (void *)0, (void *)0);
+    } else {
+        ptrace(PTRACE_CONT, (pid_t)self->child, (void *)0, (void *)(intptr_t)(status & 0xff));
+    }
+    return reached;
 }
 
 static bool await_exec(linux_tracer *self, int bad)
 {
     unsigned turn = 0;
     int status = 0;
+    bool held = false;
+    bool go_on = true;
     bool dead;
     linux_stat stat;
 
-    for (;;) {
-        if (linux_stop_wait(self, self->child, &status) == LINUX_WAIT_STOPPED) {
-            if (status >> 8 == PTRACE_EVENT_EXEC) {
-                ptrace(PTRACE_SETOPTIONS, (pid_t)self->child, (void *)0, (void *)0);
-                return linux_stop_add(self, self->child, true);
-            }
-            if (status >> 8 == PTRACE_EVENT_STOP) {
-                /* Somebody stopped it: it stays so until somebody continues it (ptrace(2)). */
-                ptrace(PTRACE_LISTEN, (pid_t)self->child, (void *)0, (void *)0);
-            } else {
-                ptrace(PTRACE_CONT, (pid_t)self->child, (void *)0,
-                       (void *)(intptr_t)(status & 0xff));
-            }
+    while (go_on) {
+        if (linux_stop_wait(self, self->child, &status) == LINUX_WAIT_STOPPED &&
+            at_exec(self, status)) {
+            held = linux_stop_add(self, self->child, true);
+            break;
         }
         /* In this order: a child reports before it dies. */
         dead = linux_process_stat(self->child, 0, &stat) != 0 || stat.state == 'Z' ||
                stat.state == 'X';
         if (reported(self, bad)) {
-            return false;
-        }
-        if (dead) {
-            return linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "execve", ESRCH, 0);
-        }
-        if (!linux_stop_pause(self, &turn, self->child, -1)) {
-            return false;
+            go_on = false;
+        } else if (dead) {
+            go_on = linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "execve", ESRCH, 0);
+        } else {
+            go_on = linux_stop_pause(self, &turn, self->child, -1);
         }
     }
+    return held;
 }
 
 static void shut(int *file)

@@ -38,44 +38,54 @@ struct procmap_query {
 #define QUERY_SHARED         0x08u
 #define QUERY_COVERS_OR_NEXT 0x10u
 
+/* Of find_by_text(): the mappings so far have not settled the search. */
+#define UNSETTLED (-1)
+
 /* Nothing of a program lies in the upper half; the map's text lists [vsyscall] there. */
 #define UPPER_HALF (UINT64_C(1) << 63)
 
-/* ENOTTY: the kernel has no such query. */
 static int find_by_query(int maps, uint64_t address, linux_region *region)
 {
     struct procmap_query query = {
         .size = sizeof query, .query_flags = QUERY_COVERS_OR_NEXT, .query_addr = address};
+    int failure = ioctl(maps, QUERY_MAP, &query) == 0 ? 0 : errno;
 
-    if (ioctl(maps, QUERY_MAP, &query) != 0) {
-        return errno;
+    if (failure == 0 && query.vma_start >= UPPER_HALF) {
+        failure = ENOENT;
     }
-    if (query.vma_start >= UPPER_HALF) {
-        return ENOENT;
+    if (failure == 0) {
+        region->start = query.vma_start;
+        region->end = query.vma_end;
+        region->readable = (query.vma_flags & QUERY_READABLE) != 0;
+        region->writable = (query.vma_flags & QUERY_WRITABLE) != 0;
+        region->executable = (query.vma_flags & QUERY_EXECUTABLE) != 0;
+        region->shared = (query.vma_flags & QUERY_SHARED) != 0;
+        region->file_backed = query.inode != 0;
+        region->page_size = query.vma_page_size;
     }
-    region->start = query.vma_start;
-    region->end = query.vma_end;
-    region->readable = (query.vma_flags & QUERY_READABLE) != 0;
-    region->writable = (query.vma_flags & QUERY_WRITABLE) != 0;
-    region->executable = (query.vma_flags & QUERY_EXECUTABLE) != 0;
-    region->shared = (query.vma_flags & QUERY_SHARED) != 0;
-    region->file_backed = query.inode != 0;
-    return 0;
+    return failure;
+}
+
+/* ENOTTY: the kernel has no such query. The others: it, or a sandbox, refuses it. */
+static bool without_query(int failure)
+{
+    return failure == ENOTTY || failure == EINVAL || failure == ENOSYS || failure == EPERM;
 }
 
 /* One line: "start-end rwxp offset major:minor inode path" (proc_pid_maps(5)). */
 static bool parse_line(const char *line, linux_region *region)
 {
+    bool good = false;
     char *at;
     int blank;
 
     region->start = strtoull(line, &at, 16);
     if (*at != '-') {
-        return false;
+        goto done;
     }
     region->end = strtoull(at + 1, &at, 16);
     if (at[0] != ' ' || strnlen(at, 6) < 6) {
-        return false;
+        goto done;
     }
     region->readable = at[1] == 'r';
     region->writable = at[2] == 'w';
@@ -87,72 +97,85 @@ static bool parse_line(const char *line, linux_region *region)
         at = at == NULL ? NULL : at + 1;
     }
     region->file_backed = at != NULL && strtoull(at, NULL, 10) != 0;
-    return true;
+    region->page_size = 0;
+    good = true;
+done:
+    return good;
 }
 
-/* Give each mapping to the search, in ascending order, until it has what it wants. */
 typedef struct text_search {
     uint64_t address;
     uint64_t below; /* the end of the last mapping below address */
     linux_region *region;
 } text_search;
 
+/* Gives each mapping of the whole lines in text to the search, in ascending order, until it has
+ * what it wants. `used`: the characters looked at. */
+static int search_lines(char *text, text_search *search, size_t *used)
+{
+    int outcome = UNSETTLED;
+    char *end;
+
+    *used = 0;
+    while (outcome == UNSETTLED && (end = strchr(text + *used, '\n')) != NULL) {
+        *end = '\0';
+        if (!parse_line(text + *used, search->region)) {
+            outcome = EPROTO;
+        } else if (search->region->start >= UPPER_HALF) {
+            outcome = ENOENT;
+        } else if (search->region->end > search->address) {
+            outcome = 0;
+        } else {
+            search->below = search->region->end;
+        }
+        *used = (size_t)(end - text) + 1;
+    }
+    return outcome;
+}
+
 static int find_by_text(int maps, text_search *search)
 {
     char text[16384];
+    int outcome = UNSETTLED;
     size_t kept = 0;
-    size_t line;
+    size_t used;
     off_t offset = 0;
     ssize_t got;
-    char *end;
 
     search->below = 0;
-    for (;;) {
-        got = pread(maps, text + kept, sizeof text - 1 - kept, offset);
+    while (outcome == UNSETTLED) {
+        do {
+            got = pread(maps, text + kept, sizeof text - 1 - kept, offset);
+        } while (got < 0 && errno == EINTR);
         if (got < 0) {
-            if (errno == EINTR) {
-                continue;
+            outcome = errno;
+        } else if (got == 0) {
+            outcome = offset == 0 ? ESRCH : ENOENT;
+        } else {
+            offset += got;
+            kept += (size_t)got;
+            text[kept] = '\0';
+            outcome = search_lines(text, search, &used);
+            if (used == 0 && kept == sizeof text - 1) {
+                outcome = EPROTO; /* a line has at most a path, PATH_MAX bytes, escaped fourfold */
             }
-            return errno;
+            kept -= used;
+            memmove(text, text + used, kept);
         }
-        if (got == 0) {
-            return offset == 0 ? ESRCH : ENOENT;
-        }
-        offset += got;
-        kept += (size_t)got;
-        text[kept] = '\0';
-        for (line = 0; (end = strchr(text + line, '\n')) != NULL; line = (size_t)(end - text) + 1) {
-            *end = '\0';
-            if (!parse_line(text + line, search->region)) {
-                return EPROTO;
-            }
-            if (search->region->start >= UPPER_HALF) {
-                return ENOENT;
-            }
-            if (search->region->end > search->address) {
-                return 0;
-            }
-            search->below = search->region->end;
-        }
-        if (line == 0 && kept == sizeof text - 1) {
-            return EPROTO; /* a line has at most a path, PATH_MAX bytes, escaped fourfold */
-        }
-        kept -= line;
-        memmove(text, text + line, kept);
     }
+    return outcome;
 }
 
 int linux_maps_find(int maps, uint64_t address, linux_region *region)
 {
     text_search search = {.address = address, .region = region};
-    int failure;
+    int failure = ENOENT;
 
-    if (address >= UPPER_HALF) {
-        return ENOENT;
-    }
-    failure = find_by_query(maps, address, region);
-    if (failure == ENOTTY || failure == EINVAL || failure == ENOSYS || failure == EPERM) {
-        failure = find_by_text(maps, &search);
+    if (address < UPPER_HALF) {
+        failure = find_by_query(maps, address, region);
+        if (without_query(failure)) {
+            failure = find_by_text(maps, &search);
+        }
     }
     return failure;
 }
@@ -169,10 +192,10 @@ int linux_maps_gap_start(int maps, uint64_t address, uint64_t *start)
     uint64_t middle;
     int failure = find_by_query(maps, address, &next);
 
-    if (failure == ENOTTY || failure == EINVAL || failure == ENOSYS || failure == EPERM) {
+    if (without_query(failure)) {
         failure = find_by_text(maps, &search);
-        *start = search.below;
-        return failure;
+        low = search.below;
+        high = low; /* there is nothing to halve: the text, read from the start, has shown it */
     }
     while (failure == 0 && low < high) {
         middle = low + (high - low) / 2;

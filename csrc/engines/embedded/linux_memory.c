@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "linux_process.h"
+#include "linux_ranges.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
@@ -197,14 +198,16 @@ static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *
                          : move_by_call(move, address, data, size, moved);
 }
 
-/* The common case, one call that moves everything, is the caller's; this finishes what is left. */
 static HRESULT move_all(const transfer *move, uint64_t address, size_t size, size_t *moved)
 {
     HRESULT result = S_OK;
-    size_t done = *moved;
+    size_t done = 0;
     size_t part;
     size_t step;
 
+    if (size >= LINUX_PARALLEL_LEAST) {
+        done = linux_parallel_move(move->process, move->writing, address, move->data, size);
+    }
     while (done < size && result == S_OK) {
         part = size - done < LARGEST_MOVE ? size - done : LARGEST_MOVE;
         step = 0;
@@ -226,7 +229,6 @@ HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t siz
 {
     transfer move = {.process = (linux_target *)self, .data = data};
 
-    *moved = 0;
     return move_all(&move, address, size, moved);
 }
 
@@ -236,7 +238,6 @@ HRESULT linux_memory_write(target *self, uint64_t address, const void *data, siz
     /* The cast drops const for struct iovec, which serves both directions; nothing is changed. */
     transfer move = {
         .process = (linux_target *)self, .writing = true, .data = (unsigned char *)(uintptr_t)data};
-
     HRESULT result;
 
     *moved = 0;

@@ -8,6 +8,12 @@
 #include "linux_tracer.h"
 #include "target_linux.h"
 
+typedef enum linux_sharing {
+    LINUX_SHARING_UNKNOWN,
+    LINUX_SHARING_NONE,
+    LINUX_SHARING_FOUND /* another process uses the same memory, or may do so */
+} linux_sharing;
+
 typedef struct linux_target {
     target base;
     linux_tracer *tracer; /* NULL: the process runs */
@@ -20,6 +26,7 @@ typedef struct linux_target {
     atomic_i32 let_go;
     atomic_i32 calls_refused;     /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
     atomic_i32 forcing_forbidden; /* see linux_forcing_forbidden() */
+    atomic_i32 sharing;           /* linux_sharing: found out when it is needed first */
     pthread_mutex_t lock;         /* of detach, terminate and forced writes by the tracer */
 } linux_target;
 

@@ -31,7 +31,8 @@ static int read_small_file(const char *path, char *text, size_t capacity)
     int file = open(path, O_RDONLY | O_CLOEXEC);
 
     if (file < 0) {
-        return errno;
+        failure = errno;
+        goto done;
     }
     do {
         length = read(file, text, capacity - 1);
@@ -42,37 +43,28 @@ static int read_small_file(const char *path, char *text, size_t capacity)
         text[length] = '\0';
     }
     close(file);
+done:
     return failure;
 }
 
-int linux_process_stat(int32_t process, int32_t thread, linux_stat *stat)
+/* The text of proc_pid_stat(5), or EPROTO. */
+static int parse_stat(const char *text, linux_stat *stat)
 {
-    char path[64];
-    char text[1024];
+    int failure = EPROTO;
     const char *field;
     char *end;
-    int failure;
     int number;
 
-    if (thread == 0) {
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    } else {
-        snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)process, (int)thread);
-    }
-    failure = read_small_file(path, text, sizeof text);
-    if (failure != 0) {
-        return failure;
-    }
     /* Field 2, the name, may hold blanks and parentheses: it ends at the last one. */
     field = strrchr(text, ')');
     if (field == NULL || field[1] != ' ') {
-        return EPROTO;
+        goto done;
     }
     field += 2;
     stat->state = *field;
     for (number = 3; number <= 22; number++) {
         if (*field == '\0') {
-            return EPROTO;
+            goto done;
         }
         if (number == 9) {
             stat->kernel_thread = (strtoul(field, NULL, 10) & PF_KTHREAD) != 0;
@@ -82,27 +74,43 @@ int linux_process_stat(int32_t process, int32_t thread, linux_stat *stat)
             errno = 0;
             stat->start_time = strtoull(field, &end, 10);
             if (end == field || errno != 0) {
-                return EPROTO;
+                goto done;
             }
         }
         field += strcspn(field, " ");
         field += strspn(field, " ");
     }
-    return 0;
+    failure = 0;
+done:
+    return failure;
+}
+
+int linux_process_stat(int32_t process, int32_t thread, linux_stat *stat)
+{
+    char path[64];
+    char text[1024];
+    int failure;
+
+    if (thread == 0) {
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
+    } else {
+        snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)process, (int)thread);
+    }
+    failure = read_small_file(path, text, sizeof text);
+    return failure == 0 ? parse_stat(text, stat) : failure;
 }
 
 int32_t linux_process_of_thread(int32_t thread)
 {
     char path[64];
     char text[1024];
-    const char *line;
+    const char *line = NULL;
 
     snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-    if (read_small_file(path, text, sizeof text) != 0) {
-        return 0;
+    if (read_small_file(path, text, sizeof text) == 0) {
+        /* The name, on the first line, has its newlines escaped: no other line can be faked. */
+        line = strstr(text, "\nTgid:");
     }
-    /* The name, on the first line, has its newlines escaped: no other line can be faked. */
-    line = strstr(text, "\nTgid:");
     return line == NULL ? 0 : (int32_t)strtol(line + strlen("\nTgid:"), NULL, 10);
 }
 
@@ -122,7 +130,8 @@ int linux_process_pointer_size(int32_t process, uint32_t *size)
     int file = linux_process_open(process, "exe", O_RDONLY);
 
     if (file < 0) {
-        return errno;
+        failure = errno;
+        goto done;
     }
     length = pread(file, identity, sizeof identity, 0);
     if (length < 0) {
@@ -137,6 +146,7 @@ int linux_process_pointer_size(int32_t process, uint32_t *size)
         failure = ENOEXEC;
     }
     close(file);
+done:
     return failure;
 }
 
@@ -165,37 +175,47 @@ uint64_t linux_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Each record: inode (8 bytes), offset (8), length (2), type (1), name. `more` tells whether the
+ * visitor wants to see the next one. */
+static int visit_records(const char *records, long filled,
+                         bool (*visit)(void *context, int32_t thread), void *context, bool *more)
+{
+    int failure = 0;
+    uint16_t length;
+    long at;
+    long thread;
+
+    for (at = 0; failure == 0 && *more && at < filled; at += length) {
+        memcpy(&length, records + at + 16, sizeof length);
+        if (length == 0) {
+            failure = EPROTO;
+        } else {
+            thread = strtol(records + at + 19, NULL, 10); /* "." and "..": 0 */
+            *more = thread <= 0 || visit(context, (int32_t)thread);
+        }
+    }
+    return failure;
+}
+
 /* getdents64(2) itself: opendir() would allocate, and a lock of the allocator could stay held if
- * the tracer were killed. Each record: inode (8 bytes), offset (8), length (2), type (1), name. */
+ * the tracer were killed. */
 int linux_process_threads(int directory, bool (*visit)(void *context, int32_t thread),
                           void *context)
 {
     _Alignas(8) char records[8192];
-    uint16_t length;
+    int failure = lseek(directory, 0, SEEK_SET) < 0 ? errno : 0;
+    bool more = true;
     long filled;
-    long at;
-    long thread;
 
-    if (lseek(directory, 0, SEEK_SET) < 0) {
-        return errno;
-    }
-    for (;;) {
+    while (failure == 0 && more) {
         filled = syscall(SYS_getdents64, directory, records, sizeof records);
         if (filled < 0) {
-            return errno == ENOENT ? ESRCH : errno;
-        }
-        if (filled == 0) {
-            return 0;
-        }
-        for (at = 0; at < filled; at += length) {
-            memcpy(&length, records + at + 16, sizeof length);
-            if (length == 0) {
-                return EPROTO;
-            }
-            thread = strtol(records + at + 19, NULL, 10); /* "." and "..": 0 */
-            if (thread > 0 && !visit(context, (int32_t)thread)) {
-                return 0;
-            }
+            failure = errno == ENOENT ? ESRCH : errno;
+        } else if (filled == 0) {
+            more = false;
+        } else {
+            failure = visit_records(records, filled, visit, context, &more);
         }
     }
+    return failure;
 }

@@ -55,6 +55,7 @@ typedef struct linux_region {
     bool readable, writable, executable;
     bool shared;
     bool file_backed;
+    uint64_t page_size; /* above the usual one for huge pages; 0: the kernel does not tell */
 } linux_region;
 
 /* The mapping that holds address, or else the next one above it. `maps` is a descriptor of

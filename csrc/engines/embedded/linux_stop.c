@@ -55,9 +55,11 @@ static bool grow(linux_tracer *self)
     size_t capacity = self->capacity == 0 ? 512 : self->capacity * 2; /* threads are < 2^22 */
     void *room = mmap(NULL, capacity * sizeof *self->threads, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool grown = false;
 
     if (room == MAP_FAILED) {
-        return linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "mmap", errno, 0);
+        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "mmap", errno, 0);
+        goto done;
     }
     if (self->threads != NULL) {
         memcpy(room, self->threads, self->count * sizeof *self->threads);
@@ -65,23 +67,25 @@ static bool grow(linux_tracer *self)
     }
     self->threads = room;
     self->capacity = capacity;
-    return true;
+    grown = true;
+done:
+    return grown;
 }
 
 bool linux_stop_add(linux_tracer *self, int32_t thread, bool stopped)
 {
+    bool room = self->count != self->capacity || grow(self);
     size_t place;
 
-    if (self->count == self->capacity && !grow(self)) {
-        return false;
+    if (room) {
+        place = place_of(self, thread);
+        memmove(self->threads + place + 1, self->threads + place,
+                (self->count - place) * sizeof *self->threads);
+        self->threads[place].id = thread;
+        self->threads[place].stopped = stopped;
+        self->count++;
     }
-    place = place_of(self, thread);
-    memmove(self->threads + place + 1, self->threads + place,
-            (self->count - place) * sizeof *self->threads);
-    self->threads[place].id = thread;
-    self->threads[place].stopped = stopped;
-    self->count++;
-    return true;
+    return room;
 }
 
 static void drop(linux_tracer *self, size_t place)
@@ -97,13 +101,29 @@ static void drop(linux_tracer *self, size_t place)
 static bool stolen_stop(int32_t thread, int *status)
 {
     siginfo_t info;
+    bool stopped;
 
     memset(&info, 0, sizeof info);
-    if (ptrace(PTRACE_GETSIGINFO, (pid_t)thread, (void *)0, &info) != 0) {
-        return false;
+    stopped = ptrace(PTRACE_GETSIGINFO, (pid_t)thread, (void *)0, &info) == 0;
+    if (stopped) {
+        *status = info.si_code > 0xff ? info.si_code & 0xffff : info.si_signo;
     }
-    *status = info.si_code > 0xff ? info.si_code & 0xffff : info.si_signo;
-    return true;
+    return stopped;
+}
+
+/* What a status says. That of a death is taken now if it has only been looked at. */
+static linux_wait read_status(const linux_tracer *self, int32_t thread, siginfo_t *info,
+                              int *status)
+{
+    linux_wait answer = LINUX_WAIT_ENDED;
+
+    if (info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED) {
+        *status = info->si_status;
+        answer = LINUX_WAIT_STOPPED;
+    } else if (self->apart) {
+        waitid(P_PID, (id_t)thread, info, WEXITED | WNOHANG | __WALL);
+    }
+    return answer;
 }
 
 /* A leader's end is never taken, only looked at elsewhere (linux_process_stat): it is its
@@ -112,6 +132,8 @@ static bool stolen_stop(int32_t thread, int *status)
 linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status)
 {
     int options = WSTOPPED | WNOHANG | __WALL;
+    linux_wait answer = LINUX_WAIT_STOPPED;
+    bool settled = false;
     siginfo_t info;
     int attempt;
 
@@ -121,27 +143,21 @@ linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status
     if (self->apart) {
         options |= WNOWAIT;
     }
-    for (attempt = 0; attempt < 2; attempt++) {
+    for (attempt = 0; attempt < 2 && !settled; attempt++) {
         memset(&info, 0, sizeof info);
+        settled = true;
         if (waitid(P_PID, (id_t)thread, &info, options) != 0) {
-            return errno == ECHILD ? LINUX_WAIT_ENDED : LINUX_WAIT_NOTHING;
+            answer = errno == ECHILD ? LINUX_WAIT_ENDED : LINUX_WAIT_NOTHING;
+        } else if (info.si_pid != 0) {
+            answer = read_status(self, thread, &info, status);
+        } else if (self->apart || !stolen_stop(thread, status)) {
+            answer = LINUX_WAIT_NOTHING;
+        } else {
+            /* It may have stopped between the two looks: take the status if it is still there. */
+            settled = false;
         }
-        if (info.si_pid != 0) {
-            if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
-                *status = info.si_status;
-                return LINUX_WAIT_STOPPED;
-            }
-            if (self->apart) {
-                waitid(P_PID, (id_t)thread, &info, WEXITED | WNOHANG | __WALL);
-            }
-            return LINUX_WAIT_ENDED;
-        }
-        if (self->apart || !stolen_stop(thread, status)) {
-            return LINUX_WAIT_NOTHING;
-        }
-        /* It may have stopped between the two looks: take the status if it is still there. */
     }
-    return LINUX_WAIT_STOPPED;
+    return answer;
 }
 
 /* The first turns only yield: a thread stops within microseconds, and the sooner its status is
@@ -150,6 +166,7 @@ bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int al
 {
     struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
                                 {.fd = also, .events = POLLIN}};
+    bool go_on = true;
 
     if (*turn < 200) {
         sched_yield();
@@ -161,12 +178,11 @@ bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int al
     }
     atomic_i32_add(&self->beat, 1);
     if (atomic_i32_load(&self->cancelled) != 0) {
-        return linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
+        go_on = linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
+    } else if (self->deadline != UINT64_MAX && linux_now() >= self->deadline) {
+        go_on = linux_tracer_fail(self, LINUX_OPEN_TIMEOUT, NULL, 0, thread);
     }
-    if (self->deadline != UINT64_MAX && linux_now() >= self->deadline) {
-        return linux_tracer_fail(self, LINUX_OPEN_TIMEOUT, NULL, 0, thread);
-    }
-    return true;
+    return go_on;
 }
 
 static bool ended(const linux_tracer *self, int32_t thread)
@@ -188,24 +204,21 @@ typedef struct scan {
  * times. */
 static int seize(const linux_tracer *self, int32_t thread)
 {
-    int failure = 0;
+    int failure = EPERM;
     int attempt;
 
-    for (attempt = 0; attempt < 8; attempt++) {
-        if (ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) == 0) {
-            return 0;
-        }
-        failure = errno;
+    for (attempt = 0; attempt < 8 && failure == EPERM; attempt++) {
+        failure = ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) == 0 ? 0 : errno;
         if (failure != EPERM) {
-            return failure;
+            break;
         }
         if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
-            return 0; /* ours already: an execve gave a traced thread the leader's id */
+            failure = 0; /* ours already: an execve gave a traced thread the leader's id */
+        } else if (ended(self, thread)) {
+            failure = ESRCH;
+        } else {
+            sched_yield();
         }
-        if (ended(self, thread)) {
-            return ESRCH;
-        }
-        sched_yield();
     }
     return failure;
 }
@@ -215,26 +228,26 @@ static bool meet(void *context, int32_t thread)
     scan *found = context;
     linux_tracer *self = found->self;
     size_t place = place_of(self, thread);
+    bool go_on = true;
     int failure;
 
     atomic_i32_add(&self->beat, 1);
-
     if (place < self->count && self->threads[place].id == thread) {
-        return true;
+        goto done;
     }
     failure = seize(self, thread);
-    if (failure == ESRCH) {
-        return true;
+    if (failure == 0) {
+        ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0);
+        found->fresh = true;
+        go_on = linux_stop_add(self, thread, false);
+    } else if (failure != ESRCH) {
+        go_on =
+            linux_tracer_fail(self, failure == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                              "ptrace(PTRACE_SEIZE)", failure, 0);
     }
-    if (failure != 0) {
-        found->failed = true;
-        return linux_tracer_fail(self, failure == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
-                                 "ptrace(PTRACE_SEIZE)", failure, 0);
-    }
-    ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0);
-    found->fresh = true;
-    found->failed = !linux_stop_add(self, thread, false);
-    return !found->failed;
+    found->failed = !go_on;
+done:
+    return go_on;
 }
 
 /* A signal on its way to the thread: let it take its course now, so that nothing is held that would
@@ -315,18 +328,19 @@ static bool complete(linux_tracer *self, const linux_stat *stat)
 /* What is left to do in this round: OK is "go on", and anything else the end of it. */
 static linux_open_failure judge(const linux_tracer *self, const linux_stat *stat, int32_t running)
 {
-    if (stat->state != 'Z' && stat->state != 'X') {
-        return LINUX_OPEN_OK;
+    bool dead = stat->state == 'Z' || stat->state == 'X';
+    linux_open_failure verdict = LINUX_OPEN_OK;
+
+    if (dead && stat->threads == 1) {
+        verdict = LINUX_OPEN_NO_PROCESS;
+    } else if (dead && ((running == self->process && (size_t)stat->threads == self->count) ||
+                        (running == 0 && (size_t)stat->threads == self->count + 1))) {
+        /* A dead leader with live threads: if one of them is in the middle of an execve it is
+         * about to take the leader's place, and can't be stopped before. Else the leader has ended
+         * alone. */
+        verdict = LINUX_OPEN_ZOMBIE;
     }
-    if (stat->threads == 1) {
-        return LINUX_OPEN_NO_PROCESS;
-    }
-    /* A dead leader with live threads: if one of them is in the middle of an execve it is about to
-     * take the leader's place, and can't be stopped before. Else the leader has ended alone. */
-    return (running == self->process && (size_t)stat->threads == self->count) ||
-                   (running == 0 && (size_t)stat->threads == self->count + 1)
-               ? LINUX_OPEN_ZOMBIE
-               : LINUX_OPEN_OK;
+    return verdict;
 }
 
 bool linux_stop_all(linux_tracer *self)

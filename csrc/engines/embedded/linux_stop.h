@@ -7,7 +7,7 @@
 
 #include "linux_tracer.h"
 
-/* Fills error and gives false, so that a failing step can `return linux_tracer_fail(...)`. */
+/* Fills error and gives false, for the result of a failing step. */
 bool linux_tracer_fail(linux_tracer *self, linux_open_failure failure, const char *operation,
                        int os_error, int64_t detail);
 

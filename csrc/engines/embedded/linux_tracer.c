@@ -1,37 +1,27 @@
-/* The tracer's life: starting it, the channel to its owner, what it does while it holds a process,
- * and ending it. */
+/* The tracer as its owner sees it: starting it, asking it for something, and ending it. What it
+ * does meanwhile is in linux_host.c. */
 #define _GNU_SOURCE 1
 #include "linux_tracer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "linux_host.h"
 #include "linux_process.h"
 #include "linux_stop.h"
 
 #ifndef __WALL
 #define __WALL 0x40000000
 #endif
-#ifndef __WNOTHREAD
-#define __WNOTHREAD 0x20000000
-#endif
-
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
-#endif
-
-#define STACK_SIZE ((size_t)256 * 1024)
 
 /* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
 #define STUCK_NS UINT64_C(500000000)
@@ -57,207 +47,12 @@ void linux_tracer_never_apart(bool never)
     atomic_i32_store(&never_apart, never);
 }
 
-static void ring(int event)
-{
-    uint64_t one = 1;
-
-    while (write(event, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-}
-
-static void hush(int event)
-{
-    uint64_t count;
-
-    while (read(event, &count, sizeof count) < 0 && errno == EINTR) {
-    }
-}
-
 static void shut(int file)
 {
     if (file >= 0) {
         close(file);
     }
 }
-
-/* ---- in the tracer ---------------------------------------------------------------------- */
-
-/* A descriptor that becomes readable when the process dies. The pidfd of a process does only once
- * all its threads are reaped, and the tracer itself has to reap them: so that of a thread, which is
- * not the leader's, as its end too is told late (kernel/exit.c, exit_notify). All threads are
- * stopped, and so can only die together. -1 and an interval where the kernel is older than 6.9. */
-static int open_watch(const linux_tracer *self, int *interval)
-{
-    int watch;
-    size_t place;
-
-    if (self->count <= 1) {
-        watch = linux_pidfd_open(self->process, 0);
-    } else {
-        place = self->threads[0].id == self->process ? 1 : 0;
-        watch = linux_pidfd_open(self->threads[place].id, LINUX_PIDFD_THREAD);
-    }
-    *interval = watch < 0 ? 5 : -1;
-    return watch;
-}
-
-/* Has any traced thread died? Nothing is reaped, and children of other threads are not looked at
- * (__WNOTHREAD). */
-static bool any_death(void)
-{
-    siginfo_t info = {.si_pid = 0};
-
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD) == 0 &&
-           info.si_pid != 0;
-}
-
-/* Until it is asked to let go (true) or the process has died (false). */
-static bool hold(linux_tracer *self)
-{
-    int interval;
-    bool asked = false;
-
-    self->watch = open_watch(self, &interval);
-
-    for (;;) {
-        struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
-                                    {.fd = self->watch, .events = POLLIN}};
-
-        poll(sources, 2, interval);
-        if (sources[1].revents != 0 || any_death()) {
-            break;
-        }
-        if ((sources[0].revents & POLLIN) != 0) {
-            hush(self->wake);
-        }
-        if (atomic_i32_load(&self->request) == LINUX_TRACER_LET_GO) {
-            asked = true;
-            break;
-        }
-        if (atomic_i32_load(&self->request) == LINUX_TRACER_FORCE) {
-            self->force_result = pwrite(self->force_descriptor, self->force_data, self->force_size,
-                                        (off_t)self->force_address);
-            if (self->force_result < 0) {
-                self->force_result = -errno;
-            }
-            atomic_i32_store(&self->request, LINUX_TRACER_NOTHING);
-            ring(self->answered);
-        }
-    }
-    shut(self->watch);
-    self->watch = -1;
-    return asked;
-}
-
-/* All of the tracer's work. When the process has died this simply returns: the end of the tracer
- * reaps the dead threads, hands the leader to its parent and tells it (exit_ptrace). */
-static void trace(linux_tracer *self)
-{
-    bool opened = self->launch != NULL ? linux_launch_run(self) : linux_stop_all(self);
-
-    if (!opened) {
-        linux_stop_let_go(self);
-        return;
-    }
-    self->launch = NULL;
-    atomic_i32_store(&self->phase, LINUX_TRACER_HOLDING);
-    ring(self->answered);
-    if (hold(self)) {
-        linux_stop_let_go(self);
-    } else {
-        atomic_i32_store(&self->gone, 1);
-    }
-}
-
-/* ---- its host ---------------------------------------------------------------------------- */
-
-/* The process apart begins here. It lives on the thread-local storage (errno) of its host, which
- * meanwhile sits in one system call. */
-static int apart_main(void *argument)
-{
-    linux_tracer *self = argument;
-
-    /* If the host ends, so does this; the second line is for a host that ended before. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == self->creator) {
-        prctl(PR_SET_NAME, "pydbgwrite");
-        trace(self);
-    }
-    return 0;
-}
-
-/* False when no such process could be made. No exit signal: it is invisible to waitpid(-1) and
- * sends no SIGCHLD (clone(2)). */
-static bool run_apart(linux_tracer *self)
-{
-    unsigned char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    pid_t process = -1;
-    int status = 0;
-    int pidfd = -1;
-
-    if (stack == MAP_FAILED) {
-        return false;
-    }
-    mprotect(stack, 4096, PROT_NONE); /* a guard, as far as pages are that small */
-    process = clone(apart_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_PIDFD,
-                    self, &pidfd);
-    if (process > 0) {
-        atomic_i32_store(&self->apart_pidfd, pidfd);
-        /* syscall(), not waitpid(): that is a cancellation point, which writes to the storage that
-         * is the other's now. All signals are blocked, so there is no EINTR to write to errno. */
-        while (syscall(SYS_wait4, process, &status, __WALL, NULL) < 0 && errno == EINTR) {
-        }
-    }
-    munmap(stack, STACK_SIZE);
-    return process > 0;
-}
-
-static void *host_main(void *argument)
-{
-    linux_tracer *self = argument;
-
-    self->host_id = (int32_t)syscall(SYS_gettid);
-    if (self->apart) {
-        self->apart = run_apart(self);
-    }
-    if (self->apart && self->error.failure == LINUX_OPEN_PERMISSION && self->child == 0) {
-        /* Perhaps an ancestor may (yama.ptrace_scope=1), and that this thread's process can be. */
-        self->apart = false;
-        self->error = (linux_open_error){.failure = LINUX_OPEN_OK};
-    }
-    if (!self->apart) {
-        trace(self);
-    }
-    /* Nobody holds the process from here on, whether it was asked for or not. */
-    atomic_i32_store(&self->gone, 1);
-    atomic_i32_store(&self->phase, LINUX_TRACER_ENDED);
-    ring(self->answered);
-    return NULL;
-}
-
-/* With all signals blocked, so that none of this process is ever handled there. */
-static int start_host(linux_tracer *self)
-{
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigset_t before;
-    int failure = pthread_attr_init(&attributes);
-
-    if (failure != 0) {
-        return failure;
-    }
-    /* Thread-local storage comes out of this, too: only what is touched costs memory. */
-    pthread_attr_setstacksize(&attributes, 4 * STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&self->host, &attributes, host_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return failure;
-}
-
-/* ---- its owner --------------------------------------------------------------------------- */
 
 static bool reap_thread(void *context, int32_t thread)
 {
@@ -282,12 +77,12 @@ static void free_stuck(linux_tracer *self, bool *again)
 
     if (pidfd >= 0 && linux_pidfd_signal(pidfd, SIGKILL) == 0) {
         *again = true;
-        return;
-    }
-    directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
-    if (directory >= 0) {
-        linux_process_threads(directory, reap_thread, self);
-        close(directory);
+    } else {
+        directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+        if (directory >= 0) {
+            linux_process_threads(directory, reap_thread, self);
+            close(directory);
+        }
     }
 }
 
@@ -303,7 +98,7 @@ static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool
 
     while (atomic_i32_load(&self->phase) == LINUX_TRACER_STARTING) {
         if (poll(&answer, 1, 50) > 0) {
-            hush(self->answered);
+            linux_event_hush(self->answered);
         }
         if (atomic_i32_load(&self->beat) != beat) {
             beat = atomic_i32_load(&self->beat);
@@ -317,7 +112,7 @@ static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool
             atomic_i32_load(&self->cancelled) == 0) {
             if (!waiting->keep_waiting(waiting->context)) {
                 atomic_i32_store(&self->cancelled, 1);
-                ring(self->wake);
+                linux_event_ring(self->wake);
             }
             asked = linux_now();
         }
@@ -336,7 +131,7 @@ static linux_tracer *start(int32_t process, const linux_launch_options *launch,
     *again = false;
     if (self == NULL) {
         *error = (linux_open_error){LINUX_OPEN_SYSTEM, ENOMEM, "calloc", 0};
-        return NULL;
+        goto done;
     }
     self->creator = getpid();
     self->process = process;
@@ -351,26 +146,26 @@ static linux_tracer *start(int32_t process, const linux_launch_options *launch,
     self->answered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->wake < 0 || self->answered < 0) {
         linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "eventfd", errno, 0);
-        goto failed;
+        goto settled;
     }
-    failure = start_host(self);
+    failure = linux_host_start(self);
     if (failure != 0) {
         linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "pthread_create", failure, 0);
-        goto failed;
+        goto settled;
     }
     atomic_i32_store(&self->joining, 0);
     if (!await_opening(self, waiting, launch == NULL) && self->error.failure == LINUX_OPEN_OK) {
         *again = atomic_i32_load(&self->cancelled) == 0;
         linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
     }
+settled:
     *error = self->error;
-    if (error->failure == LINUX_OPEN_OK) {
-        return self;
+    if (error->failure != LINUX_OPEN_OK) {
+        linux_tracer_free(self);
+        self = NULL;
     }
-failed:
-    *error = self->error;
-    linux_tracer_free(self);
-    return NULL;
+done:
+    return self;
 }
 
 linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
@@ -403,11 +198,11 @@ ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, con
     self->force_size = size;
     self->force_result = -ESRCH;
     atomic_i32_store(&self->request, LINUX_TRACER_FORCE);
-    ring(self->wake);
+    linux_event_ring(self->wake);
     while (atomic_i32_load(&self->request) == LINUX_TRACER_FORCE &&
            atomic_i32_load(&self->phase) != LINUX_TRACER_ENDED) {
         if (poll(&answer, 1, 50) > 0) {
-            hush(self->answered);
+            linux_event_hush(self->answered);
         }
     }
     return self->force_result;
@@ -428,13 +223,12 @@ static void await_exit(int32_t thread)
 
 void linux_tracer_end(linux_tracer *self)
 {
-    if (self->creator != getpid() || !atomic_i32_compare_exchange(&self->joining, 0, 1)) {
-        return;
+    if (self->creator == getpid() && atomic_i32_compare_exchange(&self->joining, 0, 1)) {
+        atomic_i32_store(&self->request, LINUX_TRACER_LET_GO);
+        linux_event_ring(self->wake);
+        pthread_join(self->host, NULL);
+        await_exit(self->host_id);
     }
-    atomic_i32_store(&self->request, LINUX_TRACER_LET_GO);
-    ring(self->wake);
-    pthread_join(self->host, NULL);
-    await_exit(self->host_id);
 }
 
 void linux_tracer_free(linux_tracer *self)

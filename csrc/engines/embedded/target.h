@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../../com/hresult.h"
+#include "../../com/pointer_scatter.h"
 #include "../../com/types.h"
 
 typedef struct target target;
@@ -30,6 +31,14 @@ typedef struct target_operations {
      * MEM_FREE, E_NOINTERFACE past the last region). */
     HRESULT (*query)(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 
+    /* Move many ranges, in the way and with the answer of IPointerScatter; NULL where there is no
+     * better way than one by one. */
+    HRESULT (*move_ranges)(target *self, bool writing, const pointer_range *ranges, size_t count,
+                           size_t *done);
+
+    /* IPointerScatter's GetSpanRegion. */
+    HRESULT (*span_region)(target *self, uint64_t address, uint64_t *end);
+
     /* Let the target go, as it was found. Afterwards accessible() says E_UNEXPECTED.
      * Both may be called again, and from any thread; then they do nothing and say S_OK. */
     HRESULT (*detach)(target *self);
@@ -46,6 +55,7 @@ struct target {
     uint32_t granule;    /* access can change only at multiples of this: the page size of a process,
                           * 1 for simulated regions of any size */
     uint32_t process_id; /* 0 where there is no process */
+    bool stopped;        /* nothing of its own runs as long as it is held */
 };
 
 #endif

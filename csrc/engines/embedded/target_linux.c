@@ -12,6 +12,7 @@
 
 #include "linux_memory.h"
 #include "linux_process.h"
+#include "linux_ranges.h"
 
 #ifndef __WALL
 #define __WALL 0x40000000
@@ -26,16 +27,14 @@ static linux_open_error fail(linux_open_failure failure, const char *operation, 
 /* For a file of /proc: that it is missing means that the process has ended. */
 static linux_open_error fail_file(const char *operation, int os_error)
 {
-    switch (os_error) {
-    case ENOENT:
-    case ESRCH:
-        return fail(LINUX_OPEN_NO_PROCESS, operation, os_error, 0);
-    case EPERM:
-    case EACCES:
-        return fail(LINUX_OPEN_PERMISSION, operation, os_error, 0);
-    default:
-        return fail(LINUX_OPEN_SYSTEM, operation, os_error, 0);
+    linux_open_failure failure = LINUX_OPEN_SYSTEM;
+
+    if (os_error == ENOENT || os_error == ESRCH) {
+        failure = LINUX_OPEN_NO_PROCESS;
+    } else if (os_error == EPERM || os_error == EACCES) {
+        failure = LINUX_OPEN_PERMISSION;
     }
+    return fail(failure, operation, os_error, 0);
 }
 
 /* Takes the status of a launched process that has died or is about to: nobody else will. */
@@ -84,18 +83,21 @@ static HRESULT detach(target *self)
 static HRESULT terminate(target *self)
 {
     linux_target *process = (linux_target *)self;
+    HRESULT result = S_OK;
     int failure;
 
     if (foreign(process) || atomic_i32_load(&process->let_go) != 0) {
-        return S_OK;
+        goto done;
     }
     failure = linux_pidfd_signal(process->pidfd, SIGKILL);
     if (failure != 0 && failure != ESRCH) {
-        return failure == EPERM ? E_ACCESSDENIED : HR_GEN_FAILURE;
+        result = failure == EPERM ? E_ACCESSDENIED : HR_GEN_FAILURE;
+        goto done;
     }
     let_go(process);
     reap(process);
-    return S_OK;
+done:
+    return result;
 }
 
 static void close_file(int file)
@@ -126,6 +128,8 @@ static const target_operations operations = {.accessible = linux_memory_accessib
                                              .read = linux_memory_read,
                                              .write = linux_memory_write,
                                              .query = linux_memory_query,
+                                             .move_ranges = linux_ranges_move,
+                                             .span_region = linux_ranges_span_region,
                                              .detach = detach,
                                              .terminate = terminate,
                                              .destroy = destroy};
@@ -149,28 +153,31 @@ static linux_target *create(bool writable)
 }
 
 /* Pins the process: from here on its id can be checked against a reuse. */
-static linux_open_error identify(linux_target *process, int32_t id, linux_stat *stat)
+static linux_open_error pin(linux_target *process, int32_t id)
 {
-    int failure = 0;
-    int attempt;
+    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
+    int failure;
     int32_t owner;
 
-    if (id == getpid()) {
-        return fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
-    }
-    if (id <= 0) {
-        return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
-    }
     process->pidfd = linux_pidfd_open(id, 0);
     if (process->pidfd < 0) {
         failure = errno;
         /* EINVAL, newer ENOENT: the id of a thread that leads no process (pidfd_open(2)). */
         owner = linux_process_of_thread(id);
-        if (owner != 0 && owner != id) {
-            return fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", failure, owner);
-        }
-        return fail_file("pidfd_open", failure);
+        error = owner != 0 && owner != id
+                    ? fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", failure, owner)
+                    : fail_file("pidfd_open", failure);
     }
+    return error;
+}
+
+/* Is the pinned process one that can be opened? */
+static linux_open_error examine(const linux_target *process, int32_t id, linux_stat *stat)
+{
+    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
+    int failure = 0;
+    int attempt;
+
     /* A dead leader with live threads may be the moment within an execve by one of these, which
      * then takes its place (fs/exec.c, de_thread): give it a second. */
     for (attempt = 0; attempt < 500; attempt++) {
@@ -182,19 +189,35 @@ static linux_open_error identify(linux_target *process, int32_t id, linux_stat *
     }
     if (failure == ENOENT && !linux_pidfd_ended(process->pidfd)) {
         /* It lives and /proc does not show it: mounted with hidepid (proc(5)). */
-        return fail(LINUX_OPEN_PERMISSION, "open(/proc/PID/stat)", failure, 0);
+        error = fail(LINUX_OPEN_PERMISSION, "open(/proc/PID/stat)", failure, 0);
+    } else if (failure != 0) {
+        error = fail_file("open(/proc/PID/stat)", failure);
+    } else if (stat->kernel_thread) {
+        error = fail(LINUX_OPEN_KERNEL_THREAD, NULL, 0, 0);
+    } else if (stat->state == 'Z' || stat->state == 'X') {
+        error = fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
     }
-    if (failure != 0) {
-        return fail_file("open(/proc/PID/stat)", failure);
+    return error;
+}
+
+static linux_open_error identify(linux_target *process, int32_t id, linux_stat *stat)
+{
+    linux_open_error error;
+
+    if (id == getpid()) {
+        error = fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
+    } else if (id <= 0) {
+        error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+    } else {
+        error = pin(process, id);
     }
-    if (stat->kernel_thread) {
-        return fail(LINUX_OPEN_KERNEL_THREAD, NULL, 0, 0);
+    if (error.failure == LINUX_OPEN_OK) {
+        error = examine(process, id, stat);
     }
-    if (stat->state == 'Z' || stat->state == 'X') {
-        return fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
+    if (error.failure == LINUX_OPEN_OK) {
+        process->base.process_id = (uint32_t)id;
     }
-    process->base.process_id = (uint32_t)id;
-    return fail(LINUX_OPEN_OK, NULL, 0, 0);
+    return error;
 }
 
 /* Opens the files of the process and makes sure that all of them are of one program, the one that
@@ -202,47 +225,52 @@ static linux_open_error identify(linux_target *process, int32_t id, linux_stat *
 static linux_open_error open_files(linux_target *process, uint64_t start_time)
 {
     int32_t id = (int32_t)process->base.process_id;
+    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
     linux_stat stat;
     linux_region region;
     int failure;
 
     process->memory = linux_process_open(id, "mem", process->writable ? O_RDWR : O_RDONLY);
     if (process->memory < 0) {
-        return fail_file("open(/proc/PID/mem)", errno);
+        error = fail_file("open(/proc/PID/mem)", errno);
+        goto done;
     }
     process->maps = linux_process_open(id, "maps", O_RDONLY);
     if (process->maps < 0) {
-        return fail_file("open(/proc/PID/maps)", errno);
+        error = fail_file("open(/proc/PID/maps)", errno);
+        goto done;
     }
     failure = linux_process_pointer_size(id, &process->base.pointer_size);
-    if (failure == ENOEXEC) {
-        return fail(LINUX_OPEN_SYSTEM, "read(/proc/PID/exe)", failure, 0);
-    }
     if (failure != 0) {
-        return fail_file("open(/proc/PID/exe)", failure);
+        error = failure == ENOEXEC ? fail(LINUX_OPEN_SYSTEM, "read(/proc/PID/exe)", failure, 0)
+                                   : fail_file("open(/proc/PID/exe)", failure);
+        goto done;
     }
     failure = linux_process_stat(id, 0, &stat);
     if (failure != 0 || stat.start_time != start_time || linux_pidfd_ended(process->pidfd) ||
         (process->tracer != NULL && linux_tracer_gone(process->tracer))) {
-        return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+        error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+        goto done;
     }
     failure = linux_maps_find(process->maps, 0, &region);
     if (failure == ESRCH || failure == ENOENT) {
         /* That memory has gone, yet the process lives: it ran an execve. The caller tries again. */
-        return fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
+        error = fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
     }
-    return fail(LINUX_OPEN_OK, NULL, 0, 0);
+done:
+    return error;
 }
 
 target *linux_attach(const linux_attach_options *options, linux_open_error *error)
 {
     linux_target *process = create(options->writable);
     linux_stat stat = {.state = '?'};
+    target *opened = NULL;
     int attempt;
 
     if (process == NULL) {
         *error = fail(LINUX_OPEN_SYSTEM, "calloc", ENOMEM, 0);
-        return NULL;
+        goto done;
     }
     *error = identify(process, options->process_id, &stat);
     if (error->failure == LINUX_OPEN_OK && options->suspend) {
@@ -261,11 +289,14 @@ target *linux_attach(const linux_attach_options *options, linux_open_error *erro
             error->failure = LINUX_OPEN_OK;
         }
     }
-    if (error->failure != LINUX_OPEN_OK) {
+    if (error->failure == LINUX_OPEN_OK) {
+        process->base.stopped = process->tracer != NULL;
+        opened = &process->base;
+    } else {
         destroy(&process->base);
-        return NULL;
     }
-    return &process->base;
+done:
+    return opened;
 }
 
 target *linux_launch(const linux_launch_options *options, linux_open_error *error)
@@ -273,10 +304,11 @@ target *linux_launch(const linux_launch_options *options, linux_open_error *erro
     linux_target *process = create(options->writable);
     linux_stat stat = {.state = '?'};
     siginfo_t info = {.si_pid = 0};
+    target *opened = NULL;
 
     if (process == NULL) {
         *error = fail(LINUX_OPEN_SYSTEM, "calloc", ENOMEM, 0);
-        return NULL;
+        goto done;
     }
     *error = fail(LINUX_OPEN_OK, NULL, 0, 0);
     process->tracer = linux_tracer_start(0, options, &options->waiting, error);
@@ -287,17 +319,20 @@ target *linux_launch(const linux_launch_options *options, linux_open_error *erro
         *error = open_files(process, stat.start_time);
         process->launched = error->failure == LINUX_OPEN_OK;
     }
-    if (error->failure != LINUX_OPEN_OK) {
-        if (process->tracer != NULL) {
-            /* By its id: it is our child, and nobody has reaped it. */
-            kill((pid_t)process->tracer->process, SIGKILL);
-            linux_tracer_end(process->tracer);
-            waitid(P_PID, (id_t)process->tracer->process, &info, WEXITED | __WALL);
-        }
-        destroy(&process->base);
-        return NULL;
+    if (error->failure == LINUX_OPEN_OK) {
+        process->base.stopped = true;
+        opened = &process->base;
+        goto done;
     }
-    return &process->base;
+    if (process->tracer != NULL) {
+        /* By its id: it is our child, and nobody has reaped it. */
+        kill((pid_t)process->tracer->process, SIGKILL);
+        linux_tracer_end(process->tracer);
+        waitid(P_PID, (id_t)process->tracer->process, &info, WEXITED | __WALL);
+    }
+    destroy(&process->base);
+done:
+    return opened;
 }
 
 HRESULT linux_read_maps(target *self, char **text, size_t *length)
@@ -314,7 +349,8 @@ HRESULT linux_read_maps(target *self, char **text, size_t *length)
     *text = NULL;
     *length = 0;
     if (room == NULL) {
-        return E_OUTOFMEMORY;
+        result = E_OUTOFMEMORY;
+        goto done;
     }
     if (linux_memory_accessible(self) != S_OK) {
         result = E_UNEXPECTED;

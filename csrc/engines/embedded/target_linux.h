@@ -7,16 +7,16 @@
 /* Why an opening failed; python/ turns it into an exception with advice. */
 typedef enum linux_open_failure {
     LINUX_OPEN_OK = 0,
-    LINUX_OPEN_NO_PROCESS,      /* no such process, or it ended meanwhile */
-    LINUX_OPEN_ZOMBIE,          /* it has ended and waits for its parent */
-    LINUX_OPEN_KERNEL_THREAD,   /* no user memory at all */
-    LINUX_OPEN_NOT_A_PROCESS,   /* the id of a thread; `detail` is its process */
-    LINUX_OPEN_OWN_PROCESS,     /* the caller's own */
-    LINUX_OPEN_PERMISSION,      /* EPERM or EACCES from `operation` */
-    LINUX_OPEN_TIMEOUT,         /* thread `detail` did not stop in time; all were let go */
-    LINUX_OPEN_CANCELLED,       /* keep_waiting said no; all were let go */
-    LINUX_OPEN_EXEC,            /* launch: execve failed with os_error; or `operation` before it */
-    LINUX_OPEN_SYSTEM,          /* any other system error: `operation`, os_error */
+    LINUX_OPEN_NO_PROCESS,    /* no such process, or it ended meanwhile */
+    LINUX_OPEN_ZOMBIE,        /* it has ended and waits for its parent */
+    LINUX_OPEN_KERNEL_THREAD, /* no user memory at all */
+    LINUX_OPEN_NOT_A_PROCESS, /* the id of a thread; `detail` is its process */
+    LINUX_OPEN_OWN_PROCESS,   /* the caller's own */
+    LINUX_OPEN_PERMISSION,    /* EPERM or EACCES from `operation` */
+    LINUX_OPEN_TIMEOUT,       /* thread `detail` did not stop in time; all were let go */
+    LINUX_OPEN_CANCELLED,     /* keep_waiting said no; all were let go */
+    LINUX_OPEN_EXEC,          /* launch: execve failed with os_error; or `operation` before it */
+    LINUX_OPEN_SYSTEM,        /* any other system error: `operation`, os_error */
 } linux_open_failure;
 
 typedef struct linux_open_error {
@@ -41,11 +41,11 @@ typedef struct linux_attach_options {
 } linux_attach_options;
 
 typedef struct linux_launch_options {
-    const char *path;        /* resolved against cwd by execve, no PATH search */
-    char *const *arguments;  /* argv, NULL at the end */
+    const char *path;         /* resolved against cwd by execve, no PATH search */
+    char *const *arguments;   /* argv, NULL at the end */
     char *const *environment; /* envp, NULL at the end */
-    const char *directory;   /* NULL: the caller's */
-    int standard[3];         /* descriptors for 0, 1, 2; -1 inherits */
+    const char *directory;    /* NULL: the caller's */
+    int standard[3];          /* descriptors for 0, 1, 2; -1 inherits */
     bool writable;
     linux_waiting waiting;
 } linux_launch_options;

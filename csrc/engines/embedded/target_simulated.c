@@ -240,6 +240,26 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
     return status;
 }
 
+/* Nothing but the session touches simulated memory. */
+static HRESULT simulated_span_region(target *memory, uint64_t address, uint64_t *end)
+{
+    simulated_target *self = simulated_of(memory);
+    size_t index = region_at_or_after(self, address);
+    HRESULT status = S_FALSE;
+
+    *end = 0;
+    if (index < self->region_count) {
+        const simulated_region *place = &self->regions[index].place;
+
+        *end = place->base;
+        if (place->base <= address) {
+            *end = place->base + place->size; /* 0 where it goes to the end of the address space */
+            status = place->protection == SIMULATED_READ_WRITE ? S_OK : S_FALSE;
+        }
+    }
+    return status;
+}
+
 void simulated_vanish(target *memory)
 {
     simulated_target *self = simulated_of(memory);
@@ -304,6 +324,7 @@ static const target_operations simulated_operations = {
     .read = simulated_read,
     .write = simulated_write,
     .query = simulated_query,
+    .span_region = simulated_span_region,
     .detach = simulated_let_go,
     .terminate = simulated_let_go,
     .destroy = simulated_destroy,
@@ -339,6 +360,7 @@ target *target_simulated_create(const simulated_region *regions, size_t count,
         self->base.pointer_size = pointer_size;
         self->base.page_size = SIMULATED_PAGE;
         self->base.granule = 1;
+        self->base.stopped = true;
     }
     return self == NULL ? NULL : &self->base;
 }

@@ -1,0 +1,51 @@
+/* IPointerScatter: many ranges of target memory in one call. This project's own interface.
+ *
+ * Microsoft's engine has nothing like it. The embedded engine's data spaces answer QueryInterface
+ * for it; a caller that gets E_NOINTERFACE moves range by range through IDebugDataSpaces4.
+ */
+#ifndef PYDBGWRITE_COM_POINTER_SCATTER_H
+#define PYDBGWRITE_COM_POINTER_SCATTER_H
+
+#include "types.h"
+
+typedef struct pointer_range {
+    ULONG64 Offset; /* in the target; Offset + Size - 1 does not wrap */
+    void *Data;     /* only read from by WriteRanges */
+    ULONG64 Size;   /* bytes, above 0 */
+} pointer_range;
+
+typedef struct IPointerScatter IPointerScatter;
+
+typedef struct IPointerScatterVtbl {
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)
+    (IPointerScatter *This, const GUID *InterfaceId, void **Interface);
+    ULONG(STDMETHODCALLTYPE *AddRef)(IPointerScatter *This);
+    ULONG(STDMETHODCALLTYPE *Release)(IPointerScatter *This);
+
+    /* Does the target stand still as long as the session holds it, so that nothing of its own
+     * changes its memory? S_OK: yes. S_FALSE: it runs. */
+    HRESULT(STDMETHODCALLTYPE *IsStopped)(IPointerScatter *This);
+
+    /* Access to memory can change only at addresses that are multiples of *Bytes. */
+    HRESULT(STDMETHODCALLTYPE *GetGranule)(IPointerScatter *This, ULONG *Bytes);
+
+    /* Move the ranges in their order, each in ascending order, up to the first byte that can't be
+     * moved. S_OK: all were. Otherwise *Done whole ranges were, and perhaps the beginning of the
+     * next one, and the HRESULT says why no more. */
+    HRESULT(STDMETHODCALLTYPE *WriteRanges)
+    (IPointerScatter *This, ULONG Count, const pointer_range *Ranges, ULONG *Done);
+    HRESULT(STDMETHODCALLTYPE *ReadRanges)
+    (IPointerScatter *This, ULONG Count, const pointer_range *Ranges, ULONG *Done);
+
+    /* May memory from Offset on be read, patched and written back, since nobody else can change it
+     * meanwhile and neither does harm? S_OK: yes, S_FALSE: no; either holds up to *End (0: up to
+     * 2^64). Any other answer: it can't be found out. */
+    HRESULT(STDMETHODCALLTYPE *GetSpanRegion)
+    (IPointerScatter *This, ULONG64 Offset, ULONG64 *End);
+} IPointerScatterVtbl;
+
+struct IPointerScatter {
+    const IPointerScatterVtbl *lpVtbl;
+};
+
+#endif

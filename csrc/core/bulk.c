@@ -1,0 +1,305 @@
+/* Writing and reading pointers by WriteVirtual and ReadVirtual; see bulk.h.
+ *
+ * WriteVirtual may write less than it was asked to and say S_OK, fail and still count bytes, or
+ * fail and leave the count alone (docs/engine.md). Only what it counts is taken as written; where
+ * it counts nothing, smaller calls find the first pointer that can't be written.
+ *
+ * A call that ends inside a pointer would tear it where the rest then fails. Aligned pointers can't
+ * lie across a boundary of access, which is a page's. Where others may, the memory is read before
+ * it is written, and the bytes of a torn pointer are put back. Where it can't be read, each pointer
+ * goes by WritePointersVirtual.
+ */
+#include "bulk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunk.h"
+#include "read_back.h"
+
+/* Access can change at a page's boundary, where an engine does not say otherwise. */
+#define USUAL_GRANULE 4096u
+
+/* Bytes gathered, narrowed or guarded at a time. */
+#define PIECE_BYTES    32768u
+#define PIECE_POINTERS (PIECE_BYTES / 8)
+
+struct bulk_buffer {
+    uint64_t pointers[PIECE_POINTERS]; /* for WritePointersVirtual */
+    unsigned char packed[PIECE_BYTES]; /* in the target's form */
+    unsigned char old[PIECE_BYTES];    /* what the target held before */
+};
+
+bulk_buffer *core_bulk_buffer_create(void)
+{
+    return malloc(sizeof(bulk_buffer));
+}
+
+void core_bulk_buffer_free(bulk_buffer *buffer)
+{
+    free(buffer);
+}
+
+bool core_put_needs_buffer(const core_target *target, uint64_t address, uint32_t width)
+{
+    ULONG granule = USUAL_GRANULE;
+
+    if (target->scatter != NULL &&
+        target->scatter->lpVtbl->GetGranule(target->scatter, &granule) != S_OK) {
+        granule = 1;
+    }
+    return granule % width != 0 || address % width != 0;
+}
+
+/* Half of what failed, ending with a whole pointer: at least the rest of the one at `at`. */
+static uint64_t smaller(uint64_t at, uint64_t wanted, uint32_t width)
+{
+    uint64_t rest = width - at % width;
+    uint64_t half = wanted / 2;
+    uint64_t beyond = (at + half) % width;
+
+    return half > rest ? half - beyond : rest;
+}
+
+/* Bytes up to the first that WriteVirtual refuses, which may be inside a pointer. */
+static bulk_outcome put_bytes(const core_target *target, uint64_t address,
+                              const unsigned char *data, uint64_t size, uint32_t width)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    bulk_outcome outcome = {S_OK, "WriteVirtual", 0};
+    uint64_t step = size;
+
+    while (outcome.status == S_OK && outcome.done < size) {
+        uint64_t left = size - outcome.done;
+        ULONG wanted = (ULONG)(left < step ? left : step);
+        ULONG written = 0;
+        /* Microsoft's declaration takes Buffer as [in] but without const. */
+        void *part = (void *)(uintptr_t)(data + outcome.done);
+        HRESULT status =
+            spaces->lpVtbl->WriteVirtual(spaces, address + outcome.done, part, wanted, &written);
+
+        if (written > wanted) {
+            written = 0; /* no count at all */
+        }
+        if (status == E_UNEXPECTED || (status > 0 && written == 0)) {
+            outcome.status = status; /* the target has gone; a dump, which says no so */
+        } else if (written > 0) {
+            outcome.done += written;
+        } else if (wanted > width - outcome.done % width) {
+            step = smaller(outcome.done, wanted, width);
+        } else {
+            outcome.status = status == S_OK ? E_FAIL : status;
+        }
+    }
+    return outcome;
+}
+
+/* Up to PIECE_BYTES, whole pointers or nothing of them. */
+static bulk_outcome put_guarded(const core_target *target, uint64_t address,
+                                const unsigned char *data, uint64_t size, uint32_t width,
+                                bulk_buffer *buffer)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    bulk_outcome outcome = {S_OK, "WriteVirtual", 0};
+    ULONG held = 0;
+
+    if (!core_read_leading(target, address, buffer->old, (ULONG)size, &held)) {
+        outcome.status = E_UNEXPECTED;
+    } else if (held < size) {
+        /* Pointer by pointer, so that it is known how many went. */
+        outcome.method = "WritePointersVirtual";
+        while (outcome.status == S_OK && outcome.done < size) {
+            uint64_t pointer = 0;
+
+            memcpy(&pointer, data + outcome.done, width);
+            outcome.status =
+                spaces->lpVtbl->WritePointersVirtual(spaces, 1, address + outcome.done, &pointer);
+            outcome.done += outcome.status == S_OK ? width : 0;
+        }
+    } else {
+        uint64_t torn;
+
+        outcome = put_bytes(target, address, data, size, width);
+        torn = outcome.done % width;
+        if (torn > 0) {
+            uint64_t from = outcome.done - torn;
+
+            (void)put_bytes(target, address + from, buffer->old + from, torn, width);
+            outcome.done = from;
+        }
+    }
+    return outcome;
+}
+
+bulk_outcome core_put(const core_target *target, uint64_t address, const void *data, uint64_t size,
+                      uint32_t width, bulk_buffer *buffer)
+{
+    bulk_outcome outcome = {S_OK, "WriteVirtual", 0};
+
+    if (buffer == NULL) {
+        outcome = put_bytes(target, address, data, size, width);
+        outcome.done -= outcome.done % width;
+    }
+    while (buffer != NULL && outcome.status == S_OK && outcome.done < size) {
+        uint64_t left = size - outcome.done;
+        bulk_outcome part =
+            put_guarded(target, address + outcome.done, (const unsigned char *)data + outcome.done,
+                        left < PIECE_BYTES ? left : PIECE_BYTES, width, buffer);
+
+        outcome.status = part.status;
+        outcome.method = part.method;
+        outcome.done += part.done;
+    }
+    return outcome;
+}
+
+/* One chunk. Gives how many pointers are in place; anything but all of them is in *error. */
+static uint64_t write_chunk(const core_target *target, uint64_t address, const pointer_view *view,
+                            uint64_t from, uint64_t count, bool check, bulk_buffer *buffer,
+                            core_error *error)
+{
+    uint32_t width = error->width;
+    bool guarded = core_put_needs_buffer(target, address, width);
+    bool direct = width == 8 && pointer_view_is_direct(view);
+    uint64_t done = 0;
+
+    while (error->status == CORE_OK && done < count) {
+        const void *data = direct ? pointer_view_at(view, from + done) : buffer->packed;
+        uint64_t most = direct ? count : PIECE_BYTES / width;
+        uint64_t run = count - done < most ? count - done : most;
+        uint64_t whole = run;
+        bulk_outcome outcome;
+
+        if (!direct) {
+            whole = pointer_view_pack(view, from + done, run, width, check, buffer->packed,
+                                      &error->value);
+        }
+        outcome = core_put(target, address + done * width, data, whole * width, width,
+                           guarded ? buffer : NULL);
+        done += outcome.done / width;
+        if (outcome.status != S_OK) {
+            core_engine_error(error, outcome.method, outcome.status);
+        } else if (whole < run) { /* the caller's memory has changed since it was checked */
+            error->status = CORE_POINTER_RANGE;
+            error->index = from + done;
+        }
+    }
+    return done;
+}
+
+core_status core_write_bulk(const core_target *target, uint64_t address, const pointer_view *view,
+                            bool truncate, const core_pace *pace, core_error *error)
+{
+    uint64_t count = view->count;
+    core_pace limited = *pace;
+    bulk_buffer *buffer = NULL;
+    uint64_t chunk, started;
+    bool check, more = true;
+
+    if (!core_begin_pointers(target, address, count, error)) {
+        goto done;
+    }
+    check = error->width == 4 && !truncate;
+    if ((check && !core_check_values(view, error)) || count == 0) {
+        goto done;
+    }
+    if (error->width == 4 || !pointer_view_is_direct(view) ||
+        core_put_needs_buffer(target, address, error->width)) {
+        buffer = core_bulk_buffer_create();
+        if (buffer == NULL) {
+            core_engine_error(error, "WriteVirtual", E_OUTOFMEMORY);
+            error->known = true; /* nothing was written */
+            goto done;
+        }
+    }
+    limited.most = CORE_MOST_POINTERS;
+    chunk = core_chunk_first(&limited, count);
+    started = core_chunk_start(&limited, count, chunk);
+    while (more) {
+        uint64_t from = error->done;
+
+        error->done += write_chunk(target, address + from * error->width, view, from, chunk, check,
+                                   buffer, error);
+        more =
+            error->status == CORE_OK && core_chunk_next(&limited, count, &chunk, &started, error);
+    }
+    if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) {
+        error->known = core_count_pointers(target, address, view, error->width, &error->landed);
+    }
+done:
+    core_bulk_buffer_free(buffer);
+    return error->status;
+}
+
+/* Reads `size` bytes to `to`; ReadVirtual may give less than it was asked for and say S_OK. */
+static bool get_bytes(const core_target *target, uint64_t address, unsigned char *to, uint64_t size,
+                      core_error *error)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    uint64_t done = 0;
+
+    while (error->status == CORE_OK && done < size) {
+        ULONG wanted = (ULONG)(size - done);
+        ULONG read = 0;
+        HRESULT status =
+            spaces->lpVtbl->ReadVirtual(spaces, address + done, to + done, wanted, &read);
+
+        if (status == S_OK && read > 0 && read <= wanted) {
+            done += read;
+        } else {
+            core_engine_error(error, "ReadVirtual", status == S_OK ? E_FAIL : status);
+        }
+    }
+    return error->status == CORE_OK;
+}
+
+/* One chunk of pointers of 4 bytes, zero-extended. */
+static bool read_narrow(const core_target *target, uint64_t address, uint64_t count, uint64_t *to,
+                        core_error *error)
+{
+    uint32_t narrow[PIECE_POINTERS];
+    bool good = true;
+
+    for (uint64_t done = 0; good && done < count; done += PIECE_POINTERS) {
+        uint64_t run = count - done < PIECE_POINTERS ? count - done : PIECE_POINTERS;
+
+        good = get_bytes(target, address + done * 4, (unsigned char *)narrow, run * 4, error);
+        for (uint64_t i = 0; good && i < run; i++) {
+            to[done + i] = narrow[i];
+        }
+    }
+    return good;
+}
+
+core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t count,
+                           uint64_t *to, const core_pace *pace, core_error *error)
+{
+    core_pace limited = *pace;
+    uint64_t chunk, started;
+    bool more = count > 0;
+
+    if (!core_begin_pointers(target, address, count, error)) {
+        goto done;
+    }
+    limited.most = CORE_MOST_POINTERS;
+    chunk = core_chunk_first(&limited, count);
+    started = core_chunk_start(&limited, count, chunk);
+    while (more) {
+        uint64_t where = address + error->done * error->width;
+        uint64_t *part = to + error->done;
+        bool good = error->width == 4
+                        ? read_narrow(target, where, chunk, part, error)
+                        : get_bytes(target, where, (unsigned char *)part, chunk * 8, error);
+
+        error->done += good ? chunk : 0;
+        more = good && core_chunk_next(&limited, count, &chunk, &started, error);
+    }
+    if (error->status == CORE_ENGINE) {
+        uint64_t readable = 0;
+
+        error->known = core_count_readable(target, address, count * error->width, &readable);
+        error->landed = readable / error->width;
+    }
+done:
+    return error->status;
+}

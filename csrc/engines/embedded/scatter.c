@@ -1,0 +1,106 @@
+/* The embedded engine's IPointerScatter: many ranges of target memory in one call. */
+#include "engine.h"
+
+static target *target_of(IPointerScatter *This)
+{
+    return embedded_engine_of_scatter(This)->memory;
+}
+
+static HRESULT STDMETHODCALLTYPE query_interface(IPointerScatter *This, const GUID *InterfaceId,
+                                                 void **Interface)
+{
+    return embedded_engine_query(embedded_engine_of_scatter(This), InterfaceId, Interface);
+}
+
+static ULONG STDMETHODCALLTYPE add_ref(IPointerScatter *This)
+{
+    return embedded_engine_add_reference(embedded_engine_of_scatter(This));
+}
+
+static ULONG STDMETHODCALLTYPE release(IPointerScatter *This)
+{
+    return embedded_engine_release(embedded_engine_of_scatter(This));
+}
+
+static HRESULT STDMETHODCALLTYPE is_stopped(IPointerScatter *This)
+{
+    return target_of(This)->stopped ? S_OK : S_FALSE;
+}
+
+static HRESULT STDMETHODCALLTYPE get_granule(IPointerScatter *This, ULONG *Bytes)
+{
+    *Bytes = target_of(This)->granule;
+    return S_OK;
+}
+
+/* A transfer may end early and go on from there; sizes are those of the caller's memory, so size_t
+ * holds them. */
+static HRESULT move_range(target *memory, bool writing, const pointer_range *range)
+{
+    const target_operations *operations = memory->operations;
+    unsigned char *data = range->Data;
+    HRESULT status = S_OK;
+    size_t done = 0, moved = 1;
+
+    while (moved > 0 && done < range->Size) {
+        uint64_t address = range->Offset + done;
+        size_t left = (size_t)range->Size - done;
+
+        status = writing ? operations->write(memory, address, data + done, left, &moved)
+                         : operations->read(memory, address, data + done, left, &moved);
+        done += moved;
+    }
+    return done == range->Size ? S_OK : status;
+}
+
+static HRESULT move_ranges(IPointerScatter *This, bool writing, ULONG count,
+                           const pointer_range *ranges, ULONG *done)
+{
+    target *memory = target_of(This);
+    const target_operations *operations = memory->operations;
+    HRESULT status = operations->accessible(memory);
+    size_t whole = 0;
+
+    if (status == S_OK && operations->move_ranges != NULL) {
+        status = operations->move_ranges(memory, writing, ranges, count, &whole);
+    } else {
+        while (status == S_OK && whole < count) {
+            status = move_range(memory, writing, &ranges[whole]);
+            whole += status == S_OK ? 1 : 0;
+        }
+    }
+    *done = (ULONG)whole;
+    return status;
+}
+
+static HRESULT STDMETHODCALLTYPE write_ranges(IPointerScatter *This, ULONG Count,
+                                              const pointer_range *Ranges, ULONG *Done)
+{
+    return move_ranges(This, true, Count, Ranges, Done);
+}
+
+static HRESULT STDMETHODCALLTYPE read_ranges(IPointerScatter *This, ULONG Count,
+                                             const pointer_range *Ranges, ULONG *Done)
+{
+    return move_ranges(This, false, Count, Ranges, Done);
+}
+
+static HRESULT STDMETHODCALLTYPE get_span_region(IPointerScatter *This, ULONG64 Offset,
+                                                 ULONG64 *End)
+{
+    target *memory = target_of(This);
+    HRESULT status = memory->operations->accessible(memory);
+
+    return status == S_OK ? memory->operations->span_region(memory, Offset, End) : status;
+}
+
+const IPointerScatterVtbl embedded_scatter_vtbl = {
+    .QueryInterface = query_interface,
+    .AddRef = add_ref,
+    .Release = release,
+    .IsStopped = is_stopped,
+    .GetGranule = get_granule,
+    .WriteRanges = write_ranges,
+    .ReadRanges = read_ranges,
+    .GetSpanRegion = get_span_region,
+};

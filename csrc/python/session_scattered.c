@@ -1,0 +1,173 @@
+/* Session.write_scattered and Session.read_scattered: pointers at addresses of their own. */
+#include "session.h"
+
+#include <stdlib.h>
+
+#include "../core/scattered.h"
+#include "arguments.h"
+#include "long_work.h"
+#include "pointer_input.h"
+
+/* A scattered pointer takes as long as so many bytes in a row: for the GIL's release. */
+#define BYTES_LIKE_ONE 64u
+
+static uint64_t work_of(uint64_t count)
+{
+    return count > UINT64_MAX / BYTES_LIKE_ONE ? UINT64_MAX : count * BYTES_LIKE_ONE;
+}
+
+PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                  PyObject *names)
+{
+    enum { ADDRESSES, POINTERS, TRUNCATE, SPANS, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"addresses", "pointers", "truncate",
+                                             "spans",     "progress", NULL};
+    static const call_signature write_signature = {"write_scattered", parameters, 2, 2};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *result = NULL;
+    Py_buffer address_buffer = {0}, pointer_buffer = {0};
+    uint64_t *converted_addresses = NULL, *converted_pointers = NULL;
+    pointer_view addresses = {NULL, 8, 0}, pointers = {NULL, 8, 0};
+    bool truncate = false, spans = true, entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&write_signature, arguments, count, names, values) ||
+        !session_enter(session, true)) {
+        goto done;
+    }
+    entered = true;
+    if (!arguments_flag(values[TRUNCATE], false, &truncate) ||
+        !arguments_flag(values[SPANS], true, &spans) ||
+        (values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    if (PyObject_CheckBuffer(values[ADDRESSES]) &&
+        PyObject_GetBuffer(values[ADDRESSES], &address_buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[ADDRESSES], "addresses");
+        goto done;
+    }
+    if (!pointer_input_take(session->state, values[ADDRESSES], &address_buffer, "addresses",
+                            &converted_addresses, &addresses)) {
+        goto done;
+    }
+    if (PyObject_CheckBuffer(values[POINTERS]) &&
+        PyObject_GetBuffer(values[POINTERS], &pointer_buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[POINTERS], "pointers");
+        goto done;
+    }
+    if (!pointer_input_take(session->state, values[POINTERS], &pointer_buffer, "pointers",
+                            &converted_pointers, &pointers)) {
+        goto done;
+    }
+    if (addresses.count != pointers.count) {
+        PyErr_Format(PyExc_ValueError,
+                     "addresses and pointers must have one length, got %llu addresses and %llu "
+                     "pointers; nothing was written",
+                     (unsigned long long)addresses.count, (unsigned long long)pointers.count);
+        goto done;
+    }
+    long_work_prepare(&work, session, progress, 8);
+    long_work_begin(&work, session, work_of(pointers.count));
+    (void)core_write_scattered(&session->target, &addresses, &pointers, truncate, spans, &work.pace,
+                               &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, true)) {
+        result = PyLong_FromUnsignedLongLong(pointers.count);
+    }
+done:
+    if (pointer_buffer.obj != NULL) {
+        PyBuffer_Release(&pointer_buffer);
+    }
+    if (address_buffer.obj != NULL) {
+        PyBuffer_Release(&address_buffer);
+    }
+    free(converted_pointers);
+    free(converted_addresses);
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}
+
+PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                                 PyObject *names)
+{
+    enum { ADDRESSES, INTO, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"addresses", "into", "progress", NULL};
+    static const call_signature read_signature = {"read_scattered", parameters, 1, 1};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;
+    Py_buffer address_buffer = {0}, buffer = {0};
+    uint64_t *converted = NULL;
+    pointer_view addresses = {NULL, 8, 0}, view = {NULL, 8, 0};
+    bool entered = false;
+    core_error error;
+    long_work work;
+
+    if (!arguments_parse(&read_signature, arguments, count, names, values) ||
+        !session_enter(session, false)) {
+        goto done;
+    }
+    entered = true;
+    into = values[INTO] == Py_None ? NULL : values[INTO];
+    if ((values[PROGRESS] != NULL &&
+         !arguments_callable(values[PROGRESS], "progress", &progress))) {
+        goto done;
+    }
+    if (PyObject_CheckBuffer(values[ADDRESSES]) &&
+        PyObject_GetBuffer(values[ADDRESSES], &address_buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[ADDRESSES], "addresses");
+        goto done;
+    }
+    if (!pointer_input_take(session->state, values[ADDRESSES], &address_buffer, "addresses",
+                            &converted, &addresses)) {
+        goto done;
+    }
+    if (into == NULL) {
+        made = session_array_of_zeros(session->state, addresses.count);
+        if (made == NULL) {
+            goto done;
+        }
+    }
+    if (PyObject_GetBuffer(into == NULL ? made : into, &buffer, PyBUF_RECORDS) < 0) {
+        pointer_input_no_buffer(into == NULL ? made : into, "into");
+        goto done;
+    }
+    if (!pointer_input_of_buffer(into == NULL ? made : into, &buffer, "into", &view)) {
+        goto done;
+    }
+    if (addresses.count > view.count) {
+        PyErr_Format(PyExc_ValueError, "into has room for %llu pointers, addresses are %llu",
+                     (unsigned long long)view.count, (unsigned long long)addresses.count);
+        goto done;
+    }
+    if (addresses.count > 0 && !pointer_view_is_direct(&view)) {
+        PyErr_SetString(PyExc_ValueError, "into must be contiguous and aligned to 8 bytes");
+        goto done;
+    }
+    long_work_prepare(&work, session, progress, 8);
+    long_work_begin(&work, session, work_of(addresses.count));
+    (void)core_read_scattered(&session->target, &addresses, buffer.buf, &work.pace, &error);
+    long_work_end(&work);
+    if (long_work_finish(&work, session, &error, false)) {
+        result = into == NULL ? made : PyLong_FromUnsignedLongLong(addresses.count);
+        Py_XINCREF(into == NULL ? made : NULL);
+    }
+done:
+    if (buffer.obj != NULL) {
+        PyBuffer_Release(&buffer);
+    }
+    if (address_buffer.obj != NULL) {
+        PyBuffer_Release(&address_buffer);
+    }
+    free(converted);
+    Py_XDECREF(made);
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}

@@ -1,0 +1,56 @@
+/* A counting fake of the interfaces that the core drives: what tests say it answers, it answers. */
+#ifndef PYDBGWRITE_TESTS_FAKE_ENGINE_H
+#define PYDBGWRITE_TESTS_FAKE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../csrc/core/pointers.h"
+
+#define FAKE_CALLS  64
+#define FAKE_MEMORY 65536
+
+/* How ReadVirtual answers a range of which only a part can be read. */
+typedef enum fake_reading {
+    FAKE_READS_SHORT = 0,  /* S_OK and a count */
+    FAKE_READS_ALL_OR_NOT, /* a failure, as Wine's ReadProcessMemory does */
+    FAKE_READS_NO_COUNT,   /* S_OK, and the count stays untouched */
+    FAKE_READS_GONE,       /* E_UNEXPECTED: the target no longer answers */
+} fake_reading;
+
+typedef struct fake_engine {
+    IDebugControl control;
+    IDebugDataSpaces4 spaces;
+    core_target target;
+    core_pace pace;
+
+    HRESULT width_answer; /* of IsPointer64Bit; S_OK at first */
+    HRESULT answers[4];   /* of the first calls that move something; S_OK at first */
+    ULONG counted[4];     /* what byte calls say they moved; 0: all */
+    bool no_count;        /* byte calls leave the count alone */
+    bool sign_extends;    /* ReadPointersVirtual on a 32-bit target */
+    fake_reading reading; /* of ReadVirtual in read-back */
+    uint64_t *spoil;      /* set to spoil_value by the first WritePointersVirtual */
+    uint64_t spoil_value;
+    uint64_t ns_per_element; /* what a call costs on the fake clock */
+    uint64_t stop_at;        /* the step's number that says stop; 0: none */
+
+    uint64_t base; /* memory[0]'s address; readable bytes from there on */
+    uint64_t readable;
+    bool stores; /* do writes land in memory? */
+    unsigned char memory[FAKE_MEMORY];
+
+    int calls; /* that move something */
+    ULONG counts[FAKE_CALLS];
+    uint64_t offsets[FAKE_CALLS];
+    const void *pointers[FAKE_CALLS];
+    int reads; /* ReadVirtual calls for reading back */
+    int steps;
+    uint64_t step_done[FAKE_CALLS];
+} fake_engine;
+
+/* A fake that answers S_OK to everything, with 64-bit pointers and no memory. */
+void fake_reset(fake_engine *fake);
+
+#endif

@@ -1,0 +1,203 @@
+/* Tests of the core's 32-bit targets and of input that can't be passed as it lies. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "fake_engine.h"
+
+#define COUNT 10000u
+
+static fake_engine fake;
+static core_error error;
+static uint64_t values[COUNT + 1];
+
+static bool is_wide(uint64_t value)
+{
+    return value != (uint32_t)value && value != (uint64_t)(int64_t)(int32_t)(uint32_t)value;
+}
+
+static void test_wide(void)
+{
+    static const uint64_t edges[] = {0,
+                                     1,
+                                     0x7FFFFFFF,
+                                     0x80000000,
+                                     0xFFFFFFFF,
+                                     UINT64_C(0x100000000),
+                                     UINT64_C(0x7FFFFFFFFFFFFFFF),
+                                     UINT64_C(0x8000000000000000),
+                                     UINT64_C(0x8000000080000000),
+                                     UINT64_C(0xFFFFFFFF7FFFFFFF),
+                                     UINT64_C(0xFFFFFFFF80000000),
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX};
+    const size_t count = sizeof edges / sizeof edges[0];
+
+    for (size_t i = 0; i < count; i++) {
+        CHECK_EQUAL(pointer_is_wide(edges[i]), is_wide(edges[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t place = 0; place < 3000; place += 157) {
+            pointer_view view = {(const unsigned char *)values, 8, 3000};
+            pointer_view back = {(const unsigned char *)&values[2999], -8, 3000};
+            pointer_view odd = {(const unsigned char *)values + 3, 8, 3000};
+
+            memset(values, 0, sizeof values);
+            values[place] = edges[i];
+            CHECK_EQUAL(pointer_view_find_wide(&view, 0, 3000), is_wide(edges[i]) ? place : 3000);
+            CHECK_EQUAL(pointer_view_find_wide(&back, 0, 3000),
+                        is_wide(edges[i]) ? 2999 - place : 3000);
+            CHECK_EQUAL(pointer_view_find_wide(&view, place, 3000 - place),
+                        is_wide(edges[i]) ? 0 : 3000 - place);
+            memmove((unsigned char *)values + 3, values, 3000 * 8);
+            CHECK_EQUAL(pointer_view_find_wide(&odd, 0, 3000), is_wide(edges[i]) ? place : 3000);
+        }
+    }
+}
+
+static void number_values(void)
+{
+    for (uint64_t i = 0; i <= COUNT; i++) {
+        values[i] = i * 3 + 1;
+    }
+}
+
+/* Strided, reversed, misaligned and repeated input arrives in the caller's order. */
+static void test_copied(void)
+{
+    unsigned char *odd = malloc(8 * COUNT + 8);
+    pointer_view views[] = {{(const unsigned char *)values, 16, COUNT / 2},
+                            {(const unsigned char *)&values[COUNT - 1], -8, COUNT},
+                            {odd + 1, 8, COUNT - 1},
+                            {(const unsigned char *)&values[5], 0, COUNT / 2},
+                            {odd + 3, 24, COUNT / 3}};
+
+    number_values();
+    if (!CHECK(odd != NULL)) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        uint64_t wanted, got;
+
+        memcpy(odd + (i == 2 ? 1 : 3), values, 8 * COUNT);
+        if (i < 2) {
+            number_values();
+        }
+        views[i].count = views[i].count < 8000 ? views[i].count : 8000;
+        for (int width = 4; width <= 8; width += 4) {
+            fake_reset(&fake);
+            fake.width_answer = width == 4 ? S_FALSE : S_OK;
+            fake.stores = true;
+            CHECK_EQUAL(
+                core_write_pointers(&fake.target, fake.base, &views[i], false, &fake.pace, &error),
+                CORE_OK);
+            CHECK_EQUAL(error.done, views[i].count);
+            CHECK(!pointer_view_is_direct(&views[i]));
+            for (uint64_t j = 0; j < views[i].count; j++) {
+                memcpy(&wanted, pointer_view_at(&views[i], j), 8);
+                got = 0;
+                memcpy(&got, fake.memory + j * (uint64_t)width, (size_t)width);
+                if (got != wanted) {
+                    CHECK_EQUAL(got, wanted);
+                    break;
+                }
+            }
+        }
+    }
+    free(odd);
+}
+
+static void test_range_errors(void)
+{
+    pointer_view view = {(const unsigned char *)values, 8, COUNT};
+
+    number_values();
+    values[7000] = UINT64_C(1) << 40;
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
+                CORE_POINTER_RANGE);
+    CHECK(fake.calls == 0 && error.index == 7000 && error.value == UINT64_C(1) << 40);
+    CHECK(error.known && error.landed == 0 && error.done == 0);
+
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    fake.stores = true;
+    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, true, &fake.pace, &error),
+                CORE_OK);
+    CHECK_EQUAL(error.done, COUNT);
+    CHECK(memcmp(fake.memory + 4 * 7000, "\0\0\0\0", 4) == 0);
+
+    /* The caller's memory changes after the first pass: what came before it has landed. */
+    number_values();
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    fake.stores = true;
+    fake.readable = FAKE_MEMORY;
+    fake.spoil = &values[9000];
+    fake.spoil_value = UINT64_MAX / 2;
+    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
+                CORE_POINTER_RANGE);
+    CHECK(error.index == 9000 && error.value == UINT64_MAX / 2 && error.known);
+    CHECK_EQUAL(error.landed, error.done);
+    CHECK(error.done > 0 && error.done <= 9000);
+
+    number_values();
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    CHECK_EQUAL(core_write_pointers(&fake.target, UINT64_MAX - 2, &view, false, &fake.pace, &error),
+                CORE_WRAPS);
+    CHECK_EQUAL(fake.calls, 0);
+}
+
+/* A failure in a later run of copied input is counted from the start. */
+static void test_failing_copies(void)
+{
+    pointer_view view = {(const unsigned char *)values, 8, COUNT};
+
+    number_values();
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    fake.stores = true;
+    fake.readable = FAKE_MEMORY;
+    fake.answers[1] = HR_INVALID_ADDRESS;
+    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
+                CORE_ENGINE);
+    CHECK(fake.calls == 2 && error.done == fake.counts[0] && error.landed == fake.counts[0]);
+    CHECK_EQUAL(fake.offsets[1], fake.base + 4 * (uint64_t)fake.counts[0]);
+    CHECK(error.width == 4 && error.count == COUNT);
+}
+
+static void test_reading(void)
+{
+    uint64_t got[4] = {9, 9, 9, 9};
+    const uint32_t high[3] = {0x80000000, 0xFFFFFFFF, 5};
+
+    for (int extended = 0; extended < 2; extended++) {
+        fake_reset(&fake);
+        fake.width_answer = S_FALSE;
+        fake.stores = true;
+        fake.sign_extends = extended != 0;
+        memcpy(fake.memory, high, sizeof high);
+        CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 3, got, &fake.pace, &error),
+                    CORE_OK);
+        CHECK(got[0] == high[0] && got[1] == high[1] && got[2] == 5 && got[3] == 9);
+    }
+    fake_reset(&fake);
+    fake.width_answer = S_FALSE;
+    fake.readable = 11; /* two pointers and three bytes */
+    fake.answers[0] = HR_READ_FAULT;
+    CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 4, got, &fake.pace, &error),
+                CORE_ENGINE);
+    CHECK(error.known && error.landed == 2);
+}
+
+int main(void)
+{
+    test_wide();
+    test_copied();
+    test_range_errors();
+    test_failing_copies();
+    test_reading();
+    return check_report();
+}

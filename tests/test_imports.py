@@ -1,0 +1,141 @@
+"""Importing the package: light, silent, complete, documented."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import pydbgwrite
+from pydbgwrite import errors, hresults, testing
+
+#: What an import of the package must not bring along.
+HEAVY = {
+    *("numpy", "ctypes", "asyncio", "subprocess", "inspect", "dataclasses", "pathlib", "argparse"),
+    *("click", "rich", "elftools", "json", "tempfile", "logging", "socket", "threading"),
+    *("multiprocessing", "importlib.metadata", "email", "hypothesis", "pytest"),
+}
+PUBLIC: list[ModuleType] = [pydbgwrite, errors, hresults, testing]
+
+
+def in_fresh_python(code: str, *options: str) -> str:
+    """What a new interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr.strip(), done.stderr
+    return done.stdout
+
+
+def test_an_import_is_silent_and_clean() -> None:
+    code = """
+import pydbgwrite, pydbgwrite.testing, pydbgwrite.errors, pydbgwrite.hresults
+with pydbgwrite.simulate([(0, 64)]) as session:
+    assert session.write_pointers(0, [1, 2]) == 2
+    print(list(session.read_pointers(0, 2)))
+"""
+    assert in_fresh_python(code, "-W", "error", "-X", "dev") == "[1, 2]\n"
+
+
+@pytest.mark.parametrize("use", ["", "; pydbgwrite.simulate([(0, 64)]).close()"])
+def test_an_import_brings_nothing_heavy(use: str) -> None:
+    code = f"import sys; before = set(sys.modules); import pydbgwrite{use}; "
+    code += "print(*sorted(set(sys.modules) - before))"
+    brought = set(in_fresh_python(code).split())
+    assert "pydbgwrite._core" in brought
+    assert not brought & HEAVY
+    assert not [name for name in brought if name.startswith("pydbgwrite.cli")]
+
+
+def test_an_import_needs_no_debugger() -> None:
+    """On every platform; opening is what fails."""
+    assert in_fresh_python("import pydbgwrite; print(pydbgwrite.__version__)").strip() == (
+        pydbgwrite.__version__
+    )
+
+
+def test_star_import() -> None:
+    code = "from pydbgwrite import *; print(*sorted(n for n in dir() if n[0] != '_'))"
+    names = set(in_fresh_python(code).split())
+    assert names == {name for name in pydbgwrite.__all__ if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_all_is_complete(module: ModuleType) -> None:
+    for name in module.__all__:
+        assert hasattr(module, name), name
+    assert sorted(set(module.__all__)) == sorted(module.__all__), "a name is there twice"
+    public = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and (inspect.isclass(value) or inspect.isroutine(value))
+        and (getattr(value, "__module__", "") or "").startswith("pydbgwrite")
+        and (module is pydbgwrite or value.__module__ == module.__name__)
+    }
+    assert public <= set(module.__all__)
+
+
+def documented_things() -> list[tuple[str, object]]:
+    """Every public function, class, method and property."""
+    found: list[tuple[str, object]] = []
+    for module in PUBLIC:
+        found.append((module.__name__, module))
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not (inspect.isclass(value) or inspect.isroutine(value)):
+                continue
+            found.append((f"{module.__name__}.{name}", value))
+            if inspect.isclass(value):
+                for member in dir(value):
+                    if not member.startswith("_") and not hasattr(Exception, member):
+                        found.append((f"{name}.{member}", inspect.getattr_static(value, member)))
+    return found
+
+
+def test_everything_public_has_a_docstring() -> None:
+    things = documented_things()
+    assert len(things) > 60
+    without = [
+        name
+        for name, value in things
+        if not (getattr(value, "__doc__", None) or "").strip()
+        # Fields of tuples are described by their class.
+        and not isinstance(value, (int, str))
+    ]
+    assert not without
+
+
+def test_errors_say_so_in_their_docstrings() -> None:
+    for name in errors.__all__:
+        doc = getattr(errors, name).__doc__
+        assert doc
+        assert doc[0].isupper()
+
+
+def test_every_module_can_be_imported() -> None:
+    """On this platform; the command line only where its packages are installed."""
+    for found in pkgutil.walk_packages(pydbgwrite.__path__, "pydbgwrite."):
+        if ".cli" in found.name or found.name.endswith("__main__"):
+            continue
+        foreign = "linux" if sys.platform == "win32" else "windows"
+        if found.name.endswith(foreign):  # modules of one platform alone say so by an assert
+            continue
+        module = importlib.import_module(found.name)
+        assert module.__doc__, found.name
+
+
+def test_types_are_shipped() -> None:
+    folder = os.path.dirname(pydbgwrite.__file__)  # noqa: PTH120
+    assert os.path.exists(os.path.join(folder, "py.typed"))  # noqa: PTH110, PTH118

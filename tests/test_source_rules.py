@@ -1,0 +1,120 @@
+"""Rules about the source that no compiler checks: where Python.h may be, how files begin."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+C_FILES = sorted([*ROOT.glob("csrc/**/*.[ch]"), *ROOT.glob("tests/c/*.[ch]")])
+PYTHON_FILES = sorted(
+    path
+    for folder in ("pydbgwrite", "tests", "bench")
+    for path in ROOT.glob(f"{folder}/**/*.py")
+    if "__pycache__" not in path.parts
+)
+ALL = [*C_FILES, *PYTHON_FILES, ROOT / "setup.py"]
+MOST_LINES = 500
+
+
+def name(path: Path) -> str:
+    """A path as a test's id."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def code(path: Path) -> str:
+    """A C file without its comments and string literals."""
+    text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
+    text = re.sub(r"//[^\n]*", " ", text)
+    return re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
+
+
+def functions(path: Path) -> list[str]:
+    """The bodies of a C file's functions: clang-format puts their braces in the first column."""
+    return re.findall(r"^\{\n(.*?)^\}", code(path), flags=re.DOTALL | re.MULTILINE)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(C_FILES) > 40
+    assert len(PYTHON_FILES) > 20
+    assert sum(len(functions(path)) for path in C_FILES) > 300
+
+
+@pytest.mark.parametrize("path", [p for p in C_FILES if "csrc" in p.parts], ids=name)
+def test_python_h_stays_in_its_folder(path: Path) -> None:
+    text = code(path)
+    includes = re.findall(r"#\s*include\s*[<\"]([^>\"]*)", path.read_text())
+    if path.parent.name == "python":
+        # python.h sets the Limited API first; the others include that, directly or not.
+        assert ("Python.h" in includes) == (path.name == "python.h")
+    elif path.parent.name != "demo":
+        assert "Python.h" not in includes
+        assert not [each for each in includes if "python" in each.lower()]
+        assert not re.search(r"\bPy[A-Z_][A-Za-z]*\b", text)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("csrc/core/*.[ch]")), ids=name)
+def test_the_core_knows_no_operating_system(path: Path) -> None:
+    """atomics.h alone asks which compiler it is."""
+    includes = re.findall(r"#\s*include\s*<([^>]*)>", path.read_text())
+    allowed = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "stdlib.h"}
+    if path.name == "atomics.h":
+        allowed |= {"stdatomic.h", "windows.h"}
+    else:
+        assert not re.search(r"\b(_WIN32|_MSC_VER|__linux__|__APPLE__)\b", code(path))
+    assert set(includes) <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("csrc/python/*.c")), ids=name)
+def test_buffers_are_released_where_they_are_taken(path: Path) -> None:
+    for body in functions(path):
+        taken = len(re.findall(r"\bPyObject_GetBuffer\(", body))
+        released = len(re.findall(r"\bPyBuffer_Release\(", body))
+        assert bool(taken) == bool(released), body
+    outside = re.sub(r"^\{\n.*?^\}", "", code(path), flags=re.DOTALL | re.MULTILINE)
+    assert "PyObject_GetBuffer" not in outside
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=name)
+def test_c_files(path: Path) -> None:
+    text = path.read_text()
+    assert re.match(r"/\* [A-Z]", text), "begins with a comment that says what it is for"
+    bare = code(path)
+    for word in ("__attribute__", "__builtin_", "__typeof__", "__extension__", "#pragma GCC"):
+        assert word not in bare, f"{word} is a compiler's own"
+    if path.suffix == ".h":
+        guard = re.search(r"#ifndef (PYDBGWRITE_\w+_H)\n#define \1\n", text)
+        assert guard, "an include guard of the project's name"
+        stem = path.stem.upper().replace("-", "_")
+        assert guard[1].endswith(f"{stem}_H")
+    assert not re.search(r"\b(strcpy|strcat|sprintf|gets|alloca|setjmp|longjmp)\s*\(", bare)
+
+
+@pytest.mark.parametrize("path", PYTHON_FILES, ids=name)
+def test_python_files(path: Path) -> None:
+    text = path.read_text()
+    first = text.removeprefix("#!/usr/bin/env python3\n")
+    if first.strip():
+        assert re.match(r'r?"""\S', first), "begins with a docstring that says what it is for"
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_every_file(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    assert text.endswith("\n") or not text
+    assert "\t" not in text
+    assert "\r" not in text
+    words = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"))
+    assert not re.search(rf"\b({words})\b", text)
+
+
+def test_guards_are_unique() -> None:
+    guards = [
+        re.findall(r"#ifndef (PYDBGWRITE_\w+_H)\n", path.read_text())[0]
+        for path in C_FILES
+        if path.suffix == ".h"
+    ]
+    assert len(guards) == len(set(guards))
