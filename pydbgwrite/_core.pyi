@@ -175,7 +175,9 @@ class MemoryBasicInformation(structseq[int], tuple[int, int, int, int, int, int,
     def type(self) -> int: ...
 
 # (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.
-def simulate(type: type[_S], regions: list[tuple[int, int, int]], pointer_size: int, /) -> _S: ...
+def simulate(
+    type: type[_S], regions: list[tuple[int, int, int]], pointer_size: int, writable: bool, /
+) -> _S: ...
 
 if sys.platform == "linux":
     def linux_attach(

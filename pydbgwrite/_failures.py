@@ -74,9 +74,11 @@ def _wraps(failure: EngineFailure) -> BaseException:
 
 def _pointer_range(failure: EngineFailure) -> BaseException:
     landed = failure["landed"]
+    # The pass over the input before the write finds all but what another thread changes meanwhile.
+    held = _held(failure) if failure["done"] else "nothing was written"
     return errors.PointerRangeError(
         f"pointers[{failure['index']}] is 0x{failure['value']:x}, and the target has 32-bit "
-        f"pointers: it is neither zero- nor sign-extended from 32 bits. {_held(failure)}. Pass "
+        f"pointers: it is neither zero- nor sign-extended from 32 bits; {held}. Pass "
         "truncate=True to write the low 32 bits, as the engine does",
         address=_address(failure),
         count=failure["count"],
@@ -194,9 +196,7 @@ def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
 def _engine(failure: EngineFailure) -> BaseException:
     hresult = failure["hresult"]
     kind: type[errors.DebugEngineError]
-    if failure["gone"]:
-        kind = errors.NoTargetError
-    elif hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL:
+    if failure["gone"] or (hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL):
         kind = errors.NoTargetError
     elif hresult != S_OK and hresult < 0x80000000:
         kind = errors.WriteNotAppliedError if failure["writes"] else errors.DebugEngineError

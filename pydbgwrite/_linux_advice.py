@@ -96,7 +96,7 @@ def _permission(pid: int, operation: str | None, system: str) -> errors.TargetAc
     if scope in ("1", "2") and not capable:
         reasons.append(
             f"kernel.yama.ptrace_scope is {scope}: "
-            + ("only descendants may be traced" if scope == "1" else "only administrators may trace")
+            + ("only descendants may be traced" if scope == "1" else "only root may trace")
             + "; start the program from this script (launch), run as root, give the interpreter "
             "CAP_SYS_PTRACE, or set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)"
         )

@@ -280,13 +280,16 @@ def process_server(
     raise _windows_only("process_server", engine)
 
 
-def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session:
+def simulate(
+    regions: Iterable[RegionSpec], *, pointer_size: int = 8, writable: bool = True
+) -> Session:
     """Open simulated memory: a place to try patches on, on any platform.
 
     regions: (base, size) or (base, size, protection), in bytes, in any order, without overlaps;
         protection is "rw" (the default), "r" or "none". All bytes are 0 at first. Memory is used
         only for what is written, so regions may be as large as an address space.
     pointer_size: of the target, 8 or 4.
+    writable: False makes every write raise ReadOnlyError.
 
     It answers as the genuine engine was seen to answer (docs/engine.md). pydbgwrite.testing makes
     it fail on demand.
@@ -302,7 +305,7 @@ def simulate(regions: Iterable[RegionSpec], *, pointer_size: int = 8) -> Session
                 f"regions overlap: 0x{before[0]:x} has {before[1]:,} bytes, "
                 f"and another begins at 0x{after[0]:x}"
             )
-    return _core.simulate(Session, checked, pointer_size)
+    return _core.simulate(Session, checked, pointer_size, bool(writable))
 
 
 def _pid(pid: SupportsIndex, limit: int) -> int:
@@ -400,12 +403,18 @@ def _region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
         raise ValueError(
             f"regions[{index}]: protection must be 'rw', 'r' or 'none', got {protection!r}"
         )
-    if size <= 0 or base < 0 or base + size > limit:
+    if size <= 0 or base < 0 or base + size > limit or size == 2**64:
         raise ValueError(
-            f"regions[{index}] must have a size above 0 and lie within 0 to "
-            f"2**{limit.bit_length() - 1}, got base {base:#x}, size {size:,}"
+            f"regions[{index}] must have a size above 0, below 2**64, and lie within 0 to "
+            f"2**{limit.bit_length() - 1}, got base {_shown(base)}, size {_shown(size)}"
         )
     return base, size, _PROTECTIONS[protection]
+
+
+def _shown(number: int) -> str:
+    """An int for a message; Python refuses to print those of thousands of digits."""
+    bits = number.bit_length()
+    return f"{number:#x}" if bits <= 128 else f"an int of {bits} bits"
 
 
 def _region_number(value: SupportsIndex | str, index: int) -> int:

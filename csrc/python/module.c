@@ -84,7 +84,7 @@ static void release(void *module)
 
 static PyMethodDef functions[] = {
     {"simulate", open_simulated, METH_VARARGS,
-     PyDoc_STR("simulate($module, type, regions, pointer_size, /)\n--\n\n"
+     PyDoc_STR("simulate($module, type, regions, pointer_size, writable, /)\n--\n\n"
                "Open simulated memory; pydbgwrite.simulate() checks the arguments.")},
 #if defined(__linux__)
     {"linux_attach", open_linux_attach, METH_VARARGS,

@@ -4,8 +4,8 @@
 
 #include "session.h"
 
-/* simulate(type, regions, pointer_size): regions is a list of (base, size, protection 0..2), in
- * ascending order without overlaps; the Python side checks that. */
+/* simulate(type, regions, pointer_size, writable): regions is a list of (base, size, protection
+ * 0..2), in ascending order without overlaps; the Python side checks that. */
 PyObject *open_simulated(PyObject *module, PyObject *arguments);
 
 /* linux_attach(type, pid, suspend, writable, timeout) */

@@ -26,12 +26,13 @@ PyObject *open_simulated(PyObject *module, PyObject *arguments)
 {
     PyObject *type = NULL, *list = NULL, *result = NULL;
     unsigned int pointer_size = 8;
+    int writable = 1;
     simulated_region *regions = NULL;
     target *memory = NULL;
     IDebugClient5 *client = NULL;
     Py_ssize_t count = 0;
 
-    if (!PyArg_ParseTuple(arguments, "OOI", &type, &list, &pointer_size)) {
+    if (!PyArg_ParseTuple(arguments, "OOIp", &type, &list, &pointer_size, &writable)) {
         goto done;
     }
     count = PyList_Size(list);
@@ -55,7 +56,7 @@ PyObject *open_simulated(PyObject *module, PyObject *arguments)
         goto done;
     }
     result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,
-                                        memory, "simulated", true);
+                                        memory, "simulated", writable != 0);
     memory = NULL; /* the engine's, and with it gone where that failed */
 done:
     if (memory != NULL) {

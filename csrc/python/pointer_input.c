@@ -14,6 +14,9 @@
     "a "                                                                                           \
     "list, tuple or other iterable of ints"
 
+/* Elements of an iterator between two looks for Ctrl-C: about a millisecond. */
+#define SIGNAL_CHECK_ELEMENTS 65536u
+
 static bool host_is_little_endian(void)
 {
     const uint16_t one = 1;
@@ -251,6 +254,10 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
         good = good && element_value(element, *count, what, &values[*count]);
         Py_DECREF(element);
         *count += 1;
+        /* An endless iterator that is written in C never lets Ctrl-C in by itself. */
+        if (good && *count % SIGNAL_CHECK_ELEMENTS == 0) {
+            good = PyErr_CheckSignals() == 0;
+        }
     }
     if (good && PyErr_Occurred()) { /* the iterator's own exception */
         good = false;

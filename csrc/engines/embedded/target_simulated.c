@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory comes in blocks that are allocated when they are first written, so that a region of many
- * GiB costs no more than what is used of it. Untouched blocks read as zero. */
-#define BLOCK_BYTES    65536u
-#define SIMULATED_PAGE 4096u
+#include "sparse_memory.h"
 
-typedef struct region {
-    simulated_region place;
-    unsigned char **blocks;
-} region;
+#define SIMULATED_PAGE 4096u
 
 typedef struct fault {
     uint64_t address;
@@ -23,7 +17,8 @@ typedef struct fault {
 
 typedef struct simulated_target {
     target base;
-    region *regions;
+    simulated_region *regions;
+    sparse_memory bytes;
     size_t region_count;
     size_t last_used; /* the region of the last look-up: patches stay in one place */
     fault *faults;
@@ -40,15 +35,7 @@ static simulated_target *simulated_of(target *memory)
 
 static void free_regions(simulated_target *self)
 {
-    for (size_t i = 0; i < self->region_count; i++) {
-        region *one = &self->regions[i];
-        uint64_t blocks = (one->place.size - 1) / BLOCK_BYTES + 1;
-
-        for (uint64_t b = 0; one->blocks != NULL && b < blocks; b++) {
-            free(one->blocks[b]);
-        }
-        free(one->blocks);
-    }
+    sparse_memory_free(&self->bytes);
     free(self->regions);
     self->regions = NULL;
     self->region_count = 0;
@@ -61,7 +48,7 @@ static size_t region_at_or_after(simulated_target *self, uint64_t address)
     size_t low = 0, high = self->region_count;
 
     if (self->last_used < self->region_count) {
-        const simulated_region *last = &self->regions[self->last_used].place;
+        const simulated_region *last = &self->regions[self->last_used];
 
         if (address >= last->base && address - last->base < last->size) {
             low = high = self->last_used;
@@ -69,7 +56,7 @@ static size_t region_at_or_after(simulated_target *self, uint64_t address)
     }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const simulated_region *place = &self->regions[middle].place;
+        const simulated_region *place = &self->regions[middle];
 
         if (place->base + (place->size - 1) < address) {
             low = middle + 1;
@@ -82,12 +69,12 @@ static size_t region_at_or_after(simulated_target *self, uint64_t address)
 }
 
 /* The region that holds `address`, or NULL. */
-static region *region_of(simulated_target *self, uint64_t address)
+static const simulated_region *region_of(simulated_target *self, uint64_t address)
 {
     size_t index = region_at_or_after(self, address);
-    region *found = NULL;
+    const simulated_region *found = NULL;
 
-    if (index < self->region_count && self->regions[index].place.base <= address) {
+    if (index < self->region_count && self->regions[index].base <= address) {
         found = &self->regions[index];
     }
     return found;
@@ -126,27 +113,6 @@ static HRESULT simulated_accessible(target *memory)
     return self->running || self->gone ? E_UNEXPECTED : S_OK;
 }
 
-/* Moves within one block; gives false when memory for it is short. */
-static bool move_in_block(region *place, uint64_t offset, void *data, size_t size, bool write)
-{
-    unsigned char **block = &place->blocks[offset / BLOCK_BYTES];
-    size_t start = (size_t)(offset % BLOCK_BYTES);
-    bool moved = true;
-
-    if (*block == NULL && write) {
-        *block = calloc(1, BLOCK_BYTES);
-        moved = *block != NULL;
-    }
-    if (moved && write) {
-        memcpy(*block + start, data, size);
-    } else if (moved && *block != NULL) {
-        memcpy(data, *block + start, size);
-    } else if (moved) {
-        memset(data, 0, size);
-    }
-    return moved;
-}
-
 static HRESULT simulated_move(simulated_target *self, uint64_t address, unsigned char *data,
                               size_t size, size_t *moved, bool write)
 {
@@ -163,27 +129,28 @@ static HRESULT simulated_move(simulated_target *self, uint64_t address, unsigned
         allowed = bytes_before_fault(self, address, allowed, write);
     }
     while (status == S_OK && *moved < allowed) {
-        region *place = region_of(self, address + *moved);
-        uint64_t offset, run;
+        uint64_t at = address + *moved;
+        const simulated_region *place = region_of(self, at);
+        uint64_t run;
 
         if (place == NULL) {
             status = write ? HR_INVALID_ADDRESS : HR_READ_FAULT;
-        } else if (place->place.protection < needed) {
+        } else if (place->protection < needed) {
             status = write ? HR_ACCESS_DENIED : HR_READ_FAULT;
         } else {
-            offset = address + *moved - place->place.base;
-            run = BLOCK_BYTES - offset % BLOCK_BYTES;
-            if (run > place->place.size - offset) {
-                run = place->place.size - offset;
+            run = SPARSE_BLOCK_BYTES - at % SPARSE_BLOCK_BYTES;
+            if (run > place->size - (at - place->base)) {
+                run = place->size - (at - place->base);
             }
             if (run > allowed - *moved) {
                 run = allowed - *moved;
             }
-            if (move_in_block(place, offset, data + *moved, (size_t)run, write)) {
-                *moved += (size_t)run;
-            } else {
+            if (!write) {
+                sparse_memory_read(&self->bytes, at, data + *moved, (size_t)run);
+            } else if (!sparse_memory_write(&self->bytes, at, data + *moved, (size_t)run)) {
                 status = E_OUTOFMEMORY;
             }
+            *moved += status == S_OK ? (size_t)run : 0;
         }
     }
     if (status == S_OK && *moved < size) {
@@ -216,8 +183,8 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
     memset(info, 0, sizeof *info);
     if (index == self->region_count) {
         status = E_NOINTERFACE; /* past the last region, as the genuine engine answers */
-    } else if (self->regions[index].place.base <= address) {
-        const simulated_region *place = &self->regions[index].place;
+    } else if (self->regions[index].base <= address) {
+        const simulated_region *place = &self->regions[index];
 
         info->BaseAddress = place->base;
         info->AllocationBase = place->base;
@@ -230,10 +197,10 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
         uint64_t start = 0;
 
         if (index > 0) {
-            start = self->regions[index - 1].place.base + self->regions[index - 1].place.size;
+            start = self->regions[index - 1].base + self->regions[index - 1].size;
         }
         info->BaseAddress = start;
-        info->RegionSize = self->regions[index].place.base - start;
+        info->RegionSize = self->regions[index].base - start;
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
     }
@@ -249,7 +216,7 @@ static HRESULT simulated_span_region(target *memory, uint64_t address, uint64_t 
 
     *end = 0;
     if (index < self->region_count) {
-        const simulated_region *place = &self->regions[index].place;
+        const simulated_region *place = &self->regions[index];
 
         *end = place->base;
         if (place->base <= address) {
@@ -334,35 +301,26 @@ target *target_simulated_create(const simulated_region *regions, size_t count,
                                 uint32_t pointer_size)
 {
     simulated_target *self = calloc(1, sizeof *self);
-    bool complete = self != NULL;
+    target *created = NULL;
 
-    if (complete && count > 0) {
+    if (self != NULL && count > 0) {
         self->regions = calloc(count, sizeof *self->regions);
-        complete = self->regions != NULL;
     }
-    for (size_t i = 0; complete && i < count; i++) {
-        uint64_t blocks = (regions[i].size - 1) / BLOCK_BYTES + 1;
-
-        self->regions[i].place = regions[i];
-        self->region_count = i + 1;
-        if (blocks <= SIZE_MAX / sizeof(unsigned char *)) {
-            self->regions[i].blocks = calloc((size_t)blocks, sizeof(unsigned char *));
+    if (self != NULL && (count == 0 || self->regions != NULL)) {
+        if (count > 0) {
+            memcpy(self->regions, regions, count * sizeof *regions);
         }
-        complete = self->regions[i].blocks != NULL;
-    }
-    if (self != NULL && !complete) {
-        free_regions(self);
-        free(self);
-        self = NULL;
-    }
-    if (self != NULL) {
+        self->region_count = count;
         self->base.operations = &simulated_operations;
         self->base.pointer_size = pointer_size;
         self->base.page_size = SIMULATED_PAGE;
         self->base.granule = 1;
         self->base.stopped = true;
+        created = &self->base;
+    } else {
+        free(self);
     }
-    return self == NULL ? NULL : &self->base;
+    return created;
 }
 
 bool target_is_simulated(const target *memory)

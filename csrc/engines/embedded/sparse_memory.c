@@ -1,0 +1,100 @@
+/* Blocks of sparse memory in an open-addressing hash table; see sparse_memory.h. */
+#include "sparse_memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 64u
+
+/* Where a block is, or the empty place where it belongs. The table is never full. */
+static size_t place_of(const sparse_block *places, size_t capacity, uint64_t number)
+{
+    /* Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio (Knuth, TAOCP 6.4). */
+    size_t place = (size_t)((number * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (capacity - 1);
+
+    while (places[place].bytes != NULL && places[place].number != number) {
+        place = (place + 1) & (capacity - 1);
+    }
+    return place;
+}
+
+static unsigned char *find(sparse_memory *self, uint64_t number)
+{
+    if (self->last.bytes == NULL || self->last.number != number) {
+        self->last.bytes = NULL;
+        if (self->capacity > 0) {
+            self->last = self->places[place_of(self->places, self->capacity, number)];
+        }
+    }
+    return self->last.bytes;
+}
+
+/* Keeps at least half of the places empty. */
+static bool make_room(sparse_memory *self)
+{
+    size_t capacity = self->capacity == 0 ? FIRST_CAPACITY : self->capacity * 2;
+    sparse_block *places = NULL;
+    bool roomy = self->capacity > 0 && self->used < self->capacity / 2;
+
+    if (!roomy && capacity <= SIZE_MAX / sizeof *places) {
+        places = calloc(capacity, sizeof *places);
+    }
+    if (places != NULL) {
+        for (size_t i = 0; i < self->capacity; i++) {
+            if (self->places[i].bytes != NULL) {
+                places[place_of(places, capacity, self->places[i].number)] = self->places[i];
+            }
+        }
+        free(self->places);
+        self->places = places;
+        self->capacity = capacity;
+        roomy = true;
+    }
+    return roomy;
+}
+
+static unsigned char *find_or_add(sparse_memory *self, uint64_t number)
+{
+    unsigned char *bytes = find(self, number);
+
+    if (bytes == NULL && make_room(self)) {
+        bytes = calloc(1, (size_t)SPARSE_BLOCK_BYTES);
+        if (bytes != NULL) {
+            self->last.number = number;
+            self->last.bytes = bytes;
+            self->places[place_of(self->places, self->capacity, number)] = self->last;
+            self->used++;
+        }
+    }
+    return bytes;
+}
+
+void sparse_memory_read(sparse_memory *self, uint64_t address, void *data, size_t size)
+{
+    const unsigned char *bytes = find(self, address / SPARSE_BLOCK_BYTES);
+
+    if (bytes != NULL) {
+        memcpy(data, bytes + address % SPARSE_BLOCK_BYTES, size);
+    } else {
+        memset(data, 0, size);
+    }
+}
+
+bool sparse_memory_write(sparse_memory *self, uint64_t address, const void *data, size_t size)
+{
+    unsigned char *bytes = find_or_add(self, address / SPARSE_BLOCK_BYTES);
+
+    if (bytes != NULL) {
+        memcpy(bytes + address % SPARSE_BLOCK_BYTES, data, size);
+    }
+    return bytes != NULL;
+}
+
+void sparse_memory_free(sparse_memory *self)
+{
+    for (size_t i = 0; i < self->capacity; i++) {
+        free(self->places[i].bytes);
+    }
+    free(self->places);
+    memset(self, 0, sizeof *self);
+}
