@@ -24,8 +24,8 @@ SYNCHRONIZE = 0x00100000
 
 def wait_for_process(handle: int) -> None:
     """Wait for a process to end, by a handle."""
-    assert ctypes.windll.kernel32.WaitForSingleObject(handle, 30_000) == 0
-    ctypes.windll.kernel32.CloseHandle(handle)
+    assert ctypes.windll.kernel32.WaitForSingleObject(handle, 30_000) == 0  # type: ignore[attr-defined,unused-ignore]
+    ctypes.windll.kernel32.CloseHandle(handle)  # type: ignore[attr-defined,unused-ignore]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_launch_stops_before_the_program_runs(tmp_path: Path) -> None:
     assert session.pid is not None and session.pointer_size == 8
     assert not out.exists()
     assert any(each.name.lower() == "python.exe" for each in session.modules())
-    handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)
+    handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)  # type: ignore[attr-defined,unused-ignore]
     session.close()
     wait_for_process(handle)
     assert out.read_text().split() == [
@@ -161,7 +161,7 @@ def test_launch_stops_before_the_program_runs(tmp_path: Path) -> None:
 def test_launch_patches_an_image_and_terminates() -> None:
     session = pydbgwrite.launch([sys.executable, "-c", "pass"])
     assert session.pid is not None
-    handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)
+    handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)  # type: ignore[attr-defined,unused-ignore]
     module = next(each for each in session.modules() if each.name.lower() == "python.exe")
     before = session.read(module.base, 64)
     assert session.write(module.base + 2, b"patched!") == 8

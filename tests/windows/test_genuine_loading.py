@@ -152,7 +152,7 @@ def test_the_search_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_sdk_in_both_views_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     import winreg
 
-    roots = {winreg.KEY_WOW64_64KEY: "C:\\Kits64", winreg.KEY_WOW64_32KEY: "C:\\Kits32"}
+    roots = {winreg.KEY_WOW64_64KEY: "C:\\Kits64", winreg.KEY_WOW64_32KEY: "C:\\Kits32"}  # type: ignore[attr-defined,unused-ignore]
 
     class Key:
         def __init__(self, root: str) -> None:
