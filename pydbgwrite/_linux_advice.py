@@ -101,9 +101,7 @@ def _permission(pid: int, operation: str | None, system: str) -> errors.TargetAc
             "CAP_SYS_PTRACE, or set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)"
         )
     elif scope == "3":
-        reasons.append(
-            "kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts"
-        )
+        reasons.append("kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts")
     owner, ours = status.get("Uid", "").split()[:1], own.get("Uid", "").split()[:1]
     if owner and ours and owner != ours and not capable:
         reasons.append(
