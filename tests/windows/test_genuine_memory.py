@@ -224,6 +224,7 @@ class TestRaw:
         next_one = spaces.get_next_differently_valid_offset_virtual
         assert next_one(child.base + 3) == child.base + 4096
         assert next_one(child.end) == child.end + 4096
+        assert next_one(2**64 - 4096) is None
 
     def test_physical_memory_is_a_kernels(self, session: Session) -> None:
         for call in (
