@@ -1,0 +1,97 @@
+"""launch() on Linux: stopped before the first instruction, let go, ended, and refused."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import pydbgwrite
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
+
+
+def exit_code(pid: int) -> int:
+    """Collects a launched process."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_the_program_has_not_run_yet_and_runs_when_let_go(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with out.open("wb") as stdout:
+        session = pydbgwrite.launch(
+            ["sh", "-c", "pwd; echo $WORD; exit 7"],
+            cwd=tmp_path,
+            env={"WORD": "patched", "PATH": os.environ["PATH"]},
+            stdout=stdout,
+        )
+    assert out.read_bytes() == b""
+    assert session.pid is not None
+    names = {module.name for module in session.modules()}
+    assert not any(name.startswith("libc.") for name in names), names
+    session.detach()
+    assert exit_code(session.pid) == 7
+    assert out.read_text() == f"{tmp_path}\npatched\n"
+
+
+def test_the_image_can_be_patched_before_it_runs(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with out.open("wb") as stdout:
+        session = pydbgwrite.launch(["/bin/echo", "AAAAAAAA"], stdout=stdout)
+    with session:
+        assert session.pid is not None
+        lines = [line for line in session._read_maps().splitlines() if b"[stack]" in line]
+        start, end = (int(word, 16) for word in lines[0].split()[0].split(b"-"))
+        place = session.data_spaces.search_virtual(start, end - start, b"AAAAAAAA")
+        assert place is not None
+        session.write_pointers(place, [int.from_bytes(b"BBBBBBBB", sys.byteorder)])
+    assert exit_code(session.pid) == 0
+    assert out.read_bytes() == b"BBBBBBBB\n"
+
+
+def test_terminate_ends_it_and_leaves_no_zombie() -> None:
+    session = pydbgwrite.launch(["sleep", "1000"])
+    assert session.pid is not None
+    session.terminate()
+    assert session.closed
+    with pytest.raises(ProcessLookupError):
+        os.kill(session.pid, 0)
+
+
+def zombies() -> set[str]:
+    """Children of this process that nobody has collected."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # it has gone meanwhile
+        if state == "Z" and int(parent) == os.getpid():
+            found.add(stat.parent.name)
+    return found
+
+
+def test_programs_that_cannot_start(tmp_path: Path) -> None:
+    before = zombies()
+    with pytest.raises(FileNotFoundError):
+        pydbgwrite.launch(["no-such-program-anywhere"])
+    with pytest.raises(FileNotFoundError):
+        pydbgwrite.launch([str(tmp_path / "missing")])
+    plain = tmp_path / "plain"
+    plain.write_text("not a program")
+    with pytest.raises(PermissionError):
+        pydbgwrite.launch([str(plain)])
+    with pytest.raises(FileNotFoundError):
+        pydbgwrite.launch(["true"], cwd=tmp_path / "missing")
+    assert zombies() == before  # none of them left a child behind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [("sh -c true", TypeError), ([], ValueError), (["a\0b"], ValueError), ([1], TypeError)],
+)
+def test_bad_arguments(arguments: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        pydbgwrite.launch(arguments)  # type: ignore[arg-type]
