@@ -58,7 +58,8 @@ def measured_in_turns(contestant: Timed, baseline: Timed, rounds: int) -> Pairs:
 class Figure:
     """One line of the result.
 
-    value is what the limit is about, in `unit`; contestant and baseline are medians in nanoseconds
+    value is what the limit is about, in `unit`; a limit of None says that it is reported, and not
+    judged. contestant and baseline are medians in nanoseconds
     (None where the figure is not about time). verified: the target itself found what was written;
     None where nothing is written.
     """
@@ -68,7 +69,7 @@ class Figure:
     baseline_name: str
     value: float
     unit: str
-    limit: float
+    limit: float | None
     contestant: float | None = None
     baseline: float | None = None
     ratio: float | None = None
@@ -78,4 +79,5 @@ class Figure:
     @property
     def met(self) -> bool:
         """Is the limit kept, by a result that is right?"""
-        return self.value <= self.limit and self.verified is not False
+        kept = self.limit is None or self.value <= self.limit
+        return kept and self.verified is not False

@@ -40,7 +40,7 @@ def show(figures: Sequence[Figure]) -> None:
             _time(figure.baseline),
             "-" if figure.ratio is None else f"{figure.ratio:.3f}",
             f"{figure.value:,.3g} {figure.unit}",
-            f"{figure.limit:,g}",
+            "-" if figure.limit is None else f"{figure.limit:,g}",
             {True: "yes", False: "NO", None: "-"}[figure.verified],
             "yes" if figure.met else "NO",
         )

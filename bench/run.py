@@ -20,12 +20,16 @@ from collections.abc import Callable, Iterator
 from cases_import import import_time
 from cases_memory import large_memmap
 from cases_pointers import large_arrays, one_pointer
+from cases_scattered import huge_arrays, lists, scattered
 from measuring import Figure
 from reports import RESULTS, show, write_json
 
 CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "large": large_arrays,
     "one": one_pointer,
+    "huge": huge_arrays,
+    "scattered": scattered,
+    "lists": lists,
     "memory": large_memmap,
     "import": import_time,
 }

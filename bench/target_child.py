@@ -23,7 +23,10 @@ MAP_NORESERVE = 0x4000
 def main() -> None:
     """Map the memory and answer until standard input ends."""
     size = int(sys.argv[1])
-    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+    if sys.platform == "win32":
+        memory = mmap.mmap(-1, size)
+    else:
+        memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
     print(ctypes.addressof(ctypes.c_char.from_buffer(memory)), flush=True)
     view = memoryview(memory)
     for line in sys.stdin:

@@ -8,9 +8,9 @@ __all__ = ["Module", "Region"]
 
 
 class Region(NamedTuple):
-    """A run of like pages in the target (QueryVirtual's MEMORY_BASIC_INFORMATION64).
+    """Like pages of the target, from one page on (QueryVirtual's MEMORY_BASIC_INFORMATION64).
 
-    base and size are bytes; protection is "rw", "r", "rx", "rwx", "x" or "none"; state is
+    base and size are bytes, base of the page that was asked for; protection is "rw", "r", "rx", "rwx", "x" or "none"; state is
     "committed", "reserved" or "free".
     """
 

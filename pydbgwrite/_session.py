@@ -46,10 +46,11 @@ class Session(_core.Session):
         return found
 
     def query(self, address: int) -> Region:
-        """The region of like pages that holds address (IDebugDataSpaces2::QueryVirtual).
+        """The like pages from the page of address on (IDebugDataSpaces2::QueryVirtual).
 
-        A gap is a region of state "free". Raises TargetAccessError past the last region, and
-        NoTargetError where there is no accessible target.
+        base is that page, not where the run of pages begins, and base + size is where it ends. A
+        gap has the state "free", and so has what lies behind the last mapping. Raises
+        TargetAccessError past user space, and NoTargetError where there is no accessible target.
         """
         info = self.data_spaces.query_virtual(address)
         return Region(

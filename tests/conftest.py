@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from support.cases import CASES, EngineCase
+from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all
 
 import pydbgwrite
 
@@ -29,6 +29,19 @@ def engine_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
     """An open target of every engine that is here, one after the other."""
     with CASES[request.param]() as case:
         yield case
+
+
+@pytest.fixture(params=sorted({**CASES, **READ_ONLY_CASES}))
+def readable_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
+    """The same, and the targets that can only be read."""
+    with {**CASES, **READ_ONLY_CASES}[request.param]() as case:
+        yield case
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_programs() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture

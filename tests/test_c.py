@@ -2,6 +2,7 @@
 
 Each is a program of its own, linked with the core, the COM declarations, the embedded engine and
 the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers.
+Warnings are errors in CI or with PYDBGWRITE_WERROR=1: nobody's tests fail for a newer compiler's.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
         if os.environ.get("CI") and sys.platform != "win32":
             pytest.fail(reason)
         pytest.skip(f"{reason}, on {'Windows' if sys.platform == 'win32' else sys.platform}")
-    flags = ["-std=c11", "-O1", "-g", *project_warnings(), "-Werror"]
+    flags = ["-std=c11", "-O1", "-g", *project_warnings()]
+    if os.environ.get("CI") or switched_on("WERROR"):
+        flags.append("-Werror")
     if LINUX:
         flags.append("-pthread")
     if switched_on("SANITIZE"):

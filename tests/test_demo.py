@@ -22,8 +22,10 @@ from pydbgwrite._demo_conversation import DemoChild
 from pydbgwrite._demo_proof import KINDS, Proof, expected_proof, original_table
 from pydbgwrite.demo import run_demo
 
-live = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="on Windows attach() comes later"
+LINUX_HERE = sys.platform == "linux"
+LINUX = pytest.mark.skipif(not LINUX_HERE, reason="Linux processes")
+LARGE = pytest.mark.skipif(
+    sys.platform == "win32", reason="Linux processes: Microsoft's engine takes a minute in the lane"
 )
 
 MASK = 2**64 - 1
@@ -151,8 +153,7 @@ def test_what_is_no_table() -> None:
 # ---- the whole demonstration ----------------------------------------------------------------
 
 
-@live
-@pytest.mark.parametrize("pointers", [1, 7, 1000, 1_000_000])
+@pytest.mark.parametrize("pointers", [1, 7, 1000, pytest.param(1_000_000, marks=LARGE)])
 def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
     result = run_demo(pointers)
     assert result.problem is None
@@ -164,18 +165,17 @@ def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
     assert (result.after.originals, result.after.replacements) == (0, pointers)
     assert result.after.checksum != result.before.checksum
     assert 0 < result.seconds < 60
-    assert result.engine.startswith("embedded")
-    assert is_gone(result.pid)
+    assert result.engine.startswith("embedded" if LINUX_HERE else "dbgeng ")
+    assert not LINUX_HERE or is_gone(result.pid)
 
 
-@live
 def test_each_run_writes_something_else() -> None:
     first, second = run_demo(1000), run_demo(1000)
     assert first.before == second.before
     assert first.after != second.after
 
 
-@live
+@LINUX
 def test_progress_reaches_the_end() -> None:
     seen: list[tuple[int, int]] = []
     run_demo(200_000, progress=lambda done, total: seen.append((done, total)))
@@ -195,7 +195,7 @@ def test_more_pointers_than_memory(pointers: int) -> None:
         run_demo(pointers)
 
 
-@live
+@LINUX
 def test_a_child_without_room_for_its_table_says_so() -> None:
     with DemoChild(2**62) as child, pytest.raises(MemoryError, match="memory is short"):
         child.table()
@@ -204,7 +204,6 @@ def test_a_child_without_room_for_its_table_says_so() -> None:
 # ---- what was not written is not claimed ----------------------------------------------------
 
 
-@live
 def test_a_write_that_did_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     meddle(monkeypatch, instead=lambda session, address, table: len(table))
     result = run_demo(1000)
@@ -214,7 +213,6 @@ def test_a_write_that_did_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert "expected checksum" in result.problem
 
 
-@live
 @pytest.mark.parametrize("place", [0, 500, 999])
 def test_one_wrong_pointer_is_noticed(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     def write(session: pydbgwrite.Session, address: int, table: Any) -> int:
@@ -230,7 +228,7 @@ def test_one_wrong_pointer_is_noticed(monkeypatch: pytest.MonkeyPatch, place: in
     assert (result.after.originals, result.after.replacements) == (1, 999)
 
 
-@live
+@LINUX
 def test_a_child_that_dies_of_what_was_written_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     meddle(
         monkeypatch,
@@ -243,7 +241,7 @@ def test_a_child_that_dies_of_what_was_written_is_noticed(monkeypatch: pytest.Mo
     assert is_gone(result.pid)
 
 
-@live
+@LINUX
 def test_a_child_killed_before_it_is_attached_to(monkeypatch: pytest.MonkeyPatch) -> None:
     def end(pid: int) -> None:
         kill(pid)
@@ -254,7 +252,7 @@ def test_a_child_killed_before_it_is_attached_to(monkeypatch: pytest.MonkeyPatch
         run_demo(1000)
 
 
-@live
+@LINUX
 def test_a_child_killed_in_the_middle_of_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
     children: list[int] = []
     meddle(monkeypatch, before=children.append)
@@ -270,7 +268,7 @@ def test_a_child_killed_in_the_middle_of_the_write(monkeypatch: pytest.MonkeyPat
     assert is_gone(children[0])
 
 
-@live
+@LINUX
 def test_a_child_killed_before_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     meddle(monkeypatch, after=kill)
     result = run_demo(1000)
@@ -279,7 +277,7 @@ def test_a_child_killed_before_its_proof(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "SIGKILL" in str(result.problem)
 
 
-@live
+@LINUX
 def test_an_exception_leaves_no_child_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     children: list[int] = []
     meddle(monkeypatch, before=children.append)
@@ -306,7 +304,7 @@ demo.run_demo(1000, progress=lambda done, total: os.kill(os.getpid(), signal.SIG
 """
 
 
-@live
+@LINUX
 def test_the_child_does_not_outlive_a_parent_that_is_killed() -> None:
     parent = subprocess.run(
         [sys.executable, "-c", KILLED_PARENT], stdout=subprocess.PIPE, timeout=60, check=False

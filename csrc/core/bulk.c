@@ -20,14 +20,17 @@
 /* Access can change at a page's boundary, where an engine does not say otherwise. */
 #define USUAL_GRANULE 4096u
 
-/* Bytes gathered, narrowed or guarded at a time. */
-#define PIECE_BYTES    32768u
-#define PIECE_POINTERS (PIECE_BYTES / 8)
+/* Bytes guarded at a time. */
+#define PIECE_BYTES 131072u
+
+/* Bytes gathered or narrowed at a time: enough for an engine to share a write among processors. */
+#define PACKED_BYTES (UINT64_C(4) << 20)
+
+/* Pointers of 4 bytes read at a time: 32 KiB on the stack. */
+#define PIECE_POINTERS 8192u
 
 struct bulk_buffer {
-    uint64_t pointers[PIECE_POINTERS]; /* for WritePointersVirtual */
-    unsigned char packed[PIECE_BYTES]; /* in the target's form */
-    unsigned char old[PIECE_BYTES];    /* what the target held before */
+    unsigned char old[PIECE_BYTES]; /* what the target held before */
 };
 
 bulk_buffer *core_bulk_buffer_create(void)
@@ -153,33 +156,48 @@ bulk_outcome core_put(const core_target *target, uint64_t address, const void *d
     return outcome;
 }
 
+/* A request under way. */
+typedef struct bulk_job {
+    const core_target *target;
+    const pointer_view *view;
+    uint64_t address;
+    bool check;            /* values for a 32-bit target must fit */
+    unsigned char *packed; /* NULL: the caller's memory itself is written */
+    uint64_t room;         /* pointers that fit in there */
+    bool whole;            /* they are all in there already */
+    bulk_buffer *buffer;   /* NULL: no pointer can be torn */
+    core_error *error;
+} bulk_job;
+
 /* One chunk. Gives how many pointers are in place; anything but all of them is in *error. */
-static uint64_t write_chunk(const core_target *target, uint64_t address, const pointer_view *view,
-                            uint64_t from, uint64_t count, bool check, bulk_buffer *buffer,
-                            core_error *error)
+static uint64_t write_chunk(const bulk_job *job, uint64_t from, uint64_t count)
 {
+    core_error *error = job->error;
     uint32_t width = error->width;
-    bool guarded = core_put_needs_buffer(target, address, width);
-    bool direct = width == 8 && pointer_view_is_direct(view);
     uint64_t done = 0;
 
     while (error->status == CORE_OK && done < count) {
-        const void *data = direct ? pointer_view_at(view, from + done) : buffer->packed;
-        uint64_t most = direct ? count : PIECE_BYTES / width;
-        uint64_t run = count - done < most ? count - done : most;
-        uint64_t whole = run;
+        uint64_t at = from + done;
+        uint64_t run = count - done;
+        uint64_t ready = run;
+        const void *data = job->packed;
         bulk_outcome outcome;
 
-        if (!direct) {
-            whole = pointer_view_pack(view, from + done, run, width, check, buffer->packed,
+        if (job->packed == NULL) {
+            data = pointer_view_at(job->view, at);
+        } else if (job->whole) {
+            data = job->packed + at * width;
+        } else {
+            run = run < job->room ? run : job->room;
+            ready = pointer_view_pack(job->view, at, run, width, job->check, job->packed,
                                       &error->value);
         }
-        outcome = core_put(target, address + done * width, data, whole * width, width,
-                           guarded ? buffer : NULL);
+        outcome = core_put(job->target, job->address + at * width, data, ready * width, width,
+                           job->buffer);
         done += outcome.done / width;
         if (outcome.status != S_OK) {
             core_engine_error(error, outcome.method, outcome.status);
-        } else if (whole < run) { /* the caller's memory has changed since it was checked */
+        } else if (ready < run) { /* the caller's memory has changed since it was checked */
             error->status = CORE_POINTER_RANGE;
             error->index = from + done;
         }
@@ -187,39 +205,60 @@ static uint64_t write_chunk(const core_target *target, uint64_t address, const p
     return done;
 }
 
+/* Memory for what can't be written as it lies, and the check of all values before the engine is
+ * entered: in one pass where all of them fit in that memory. False: the request ends here. */
+static bool prepare(bulk_job *job)
+{
+    core_error *error = job->error;
+    uint64_t count = job->view->count;
+    uint32_t width = error->width;
+    bool direct = width == 8 && pointer_view_is_direct(job->view);
+    bool good = true;
+
+    if (!direct) {
+        job->room = count < PACKED_BYTES / width ? count : PACKED_BYTES / width;
+        job->packed = malloc((size_t)(job->room * width));
+        good = job->packed != NULL;
+    }
+    if (good && core_put_needs_buffer(job->target, job->address, width)) {
+        job->buffer = core_bulk_buffer_create();
+        good = job->buffer != NULL;
+    }
+    if (!good) {
+        core_engine_error(error, "WriteVirtual", E_OUTOFMEMORY);
+    } else if (job->packed != NULL && job->room == count) {
+        error->index =
+            pointer_view_pack(job->view, 0, count, width, job->check, job->packed, &error->value);
+        job->whole = error->index == count;
+        error->status = job->whole ? CORE_OK : CORE_POINTER_RANGE;
+    } else if (job->check) {
+        (void)core_check_values(job->view, error);
+    }
+    error->known = error->status != CORE_OK; /* nothing was written */
+    return error->status == CORE_OK;
+}
+
 core_status core_write_bulk(const core_target *target, uint64_t address, const pointer_view *view,
                             bool truncate, const core_pace *pace, core_error *error)
 {
+    bulk_job job = {.target = target, .view = view, .address = address, .error = error};
     uint64_t count = view->count;
     core_pace limited = *pace;
-    bulk_buffer *buffer = NULL;
     uint64_t chunk, started;
-    bool check, more = true;
+    bool more = true;
 
-    if (!core_begin_pointers(target, address, count, error)) {
+    if (!core_begin_pointers(target, address, count, error) || count == 0) {
         goto done;
     }
-    check = error->width == 4 && !truncate;
-    if ((check && !core_check_values(view, error)) || count == 0) {
+    job.check = error->width == 4 && !truncate;
+    if (!prepare(&job)) {
         goto done;
-    }
-    if (error->width == 4 || !pointer_view_is_direct(view) ||
-        core_put_needs_buffer(target, address, error->width)) {
-        buffer = core_bulk_buffer_create();
-        if (buffer == NULL) {
-            core_engine_error(error, "WriteVirtual", E_OUTOFMEMORY);
-            error->known = true; /* nothing was written */
-            goto done;
-        }
     }
     limited.most = CORE_MOST_POINTERS;
     chunk = core_chunk_first(&limited, count);
     started = core_chunk_start(&limited, count, chunk);
     while (more) {
-        uint64_t from = error->done;
-
-        error->done += write_chunk(target, address + from * error->width, view, from, chunk, check,
-                                   buffer, error);
+        error->done += write_chunk(&job, error->done, chunk);
         more =
             error->status == CORE_OK && core_chunk_next(&limited, count, &chunk, &started, error);
     }
@@ -227,7 +266,8 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
         error->known = core_count_pointers(target, address, view, error->width, &error->landed);
     }
 done:
-    core_bulk_buffer_free(buffer);
+    core_bulk_buffer_free(job.buffer);
+    free(job.packed);
     return error->status;
 }
 

@@ -9,8 +9,9 @@
 
 #include "pointers.h"
 
-/* From so many pointers on, WriteVirtual is faster on an engine that loops: one call instead of
- * two. The embedded engine is as fast either way. */
+/* From so many pointers on, "auto" takes WriteVirtual on an engine that loops pointer by pointer:
+ * one call instead of two. (From figures of one genuine engine under Wine: 16 to 99 microseconds a
+ * pointer against about 40 a call. The embedded engine is as fast either way.) */
 #define BULK_THRESHOLD_POINTERS 2
 
 /* As core_write_pointers() and core_read_pointers(), by WriteVirtual and ReadVirtual. */

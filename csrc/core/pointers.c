@@ -1,13 +1,14 @@
 /* Writing and reading pointer arrays by WritePointersVirtual and ReadPointersVirtual. */
 #include "pointers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "chunk.h"
 #include "read_back.h"
 
-/* Elements copied at a time where the engine can't be given the caller's memory: 32 KiB. */
-#define SCRATCH_POINTERS 4096u
+/* Elements copied at a time where the engine can't be given the caller's memory: 64 KiB. */
+#define SCRATCH_POINTERS 8192u
 
 uint32_t core_pointer_size(const core_target *target, core_error *error)
 {
@@ -73,10 +74,9 @@ static HRESULT write_direct(const core_target *target, uint64_t address, const p
  * once more here since the caller's memory may change while the GIL is released. */
 static core_status write_copied(const core_target *target, uint64_t address,
                                 const pointer_view *view, uint64_t from, uint64_t count,
-                                uint32_t width, bool check, core_error *error)
+                                uint32_t width, bool check, uint64_t *scratch, core_error *error)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
-    uint64_t scratch[SCRATCH_POINTERS];
     pointer_view copy = {(const unsigned char *)scratch, sizeof(uint64_t), 0};
     uint64_t done = 0;
 
@@ -117,6 +117,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
     uint64_t chunk = core_chunk_first(pace, count);
     uint64_t started = 0;
     uint32_t width = 0;
+    uint64_t *scratch = NULL;
     bool direct, more = true;
 
     if (!core_begin_pointers(target, address, count, error)) {
@@ -127,6 +128,15 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
         goto done;
     }
     direct = width == 8 && pointer_view_is_direct(view);
+    if (!direct && count > 0) {
+        scratch =
+            malloc((size_t)(count < SCRATCH_POINTERS ? count : SCRATCH_POINTERS) * sizeof *scratch);
+        if (scratch == NULL) {
+            core_engine_error(error, "WritePointersVirtual", E_OUTOFMEMORY);
+            error->known = true; /* nothing was written */
+            goto done;
+        }
+    }
     started = core_chunk_start(pace, count, chunk);
     while (more) {
         uint64_t from = error->done;
@@ -142,7 +152,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
             }
         } else {
             (void)write_copied(target, where, view, from, chunk, width, width == 4 && !truncate,
-                               error);
+                               scratch, error);
         }
         more = error->status == CORE_OK && core_chunk_next(pace, count, &chunk, &started, error);
     }
@@ -150,6 +160,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
         error->known = core_count_pointers(target, address, view, width, &error->landed);
     }
 done:
+    free(scratch);
     return error->status;
 }
 

@@ -89,7 +89,7 @@ static PyMethodDef methods[] = {
         "GetValidRegionVirtual: (valid_base, valid_size) of the first valid part; (0, 0): none."),
     RAW("get_next_differently_valid_offset_virtual", raw_get_next_differently_valid_offset_virtual,
         "get_next_differently_valid_offset_virtual($self, /, offset)\n--\n\n"
-        "GetNextDifferentlyValidOffsetVirtual: where validity may change next."),
+        "GetNextDifferentlyValidOffsetVirtual: where validity may change next, or None (S_FALSE)."),
     RAW("is_pointer_64bit", raw_is_pointer_64bit,
         "is_pointer_64bit($self, /)\n--\n\n"
         "IDebugControl::IsPointer64Bit: True for 64-bit pointers, False for 32-bit ones."),

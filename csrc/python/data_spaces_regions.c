@@ -4,10 +4,10 @@
 #include "failures.h"
 
 static PyStructSequence_Field information_fields[] = {
-    {"base_address", "where the region of like pages begins"},
+    {"base_address", "the page of the address asked for: region_size counts from there"},
     {"allocation_base", "where the allocation it belongs to begins"},
     {"allocation_protect", "PAGE_* of the allocation"},
-    {"region_size", "bytes"},
+    {"region_size", "bytes to the end of the run of like pages"},
     {"state", "MEM_COMMIT, MEM_RESERVE or MEM_FREE"},
     {"protect", "PAGE_* now"},
     {"type", "MEM_PRIVATE, MEM_MAPPED or MEM_IMAGE; 0 where free"},
@@ -130,6 +130,8 @@ RAW_METHOD(raw_get_next_differently_valid_offset_virtual)
     raw_enter_python(&call);
     if (status == S_OK) {
         result = PyLong_FromUnsignedLongLong(next);
+    } else if (status == S_FALSE) {
+        result = Py_NewRef(Py_None); /* an answer: there is no further page */
     } else {
         failure_raise_call(call.session, "GetNextDifferentlyValidOffsetVirtual", status, offset, 0,
                            false);

@@ -220,6 +220,14 @@ PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused)
 
 /* -- Sessions ------------------------------------------------------------------------------- */
 
+/* Notes that nothing of the target's own runs while the session lasts; `session` may be NULL. */
+static void stands_still(PyObject *session, bool stopped)
+{
+    if (session != NULL) {
+        ((session_object *)session)->target.stopped = stopped;
+    }
+}
+
 PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
 {
     PyObject *type = NULL, *server = NULL, *subject = NULL, *result = NULL;
@@ -245,6 +253,7 @@ PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
     PyEval_RestoreThread(waiting.released);
     if (opened != NULL) {
         result = session_over(module, type, opened, writable != 0);
+        stands_still(result, options.suspend);
     } else {
         subject = PyLong_FromUnsignedLong(process_id);
         if (subject != NULL) {
@@ -283,6 +292,7 @@ PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments)
     PyEval_RestoreThread(waiting.released);
     if (opened != NULL) {
         result = session_over(module, type, opened, writable != 0);
+        stands_still(result, true);
     } else {
         opening_failed(&error, "launch", line);
     }

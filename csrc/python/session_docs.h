@@ -18,8 +18,8 @@
     "via: the engine's method. 'WriteVirtual' writes the same bytes at once, with the same\n"      \
     "    result; Microsoft's engine, which loops pointer by pointer inside\n"                      \
     "    WritePointersVirtual, is then up to a thousand times faster. 'auto' takes it for\n"       \
-    "    BULK_THRESHOLD_POINTERS and more on such an engine; the embedded engine is as fast\n"     \
-    "    either way.\n"                                                                            \
+    "    BULK_THRESHOLD_POINTERS and more on such an engine, and for a 32-bit target; else the\n"  \
+    "    embedded engine is as fast either way.\n"                                                 \
     "truncate: for a 32-bit target, write the low 32 bits of values that do not fit,\n"            \
     "    instead of raising PointerRangeError.\n"                                                  \
     "progress: called as progress(done, total), in pointers, between chunks and at the end;\n"     \

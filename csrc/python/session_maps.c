@@ -1,11 +1,29 @@
-/* Session._read_maps: the memory map of a Linux process, for modules(). */
+/* Session._read_maps: the memory map of a Linux process, for modules(); empty for other targets. */
 #include "opening.h"
-
-#if defined(__linux__)
 
 #include <stdlib.h>
 
+#if defined(__linux__)
+
 #include "../engines/embedded/target_linux.h"
+
+static HRESULT read_map(session_object *session, char **text, size_t *length)
+{
+    return linux_read_maps(session->memory, text, length);
+}
+
+#else
+
+/* Processes here are not the embedded engine's. */
+static HRESULT read_map(session_object *session, char **text, size_t *length)
+{
+    (void)session;
+    (void)text;
+    (void)length;
+    return E_NOTIMPL;
+}
+
+#endif
 
 PyObject *session_read_maps(PyObject *self, PyObject *unused)
 {
@@ -22,7 +40,7 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
     if (session->process_id == 0) {
         status = session->memory->operations->accessible(session->memory);
     } else {
-        status = linux_read_maps(session->memory, &text, &length);
+        status = read_map(session, &text, &length);
     }
     if (status == S_OK) {
         result = PyBytes_FromStringAndSize(text == NULL ? "" : text, (Py_ssize_t)length);
@@ -37,14 +55,3 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
 done:
     return result;
 }
-
-#else
-
-PyObject *session_read_maps(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    return PyBytes_FromStringAndSize("", 0);
-}
-
-#endif

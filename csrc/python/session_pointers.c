@@ -24,7 +24,10 @@ static bool wants_bulk(const session_object *session, PyObject *via, const char 
     } else if (via != NULL && PyUnicode_CompareWithASCIIString(via, bulk) == 0) {
         *wanted = true;
     } else if (via == NULL ? automatic : PyUnicode_CompareWithASCIIString(via, "auto") == 0) {
-        *wanted = !session->embedded && count >= BULK_THRESHOLD_POINTERS;
+        /* The embedded engine narrows pointers in smaller pieces than the bulk way does. */
+        bool narrows = !automatic && session->embedded && session->memory->pointer_size == 4;
+
+        *wanted = count >= BULK_THRESHOLD_POINTERS && (!session->embedded || narrows);
     } else if (via == NULL) {
         *wanted = false;
     } else {

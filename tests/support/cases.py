@@ -6,6 +6,7 @@ that all keep the rules (which error code, whether a read-only page can be force
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,6 +16,7 @@ from typing import Final
 import pydbgwrite
 from pydbgwrite import Session, testing
 from support.child import PAGE, RW_PAGES, pattern
+from support.differences import ENGINE, WINE
 from support.processes import Child32, Child64, LiveChild
 
 READ_FAULT: Final = 0x8007001E
@@ -49,8 +51,18 @@ class EngineCase:
     #: HRESULTs for writes to memory that is mapped but not writable, and to nothing.
     refused_write: frozenset[int] = frozenset({ACCESS_DENIED})
     unmapped_write: frozenset[int] = frozenset({INVALID_ADDRESS})
-    #: Does a WriteVirtual or ReadVirtual past the end move what comes before it, with S_OK?
-    moves_prefix: bool = True
+    #: The HRESULT of reading what is not mapped.
+    unmapped_read: int = READ_FAULT
+    #: Does a WriteVirtual past the end write what comes before it, with S_OK? None: nobody knows.
+    moves_prefix: bool | None = True
+    #: False: every write is refused, as into a dump.
+    writes: bool = True
+    #: What it may answer differently, by names of support.differences.
+    differences: frozenset[str] = frozenset()
+    #: The end of user space, and of what QueryVirtual knows; None where nobody knows.
+    user_end: int | None = None
+    #: Pointers (and bytes of FillVirtual) that one test may move in one call without taking long.
+    most: int = 1024
     #: Other read-only areas, by name, that nobody can write to.
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -58,6 +70,21 @@ class EngineCase:
     def end(self) -> int:
         """The first address behind rw, where nothing is mapped."""
         return self.rw + self.rw_size
+
+    def differs(self, name: str) -> bool:
+        """May it answer differently in the way that support.differences names so?"""
+        assert name in WINE or name in ENGINE, name
+        return name in self.differences
+
+    @property
+    def unreadable(self) -> list[int]:
+        """Addresses of memory that is mapped and can't be read."""
+        return [] if self.differs("page protection") else [self.none]
+
+    @property
+    def unwritable(self) -> list[int]:
+        """Addresses of memory that is mapped and that nobody can write to."""
+        return [*self.unreadable, *self.refused.values()]
 
     def image(self) -> bytearray:
         """What rw holds at first."""
@@ -72,6 +99,14 @@ class EngineCase:
         """Pointers that fit the target and differ from its memory and from each other."""
         odd = 0x9E3779B97F4A7C15 if self.pointer_size == 8 else 0x9E3779B1
         return [(odd * (seed + i)) % (1 << 8 * self.pointer_size) for i in range(count)]
+
+
+_LINUX_USER_END: Final = {
+    ("x86_64", 8): 2**47 - PAGE,
+    ("x86_64", 4): 2**32 - 2 * PAGE,
+    ("aarch64", 8): 2**48,
+    ("aarch64", 4): 2**32,
+}
 
 
 @contextmanager
@@ -92,6 +127,7 @@ def _simulated(pointer_size: int) -> Iterator[EngineCase]:
             none=none,
             peek=lambda address, size: session.data_spaces.read_virtual(address, size),
             take_away=lambda: testing.vanish(session),
+            user_end=0x7FFFFFFF0000 if pointer_size == 8 else 2**32,
         )
 
 
@@ -118,6 +154,7 @@ def _live(start: Callable[[], LiveChild], suspend: bool) -> Iterator[EngineCase]
             take_away=child.kill,
             forces_read_only=True,
             refused=areas,
+            user_end=_LINUX_USER_END.get((platform.machine(), child.pointer_size)),
         )
 
 
@@ -130,3 +167,16 @@ if sys.platform == "linux":
     CASES["live-running-8"] = lambda: _live(Child64, suspend=False)
     CASES["live-stopped-4"] = lambda: _live(Child32, suspend=True)
     CASES["live-running-4"] = lambda: _live(Child32, suspend=False)
+
+#: Targets that can be read alone.
+READ_ONLY_CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {}
+if sys.platform == "win32":
+    from support.genuine_cases import READABLE, REASON, WRITABLE, close_all
+
+    if REASON is None:
+        CASES.update(WRITABLE)
+        READ_ONLY_CASES.update(READABLE)
+else:
+
+    def close_all() -> None:
+        """End the programs that cases keep from test to test: there are none here."""

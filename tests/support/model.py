@@ -14,6 +14,7 @@ INVALID_ADDRESS: Final = 0x800701E7
 ACCESS_DENIED: Final = 0x80070005
 TOP: Final = 2**64
 FILL_BLOCK: Final = 4096
+PAGE: Final = 4096
 
 
 @dataclass
@@ -174,15 +175,20 @@ class Model:
         return None
 
     def query(self, address: int) -> tuple[int, int, str, str] | None:
-        """QueryVirtual: base, size, protection, state; None past the last region."""
-        start = 0
+        """QueryVirtual: base, size, protection, state; None past user space."""
+        page = address - address % PAGE
+        below = 0
         for region in self.regions:
             if address < region.base:
+                start = max(page, below)
                 return start, region.base - start, "none", "free"
             if address < region.end:
-                return region.base, len(region.data), region.protection, "committed"
-            start = region.end
-        return None
+                start = max(page, region.base)
+                return start, region.end - start, region.protection, "committed"
+            below = region.end
+        user_end = 0x7FFFFFFF0000 if self.width == 8 else 2**32
+        start = max(page, below)
+        return (start, user_end - start, "none", "free") if address < user_end else None
 
     def valid(self, base: int, size: int) -> tuple[int, int]:
         """GetValidRegionVirtual: faults do not count, protection does."""

@@ -54,5 +54,6 @@ typedef intptr_t Py_ssize_t;
 #define HAVE_SYS_TYPES_H       1
 #define HAVE_WCHAR_H           1
 #define STDC_HEADERS           1
+#define WITH_DOC_STRINGS       1
 
 #endif

@@ -164,9 +164,10 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
     size_t moved = 0;
 
     if (status == S_OK && BufferSize == 0) {
-        status = E_INVALIDARG;
-    }
-    if (status == S_OK) {
+        if (BytesRead != NULL) {
+            *BytesRead = 0; /* a success, where WriteVirtual refuses: observed */
+        }
+    } else if (status == S_OK) {
         size_t size = (size_t)bytes_before_wrap(Offset, BufferSize);
 
         status = read_bytes(memory, Offset, Buffer, size, &moved);
@@ -319,7 +320,8 @@ static HRESULT STDMETHODCALLTYPE write_physical(IDebugDataSpaces4 *This, ULONG64
     return read_physical(This, Offset, Buffer, BufferSize, BytesWritten);
 }
 
-/* Stops at the first byte that can't be written; S_OK when at least one was. */
+/* Stops at the first byte that can't be written; S_OK when at least one was, or none was asked
+ * for. *Filled is set whenever the arguments are good: observed on the genuine engine. */
 static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 Start, ULONG Size,
                                               void *Pattern, ULONG PatternSize, ULONG *Filled)
 {
@@ -328,11 +330,14 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
     unsigned char block[4096];
     uint64_t done = 0, size = 0;
 
-    if (status == S_OK && (Size == 0 || PatternSize == 0 || Pattern == NULL)) {
+    if (status == S_OK && (PatternSize == 0 || Pattern == NULL)) {
         status = E_INVALIDARG;
     }
     if (status == S_OK) {
         size = bytes_before_wrap(Start, Size);
+        if (Filled != NULL) {
+            *Filled = 0;
+        }
     }
     while (status == S_OK && done < size) {
         size_t run = size - done < sizeof block ? (size_t)(size - done) : sizeof block;
@@ -362,7 +367,8 @@ static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 
     return status == S_OK ? memory->operations->query(memory, Offset, Info) : status;
 }
 
-/* The next page, as the genuine engine answers for a live user-mode target. */
+/* The next page, as the genuine engine answers for a live user-mode target; behind the last page
+ * it says S_FALSE and 0. */
 static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebugDataSpaces4 *This,
                                                                            ULONG64 Offset,
                                                                            ULONG64 *NextOffset)
@@ -373,7 +379,8 @@ static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebu
 
     if (status == S_OK) {
         if ((Offset | in_page) == UINT64_MAX) {
-            status = E_NOINTERFACE; /* there is no next page */
+            *NextOffset = 0;
+            status = S_FALSE;
         } else {
             *NextOffset = (Offset | in_page) + 1;
         }

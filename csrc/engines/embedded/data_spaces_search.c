@@ -114,9 +114,13 @@ HRESULT search_target(target *memory, uint64_t address, uint64_t length, const v
     bool more = true;
 
     /* "The pattern size must be a multiple of the granularity" (searchvirtual). */
-    if (pattern == NULL || match == NULL || pattern_size == 0 || granularity == 0 ||
-        pattern_size % granularity != 0) {
+    if (pattern == NULL || match == NULL || granularity == 0 || pattern_size % granularity != 0) {
         status = E_INVALIDARG;
+        goto done;
+    }
+    if (pattern_size == 0) {
+        *match = address; /* nothing is everywhere, whatever lies there: observed */
+        status = S_OK;
         goto done;
     }
     if (length < pattern_size) {

@@ -105,7 +105,6 @@ done:
 
 typedef struct text_search {
     uint64_t address;
-    uint64_t below; /* the end of the last mapping below address */
     linux_region *region;
 } text_search;
 
@@ -125,8 +124,6 @@ static int search_lines(char *text, text_search *search, size_t *used)
             outcome = ENOENT;
         } else if (search->region->end > search->address) {
             outcome = 0;
-        } else {
-            search->below = search->region->end;
         }
         *used = (size_t)(end - text) + 1;
     }
@@ -142,7 +139,6 @@ static int find_by_text(int maps, text_search *search)
     off_t offset = 0;
     ssize_t got;
 
-    search->below = 0;
     while (outcome == UNSETTLED) {
         do {
             got = pread(maps, text + kept, sizeof text - 1 - kept, offset);
@@ -177,35 +173,5 @@ int linux_maps_find(int maps, uint64_t address, linux_region *region)
             failure = find_by_text(maps, &search);
         }
     }
-    return failure;
-}
-
-/* The query can't look down. Halve the room between a mapping known to lie below the gap and an
- * address known to lie in it: at most one query for each bit of an address. */
-int linux_maps_gap_start(int maps, uint64_t address, uint64_t *start)
-{
-    linux_region next = {0};
-    linux_region found = {0};
-    text_search search = {.address = address, .region = &found};
-    uint64_t low = 0;
-    uint64_t high = address;
-    uint64_t middle;
-    int failure = find_by_query(maps, address, &next);
-
-    if (without_query(failure)) {
-        failure = find_by_text(maps, &search);
-        low = search.below;
-        high = low; /* there is nothing to halve: the text, read from the start, has shown it */
-    }
-    while (failure == 0 && low < high) {
-        middle = low + (high - low) / 2;
-        failure = find_by_query(maps, middle, &found);
-        if (failure == 0 && found.start >= next.start) {
-            high = middle;
-        } else if (failure == 0) {
-            low = found.end;
-        }
-    }
-    *start = low;
     return failure;
 }

@@ -268,12 +268,26 @@ static ULONG protection_of(const linux_region *region)
     return protection;
 }
 
+/* The end of what a program can map; past it there is no such address (TASK_SIZE; with five-level
+ * page tables a program may ask for more, and what it got is seen as a mapping). */
+static uint64_t user_space_end(const target *self)
+{
+    uint64_t end = self->pointer_size == 8 ? UINT64_C(1) << 47 : UINT64_C(1) << 32;
+
+#if defined(__x86_64__)
+    end -= self->pointer_size == 8 ? 0x1000 : 0x2000;
+#elif defined(__aarch64__)
+    end = self->pointer_size == 8 ? UINT64_C(1) << 48 : end;
+#endif
+    return end;
+}
+
 HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
 {
     const linux_target *process = (const linux_target *)self;
     HRESULT result = S_OK;
     linux_region region;
-    uint64_t start;
+    uint64_t start = address - address % self->page_size;
     int failure;
 
     if (lost(process)) {
@@ -281,17 +295,19 @@ HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMAT
         goto done;
     }
     failure = linux_maps_find(process->maps, address, &region);
+    if (failure == ENOENT && address < user_space_end(self)) {
+        failure = 0;
+        region.start = user_space_end(self); /* nothing, up to there */
+    }
     memset(info, 0, sizeof *info);
+    info->BaseAddress = start;
     if (failure == 0 && region.start > address) {
-        failure = linux_maps_gap_start(process->maps, address, &start);
-        info->BaseAddress = start;
         info->RegionSize = region.start - start;
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
     } else if (failure == 0) {
-        info->BaseAddress = region.start;
         info->AllocationBase = region.start;
-        info->RegionSize = region.end - region.start;
+        info->RegionSize = region.end - start;
         info->State = MEM_COMMIT;
         info->Protect = protection_of(&region);
         info->AllocationProtect = info->Protect;

@@ -62,7 +62,4 @@ typedef struct linux_region {
  * /proc/PID/maps. ENOENT: there is none; ESRCH: the memory has gone. */
 int linux_maps_find(int maps, uint64_t address, linux_region *region);
 
-/* Where the gap that holds address begins. */
-int linux_maps_gap_start(int maps, uint64_t address, uint64_t *start);
-
 #endif

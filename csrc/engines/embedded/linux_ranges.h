@@ -5,7 +5,7 @@
 #include "linux_memory.h"
 
 /* A transfer of so many bytes is shared among processors. */
-#define LINUX_PARALLEL_LEAST ((size_t)4 << 20)
+#define LINUX_PARALLEL_LEAST ((size_t)2 << 20)
 
 /* The members of target_operations; see target.h. */
 HRESULT linux_ranges_move(target *self, bool writing, const pointer_range *ranges, size_t count,

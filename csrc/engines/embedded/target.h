@@ -23,18 +23,20 @@ typedef struct target_operations {
 
     /* Move bytes in ascending order up to the first that can't be moved; *moved says how many were.
      * S_OK only when all were; otherwise the HRESULT says why the byte at address + *moved was
-     * not (E_UNEXPECTED: the target has gone). size is above 0; address + size - 1 does not wrap. */
+     * not (E_UNEXPECTED: the target has gone). size is above 0; address + size - 1 does not wrap.
+     */
     HRESULT (*read)(target *self, uint64_t address, void *data, size_t size, size_t *moved);
     HRESULT (*write)(target *self, uint64_t address, const void *data, size_t size, size_t *moved);
 
-    /* Describe the run of like pages that holds address (QueryVirtual's contract: a gap is
-     * MEM_FREE, E_NOINTERFACE past the last region). */
+    /* Describe the run of like pages from the page of address on (QueryVirtual's contract): base
+     * and size begin at that page, not where the run does. A gap is MEM_FREE, and so is what lies
+     * between the last region and the end of user space; E_NOINTERFACE past that. */
     HRESULT (*query)(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 
     /* Move many ranges, in the way and with the answer of IPointerScatter; NULL where there is no
      * better way than one by one. */
-    HRESULT (*move_ranges)(target *self, bool writing, const pointer_range *ranges, size_t count,
-                           size_t *done);
+    HRESULT (*move_ranges)
+    (target *self, bool writing, const pointer_range *ranges, size_t count, size_t *done);
 
     /* IPointerScatter's GetSpanRegion. */
     HRESULT (*span_region)(target *self, uint64_t address, uint64_t *end);

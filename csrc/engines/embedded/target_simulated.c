@@ -173,36 +173,47 @@ static HRESULT simulated_write(target *memory, uint64_t address, const void *dat
                           moved, true);
 }
 
+/* The first address past user space: as a 64-bit Windows has it, or all that 32 bits address.
+ * Regions may lie above it. */
+static uint64_t user_space_end(const target *memory)
+{
+    return memory->pointer_size == 8 ? UINT64_C(0x7fffffff0000) : UINT64_C(1) << 32;
+}
+
 static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
 {
     static const ULONG protections[] = {PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE};
     simulated_target *self = simulated_of(memory);
     size_t index = region_at_or_after(self, address);
+    uint64_t start = address - address % SIMULATED_PAGE;
     HRESULT status = S_OK;
 
     memset(info, 0, sizeof *info);
-    if (index == self->region_count) {
-        status = E_NOINTERFACE; /* past the last region, as the genuine engine answers */
-    } else if (self->regions[index].base <= address) {
+    if (index < self->region_count && self->regions[index].base <= address) {
         const simulated_region *place = &self->regions[index];
 
-        info->BaseAddress = place->base;
+        start = start < place->base ? place->base : start; /* a region may begin inside a page */
+        info->BaseAddress = start;
         info->AllocationBase = place->base;
-        info->RegionSize = place->size;
+        info->RegionSize = place->size - (start - place->base);
         info->State = MEM_COMMIT;
         info->Type = MEM_PRIVATE;
         info->Protect = protections[place->protection];
         info->AllocationProtect = info->Protect;
-    } else {
-        uint64_t start = 0;
+    } else if (index < self->region_count || address < user_space_end(memory)) {
+        uint64_t end = index < self->region_count ? self->regions[index].base : 0;
+        uint64_t below = 0;
 
         if (index > 0) {
-            start = self->regions[index - 1].base + self->regions[index - 1].size;
+            below = self->regions[index - 1].base + self->regions[index - 1].size;
         }
+        start = start < below ? below : start;
         info->BaseAddress = start;
-        info->RegionSize = self->regions[index].base - start;
+        info->RegionSize = (end == 0 ? user_space_end(memory) : end) - start;
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
+    } else {
+        status = E_NOINTERFACE; /* past user space, as the genuine engine answers */
     }
     return status;
 }

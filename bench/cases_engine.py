@@ -1,0 +1,214 @@
+"""Times with Microsoft's engine: ours against the same calls from C, and against other packages.
+
+All contestants write the same memory of one target through clients of one engine. Where a limit is
+about a ratio, it is the median of paired rounds: under Wine one call of the engine takes tens of
+microseconds a pointer and varies by more than anything around it.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from engine_calls import EngineCalls
+from measuring import Figure, Pairs, measured_in_turns
+from targets import Target, started
+
+import pydbgwrite
+
+__all__ = ["engine_figures"]
+
+MANY = 1000
+CALLS = 200
+ONE = 1
+RATIO_TO_C = 1.05
+RATIO_TO_PEER = 1.0
+# Both spend their time in the engine; this is what medians of such rounds differ by of themselves.
+RATIO_TO_PEER_MANY = 1.02
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every case works on: an open session, calls from C, pointers in the caller's memory."""
+
+    session: pydbgwrite.Session
+    calls: EngineCalls
+    address: int
+    pointers: array.array[int]
+
+    @property
+    def data(self) -> int:
+        """Where the pointers are."""
+        return self.pointers.buffer_info()[0]
+
+    def ours(self, count: int) -> Work:
+        """session.write_pointers of `count` pointers."""
+        write, address, part = self.session.write_pointers, self.address, self.pointers[:count]
+        return lambda: write(address, part)
+
+    def raw(self, count: int) -> Work:
+        """session.data_spaces.write_pointers_virtual of `count` pointers: exactly one call."""
+        write = self.session.data_spaces.write_pointers_virtual
+        address, part = self.address, self.pointers[:count]
+        return lambda: write(address, part)
+
+    def win32more(self, count: int) -> Work:
+        """The same call through win32more, on a ctypes array over the caller's memory."""
+        from win32more.Windows.Win32.System.Diagnostics.Debug.Extensions import (
+            IDebugDataSpaces4,
+        )
+
+        spaces: Any = IDebugDataSpaces4(self.calls.spaces)
+        view = (ctypes.c_uint64 * count).from_buffer(self.pointers)
+        write, address = spaces.WritePointersVirtual, self.address
+
+        def work() -> None:
+            if write(count, address, view) != 0:
+                raise OSError("WritePointersVirtual through win32more failed")
+
+        return work
+
+    def pybag(self) -> Work:
+        """Pybag's writeptr, a WriteVirtual of one pointer (it has no WritePointersVirtual)."""
+        from pybag.pydbg import DebuggerBase
+
+        debugger: Any = DebuggerBase()
+        address, value = self.address, self.pointers[0]
+        return lambda: debugger.writeptr(address, value)
+
+    def c_pointers(self, count: int, calls: int) -> Callable[[], float]:
+        """WritePointersVirtual from C."""
+        return lambda: self.calls.write_pointers(self.address, self.data, count, calls) / calls
+
+    def c_bytes(self, calls: int) -> Callable[[], float]:
+        """WriteVirtual of one pointer's bytes from C."""
+        return lambda: self.calls.write_bytes(self.address, self.data, 8, calls) / calls
+
+
+def _looped(work: Work, calls: int) -> Callable[[], float]:
+    """Do it `calls` times; nanoseconds each."""
+
+    def timed() -> float:
+        begun = time.perf_counter_ns()
+        for _ in repeat(None, calls):
+            work()
+        return (time.perf_counter_ns() - begun) / calls
+
+    return timed
+
+
+@contextmanager
+def _bench(library: Path) -> Iterator[tuple[_Bench, Target]]:
+    with started(8 * MANY) as target, pydbgwrite.attach(target.pid) as session:
+        pointers = array.array("Q", os.urandom(8 * MANY))
+        calls = EngineCalls(library, Path(session.engine.folder))
+        yield _Bench(session, calls, target.address, pointers), target
+
+
+def engine_figures(library: Path, *, quick: bool) -> Iterator[Figure]:
+    """All cases; Pybag last, since its client has callbacks that every later write would call."""
+    rounds = 31 if quick else 101
+    yield _verified(library)
+    with _bench(library) as (bench, _target):
+        yield from _many(bench, rounds)
+        yield from _one(bench, rounds)
+        yield from _one_through_pybag(bench, rounds)
+
+
+def _many(bench: _Bench, rounds: int) -> Iterator[Figure]:
+    case, base = f"{MANY} pointers", "WritePointersVirtual from C"
+    pairs = measured_in_turns(_looped(bench.ours(MANY), 1), bench.c_pointers(MANY, 1), rounds)
+    yield _ratio(case, "write_pointers", base, pairs, RATIO_TO_C)
+    peer = _looped(bench.win32more(MANY), 1)
+    pairs = measured_in_turns(_looped(bench.ours(MANY), 1), peer, rounds)
+    yield _ratio(case, "write_pointers", "win32more", pairs, RATIO_TO_PEER_MANY)
+
+
+def _one(bench: _Bench, rounds: int) -> Iterator[Figure]:
+    case = "one pointer a call"
+    ours, peer = _looped(bench.ours(ONE), CALLS), _looped(bench.win32more(ONE), CALLS)
+    pairs = measured_in_turns(ours, peer, rounds)
+    yield _ratio(case, "write_pointers", "win32more", pairs, RATIO_TO_PEER)
+    c = bench.c_pointers(ONE, CALLS)
+    for name, work in (
+        ("write_pointers", bench.ours(ONE)),
+        ("data_spaces.write_pointers_virtual", bench.raw(ONE)),
+        ("win32more", bench.win32more(ONE)),
+    ):
+        pairs = measured_in_turns(_looped(work, CALLS), c, rounds)
+        yield _overhead(name, "WritePointersVirtual from C", pairs)
+
+
+def _one_through_pybag(bench: _Bench, rounds: int) -> Iterator[Figure]:
+    work = bench.pybag()
+    pairs = measured_in_turns(_looped(work, CALLS), bench.c_bytes(CALLS), rounds)
+    yield _overhead("Pybag's writeptr", "WriteVirtual from C", pairs)
+
+
+def _ratio(case: str, name: str, base: str, pairs: Pairs, limit: float | None) -> Figure:
+    return Figure(
+        case=case,
+        contestant_name=name,
+        baseline_name=base,
+        value=pairs.ratio,
+        unit=f"x {base.split()[-1]}",
+        limit=limit,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+    )
+
+
+def _overhead(name: str, base: str, pairs: Pairs) -> Figure:
+    return Figure(
+        case="outside the engine, a call",
+        contestant_name=name,
+        baseline_name=base,
+        value=pairs.excess(1.0),
+        unit="ns",
+        limit=None,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+    )
+
+
+def _verified(library: Path) -> Figure:
+    """Ours, C and win32more each write bytes of their own, which the target must find."""
+    good = True
+    with started(8 * MANY) as target:
+        for number in range(3):
+            with pydbgwrite.attach(target.pid) as session:
+                pointers = array.array("Q", os.urandom(8 * MANY))
+                calls = EngineCalls(library, Path(session.engine.folder))
+                bench = _Bench(session, calls, target.address, pointers)
+                (bench.ours(MANY), bench.c_pointers(MANY, 1), bench.win32more(MANY))[number]()
+            good = good and target.holds(pointers.tobytes())
+    return Figure(
+        case=f"{MANY} pointers",
+        contestant_name="all that write them",
+        baseline_name="what was sent",
+        value=0.0 if good else 1.0,
+        unit="wrong",
+        limit=0.0,
+        verified=good,
+    )
+
+
+def use_peers() -> None:
+    """Put the lane's other packages on the path."""
+    folder = os.environ.get("PYDBGWRITE_LANE_PEERS")
+    if folder:
+        sys.path.append(folder)

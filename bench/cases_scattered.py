@@ -1,0 +1,165 @@
+"""Times of patches that are large, scattered, or lists: ours against raw system calls from C."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any, TypeAlias
+
+import numpy
+from measuring import Figure, Pairs, measured_in_turns
+from raw_calls import RawCalls
+from targets import Target, started
+
+import pydbgwrite
+
+__all__ = ["huge_arrays", "lists", "scattered"]
+
+Numbers: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]"
+
+ROOM = 256 << 20
+MILLION = 1 << 20
+
+
+def huge_arrays(*, quick: bool) -> Iterator[Figure]:
+    """16M pointers, which several threads write to a stopped process."""
+    raw = RawCalls()
+    count = 16 * MILLION
+    values = _values(count)
+    with started(8 * count) as target:
+        _touch(target)
+        for via in ("WritePointersVirtual", "WriteVirtual"):
+            pairs = _measure(
+                target,
+                _contiguous(target.address, values, via),
+                lambda: raw.write(target.pid, target.address, values.ctypes.data, values.nbytes),
+                5 if quick else 21,
+            )
+            good = target.holds(values.tobytes())
+            name = f"write_pointers, via={via}"
+            yield _figure("16M pointers", name, "one process_vm_writev from C", pairs, 0.8, good)
+
+
+def scattered(*, quick: bool) -> Iterator[Figure]:
+    """Single pointers: 10,000 and a million of them, near and far."""
+    raw = RawCalls()
+    chance = numpy.random.default_rng(1)
+    rounds = 5 if quick else 21
+    with started(ROOM) as target:
+        _touch(target)
+        cases: list[tuple[str, Numbers, float]] = []
+        for count, noun in ((10_000, "10k"), (MILLION, "1M")):
+            for stride in (16, 64, 512, 4096):
+                fits = min(count, ROOM // stride)
+                limit = 0.25 if (count, stride) == (MILLION, 64) else 1.1
+                places = numpy.arange(fits, dtype=numpy.uint64) * numpy.uint64(stride)
+                cases.append((f"{noun} pointers, {stride} bytes apart", places, limit))
+            places = chance.permutation(ROOM // 8)[:count].astype(numpy.uint64) * numpy.uint64(8)
+            limit = 0.25 if count == MILLION else 1.1
+            cases.append((f"{noun} pointers at random over 256 MiB", places, limit))
+        for case, places, limit in cases:
+            addresses = numpy.ascontiguousarray(places + numpy.uint64(target.address))
+            values = _values(len(places))
+            pairs = _measure(
+                target,
+                _scattered(addresses, values),
+                _raw_scattered(raw, target.pid, addresses, values),
+                rounds,
+            )
+            fresh = _values(len(places), seed=7)
+            with pydbgwrite.attach(target.pid) as session:
+                session.write_scattered(addresses, fresh)
+                held = numpy.frombuffer(session.read(target.address, ROOM), numpy.uint64)
+            good = bool((held[places // numpy.uint64(8)] == fresh).all())
+            yield _figure(
+                case, "write_scattered", "1,024 ranges a call from C, in order", pairs, limit, good
+            )
+
+
+def lists(*, quick: bool) -> Iterator[Figure]:
+    """A list of a million ints: the conversion and the write."""
+    raw = RawCalls()
+    values = _values(MILLION)
+    pointers = [int(value) for value in values]
+    with started(8 * MILLION) as target:
+        _touch(target)
+
+        def baseline() -> float:
+            begun = time.perf_counter_ns()
+            made = array("Q", pointers)
+            converted = time.perf_counter_ns() - begun
+            data, count = made.buffer_info()
+            return converted + raw.write(target.pid, target.address, data, 8 * count)
+
+        pairs = _measure(
+            target,
+            lambda session: session.write_pointers(target.address, pointers),
+            baseline,
+            15 if quick else 51,
+        )
+        good = target.holds(values.tobytes())
+        yield _figure(
+            "a list of 1M ints", "write_pointers, list", "array('Q', list), then the call from C",
+            pairs, 1.0, good,
+        )  # fmt: skip
+
+
+def _contiguous(address: int, values: Numbers, via: Any) -> Callable[[pydbgwrite.Session], int]:
+    return lambda session: session.write_pointers(address, values, via=via)
+
+
+def _scattered(addresses: Numbers, values: Numbers) -> Callable[[pydbgwrite.Session], int]:
+    return lambda session: session.write_scattered(addresses, values)
+
+
+def _raw_scattered(
+    raw: RawCalls, pid: int, addresses: Numbers, values: Numbers
+) -> Callable[[], float]:
+    return lambda: raw.write_scattered(pid, addresses.ctypes.data, values.ctypes.data, len(values))
+
+
+def _values(count: int, seed: int = 3) -> Numbers:
+    return numpy.random.default_rng(seed).integers(0, 1 << 63, count, dtype=numpy.uint64)
+
+
+def _touch(target: Target) -> None:
+    """Give every page of the target its memory."""
+    with pydbgwrite.attach(target.pid) as session:
+        block = bytes(1 << 20)
+        for at in range(0, target.size, len(block)):
+            session.write(target.address + at, block[: target.size - at])
+
+
+def _measure(
+    target: Target,
+    ours: Callable[[pydbgwrite.Session], object],
+    baseline: Callable[[], float],
+    rounds: int,
+) -> Pairs:
+    with pydbgwrite.attach(target.pid) as session:
+
+        def timed() -> float:
+            begun = time.perf_counter_ns()
+            ours(session)
+            return time.perf_counter_ns() - begun
+
+        return measured_in_turns(timed, baseline, rounds)
+
+
+def _figure(
+    case: str, contestant: str, baseline: str, pairs: Pairs, limit: float, verified: bool
+) -> Figure:
+    return Figure(
+        case=case,
+        contestant_name=contestant,
+        baseline_name=baseline,
+        value=pairs.ratio,
+        unit="x",
+        limit=limit,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+        verified=verified,
+    )

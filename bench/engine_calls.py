@@ -1,0 +1,49 @@
+"""The engine's calls from C: bench/engine_calls.c, loaded by ctypes, on a client of its own.
+
+Clients of one process share the engine's target, so the session that is measured and the calls from
+C reach the same memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+
+__all__ = ["SOURCE", "EngineCalls"]
+
+SOURCE = Path(__file__).with_name("engine_calls.c")
+
+# A client by ctypes alone, which the Windows lane uses to see whether the engine works at all.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "windows"))
+
+from probe_engine import DATA_SPACES_4, create_client  # noqa: E402
+
+
+class EngineCalls:
+    """The functions of engine_calls.c on an IDebugDataSpaces4 of their own."""
+
+    def __init__(self, library: Path, engine_folder: Path) -> None:
+        loaded = ctypes.CDLL(str(library))
+        self._write_pointers = loaded.timed_write_pointers
+        self._write_pointers.argtypes = (c_void_p, c_uint32, c_uint64, c_void_p, c_int32)
+        self._write_bytes = loaded.timed_write_bytes
+        self._write_bytes.argtypes = (c_void_p, c_uint64, c_void_p, c_uint32, c_int32)
+        self._write_pointers.restype = self._write_bytes.restype = c_int64
+        self._client = create_client(engine_folder)  # held: it owns the engine's side
+        self.spaces = self._client.query(DATA_SPACES_4).pointer
+
+    def write_pointers(self, address: int, data: int, count: int, calls: int = 1) -> int:
+        """Nanoseconds for `calls` WritePointersVirtual of `count` pointers at `data`."""
+        return _checked(self._write_pointers(self.spaces, count, address, data, calls))
+
+    def write_bytes(self, address: int, data: int, size: int, calls: int = 1) -> int:
+        """Nanoseconds for `calls` WriteVirtual of `size` bytes at `data`."""
+        return _checked(self._write_bytes(self.spaces, address, data, size, calls))
+
+
+def _checked(took: int) -> int:
+    if took < 0:
+        raise OSError(f"the engine answered 0x{-took:08x}")
+    return took

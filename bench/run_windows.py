@@ -1,0 +1,59 @@
+"""Measures this package with Microsoft's engine against the engine's calls from C, and its peers.
+
+    python bench/run_windows.py            on Linux: in the Windows lane (tests/windows/lane.py)
+    python bench/run_windows.py --quick    fewer rounds
+
+On Linux it builds bench/engine_calls.c with the lane's cross compiler and starts itself anew in the
+lane. On Windows give it the library, built by hand, with --library, and have win32more and Pybag
+installed. Exit code 1: a limit was not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+COMPILER = "x86_64-w64-mingw32-gcc"
+
+
+def in_the_lane(arguments: list[str]) -> int:
+    """Build the library, then this script again, in the lane."""
+    lane = ROOT / "tests" / "windows" / "lane.py"
+    subprocess.run([sys.executable, lane, "prepare"], check=True)
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
+        library = Path(folder, "engine_calls.dll")
+        flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-static-libgcc"]
+        source = HERE / "engine_calls.c"
+        subprocess.run([COMPILER, *flags, source, "-o", library], check=True)
+        seen_by_wine = "Z:" + str(library).replace("/", "\\")
+        again: list[str | Path] = [lane, "run", __file__, "--library", seen_by_wine, *arguments]
+        return subprocess.run([sys.executable, *again], check=False).returncode
+
+
+def main() -> int:
+    """Measure here, or in the lane."""
+    if sys.platform != "win32":
+        return in_the_lane(sys.argv[1:])
+    from cases_engine import engine_figures, use_peers
+    from reports import RESULTS, show, write_json
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--library", type=Path, required=True, help="engine_calls.dll")
+    options = parser.parse_args()
+    use_peers()
+    figures = list(engine_figures(options.library, quick=options.quick))
+    show(figures)
+    print(f"written to {write_json(figures, RESULTS).name} in bench/results")
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
