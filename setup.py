@@ -26,9 +26,14 @@ SOURCE_FOLDERS = ("com", "core", "engines", "python")
 # Files that need one operating system say so in their names.
 LINUX_ONLY = ("linux_*", "target_linux*", "opening_linux*")
 WINDOWS_ONLY = ("dbgeng_*", "*_dbgeng.c", "*_windows.c")
-# Headers in <> are not ours to mend. C4204 and C4221 call two things extensions that C99 has:
-# initialisers that are no constants, and addresses of automatic variables in them.
-MSVC_EXEMPT = ["/external:anglebrackets", "/external:W0", "/wd4204", "/wd4221"]
+# MSVC: headers in <> are not ours to mend. Of its warnings at level 4, these are about what C or
+# CPython's API asks for:
+MSVC_EXEMPT = [
+    *("/external:anglebrackets", "/external:W0"),
+    *("/wd4054", "/wd4055"),  # functions as void *: so do CPython's slots hold them
+    "/wd4127",  # a condition that is constant: sizeof(void *)
+    *("/wd4204", "/wd4221"),  # initialisers that are no constants, which C has since C99
+]
 GCC_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
 
 

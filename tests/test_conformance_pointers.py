@@ -172,7 +172,8 @@ def test_reading_stops_where_it_must(readable_case: EngineCase, torn: int) -> No
     with pytest.raises(TargetAccessError) as caught:
         case.session.read_pointers(case.rw + start, into=into)
     error = caught.value
-    assert (error.hresult, error.method) == (case.unmapped_read, "ReadPointersVirtual")
+    assert error.hresult == case.unmapped_read
+    assert error.method in ("ReadPointersVirtual", "ReadVirtual")  # by the engine and the size
     assert (error.index, error.count, error.written) == (5, 9, 0)
     assert into == wanted + array("Q", [0xA5A5A5A5A5A5A5A5] * 4)
     with pytest.raises(TargetAccessError) as raw:

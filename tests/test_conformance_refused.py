@@ -6,9 +6,9 @@ import faulthandler
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.cases import READ_ONLY_CASES, EngineCase
+from support.cases import E_NOINTERFACE, READ_ONLY_CASES, EngineCase
 
-from pydbgwrite import Session, WriteNotAppliedError
+from pydbgwrite import Session, TargetAccessError, WriteNotAppliedError
 
 
 @pytest.fixture(params=sorted(READ_ONLY_CASES))
@@ -52,3 +52,18 @@ def test_it_reads(dump_case: EngineCase) -> None:
     ]
     assert list(case.session.read_pointers(case.rw + 3, 100)) == wanted
     assert case.session.data_spaces.read_virtual(case.rw, case.rw_size) == image
+
+
+def test_what_it_knows_of_regions(dump_case: EngineCase) -> None:
+    """A dump holds ranges of bytes: QueryVirtual tells of those as they were stored."""
+    case, spaces = dump_case, dump_case.session.data_spaces
+    for shift in (0, 5, case.page, case.rw_size - 1):
+        info = spaces.query_virtual(case.rw + shift)
+        assert (info.base_address, info.region_size) == (case.rw, case.rw_size)
+        assert (info.state, info.protect) == (0x1000, 4)
+    assert spaces.get_valid_region_virtual(case.end - 50, 100) == (case.end - 50, 50)
+    assert spaces.get_valid_region_virtual(case.rw - 7, 107) == (case.rw, 100)
+    assert spaces.get_valid_region_virtual(case.end, case.page) == (0, 0)
+    with pytest.raises(TargetAccessError) as caught:
+        spaces.query_virtual(2**64 - 1)
+    assert caught.value.hresult == E_NOINTERFACE

@@ -33,8 +33,8 @@ ENGINE: Final[dict[str, str]] = {
     "Win32 error numbers": WINE["Win32 error numbers"],
     "short WriteVirtual": WINE["short WriteVirtual"],
     "other mappings": (
-        "a process holds more than the test's own memory: a gap may end sooner than where the test's "
-        "next area begins"
+        "a process holds more than the test's own memory: a gap may end sooner than where the "
+        "test's next area begins"
     ),
     "narrow user space": (
         "a 64-bit process that is looked at as a 32-bit one keeps its 64-bit user space, that of "

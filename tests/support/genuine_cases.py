@@ -110,6 +110,7 @@ class _Kept:
         assert self.child.pointer_size == bits
         self.options = ""
         self.dump = Path()
+        self.session: pydbgwrite.Session | None = None
 
 
 _kept: dict[str, _Kept] = {}
@@ -150,6 +151,7 @@ def _opened(
     attach: Callable[[_Kept, ExitStack], pydbgwrite.Session],
     most: int = 1024,
     dump: bool = False,
+    keep: bool = False,
 ) -> Iterator[Any]:
     from support.cases import E_NOINTERFACE, READ_FAULT, EngineCase
 
@@ -168,13 +170,22 @@ def _opened(
         if LANE:
             child.write(base + 0x100000, bytes(PAGE))
 
-    def take_away() -> None:
-        child.kill()
-        _kept.pop(name).rest.close()
-
     with ExitStack() as stack:
-        session = attach(kept, stack)
-        stack.callback(lambda: None if session.closed else session.close())
+        session = kept.session
+        if session is None or session.closed:
+            session = attach(kept, stack)
+            if keep:
+                kept.session = session
+                kept.rest.callback(lambda: None if session.closed else session.close())
+        if not keep:
+            stack.callback(lambda: None if session.closed else session.close())
+
+        def take_away() -> None:
+            child.kill()
+            stack.callback(_kept.pop(name).rest.close)
+            if not keep:
+                stack.callback(lambda: None if session.closed else session.close())
+
         yield EngineCase(
             name=name,
             session=session,
@@ -216,6 +227,7 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_serve,
         attach=lambda kept, _: pydbgwrite.connect(kept.options),
         most=128,
+        keep=True,  # closing a connection takes the engine a second
     ),
     "genuine-process-server-8": lambda: _opened(
         "genuine-process-server-8", needs=_process_server, attach=_by_process_server, most=16

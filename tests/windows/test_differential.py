@@ -1,0 +1,316 @@
+"""The same calls on Microsoft's engine and on the embedded one: answers and memory must agree.
+
+A seed makes a sequence of raw calls. Each call's outcome (what came back, or the class of its
+HRESULT) and the memory afterwards are compared; what may differ is named in support.differences.
+A sequence that disagrees is cut down to the calls that are needed, and printed with its seed; give
+PYDBGWRITE_DIFFERENTIAL_SEED to run that one alone, or call replay() with what was printed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from genuine import needs_engine
+from support.child import PAGE, pattern
+from support.differences import GENUINE, REFUSED
+
+import pydbgwrite
+from pydbgwrite import DebugEngineError, Session
+
+pytestmark = needs_engine
+
+BASE = 0x90000000
+#: Address, size, protection: neighbours of different protection, gaps, and nothing behind them.
+AREAS = [
+    (BASE, 16 * PAGE, "rw"),
+    (BASE + 0x10000, PAGE, "r"),
+    (BASE + 0x20000, 4 * PAGE, "rw"),
+    (BASE + 0x30000, PAGE, "none"),
+    (BASE + 0x40000, 2 * PAGE, "rw"),
+]
+EDGES = sorted({edge for base, size, _ in AREAS for edge in (base, base + size)})
+FAR = [
+    *(0, 0x10, 0x7FFFFFFE0000, 0x7FFFFFFEFFFF, 0x7FFFFFFF0000, 2**47, 2**63, 0xFFFFFFFF80000000),
+    *(2**64 - 4096, 2**64 - 9, 2**64 - 8, 2**64 - 4, 2**64 - 1),
+]
+ODD = [0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**32, 0xFFFFFFFF80000000, 2**63, 2**64 - 1]
+PROTECTIONS = {"rw": 4, "r": 2, "none": 1}
+SEEDS = {"quick": 300, "full": 1500}
+IN_ONE_TEST = 25
+
+#: A method of DataSpaces, and its arguments.
+Operation = tuple[str, tuple[Any, ...]]
+
+
+@dataclass
+class Pair:
+    """Sessions of both engines over memory laid out alike."""
+
+    child: Any
+    genuine: dict[int, Session]
+
+
+def place(random_: random.Random) -> int:
+    """An address: near an edge, at a page or anywhere in an area, or one that nobody has."""
+    kind = random_.random()
+    if kind < 0.08:
+        return random_.choice(FAR)
+    if kind < 0.5:
+        return random_.choice(EDGES) + random_.randint(-40, 16)
+    base, size, _ = random_.choice(AREAS)
+    if kind < 0.7:
+        return base + random_.randrange(0, size, 8)
+    return base + random_.randrange(size)
+
+
+def make(seed: int) -> tuple[int, list[Operation]]:
+    """The width and the calls of one sequence."""
+    random_ = random.Random(seed)
+    made: list[Operation] = []
+
+    def values() -> list[int]:
+        count = random_.choice([0, 1, 2, 3, random_.randint(4, 24)])
+        return [
+            random_.choice(ODD) if random_.random() < 0.3 else random_.getrandbits(64)
+            for _ in range(count)
+        ]
+
+    def data(most: int) -> bytes:
+        return random_.randbytes(random_.choice([0, 1, 2, 7, 8, random_.randint(1, most)]))
+
+    def one() -> Operation:
+        at = place(random_)
+        name = random_.choice(
+            ["write_pointers_virtual"] * 5
+            + ["read_pointers_virtual"] * 3
+            + ["write_virtual", "write_virtual_uncached", "read_virtual", "read_virtual_uncached"]
+            + ["fill_virtual", "search_virtual", "query_virtual", "query_virtual"]
+            + ["get_valid_region_virtual", "get_next_differently_valid_offset_virtual"]
+            + ["is_pointer_64bit", "read_physical", "write_physical"]
+        )
+        arguments: tuple[Any, ...]
+        if name == "write_pointers_virtual":
+            arguments = (at, values())
+        elif name == "read_pointers_virtual":
+            arguments = (at, random_.choice([0, 1, 2, random_.randint(3, 30)]))
+        elif name.startswith("write_virtual"):
+            arguments = (at, data(300))
+        elif name.startswith("read_virtual"):
+            arguments = (at, random_.choice([0, 1, 8, random_.randint(1, 9000)]))
+        elif name == "fill_virtual":
+            arguments = (at, random_.choice([0, 1, random_.randint(2, 60)]), data(9))
+        elif name == "search_virtual":
+            granularity = random_.choice([0, 1, 1, 1, 2, 4])
+            wanted = data(6)
+            if random_.random() < 0.5:
+                start = random_.randrange(1000)
+                wanted = pattern(2000)[start : start + random_.choice([0, 2, 4, 8])]
+            arguments = (at, random_.choice([0, 3, 200, 0x12000]), wanted, granularity)
+        elif name == "get_valid_region_virtual":
+            arguments = (at, random_.choice([0, 1, 100, 0x5000, 0x25000]))
+        elif name == "read_physical":
+            arguments = (at, 8)
+        elif name == "write_physical":
+            arguments = (at, b"12345678")
+        elif name == "is_pointer_64bit":
+            arguments = ()
+        else:
+            arguments = (at,)
+        return name, arguments
+
+    width = random_.choice([8, 8, 4])
+    for _ in range(random_.randint(3, 12)):
+        made.append(one())
+        name, arguments = made[-1]
+        if name.startswith("write_") and "physical" not in name and random_.random() < 0.6:
+            made.append(("read_pointers_virtual", (arguments[0], max(1, len(arguments[1]) // 2))))
+    return width, made
+
+
+def length(operation: Operation, width: int) -> int:
+    """How many bytes from its address on it may touch."""
+    name, arguments = operation
+    if name == "write_pointers_virtual":
+        return len(arguments[1]) * width
+    if name == "read_pointers_virtual":
+        return int(arguments[1]) * width
+    if name.startswith("write_virtual"):
+        return len(arguments[1])
+    if len(arguments) > 1 and isinstance(arguments[1], int):
+        return int(arguments[1])
+    return 0
+
+
+def excuse(operation: Operation, width: int) -> str | None:
+    """The difference by which these engines need not agree on it; None where they must."""
+    name, arguments = operation
+    size = length(operation, width)
+    if size == 0 or "physical" in name:
+        return None
+    start, end = arguments[0], min(arguments[0] + size, 2**64)
+    writes = name.startswith(("write", "fill"))
+    if "page protection" in GENUINE:
+        for base, extent, protection in AREAS:
+            touched = start < base + extent and base < end
+            if touched and (protection == "none" or (protection == "r" and writes)):
+                return "page protection"
+    if "short WriteVirtual" in GENUINE and name.startswith("write_virtual"):
+        inside = [base <= start and end <= base + extent for base, extent, _ in AREAS]
+        begins = [base <= start < base + extent for base, extent, _ in AREAS]
+        if any(begins) and not any(inside):
+            return "short WriteVirtual"
+    return None
+
+
+def outcome(session: Session, operation: Operation) -> Any:
+    """What came back, or the class of the HRESULT; of an error that has it, what landed, too."""
+    name, arguments = operation
+    try:
+        answer = getattr(session.data_spaces, name)(*arguments)
+    except DebugEngineError as error:
+        kind: object = error.hresult
+        if error.hresult in REFUSED:
+            kind = "refused by the system"  # the difference "Win32 error numbers"
+        return ("error", kind, error.written, error.method)
+    if name == "read_pointers_virtual":
+        return ("answer", list(answer))
+    return ("answer", answer)
+
+
+def alike(operation: Operation, genuine: Any, embedded: Any, width: int) -> bool:
+    """Do both outcomes agree, the named differences apart?"""
+    if operation[0] != "query_virtual" or genuine[0] != embedded[0] or genuine[0] == "error":
+        far = operation[0] == "query_virtual" and operation[1][0] >= 2**32
+        return genuine == embedded or (far and width == 4)  # "narrow user space"
+    ours, theirs = embedded[1], genuine[1]
+    if ours.state != 0x10000 or theirs.state != 0x10000:
+        return bool(ours == theirs)
+    # "other mappings": the process has more of them, so that its gap may end sooner.
+    same = all(
+        getattr(ours, each) == getattr(theirs, each)
+        for each in ("base_address", "allocation_base", "allocation_protect", "protect", "type")
+    )
+    return same and bool(theirs.region_size <= ours.region_size)
+
+
+def run(pair: Pair, width: int, operations: list[Operation]) -> str | None:
+    """Run a sequence on both engines; where they disagree, and None where they agree."""
+    visible = [
+        (base, size)
+        for base, size, protection in AREAS
+        if protection == "rw" or "page protection" in GENUINE
+    ]
+    with pydbgwrite.simulate(AREAS, pointer_size=width) as embedded:
+        genuine = pair.genuine[width]
+        for base, size, protection in AREAS:
+            if protection == "rw":
+                pair.child.write(base, pattern(size))
+                embedded.data_spaces.write_virtual(base, pattern(size))
+        for number, operation in enumerate(operations):
+            if excuse(operation, width) is not None:
+                continue
+            theirs, ours = outcome(genuine, operation), outcome(embedded, operation)
+            if not alike(operation, theirs, ours, width):
+                return f"call {number}, {operation}:\n  genuine  {theirs}\n  embedded {ours}"
+        for base, size in visible:
+            held = pair.child.read(base, size)
+            protection = next(each for at, _, each in AREAS if at == base)
+            ours_held = bytes(size) if protection == "none" else embedded.read(base, size)
+            if held != ours_held:
+                at = next(i for i in range(size) if held[i] != ours_held[i])
+                return (
+                    f"memory at 0x{base + at:x}: genuine {held[at : at + 16].hex()}, "
+                    f"embedded {ours_held[at : at + 16].hex()}"
+                )
+    return None
+
+
+def shortest(pair: Pair, width: int, operations: list[Operation]) -> list[Operation]:
+    """The calls of a failing sequence without which it does not fail."""
+    at = len(operations) - 1
+    while at >= 0:
+        fewer = operations[:at] + operations[at + 1 :]
+        if run(pair, width, fewer) is not None:
+            operations = fewer
+        at -= 1
+    return operations
+
+
+def check(pair: Pair, seed: int) -> None:
+    """Run the sequence of a seed, and say all about it where the engines disagree."""
+    width, operations = make(seed)
+    if run(pair, width, operations) is not None:
+        fewest = shortest(pair, width, operations)
+        pytest.fail(
+            f"seed {seed}: {run(pair, width, fewest)}\n"
+            f"replay(pair, {width}, {fewest!r})\n"
+            f"PYDBGWRITE_DIFFERENTIAL_SEED={seed} runs it alone",
+            pytrace=False,
+        )
+
+
+def replay(pair: Pair, width: int, operations: list[Operation]) -> None:
+    """Run what a failure has printed."""
+    assert run(pair, width, operations) is None
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """One program for all sequences, with a session of either width."""
+    from support.genuine_cases import WindowsChild
+
+    child = WindowsChild([(base, size, PROTECTIONS[kind]) for base, size, kind in AREAS])
+    try:
+        with (
+            pydbgwrite.attach(child.pid) as wide,
+            pydbgwrite.attach(child.pid, pointer_size=4) as narrow,
+        ):
+            assert (wide.pointer_size, narrow.pointer_size) == (8, 4)
+            yield Pair(child, {8: wide, 4: narrow})
+    finally:
+        child.close()
+
+
+CHOSEN = os.environ.get("PYDBGWRITE_DIFFERENTIAL_SEED")
+PROFILE = os.environ.get("PYDBGWRITE_TEST_PROFILE", "quick")
+FIRSTS = [int(CHOSEN)] if CHOSEN else range(0, SEEDS.get(PROFILE, 300), IN_ONE_TEST)
+
+
+@pytest.mark.parametrize("first", FIRSTS)
+def test_sequences(pair: Pair, first: int) -> None:
+    for seed in range(first, first + (1 if CHOSEN else IN_ONE_TEST)):
+        check(pair, seed)
+
+
+def test_what_the_sequences_reach() -> None:
+    """Every call, both widths, and few that are excused."""
+    made = [make(seed) for seed in range(SEEDS["quick"])]
+    calls = [(width, operation) for width, operations in made for operation in operations]
+    assert {width for width, _ in made} == {4, 8}
+    assert len({operation[0] for _, operation in calls}) == 15
+    excused = [excuse(operation, width) for width, operation in calls]
+    assert set(excused) - {None} <= set(GENUINE)
+    assert sum(each is not None for each in excused) < len(calls) / 4
+
+
+def test_a_disagreement_is_found_and_cut_down(pair: Pair) -> None:
+    """The comparison itself: memory that one engine's target alone holds is noticed."""
+    calls: list[Operation] = [
+        ("read_virtual", (BASE, 4)),
+        ("write_pointers_virtual", (BASE + 64, [1, 2, 3])),
+        ("query_virtual", (BASE,)),
+    ]
+    assert run(pair, 8, calls) is None
+    real = pair.child.read
+    pair.child.read = lambda address, size: bytes(size)
+    try:
+        said = run(pair, 8, calls)
+        assert said is not None and "memory at" in said
+        assert shortest(pair, 8, calls) == []
+    finally:
+        pair.child.read = real
