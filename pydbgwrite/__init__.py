@@ -30,6 +30,7 @@ from pydbgwrite._process_server import ProcessServer
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._session import Session
 from pydbgwrite._version import __version__
+from pydbgwrite._wrapping import wrap
 from pydbgwrite.errors import (
     DebugEngineError,
     EngineNotFoundError,
@@ -71,4 +72,5 @@ __all__ = [
     "open_dump",
     "process_server",
     "simulate",
+    "wrap",
 ]

@@ -18,7 +18,7 @@ from pydbgwrite.errors import DebugEngineError, EngineNotFoundError
 if TYPE_CHECKING:
     from _typeshed import StrPath
 
-__all__ = ["ENVIRONMENT", "EngineInfo", "candidates", "load_engine", "loaded_engine"]
+__all__ = ["ENVIRONMENT", "EngineInfo", "candidates", "engine_at", "load_engine", "loaded_engine"]
 
 #: Names the folder that holds dbgeng.dll.
 ENVIRONMENT = "PYDBGWRITE_DBGENG"
@@ -36,7 +36,8 @@ _MACHINES = {
 class EngineInfo(NamedTuple):
     """Which engine works behind a session.
 
-    name: "dbgeng" (Microsoft's) or "embedded" (this package's own).
+    name: "dbgeng" (Microsoft's) or "embedded" (this package's own); of an engine that wrap() was
+        given and that is neither, "other".
     file: the library that it is in; version: that library's; folder: where it lies.
     """
 
@@ -81,6 +82,26 @@ def loaded_engine() -> EngineInfo | None:
         return None
     file, version = loaded
     return EngineInfo("dbgeng", file, ".".join(map(str, version)), _folder_of(file))
+
+
+def engine_at(code: int) -> EngineInfo:
+    """The engine whose code is at an address of this process."""
+    file, version = "", ""
+    if sys.platform == "win32":
+        from pydbgwrite import _core
+
+        found = _core.dbgeng_file_of(code)
+        if found is not None:
+            file, version = found[0], ".".join(map(str, found[1]))
+    elif sys.platform.startswith("linux"):
+        with open("/proc/self/maps", "rb") as maps:  # proc_pid_maps(5)
+            for line in maps:
+                start, end = (int(each, 16) for each in line.split(b" ", 1)[0].split(b"-"))
+                if start <= code < end:
+                    path = line.split(None, 5)[5:]
+                    file = os.fsdecode(path[0].strip()) if path else ""
+    name = "dbgeng" if file.lower().endswith("\\dbgeng.dll") else "other"
+    return EngineInfo(name, file, version, os.path.dirname(file))
 
 
 def load_engine(engine: StrPath | None = None) -> EngineInfo:

@@ -10,8 +10,8 @@ __all__ = ["Module", "Region"]
 class Region(NamedTuple):
     """Like pages of the target, from one page on (QueryVirtual's MEMORY_BASIC_INFORMATION64).
 
-    base and size are bytes, base of the page that was asked for; protection is "rw", "r", "rx", "rwx", "x" or "none"; state is
-    "committed", "reserved" or "free".
+    base and size are bytes, base of the page that was asked for; protection is "rw", "r", "rx",
+    "rwx", "x" or "none"; state is "committed", "reserved" or "free".
     """
 
     base: int

@@ -23,13 +23,16 @@ _SLICE_MS = 50
 
 
 class Session(_core.Session):
-    """An open target. attach(), launch() and simulate() make one.
+    """An open target. attach(), launch(), simulate(), wrap() and others make one.
 
     A session belongs to the thread that opened it: calls from another raise WrongThreadError. Used
     as a context manager it closes itself, and the target goes on as it was found.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "_wrapped_engine")
+
+    #: Of a session over another package's engine, unless that is this package's own.
+    _wrapped_engine: EngineInfo
 
     @property
     def engine(self) -> EngineInfo:
@@ -41,6 +44,9 @@ class Session(_core.Session):
             file = _core.__file__
             folder = file[: max(file.rfind("/"), file.rfind("\\"), 0)]
             return EngineInfo("embedded", file, __version__, folder)
+        wrapped: EngineInfo | None = getattr(self, "_wrapped_engine", None)
+        if wrapped is not None:
+            return wrapped
         found = loaded_engine()
         assert found is not None  # the session stands on it
         return found
@@ -96,8 +102,9 @@ class Session(_core.Session):
         insecure: a tcp server without password= lets anyone who reaches it run any code here: it
             needs insecure=True.
 
-        Raises ValueError for a tcp server without a password, DebugEngineError where the engine
-        can't serve (an embedded one never can, and says E_NOTIMPL).
+        Raises ValueError for a tcp server without a password and for a session of wrap(), whose
+        engine is for the package that started it to serve; DebugEngineError where the engine can't
+        serve (an embedded one never can, and says E_NOTIMPL).
         """
         if not isinstance(options, str):
             raise TypeError(f"options must be a str, got {type(options).__name__}")
@@ -105,6 +112,11 @@ class Session(_core.Session):
             raise ValueError("options: embedded null character")
         if stop is not None and not callable(stop):
             raise TypeError(f"stop must be callable, got {type(stop).__name__}")
+        if self._wrapped:
+            raise ValueError(
+                "serve() is not for a session of wrap(): its end would end every server of that "
+                "engine. Let the package that started it serve"
+            )
         if not insecure and not _is_protected(options):
             raise ValueError(
                 "a server at a tcp port without a password lets anyone who reaches it run any "

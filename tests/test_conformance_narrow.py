@@ -33,7 +33,9 @@ def test_zero_and_sign_extended_values_are_taken(narrow_case: EngineCase) -> Non
     low = [value & 0xFFFFFFFF for value in FITTING]
     # Reading gives zero-extended values, whatever was written.
     assert list(case.session.read_pointers(case.rw + 2, len(FITTING))) == low
-    assert list(case.session.data_spaces.read_pointers_virtual(case.rw + 2, len(FITTING))) == low
+    # The raw layer gives what the engine gives: -1 is all ones, whatever the width.
+    raw = list(case.session.data_spaces.read_pointers_virtual(case.rw + 2, len(FITTING)))
+    assert raw == [2**64 - 1 if value == 0xFFFFFFFF else value for value in low]
     into = array("Q", [2**64 - 1] * len(FITTING))
     case.session.read_pointers(case.rw + 2, into=into)
     assert list(into) == low

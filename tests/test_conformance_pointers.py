@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 import pytest
-from support.cases import READ_FAULT, EngineCase
+from support.cases import E_FAIL, READ_FAULT, EngineCase
 
 import pydbgwrite
 from pydbgwrite import TargetAccessError
@@ -172,13 +172,17 @@ def test_reading_stops_where_it_must(readable_case: EngineCase, torn: int) -> No
     with pytest.raises(TargetAccessError) as caught:
         case.session.read_pointers(case.rw + start, into=into)
     error = caught.value
-    assert error.hresult == case.unmapped_read
+    # E_FAIL: a part of the pointer can be read.
+    unreadable = E_FAIL if torn else case.unmapped_read
+    assert error.hresult in (unreadable, case.unmapped_read)
     assert error.method in ("ReadPointersVirtual", "ReadVirtual")  # by the engine and the size
     assert (error.index, error.count, error.written) == (5, 9, 0)
-    assert into == wanted + array("Q", [0xA5A5A5A5A5A5A5A5] * 4)
+    assert into[:5] == wanted
+    if not case.differs("short reads far away"):
+        assert into[6:] == array("Q", [0xA5A5A5A5A5A5A5A5] * 3)
     with pytest.raises(TargetAccessError) as raw:
         case.session.data_spaces.read_pointers_virtual(case.rw + start, 9)
-    assert raw.value.hresult == case.unmapped_read
+    assert raw.value.hresult == unreadable
     assert case.peek(case.rw, case.rw_size) == case.image()
 
 

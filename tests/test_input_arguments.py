@@ -89,11 +89,12 @@ def test_sizes(session: Session, call: str) -> None:
 
 
 def test_impossible_sizes_are_no_crash(session: Session) -> None:
-    for size in (2**40, 2**62, 2**63 - 1):
+    # More than user space has, from the smallest on: Wine takes gigabytes to keep account of less.
+    for size in (2**47, 2**62, 2**63 - 1):
         with nothing_written(session), pytest.raises((MemoryError, OverflowError)):
-            session.read(BASE, size + 2**45)
+            session.read(BASE, size)
         with nothing_written(session), pytest.raises((MemoryError, OverflowError)):
-            session.read_pointers(BASE, size + 2**45)
+            session.read_pointers(BASE, size)
 
 
 @pytest.mark.parametrize("given", [5, "text", [len], object()])

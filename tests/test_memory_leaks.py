@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from support.calls import ENGINE_CALLS, public_names
+from support.com import older, refusing
 from support.inputs import BASE
 from support.processes import Child64
 
@@ -72,6 +73,12 @@ def unclosed(session: Session) -> None:
     """A session that only the collector closes."""
     with pytest.warns(ResourceWarning):
         simulate([(0, 4096)])
+
+
+def wrapped_for(session: Session, use: Callable[[Session], object]) -> None:
+    """Wraps, uses, closes."""
+    with pydbgwrite.wrap(session._interface_address()) as wrapped:
+        use(wrapped)
 
 
 #: What each public name is tried with besides its good call; failing is expected.
@@ -196,6 +203,16 @@ FAILING: dict[str, list[Case]] = {
         lambda _: pydbgwrite.launch(["true"], stdin=-5),
         lambda _: pydbgwrite.launch([]),
     ],
+    "wrap": [
+        lambda s: wrapped_for(s, lambda wrapped: wrapped.write_pointers(BASE, [1])),
+        lambda s: pydbgwrite.wrap(s._interface_address(), writable=False),
+        lambda s: wrapped_for(s, lambda wrapped: wrapped.detach()),
+        lambda s: pydbgwrite.wrap(ctypes.c_void_p(s._interface_address() + 8)),
+        lambda s: pydbgwrite.wrap(older(s._interface_address(), 2).pointer),
+        lambda _: pydbgwrite.wrap(refusing().pointer),
+        lambda _: pydbgwrite.wrap(8),
+        lambda s: pydbgwrite.wrap(s),
+    ],
     "testing.fail_writes": [
         one_by_one(lambda s: testing.fail_writes(s, BASE, after=9), testing.clear)
     ],
@@ -212,7 +229,7 @@ FAILING: dict[str, list[Case]] = {
 }
 
 #: Functions of the package that need the genuine engine; tests/windows has those.
-GENUINE = {"open_dump", "attach_kernel", "connect", "process_server", "wrap", "ProcessServer"}
+GENUINE = {"open_dump", "attach_kernel", "connect", "process_server", "ProcessServer"}
 
 
 def run(case: Case, session: Session) -> None:

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.model import READ_FAULT, TOP, Model, ModelRegion
+from support.model import E_FAIL, READ_FAULT, TOP, Model, ModelRegion
 
 import pydbgwrite
 from pydbgwrite import (
@@ -165,9 +165,13 @@ class SimulatedTarget(RuleBasedStateMachine):
             else:
                 assert list(into) == wanted + [CANARY] * (count - len(wanted))
         if self.state == "open" and kind is TargetAccessError:
-            assert (answer.hresult, answer.index) == (READ_FAULT, len(wanted))
+            # E_FAIL: a part of the pointer could be read.
+            torn = len(self.model.prefix(address, count * width)) % width
+            assert answer.hresult in ((E_FAIL, READ_FAULT) if torn else (READ_FAULT,))
+            assert answer.index == len(wanted)
         elif self.state == "open" and kind is None and raw:
-            assert list(answer) == wanted
+            ones = 0xFFFFFFFF if width == 4 else None  # the engine gives it as 64 bits of ones
+            assert list(answer) == [2**64 - 1 if each == ones else each for each in wanted]
 
     @rule(data=st.data(), what=BYTES)
     def write(self, data: st.DataObject, what: bytes) -> None:

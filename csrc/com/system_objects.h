@@ -41,7 +41,8 @@ typedef struct IDebugSystemObjectsVtbl {
     HRESULT(STDMETHODCALLTYPE *GetCurrentProcessSystemId)
     (IDebugSystemObjects *This, ULONG *SysId);
     com_untyped_slot GetProcessIdBySystemId;
-    com_untyped_slot GetCurrentProcessHandle;
+    HRESULT(STDMETHODCALLTYPE *GetCurrentProcessHandle)
+    (IDebugSystemObjects *This, ULONG64 *Handle);
     com_untyped_slot GetProcessIdByHandle;
     com_untyped_slot GetCurrentProcessExecutableName;
 } IDebugSystemObjectsVtbl;
@@ -59,6 +60,7 @@ IDEBUGSYSTEMOBJECTS_SLOT(QueryInterface, 0);
 IDEBUGSYSTEMOBJECTS_SLOT(AddRef, 1);
 IDEBUGSYSTEMOBJECTS_SLOT(Release, 2);
 IDEBUGSYSTEMOBJECTS_SLOT(GetCurrentProcessSystemId, 27);
+IDEBUGSYSTEMOBJECTS_SLOT(GetCurrentProcessHandle, 29);
 #undef IDEBUGSYSTEMOBJECTS_SLOT
 
 #endif

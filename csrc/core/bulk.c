@@ -271,9 +271,10 @@ done:
     return error->status;
 }
 
-/* Reads `size` bytes to `to`; ReadVirtual may give less than it was asked for and say S_OK. */
-static bool get_bytes(const core_target *target, uint64_t address, unsigned char *to, uint64_t size,
-                      core_error *error)
+/* Reads `size` bytes to `to`; ReadVirtual may give less than it was asked for and say S_OK. Gives
+ * how many came. */
+static uint64_t get_bytes(const core_target *target, uint64_t address, unsigned char *to,
+                          uint64_t size, core_error *error)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
     uint64_t done = 0;
@@ -290,7 +291,7 @@ static bool get_bytes(const core_target *target, uint64_t address, unsigned char
             core_engine_error(error, "ReadVirtual", status == S_OK ? E_FAIL : status);
         }
     }
-    return error->status == CORE_OK;
+    return done;
 }
 
 /* One chunk of pointers of 4 bytes, zero-extended. */
@@ -303,10 +304,13 @@ static bool read_narrow(const core_target *target, uint64_t address, uint64_t co
     for (uint64_t done = 0; good && done < count; done += PIECE_POINTERS) {
         uint64_t run = count - done < PIECE_POINTERS ? count - done : PIECE_POINTERS;
 
-        good = get_bytes(target, address + done * 4, (unsigned char *)narrow, run * 4, error);
-        for (uint64_t i = 0; good && i < run; i++) {
+        uint64_t came =
+            get_bytes(target, address + done * 4, (unsigned char *)narrow, run * 4, error) / 4;
+
+        for (uint64_t i = 0; i < came; i++) { /* those before a failure, too */
             to[done + i] = narrow[i];
         }
+        good = came == run;
     }
     return good;
 }
@@ -327,9 +331,9 @@ core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t
     while (more) {
         uint64_t where = address + error->done * error->width;
         uint64_t *part = to + error->done;
-        bool good = error->width == 4
-                        ? read_narrow(target, where, chunk, part, error)
-                        : get_bytes(target, where, (unsigned char *)part, chunk * 8, error);
+        bool good = error->width == 4 ? read_narrow(target, where, chunk, part, error)
+                                      : get_bytes(target, where, (unsigned char *)part, chunk * 8,
+                                                  error) == chunk * 8;
 
         error->done += good ? chunk : 0;
         more = good && core_chunk_next(&limited, count, &chunk, &started, error);

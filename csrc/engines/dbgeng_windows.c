@@ -191,6 +191,22 @@ static void find_version(const wchar_t *path, uint32_t *version)
     }
 }
 
+bool dbgeng_file_of(uintptr_t address, wchar_t *file, uint32_t *version)
+{
+    HMODULE module = NULL;
+    DWORD length = 0;
+
+    if (GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                               GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                           (const wchar_t *)address, &module)) {
+        length = GetModuleFileNameW(module, file, DBGENG_PATH);
+    }
+    if (length > 0 && length < DBGENG_PATH) {
+        find_version(file, version);
+    }
+    return length > 0 && length < DBGENG_PATH;
+}
+
 static bool load_engine(const wchar_t *path, dbgeng_load_error *error)
 {
     HMODULE module = LoadLibraryExW(path, NULL, SEARCH_FLAGS);

@@ -62,7 +62,7 @@ static bool target_gone(const session_object *session)
     core_error error = {0};
     PyThreadState *released = NULL;
 
-    if (!gone && session->behind != NULL) {
+    if (!gone && session->behind != NULL && !session->wrapped) {
         released = PyEval_SaveThread();
         gone = core_pointer_size(&session->target, &error) == 0;
         PyEval_RestoreThread(released);

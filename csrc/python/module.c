@@ -86,6 +86,9 @@ static PyMethodDef functions[] = {
     {"simulate", open_simulated, METH_VARARGS,
      PyDoc_STR("simulate($module, type, regions, pointer_size, writable, /)\n--\n\n"
                "Open simulated memory; pydbgwrite.simulate() checks the arguments.")},
+    {"wrap", open_wrapped, METH_VARARGS,
+     PyDoc_STR("wrap($module, type, address, writable, /)\n--\n\n"
+               "Open an engine that somebody else started; pydbgwrite.wrap() finds the address.")},
 #if defined(__linux__)
     {"linux_attach", open_linux_attach, METH_VARARGS,
      PyDoc_STR("linux_attach($module, type, pid, suspend, writable, timeout, /)\n--\n\n"
@@ -100,6 +103,9 @@ static PyMethodDef functions[] = {
      PyDoc_STR("dbgeng_load($module, folder, /)\n--\n\nLoad the engine of one folder.")},
     {"dbgeng_loaded", open_dbgeng_loaded, METH_NOARGS,
      PyDoc_STR("dbgeng_loaded($module)\n--\n\nFile and version of the engine that is loaded.")},
+    {"dbgeng_file_of", open_dbgeng_file_of, METH_O,
+     PyDoc_STR("dbgeng_file_of($module, code, /)\n--\n\n"
+               "File and version of the library that has code at an address.")},
     {"dbgeng_attach", open_dbgeng_attach, METH_VARARGS,
      PyDoc_STR("dbgeng_attach($module, type, server, pid, invasive, suspend, writable, timeout, "
                "/)\n--\n\nOpen a process.")},

@@ -14,9 +14,13 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments);
 /* linux_launch(type, path, arguments, environment, directory, standard, writable, timeout) */
 PyObject *open_linux_launch(PyObject *module, PyObject *arguments);
 
+/* wrap(type, address, writable) -> (session, where its engine's code is). */
+PyObject *open_wrapped(PyObject *module, PyObject *arguments);
+
 /* Microsoft's engine, on Windows; pydbgwrite/_opening_windows.py checks the arguments.
  *   dbgeng_load(folder) -> (failure, os_error, machine, own_machine, file, mixed)
  *   dbgeng_loaded() -> (file, version) or None
+ *   dbgeng_file_of(code) -> (file, version) or None
  *   dbgeng_attach(type, server, pid, invasive, suspend, writable, timeout)
  *   dbgeng_launch(type, server, command_line, directory, environment, writable, timeout)
  *   dbgeng_open_dump(type, path, writable, timeout)
@@ -26,6 +30,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments);
  *   dbgeng_disconnect(server) -> HRESULT */
 PyObject *open_dbgeng_load(PyObject *module, PyObject *folder);
 PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused);
+PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code);
 PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_dump(PyObject *module, PyObject *arguments);

@@ -218,6 +218,29 @@ PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused)
     return result;
 }
 
+PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
+{
+    void *address = PyLong_AsVoidPtr(code);
+    wchar_t file[DBGENG_PATH];
+    uint32_t version[4] = {0, 0, 0, 0};
+    PyObject *result = Py_None, *text = NULL;
+
+    (void)module;
+    if (address == NULL && PyErr_Occurred()) {
+        result = NULL;
+    } else if (!dbgeng_file_of((uintptr_t)address, file, version)) {
+        Py_INCREF(result);
+    } else {
+        text = PyUnicode_FromWideChar(file, -1);
+        result = text == NULL ? NULL
+                              : Py_BuildValue("(O(kkkk))", text, (unsigned long)version[0],
+                                              (unsigned long)version[1], (unsigned long)version[2],
+                                              (unsigned long)version[3]);
+        Py_XDECREF(text);
+    }
+    return result;
+}
+
 /* -- Sessions ------------------------------------------------------------------------------- */
 
 /* Notes that nothing of the target's own runs while the session lasts; `session` may be NULL. */

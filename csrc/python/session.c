@@ -33,7 +33,7 @@ bool session_is_forked(const session_object *self)
 
 bool session_releases_gil(const session_object *self, uint64_t bytes)
 {
-    return !self->embedded || bytes >= GIL_RELEASE_BYTES;
+    return !self->embedded || self->wrapped || bytes >= GIL_RELEASE_BYTES;
 }
 
 /* The thread and process rules, which hold for close() too. */
@@ -99,32 +99,40 @@ bool session_target_gone(const session_object *self)
     return self->behind != NULL && self->behind->operations->gone(self->behind);
 }
 
+/* One without interfaces yet. */
+static session_object *allocate_session(module_state *state, PyTypeObject *type, target *memory,
+                                        const char *kind, bool writable)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    session_object *self = (session_object *)(void *)allocate(type, 0);
+
+    if (self != NULL) {
+        self->state = state;
+        self->memory = memory;
+        self->embedded = memory != NULL;
+        self->kind = kind;
+        self->writable = writable;
+        self->process_id = memory == NULL ? 0 : memory->process_id;
+        self->owner = PyThread_get_thread_ident();
+        self->fork_count = atomic_i32_load(&fork_count);
+    }
+    return self;
+}
+
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
                                target *memory, const char *kind, bool writable)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    session_object *self = NULL;
+    session_object *self = allocate_session(state, type, memory, kind, writable);
     void *control = NULL, *data_spaces = NULL, *scatter = NULL;
 
-    self = (session_object *)(void *)allocate(type, 0);
     if (self == NULL) {
         (void)client->lpVtbl->Release(client);
         goto done;
     }
-    self->state = state;
     self->client = client;
-    self->memory = memory;
-    self->embedded = memory != NULL;
-    self->kind = kind;
-    self->writable = writable;
-    self->process_id = memory == NULL ? 0 : memory->process_id;
-    self->owner = PyThread_get_thread_ident();
-    self->fork_count = atomic_i32_load(&fork_count);
     if (client->lpVtbl->QueryInterface(client, &iid_debug_control, &control) == S_OK) {
         self->target.control = control;
     }
-    /* IDebugDataSpaces4 where the engine has it; the older ones are prefixes of its vtable, but
-     * then lack what stands behind their end. */
     if (client->lpVtbl->QueryInterface(client, &iid_debug_data_spaces4, &data_spaces) == S_OK) {
         self->target.data_spaces = data_spaces;
     }
@@ -136,6 +144,34 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
         PyErr_SetString(PyExc_RuntimeError, "the engine has no IDebugControl or IDebugDataSpaces4");
         Py_DECREF((PyObject *)self);
         self = NULL;
+    }
+done:
+    return self;
+}
+
+session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
+                                       const wrapped_engine *opened, bool writable)
+{
+    session_object *self = allocate_session(state, type, opened->memory, opened->kind, writable);
+    void *scatter = NULL;
+
+    if (self == NULL) {
+        (void)opened->data_spaces->lpVtbl->Release(opened->data_spaces);
+        (void)opened->control->lpVtbl->Release(opened->control);
+        (void)opened->client->lpVtbl->Release(opened->client);
+        opened->behind->operations->destroy(opened->behind);
+        goto done;
+    }
+    self->wrapped = true;
+    self->client = opened->client;
+    self->target.control = opened->control;
+    self->target.data_spaces = opened->data_spaces;
+    self->behind = opened->behind;
+    self->process_id = opened->process_id;
+    /* `stopped` stays false: whoever holds the target may let it go on at any time. */
+    if (self->embedded && self->client->lpVtbl->QueryInterface(self->client, &iid_pointer_scatter,
+                                                               &scatter) == S_OK) {
+        self->target.scatter = scatter;
     }
 done:
     return self;
@@ -171,7 +207,9 @@ static void session_finalize(PyObject *self)
         PyObject *type = NULL, *value = NULL, *trace = NULL;
 
         PyErr_Fetch(&type, &value, &trace);
-        if (PyErr_ResourceWarning(self, 1, "unclosed session %R: the target is let go", self) < 0) {
+        if (PyErr_ResourceWarning(self, 1, "unclosed session %R: %s", self,
+                                  session->wrapped ? "its references are given back"
+                                                   : "the target is let go") < 0) {
             PyErr_WriteUnraisable(self);
         }
         PyErr_Restore(type, value, trace);
@@ -247,6 +285,12 @@ static PyObject *get_embedded(PyObject *self, void *unused)
     return PyBool_FromLong(session_of(self)->embedded);
 }
 
+static PyObject *get_wrapped(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(session_of(self)->wrapped);
+}
+
 static PyObject *get_closed(PyObject *self, void *unused)
 {
     session_object *session = session_of(self);
@@ -271,14 +315,17 @@ static PyMethodDef methods[] = {
     {"detach", session_detach, METH_NOARGS,
      PyDoc_STR("detach($self, /)\n--\n\n"
                "Let the target go on, as it was found, and close the session\n"
-               "(IDebugClient::DetachProcesses).")},
+               "(IDebugClient::DetachProcesses). A session of wrap() raises ValueError: who\n"
+               "started its engine ends it.")},
     {"terminate", session_terminate, METH_NOARGS,
      PyDoc_STR("terminate($self, /)\n--\n\n"
-               "End the target and close the session (IDebugClient::TerminateProcesses).")},
+               "End the target and close the session (IDebugClient::TerminateProcesses). A\n"
+               "session of wrap() raises ValueError: who started its engine ends it.")},
     {"close", session_close, METH_NOARGS,
      PyDoc_STR(
          "close($self, /)\n--\n\n"
-         "Close the session; the target goes on, as after detach().\n\n"
+         "Close the session; the target goes on, as after detach(). A session of wrap() gives\n"
+         "back its references, and leaves the engine and its target as they are.\n\n"
          "Raises SessionClosedError where the session is closed already, WrongThreadError\n"
          "from another thread, SessionBusyError in the middle of a call. In a forked child it\n"
          "does nothing to the parent's session.")},
@@ -299,6 +346,10 @@ static PyMethodDef methods[] = {
     {"_dispatch", session_dispatch, METH_O,
      PyDoc_STR("_dispatch($self, milliseconds, /)\n--\n\n"
                "IDebugClient::DispatchCallbacks, so long.")},
+    {"_interface_address", session_interface_address, METH_NOARGS,
+     PyDoc_STR("_interface_address($self, /)\n--\n\n"
+               "The address of the session's IDebugClient, borrowed: it counts no reference, and\n"
+               "is good until the session ends.")},
     {"_read_maps", session_read_maps, METH_NOARGS,
      PyDoc_STR("_read_maps($self, /)\n--\n\n"
                "The memory map of a Linux process, as the kernel writes it, in bytes.")},
@@ -322,6 +373,7 @@ static PyGetSetDef attributes[] = {
      PyDoc_STR("The thread that opened the session, as threading.get_ident() counts."), NULL},
     {"writable", get_writable, NULL, PyDoc_STR("False: every write raises ReadOnlyError."), NULL},
     {"_embedded", get_embedded, NULL, PyDoc_STR("Is the engine this package's own?"), NULL},
+    {"_wrapped", get_wrapped, NULL, PyDoc_STR("Is it over somebody else's engine?"), NULL},
     {"closed", get_closed, NULL, PyDoc_STR("Has the session ended?"), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

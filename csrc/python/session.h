@@ -15,6 +15,7 @@
 #include "../core/pointers.h"
 #include "../engines/backing.h"
 #include "../engines/embedded/target.h"
+#include "../engines/wrapped.h"
 #include "state.h"
 
 typedef struct session_object {
@@ -22,13 +23,14 @@ typedef struct session_object {
     IDebugClient5 *client;
     core_target target;
     target *memory;      /* the embedded engine's target, for what COM has no call for; else NULL */
-    backing *behind;     /* a genuine engine's session; NULL: the embedded engine */
+    backing *behind;     /* a genuine engine's session, or a wrapped one; NULL: neither */
     const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
     unsigned long owner; /* the thread that opened it */
     int32_t fork_count;  /* of the process when it was opened */
     uint32_t process_id; /* 0: none */
     atomic_i32 busy;
     bool embedded;
+    bool wrapped; /* somebody else's engine: closing leaves it alone */
     bool writable;
     bool closed;
 } session_object;
@@ -47,6 +49,11 @@ bool session_add_type(PyObject *module);
  * one reference. NULL: an exception is set and the client was released. */
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
                                target *memory, const char *kind, bool writable);
+
+/* A session of `type` over an engine that somebody else started, whose interfaces it takes over.
+ * NULL: an exception is set and they were released. */
+session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
+                                       const wrapped_engine *opened, bool writable);
 
 /* Has the target ended, as far as that is known without an engine call? */
 bool session_target_gone(const session_object *self);
@@ -90,6 +97,7 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused);
 PyObject *session_start_server(PyObject *self, PyObject *options);
 PyObject *session_end_servers(PyObject *self, PyObject *unused);
 PyObject *session_dispatch(PyObject *self, PyObject *milliseconds);
+PyObject *session_interface_address(PyObject *self, PyObject *unused);
 
 /* Sets the exception for an engine call about no memory that failed. */
 void session_call_failed(const session_object *self, const char *method, HRESULT hresult);

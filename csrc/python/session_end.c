@@ -46,7 +46,7 @@ static HRESULT leave_target(session_object *self, bool terminate, bool owner, co
         *method = "DetachProcesses";
         status = self->client->lpVtbl->DetachProcesses(self->client);
     }
-    if (self->behind == NULL || owner) {
+    if (self->behind == NULL || owner || self->embedded) {
         release_interfaces(self);
     }
     return status;
@@ -78,16 +78,33 @@ done:
     return result;
 }
 
+/* Not for a session over somebody else's engine: its target is theirs to end or to let go. */
+static PyObject *end_own(session_object *self, bool terminate)
+{
+    PyObject *result = NULL;
+
+    if (!self->wrapped) {
+        result = end(self, terminate);
+    } else if (session_enter(self, false)) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s() is not for a session of wrap(): whoever started its engine %s the "
+                     "target; close() gives back this session's references",
+                     terminate ? "terminate" : "detach", terminate ? "ends" : "lets go");
+        session_leave(self);
+    }
+    return result;
+}
+
 PyObject *session_detach(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return end(session_of(self), false);
+    return end_own(session_of(self), false);
 }
 
 PyObject *session_terminate(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return end(session_of(self), true);
+    return end_own(session_of(self), true);
 }
 
 PyObject *session_close(PyObject *self, PyObject *unused)
@@ -101,7 +118,7 @@ PyObject *session_close(PyObject *self, PyObject *unused)
         result = Py_None;
         Py_INCREF(result);
     } else {
-        result = session_detach(self, NULL);
+        result = end(session, false);
     }
     return result;
 }

@@ -78,6 +78,19 @@ done:
     return result;
 }
 
+PyObject *session_interface_address(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    PyObject *result = NULL;
+
+    (void)unused;
+    if (session_enter(session, false)) {
+        result = PyLong_FromVoidPtr(session->client);
+        session_leave(session);
+    }
+    return result;
+}
+
 #if defined(_WIN32)
 
 /* Modules come while the GIL is released: they are kept aside until it is back. */

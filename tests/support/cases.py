@@ -22,6 +22,7 @@ from support.processes import Child32, Child64, LiveChild
 READ_FAULT: Final = 0x8007001E
 INVALID_ADDRESS: Final = 0x800701E7
 ACCESS_DENIED: Final = 0x80070005
+E_FAIL: Final = 0x80004005
 E_UNEXPECTED: Final = 0x8000FFFF
 E_INVALIDARG: Final = 0x80070057
 E_NOINTERFACE: Final = 0x80004002
@@ -171,7 +172,8 @@ if sys.platform == "linux":
 #: Targets that can be read alone.
 READ_ONLY_CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {}
 if sys.platform == "win32":
-    from support.genuine_cases import READABLE, REASON, WRITABLE, close_all
+    from support.genuine_cases import READABLE, REASON, WRITABLE
+    from support.genuine_cases import close_all as close_all
 
     if REASON is None:
         CASES.update(WRITABLE)

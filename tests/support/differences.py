@@ -22,6 +22,10 @@ WINE: Final[dict[str, str]] = {
         "Wine's WriteProcessMemory moves all or nothing, so WriteVirtual past the end of a mapping "
         "fails and writes nothing; the embedded engine writes what fits (Windows may do either)"
     ),
+    "free memory": (
+        "what is free near Wine's own mappings, and up to the end of user space, is accessible to "
+        "debuggers, though QueryVirtual says that it is free"
+    ),
     "Win32 error numbers": (
         "a failing write is the system's own error: 0x80070005 under Wine, 0x800703E6 or "
         "0x8007012B on Windows, 0x800701E7 or 0x80070005 by the embedded engine"
@@ -44,6 +48,14 @@ ENGINE: Final[dict[str, str]] = {
         "the genuine engine does not notice that a process has ended: raw calls fail as for memory "
         "that is not mapped, and some succeed; a Session looks and raises NoTargetError"
     ),
+    "gone far away": (
+        "behind a server, nobody but the engine could look whether a process has ended, and it "
+        "does not: a Session raises TargetAccessError, and says that the target holds nothing"
+    ),
+    "short reads far away": (
+        "a ReadVirtual through a remote server that comes out short changes the rest of the "
+        "caller's buffer, too"
+    ),
     "dump ranges": (
         "a dump holds ranges of bytes: what it does not hold is E_NOINTERFACE to read as to write, "
         "validity changes at any byte, and QueryVirtual knows what was stored of the map"
@@ -51,7 +63,9 @@ ENGINE: Final[dict[str, str]] = {
 }
 
 #: What holds here for the genuine engine over a live process.
-GENUINE: Final[frozenset[str]] = frozenset({*ENGINE, *(WINE if LANE else ())} - {"dump ranges"})
+GENUINE: Final[frozenset[str]] = frozenset(
+    {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "gone far away", "short reads far away"}
+)
 
 #: HRESULTs of writes that the system refused: the class of errors that "Win32 error numbers" names.
 REFUSED: Final = frozenset({0x80070005, 0x800701E7, 0x800703E6, 0x8007012B, 0x8007001D})

@@ -32,6 +32,7 @@ PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
 #: what is free near other memory accessible to debuggers, but not up here.
 REASON: Final = genuine.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
+FAR: Final = frozenset({"gone far away"})
 USER_END: Final = 0x7FFFFFFF0000
 
 Area = tuple[int, int, int]  # address, size, PAGE_ protection
@@ -151,6 +152,7 @@ def _opened(
     attach: Callable[[_Kept, ExitStack], pydbgwrite.Session],
     most: int = 1024,
     dump: bool = False,
+    differences: frozenset[str] = frozenset(),
     keep: bool = False,
 ) -> Iterator[Any]:
     from support.cases import E_NOINTERFACE, READ_FAULT, EngineCase
@@ -200,7 +202,7 @@ def _opened(
             unmapped_write=REFUSED,
             unmapped_read=E_NOINTERFACE if dump else READ_FAULT,
             moves_prefix=False if LANE else None,
-            differences=GENUINE | {"dump ranges"} if dump else GENUINE,
+            differences=GENUINE | differences,
             user_end=None if dump or bits == 4 else USER_END,
             most=most,
             writes=not dump,
@@ -227,10 +229,15 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_serve,
         attach=lambda kept, _: pydbgwrite.connect(kept.options),
         most=128,
+        differences=FAR | {"short reads far away"},
         keep=True,  # closing a connection takes the engine a second
     ),
     "genuine-process-server-8": lambda: _opened(
-        "genuine-process-server-8", needs=_process_server, attach=_by_process_server, most=16
+        "genuine-process-server-8",
+        needs=_process_server,
+        attach=_by_process_server,
+        most=16,
+        differences=FAR,
     ),
 }
 READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
@@ -240,6 +247,7 @@ READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         attach=lambda kept, _: pydbgwrite.open_dump(kept.dump),
         most=128,
         dump=True,
+        differences=frozenset({"dump ranges"}),
     ),
 }
 if genuine.PYTHON32 is not None or LANE:  # which must have one

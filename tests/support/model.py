@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+E_FAIL: Final = 0x80004005
 READ_FAULT: Final = 0x8007001E
 WRITE_FAULT: Final = 0x8007001D
 INVALID_ADDRESS: Final = 0x800701E7

@@ -124,6 +124,8 @@ static HRESULT read_values(target *memory, uint64_t address, unsigned char *data
             status = read_bytes(memory, address, across, width, &moved);
             if (status == S_OK) {
                 memcpy(data, across, width);
+            } else if (moved > 0 && status == HR_READ_FAULT) {
+                status = E_FAIL; /* a part of a pointer can be read: observed */
             }
             run = status == S_OK ? 1 : 0;
         } else {
@@ -256,7 +258,8 @@ static HRESULT STDMETHODCALLTYPE read_pointers_virtual(IDebugDataSpaces4 *This, 
 
             status = read_values(self->memory, Offset, (unsigned char *)narrow, run, 4, &done);
             for (uint64_t i = 0; i < done; i++) {
-                Ptrs[i] = narrow[i]; /* zero-extended, as observed on the genuine engine */
+                /* Zero-extended, but for the one that is all ones, as observed. */
+                Ptrs[i] = narrow[i] == UINT32_MAX ? UINT64_MAX : narrow[i];
             }
             /* The next run starts past 2^64 when this one ended there. */
             if (status == S_OK && run < left && Offset > UINT64_MAX - run * 4) {
