@@ -317,3 +317,36 @@ def test_sessions_of_one_thread_are_independent() -> None:
         outer.write_pointers(0, range(LONG), progress=progress)
         assert seen[-1] == LONG
         assert seen == sorted(seen)
+
+
+def test_a_later_thread_with_the_same_ident_is_a_stranger() -> None:
+    opened: list[pydbgwrite.Session] = []
+    outcomes: list[str] = []
+
+    def open_one() -> None:
+        opened.append(pydbgwrite.simulate([(0x1000, 64)]))
+
+    def use() -> None:
+        try:
+            opened[-1].write_pointers(0x1000, [1])
+            outcomes.append("wrote")
+        except pydbgwrite.WrongThreadError:
+            outcomes.append("refused")
+
+    same_ident = 0
+    for _ in range(50):
+        for each in (open_one, use):
+            thread = threading.Thread(target=each)
+            thread.start()
+            thread.join()
+            same_ident += each is use and thread.ident == opened[-1].owner_thread
+    assert outcomes == ["refused"] * 50
+    assert same_ident > 0, "no ident came back, so this showed nothing"
+    with pytest.warns(ResourceWarning):
+        opened.clear()
+
+
+@pytest.mark.parametrize("wrong", [int, str, object(), pydbgwrite.DataSpaces])
+def test_the_compiled_openers_take_only_a_session_type(wrong: object) -> None:
+    with pytest.raises(TypeError, match="subclass"):
+        pydbgwrite._core.simulate(wrong, [], 8, True)  # type: ignore[arg-type]

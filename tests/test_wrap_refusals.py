@@ -155,6 +155,7 @@ def test_an_engine_without_a_control_gets_its_data_spaces_back(session: Session)
             return com.S_OK, com.query(pointer, iid)
         return com.E_NOINTERFACE, 0
 
+    fake = com.FakeObject(answer)
     with pytest.raises(ValueError, match="IDebugControl"):
-        wrap(com.FakeObject(answer).pointer)
+        wrap(fake.pointer)
     assert com.references(pointer) == before

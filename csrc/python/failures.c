@@ -17,20 +17,30 @@ static const char *status_name(core_status status)
     return name;
 }
 
-/* (protection, state, type) of the page at `address` as QueryVirtual gives them, or None. */
-static PyObject *page_at(const session_object *session, uint64_t address)
+/* (protection, state, type) of the page behind a failing element of `width` bytes at *address, as
+ * QueryVirtual gives them, or None. Where the element lies across two regions and the first is fine
+ * for the access, it is the second that failed: *address then moves there. */
+static PyObject *page_behind(const session_object *session, uint64_t *address, uint32_t width,
+                             bool writes)
 {
     IDebugDataSpaces4 *spaces = session->target.data_spaces;
     MEMORY_BASIC_INFORMATION64 page = {0};
     PyObject *result = NULL;
     PyThreadState *released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
-    HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, address, &page);
+    HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
+    uint64_t left = page.BaseAddress + page.RegionSize - *address;
 
+    if (status == S_OK && left > 0 && left < width && page.State == MEM_COMMIT &&
+        page.Protect != PAGE_NOACCESS &&
+        (!writes || page.Protect == PAGE_READWRITE || page.Protect == PAGE_EXECUTE_READWRITE)) {
+        *address += left;
+        status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
+    }
     if (released != NULL) {
         PyEval_RestoreThread(released);
     }
     /* For an address that a dump does not hold the genuine engine describes the next region. */
-    if (status == S_OK && address - page.BaseAddress < page.RegionSize) {
+    if (status == S_OK && *address - page.BaseAddress < page.RegionSize) {
         result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
                                (unsigned long)page.Type);
     } else {
@@ -80,7 +90,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         page = Py_None;
         Py_INCREF(page);
     } else {
-        page = page_at(session, at);
+        page = page_behind(session, &at, error->width, writes);
     }
     if (error->known && !gone) {
         landed = PyLong_FromUnsignedLongLong(error->landed);

@@ -45,7 +45,7 @@ static bool owns(const session_object *self)
         PyErr_SetString(self->state->wrong_thread,
                         "this session belongs to the parent process; open one of your own in a "
                         "forked child");
-    } else if (PyThread_get_thread_ident() != self->owner) {
+    } else if (thread_token() != self->owner_token) {
         PyErr_Format(self->state->wrong_thread,
                      "this session belongs to thread %lu, which opened it; this is thread %lu. "
                      "Use it there, or open a session in each thread",
@@ -103,9 +103,18 @@ bool session_target_gone(const session_object *self)
 static session_object *allocate_session(module_state *state, PyTypeObject *type, target *memory,
                                         const char *kind, bool writable)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    session_object *self = (session_object *)(void *)allocate(type, 0);
+    session_object *self = NULL;
 
+    /* The openers of _core take a type from Python, and are called by anybody who likes to. */
+    if (!PyType_Check((PyObject *)type) ||
+        !PyType_IsSubtype(type, (PyTypeObject *)state->session_type)) {
+        PyErr_Format(PyExc_TypeError, "type must be a subclass of %R, got %R", state->session_type,
+                     (PyObject *)type);
+    } else {
+        allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+
+        self = (session_object *)(void *)allocate(type, 0);
+    }
     if (self != NULL) {
         self->state = state;
         self->memory = memory;
@@ -114,6 +123,7 @@ static session_object *allocate_session(module_state *state, PyTypeObject *type,
         self->writable = writable;
         self->process_id = memory == NULL ? 0 : memory->process_id;
         self->owner = PyThread_get_thread_ident();
+        self->owner_token = thread_token();
         self->fork_count = atomic_i32_load(&fork_count);
     }
     return self;

@@ -17,6 +17,7 @@
 #include "../engines/embedded/target.h"
 #include "../engines/wrapped.h"
 #include "state.h"
+#include "thread_token.h"
 
 typedef struct session_object {
     PyObject_HEAD module_state *state; /* lives as long as the type, which the object holds */
@@ -25,7 +26,8 @@ typedef struct session_object {
     target *memory;      /* the embedded engine's target, for what COM has no call for; else NULL */
     backing *behind;     /* a genuine engine's session, or a wrapped one; NULL: neither */
     const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
-    unsigned long owner; /* the thread that opened it */
+    unsigned long owner; /* the thread that opened it, by its ident */
+    int32_t owner_token; /* the same by its token, which no later thread gets */
     int32_t fork_count;  /* of the process when it was opened */
     uint32_t process_id; /* 0: none */
     atomic_i32 busy;

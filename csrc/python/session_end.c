@@ -133,7 +133,7 @@ PyObject *session_end_at_exit(PyObject *self, PyObject *unused)
     (void)unused;
     if (!session_is_forked(session) && !session->closed && session->client != NULL &&
         atomic_i32_compare_exchange(&session->busy, 0, 1)) {
-        bool owner = PyThread_get_thread_ident() == session->owner;
+        bool owner = thread_token() == session->owner_token;
 
         released = PyEval_SaveThread();
         (void)leave_target(session, false, owner, &method);
@@ -147,7 +147,7 @@ PyObject *session_end_at_exit(PyObject *self, PyObject *unused)
 
 void session_let_go(session_object *self)
 {
-    bool owner = PyThread_get_thread_ident() == self->owner;
+    bool owner = thread_token() == self->owner_token;
     const char *method = NULL;
 
     if (self->behind == NULL) {

@@ -27,10 +27,10 @@ _PROGRAM = b"".join(
         b"\xb8\x03\x00\x00\x00\x31\xdb\xb9" + struct.pack("<I", SCRATCH),
         b"\xba\x08\x00\x00\x00\xcd\x80",
         # if (eax != 8) goto end
-        b"\x83\xf8\x08\x75\x18",
+        b"\x83\xf8\x08\x75\x1a",
         # write(1, scratch[0], scratch[1]); goto next
         b"\xb8\x04\x00\x00\x00\xbb\x01\x00\x00\x00\x8b\x0d" + struct.pack("<I", SCRATCH),
-        b"\x8b\x15" + struct.pack("<I", SCRATCH + 4) + b"\xcd\x80\xeb\xcc",
+        b"\x8b\x15" + struct.pack("<I", SCRATCH + 4) + b"\xcd\x80\xeb\xce",
         # end: exit(0)
         b"\xb8\x01\x00\x00\x00\x31\xdb\xcd\x80",
     ]

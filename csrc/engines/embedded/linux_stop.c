@@ -188,9 +188,11 @@ bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int al
 static bool ended(const linux_tracer *self, int32_t thread)
 {
     linux_stat stat;
+    int failure = linux_process_stat(self->process, thread, &stat);
 
-    return linux_process_stat(self->process, thread, &stat) != 0 || stat.state == 'Z' ||
-           stat.state == 'X' || stat.state == 'x';
+    /* Any other failure, such as EMFILE, says nothing of the thread. */
+    return failure == ENOENT || failure == ESRCH ||
+           (failure == 0 && (stat.state == 'Z' || stat.state == 'X' || stat.state == 'x'));
 }
 
 typedef struct scan {
@@ -378,8 +380,12 @@ bool linux_stop_all(linux_tracer *self)
             goto done;
         }
         running = collect(self, turn >= 200);
-        if (linux_process_stat(self->process, 0, &stat) != 0) {
-            linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "ptrace", ESRCH, 0);
+        failure = linux_process_stat(self->process, 0, &stat);
+        if (failure != 0) {
+            linux_tracer_fail(self,
+                              failure == ENOENT || failure == ESRCH ? LINUX_OPEN_NO_PROCESS
+                                                                    : LINUX_OPEN_SYSTEM,
+                              "open(/proc/PID/stat)", failure, 0);
             goto done;
         }
         if (!found.fresh && running == 0 && complete(self, &stat)) {

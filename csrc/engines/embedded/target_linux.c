@@ -247,7 +247,11 @@ static linux_open_error open_files(linux_target *process, uint64_t start_time)
         goto done;
     }
     failure = linux_process_stat(id, 0, &stat);
-    if (failure != 0 || stat.start_time != start_time || linux_pidfd_ended(process->pidfd) ||
+    if (failure != 0) {
+        error = fail_file("open(/proc/PID/stat)", failure);
+        goto done;
+    }
+    if (stat.start_time != start_time || linux_pidfd_ended(process->pidfd) ||
         (process->tracer != NULL && linux_tracer_gone(process->tracer))) {
         error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
         goto done;

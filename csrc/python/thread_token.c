@@ -1,0 +1,21 @@
+/* Numbers for threads, given out as they ask first; see thread_token.h. */
+#include "thread_token.h"
+
+#include "../core/atomics.h"
+
+#if defined(_MSC_VER)
+#define THREAD_LOCAL __declspec(thread)
+#else
+#define THREAD_LOCAL _Thread_local
+#endif
+
+static THREAD_LOCAL int32_t own;
+static atomic_i32 last;
+
+int32_t thread_token(void)
+{
+    if (own == 0) {
+        own = atomic_i32_add(&last, 1);
+    }
+    return own;
+}
