@@ -16,6 +16,10 @@
 
 typedef struct target target;
 
+/* Move many ranges, in the way and with the answer of IPointerScatter. */
+typedef HRESULT (*target_move_ranges)(target *self, bool writing, const pointer_range *ranges,
+                                      size_t count, size_t *done);
+
 typedef struct target_operations {
     /* S_OK while memory can be read and written; E_UNEXPECTED while it can't: the target runs and
      * refuses, has gone, or was let go. Cheap: it is asked before every engine call. */
@@ -33,10 +37,8 @@ typedef struct target_operations {
      * between the last region and the end of user space; E_NOINTERFACE past that. */
     HRESULT (*query)(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 
-    /* Move many ranges, in the way and with the answer of IPointerScatter; NULL where there is no
-     * better way than one by one. */
-    HRESULT (*move_ranges)
-    (target *self, bool writing, const pointer_range *ranges, size_t count, size_t *done);
+    /* NULL where there is no better way than one range after the other. */
+    target_move_ranges move_ranges;
 
     /* IPointerScatter's GetSpanRegion. */
     HRESULT (*span_region)(target *self, uint64_t address, uint64_t *end);
