@@ -16,7 +16,10 @@ _CAP_SYS_PTRACE = 19
 def opening_failed(
     failure: str, os_error: int, operation: str | None, detail: int, subject: object
 ) -> BaseException:
-    """The exception for a failed attach (subject: the pid) or launch (subject: the path)."""
+    """The exception for a failed attach (subject: the pid) or launch.
+
+    Of a launch the subject is the path that could not be used: the program's, or the folder's.
+    """
     if failure == "no_process":
         return errors.NoTargetError(f"there is no process {subject}, or it ended just now")
     if failure == "zombie":
@@ -46,7 +49,7 @@ def opening_failed(
         )
     system = os.strerror(os_error) if os_error else "unknown error"
     if failure == "permission":
-        return _permission(int(str(subject)), operation, system)
+        return _permission(subject, operation, system)
     if failure == "exec":
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
@@ -81,9 +84,14 @@ def _read(path: str) -> str:
         return ""
 
 
-def _permission(pid: int, operation: str | None, system: str) -> errors.TargetAccessError:
-    """Names every reason that can be seen, each with its remedy."""
-    status, own = _status(f"/proc/{pid}/status"), _status("/proc/self/status")
+def _permission(subject: object, operation: str | None, system: str) -> errors.TargetAccessError:
+    """Names every reason that can be seen, each with its remedy.
+
+    subject: the pid of an attach, or the path of a launch, whose process has gone again.
+    """
+    # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
+    status = _status(f"/proc/{subject}/status") if isinstance(subject, int) else {}
+    own = _status("/proc/self/status")
     capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")
@@ -119,5 +127,5 @@ def _permission(pid: int, operation: str | None, system: str) -> errors.TargetAc
             "module forbids it; root with CAP_SYS_PTRACE may be let"
         )
     return errors.TargetAccessError(
-        f"no access to process {pid}: {operation}: {system}. Seen: " + "; ".join(reasons)
+        f"no access to process {subject}: {operation}: {system}. Seen: " + "; ".join(reasons)
     )

@@ -85,7 +85,7 @@ def attach(
     nf-dbgeng-idebugclient-attachprocess).
     """
     number = _pid(pid, 2**32 if sys.platform == "win32" else 2**31)
-    size = _pointer_size(pointer_size, optional=True)
+    size = None if pointer_size is None else _pointer_size(pointer_size)
     seconds = _timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
@@ -123,9 +123,11 @@ def launch(
 
     On Linux it is stopped at the end of execve(2): the program and its loader are mapped, shared
     libraries are not yet. It is a child of this process: os.waitpid(session.pid, 0) collects its
-    exit status. On Windows it is stopped at the initial breakpoint: the libraries that it links
-    with are mapped, and its own code has not run. detach() or close() lets it go on, terminate()
-    ends it.
+    exit status, unless the session has. After terminate(), or where the process died while the
+    session was open and close() came then, os.waitpid raises ChildProcessError.
+
+    On Windows it is stopped at the initial breakpoint: the libraries that it links with are mapped,
+    and its own code has not run. detach() or close() lets it go on, terminate() ends it.
 
     args: program and arguments; a program without a slash is looked for on PATH. On Windows they
         are quoted as subprocess.list2cmdline() does.
@@ -140,7 +142,7 @@ def launch(
     Behind it: execve(2), ptrace(2); IDebugClient5::CreateProcess2Wide with DEBUG_ONLY_THIS_PROCESS
     (MicrosoftDocs, nf-dbgeng-idebugclient5-createprocess2wide).
     """
-    check_program(args)
+    check_program(args, cwd, env)
     seconds = _timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
@@ -296,8 +298,8 @@ def simulate(
 
     Raises TypeError or ValueError for regions that make no sense.
     """
-    _pointer_size(pointer_size)
-    limit = 1 << (8 * pointer_size)
+    width = _pointer_size(pointer_size)
+    limit = 1 << (8 * width)
     checked = sorted(_region(each, index, limit) for index, each in enumerate(regions))
     for before, after in itertools.pairwise(checked):
         if before[0] + before[1] > after[0]:
@@ -305,7 +307,7 @@ def simulate(
                 f"regions overlap: 0x{before[0]:x} has {before[1]:,} bytes, "
                 f"and another begins at 0x{after[0]:x}"
             )
-    return _core.simulate(Session, checked, pointer_size, bool(writable))
+    return _core.simulate(Session, checked, width, bool(writable))
 
 
 def _pid(pid: SupportsIndex, limit: int) -> int:
@@ -323,10 +325,14 @@ def _pid(pid: SupportsIndex, limit: int) -> int:
 
 
 def _timeout(timeout: float) -> float:
+    # Not what float() takes besides numbers: text.
+    number = hasattr(timeout, "__float__") or hasattr(timeout, "__index__")
+    if isinstance(timeout, bool) or not number:
+        raise TypeError(f"timeout must be seconds, got {type(timeout).__name__}")
     try:
         seconds = float(timeout)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"timeout must be seconds, got {type(timeout).__name__}") from None
+    except OverflowError:  # an int beyond all floats: that is for ever
+        seconds = math.inf if timeout > 0 else -math.inf
     if math.isnan(seconds) or seconds < 0:
         raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
     return seconds
@@ -341,8 +347,10 @@ def set_pointer_size(session: Session, size: int) -> None:
         raise
 
 
-def check_program(args: Sequence[StrOrBytesPath]) -> None:
-    """Raise TypeError or ValueError unless args is a program and its arguments."""
+def check_program(
+    args: Sequence[StrOrBytesPath], cwd: StrOrBytesPath | None, env: Mapping[str, str] | None
+) -> None:
+    """Raise TypeError or ValueError unless these describe a program to start."""
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
         raise TypeError(
             f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
@@ -350,6 +358,24 @@ def check_program(args: Sequence[StrOrBytesPath]) -> None:
         )
     if not args:
         raise ValueError("args is empty: the program is missing")
+    for index, word in enumerate(args):
+        _check_path(word, f"args[{index}]")
+    if cwd is not None:
+        _check_path(cwd, "cwd")
+    if env is None:
+        return
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
+    for name, value in env.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(
+                f"env must map str to str, got {type(name).__name__} to {type(value).__name__}"
+            )
+
+
+def _check_path(path: object, what: str) -> None:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{what} must be str, bytes or os.PathLike, got {type(path).__name__}")
 
 
 def _windows_only(call: str, engine: StrPath | None) -> EngineNotFoundError:
@@ -376,12 +402,16 @@ def _options(options: str) -> str:
     return options
 
 
-def _pointer_size(size: int | None, *, optional: bool = False) -> int | None:
-    if optional and size is None:
-        return None
-    if isinstance(size, bool) or size not in (4, 8):
-        raise ValueError(f"pointer_size must be 4 or 8, got {size!r}")
-    return size
+def _pointer_size(size: SupportsIndex) -> int:
+    try:
+        number = None if isinstance(size, bool) else operator.index(size)
+    except TypeError:
+        number = None
+    if number is None:
+        raise TypeError(f"pointer_size must be 4 or 8, an int, got {type(size).__name__}")
+    if number not in (4, 8):
+        raise ValueError(f"pointer_size must be 4 or 8, got {_shown(number)}")
+    return number
 
 
 def _no_engine(call: str) -> EngineNotFoundError:
@@ -399,7 +429,7 @@ def _region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
         raise ValueError(f"regions[{index}] must have 2 or 3 items, got {len(region)}")
     base, size = (_region_number(each, index) for each in region[:2])
     protection = region[2] if len(region) == 3 else "rw"
-    if protection not in _PROTECTIONS:
+    if not isinstance(protection, str) or protection not in _PROTECTIONS:
         raise ValueError(
             f"regions[{index}]: protection must be 'rw', 'r' or 'none', got {protection!r}"
         )

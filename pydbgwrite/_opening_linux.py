@@ -27,9 +27,12 @@ def launch(
     timeout: float,
 ) -> Session:
     """Launch a program under the embedded engine."""
-    words = tuple(_word(each, "args") for each in args)
+    words = tuple(_word(each, f"args[{index}]") for index, each in enumerate(args))
     environment = _environment(os.environ if env is None else env)
-    stdin, stdout, stderr = (_descriptor(each) for each in standard)
+    stdin, stdout, stderr = (
+        _descriptor(name, each)
+        for name, each in zip(("stdin", "stdout", "stderr"), standard, strict=True)
+    )
     folder = None if cwd is None else _word(cwd, "cwd")
     return _core.linux_launch(
         Session,
@@ -52,8 +55,6 @@ def _word(text: StrOrBytesPath, what: str) -> bytes:
 
 
 def _environment(env: Mapping[str, str]) -> tuple[bytes, ...]:
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
     pairs = []
     for name, value in env.items():
         if "=" in name:
@@ -62,15 +63,15 @@ def _environment(env: Mapping[str, str]) -> tuple[bytes, ...]:
     return tuple(pairs)
 
 
-def _descriptor(file: int | IO[bytes] | IO[str] | None) -> int:
+def _descriptor(name: str, file: int | IO[bytes] | IO[str] | None) -> int:
     if file is None:
         return -1
-    if isinstance(file, bool):
-        raise TypeError("stdin, stdout and stderr must be files or descriptors, got bool")
+    if isinstance(file, bool) or not (isinstance(file, int) or hasattr(file, "fileno")):
+        raise TypeError(f"{name} must be a file or a descriptor, got {type(file).__name__}")
     number = file if isinstance(file, int) else file.fileno()
     if number < 0:
         raise ValueError(
-            f"stdin, stdout and stderr must be files or descriptors, got {number}; "
+            f"{name} must be a file or a descriptor, got {number}; "
             "open os.devnull or make an os.pipe() for what subprocess calls DEVNULL and PIPE"
         )
     os.fstat(number)  # raises OSError where it is not open

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
+import stat
 import subprocess
 import sys
 import weakref
@@ -54,9 +56,13 @@ def launch(
     engine: StrPath | None = None,
 ) -> Session:
     """Launch, here (server None) or through a process server."""
-    line = subprocess.list2cmdline([_text(each, "args") for each in args])
+    line = subprocess.list2cmdline(
+        [_text(each, f"args[{index}]") for index, each in enumerate(args)]
+    )
     folder = None if cwd is None else _text(cwd, "cwd")
     variables = None if env is None else _environment(env)
+    if folder is not None and server is None and not stat.S_ISDIR(os.stat(folder).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
     load_engine(engine)
     return _kept(_core.dbgeng_launch(Session, server, line, folder, variables, writable, timeout))
 
@@ -115,8 +121,6 @@ def _environment(env: Mapping[str, str]) -> str:
     In the order that Windows wants: by name, without regard to case ("Changing Environment
     Variables", learn.microsoft.com).
     """
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
     pairs = []
     for name, value in env.items():
         # "=C:" and the like are Windows' own: the working folders of its drives.

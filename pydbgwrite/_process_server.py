@@ -65,7 +65,7 @@ class ProcessServer:
         from pydbgwrite import _opening, _opening_windows
 
         number = _opening._pid(pid, 2**32)
-        size = _opening._pointer_size(pointer_size, optional=True)
+        size = None if pointer_size is None else _opening._pointer_size(pointer_size)
         seconds = _opening._timeout(timeout)
         session = _opening_windows.attach(
             self._open(), number, bool(invasive), bool(suspend), bool(writable), seconds
@@ -92,7 +92,7 @@ class ProcessServer:
             raise EngineNotFoundError("Microsoft's engine is for Windows")
         from pydbgwrite import _opening, _opening_windows
 
-        _opening.check_program(args)
+        _opening.check_program(args, cwd, env)
         seconds = _opening._timeout(timeout)
         self._session = _opening_windows.launch(
             self._open(), args, cwd, env, bool(writable), seconds

@@ -18,6 +18,7 @@ import numpy as np
 
 from pydbgwrite._demo_conversation import DemoChild
 from pydbgwrite._demo_proof import KINDS, Proof, expected_proof, original_table
+from pydbgwrite._engine_search import EngineInfo
 from pydbgwrite._opening import attach
 from pydbgwrite.errors import NoTargetError
 
@@ -38,7 +39,8 @@ class DemoResult:
     """What happened.
 
     Attributes:
-        pid: of the child. engine: of the session. address: of the table in the child.
+        pid: of the child. engine: its name, and the version of Microsoft's.
+        address: of the table in the child.
         pointers, bytes: how much was written.
         seconds: the time of the write_pointers() call alone.
         before, after: the child's own proofs; after is None where it gave none.
@@ -95,7 +97,7 @@ def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoRe
             )
         table = np.array(target.functions, dtype=np.uint64)[chosen]
         with attach(child.pid) as session:
-            engine, pointer_size = str(session.engine), session.pointer_size
+            engine, pointer_size = _engine_name(session.engine), session.pointer_size
             started = time.perf_counter()
             written = session.write_pointers(target.address, table, progress=progress)
             seconds = time.perf_counter() - started
@@ -112,6 +114,11 @@ def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoRe
         after=after,
         problem=problem,
     )
+
+
+def _engine_name(engine: EngineInfo) -> str:
+    """Its name; of an engine that is not this package's also the version."""
+    return engine.name if engine.name == "embedded" else f"{engine.name} {engine.version}"
 
 
 def _verify(child: DemoChild, expected: Proof) -> tuple[Proof | None, str | None]:

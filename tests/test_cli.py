@@ -106,7 +106,9 @@ def test_demo_as_text() -> None:
     assert title == "Rewrote 1,000 function pointers in a live process."
     fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
     assert fields["pid"].isdecimal()
-    assert fields["engine"].startswith("embedded" if sys.platform == "linux" else "dbgeng ")
+    assert re.fullmatch(
+        "embedded" if sys.platform == "linux" else r"dbgeng [\d.]+", fields["engine"]
+    )
     assert re.fullmatch("0x[0-9a-f]+", fields["table"])
     assert fields["pointers"] == "1,000 (8,000 bytes)"
     assert re.fullmatch(r"[\d,.]+ ms, [\d,.]+ ns a pointer", fields["time"])
@@ -178,8 +180,9 @@ NO_WRITE = """
 from contextlib import nullcontext
 from types import SimpleNamespace
 from pydbgwrite import demo
+engine = SimpleNamespace(name="none", version="1")
 demo.attach = lambda pid: nullcontext(SimpleNamespace(
-    engine="none", pointer_size=8, write_pointers=lambda address, table, progress: len(table)))
+    engine=engine, pointer_size=8, write_pointers=lambda address, table, progress: len(table)))
 """
 
 
@@ -274,6 +277,61 @@ def test_the_library_needs_no_extra() -> None:
     names = ("click", "rich", "numpy", "elftools", "pygments")
     code = BLOCK.format(names=names) + "import pydbgwrite; pydbgwrite.simulate([(0, 8)]).close()"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
+
+
+# ---- where the output can't go ---------------------------------------------------------------
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash, in which "$0" is this Python."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line, sys.executable],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return done
+
+
+COMMAND = '"$0" -P -m pydbgwrite'
+PRINTING = [
+    f"{COMMAND} {arguments}"
+    for arguments in ("demo --pointers 10", "demo --pointers 10 --json", "--help", "--version")
+]
+
+
+@LINUX
+@pytest.mark.parametrize("line", PRINTING)
+def test_closed_output(line: str) -> None:
+    done = shell(f"{line} >&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@LINUX
+@pytest.mark.parametrize("line", PRINTING)
+def test_full_output(line: str) -> None:
+    done = shell(f"{line} >/dev/full")
+    assert done.returncode == 74
+    assert done.stderr == ("pydbgwrite: the output could not be written: No space left on device\n")
+
+
+@LINUX
+@pytest.mark.parametrize("line", PRINTING)
+def test_a_reader_that_has_gone(line: str) -> None:
+    # The reader is gone for certain once its process substitution has been waited for.
+    done = shell(f"exec 3> >(exec 0<&-); wait $!; {line} >&3")
+    assert (done.returncode, done.stderr) == (74, "")
+
+
+@LINUX
+@pytest.mark.parametrize("where", [">&- 2>&-", ">/dev/full 2>/dev/full", "2>&-", "2>/dev/full"])
+def test_failures_keep_their_code_where_nothing_can_be_said(where: str) -> None:
+    for arguments in ("demo --pointers 0", f"demo --pointers {2**45}"):
+        assert shell(f"{COMMAND} {arguments} {where}").returncode == 2
 
 
 # ---- how commands end -----------------------------------------------------------------------

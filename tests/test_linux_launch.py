@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pydbgwrite
+from pydbgwrite import Session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -83,8 +87,14 @@ def test_programs_that_cannot_start(tmp_path: Path) -> None:
     plain.write_text("not a program")
     with pytest.raises(PermissionError):
         pydbgwrite.launch([str(plain)])
-    with pytest.raises(FileNotFoundError):
-        pydbgwrite.launch(["true"], cwd=tmp_path / "missing")
+    for cwd, error in ((tmp_path / "missing", FileNotFoundError), (plain, NotADirectoryError)):
+        with pytest.raises(error) as caught:
+            pydbgwrite.launch(["true"], cwd=cwd)
+        assert isinstance(caught.value, OSError)
+        assert caught.value.filename == str(cwd)
+    with pytest.raises(FileNotFoundError) as missing:
+        pydbgwrite.launch([str(tmp_path / "missing")], cwd=tmp_path)
+    assert missing.value.filename == str(tmp_path / "missing")
     assert zombies() == before  # none of them left a child behind
 
 
@@ -95,3 +105,41 @@ def test_programs_that_cannot_start(tmp_path: Path) -> None:
 def test_bad_arguments(arguments: object, error: type[Exception]) -> None:
     with pytest.raises(error):
         pydbgwrite.launch(arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"args": ["true", 1]}, r"args\[1\] must be str, bytes or os.PathLike, got int"),
+        ({"cwd": 1}, "cwd must be str, bytes or os.PathLike, got int"),
+        ({"env": {1: 2}}, "env must map str to str, got int to int"),
+        ({"env": {"A": b"b"}}, "env must map str to str, got str to bytes"),
+        ({"env": ["A=b"]}, "env must be a mapping of str to str, got list"),
+        ({"stdin": "x"}, "stdin must be a file or a descriptor, got str"),
+        ({"stdout": b"x"}, "stdout must be a file or a descriptor, got bytes"),
+        ({"stderr": True}, "stderr must be a file or a descriptor, got bool"),
+    ],
+)
+def test_arguments_of_other_types(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        pydbgwrite.launch(**{"args": ["true"], **arguments})
+
+
+def test_who_collects_the_exit_status() -> None:
+    """What launch() says of os.waitpid."""
+    for end in (Session.terminate, killed_and_closed):
+        session = pydbgwrite.launch(["true"])
+        assert session.pid is not None
+        end(session)
+        with pytest.raises(ChildProcessError):
+            os.waitpid(session.pid, 0)
+
+
+def killed_and_closed(session: Session) -> None:
+    """The process dies while its session is open."""
+    assert session.pid is not None
+    os.kill(session.pid, signal.SIGKILL)
+    stat = Path(f"/proc/{session.pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
+        time.sleep(0.01)
+    session.close()

@@ -135,6 +135,28 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
     return good;
 }
 
+void arguments_no_bytes(PyObject *object, const char *what)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    Py_buffer strided = {0};
+
+    PyErr_Fetch(&type, &value, &trace);
+    if (PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &strided, PyBUF_FULL_RO) == 0 &&
+        !PyBuffer_IsContiguous(&strided, 'C')) {
+        Py_CLEAR(type);
+        Py_CLEAR(value);
+        Py_CLEAR(trace);
+        PyErr_Format(PyExc_ValueError,
+                     "%s must be contiguous bytes-like memory, got a strided object of %R", what,
+                     (PyObject *)Py_TYPE(object));
+    } else {
+        PyErr_Restore(type, value, trace); /* drops what the second attempt may have raised */
+    }
+    if (strided.obj != NULL) {
+        PyBuffer_Release(&strided);
+    }
+}
+
 bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
 {
     bool good = true;

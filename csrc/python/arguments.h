@@ -34,6 +34,10 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
 /* Raises OverflowError for an int that is no unsigned 64-bit value; index -1: not in a sequence. */
 void arguments_overflow(const char *what, Py_ssize_t index, PyObject *number);
 
+/* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: where that was because the memory is
+ * strided, says so in our words; any other exception stays. */
+void arguments_no_bytes(PyObject *object, const char *what);
+
 /* None or absent gives NULL, a callable itself; anything else is a TypeError. */
 bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
 

@@ -76,6 +76,7 @@ static PyObject *write_by(int which, const call_signature *signature, PyObject *
         goto done;
     }
     if (PyObject_GetBuffer(call.values[1], &buffer, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(call.values[1], "buffer");
         goto done;
     }
     if ((uint64_t)buffer.len > UINT32_MAX) {
@@ -174,8 +175,11 @@ RAW_METHOD(raw_fill_virtual)
 
     if (!raw_begin(&call, self, &signature, arguments, count, names, true) ||
         !arguments_unsigned(call.values[0], "start", &start) ||
-        !arguments_ulong(call.values[1], "size", &size) ||
-        PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
+        !arguments_ulong(call.values[1], "size", &size)) {
+        goto done;
+    }
+    if (PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(call.values[2], "pattern");
         goto done;
     }
     if ((uint64_t)pattern.len > UINT32_MAX) {
@@ -223,8 +227,11 @@ RAW_METHOD(raw_search_virtual)
         !arguments_unsigned(call.values[0], "offset", &offset) ||
         !arguments_unsigned(call.values[1], "length", &length) ||
         (call.values[3] != NULL &&
-         !arguments_ulong(call.values[3], "pattern_granularity", &granularity)) ||
-        PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
+         !arguments_ulong(call.values[3], "pattern_granularity", &granularity))) {
+        goto done;
+    }
+    if (PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(call.values[2], "pattern");
         goto done;
     }
     if ((uint64_t)pattern.len > UINT32_MAX) {

@@ -2,6 +2,7 @@
 #include "opening.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "../engines/embedded/engine.h"
 #include "../engines/embedded/target_linux.h"
@@ -149,6 +150,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     PyObject *type = NULL, *words = NULL, *environment = NULL, *folder = NULL;
     PyObject *result = NULL, *subject = NULL;
     const char *path = NULL, *directory = NULL;
+    bool of_folder = false;
     int writable = 1;
     double timeout = 0;
     char **argv = NULL, **envp = NULL;
@@ -182,7 +184,9 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     memory = linux_launch(&options, &error);
     PyEval_RestoreThread(waiting.released);
     if (memory == NULL) {
-        subject = PyUnicode_DecodeFSDefault(path);
+        of_folder =
+            directory != NULL && error.operation != NULL && strcmp(error.operation, "chdir") == 0;
+        subject = PyUnicode_DecodeFSDefault(of_folder ? directory : path);
         if (subject != NULL) {
             opening_failed(state_of_module(module), &error, subject);
         }

@@ -36,6 +36,7 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
         goto done;
     }
     if (PyObject_GetBuffer(values[DATA], &buffer, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(values[DATA], "data");
         goto done;
     }
     long_work_prepare(&work, session, progress, 1);

@@ -33,7 +33,7 @@ def demo(pointers: int, as_json: bool) -> int:
     reports a checksum, which is compared with one that is computed here.
 
     Exit codes: 0 verified; 1 the child does not hold what was written; 2 bad input; 3 no access to
-    the child, nothing written; 5 the write failed.
+    the child, nothing written; 5 the write failed; 74 done, but this output could not be written.
     """
     # numpy, which this needs, takes longer to import than all the rest.
     from pydbgwrite.demo import DemoError, run_demo

@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     UNDONE = 4  # the write failed, and what it had written was undone
     NOT_UNDONE = 5  # the write failed, and the target may hold a part of it
     INTERNAL = 70  # a fault of this program (EX_SOFTWARE of sysexits.h)
+    NO_OUTPUT = 74  # done, but what was to be printed could not be written (EX_IOERR)
     INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 

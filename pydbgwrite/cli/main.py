@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
 
 import click
@@ -9,7 +11,7 @@ import click
 from pydbgwrite import __version__
 from pydbgwrite.cli.demo import demo
 from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
-from pydbgwrite.cli.output import example, fail
+from pydbgwrite.cli.output import HeldOutput, example, fail, show_on_stderr
 
 __all__ = ["group", "run"]
 
@@ -32,10 +34,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     A command returns its exit code, or raises what the library raised.
     """
+    held = HeldOutput(sys.stdout)
+    with contextlib.redirect_stdout(held):
+        code = _outcome(arguments)
+    failure = held.release()
+    if failure is None:
+        return code
+    if not isinstance(failure, BrokenPipeError):  # whoever closed a pipe has seen enough
+        fail(f"the output could not be written: {failure.strerror}")
+    return ExitCode.NO_OUTPUT if code == ExitCode.DONE else code
+
+
+def _outcome(arguments: Sequence[str] | None) -> int:
     try:
         result = group.main(arguments, prog_name="pydbgwrite", standalone_mode=False)
     except click.ClickException as failure:
-        failure.show()
+        show_on_stderr(failure.show)
         return ExitCode.BAD_USAGE
     except (click.Abort, KeyboardInterrupt) as interrupt:
         fail(_interrupted(interrupt))

@@ -18,7 +18,9 @@ from genuine import engine_folder, needs_engine, target
 pytestmark = needs_engine
 PEERS = os.environ.get("PYDBGWRITE_LANE_PEERS")
 HERE = Path(__file__).parent
-needs_peers = pytest.mark.skipif(PEERS is None, reason="no PYDBGWRITE_LANE_PEERS")
+needs_peers = pytest.mark.skipif(
+    PEERS is None, reason="the peers are in the Windows lane (PYDBGWRITE_LANE_PEERS)"
+)
 
 # What every script begins with: its arguments, and the check that all went well.
 _BEGIN = """
