@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -10,6 +11,10 @@ import pytest
 from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all
 
 import pydbgwrite
+
+# A shell that starts pytest in the background has it ignore SIGINT, and Python then leaves it so:
+# the tests of Ctrl-C need it as a person at a terminal has it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROFILE = os.environ.get("PYDBGWRITE_TEST_PROFILE", "quick")
 
