@@ -19,7 +19,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 PROFILE = os.environ.get("PYDBGWRITE_TEST_PROFILE", "quick")
 
 hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
-hypothesis.settings.register_profile("full", max_examples=2000, deadline=None)
+# The state machine alone takes 2,000 (test_state_machine.py).
+hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
 hypothesis.settings.load_profile(PROFILE)
 
 

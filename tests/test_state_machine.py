@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -362,5 +363,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
 TestSimulatedTarget = SimulatedTarget.TestCase
 TestSimulatedTarget.settings = settings(
-    stateful_step_count=30, suppress_health_check=list(HealthCheck)
+    max_examples=2000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 40,
+    stateful_step_count=30,
+    suppress_health_check=list(HealthCheck),
 )
