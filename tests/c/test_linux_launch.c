@@ -149,6 +149,10 @@ static void test_terminated(bool by_others)
 
 int main(void)
 {
+    /* Whoever started this may have it ignore signals, which launched programs would inherit. */
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     int descriptors;
     int never;
 
