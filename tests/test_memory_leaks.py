@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from support.calls import ENGINE_CALLS, public_names
-from support.com import older, refusing
+from support.com import FakeObject, older, refusing
 from support.inputs import BASE
 from support.processes import Child64
 
@@ -79,6 +79,11 @@ def wrapped_for(session: Session, use: Callable[[Session], object]) -> None:
     """Wraps, uses, closes."""
     with pydbgwrite.wrap(session._interface_address()) as wrapped:
         use(wrapped)
+
+
+def wrap_fake(fake: FakeObject) -> None:
+    """Wraps and closes; the argument keeps the object alive until then."""
+    pydbgwrite.wrap(fake.pointer).close()
 
 
 #: What each public name is tried with besides its good call; failing is expected.
@@ -208,8 +213,8 @@ FAILING: dict[str, list[Case]] = {
         lambda s: pydbgwrite.wrap(s._interface_address(), writable=False),
         lambda s: wrapped_for(s, lambda wrapped: wrapped.detach()),
         lambda s: pydbgwrite.wrap(ctypes.c_void_p(s._interface_address() + 8)),
-        lambda s: pydbgwrite.wrap(older(s._interface_address(), 2).pointer),
-        lambda _: pydbgwrite.wrap(refusing().pointer),
+        lambda s: wrap_fake(older(s._interface_address(), 2)),
+        lambda _: wrap_fake(refusing()),
         lambda _: pydbgwrite.wrap(8),
         lambda s: pydbgwrite.wrap(s),
     ],
