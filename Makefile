@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 C_FILES := $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-full lint format sanitize bench ci clean
+.PHONY: help install test test-full lint format docs sanitize bench ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ format: install ## rewrite Python and C as the linters want it
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
+docs: install ## the documentation's site, in docs/_build/html; a warning is an error
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
 sanitize: ## the suite under the address and undefined-behaviour sanitizers
 	.ci/run sanitize
 
@@ -46,4 +50,4 @@ ci: ## everything that CI runs (Debian or Ubuntu; installs what is missing)
 	.ci/run
 
 clean: ## remove what was built, but not the environment
-	rm -rf build dist *.egg-info pydbgwrite/*.so .mypy_cache .ruff_cache .pytest_cache
+	rm -rf build dist docs/_build *.egg-info pydbgwrite/*.so .mypy_cache .ruff_cache .pytest_cache

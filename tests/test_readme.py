@@ -60,7 +60,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name
+    "document", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name
 )
 def test_links_of_the_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
