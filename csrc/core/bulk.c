@@ -1,4 +1,4 @@
-/* Writing and reading pointers by WriteVirtual and ReadVirtual; see bulk.h.
+/* Writing pointers by WriteVirtual; see bulk.h, and bulk_read.c for reading.
  *
  * WriteVirtual may write less than it was asked to and say S_OK, fail and still count bytes, or
  * fail and leave the count alone (docs/engine.md). Only what it counts is taken as written; where
@@ -25,9 +25,6 @@
 
 /* Bytes gathered or narrowed at a time: enough for an engine to share a write among processors. */
 #define PACKED_BYTES (UINT64_C(4) << 20)
-
-/* Pointers of 4 bytes read at a time: 32 KiB on the stack. */
-#define PIECE_POINTERS 8192u
 
 struct bulk_buffer {
     unsigned char old[PIECE_BYTES]; /* what the target held before */
@@ -268,82 +265,5 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
 done:
     core_bulk_buffer_free(job.buffer);
     free(job.packed);
-    return error->status;
-}
-
-/* Reads `size` bytes to `to`; ReadVirtual may give less than it was asked for and say S_OK. Gives
- * how many came. */
-static uint64_t get_bytes(const core_target *target, uint64_t address, unsigned char *to,
-                          uint64_t size, core_error *error)
-{
-    IDebugDataSpaces4 *spaces = target->data_spaces;
-    uint64_t done = 0;
-
-    while (error->status == CORE_OK && done < size) {
-        ULONG wanted = (ULONG)(size - done);
-        ULONG read = 0;
-        HRESULT status =
-            spaces->lpVtbl->ReadVirtual(spaces, address + done, to + done, wanted, &read);
-
-        if (status == S_OK && read > 0 && read <= wanted) {
-            done += read;
-        } else {
-            core_engine_error(error, "ReadVirtual", status == S_OK ? E_FAIL : status);
-        }
-    }
-    return done;
-}
-
-/* One chunk of pointers of 4 bytes, zero-extended. */
-static bool read_narrow(const core_target *target, uint64_t address, uint64_t count, uint64_t *to,
-                        core_error *error)
-{
-    uint32_t narrow[PIECE_POINTERS];
-    bool good = true;
-
-    for (uint64_t done = 0; good && done < count; done += PIECE_POINTERS) {
-        uint64_t run = count - done < PIECE_POINTERS ? count - done : PIECE_POINTERS;
-
-        uint64_t came =
-            get_bytes(target, address + done * 4, (unsigned char *)narrow, run * 4, error) / 4;
-
-        for (uint64_t i = 0; i < came; i++) { /* those before a failure, too */
-            to[done + i] = narrow[i];
-        }
-        good = came == run;
-    }
-    return good;
-}
-
-core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t count,
-                           uint64_t *to, const core_pace *pace, core_error *error)
-{
-    core_pace limited = *pace;
-    uint64_t chunk, started;
-    bool more = count > 0;
-
-    if (!core_begin_pointers(target, address, count, error)) {
-        goto done;
-    }
-    limited.most = CORE_MOST_POINTERS;
-    chunk = core_chunk_first(&limited, count);
-    started = core_chunk_start(&limited, count, chunk);
-    while (more) {
-        uint64_t where = address + error->done * error->width;
-        uint64_t *part = to + error->done;
-        bool good = error->width == 4 ? read_narrow(target, where, chunk, part, error)
-                                      : get_bytes(target, where, (unsigned char *)part, chunk * 8,
-                                                  error) == chunk * 8;
-
-        error->done += good ? chunk : 0;
-        more = good && core_chunk_next(&limited, count, &chunk, &started, error);
-    }
-    if (error->status == CORE_ENGINE) {
-        uint64_t readable = 0;
-
-        error->known = core_count_readable(target, address, count * error->width, &readable);
-        error->landed = readable / error->width;
-    }
-done:
     return error->status;
 }

@@ -14,11 +14,13 @@
  * pointer against about 40 a call. The embedded engine is as fast either way.) */
 #define BULK_THRESHOLD_POINTERS 2
 
-/* As core_write_pointers() and core_read_pointers(), by WriteVirtual and ReadVirtual. */
+/* As core_write_pointers() and core_read_pointers(), by WriteVirtual and ReadVirtual. `fresh`: what
+ * `to` holds behind a failure matters to nobody; else it is left as it was from the first pointer
+ * on that could not be read, whatever the engine does with the buffer that it is given. */
 core_status core_write_bulk(const core_target *target, uint64_t address, const pointer_view *view,
                             bool truncate, const core_pace *pace, core_error *error);
 core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t count,
-                           uint64_t *to, const core_pace *pace, core_error *error);
+                           uint64_t *to, bool fresh, const core_pace *pace, core_error *error);
 
 /* What an engine call of several answered, and how far they came. */
 typedef struct bulk_outcome {

@@ -200,6 +200,11 @@ core_status core_read_pointers(const core_target *target, uint64_t address, uint
 
         error->known = core_count_readable(target, address, count * width, &readable);
         error->landed = readable / width;
+        if (error->landed > error->done) {
+            /* A remote server's engine gives none of those before a failure. */
+            core_fetch_pointers(target, address + error->done * width, error->landed - error->done,
+                                width, to + error->done);
+        }
     }
 done:
     return error->status;

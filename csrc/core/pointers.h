@@ -49,7 +49,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
                                 core_error *error);
 
 /* Reads `count` pointers to `to` by ReadPointersVirtual, zero-extended on a 32-bit target. After a
- * failure error->landed says how many leading ones can be read. */
+ * failure error->landed says how many leading ones can be read, and they are in `to`. */
 core_status core_read_pointers(const core_target *target, uint64_t address, uint64_t count,
                                uint64_t *to, const core_pace *pace, core_error *error);
 

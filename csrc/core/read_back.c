@@ -126,3 +126,27 @@ bool core_count_readable(const core_target *target, uint64_t address, uint64_t s
     }
     return answers;
 }
+
+void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t count,
+                         uint32_t width, uint64_t *to)
+{
+    unsigned char block[BLOCK_BYTES];
+    uint64_t in_block = BLOCK_BYTES / width;
+    uint64_t done = 0;
+    bool more = true;
+
+    while (more && done < count) {
+        uint64_t left = count - done;
+        ULONG wanted = (ULONG)((left < in_block ? left : in_block) * width);
+        ULONG read = 0;
+
+        more = core_read_leading(target, address + done * width, block, wanted, &read) &&
+               read == wanted;
+        for (ULONG at = 0; at + width <= read; at += width) {
+            uint64_t value = 0;
+
+            memcpy(&value, block + at, width); /* little-endian, as all that the engine runs on */
+            to[done++] = value;
+        }
+    }
+}

@@ -27,4 +27,9 @@ bool core_read_leading(const core_target *target, uint64_t address, unsigned cha
 bool core_count_readable(const core_target *target, uint64_t address, uint64_t size,
                          uint64_t *readable);
 
+/* Reads `count` pointers of `width` bytes to `to`, zero-extended, up to the first that can't be
+ * read: for what a failing call may have left out of its caller's buffer. */
+void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t count,
+                         uint32_t width, uint64_t *to);
+
 #endif

@@ -43,7 +43,8 @@
     "progress: as for write_pointers.\n\n"                                                         \
     "Returns an array('Q') of count elements; with `into` the number read.\n\n"                    \
     "Raises TargetAccessError or NoTargetError when not all could be read; its message\n"          \
-    "names the first address that could not. `into` may then hold a part."
+    "names the first address that could not. `into` then holds the pointers before that one,\n"    \
+    "and is untouched behind."
 
 #define WRITE_SCATTERED_DOC                                                                        \
     "write_scattered($self, /, addresses, pointers, *, truncate=False, spans=True, "               \

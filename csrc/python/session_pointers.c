@@ -187,7 +187,8 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
     long_work_prepare(&work, session, progress, 8);
     long_work_begin(&work, session, wanted * 8);
     if (bulk) {
-        (void)core_read_bulk(&session->target, address, wanted, buffer.buf, &work.pace, &error);
+        (void)core_read_bulk(&session->target, address, wanted, buffer.buf, into == NULL,
+                             &work.pace, &error);
     } else {
         (void)core_read_pointers(&session->target, address, wanted, buffer.buf, &work.pace, &error);
     }

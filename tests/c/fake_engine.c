@@ -101,6 +101,9 @@ static HRESULT read_back(ULONG64 offset, unsigned char *to, ULONG size, ULONG *r
     HRESULT answer = S_OK;
 
     the_fake->reads++;
+    if (the_fake->scribbles) {
+        memset(to, 0xEE, size);
+    }
     if (the_fake->reading == FAKE_READS_GONE) {
         answer = E_UNEXPECTED;
     } else if (moved == 0 || (the_fake->reading == FAKE_READS_ALL_OR_NOT && moved < size)) {

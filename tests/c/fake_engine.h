@@ -31,6 +31,7 @@ typedef struct fake_engine {
     bool no_count;        /* byte calls leave the count alone */
     bool sign_extends;    /* ReadPointersVirtual on a 32-bit target */
     fake_reading reading; /* of ReadVirtual in read-back */
+    bool scribbles;       /* a short or failing read changes the rest of the buffer, too */
     uint64_t *spoil;      /* set to spoil_value by the first WritePointersVirtual */
     uint64_t spoil_value;
     uint64_t ns_per_element; /* what a call costs on the fake clock */

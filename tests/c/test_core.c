@@ -197,6 +197,7 @@ static void test_success_codes(void)
 
         fake_reset(&fake);
         fake.answers[0] = others[i];
+        fake.reading = FAKE_READS_ALL_OR_NOT; /* of nothing that can be read */
         CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 3, values, &fake.pace, &error),
                     CORE_ENGINE);
         CHECK_EQUAL(error.hresult, others[i]);

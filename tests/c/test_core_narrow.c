@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../csrc/core/bulk.h"
 #include "check.h"
 #include "fake_engine.h"
 
@@ -192,6 +193,53 @@ static void test_reading(void)
     CHECK(error.known && error.landed == 2);
 }
 
+/* ReadVirtual may end inside a pointer, fail outright and spoil the rest of its buffer: what the
+ * caller keeps has whole pointers up to the failure, and is untouched behind. */
+static void test_bulk_reading(void)
+{
+    static const fake_reading kinds[] = {FAKE_READS_SHORT, FAKE_READS_ALL_OR_NOT};
+    static uint64_t into[100000];
+
+    for (int wide = 0; wide < 2; wide++) {
+        uint32_t width = wide != 0 ? 8 : 4;
+        uint64_t fits = (FAKE_MEMORY - 3) / width; /* and a pointer of which a part can be read */
+
+        for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+            bool right = true;
+
+            fake_reset(&fake);
+            fake.width_answer = wide != 0 ? S_OK : S_FALSE;
+            fake.readable = FAKE_MEMORY - 3;
+            fake.reading = kinds[kind];
+            fake.scribbles = true;
+            for (size_t i = 0; i < FAKE_MEMORY; i++) {
+                fake.memory[i] = (unsigned char)(i % 251);
+            }
+            memset(into, 0xA5, sizeof into);
+            CHECK_EQUAL(
+                core_read_bulk(&fake.target, fake.base, 100000, into, false, &fake.pace, &error),
+                CORE_ENGINE);
+            CHECK(error.known && error.landed == fits);
+            CHECK(strcmp(error.method, "ReadVirtual") == 0);
+            for (uint64_t i = 0; i < 100000; i++) {
+                uint64_t wanted = 0;
+
+                if (i < fits) {
+                    memcpy(&wanted, fake.memory + i * width, width);
+                } else {
+                    wanted = 0xA5A5A5A5A5A5A5A5u;
+                }
+                right = right && into[i] == wanted;
+            }
+            CHECK(right);
+            CHECK_EQUAL(
+                core_read_bulk(&fake.target, fake.base, fits, into, true, &fake.pace, &error),
+                CORE_OK);
+            CHECK(memcmp(into, fake.memory, width) == 0);
+        }
+    }
+}
+
 int main(void)
 {
     test_wide();
@@ -199,5 +247,6 @@ int main(void)
     test_range_errors();
     test_failing_copies();
     test_reading();
+    test_bulk_reading();
     return check_report();
 }

@@ -52,10 +52,6 @@ ENGINE: Final[dict[str, str]] = {
         "behind a server, nobody but the engine could look whether a process has ended, and it "
         "does not: a Session raises TargetAccessError, and says that the target holds nothing"
     ),
-    "short reads far away": (
-        "a ReadVirtual through a remote server that comes out short changes the rest of the "
-        "caller's buffer, too"
-    ),
     "dump ranges": (
         "a dump holds ranges of bytes: what it does not hold is E_NOINTERFACE to read as to write, "
         "validity changes at any byte, and QueryVirtual knows what was stored of the map"
@@ -64,7 +60,7 @@ ENGINE: Final[dict[str, str]] = {
 
 #: What holds here for the genuine engine over a live process.
 GENUINE: Final[frozenset[str]] = frozenset(
-    {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "gone far away", "short reads far away"}
+    {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "gone far away"}
 )
 
 #: HRESULTs of writes that the system refused: the class of errors that "Win32 error numbers" names.

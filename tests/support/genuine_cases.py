@@ -229,7 +229,7 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_serve,
         attach=lambda kept, _: pydbgwrite.connect(kept.options),
         most=128,
-        differences=FAR | {"short reads far away"},
+        differences=FAR,
         keep=True,  # closing a connection takes the engine a second
     ),
     "genuine-process-server-8": lambda: _opened(
