@@ -75,7 +75,7 @@ class Session(_core.Session):
             return sorted(
                 (
                     Module(path.rpartition("\\")[2], base, size, path)
-                    for base, size, path in self._list_modules()
+                    for base, size, path, _, _ in self._list_modules()
                 ),
                 key=lambda module: module.base,
             )

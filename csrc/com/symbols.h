@@ -1,4 +1,4 @@
-/* IDebugSymbols3: the modules of the target. IDebugSymbols and 2 are prefixes of it.
+/* IDebugSymbols3: the modules and symbols of the target. IDebugSymbols and 2 are prefixes of it.
  *
  * Slot order and sources as in client.h. Only what the project calls is typed.
  */
@@ -71,7 +71,7 @@ typedef struct IDebugSymbols3Vtbl {
     com_untyped_slot CreateSymbolGroup;
     com_untyped_slot StartSymbolMatch;
     com_untyped_slot GetNextSymbolMatch;
-    com_untyped_slot EndSymbolMatch;
+    HRESULT(STDMETHODCALLTYPE *EndSymbolMatch)(IDebugSymbols3 *This, ULONG64 Handle);
     com_untyped_slot Reload;
     com_untyped_slot GetSymbolPath;
     com_untyped_slot SetSymbolPath;
@@ -94,7 +94,8 @@ typedef struct IDebugSymbols3Vtbl {
     com_untyped_slot RemoveTypeOptions;
     com_untyped_slot SetTypeOptions;
     com_untyped_slot GetNameByOffsetWide;
-    com_untyped_slot GetOffsetByNameWide;
+    HRESULT(STDMETHODCALLTYPE *GetOffsetByNameWide)
+    (IDebugSymbols3 *This, const wchar_t *Symbol, ULONG64 *Offset);
     com_untyped_slot GetNearNameByOffsetWide;
     com_untyped_slot GetLineByOffsetWide;
     com_untyped_slot GetOffsetByLineWide;
@@ -106,8 +107,11 @@ typedef struct IDebugSymbols3Vtbl {
     com_untyped_slot GetSymbolTypeIdWide;
     com_untyped_slot GetScopeSymbolGroup2;
     com_untyped_slot CreateSymbolGroup2;
-    com_untyped_slot StartSymbolMatchWide;
-    com_untyped_slot GetNextSymbolMatchWide;
+    HRESULT(STDMETHODCALLTYPE *StartSymbolMatchWide)
+    (IDebugSymbols3 *This, const wchar_t *Pattern, ULONG64 *Handle);
+    HRESULT(STDMETHODCALLTYPE *GetNextSymbolMatchWide)
+    (IDebugSymbols3 *This, ULONG64 Handle, wchar_t *Buffer, ULONG BufferSize, ULONG *MatchSize,
+     ULONG64 *Offset);
     com_untyped_slot ReloadWide;
     com_untyped_slot GetSymbolPathWide;
     com_untyped_slot SetSymbolPathWide;
@@ -177,6 +181,10 @@ IDEBUGSYMBOLS3_SLOT(Release, 2);
 IDEBUGSYMBOLS3_SLOT(GetNumberModules, 12);
 IDEBUGSYMBOLS3_SLOT(GetModuleByIndex, 13);
 IDEBUGSYMBOLS3_SLOT(GetModuleParameters, 17);
+IDEBUGSYMBOLS3_SLOT(EndSymbolMatch, 38);
+IDEBUGSYMBOLS3_SLOT(GetOffsetByNameWide, 61);
+IDEBUGSYMBOLS3_SLOT(StartSymbolMatchWide, 73);
+IDEBUGSYMBOLS3_SLOT(GetNextSymbolMatchWide, 74);
 IDEBUGSYMBOLS3_SLOT(GetModuleNameStringWide, 89);
 #undef IDEBUGSYMBOLS3_SLOT
 

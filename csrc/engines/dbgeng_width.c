@@ -1,4 +1,4 @@
-/* The target's modules, and from them or from the system: is its program a 32-bit one?
+/* Is the target's program a 32-bit one? From its modules, or from the system.
  *
  * A 64-bit engine attached noninvasively to a 32-bit (WOW64) process says IsPointer64Bit = S_OK,
  * and WritePointersVirtual would write 8-byte pointers there (docs/engine.md). Its effective
@@ -12,56 +12,15 @@
 
 #include "../com/hresult.h"
 #include "../com/iids.h"
-#include "../com/symbols.h"
 
 /* dbgeng.h */
 #define DEBUG_CLASS_USER_WINDOWS 2u
-#define DEBUG_MODNAME_IMAGE      0u
 
 /* winnt.h: IMAGE_FILE_MACHINE_* and IMAGE_FILE_DLL. */
 #define MACHINE_UNKNOWN 0u
 #define MACHINE_I386    0x014cu
 #define MACHINE_ARM     0x01c4u
 #define FILE_IS_DLL     0x2000u
-
-#define MODULE_PATH 1024u
-
-HRESULT dbgeng_modules(IDebugClient5 *client, dbgeng_module_taker take, void *context)
-{
-    void *found = NULL;
-    IDebugSymbols3 *symbols = NULL;
-    ULONG count = 0, unloaded = 0;
-    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_symbols3, &found);
-    bool more = true;
-
-    if (status != S_OK) {
-        goto done;
-    }
-    symbols = found;
-    status = symbols->lpVtbl->GetNumberModules(symbols, &count, &unloaded);
-    for (ULONG i = 0; more && status == S_OK && i < count; i++) {
-        DEBUG_MODULE_PARAMETERS parameters;
-        wchar_t path[MODULE_PATH] = L"";
-        ULONG64 base = 0;
-        ULONG needed = 0;
-
-        memset(&parameters, 0, sizeof parameters);
-        status = symbols->lpVtbl->GetModuleByIndex(symbols, i, &base);
-        if (status == S_OK) {
-            status = symbols->lpVtbl->GetModuleParameters(symbols, 1, &base, 0, &parameters);
-        }
-        if (status == S_OK) {
-            /* S_FALSE: the name is longer, and cut. A module without a name has none here. */
-            (void)symbols->lpVtbl->GetModuleNameStringWide(symbols, DEBUG_MODNAME_IMAGE, i, base,
-                                                           path, MODULE_PATH, &needed);
-            path[MODULE_PATH - 1] = L'\0';
-            more = take(context, base, parameters.Size, path);
-        }
-    }
-    (void)symbols->lpVtbl->Release(symbols);
-done:
-    return status;
-}
 
 /* What the modules tell of the program. */
 typedef struct program {
@@ -87,18 +46,19 @@ static bool is_wow64_name(const wchar_t *path)
 
 /* "PE Format" (learn.microsoft.com): e_lfanew at 0x3c; "PE\0\0", machine, and 18 bytes behind that
  * the characteristics. */
-static bool look_at_module(void *context, uint64_t base, uint32_t size, const wchar_t *path)
+static bool look_at_module(void *context, const dbgeng_module *module)
 {
     program *found = context;
     uint32_t offset = 0;
     unsigned char header[24];
 
-    if (is_wow64_name(path)) {
+    if (is_wow64_name(module->path)) {
         found->wow64 = true;
     }
     if (found->machine == MACHINE_UNKNOWN &&
-        read_all(found->spaces, base + 0x3c, &offset, sizeof offset) && offset < size &&
-        read_all(found->spaces, base + offset, header, sizeof header) &&
+        read_all(found->spaces, module->base + 0x3c, &offset, sizeof offset) &&
+        offset < module->size &&
+        read_all(found->spaces, module->base + offset, header, sizeof header) &&
         memcmp(header, "PE\0\0", 4) == 0 && ((header[22] | header[23] << 8) & FILE_IS_DLL) == 0) {
         found->machine = header[4] | (uint32_t)header[5] << 8;
     }

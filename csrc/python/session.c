@@ -347,7 +347,15 @@ static PyMethodDef methods[] = {
                "Set the effective processor to one with pointers of this size, 4 or 8.")},
     {"_list_modules", session_list_modules, METH_NOARGS,
      PyDoc_STR("_list_modules($self, /)\n--\n\n"
-               "The modules that a genuine engine knows, as (base, size, path).")},
+               "The modules that a genuine engine knows, as (base, size, path, the name that its\n"
+               "symbols go by, TimeDateStamp).")},
+    {"_symbol_address", session_symbol_address, METH_O,
+     PyDoc_STR("_symbol_address($self, name, /)\n--\n\n"
+               "IDebugSymbols3::GetOffsetByNameWide: its HRESULT, unsigned, and the address.\n"
+               "E_NOINTERFACE where the engine has no symbols.")},
+    {"_match_symbols", session_match_symbols, METH_VARARGS,
+     PyDoc_STR("_match_symbols($self, pattern, most, /)\n--\n\n"
+               "IDebugSymbols3::StartSymbolMatchWide: up to so many (name, address).")},
     {"_start_server", session_start_server, METH_O,
      PyDoc_STR("_start_server($self, options, /)\n--\n\n"
                "IDebugClient5::StartServerWide.")},

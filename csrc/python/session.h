@@ -95,11 +95,15 @@ void session_let_go(session_object *self);
 
 /* Methods in session_engine.c, for the Python half of the session and the openings. */
 PyObject *session_set_pointer_size(PyObject *self, PyObject *size);
-PyObject *session_list_modules(PyObject *self, PyObject *unused);
 PyObject *session_start_server(PyObject *self, PyObject *options);
 PyObject *session_end_servers(PyObject *self, PyObject *unused);
 PyObject *session_dispatch(PyObject *self, PyObject *milliseconds);
 PyObject *session_interface_address(PyObject *self, PyObject *unused);
+
+/* Methods in session_symbols.c. */
+PyObject *session_list_modules(PyObject *self, PyObject *unused);
+PyObject *session_symbol_address(PyObject *self, PyObject *name);
+PyObject *session_match_symbols(PyObject *self, PyObject *arguments);
 
 /* Sets the exception for an engine call about no memory that failed. */
 void session_call_failed(const session_object *self, const char *method, HRESULT hresult);

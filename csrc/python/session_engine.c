@@ -1,4 +1,4 @@
-/* What the Python half of a session asks of its engine: pointer size, modules, being a server. */
+/* What the Python half of a session asks of its engine: pointer size, being a server. */
 #include "session.h"
 
 #include "../core/pointers.h"
@@ -93,60 +93,6 @@ PyObject *session_interface_address(PyObject *self, PyObject *unused)
 
 #if defined(_WIN32)
 
-/* Modules come while the GIL is released: they are kept aside until it is back. */
-typedef struct module_list {
-    PyThreadState *released;
-    PyObject *list;
-} module_list;
-
-static bool take_module(void *context, uint64_t base, uint32_t size, const wchar_t *path)
-{
-    module_list *found = context;
-    PyObject *text = NULL, *item = NULL;
-    bool good = false;
-
-    PyEval_RestoreThread(found->released);
-    text = PyUnicode_FromWideChar(path, -1);
-    if (text != NULL) {
-        item = Py_BuildValue("(KkO)", (unsigned long long)base, (unsigned long)size, text);
-    }
-    good = item != NULL && PyList_Append(found->list, item) == 0;
-    Py_XDECREF(item);
-    Py_XDECREF(text);
-    found->released = PyEval_SaveThread();
-    return good;
-}
-
-PyObject *session_list_modules(PyObject *self, PyObject *unused)
-{
-    session_object *session = (session_object *)self;
-    module_list found = {NULL, NULL};
-    PyObject *result = NULL;
-    HRESULT status;
-
-    (void)unused;
-    if (!session_enter(session, false)) {
-        goto done;
-    }
-    found.list = PyList_New(0);
-    if (found.list != NULL && !session->embedded) {
-        found.released = PyEval_SaveThread();
-        status = dbgeng_modules(session->client, take_module, &found);
-        PyEval_RestoreThread(found.released);
-        if (status != S_OK && !PyErr_Occurred()) {
-            session_call_failed(session, "GetModuleParameters", status);
-        }
-    }
-    if (PyErr_Occurred()) {
-        Py_XDECREF(found.list);
-    } else {
-        result = found.list;
-    }
-    session_leave(session);
-done:
-    return result;
-}
-
 PyObject *session_start_server(PyObject *self, PyObject *options)
 {
     session_object *session = (session_object *)self;
@@ -212,13 +158,6 @@ PyObject *session_end_servers(PyObject *self, PyObject *unused)
     (void)self;
     (void)unused;
     Py_RETURN_NONE;
-}
-
-PyObject *session_list_modules(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    return PyList_New(0);
 }
 
 PyObject *session_start_server(PyObject *self, PyObject *options)

@@ -1,0 +1,173 @@
+/* The modules and symbols that a genuine engine knows, for modules() and resolve(). */
+#include "session.h"
+
+#include "../com/hresult.h"
+
+#if defined(_WIN32)
+
+#include "../engines/dbgeng_sessions.h"
+
+/* Modules and symbols come while the GIL is released: they are kept aside until it is back. */
+typedef struct found_list {
+    PyThreadState *released;
+    PyObject *list;
+    Py_ssize_t most; /* so many are enough */
+} found_list;
+
+/* Appends `item`, which it takes over. False: there is none, or an exception is set. */
+static bool append_item(PyObject *list, PyObject *item)
+{
+    bool good = item != NULL && PyList_Append(list, item) == 0;
+
+    Py_XDECREF(item);
+    return good;
+}
+
+static bool take_module(void *context, const dbgeng_module *module)
+{
+    found_list *found = context;
+    PyObject *path, *name;
+    PyObject *item = NULL;
+    bool good;
+
+    PyEval_RestoreThread(found->released);
+    path = PyUnicode_FromWideChar(module->path, -1);
+    name = path == NULL ? NULL : PyUnicode_FromWideChar(module->name, -1);
+    if (name != NULL) {
+        item =
+            Py_BuildValue("(KkOOk)", (unsigned long long)module->base, (unsigned long)module->size,
+                          path, name, (unsigned long)module->timestamp);
+    }
+    good = append_item(found->list, item);
+    Py_XDECREF(name);
+    Py_XDECREF(path);
+    found->released = PyEval_SaveThread();
+    return good;
+}
+
+static bool take_symbol(void *context, const wchar_t *name, uint64_t address)
+{
+    found_list *found = context;
+    PyObject *text;
+    PyObject *item = NULL;
+    bool good;
+
+    PyEval_RestoreThread(found->released);
+    text = PyUnicode_FromWideChar(name, -1);
+    if (text != NULL) {
+        item = Py_BuildValue("(OK)", text, (unsigned long long)address);
+        Py_DECREF(text);
+    }
+    good = append_item(found->list, item) && PyList_Size(found->list) < found->most;
+    found->released = PyEval_SaveThread();
+    return good;
+}
+
+PyObject *session_list_modules(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    found_list found = {NULL, NULL, PY_SSIZE_T_MAX};
+    PyObject *result = NULL;
+    HRESULT status;
+
+    (void)unused;
+    if (!session_enter(session, false)) {
+        goto done;
+    }
+    found.list = PyList_New(0);
+    if (found.list != NULL && !session->embedded) {
+        found.released = PyEval_SaveThread();
+        status = dbgeng_modules(session->client, take_module, &found);
+        PyEval_RestoreThread(found.released);
+        if (status != S_OK && !PyErr_Occurred()) {
+            session_call_failed(session, "GetModuleParameters", status);
+        }
+    }
+    if (PyErr_Occurred()) {
+        Py_XDECREF(found.list);
+    } else {
+        result = found.list;
+    }
+    session_leave(session);
+done:
+    return result;
+}
+
+PyObject *session_symbol_address(PyObject *self, PyObject *name)
+{
+    session_object *session = (session_object *)self;
+    wchar_t *text = PyUnicode_AsWideCharString(name, NULL);
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status = E_NOINTERFACE;
+    uint64_t address = 0;
+
+    if (text != NULL && session_enter(session, false)) {
+        released = PyEval_SaveThread();
+        if (!session->embedded) {
+            status = dbgeng_symbol(session->client, text, &address);
+        }
+        PyEval_RestoreThread(released);
+        result =
+            Py_BuildValue("(kK)", (unsigned long)(uint32_t)status, (unsigned long long)address);
+        session_leave(session);
+    }
+    PyMem_Free(text);
+    return result;
+}
+
+PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
+{
+    session_object *session = (session_object *)self;
+    found_list found = {NULL, NULL, 0};
+    PyObject *pattern = NULL, *result = NULL;
+    wchar_t *text = NULL;
+
+    if (PyArg_ParseTuple(arguments, "Un:_match_symbols", &pattern, &found.most)) {
+        text = PyUnicode_AsWideCharString(pattern, NULL);
+    }
+    if (text == NULL || !session_enter(session, false)) {
+        goto done;
+    }
+    found.list = PyList_New(0);
+    if (found.list != NULL && !session->embedded && found.most > 0) {
+        found.released = PyEval_SaveThread();
+        /* A pattern that matches nothing, an engine without symbols: there are none to list. */
+        (void)dbgeng_symbols(session->client, text, take_symbol, &found);
+        PyEval_RestoreThread(found.released);
+    }
+    if (PyErr_Occurred()) {
+        Py_XDECREF(found.list);
+    } else {
+        result = found.list;
+    }
+    session_leave(session);
+done:
+    PyMem_Free(text);
+    return result;
+}
+
+#else
+
+PyObject *session_list_modules(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyList_New(0);
+}
+
+PyObject *session_symbol_address(PyObject *self, PyObject *name)
+{
+    (void)self;
+    (void)name;
+    return Py_BuildValue("(kK)", (unsigned long)(uint32_t)E_NOINTERFACE, 0ULL);
+}
+
+PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    (void)arguments;
+    return PyList_New(0);
+}
+
+#endif
