@@ -1,0 +1,27 @@
+"""The how-to pages keep their word: what they say to do is done, and what they show is compared."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.pages import Reader
+
+#: Pages for any platform, and how many blocks each has at least: less, and they are not found.
+ANYWHERE = {"howto/large-arrays.md": 7}
+#: Pages on live processes of Linux; tests/windows/test_genuine_docs.py has those of Windows.
+LINUX: dict[str, int] = {}
+
+
+@pytest.mark.parametrize("page", ANYWHERE)
+def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Reader(tmp_path).follow(page) >= ANYWHERE[page]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+@pytest.mark.parametrize("page", LINUX)
+def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Reader(tmp_path).follow(page) >= LINUX[page]
