@@ -8,6 +8,9 @@ from typing import Final, Literal, Never, Self, SupportsIndex, TypeAlias, TypeVa
 from _typeshed import ReadableBuffer, WriteableBuffer, structseq
 from typing_extensions import disjoint_base
 
+# (where, old, new, unit) of a piece that is about to be written; then bytes are addresses.
+_Record: TypeAlias = Callable[[int | bytes, bytes, bytes, int], object]
+
 _S = TypeVar("_S", bound=Session)
 _Progress: TypeAlias = Callable[[int, int], object]
 _Pointers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
@@ -17,6 +20,7 @@ _ReadVia: TypeAlias = Literal["ReadPointersVirtual", "ReadVirtual", "auto"]
 
 BULK_THRESHOLD_POINTERS: Final[int]
 GIL_RELEASE_BYTES: Final[int]
+RECORD_BYTES: Final[int]
 
 @disjoint_base
 class Session:
@@ -113,6 +117,10 @@ class Session:
     def terminate(self) -> None: ...
     def close(self) -> None: ...
     def _end_at_exit(self) -> None: ...
+    @overload
+    def _set_recorder(self, record: _Record, cut_short: Callable[[], object], /) -> None: ...
+    @overload
+    def _set_recorder(self, record: None, cut_short: None, /) -> None: ...
     def _set_pointer_size(self, size: int, /) -> None: ...
     def _list_modules(self) -> list[tuple[int, int, str, str, int]]: ...
     def _symbol_address(self, name: str, /) -> tuple[int, int]: ...

@@ -41,7 +41,8 @@ class EngineFailure(TypedDict):
     gone: bool
     embedded: bool
     scattered: bool
-    at: int  # the address of the first element that is not in place
+    at: int  # the address of the first element that is not in place, or can't be read
+    purpose: str | None
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -50,6 +51,8 @@ def engine_failed(failure: EngineFailure) -> BaseException:
         return _wraps(failure)
     if failure["status"] == "pointer_range":
         return _pointer_range(failure)
+    if failure["status"] == "unreadable":
+        return _unreadable(failure)
     return _engine(failure)
 
 
@@ -83,6 +86,34 @@ def _pointer_range(failure: EngineFailure) -> BaseException:
         address=_address(failure),
         count=failure["count"],
         written=landed,
+        index=failure["index"],
+    )
+
+
+_UNREADABLE: dict[str | None, str] = {
+    "record": "what a write replaces there can't be recorded for its undo, so it was not made",
+}
+
+
+def _unreadable(failure: EngineFailure) -> BaseException:
+    """What had to be read for a write could not be."""
+    reading: EngineFailure = {**failure, "writes": False, "method": "ReadVirtual"}
+    parts = [
+        f"ReadVirtual failed at {_where(failure['at'], failure['page'])} "
+        f"({hresults.describe(failure['hresult'])})",
+        _UNREADABLE[failure["purpose"]],
+        _held(failure),
+    ]
+    text = "; ".join(parts)
+    advice = _advice(reading)
+    return _kind(reading)(
+        f"{text}. {advice}" if advice else text,
+        hresult=failure["hresult"],
+        hresult_name=hresults.name_of(failure["hresult"]),
+        method="ReadVirtual",
+        address=_address(failure),
+        count=failure["count"],
+        written=failure["landed"],
         index=failure["index"],
     )
 
@@ -193,7 +224,8 @@ def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
     return ""
 
 
-def _engine(failure: EngineFailure) -> BaseException:
+def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
+    """Which exception an HRESULT is."""
     hresult = failure["hresult"]
     kind: type[errors.DebugEngineError]
     if failure["gone"] or (hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL):
@@ -204,6 +236,11 @@ def _engine(failure: EngineFailure) -> BaseException:
         kind = errors.DebugEngineError
     else:
         kind = errors.TargetAccessError
+    return kind
+
+
+def _engine(failure: EngineFailure) -> BaseException:
+    hresult = failure["hresult"]
     parts = [f"{failure['method']} failed{_place(failure)} ({hresults.describe(hresult)})"]
     if failure["writes"]:
         parts.append(_held(failure))
@@ -211,7 +248,7 @@ def _engine(failure: EngineFailure) -> BaseException:
     advice = _advice(failure)
     written = failure["landed"] if failure["writes"] else 0
     landed = failure["landed"]
-    return kind(
+    return _kind(failure)(
         f"{text}. {advice}" if advice else text,
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all
+from support.recorder import Recorder, forget
 
 import pydbgwrite
 
@@ -63,3 +64,12 @@ def narrow() -> Iterator[pydbgwrite.Session]:
     regions = [(0x10000, 0x4000, "rw"), (0x20000, 0x1000, "r")]
     with pydbgwrite.simulate(regions, pointer_size=4) as opened:
         yield opened
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """One whose sessions are free of it in the end; it follows the session among the arguments."""
+    made = Recorder()
+    yield made
+    for session in made.sessions:
+        forget(session)

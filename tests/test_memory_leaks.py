@@ -86,6 +86,19 @@ def wrap_fake(fake: FakeObject) -> None:
     pydbgwrite.wrap(fake.pointer).close()
 
 
+def recorded(use: Case, record: Callable[..., object] = lambda *change: None) -> Case:
+    """Uses it while a recorder is set."""
+
+    def run_recorded(session: Session) -> None:
+        session._set_recorder(record, list)
+        try:
+            use(session)
+        finally:
+            session._set_recorder(None, None)
+
+    return run_recorded
+
+
 #: What each public name is tried with besides its good call; failing is expected.
 FAILING: dict[str, list[Case]] = {
     "write_pointers": [
@@ -223,6 +236,20 @@ FAILING: dict[str, list[Case]] = {
     ],
     "testing.fail_reads": [
         one_by_one(lambda s: testing.fail_reads(s, BASE, after=9), testing.clear)
+    ],
+    "_set_recorder": [
+        recorded(lambda s: s.write_pointers(BASE, [1, 2])),
+        recorded(lambda s: s.write_scattered([BASE, BASE + 8], [1, 2])),
+        recorded(lambda s: s.write(BASE, b"12")),
+        recorded(lambda s: s.write_pointers(BAD_ADDRESS, [1, 2])),
+        recorded(lambda s: s.write_scattered([BASE, BAD_ADDRESS], [1, 2])),
+        recorded(lambda s: s.write_pointers(BASE, [1, 2]), stop),
+        recorded(lambda s: s.write_scattered([BASE], [1], progress=stop)),
+        recorded(lambda s: s.write_pointers(BASE + 0x10000, [1])),
+        recorded(lambda s: s.data_spaces.write_virtual(BASE, b"1")),
+        recorded(Session.close),
+        recorded(lambda s: s._set_recorder(print, print)),
+        lambda s: s._set_recorder(print, None),  # type: ignore[call-overload]
     ],
     "testing.limit_transfers": [one_by_one(lambda s: testing.limit_transfers(s, 9), testing.clear)],
     "testing.clear": [testing.clear],
@@ -388,6 +415,8 @@ LARGE: dict[str, Case] = {
     "read_pointers": lambda s: s.read_pointers(0, BIG // 8),
     "read_pointers refused": lambda s: s.read_pointers(8, BIG // 8),
     "progress raises": lambda s: s.write_pointers(0, [1] * (BIG // 8), progress=stop),
+    "recorded": recorded(lambda s: s.write_pointers(0, [1] * (BIG // 8))),
+    "recorded and refused": recorded(lambda s: s.write_pointers(4 * BIG, [1] * (BIG // 8))),
     "search": lambda s: s.data_spaces.search_virtual(0, BIG, b"\2" * (BIG // 2), BIG // 2),
     "session": lambda _: simulate([(0, BIG)]).write(0, b"\1" * BIG),
     "vanish": with_new_session(

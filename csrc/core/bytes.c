@@ -6,8 +6,7 @@
 #include "chunk.h"
 #include "read_back.h"
 
-/* What both directions begin with. */
-static bool begin(const core_target *target, uint64_t address, uint64_t size, core_error *error)
+bool core_begin_bytes(const core_target *target, uint64_t address, uint64_t size, core_error *error)
 {
     memset(error, 0, sizeof *error);
     error->address = address;
@@ -28,7 +27,7 @@ core_status core_write_bytes(const core_target *target, uint64_t address, const 
     IDebugDataSpaces4 *spaces = target->data_spaces;
     uint64_t chunk = core_chunk_first(pace, size);
     uint64_t started = 0;
-    bool more = begin(target, address, size, error) && size > 0;
+    bool more = core_begin_bytes(target, address, size, error) && size > 0;
 
     started = core_chunk_start(pace, size, chunk);
     while (more) {
@@ -57,7 +56,7 @@ core_status core_read_bytes(const core_target *target, uint64_t address, unsigne
     IDebugDataSpaces4 *spaces = target->data_spaces;
     uint64_t chunk = core_chunk_first(pace, size);
     uint64_t started = 0;
-    bool more = begin(target, address, size, error) && size > 0;
+    bool more = core_begin_bytes(target, address, size, error) && size > 0;
 
     started = core_chunk_start(pace, size, chunk);
     while (more) {

@@ -4,6 +4,10 @@
 
 #include "pointers.h"
 
+/* What every request on bytes begins with: *error filled in. False: the request ends here. */
+bool core_begin_bytes(const core_target *target, uint64_t address, uint64_t size,
+                      core_error *error);
+
 /* Writes all `size` bytes. WriteVirtual may write less than it was asked to and say S_OK: the rest
  * is then tried again from there. CORE_OK only when every byte was counted as written. */
 core_status core_write_bytes(const core_target *target, uint64_t address, const unsigned char *data,

@@ -34,22 +34,36 @@ bool scattered_step(scattered_job *job, uint64_t done, uint64_t run)
 }
 
 /* Every address must leave room for a pointer below 2^64. */
-static bool check_addresses(const scattered_job *job)
+static void check_addresses(const pointer_view *addresses, core_error *error)
 {
-    uint64_t last = UINT64_MAX - (job->width - 1);
-    uint64_t count = job->addresses->count;
+    uint64_t last = UINT64_MAX - (error->width - 1);
     uint64_t i = 0, address = 0;
 
-    for (; i < count && address <= last; i++) {
-        memcpy(&address, pointer_view_at(job->addresses, i), sizeof address);
+    for (; i < addresses->count && address <= last; i++) {
+        memcpy(&address, pointer_view_at(addresses, i), sizeof address);
     }
-    i -= address > last ? 1 : 0;
-    if (i < count) {
-        job->error->status = CORE_WRAPS;
-        job->error->index = i;
-        job->error->at = scattered_address(job, i);
+    if (address > last) {
+        error->status = CORE_WRAPS;
+        error->index = i - 1;
+        error->at = address;
     }
-    return i == count;
+}
+
+bool core_begin_scattered(const core_target *target, const pointer_view *addresses,
+                          core_error *error)
+{
+    memset(error, 0, sizeof *error);
+    error->scattered = true;
+    error->count = addresses->count;
+    error->width = core_pointer_size(target, error);
+    if (error->count > 0) {
+        pointer_view_gather(addresses, 0, 1, &error->address);
+        error->at = error->address;
+    }
+    if (error->status == CORE_OK) {
+        check_addresses(addresses, error);
+    }
+    return error->status == CORE_OK;
 }
 
 /* Granules are pages, or at least no pointer within a page lies in two of them. */
@@ -67,22 +81,13 @@ static bool begin(scattered_job *job)
 {
     core_error *error = job->error;
 
-    memset(error, 0, sizeof *error);
-    error->scattered = true;
-    error->count = job->addresses->count;
-    error->width = core_pointer_size(job->target, error);
-    job->width = error->width;
-    if (error->count > 0) {
-        error->address = scattered_address(job, 0);
-        error->at = error->address;
-    }
-    if (error->status == CORE_OK) {
+    if (core_begin_scattered(job->target, job->addresses, error)) {
+        job->width = error->width;
         job->by_page = granule_is_page(job->target);
         job->run = job->pace->first_chunk < SCATTERED_RUN ? job->pace->first_chunk : SCATTERED_RUN;
         if (error->count > job->pace->first_chunk) {
             job->stepped = job->ended = job->pace->now_ns();
         }
-        (void)check_addresses(job);
     }
     if (error->status == CORE_OK && job->check) {
         job->check = job->width == 4;
@@ -149,6 +154,15 @@ static void note_place(scattered_job *job)
     if (error->known && error->landed < error->count) {
         error->at = scattered_address(job, error->landed);
     }
+}
+
+bool core_count_scattered(const core_target *target, const pointer_view *addresses,
+                          const pointer_view *values, uint32_t width, uint64_t *landed)
+{
+    scattered_job job = {
+        .target = target, .addresses = addresses, .values = values, .width = width};
+
+    return scattered_count(&job, 0, addresses->count, landed);
 }
 
 core_status core_write_scattered(const core_target *target, const pointer_view *addresses,

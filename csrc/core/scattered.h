@@ -23,6 +23,16 @@ core_status core_write_scattered(const core_target *target, const pointer_view *
                                  const pointer_view *values, bool truncate, bool spans,
                                  const core_pace *pace, core_error *error);
 
+/* What every scattered request begins with: *error filled in, the pointer size asked for, the
+ * addresses looked through. False: the request ends here. */
+bool core_begin_scattered(const core_target *target, const pointer_view *addresses,
+                          core_error *error);
+
+/* How many leading elements, in the caller's order, the target holds, whose pointers have `width`
+ * bytes. False: nobody knows. */
+bool core_count_scattered(const core_target *target, const pointer_view *addresses,
+                          const pointer_view *values, uint32_t width, uint64_t *landed);
+
 /* Reads the pointer at addresses[i] to to[i], for all i, zero-extended on a 32-bit target. */
 core_status core_read_scattered(const core_target *target, const pointer_view *addresses,
                                 uint64_t *to, const core_pace *pace, core_error *error);

@@ -13,6 +13,8 @@ static const char *status_name(core_status status)
         name = "wraps";
     } else if (status == CORE_POINTER_RANGE) {
         name = "pointer_range";
+    } else if (status == CORE_UNREADABLE) {
+        name = "unreadable";
     }
     return name;
 }
@@ -82,15 +84,17 @@ static bool target_gone(const session_object *session)
 
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
-    bool gone = error->status == CORE_ENGINE && target_gone(session);
-    uint64_t at = error->scattered ? error->at : error->address + error->landed * error->width;
+    bool unreadable = error->status == CORE_UNREADABLE;
+    bool gone = (error->status == CORE_ENGINE || unreadable) && target_gone(session);
+    uint64_t at =
+        error->scattered || unreadable ? error->at : error->address + error->landed * error->width;
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
 
     if (gone) {
         page = Py_None;
         Py_INCREF(page);
     } else {
-        page = page_behind(session, &at, error->width, writes);
+        page = page_behind(session, &at, error->width, writes && !unreadable);
     }
     if (error->known && !gone) {
         landed = PyLong_FromUnsignedLongLong(error->landed);
@@ -102,15 +106,16 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i,s:i,s:K}", "status",
-        status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult, "method",
-        error->method, "address", (unsigned long long)error->address, "count",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i,s:i,s:K,s:z}",
+        "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
+        "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
         (int)forcing_forbidden(session), "gone", (int)gone, "embedded", (int)session->embedded,
-        "scattered", (int)error->scattered, "at", (unsigned long long)at);
+        "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose",
+        error->purpose);
     if (facts == NULL) {
         goto done;
     }

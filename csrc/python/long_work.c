@@ -40,7 +40,7 @@ static bool report(long_work *work, uint64_t done, uint64_t total)
     PyObject *result = NULL;
     bool good = PyErr_CheckSignals() == 0;
 
-    if (good && work->progress != NULL) {
+    if (good && work->progress != NULL && !work->quiet) {
         result = PyObject_CallFunction(work->progress, "KK", (unsigned long long)done,
                                        (unsigned long long)total);
         good = result != NULL;
@@ -77,6 +77,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
     work->progress = progress;
     work->released = NULL;
     work->reported = UINT64_MAX;
+    work->quiet = false;
     work->raised = false;
 }
 

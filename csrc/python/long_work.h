@@ -15,6 +15,7 @@ typedef struct long_work {
     PyObject *progress; /* borrowed, or NULL */
     PyThreadState *released;
     uint64_t reported; /* elements at the last progress call */
+    bool quiet;        /* steps let Ctrl-C in and leave progress alone */
     bool raised;
 } long_work;
 

@@ -2,6 +2,7 @@
 #include "data_spaces.h"
 #include "../core/bulk.h"
 #include "opening.h"
+#include "recording.h"
 #include "session.h"
 
 module_state *state_of_module(PyObject *module)
@@ -46,7 +47,8 @@ static int execute(PyObject *module)
         import_all(state_of_module(module)) && session_add_type(module) &&
         data_spaces_add_types(module) &&
         PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
-        PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0;
+        PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0 &&
+        PyModule_AddIntConstant(module, "RECORD_BYTES", RECORD_BYTES) == 0;
 
     return good ? 0 : -1;
 }

@@ -1,6 +1,8 @@
 /* Beginning and ending a call of the raw layer; see raw_call.h. */
 #include "raw_call.h"
 
+#include "recording.h"
+
 bool raw_begin(raw_call *call, PyObject *self, const call_signature *signature,
                PyObject *const *arguments, Py_ssize_t count, PyObject *names, bool writes)
 {
@@ -13,7 +15,8 @@ bool raw_begin(raw_call *call, PyObject *self, const call_signature *signature,
         session_enter(session, writes)) {
         call->session = session;
         call->spaces = session->target.data_spaces;
-        good = true;
+        good = !writes || recording_allows(session, signature->function,
+                                           "writes of the raw layer are not recorded");
     }
     return good;
 }

@@ -5,6 +5,7 @@
 #include "data_spaces.h"
 #include "failures.h"
 #include "opening.h"
+#include "recording.h"
 #include "session_docs.h"
 
 #if !defined(_WIN32)
@@ -201,12 +202,31 @@ static void session_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(session_of(self)->record);
+    Py_CLEAR(session_of(self)->cut_short);
     /* In a forked child the engine's threads do not exist: its object is left as it is. */
     if (!session_is_forked(session_of(self))) {
         session_let_go(session_of(self));
     }
     release(self);
     Py_DECREF(type);
+}
+
+/* A transaction and its session hold each other. */
+static int session_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(session_of(self)->record);
+    Py_VISIT(session_of(self)->cut_short);
+    return 0;
+}
+
+static int session_clear(PyObject *self)
+{
+    Py_CLEAR(session_of(self)->record);
+    Py_CLEAR(session_of(self)->cut_short);
+    return 0;
 }
 
 static void session_finalize(PyObject *self)
@@ -342,6 +362,20 @@ static PyMethodDef methods[] = {
     {"_end_at_exit", session_end_at_exit, METH_NOARGS,
      PyDoc_STR("_end_at_exit($self, /)\n--\n\n"
                "Let the target go, from any thread, unless a call is under way.")},
+    {"_set_recorder", (PyCFunction)(void (*)(void))recording_set, METH_FASTCALL,
+     PyDoc_STR(
+         "_set_recorder($self, record, cut_short, /)\n--\n\n"
+         "Record what writes replace, before they happen; (None, None) ends that.\n\n"
+         "Each write then goes piece by piece, RECORD_BYTES of the target at most: what it\n"
+         "holds is read, record(where, old, new, unit) is called, and the piece is written.\n"
+         "where: the address of old and new, which are bytes in the target's form; or bytes of\n"
+         "    little-endian 64-bit addresses, one for each `unit` bytes of them, in the order of\n"
+         "    the call. All of old was read before any was written.\n"
+         "unit: bytes of an element: 8 or 4 for pointers, 1 for bytes.\n"
+         "What record raises ends the write, with `written`; nothing of its piece was written.\n"
+         "cut_short() is called once when a recorded piece did not go out whole, before the\n"
+         "exception that says why goes on.\n\n"
+         "Raises SessionBusyError where a recorder is set already.")},
     {"_set_pointer_size", session_set_pointer_size, METH_O,
      PyDoc_STR("_set_pointer_size($self, size, /)\n--\n\n"
                "Set the effective processor to one with pointers of this size, 4 or 8.")},
@@ -399,6 +433,8 @@ static PyGetSetDef attributes[] = {
 static PyType_Slot slots[] = {
     {Py_tp_new, (void *)session_new},
     {Py_tp_dealloc, (void *)session_dealloc},
+    {Py_tp_traverse, (void *)session_traverse},
+    {Py_tp_clear, (void *)session_clear},
     {Py_tp_finalize, (void *)session_finalize},
     {Py_tp_methods, methods},
     {Py_tp_getset, attributes},
@@ -410,7 +446,8 @@ static PyType_Slot slots[] = {
 static PyType_Spec specification = {
     .name = "pydbgwrite._core.Session",
     .basicsize = sizeof(session_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
 

@@ -31,6 +31,8 @@ typedef struct session_object {
     int32_t fork_count;  /* of the process when it was opened */
     uint32_t process_id; /* 0: none */
     atomic_i32 busy;
+    PyObject *record;    /* of a transaction (recording.h); else NULL */
+    PyObject *cut_short; /* the same */
     bool embedded;
     bool wrapped; /* somebody else's engine: closing leaves it alone */
     bool writable;

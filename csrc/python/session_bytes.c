@@ -4,6 +4,7 @@
 #include "../core/bytes.h"
 #include "arguments.h"
 #include "long_work.h"
+#include "write_request.h"
 
 PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                         PyObject *names)
@@ -15,17 +16,15 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
     Py_buffer buffer = {0};
-    uint64_t address = 0;
+    write_request request = {.kind = WRITE_BYTES};
     bool entered = false;
-    core_error error;
-    long_work work;
 
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
         !session_enter(session, true)) {
         goto done;
     }
     entered = true;
-    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -39,14 +38,10 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
         arguments_no_bytes(values[DATA], "data");
         goto done;
     }
-    long_work_prepare(&work, session, progress, 1);
-    long_work_begin(&work, session, (uint64_t)buffer.len);
-    (void)core_write_bytes(&session->target, address, buffer.buf, (uint64_t)buffer.len, &work.pace,
-                           &error);
-    long_work_end(&work);
-    if (long_work_finish(&work, session, &error, true)) {
-        result = PyLong_FromSsize_t(buffer.len);
-    }
+    request.values.first = buffer.buf;
+    request.values.stride = 1;
+    request.values.count = (uint64_t)buffer.len;
+    result = write_request_run(session, &request, progress);
 done:
     if (buffer.obj != NULL) {
         PyBuffer_Release(&buffer);

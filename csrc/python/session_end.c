@@ -1,5 +1,6 @@
 /* How sessions end: by detach(), terminate() or close(), at the interpreter's exit, or collected.
  */
+#include "recording.h"
 #include "session.h"
 
 static session_object *session_of(PyObject *self)
@@ -60,6 +61,11 @@ static PyObject *end(session_object *self, bool terminate)
     HRESULT status = S_OK;
 
     if (!session_enter(self, false)) {
+        goto done;
+    }
+    if (!recording_allows(self, terminate ? "terminate()" : "detach() or close()",
+                          "what it has written could no longer be undone")) {
+        session_leave(self);
         goto done;
     }
     /* Letting go waits for the engine's thread, and on another thread's Popen.wait() to happen. */

@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
+#include "write_request.h"
 
 /* Which engine call moves the pointers? `via` is NULL where it was not given. False: an exception
  * is set. */
@@ -50,19 +51,16 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     PyObject *progress = NULL, *result = NULL;
     Py_buffer buffer = {0};
     uint64_t *converted = NULL;
-    pointer_view view = {NULL, 8, 0};
-    uint64_t address = 0;
-    bool truncate = false, bulk = false, entered = false;
-    core_error error;
-    long_work work;
+    write_request request = {.kind = WRITE_POINTERS, .values = {NULL, 8, 0}};
+    bool entered = false;
 
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
         !session_enter(session, true)) {
         goto done;
     }
     entered = true;
-    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
-        !arguments_flag(values[TRUNCATE], false, &truncate) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
+        !arguments_flag(values[TRUNCATE], false, &request.truncate) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -73,22 +71,12 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     if (!pointer_input_take(session->state, values[POINTERS], &buffer, "pointers", &converted,
-                            &view) ||
-        !wants_bulk(session, values[VIA], "WritePointersVirtual", "WriteVirtual", false, view.count,
-                    &bulk)) {
+                            &request.values) ||
+        !wants_bulk(session, values[VIA], "WritePointersVirtual", "WriteVirtual", false,
+                    request.values.count, &request.bulk)) {
         goto done;
     }
-    long_work_prepare(&work, session, progress, 8);
-    long_work_begin(&work, session, view.count > UINT64_MAX / 8 ? UINT64_MAX : view.count * 8);
-    if (bulk) {
-        (void)core_write_bulk(&session->target, address, &view, truncate, &work.pace, &error);
-    } else {
-        (void)core_write_pointers(&session->target, address, &view, truncate, &work.pace, &error);
-    }
-    long_work_end(&work);
-    if (long_work_finish(&work, session, &error, true)) {
-        result = PyLong_FromUnsignedLongLong(view.count);
-    }
+    result = write_request_run(session, &request, progress);
 done:
     if (buffer.obj != NULL) {
         PyBuffer_Release(&buffer);

@@ -7,14 +7,7 @@
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
-
-/* A scattered pointer takes as long as so many bytes in a row: for the GIL's release. */
-#define BYTES_LIKE_ONE 64u
-
-static uint64_t work_of(uint64_t count)
-{
-    return count > UINT64_MAX / BYTES_LIKE_ONE ? UINT64_MAX : count * BYTES_LIKE_ONE;
-}
+#include "write_request.h"
 
 PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                   PyObject *names)
@@ -28,18 +21,17 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
     PyObject *progress = NULL, *result = NULL;
     Py_buffer address_buffer = {0}, pointer_buffer = {0};
     uint64_t *converted_addresses = NULL, *converted_pointers = NULL;
-    pointer_view addresses = {NULL, 8, 0}, pointers = {NULL, 8, 0};
-    bool truncate = false, spans = true, entered = false;
-    core_error error;
-    long_work work;
+    write_request request = {
+        .kind = WRITE_SCATTERED, .addresses = {NULL, 8, 0}, .values = {NULL, 8, 0}};
+    bool entered = false;
 
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
         !session_enter(session, true)) {
         goto done;
     }
     entered = true;
-    if (!arguments_flag(values[TRUNCATE], false, &truncate) ||
-        !arguments_flag(values[SPANS], true, &spans) ||
+    if (!arguments_flag(values[TRUNCATE], false, &request.truncate) ||
+        !arguments_flag(values[SPANS], true, &request.spans) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -50,7 +42,7 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
         goto done;
     }
     if (!pointer_input_take(session->state, values[ADDRESSES], &address_buffer, "addresses",
-                            &converted_addresses, &addresses)) {
+                            &converted_addresses, &request.addresses)) {
         goto done;
     }
     if (PyObject_CheckBuffer(values[POINTERS]) &&
@@ -59,24 +51,18 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
         goto done;
     }
     if (!pointer_input_take(session->state, values[POINTERS], &pointer_buffer, "pointers",
-                            &converted_pointers, &pointers)) {
+                            &converted_pointers, &request.values)) {
         goto done;
     }
-    if (addresses.count != pointers.count) {
+    if (request.addresses.count != request.values.count) {
         PyErr_Format(PyExc_ValueError,
                      "addresses and pointers must have one length, got %llu addresses and %llu "
                      "pointers; nothing was written",
-                     (unsigned long long)addresses.count, (unsigned long long)pointers.count);
+                     (unsigned long long)request.addresses.count,
+                     (unsigned long long)request.values.count);
         goto done;
     }
-    long_work_prepare(&work, session, progress, 8);
-    long_work_begin(&work, session, work_of(pointers.count));
-    (void)core_write_scattered(&session->target, &addresses, &pointers, truncate, spans, &work.pace,
-                               &error);
-    long_work_end(&work);
-    if (long_work_finish(&work, session, &error, true)) {
-        result = PyLong_FromUnsignedLongLong(pointers.count);
-    }
+    result = write_request_run(session, &request, progress);
 done:
     if (pointer_buffer.obj != NULL) {
         PyBuffer_Release(&pointer_buffer);
@@ -150,7 +136,7 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     long_work_prepare(&work, session, progress, 8);
-    long_work_begin(&work, session, work_of(addresses.count));
+    long_work_begin(&work, session, write_request_work(WRITE_SCATTERED, addresses.count));
     (void)core_read_scattered(&session->target, &addresses, buffer.buf, &work.pace, &error);
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, false)) {
