@@ -105,6 +105,21 @@ def test_runs_longer_than_the_conversion_buffer(narrow: Session, count: int) -> 
     assert set(into[fitting:]) == {2**64 - 1}
 
 
+@pytest.mark.parametrize("count", [8193, 65535, 65536, 65537, 140_000])
+@pytest.mark.parametrize("address", [0, 2])
+def test_several_conversion_buffers(count: int, address: int) -> None:
+    from pydbgwrite import simulate
+
+    values = array("Q", (number * 0x9E3779B1 % 2**32 for number in range(count)))
+    with simulate([(0, 4 * count + 6)], pointer_size=4) as session:
+        assert session.write_pointers(address, values) == count
+        assert session.read_pointers(address, count) == values
+        with pytest.raises(TargetAccessError) as caught:
+            session.write_pointers(address + 8, values)
+        assert caught.value.written == count - 1
+        assert session.read_pointers(address + 8, count - 1) == values[: count - 1]
+
+
 def test_a_value_that_becomes_too_wide_while_it_is_written(narrow: Session) -> None:
     """The narrowing pass checks again: the caller's memory may change meanwhile."""
     from pydbgwrite import simulate

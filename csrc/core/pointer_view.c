@@ -28,34 +28,52 @@ void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count
     }
 }
 
-/* Adding 2^31 brings the values that a 32-bit target can hold to 0..2^32+2^31-1: a value is wide if
- * its sum has a bit above bit 32, or bits 31 and 32 both. No branch and no comparison, so that
- * compilers vectorise the loops with the plainest vector instructions. */
-typedef struct wide_bits {
-    uint64_t any;  /* all sums, or'ed: bits 33.. say wide */
-    uint64_t both; /* sums whose bit 31 was moved to 32 and met it there: bit 32 says wide */
-} wide_bits;
+/* Values looked at, copied or narrowed at a time: they stay in the processor's first cache. */
+#define BLOCK 1024u
 
-#define BIAS UINT64_C(0x80000000)
-
-static bool has_wide(wide_bits bits)
+static inline uint64_t value_at(const unsigned char *source, size_t index)
 {
-    return ((bits.any >> 33) | (bits.both >> 32)) != 0;
+    uint64_t value;
+
+    memcpy(&value, source + index * sizeof value, sizeof value);
+    return value;
 }
 
-static wide_bits gather_bits(const unsigned char *source, size_t count)
+/* All values, or'ed. Four quarters at once, since a loop around a single vector instruction would
+ * take as long as the loop does, wherever the compiler happens to lay it. */
+static uint64_t any_of(const unsigned char *source, size_t count)
 {
-    wide_bits bits = {0, 0};
+    size_t quarter = count / 4;
+    uint64_t any = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        uint64_t sum;
-
-        memcpy(&sum, source + i * sizeof sum, sizeof sum);
-        sum += BIAS;
-        bits.any |= sum;
-        bits.both |= sum & (sum << 1);
+    for (size_t i = 0; i < quarter; i++) {
+        any |= value_at(source, i) | value_at(source, i + quarter) |
+               value_at(source, i + 2 * quarter) | value_at(source, i + 3 * quarter);
     }
-    return bits;
+    for (size_t i = 4 * quarter; i < count; i++) {
+        any |= value_at(source, i);
+    }
+    return any;
+}
+
+/* Does a block hold a wide value? Most blocks have no bit in any upper half. Of the others: adding
+ * 2^31 brings the values that a 32-bit target can hold to 0..2^32+2^31-1, so a value is wide if its
+ * sum has a bit above bit 32, or bits 31 and 32 both. No branch and no comparison, so that
+ * compilers vectorise the loops with the plainest vector instructions. */
+static bool block_has_wide(const unsigned char *source, size_t count)
+{
+    uint64_t any = 0;  /* all sums, or'ed: bits 33.. say wide */
+    uint64_t both = 0; /* sums whose bit 31 was moved to 32 and met it there: bit 32 says wide */
+
+    if (any_of(source, count) >> 32 != 0) {
+        for (size_t i = 0; i < count; i++) {
+            uint64_t sum = value_at(source, i) + UINT64_C(0x80000000);
+
+            any |= sum;
+            both |= sum & (sum << 1);
+        }
+    }
+    return ((any >> 33) | (both >> 32)) != 0;
 }
 
 uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_t count)
@@ -64,8 +82,8 @@ uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_
     uint64_t i = 0;
 
     if (view->stride == (ptrdiff_t)sizeof(uint64_t)) {
-        while (count - i >= 1024 && !has_wide(gather_bits(source + i * sizeof(uint64_t), 1024))) {
-            i += 1024;
+        while (count - i >= BLOCK && !block_has_wide(source + i * sizeof(uint64_t), BLOCK)) {
+            i += BLOCK;
         }
     }
     for (; i < count; i++) {
@@ -79,48 +97,93 @@ uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_
     return i;
 }
 
-/* Narrows what is our own copy, and says whether a value was wide. */
-static wide_bits narrow(const uint64_t *restrict values, size_t count, uint32_t *restrict to)
+/* The next two copy, and give all values or'ed. Each value is loaded once, so that what is copied
+ * is what was looked at, whoever changes the source meanwhile. Two halves at once: see any_of(). */
+static uint64_t copy_wide(const unsigned char *restrict source, size_t count, uint64_t *restrict to)
 {
-    wide_bits bits = {0, 0};
+    size_t half = count / 2;
+    uint64_t any = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        uint64_t sum = values[i] + BIAS;
+    for (size_t i = 0; i < half; i++) {
+        uint64_t value = value_at(source, i), other = value_at(source, i + half);
 
-        bits.any |= sum;
-        bits.both |= sum & (sum << 1);
-        to[i] = (uint32_t)values[i];
+        any |= value | other;
+        to[i] = value;
+        to[i + half] = other;
     }
-    return bits;
+    for (size_t i = 2 * half; i < count; i++) {
+        to[i] = value_at(source, i);
+        any |= to[i];
+    }
+    return any;
+}
+
+static uint64_t copy_narrow(const unsigned char *restrict source, size_t count,
+                            uint32_t *restrict to)
+{
+    size_t half = count / 2;
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < half; i++) {
+        uint64_t value = value_at(source, i), other = value_at(source, i + half);
+
+        any |= value | other;
+        to[i] = (uint32_t)value;
+        to[i + half] = (uint32_t)other;
+    }
+    for (size_t i = 2 * half; i < count; i++) {
+        uint64_t value = value_at(source, i);
+
+        any |= value;
+        to[i] = (uint32_t)value;
+    }
+    return any;
+}
+
+/* Neighbours without a bit in any upper half: in one pass over the caller's memory. False: there is
+ * such a bit, and what lies at `to` means nothing. */
+static bool pack_small(const unsigned char *source, size_t count, uint32_t width, void *to)
+{
+    uint64_t any = width == 8 ? copy_wide(source, count, to) : copy_narrow(source, count, to);
+
+    return any >> 32 == 0;
 }
 
 uint64_t pointer_view_pack(const pointer_view *view, uint64_t from, uint64_t count, uint32_t width,
                            bool check, void *to, uint64_t *wide)
 {
-    uint64_t values[1024];
+    bool neighbours = view->stride == (ptrdiff_t)sizeof(uint64_t);
+    uint64_t values[BLOCK];
     uint64_t done = 0;
     bool clean = true;
 
-    if (width == 8) {
+    if (width == 8 && !check) {
         pointer_view_gather(view, from, count, to);
         done = count;
     }
     while (done < count && clean) {
-        uint32_t *part = (uint32_t *)to + done;
-        uint64_t run = count - done < 1024 ? count - done : 1024;
-        wide_bits bits;
+        uint64_t run = count - done < BLOCK ? count - done : BLOCK;
+        unsigned char *part = (unsigned char *)to + done * width;
 
-        pointer_view_gather(view, from + done, run, values);
-        bits = narrow(values, (size_t)run, part);
-        if (check && has_wide(bits)) {
-            uint64_t i = 0;
+        if (!neighbours ||
+            !pack_small(pointer_view_at(view, from + done), (size_t)run, width, part)) {
+            pointer_view_gather(view, from + done, run, values);
+            if (check && block_has_wide((const unsigned char *)values, (size_t)run)) {
+                uint64_t i = 0;
 
-            while (!pointer_is_wide(values[i])) {
-                i++;
+                while (!pointer_is_wide(values[i])) {
+                    i++;
+                }
+                *wide = values[i];
+                run = i;
+                clean = false;
             }
-            *wide = values[i];
-            run = i;
-            clean = false;
+            if (width == 8) {
+                memcpy(part, values, (size_t)run * 8);
+            } else {
+                (void)copy_narrow((const unsigned char *)values, (size_t)run,
+                                  (uint32_t *)(void *)part);
+            }
         }
         done += run;
     }

@@ -25,10 +25,9 @@ void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count
  * sign-extended from 32 bits; `count` when there is none. */
 uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_t count);
 
-/* Copies elements from..from+count-1 to `to` as a target with pointers of `width` bytes holds them:
- * 8 bytes each, or the low 4. With `check` it stops before the first wide value, looking at the
- * copied value itself, since the caller's memory may change at any time; *wide is then that value.
- * Gives how many were copied. */
+/* Copies elements from..from+count-1 to `to`, `width` bytes each: all 8, or the low 4. With `check`
+ * it stops before the first wide value, looking at the copied value itself, since the caller's
+ * memory may change at any time; *wide is then that value. Gives how many were copied. */
 uint64_t pointer_view_pack(const pointer_view *view, uint64_t from, uint64_t count, uint32_t width,
                            bool check, void *to, uint64_t *wide);
 

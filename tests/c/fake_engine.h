@@ -9,7 +9,7 @@
 #include "../../csrc/core/pointers.h"
 
 #define FAKE_CALLS  64
-#define FAKE_MEMORY 65536
+#define FAKE_MEMORY 524288
 
 /* How ReadVirtual answers a range of which only a part can be read. */
 typedef enum fake_reading {

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "fake_engine.h"
 
-#define COUNT 10000u
+#define COUNT 70000u /* more than is copied at a time */
 
 static fake_engine fake;
 static core_error error;
@@ -52,6 +52,62 @@ static void test_wide(void)
                         is_wide(edges[i]) ? 0 : 3000 - place);
             memmove((unsigned char *)values + 3, values, 3000 * 8);
             CHECK_EQUAL(pointer_view_find_wide(&odd, 0, 3000), is_wide(edges[i]) ? place : 3000);
+        }
+    }
+}
+
+/* Copies end before the first wide value; those before it arrive as they are, or narrowed. */
+static void check_pack(const pointer_view *view, uint32_t width)
+{
+    static uint64_t room[3000];
+    uint64_t wide = 0, wanted, first = pointer_view_find_wide(view, 1, view->count - 1);
+    uint64_t done = pointer_view_pack(view, 1, view->count - 1, width, true, room, &wide);
+
+    CHECK_EQUAL(done, first);
+    if (done < view->count - 1) {
+        memcpy(&wanted, pointer_view_at(view, 1 + done), 8);
+        CHECK_EQUAL(wide, wanted);
+    }
+    for (uint64_t i = 0; i < done; i++) {
+        memcpy(&wanted, pointer_view_at(view, 1 + i), 8);
+        if (!CHECK(memcmp((unsigned char *)room + i * width, &wanted, width) == 0)) {
+            break;
+        }
+    }
+    CHECK_EQUAL(pointer_view_pack(view, 0, view->count, width, false, room, &wide), view->count);
+    for (uint64_t i = 0; i < view->count; i++) {
+        memcpy(&wanted, pointer_view_at(view, i), 8);
+        if (!CHECK(memcmp((unsigned char *)room + i * width, &wanted, width) == 0)) {
+            break;
+        }
+    }
+}
+
+static void test_packed(void)
+{
+    static const uint64_t marks[] = {7, UINT64_MAX, UINT64_C(0xFFFFFFFF80000000),
+                                     UINT64_C(0xFFFFFFFF7FFFFFFF), UINT64_C(0x100000000)};
+
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        for (size_t place = 0; place < 2999; place += 149) {
+            pointer_view views[] = {{(const unsigned char *)values, 8, 2999},
+                                    {(const unsigned char *)values + 3, 8, 2999},
+                                    {(const unsigned char *)&values[2998], -8, 2999},
+                                    {(const unsigned char *)values, 16, 1490}};
+
+            for (uint64_t j = 0; j < 3001; j++) {
+                values[j] = j * 77 % 5000;
+            }
+            values[place] = marks[i];
+            check_pack(&views[0], 4);
+            check_pack(&views[0], 8);
+            check_pack(&views[2], 4);
+            check_pack(&views[2], 8);
+            check_pack(&views[3], 4);
+            check_pack(&views[3], 8);
+            memmove((unsigned char *)values + 3, values, 3000 * 8);
+            check_pack(&views[1], 4);
+            check_pack(&views[1], 8);
         }
     }
 }
@@ -135,13 +191,13 @@ static void test_range_errors(void)
     fake.width_answer = S_FALSE;
     fake.stores = true;
     fake.readable = FAKE_MEMORY;
-    fake.spoil = &values[9000];
+    fake.spoil = &values[69000];
     fake.spoil_value = UINT64_MAX / 2;
     CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
                 CORE_POINTER_RANGE);
-    CHECK(error.index == 9000 && error.value == UINT64_MAX / 2 && error.known);
+    CHECK(error.index == 69000 && error.value == UINT64_MAX / 2 && error.known);
     CHECK_EQUAL(error.landed, error.done);
-    CHECK(error.done > 0 && error.done <= 9000);
+    CHECK(error.done > 0 && error.done <= 69000);
 
     number_values();
     fake_reset(&fake);
@@ -243,6 +299,7 @@ static void test_bulk_reading(void)
 int main(void)
 {
     test_wide();
+    test_packed();
     test_copied();
     test_range_errors();
     test_failing_copies();

@@ -1,18 +1,13 @@
-/* The embedded engine's IDebugDataSpaces4: pointers and bytes, by Microsoft's contract.
+/* The embedded engine's IDebugDataSpaces4, by Microsoft's contract.
  *
  * What is asked of every method comes first: no accessible target is E_UNEXPECTED, whatever the
- * arguments. Pointers go in order and stop at the first failure; the ones before it stay written,
- * and of the one that failed no byte changes (observed on the genuine engine, docs/engine.md).
+ * arguments. How pointers are moved is in data_spaces_pointers.c.
  */
 #include "engine.h"
 
-#include <string.h>
-
+#include "data_spaces_pointers.h"
 #include "data_spaces_search.h"
 #include "not_implemented.h"
-
-/* How many pointers are narrowed or widened at a time: 32 KiB on the stack. */
-#define CONVERSION_POINTERS 8192u
 
 static HRESULT accessible(const target *memory)
 {
@@ -24,14 +19,6 @@ static target *target_of(IDebugDataSpaces4 *This)
     return embedded_engine_of_data_spaces(This)->memory;
 }
 
-/* How many of `size` bytes from `address` on lie below 2^64. */
-static uint64_t bytes_before_wrap(uint64_t address, uint64_t size)
-{
-    uint64_t room = UINT64_MAX - address; /* one less than there is, so that it fits */
-
-    return size == 0 || size - 1 <= room ? size : room + 1;
-}
-
 static HRESULT read_bytes(target *memory, uint64_t address, void *data, size_t size, size_t *moved)
 {
     return memory->operations->read(memory, address, data, size, moved);
@@ -41,105 +28,6 @@ static HRESULT write_bytes(target *memory, uint64_t address, const void *data, s
                            size_t *moved)
 {
     return memory->operations->write(memory, address, data, size, moved);
-}
-
-/* How many of `count` pointers from `address` on can go in one transfer that can't end inside a
- * pointer; 0: the first one itself lies across a boundary of the granule. */
-static uint64_t whole_pointers(const target *memory, uint64_t address, uint64_t count,
-                               uint32_t width)
-{
-    uint64_t granule = memory->granule;
-    uint64_t whole = count;
-
-    if (granule % width != 0) {
-        whole = 0;
-    } else if (address % width != 0) {
-        whole = (granule - address % granule) / width;
-    }
-    return whole < count ? whole : count;
-}
-
-/* One pointer that lies across a boundary: all its bytes or none of them. */
-static HRESULT write_across(target *memory, uint64_t address, const void *data, uint32_t width)
-{
-    unsigned char old[8];
-    size_t held = 0, moved = 0, restored = 0;
-    HRESULT status = S_OK;
-
-    (void)read_bytes(memory, address, old, width, &held);
-    status = write_bytes(memory, address, data, width, &moved);
-    if (status != S_OK && moved > 0 && held >= moved) {
-        (void)write_bytes(memory, address, old, moved, &restored);
-    }
-    return status;
-}
-
-/* Writes `count` values of `width` bytes each, already in the target's form. */
-static HRESULT write_values(target *memory, uint64_t address, const unsigned char *data,
-                            uint64_t count, uint32_t width)
-{
-    uint64_t fitting = bytes_before_wrap(address, count * width) / width;
-    bool wraps = fitting < count;
-    HRESULT status = S_OK;
-
-    while (fitting > 0 && status == S_OK) {
-        uint64_t run = whole_pointers(memory, address, fitting, width);
-
-        if (run == 0) {
-            status = write_across(memory, address, data, width);
-            run = 1;
-        } else {
-            size_t moved = 0;
-
-            /* A transfer of a whole 32-bit address space needs splitting where size_t is 32 bits.
-             */
-            if (run > SIZE_MAX / width) {
-                run = SIZE_MAX / width;
-            }
-            status = write_bytes(memory, address, data, (size_t)(run * width), &moved);
-        }
-        address += run * width;
-        data += run * width;
-        fitting -= run;
-    }
-    return status == S_OK && wraps ? HR_INVALID_ADDRESS : status;
-}
-
-/* Reads up to `count` values; *done says how many were, and no byte after them is touched. */
-static HRESULT read_values(target *memory, uint64_t address, unsigned char *data, uint64_t count,
-                           uint32_t width, uint64_t *done)
-{
-    uint64_t fitting = bytes_before_wrap(address, count * width) / width;
-    bool wraps = fitting < count;
-    HRESULT status = S_OK;
-
-    *done = 0;
-    while (*done < fitting && status == S_OK) {
-        uint64_t left = fitting - *done;
-        uint64_t run = whole_pointers(memory, address, left, width);
-        unsigned char across[8];
-        size_t moved = 0;
-
-        if (run == 0) {
-            status = read_bytes(memory, address, across, width, &moved);
-            if (status == S_OK) {
-                memcpy(data, across, width);
-            } else if (moved > 0 && status == HR_READ_FAULT) {
-                status = E_FAIL; /* a part of a pointer can be read: observed */
-            }
-            run = status == S_OK ? 1 : 0;
-        } else {
-            if (run > SIZE_MAX / width) {
-                run = SIZE_MAX / width;
-            }
-            status = read_bytes(memory, address, data, (size_t)(run * width), &moved);
-            run = moved / width;
-        }
-        address += run * width;
-        data += run * width;
-        *done += run;
-    }
-    return status == S_OK && wraps ? HR_READ_FAULT : status;
 }
 
 static HRESULT STDMETHODCALLTYPE query_interface(IDebugDataSpaces4 *This, const GUID *InterfaceId,
@@ -244,31 +132,10 @@ static HRESULT STDMETHODCALLTYPE read_pointers_virtual(IDebugDataSpaces4 *This, 
 {
     embedded_engine *self = embedded_engine_of_data_spaces(This);
     HRESULT status = accessible(self->memory);
-    uint64_t left = Count, done = 0;
 
-    if (self->effective_pointer_size == 8) {
-        if (status == S_OK && left > 0) {
-            status = read_values(self->memory, Offset, (unsigned char *)Ptrs, left, 8, &done);
-        }
-    } else {
-        uint32_t narrow[CONVERSION_POINTERS];
-
-        while (status == S_OK && left > 0) {
-            uint64_t run = left < CONVERSION_POINTERS ? left : CONVERSION_POINTERS;
-
-            status = read_values(self->memory, Offset, (unsigned char *)narrow, run, 4, &done);
-            for (uint64_t i = 0; i < done; i++) {
-                /* Zero-extended, but for the one that is all ones, as observed. */
-                Ptrs[i] = narrow[i] == UINT32_MAX ? UINT64_MAX : narrow[i];
-            }
-            /* The next run starts past 2^64 when this one ended there. */
-            if (status == S_OK && run < left && Offset > UINT64_MAX - run * 4) {
-                status = HR_READ_FAULT;
-            }
-            Ptrs += done;
-            Offset += done * 4;
-            left -= done;
-        }
+    if (status == S_OK && Count > 0) {
+        status =
+            read_target_pointers(self->memory, self->effective_pointer_size, Offset, Ptrs, Count);
     }
     return status;
 }
@@ -278,29 +145,10 @@ static HRESULT STDMETHODCALLTYPE write_pointers_virtual(IDebugDataSpaces4 *This,
 {
     embedded_engine *self = embedded_engine_of_data_spaces(This);
     HRESULT status = accessible(self->memory);
-    uint64_t left = Count;
 
-    if (self->effective_pointer_size == 8) {
-        if (status == S_OK && left > 0) {
-            status = write_values(self->memory, Offset, (const unsigned char *)Ptrs, left, 8);
-        }
-    } else {
-        uint32_t narrow[CONVERSION_POINTERS];
-
-        while (status == S_OK && left > 0) {
-            uint64_t run = left < CONVERSION_POINTERS ? left : CONVERSION_POINTERS;
-
-            for (uint64_t i = 0; i < run; i++) {
-                narrow[i] = (uint32_t)Ptrs[i]; /* the cast of Microsoft's remark */
-            }
-            status = write_values(self->memory, Offset, (const unsigned char *)narrow, run, 4);
-            if (status == S_OK && run < left && Offset > UINT64_MAX - run * 4) {
-                status = HR_INVALID_ADDRESS;
-            }
-            Ptrs += run;
-            Offset += run * 4;
-            left -= run;
-        }
+    if (status == S_OK && Count > 0) {
+        status =
+            write_target_pointers(self->memory, self->effective_pointer_size, Offset, Ptrs, Count);
     }
     return status;
 }

@@ -26,8 +26,10 @@ typedef struct linux_target {
     atomic_i32 let_go;
     atomic_i32 calls_refused;     /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
     atomic_i32 forcing_forbidden; /* see linux_forcing_forbidden() */
-    atomic_i32 sharing;           /* linux_sharing: found out when it is needed first */
-    pthread_mutex_t lock;         /* of detach, terminate and forced writes by the tracer */
+    int load; /* /proc/loadavg, and the system's processors: -1 and 0 before they are needed */
+    long processors;
+    atomic_i32 sharing;   /* linux_sharing: found out when it is needed first */
+    pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
 } linux_target;
 
 /* The members of target_operations; see target.h. */

@@ -118,6 +118,7 @@ static void destroy(target *self)
     close_file(process->pidfd);
     close_file(process->memory);
     close_file(process->maps);
+    close_file(process->load);
     if (!foreign(process)) {
         pthread_mutex_destroy(&process->lock);
     }
@@ -145,6 +146,7 @@ static linux_target *create(bool writable)
         process->pidfd = -1;
         process->memory = -1;
         process->maps = -1;
+        process->load = -1;
         process->writable = writable;
         process->creator = getpid();
         pthread_mutex_init(&process->lock, NULL);
