@@ -17,6 +17,10 @@ E_UNEXPECTED = 0x8000FFFF
 
 # Writes of pointers begin with IsPointer64Bit too, and then have an address.
 _WITHOUT_ADDRESS = ("IsPointer64Bit", "DetachProcesses", "TerminateProcesses")
+_GONE = {
+    "target": "The target has ended.",
+    "server": "The server no longer answers: it has ended, or the connection is lost.",
+}
 _PHYSICAL = ("ReadPhysical", "WritePhysical")
 
 
@@ -38,7 +42,7 @@ class EngineFailure(TypedDict):
     process_id: int
     writes: bool
     forcing_forbidden: bool
-    gone: bool
+    gone: str  # "" (nothing that is known of), "target" or "server"
     embedded: bool
     scattered: bool
     at: int  # the address of the first element that is not in place, or can't be read
@@ -167,9 +171,7 @@ def _advice(failure: EngineFailure) -> str:
     """What to do next."""
     hresult, page = failure["hresult"], failure["page"]
     if failure["gone"]:
-        if failure["kind"] == "remote":
-            return "The server no longer answers: it has ended, or the connection is lost."
-        return "The target has ended."
+        return _GONE[failure["gone"]]
     if failure["kind"] == "dump" and failure["writes"]:
         return "A dump file can't be written to; write to a live process."
     if failure["method"] in _PHYSICAL:
@@ -260,12 +262,13 @@ def _engine(failure: EngineFailure) -> BaseException:
     )
 
 
-def call_failed(method: str | None, hresult: int, gone: bool) -> BaseException:
+def call_failed(method: str | None, hresult: int, gone: str) -> BaseException:
     """The exception for a call about no memory, such as DetachProcesses or StartServerWide."""
-    lost = gone or (hresult == E_UNEXPECTED) or method in ("DetachProcesses", "TerminateProcesses")
+    lost = gone or hresult == E_UNEXPECTED or method in ("DetachProcesses", "TerminateProcesses")
     kind = errors.NoTargetError if lost else errors.DebugEngineError
+    text = f"{method} failed ({hresults.describe(hresult)})"
     return kind(
-        f"{method} failed ({hresults.describe(hresult)})",
+        f"{text}. {_GONE[gone]}" if gone else text,
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=method,

@@ -9,6 +9,7 @@ from pydbgwrite import errors, hresults
 __all__ = ["opening_failed"]
 
 _E_ACCESSDENIED = 0x80070005
+_FACILITY_RPC = 0x80010000  # a connection of the engine's that has broken answers with these
 _NEW_PROCESS = "start a new process"
 
 
@@ -83,6 +84,9 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
             ". It belongs to another user, is protected, or has a debugger already; try as "
             "administrator"
         )
+    elif hresult & 0xFFFF0000 == _FACILITY_RPC:
+        kind = errors.NoTargetError
+        advice = ". The server no longer answers: it has ended, or the connection is lost"
     elif call in ("attach", "connect", "process_server"):
         kind = errors.NoTargetError
     elif call == "open_dump":

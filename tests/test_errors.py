@@ -201,7 +201,7 @@ def failure(**changes: Any) -> EngineFailure:
         "process_id": 5,
         "writes": True,
         "forcing_forbidden": False,
-        "gone": False,
+        "gone": "",
         "embedded": True,
         "scattered": False,
     }

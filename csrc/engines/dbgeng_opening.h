@@ -46,6 +46,16 @@ bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error);
  * be NULL: then the program's own headers in the target tell. */
 bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *error);
 
+/* Has a process ended? NULL: not that anybody knows. */
+bool dbgeng_process_ended(HANDLE process);
+
+/* Does an HRESULT say that a server no longer answers? */
+bool dbgeng_server_lost(HRESULT status);
+
+/* Is the target there, and its server? `process` is NULL where it is not one of this machine, or
+ * there was no right to ask; `client` may be NULL too, and is asked then. See dbgeng_presence.c. */
+backing_gone dbgeng_gone(IDebugClient5 *client, HANDLE process);
+
 /* Lets a kernel session's thread end; see dbgeng_remote.c. */
 void dbgeng_job_end(struct dbgeng_job *job);
 

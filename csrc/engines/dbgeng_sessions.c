@@ -99,14 +99,11 @@ bool dbgeng_create_client(IDebugClient5 **client, dbgeng_error *error)
 
 /* -- Leaving -------------------------------------------------------------------------------- */
 
-static bool has_ended(HANDLE process)
+static backing_gone session_gone(const backing *base)
 {
-    return process != NULL && WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
-}
+    const dbgeng_session *self = (const dbgeng_session *)base;
 
-static bool session_gone(const backing *base)
-{
-    return has_ended(((const dbgeng_session *)base)->process);
+    return dbgeng_gone(self->client, self->process);
 }
 
 /* Keeps the first failure. */
@@ -122,7 +119,8 @@ static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate
                      const char **method)
 {
     HRESULT status = S_OK;
-    bool gone = has_ended(self->process);
+    bool gone = (terminate || self->kind == DBGENG_PROCESS) &&
+                dbgeng_gone(client, self->process) != BACKING_THERE;
     ULONG how = DEBUG_END_ACTIVE_DETACH;
 
     if (self->kind != DBGENG_REMOTE) {
@@ -250,15 +248,16 @@ static bool wait_for_target(dbgeng_session *self, const dbgeng_waiting *waiting,
     while (good && status != S_OK) {
         status = control->lpVtbl->WaitForEvent(control, 0, DBGENG_SLICE_MS);
         if (status == S_FALSE) {
-            good = has_ended(self->process) ? dbgeng_fail(error, DBGENG_NO_PROCESS)
-                                            : dbgeng_clock_goes_on(&clock, error);
+            good = dbgeng_process_ended(self->process) ? dbgeng_fail(error, DBGENG_NO_PROCESS)
+                                                       : dbgeng_clock_goes_on(&clock, error);
         } else if (status != S_OK) {
-            good = has_ended(self->process) ? dbgeng_fail(error, DBGENG_NO_PROCESS)
-                                            : dbgeng_fail_engine(error, "WaitForEvent", status);
+            good = dbgeng_process_ended(self->process)
+                       ? dbgeng_fail(error, DBGENG_NO_PROCESS)
+                       : dbgeng_fail_engine(error, "WaitForEvent", status);
         }
     }
     /* A noninvasive attach says S_OK for a process that has ended, too. */
-    if (good && has_ended(self->process)) {
+    if (good && dbgeng_process_ended(self->process)) {
         good = dbgeng_fail(error, DBGENG_NO_PROCESS);
     }
     if (control != NULL) {
@@ -300,7 +299,7 @@ static bool open_process(dbgeng_session *self, uint32_t process_id, dbgeng_error
     if (self->process == NULL) {
         /* Refused: it is there, and the engine, which asks for the debug privilege, may get in. */
         good = os_error == ERROR_ACCESS_DENIED ? true : dbgeng_fail(error, DBGENG_NO_PROCESS);
-    } else if (has_ended(self->process) || GetProcessId(self->process) != process_id) {
+    } else if (dbgeng_process_ended(self->process) || GetProcessId(self->process) != process_id) {
         good = dbgeng_fail(error, DBGENG_NO_PROCESS); /* ids are rounded down to a multiple of 4 */
     } else if (sizeof(void *) == 4 && IsWow64Process(GetCurrentProcess(), &own) && own &&
                IsWow64Process(self->process, &other) && !other) {

@@ -16,24 +16,25 @@
 
 typedef struct wrapped_process {
     backing base;
-    HANDLE process; /* NULL: another machine's, or no right to ask */
+    IDebugClient5 *client; /* the session's; NULL when that has ended */
+    HANDLE process;        /* NULL: another machine's, or no right to ask */
 } wrapped_process;
 
 /* Theirs to leave. */
 static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
 {
-    (void)self;
+    ((wrapped_process *)self)->client = NULL;
     (void)terminate;
     (void)owner;
     (void)method;
     return S_OK;
 }
 
-static bool has_ended(const backing *base)
+static backing_gone is_gone(const backing *base)
 {
-    HANDLE process = ((const wrapped_process *)base)->process;
+    const wrapped_process *self = (const wrapped_process *)base;
 
-    return process != NULL && WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
+    return dbgeng_gone(self->client, self->process);
 }
 
 static void destroy(backing *base)
@@ -46,7 +47,7 @@ static void destroy(backing *base)
     free(self);
 }
 
-static const backing_operations operations = {leave_alone, has_ended, destroy};
+static const backing_operations operations = {leave_alone, is_gone, destroy};
 
 /* The handle that the engine has of its process is one of this process only where the engine works
  * here: a client of a remote engine gives that one's. Then the ids differ, or there is no such
@@ -83,6 +84,7 @@ backing *dbgeng_wrapped_create(const wrapped_engine *opened, uint32_t *process_i
         goto done;
     }
     self->base.operations = &operations;
+    self->client = opened->client;
     if (strcmp(opened->kind, "process") == 0) {
         *process_id = dbgeng_current_process(opened->client);
         if (*process_id != 0) {

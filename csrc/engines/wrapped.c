@@ -161,10 +161,10 @@ static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char
     return S_OK;
 }
 
-static bool not_known(const backing *self)
+static backing_gone not_known(const backing *self)
 {
     (void)self;
-    return false;
+    return BACKING_THERE;
 }
 
 static void free_backing(backing *self)

@@ -1,6 +1,8 @@
 /* Turning core errors into exceptions; the words are put together in pydbgwrite/_failures.py. */
 #include "failures.h"
 
+#include <string.h>
+
 #if defined(__linux__)
 #include "../engines/embedded/target_linux.h"
 #endif
@@ -66,17 +68,27 @@ static bool forcing_forbidden(const session_object *session)
     return forbidden;
 }
 
-/* Does a genuine engine's target, or the server it is at, answer no more? Asked after a failure: a
- * process has its handle, and a connection fails every call. */
-static bool target_gone(const session_object *session)
+const char *failure_gone_name(backing_gone gone)
 {
-    bool gone = session_target_gone(session);
+    static const char *const names[] = {
+        [BACKING_THERE] = "", [BACKING_TARGET_GONE] = "target", [BACKING_SERVER_GONE] = "server"};
+
+    return names[gone];
+}
+
+/* Does a genuine engine's target, or the server it is at, answer no more? A lost connection fails
+ * every call. */
+static backing_gone what_is_gone(const session_object *session)
+{
+    backing_gone gone = session_gone(session);
     core_error error = {0};
     PyThreadState *released = NULL;
 
-    if (!gone && session->behind != NULL && !session->wrapped) {
+    if (gone == BACKING_THERE && session->behind != NULL && !session->wrapped) {
         released = PyEval_SaveThread();
-        gone = core_pointer_size(&session->target, &error) == 0;
+        if (core_pointer_size(&session->target, &error) == 0) {
+            gone = strcmp(session->kind, "remote") == 0 ? BACKING_SERVER_GONE : BACKING_TARGET_GONE;
+        }
         PyEval_RestoreThread(released);
     }
     return gone;
@@ -85,18 +97,19 @@ static bool target_gone(const session_object *session)
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
     bool unreadable = error->status == CORE_UNREADABLE;
-    bool gone = (error->status == CORE_ENGINE || unreadable) && target_gone(session);
+    backing_gone gone =
+        error->status == CORE_ENGINE || unreadable ? what_is_gone(session) : BACKING_THERE;
     uint64_t at =
         error->scattered || unreadable ? error->at : error->address + error->landed * error->width;
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
 
-    if (gone) {
+    if (gone != BACKING_THERE) {
         page = Py_None;
         Py_INCREF(page);
     } else {
         page = page_behind(session, &at, error->width, writes && !unreadable);
     }
-    if (error->known && !gone) {
+    if (error->known && gone == BACKING_THERE) {
         landed = PyLong_FromUnsignedLongLong(error->landed);
     } else {
         landed = Py_None;
@@ -106,16 +119,16 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:i,s:i,s:i,s:K,s:z}",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session), "gone", (int)gone, "embedded", (int)session->embedded,
-        "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose",
-        error->purpose);
+        (int)forcing_forbidden(session), "gone", failure_gone_name(gone), "embedded",
+        (int)session->embedded, "scattered", (int)error->scattered, "at", (unsigned long long)at,
+        "purpose", error->purpose);
     if (facts == NULL) {
         goto done;
     }

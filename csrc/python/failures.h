@@ -17,4 +17,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult,
                         uint64_t address, uint64_t count, bool writes);
 
+/* "": there; "target" or "server": what is gone. */
+const char *failure_gone_name(backing_gone gone);
+
 #endif

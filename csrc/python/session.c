@@ -95,9 +95,17 @@ void session_leave(session_object *self)
     atomic_i32_store(&self->busy, 0);
 }
 
-bool session_target_gone(const session_object *self)
+backing_gone session_gone(const session_object *self)
 {
-    return self->behind != NULL && self->behind->operations->gone(self->behind);
+    backing_gone gone = BACKING_THERE;
+    PyThreadState *released = NULL;
+
+    if (self->behind != NULL) {
+        released = PyEval_SaveThread();
+        gone = self->behind->operations->gone(self->behind);
+        PyEval_RestoreThread(released);
+    }
+    return gone;
 }
 
 /* One without interfaces yet. */

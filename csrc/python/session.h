@@ -59,8 +59,8 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
 session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
                                        const wrapped_engine *opened, bool writable);
 
-/* Has the target ended, as far as that is known without an engine call? */
-bool session_target_gone(const session_object *self);
+/* Has the target ended, or the server that it is at, as far as that is known? After a failure. */
+backing_gone session_gone(const session_object *self);
 
 /* May this thread use the session now? Takes it if so. False: an exception is set. */
 bool session_enter(session_object *self, bool writes);

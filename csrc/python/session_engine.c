@@ -1,4 +1,5 @@
 /* What the Python half of a session asks of its engine: pointer size, being a server. */
+#include "failures.h"
 #include "session.h"
 
 #include "../core/pointers.h"
@@ -16,9 +17,9 @@ void session_call_failed(const session_object *self, const char *method, HRESULT
     PyObject *exception = NULL;
 
     if (module != NULL) {
-        exception =
-            PyObject_CallMethod(module, "call_failed", "ski", method,
-                                (unsigned long)(uint32_t)hresult, (int)session_target_gone(self));
+        exception = PyObject_CallMethod(module, "call_failed", "sks", method,
+                                        (unsigned long)(uint32_t)hresult,
+                                        failure_gone_name(session_gone(self)));
     }
     if (exception != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);

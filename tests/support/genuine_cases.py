@@ -32,7 +32,6 @@ PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
 #: what is free near other memory accessible to debuggers, but not up here.
 REASON: Final = genuine.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
-FAR: Final = frozenset({"gone far away"})
 USER_END: Final = 0x7FFFFFFF0000
 
 Area = tuple[int, int, int]  # address, size, PAGE_ protection
@@ -229,7 +228,6 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_serve,
         attach=lambda kept, _: pydbgwrite.connect(kept.options),
         most=128,
-        differences=FAR,
         keep=True,  # closing a connection takes the engine a second
     ),
     "genuine-process-server-8": lambda: _opened(
@@ -237,7 +235,6 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_process_server,
         attach=_by_process_server,
         most=16,
-        differences=FAR,
     ),
 }
 READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {

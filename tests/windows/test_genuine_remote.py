@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 from array import array
@@ -26,6 +27,16 @@ def silence() -> Iterator[tuple[socket.socket, int]]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener, listener.getsockname()[1]
+
+
+def ending(process: subprocess.Popen[str]) -> Callable[[int, int], None]:
+    """For progress=: what ends a program in the middle of a write."""
+
+    def kill(done: int, total: int) -> None:
+        process.kill()
+        process.wait(30)
+
+    return kill
 
 
 VALUES = array("Q", (0x1122334400000000 + index for index in range(1000)))
@@ -71,16 +82,22 @@ class TestConnect:
             with server(child.pid) as (process, options):
                 session = pydbgwrite.connect(options)
 
-                def kill(done: int, total: int) -> None:
-                    process.kill()
-                    process.wait(30)
-
                 with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers") as caught:
-                    session.write_pointers(child.base, VALUES, progress=kill)
+                    session.write_pointers(child.base, VALUES, progress=ending(process))
                 assert caught.value.written is None
                 session.close()
                 assert session.closed
             child.process.kill()  # the server was killed: its target stands still
+
+    def test_a_target_that_ends_during_a_write(self) -> None:
+        with target() as child, server(child.pid) as (process, options):
+            with pydbgwrite.connect(options) as session:
+                with pytest.raises(pydbgwrite.NoTargetError, match="target has ended") as caught:
+                    session.write_pointers(child.base, VALUES, progress=ending(child.process))
+                assert caught.value.written is None
+                with pytest.raises(pydbgwrite.NoTargetError, match="target has ended"):
+                    session.read(child.base, 8)
+            assert process.poll() is None  # the server is none the worse for it
 
     def test_nothing_behind_it(self) -> None:
         with pytest.raises(pydbgwrite.NoTargetError, match="WSAECONNREFUSED"):
@@ -231,6 +248,45 @@ class TestProcessServer:
             with pytest.raises(pydbgwrite.SessionClosedError):
                 machine.attach(child.pid)
             assert child.held()[:2] == [1, VALUES[1]]
+
+    def test_a_target_that_ends_during_a_write(self) -> None:
+        with (
+            process_server() as (_process, options),
+            pydbgwrite.process_server(options) as machine,
+        ):
+            with target() as child, machine.attach(child.pid) as session:
+                with pytest.raises(pydbgwrite.NoTargetError, match="target has ended") as caught:
+                    session.write_pointers(child.base, VALUES, progress=ending(child.process))
+                assert caught.value.written is None
+                session.detach()  # while the target is gone
+            with target() as other, machine.attach(other.pid) as session:
+                session.write_pointers(other.base, [1])
+                ending(other.process)(0, 0)
+                session.terminate()
+
+    @pytest.mark.parametrize("way", ["detach", "terminate", "close"])
+    def test_a_server_that_dies_during_a_write(self, way: str) -> None:
+        with target() as child:
+            with process_server() as (process, options):
+                machine = pydbgwrite.process_server(options)
+                session = machine.attach(child.pid)
+                with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers") as caught:
+                    session.write_pointers(child.base, VALUES, progress=ending(process))
+                assert caught.value.written is None
+                with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers"):
+                    session.write(child.base, b"x" * 100)
+                with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers"):
+                    session.query(child.base)
+                getattr(session, way)()
+                assert session.closed
+                with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers"):
+                    machine.attach(child.pid)
+                with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers"):
+                    machine.launch(["anything"])
+                machine.close()
+            with target() as other, pydbgwrite.attach(other.pid) as local:  # here it all goes on
+                local.write_pointers(other.base, [1])
+            child.process.kill()  # its debugger was killed: it stands still
 
     def test_launch(self) -> None:
         import sys
