@@ -32,9 +32,11 @@ from pydbgwrite._session import Session
 from pydbgwrite._version import __version__
 from pydbgwrite._wrapping import wrap
 from pydbgwrite.errors import (
+    AddressError,
     DebugEngineError,
     EngineNotFoundError,
     NoTargetError,
+    PatchError,
     PointerRangeError,
     ReadOnlyError,
     SessionBusyError,
@@ -47,6 +49,7 @@ from pydbgwrite.errors import (
 __all__ = [
     "BULK_THRESHOLD_POINTERS",
     "GIL_RELEASE_BYTES",
+    "AddressError",
     "DataSpaces",
     "DebugEngineError",
     "EngineInfo",
@@ -54,6 +57,7 @@ __all__ = [
     "MemoryBasicInformation",
     "Module",
     "NoTargetError",
+    "PatchError",
     "PointerRangeError",
     "ProcessServer",
     "ReadOnlyError",

@@ -14,7 +14,7 @@ from pydbgwrite._regions import Module, Region
 from pydbgwrite._version import __version__
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self, SupportsIndex
 
 __all__ = ["EngineInfo", "Session"]
 
@@ -82,6 +82,38 @@ class Session(_core.Session):
         from pydbgwrite._linux_maps import modules_of_maps
 
         return modules_of_maps(self._read_maps())
+
+    def resolve(self, address: SupportsIndex | str) -> int:
+        """The address behind any form of one, so that a table of addresses survives ASLR.
+
+        address: an int, or one of these texts:
+
+        - "0x7f0000001000", "4096": a number;
+        - "libfoo.so+0x1234": so many bytes behind the module's first address, Module.base. In a
+          library or a position-independent program that is what readelf and objdump print as an
+          address; in a program with a fixed address it is that less the program's first one;
+        - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the module, and
+          bytes before or behind it. On Linux one of .symtab or .dynsym in the module's file (this
+          needs pyelftools, which pydbgwrite[cli] brings; separate debug files are not looked at),
+          with a version if need be: "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine what its
+          symbol path leads to, or an export, in either case (IDebugSymbols3::GetOffsetByNameWide).
+
+        A module is named by its file's name or by its whole path; on the genuine engine also
+        without the extension ("kernel32"), by the engine's own name for it ("nt"), and in either
+        case. On Linux "[vdso]" is one, too. Where a name holds '+', '-' or '!' itself, the longest
+        one that the target has counts.
+
+        Returns the address; whether anything is mapped there, query() says.
+
+        Raises ValueError for text that is no address, OverflowError for a result that is negative
+        or has more than 64 bits, TypeError for other types (bool is one); AddressError where the
+        module or symbol is not there (it names those that are like it), where several have that
+        name (it lists them), and where a symbol has no one address: indirect functions (IFUNC) and
+        thread-local variables. NoTargetError where the target has gone.
+        """
+        from pydbgwrite._resolving import Resolver
+
+        return Resolver(self).resolve(address)
 
     def serve(
         self,

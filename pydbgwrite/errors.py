@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
+    "AddressError",
     "DebugEngineError",
     "EngineNotFoundError",
     "NoTargetError",
+    "PatchError",
     "PointerRangeError",
     "ReadOnlyError",
     "SessionBusyError",
@@ -94,3 +98,22 @@ class PointerRangeError(DebugEngineError, OverflowError):
 
     `index` says which element. truncate=True writes the low 32 bits instead, as the engine does.
     """
+
+
+class AddressError(DebugEngineError):
+    """An address whose module or symbol the target does not have, or has several of."""
+
+
+class PatchError(DebugEngineError, ValueError):
+    """A patch file that can't be taken, or a patch that does not fit the target; nothing written.
+
+    `problems` lists all of them, each a str that begins with the line and the entry; the message
+    shows the first ones.
+    """
+
+    #: All that is wrong, in the order of the file.
+    problems: list[str]
+
+    def __init__(self, message: str, problems: list[str] | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.problems = problems if problems is not None else [message]

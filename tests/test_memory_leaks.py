@@ -150,6 +150,13 @@ FAILING: dict[str, list[Case]] = {
     ],
     "query": [lambda s: s.query(ENDLESS), lambda s: s.query(RAISES)],
     "modules": [],
+    "resolve": [
+        lambda s: s.resolve("0x10000"),
+        lambda s: s.resolve(RAISES),
+        lambda s: s.resolve("module!symbol"),
+        lambda s: s.resolve("module"),
+        lambda s: s.resolve(-1),
+    ],
     "pointer_size": [],
     "data_spaces": [lambda s: s.data_spaces],
     "pid": [lambda s: s.pid],
@@ -457,6 +464,9 @@ def test_live_sessions_leave_nothing_behind(suspend: bool) -> None:
             with pydbgwrite.attach(child.pid, suspend=suspend) as live:
                 live.write_pointers(child.areas["rw"], [1])
                 live.modules()
+                live.resolve(f"{live.modules()[0].path}+8")
+                with suppress(pydbgwrite.AddressError):
+                    live.resolve(f"{live.modules()[0].path}!no_such_symbol")
                 with suppress(pydbgwrite.TargetAccessError):
                     live.write_pointers(child.areas["none"], [1])
 

@@ -20,8 +20,8 @@ from pydbgwrite import DataSpaces, ReadOnlyError, Session, SessionClosedError, s
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
-#: What is neither a call into the engine nor an ending.
-PLAIN = {"data_spaces", "pid", "target", "owner_thread", "writable", "closed", "engine"}
+#: What is neither (always) a call into the engine nor an ending.
+PLAIN = {"resolve", "data_spaces", "pid", "target", "owner_thread", "writable", "closed", "engine"}
 ENDINGS = ("close", "detach", "terminate")
 
 #: What only the genuine engine has; its own tests are elsewhere.

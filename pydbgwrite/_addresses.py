@@ -1,0 +1,145 @@
+"""Addresses as text: "module+0x1234", "module!symbol+8", "0x7f..", "4096"; what they are made of.
+
+Names of modules may hold '+', '-' and '!' themselves (libstdc++.so.6), so a text can often be cut
+in several ways. All of them are kept, and the modules that the target really has decide.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import Final, NamedTuple, SupportsIndex
+
+__all__ = ["Place", "checked_address", "parse_address", "shown"]
+
+LIMIT: Final = 2**64
+FORMS: Final = (
+    "an address is an int, '0x7f0000001000', '4096', 'module+0x1234', 'module!symbol' or "
+    "'module!symbol+8'"
+)
+
+_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
+_SIGNED: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
+_OFFSET: Final = re.compile(r"(.*)([+-])(0[xX][0-9a-fA-F]+|[0-9]+)", re.DOTALL)
+_HEX: Final = re.compile(r"[0-9a-fA-F]*[a-fA-F][0-9a-fA-F]*|[0-9a-fA-F]{8}`[0-9a-fA-F]{8}")
+
+
+class Place(NamedTuple):
+    """One way to read a text: a module; a symbol of it or None; and bytes to add."""
+
+    module: str
+    symbol: str | None
+    offset: int
+
+
+def parse_address(address: SupportsIndex | str, what: str = "address") -> int | list[Place]:
+    """A number, or the ways to read a text, those with the longest module's name first.
+
+    Raises TypeError for what is neither an int nor a str, OverflowError for a number that is
+    negative or has more than 64 bits, ValueError for text that is none of the forms.
+    """
+    if not isinstance(address, str):
+        return _number(address, what)
+    if _SIGNED.fullmatch(address):
+        return _number_of_text(address, what)
+    places = _places(address)
+    if not places:
+        raise ValueError(f"{what} {shown(address)}: {_fault(address)}; {FORMS}")
+    return places
+
+
+def checked_address(number: int, what: str) -> int:
+    """The number, if it is an unsigned 64-bit one; OverflowError otherwise."""
+    if not 0 <= number < LIMIT:
+        text = (
+            f"{number:#x}"
+            if number.bit_length() <= 128
+            else f"a number of {number.bit_length()} bits"
+        )
+        raise OverflowError(f"{what} is {text}: it must be from 0 to 2**64 - 1")
+    return number
+
+
+def shown(text: str) -> str:
+    """A text for a message, cut where it is long."""
+    return repr(text) if len(text) <= 120 else f"{text[:100]!r}... ({len(text):,} characters)"
+
+
+def _number(address: SupportsIndex, what: str) -> int:
+    if isinstance(address, bool):
+        raise TypeError(f"{what} must be an int or a str, got bool")
+    try:
+        number = operator.index(address)
+    except TypeError:
+        raise TypeError(f"{what} must be an int or a str, got {type(address).__name__}") from None
+    return checked_address(number, what)
+
+
+def _number_of_text(text: str, what: str) -> int:
+    if text[0] in "+-":
+        raise (OverflowError if text[0] == "-" else ValueError)(
+            f"{what} {shown(text)}: an address has no sign"
+        )
+    digits = text[2:].lstrip("0") if text[:2] in ("0x", "0X") else text
+    if digits is text and len(text) > 1 and text[0] == "0":
+        raise ValueError(
+            f"{what} {shown(text)} begins with 0, which some read as octal or hexadecimal; write "
+            "0x before a hexadecimal number, and nothing before a decimal one"
+        )
+    if len(digits) > 20:  # int() refuses texts of thousands of digits with words of its own
+        raise OverflowError(f"{what} {shown(text)}: it must be from 0 to 2**64 - 1")
+    return checked_address(int(text, 16 if digits is not text else 10), what)
+
+
+def _offset(sign: str, digits: str) -> int | None:
+    """The number behind a sign; None where it has more than 64 bits."""
+    if len(digits) > 64:
+        return None
+    number = int(digits, 16 if digits[:2] in ("0x", "0X") else 10)
+    if number >= LIMIT:
+        return None
+    return -number if sign == "-" else number
+
+
+def _places(text: str) -> list[Place]:
+    if "\0" in text:
+        return []
+    found: list[Place] = []
+    match = _OFFSET.fullmatch(text)
+    offset = _offset(match[2], match[3]) if match is not None else None
+    if match is not None and match[1] and offset is not None and match[2] == "+":
+        found.append(Place(match[1], None, offset))
+    at = text.find("!")
+    while at >= 0:
+        module, symbol = text[:at], text[at + 1 :]
+        if module and symbol:
+            # A symbol's own name may end like an offset: the whole is tried first.
+            found.append(Place(module, symbol, 0))
+            if match is not None and offset is not None and len(match[1]) > at + 1:
+                found.append(Place(module, match[1][at + 1 :], offset))
+        at = text.find("!", at + 1)
+    return sorted(found, key=lambda place: -len(place.module))
+
+
+def _fault(text: str) -> str:
+    """What is wrong with a text that has no reading."""
+    if not text:
+        return "it is empty"
+    if "\0" in text:
+        return "it has a null character"
+    if text != text.strip() or _NUMBER.fullmatch(text.replace("_", "")):
+        return "it has blanks or underscores around or in its number"
+    if _HEX.fullmatch(text):
+        return "a hexadecimal number begins with 0x"
+    if text.startswith(("!", "+", "-")):
+        return "the module's name is missing"
+    if text.endswith("!"):
+        return "the symbol's name is missing"
+    match = _OFFSET.fullmatch(text)
+    if match is not None:
+        if match[2] == "-":
+            return "nothing of a module lies before its base"
+        return "its offset has more than 64 bits"
+    if "+" in text:
+        return "what follows the last '+' is no number"
+    return f"for the module's base write {text}+0"

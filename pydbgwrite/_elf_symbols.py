@@ -1,0 +1,203 @@
+"""The symbols that an ELF file defines, by name, with their versions; read with pyelftools.
+
+pyelftools finds the tables. Their entries are unpacked here, all at once: it makes an object of
+each, and a browser has a million.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Final, NamedTuple
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerDefSection, GNUVerSymSection
+from elftools.elf.sections import SymbolTableSection
+
+__all__ = ["Definition", "SymbolTable"]
+
+# elf(5), and gABI for the others.
+_SHN_UNDEF, _SHN_ABS, _SHN_COMMON = 0, 0xFFF1, 0xFFF2
+_STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
+_STB_LOCAL: Final = 0
+_HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
+_MOST_BYTES: Final = 1 << 31
+
+
+class Definition(NamedTuple):
+    """One symbol that is defined in the file."""
+
+    value: int
+    kind: int
+    binding: int
+    section: int
+    version: str
+    #: Is it what the name means without a version?
+    default: bool
+
+    def fault(self) -> str | None:
+        """Why there is no address to give for it; None: there is."""
+        if self.kind == _STT_TLS:
+            return "is thread-local: each thread has one of its own, at another address"
+        if self.kind == _STT_GNU_IFUNC:
+            return (
+                "is an indirect function (IFUNC): its resolver picks one of several functions when "
+                "the program starts; name that function, or read the address from the table that "
+                "holds it"
+            )
+        if self.section == _SHN_ABS:
+            return f"is an absolute value (0x{self.value:x}) and no place in the module"
+        if self.section == _SHN_COMMON:
+            return "has no place yet: the file is not linked"
+        return None
+
+    def told(self) -> str:
+        """What sets it apart from others of the name."""
+        binding = "local" if self.binding == _STB_LOCAL else "global"
+        return f"{binding}, version {self.version}" if self.version else binding
+
+
+class _Table:
+    """One symbol table, with its strings and versions."""
+
+    def __init__(self, section: Any, versions: list[tuple[str, bool]] | None) -> None:
+        elf = section.elffile
+        order = "<" if elf.little_endian else ">"
+        self._form = f"{order}IBBHQQ" if elf.elfclass == 64 else f"{order}IIIBBH"
+        self._wide = elf.elfclass == 64
+        self._raw = _content(section)
+        self._strings = _content(section.stringtable)
+        self._size = struct.calcsize(self._form)
+        self._raw = self._raw[: len(self._raw) // self._size * self._size]
+        self._versions = versions
+        #: From where its name begins to the numbers of symbols.
+        self._by_name: dict[int, list[int]] = {}
+        for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
+            self._by_name.setdefault(entry[0], []).append(number)
+
+    def find(self, name: bytes) -> Iterator[Definition]:
+        """Those of exactly that name; linkers let names share their ends."""
+        at = self._strings.find(name + b"\0")
+        while at >= 0:
+            for number in self._by_name.get(at, ()):
+                definition = self._definition(number)
+                if definition is not None:
+                    yield definition
+            at = self._strings.find(name + b"\0", at + 1)
+
+    def with_versions(self, name: bytes) -> Iterator[tuple[str, Definition]]:
+        """Those that have a version in their name, as .symtab writes it: "name@@version"."""
+        at = self._strings.find(name + b"@")
+        while at >= 0:
+            end = self._strings.find(b"\0", at)
+            if at in self._by_name and end >= 0:
+                whole = self._strings[at:end].decode(errors="surrogateescape")
+                for number in self._by_name[at]:
+                    definition = self._definition(number)
+                    if definition is not None:
+                        yield whole, definition
+            at = self._strings.find(name + b"@", at + 1)
+
+    def names(self) -> Iterator[str]:
+        """Of all definitions."""
+        for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
+            end = self._strings.find(b"\0", entry[0])
+            if end > entry[0] and self._definition(number) is not None:
+                yield self._strings[entry[0] : end].decode(errors="surrogateescape")
+
+    def _definition(self, number: int) -> Definition | None:
+        entry = struct.unpack_from(self._form, self._raw, number * self._size)
+        if self._wide:
+            _name, info, _other, section, value, _size = entry
+        else:
+            _name, value, _size, info, _other, section = entry
+        kind, binding = info & 15, info >> 4
+        if section == _SHN_UNDEF or kind in (_STT_SECTION, _STT_FILE):
+            return None
+        version, default = "", True
+        if self._versions is not None and number < len(self._versions):
+            version, default = self._versions[number]
+        return Definition(value, kind, binding, section, version, default)
+
+
+class SymbolTable:
+    """All that a file defines."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        elf: Any = ELFFile(stream)
+        versions = _versions(elf)
+        self._tables: list[_Table] = []
+        for section in elf.iter_sections():
+            if isinstance(section, SymbolTableSection):
+                dynamic = section["sh_type"] == "SHT_DYNSYM"
+                self._tables.append(_Table(section, versions if dynamic else None))
+
+    def find(self, symbol: str) -> list[Definition]:
+        """What a name means: "name", or "name@version"; several where it is ambiguous."""
+        whole = symbol.encode(errors="surrogateescape")
+        base, _, wanted = symbol.partition("@")
+        wanted = wanted.removeprefix("@")
+        name = base.encode(errors="surrogateescape")
+        found: list[Definition] = []
+        for table in self._tables:
+            found += table.find(whole)
+            if not name:
+                continue
+            if wanted:
+                found += [each for each in table.find(name) if each.version == wanted]
+            for text, each in table.with_versions(name):
+                separator, version = text[len(base) : len(base) + 2], text.rpartition("@")[2]
+                marked = each._replace(version=version, default=separator == "@@")
+                if text != symbol and wanted in ("", version):
+                    found.append(marked)
+        if not wanted and any(each.default for each in found):
+            found = [each for each in found if each.default]
+        # .dynsym repeats what .symtab has.
+        unique = {each.value: each for each in found}
+        return [unique[value] for value in sorted(unique)]
+
+    def names(self) -> Iterable[str]:
+        """Every name once."""
+        seen: set[str] = set()
+        for table in self._tables:
+            for name in table.names():
+                if name not in seen:
+                    seen.add(name)
+                    yield name
+
+
+def _content(section: Any) -> bytes:
+    """A section's bytes, if it has no more than can be meant."""
+    if section["sh_size"] > _MOST_BYTES:
+        raise ValueError(f"its section {section.name} has {section['sh_size']:,} bytes")
+    data: bytes = section.data()
+    return data
+
+
+def _versions(elf: Any) -> list[tuple[str, bool]] | None:
+    """The version of each dynamic symbol, and whether a plain name means it; None: there are none.
+
+    "Symbol Versioning" of the Linux Standard Base: .gnu.version has a number for each symbol, and
+    .gnu.version_d names the numbers.
+    """
+    numbers = names = None
+    for section in elf.iter_sections():
+        if isinstance(section, GNUVerSymSection):
+            numbers = section
+        elif isinstance(section, GNUVerDefSection):
+            names = section
+    if numbers is None:
+        return None
+    known: dict[int, str] = {}
+    if names is not None:
+        for definition, auxiliary in names.iter_versions():
+            known[definition["vd_ndx"] & ~_HIDDEN] = next(auxiliary).name
+    raw = _content(numbers)
+    form = f"{'<' if elf.little_endian else '>'}H"
+    usable = raw[: len(raw) // 2 * 2]
+    return [
+        # 0 and 1: local and global, without a version. The version that bears the file's own name
+        # is no version of a symbol.
+        (known.get(number & ~_HIDDEN, "") if number & ~_HIDDEN > 1 else "", not number & _HIDDEN)
+        for (number,) in struct.iter_unpack(form, usable)
+    ]

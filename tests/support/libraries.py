@@ -1,0 +1,84 @@
+"""Shared libraries made by the system's compiler, and live programs that have loaded them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_COMPILER = shlex.split(os.environ.get("CC") or "cc")
+
+#: Symbols of every kind that resolve() meets.
+SOURCE = """
+__attribute__((visibility("default"))) unsigned long table[16] = {1, 2, 3};
+__attribute__((visibility("default"))) int first(void) { return 1; }
+__thread int own_of_thread = 3;
+static int (*choose(void))(void) { return first; }
+int chosen(void) __attribute__((ifunc("choose")));
+extern int puts(const char *);
+int calls_puts(void) { return puts("x"); }
+int old_answer(void) { return 1; }
+int middle_answer(void) { return 2; }
+int new_answer(void) { return 3; }
+__asm__(".symver old_answer,answer@V_1");
+__asm__(".symver middle_answer,answer@V_2");
+__asm__(".symver new_answer,answer@@V_3");
+__asm__(".globl fixed_value\\n.set fixed_value, 0x1234\\n");
+"""
+#: Two of these have a local symbol of one name.
+PART = "static int twice{n} = {n}; int part_{n}(void) {{ return ++twice{n}; }}".replace(
+    "twice{n}", "twice"
+)
+VERSIONS = "V_1 { global: answer; table; first; local: *; }; V_2 { } V_1; V_3 { } V_2;\n"
+
+# Loads what it is given, says where a symbol of it lies, and then does nothing.
+_PROGRAM = """
+import ctypes, sys
+loaded = [ctypes.CDLL(path) for path in sys.argv[2:]]
+print(ctypes.addressof(ctypes.c_char.in_dll(loaded[0], sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+def compile_library(path: Path, *flags: str) -> Path:
+    """A library with all of the above, at that path; skips where there is no compiler."""
+    if shutil.which(_COMPILER[0]) is None:
+        pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
+    folder = path.parent
+    sources = []
+    for name, text in (
+        ("source.c", SOURCE),
+        ("part1.c", PART.format(n=1)),
+        ("part2.c", PART.format(n=2)),
+    ):
+        (folder / name).write_text(text)
+        sources.append(str(folder / name))
+    script = folder / "versions.map"
+    script.write_text(VERSIONS)
+    command = [*_COMPILER, "-shared", "-fPIC", "-O0", "-Wl,--build-id", "-o", str(path), *sources]
+    done = subprocess.run(
+        [*command, f"-Wl,--version-script={script}", *flags], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@contextmanager
+def program_with(*libraries: Path, symbol: str = "table") -> Iterator[tuple[int, int]]:
+    """A live program that has loaded them: its pid, and where the first one's symbol lies."""
+    command = [sys.executable, "-I", "-c", _PROGRAM, symbol, *map(str, libraries)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        try:
+            line = child.stdout.readline()
+            assert line, "the program has ended"
+            yield child.pid, int(line)
+        finally:
+            child.kill()

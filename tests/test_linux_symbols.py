@@ -1,0 +1,274 @@
+"""Symbols of live Linux processes, compared with what the processes themselves say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from support.libraries import compile_library, program_with
+
+import pydbgwrite
+from pydbgwrite import AddressError
+from pydbgwrite._linux_maps import images_of_maps, modules_of_maps
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with symbols of every kind, which no test changes."""
+    return compile_library(tmp_path_factory.mktemp("library") / "compiled.so")
+
+
+@pytest.fixture
+def library(compiled: Path, tmp_path: Path) -> Path:
+    """A copy of it, whose name is hard to take apart."""
+    copy = tmp_path / "libodd++-1!x.so.6"
+    shutil.copy(compiled, copy)
+    return copy
+
+
+def test_symbols_lie_where_the_program_says(library: Path) -> None:
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        name = library.name
+        assert session.resolve(f"{name}!table") == table
+        assert session.resolve(f"{name}!table+8") == table + 8
+        assert session.resolve(f"{name}!table-0x10") == table - 16
+        assert session.resolve(f"{library}!table") == table
+        (module,) = [each for each in session.modules() if each.name == name]
+        assert session.resolve(f"{name}+0x10") == module.base + 16
+        assert session.resolve(f"{name}+{table - module.base}") == table
+        assert list(session.read_pointers(session.resolve(f"{name}!table"), 3)) == [1, 2, 3]
+
+
+def test_a_function_of_the_c_library(library: Path) -> None:
+    """The program itself says where puts lies."""
+    with program_with(library, symbol="puts") as (pid, puts), pydbgwrite.attach(pid) as session:
+        (libc,) = [m.name for m in session.modules() if m.base <= puts < m.base + m.size]
+        assert session.resolve(f"{libc}!puts") == puts
+
+
+def test_versions(library: Path) -> None:
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+
+        def answer(symbol: str) -> int:
+            return session.resolve(f"{library.name}!{symbol}")
+
+        assert answer("answer") == answer("answer@V_3") == answer("new_answer")
+        assert answer("answer@@V_3") == answer("new_answer")
+        assert answer("answer@V_1") == answer("old_answer")
+        assert answer("answer@V_2+4") == answer("middle_answer") + 4
+        with pytest.raises(AddressError, match="no symbol 'answer@V_9'"):
+            answer("answer@V_9")
+
+
+def test_versions_without_symtab(library: Path) -> None:
+    """As installed: stripped, .dynsym alone; without a section table its symbols are unknown."""
+    strip = shutil.which("strip")
+    if strip is None:
+        pytest.skip("no strip: binutils are not there")
+    subprocess.run([strip, str(library)], check=True)
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        assert session.resolve(f"{library.name}!table") == table
+        new, old = (session.resolve(f"{library.name}!answer@V_{n}") for n in (3, 1))
+        assert session.resolve(f"{library.name}!answer") == new != old
+        with pytest.raises(AddressError, match="no symbol 'old_answer'"):
+            session.resolve(f"{library.name}!old_answer")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "words"),
+    [
+        ("twice", r"2 symbols 'twice': libodd.*\+0x[0-9a-f]+ \(local\), libodd.*\(local\)"),
+        ("own_of_thread", "thread-local"),
+        ("chosen", "indirect function"),
+        ("fixed_value", r"absolute value \(0x1234\)"),
+        ("puts", "no symbol 'puts'"),  # it only calls it
+        ("tabel", "there is 'table'"),
+        ("TABLE", "there is 'table'"),
+        ("source.c", "no symbol"),
+        ("nothing_like_it", "no symbol 'nothing_like_it'"),
+        ("table+8+8", "no symbol"),
+    ],
+)
+def test_symbols_without_an_address(library: Path, symbol: str, words: str) -> None:
+    with (
+        program_with(library) as (pid, _),
+        pydbgwrite.attach(pid) as session,
+        pytest.raises((AddressError, ValueError), match=words),
+    ):
+        session.resolve(f"{library.name}!{symbol}")
+
+
+def test_each_candidate_is_an_address(library: Path) -> None:
+    """What an error lists can be given instead."""
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        with pytest.raises(AddressError) as caught:
+            session.resolve(f"{library.name}!twice")
+        places = [word for word in str(caught.value).split() if "+0x" in word]
+        values = [session.read(session.resolve(place), 4)[0] for place in places]
+        assert sorted(values) == [1, 2]
+
+
+def test_one_name_at_two_paths(compiled: Path, tmp_path: Path) -> None:
+    first, second = (tmp_path / folder / "libsame.so" for folder in ("one", "two"))
+    for path in (first, second):
+        path.parent.mkdir()
+        shutil.copy(compiled, path)
+    with program_with(first, second) as (pid, table), pydbgwrite.attach(pid) as session:
+        with pytest.raises(
+            AddressError, match=r"names 2 modules(?=.*one/libsame)(?=.*two/libsame)"
+        ):
+            session.resolve("libsame.so+0x10")
+        assert session.resolve(f"{first}!table") == table
+        assert session.resolve(f"{second}!table") != table
+
+
+def test_names_of_modules_are_exact(library: Path) -> None:
+    with (
+        program_with(library) as (pid, _),
+        pydbgwrite.attach(pid) as session,
+        pytest.raises(AddressError, match=r"there is 'libodd\+\+-1!x\.so\.6'"),
+    ):
+        session.resolve(library.name.upper() + "+1")
+
+
+def test_a_file_that_was_replaced(library: Path) -> None:
+    """Another file has the name now: its symbols are not those of the target."""
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        other = compile_library(library.with_name("other.so"), "-Wl,-Ttext-segment=0x100000")
+        other.replace(library)
+        name = library.name
+        with (
+            mock.patch("os.open", side_effect=without_map_files(os.open)),
+            pytest.raises(AddressError, match=r"deleted, or replaced.*module\+offset"),
+        ):
+            session.resolve(f"{name}!table")
+        if can_open_map_files():
+            assert session.resolve(f"{name}!table") == table
+        (module,) = [each for each in session.modules() if each.name == name]
+        assert session.resolve(f"{name}+{table - module.base}") == table
+
+
+def test_a_file_that_was_deleted(library: Path) -> None:
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        library.unlink()
+        with (
+            mock.patch("os.open", side_effect=without_map_files(os.open)),
+            pytest.raises(AddressError, match="deleted, or replaced"),
+        ):
+            session.resolve(f"{library.name}!table")
+        if can_open_map_files():
+            assert session.resolve(f"{library.name}!table") == table
+
+
+def without_map_files(open_file: Any) -> Any:
+    """os.open() as for those who have no CAP_CHECKPOINT_RESTORE."""
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if "/map_files/" in str(path):
+            raise PermissionError(1, "Operation not permitted")
+        result: int = open_file(path, *arguments, **options)
+        return result
+
+    return refuse
+
+
+def can_open_map_files() -> bool:
+    """Is this process allowed to follow those links?"""
+    folder = Path("/proc/self/map_files")
+    try:
+        with open(next(folder.iterdir()), "rb"):
+            return True
+    except OSError:
+        return False
+
+
+def test_the_vdso(library: Path) -> None:
+    """A library that has no file: its symbols are read from the target's memory."""
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        images = [image for image in images_of_maps(session._read_maps()) if image.inode == 0]
+        if not images:
+            pytest.skip("this kernel maps no vdso")
+        base, end = images[0].base, images[0].base + images[0].size
+        assert session.resolve("[vdso]+0x10") == base + 16
+        wanted = {"x86_64": "__vdso_clock_gettime", "aarch64": "__kernel_clock_gettime"}
+        symbol = wanted.get(os.uname().machine)
+        if symbol is not None:
+            assert base < session.resolve(f"[vdso]!{symbol}") < end
+
+
+def test_without_pyelftools(library: Path) -> None:
+    with (
+        program_with(library) as (pid, _),
+        pydbgwrite.attach(pid) as session,
+        mock.patch.dict(sys.modules, {"elftools": None}),
+    ):
+        with pytest.raises(AddressError, match=r"pyelftools.*pydbgwrite\[cli\]"):
+            session.resolve(f"{library.name}!table")
+        assert session.resolve(f"{library.name}+1") > 1
+
+
+def test_damaged_files_are_refused(library: Path, tmp_path: Path) -> None:
+    """Every kind of damage to headers: an error with words, or an answer; no other exception."""
+    from io import BytesIO
+
+    from pydbgwrite._elf_headers import read_headers
+    from pydbgwrite._linux_maps import Image
+    from pydbgwrite._symbols_elf import ElfSymbols
+
+    good = library.read_bytes()
+    image = Image("x", 0x10000, len(good), "/x", 0x11000, 0, (0, 0), 0, False)
+    backend = ElfSymbols.__new__(ElfSymbols)
+    assert backend._read_stream(BytesIO(good), image).table.find("table")
+    assert read_headers(lambda at, size: good[at : at + size]).bits in (32, 64)
+    section_table = int.from_bytes(good[40:48], "little")
+    places = [*range(64), *range(64, 64 + 56), *range(section_table, len(good), 3)]
+    refused = 0
+    for at in [*places[:: max(1, len(places) // 400)], *range(64)]:
+        for value in (0, 0xFF, good[at] ^ 1):
+            damaged = good[:at] + bytes([value]) + good[at + 1 :]
+            try:
+                backend._read_stream(BytesIO(damaged), image).table.find("table")
+            except AddressError as error:
+                refused += 1
+                assert "can't be read as an ELF file" in str(error)
+    assert refused > 50
+    for length in (0, 3, 52, 64, len(good) // 2):
+        with pytest.raises(AddressError, match="can't be read"):
+            backend._read_stream(BytesIO(good[:length]), image)
+
+
+# Maps of programs as lld lays them out: two parts share the file's first page.
+SMALL = b"""\
+200000-201000 r--p 00000000 fe:00 77                             /tmp/small
+201000-202000 r-xp 00000000 fe:00 77                             /tmp/small
+202000-203000 rw-p 00000000 fe:00 77                             /tmp/small
+203000-204000 rw-p 00000000 00:00 0
+7f0000000000-7f0000004000 r--p 00000000 fe:00 78                 /lib/a.so
+7f0000004000-7f0000005000 r--p 00000000 fe:00 78                 /lib/a.so
+7f0000005000-7f0000006000 r-xp 00001000 fe:00 78                 /lib/a.so
+7f0000006000-7f0000007000 r--p 00000000 fe:00 78                 /lib/a.so
+7f0000007000-7f0000008000 r-xp 00001000 fe:00 78                 /lib/a.so (deleted)
+7ffff7fc1000-7ffff7fc3000 r-xp 00000000 00:00 0                  [vdso]
+"""
+
+
+@pytest.mark.skipif(os.name == "nt" or os.sysconf("SC_PAGE_SIZE") != 4096, reason="4 KiB pages")
+def test_modules_of_a_map() -> None:
+    found = [(each.name, each.base, each.size) for each in modules_of_maps(SMALL)]
+    assert found == [
+        ("small", 0x200000, 0x3000),
+        ("a.so", 0x7F0000004000, 0x2000),
+        ("a.so", 0x7F0000007000, 0x1000),
+    ]
+    images = images_of_maps(SMALL)
+    assert [image.deleted for image in images] == [False, False, True, False]
+    assert images[0].device == (0xFE, 0) and images[0].inode == 77
+    assert images[-1].name == "[vdso]"
