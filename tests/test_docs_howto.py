@@ -9,7 +9,7 @@ import pytest
 from support.pages import Reader
 
 #: Pages for any platform, and how many blocks each has at least: less, and they are not found.
-ANYWHERE = {"howto/large-arrays.md": 7}
+ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
 #: Pages on live processes of Linux; tests/windows/test_genuine_docs.py has those of Windows.
 LINUX = {"howto/linux-permissions.md": 3}
 
