@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from support.commands import REFUSE_PTRACE
 
 import pydbgwrite
 from pydbgwrite import errors
@@ -20,24 +21,6 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 LARGE = pytest.mark.skipif(
     sys.platform == "win32", reason="Linux processes: Microsoft's engine takes a minute in the lane"
 )
-
-# Refuses ptrace(2) with EPERM, as a container's filter does (seccomp(2)); x86-64, else aarch64.
-REFUSE_PTRACE = """
-import ctypes, platform, struct
-number = 101 if platform.machine() == "x86_64" else 117
-program = b"".join(struct.pack("HBBI", *each) for each in [
-    (0x20, 0, 0, 0),           # load the system call's number
-    (0x15, 0, 1, number),      # is it ptrace?
-    (0x06, 0, 0, 0x00050001),  # then EPERM
-    (0x06, 0, 0, 0x7FFF0000),  # else go on
-])
-memory = ctypes.create_string_buffer(program)
-header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(memory)))
-libc = ctypes.CDLL(None, use_errno=True)
-zero = ctypes.c_ulong(0)
-assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
-assert libc.prctl(22, ctypes.c_ulong(2), header) == 0
-"""
 
 # Stands in for a machine without the [cli] extra, or without a part of it.
 BLOCK = """

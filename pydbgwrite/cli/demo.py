@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pydbgwrite.cli.exit_codes import ExitCode
-from pydbgwrite.cli.output import example, fail, print_fields, print_json
+from pydbgwrite.cli.output import counted, example, fail, print_fields, print_json
+from pydbgwrite.cli.targets import json_option
 
 if TYPE_CHECKING:
     from pydbgwrite.demo import DemoResult
@@ -24,7 +25,7 @@ __all__ = ["demo"]
     metavar="N",
     help="Size of the table.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def demo(pointers: int, as_json: bool) -> int:
     """Rewrite a table of function pointers inside a real process.
 
@@ -55,7 +56,7 @@ def demo(pointers: int, as_json: bool) -> int:
 
 def _title(result: DemoResult) -> str:
     if result.verified:
-        return f"Rewrote {_counted(result.pointers, 'function pointer')} in a live process."
+        return f"Rewrote {counted(result.pointers, 'function pointer')} in a live process."
     return "The write was not verified."
 
 
@@ -63,7 +64,7 @@ def _fields(result: DemoResult) -> dict[str, str]:
     proof = "no"
     if result.verified and result.after is not None:
         proof = (
-            f"yes, {_counted(result.after.replacements, 'call')} through it reached new functions"
+            f"yes, {counted(result.after.replacements, 'call')} through it reached new functions"
         )
     return {
         "pid": str(result.pid),
@@ -89,10 +90,6 @@ def _as_json(result: DemoResult) -> dict[str, object]:
         "checksum_after": None if result.after is None else f"0x{result.after.checksum:016x}",
         "problem": result.problem,
     }
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _ns_per_pointer(result: DemoResult) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 from pydbgwrite import errors
+from pydbgwrite.cli.held_output import OutputError
 
-__all__ = ["ExitCode", "exit_code_of"]
+__all__ = ["CommandError", "ExitCode", "exit_code_of"]
 
 
 class ExitCode(IntEnum):
@@ -20,18 +21,40 @@ class ExitCode(IntEnum):
     NOT_UNDONE = 5  # the write failed, and the target may hold a part of it
     INTERNAL = 70  # a fault of this program (EX_SOFTWARE of sysexits.h)
     NO_OUTPUT = 74  # done, but what was to be printed could not be written (EX_IOERR)
-    INTERRUPTED = 130  # Ctrl-C, as shells count it
+    INTERRUPTED = 130  # Ctrl-C, as shells count it; or a no to a question
+
+
+class CommandError(Exception):
+    """A command ends here, with this message and exit code; details: more fields for --json."""
+
+    def __init__(
+        self, message: str, code: ExitCode, details: dict[str, object] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details or {}
+
+
+#: Of these the first that fits counts: more special ones come before their bases.
+_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (OutputError, ExitCode.NO_OUTPUT),
+    # A command uses its own sessions, on one thread, one call at a time, until it closes them.
+    (errors.WrongThreadError, ExitCode.INTERNAL),
+    (errors.SessionClosedError, ExitCode.INTERNAL),
+    (errors.DebugEngineError, ExitCode.NO_ACCESS),
+    (MemoryError, ExitCode.BAD_USAGE),  # more was asked for than there is room for
+    (OSError, ExitCode.NO_ACCESS),
+    (KeyboardInterrupt, ExitCode.INTERRUPTED),
+)
 
 
 def exit_code_of(exception: BaseException) -> ExitCode:
     """The exit code for an exception of the library, or of a bug in it."""
+    if isinstance(exception, CommandError):
+        return exception.code
     # PointerRangeError is both an OverflowError and an engine's: what was written counts first.
     if isinstance(exception, errors.DebugEngineError) and exception.written != 0:
         return ExitCode.NOT_UNDONE
     if isinstance(exception, (TypeError, ValueError, OverflowError)):
         return ExitCode.BAD_USAGE
-    if isinstance(exception, (errors.DebugEngineError, OSError)):
-        return ExitCode.NO_ACCESS
-    if isinstance(exception, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
-    return ExitCode.INTERNAL
+    return next((code for kind, code in _CODES if isinstance(exception, kind)), ExitCode.INTERNAL)

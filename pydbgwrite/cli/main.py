@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
-from pydbgwrite import __version__
+from pydbgwrite import __version__, errors
 from pydbgwrite.cli.demo import demo
-from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
-from pydbgwrite.cli.output import HeldOutput, example, fail, show_on_stderr
+from pydbgwrite.cli.doctor import doctor
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
+from pydbgwrite.cli.held_output import HeldOutput, OutputError
+from pydbgwrite.cli.modules import modules
+from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 
 __all__ = ["group", "run"]
 
@@ -19,14 +23,21 @@ __all__ = ["group", "run"]
 @click.group(
     name="pydbgwrite",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("pydbgwrite demo"),
+    epilog=example("pydbgwrite doctor"),
 )
 @click.version_option(__version__, prog_name="pydbgwrite", message="%(prog)s %(version)s")
 def group() -> None:
-    """Write pointer arrays into another program's memory."""
+    """Write pointer arrays into another program's memory.
+
+    Exit codes: 0 done; 1 the target does not hold what was expected; 2 bad input or usage; 3 no
+    access, no target, or nothing mapped there; 4 a write failed and was undone; 5 a write failed,
+    and the target may hold a part of it; 70 a fault of pydbgwrite; 74 the output could not be
+    written; 130 interrupted.
+    """
 
 
-group.add_command(demo)
+for _command in (doctor, demo, modules):
+    group.add_command(_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -34,37 +45,88 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     A command returns its exit code, or raises what the library raised.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
     held = HeldOutput(sys.stdout)
     with contextlib.redirect_stdout(held):
-        code = _outcome(arguments)
-    failure = held.release()
-    if failure is None:
-        return code
-    if not isinstance(failure, BrokenPipeError):  # whoever closed a pipe has seen enough
-        fail(f"the output could not be written: {failure.strerror}")
+        code = _outcome(words, held)
+    try:
+        held.release()
+    except OutputError as failure:
+        return _no_output(failure, code)
+    return code
+
+
+def _no_output(failure: OutputError, code: int) -> int:
+    """A failure keeps its own code: this one stands in the place of 0 alone."""
+    if failure.message is not None:
+        fail(failure.message)
     return ExitCode.NO_OUTPUT if code == ExitCode.DONE else code
 
 
-def _outcome(arguments: Sequence[str] | None) -> int:
+def _outcome(arguments: list[str], held: HeldOutput) -> int:
     try:
         result = group.main(arguments, prog_name="pydbgwrite", standalone_mode=False)
+    except OutputError as failure:
+        return _no_output(failure, ExitCode.DONE)
     except click.ClickException as failure:
         show_on_stderr(failure.show)
-        return ExitCode.BAD_USAGE
+        code, message = ExitCode.BAD_USAGE, failure.format_message()
+        outcome: BaseException = failure
     except (click.Abort, KeyboardInterrupt) as interrupt:
-        fail(_interrupted(interrupt))
-        return ExitCode.INTERRUPTED
+        code, message = ExitCode.INTERRUPTED, _interrupted(interrupt)
+        outcome = interrupt
+        fail(message)
     except Exception as failure:
-        code = exit_code_of(failure)
-        if code is ExitCode.INTERNAL:
-            fail(f"internal error, please report it: {type(failure).__name__}: {failure}")
-        else:
-            fail(str(failure))
-        return code
-    return result if isinstance(result, int) else ExitCode.DONE
+        code, message = exit_code_of(failure), _message(failure)
+        outcome = failure
+        fail(message)
+    else:
+        return result if isinstance(result, int) else ExitCode.DONE
+    if _wants_json(arguments) and not held.used:
+        print_json({"error": _error_fields(outcome, message, code)})
+    return code
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Is --json among the options? The command line may be too wrong for click to say."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return "--json" in arguments[:end]
+
+
+def _message(failure: Exception) -> str:
+    text = str(failure)
+    if exit_code_of(failure) is ExitCode.INTERNAL:
+        return f"internal error, please report it: {type(failure).__name__}: {text}"
+    if isinstance(failure, MemoryError) and not text:
+        text = "there is not enough memory for that; ask for less at once"
+    return "; ".join([text or type(failure).__name__, *getattr(failure, "__notes__", [])])
 
 
 def _interrupted(interrupt: BaseException) -> str:
     cause = interrupt.__context__ if isinstance(interrupt, click.Abort) else interrupt
     notes = getattr(cause, "__notes__", [])
     return "; ".join(["interrupted", *notes])
+
+
+#: What an engine's error tells besides its message.
+_ADDRESSES: Final = ("address", "hresult")
+_OTHERS: Final = ("hresult_name", "method", "count", "written", "index")
+
+
+def _error_fields(failure: BaseException, message: str, code: int) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "message": message,
+        "type": type(failure).__name__,
+        "exit_code": int(code),
+    }
+    if isinstance(failure, CommandError):
+        if failure.__cause__ is not None:
+            fields["type"] = type(failure.__cause__).__name__
+        fields.update(failure.details)
+        failure = failure.__cause__ or failure
+    if isinstance(failure, errors.DebugEngineError):
+        for name in _ADDRESSES:
+            number = getattr(failure, name)
+            fields[name] = None if number is None else f"0x{number:x}"
+        fields.update((name, getattr(failure, name)) for name in _OTHERS)
+    return fields

@@ -1,23 +1,61 @@
-"""What commands print: a short table on a terminal, plain lines elsewhere, JSON on request."""
+"""What commands print: tables on a terminal, plain lines elsewhere, JSON on request.
+
+held_output.py says where it goes.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import TextIO
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["HeldOutput", "example", "fail", "print_fields", "print_json", "show_on_stderr"]
+from pydbgwrite.cli.held_output import give_up
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "console",
+    "counted",
+    "example",
+    "fail",
+    "on_terminal",
+    "print_fields",
+    "print_json",
+    "print_table",
+    "printable",
+    "show_on_stderr",
+]
 
 
 def example(line: str) -> str:
     """An epilog for a command's help, which click does not wrap (its backspace mark)."""
     return f"\b\nExample:\n  {line}"
+
+
+def on_terminal() -> bool:
+    """Is standard output a terminal?"""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: "1 pointer", "2,000 pointers"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Text of the target's or of the file system, harmless to a terminal: ESC becomes \x1b.
+
+    So do newlines and the surrogates that stand for bytes which are no UTF-8.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def print_json(fields: Mapping[str, object]) -> None:
@@ -27,27 +65,80 @@ def print_json(fields: Mapping[str, object]) -> None:
 
 def print_fields(title: str, fields: Mapping[str, str]) -> None:
     """A title and a line for each field."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        width = max(map(len, fields)) + 1
+    shown = {name: printable(value) for name, value in fields.items()}
+    if not on_terminal():
+        width = max(map(len, shown), default=0) + 1
         click.echo(title)
-        for name, value in fields.items():
+        for name, value in shown.items():
             click.echo(f"  {name + ':':{width}} {value}")
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2))
-    for name, value in fields.items():
-        grid.add_row(Text(f"  {name}", style="dim"), Text(value))
-    console = Console(highlight=False)
-    console.print(Text(title, style="bold"))
-    console.print(grid)
+    for name, value in shown.items():
+        grid.add_row(Text(f"  {name}", style="dim"), Text(value, overflow="fold"))
+    out = console()
+    out.print(Text(title, style="bold"))
+    out.print(grid)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """A table with a head on a terminal; elsewhere lines of aligned columns, for grep and awk.
+
+    right: columns that are numbers. styles: of columns, by rich's names.
+    """
+    lines = [[printable(cell) for cell in row] for row in rows]
+    if not on_terminal():
+        widths = [max(map(len, cells), default=0) for cells in zip(*lines, strict=True)]
+        for line in lines:
+            cells = (
+                f"{cell:>{width}}" if name in right else f"{cell:{width}}"
+                for name, cell, width in zip(columns, line, widths, strict=True)
+            )
+            click.echo("  ".join(cells).rstrip())
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            style=(styles or {}).get(name),
+            overflow="fold",
+        )
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console().print(table)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console on standard output (what stands in for it) or standard error."""
+    from rich.console import Console, detect_legacy_windows
+
+    # An old Windows console is coloured by calls of its own, which what is held can't make.
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        legacy_windows=False,
+        color_system=None if detect_legacy_windows() else "auto",
+    )
 
 
 def fail(message: str) -> None:
     """One message on stderr."""
-    show_on_stderr(lambda: click.echo(f"pydbgwrite: {message}", err=True))
+    # Line by line: messages have lines of their own, and what they quote must do no harm.
+    shown = "\n".join(map(printable, message.split("\n")))
+    show_on_stderr(lambda: click.echo(f"pydbgwrite: {shown}", err=True))
 
 
 def show_on_stderr(show: Callable[[], None]) -> None:
@@ -57,42 +148,4 @@ def show_on_stderr(show: Callable[[], None]) -> None:
     try:
         show()
     except OSError:
-        _give_up(sys.stderr)
-
-
-class HeldOutput(io.StringIO):
-    """Stands in for sys.stdout while a command runs: what it prints is written at the end.
-
-    So a failure to print is told from every other OSError, and comes from one place.
-    """
-
-    def __init__(self, stream: TextIO | None) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def isatty(self) -> bool:
-        """Is what it stands in for a terminal?"""
-        return self._stream is not None and self._stream.isatty()
-
-    def release(self) -> OSError | None:
-        """Write what was held; the error where that failed."""
-        text = self.getvalue()
-        if self._stream is None or not text:
-            return None
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError as failure:
-            _give_up(self._stream)
-            return failure
-        return None
-
-
-def _give_up(stream: TextIO) -> None:
-    """Let what a stream still holds go nowhere: else the interpreter's exit fails over it."""
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
+        give_up(sys.stderr)

@@ -1,7 +1,8 @@
 """A live target: maps areas of several protections, says where they are, and reports their bytes.
 
-Run as a program, with the number of writable pages as its argument. It prints one line of JSON with
-the addresses, then answers commands, a line each:
+Run as a program, with the number of writable pages as its argument, and "anyone" where processes
+that are not its ancestors are to trace it. It prints one line of JSON with the addresses, then
+answers commands, a line each:
 
     read ADDRESS SIZE     prints that memory in hex
     exit                  ends (so does the end of the input)
@@ -37,6 +38,9 @@ def main() -> None:
 
     # hole, rw of that many pages, hole, private r, hole, shared r, hole, none, hole
     pages = int(sys.argv[1])
+    if "anyone" in sys.argv:
+        # PR_SET_PTRACER, PR_SET_PTRACER_ANY (prctl(2)); refused without Yama, where none is needed
+        libc.prctl(0x59616D61, ctypes.c_ulong(-1), *[ctypes.c_ulong(0)] * 3)
     start = libc.mmap(None, (pages + 8) * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     writable = start + PAGE
     private = writable + (pages + 1) * PAGE

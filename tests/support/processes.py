@@ -82,8 +82,10 @@ class Child64(LiveChild):
 
     pointer_size = 8
 
-    def __init__(self, pages: int = RW_PAGES) -> None:
-        super().__init__([sys.executable, "-I", str(CHILD), str(pages)])
+    def __init__(self, pages: int = RW_PAGES, *, anyone: bool = False) -> None:
+        super().__init__(
+            [sys.executable, "-I", str(CHILD), str(pages), *["anyone"] * anyone],
+        )
         self.areas = json.loads(self._hear_line())
 
     def read(self, address: int, size: int) -> bytes:

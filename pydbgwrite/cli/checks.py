@@ -1,0 +1,64 @@
+"""What `pydbgwrite doctor` finds: Check; and the checks that are the same on every platform."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import Final, NamedTuple
+
+from pydbgwrite import __version__, _core
+
+__all__ = ["FAILS", "INFO", "LIMITED", "WORKS", "Check", "of_this_python", "read_text"]
+
+INFO: Final = "info"
+WORKS: Final = "works"
+LIMITED: Final = "limited"
+FAILS: Final = "fails"
+
+
+class Check(NamedTuple):
+    """One line of the doctor's report.
+
+    state: INFO for what just is so, WORKS, LIMITED (works, with a limit) or FAILS. advice: what to
+    do about it; "" where there is nothing to do.
+    """
+
+    name: str
+    state: str
+    detail: str
+    advice: str = ""
+
+
+def of_this_python() -> list[Check]:
+    """The platform, the interpreter, and this package."""
+    bits = 64 if sys.maxsize > 2**32 else 32
+    # No compiled file but this one has "abi3" in its name (setup.py picks it).
+    suffix = os.path.basename(_core.__file__).partition(".")[2]
+    abi = "stable ABI of CPython 3.11" if "abi3" in suffix else f"ABI {suffix.partition('.')[0]}"
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return [
+        Check("platform", INFO, f"{platform.platform()}, {platform.machine()}"),
+        Check(
+            "Python",
+            INFO,
+            f"{platform.python_implementation()} {platform.python_version()}, {bits}-bit, "
+            f"{'with' if gil else 'without'} the GIL ({sys.executable})",
+        ),
+        Check("pydbgwrite", INFO, f"{__version__}, {abi} ({_core.__file__})"),
+        Check(
+            "embedded engine",
+            WORKS,
+            f"version {__version__}, a part of pydbgwrite ({_core.__file__}): simulated memory"
+            + (", live processes" if sys.platform.startswith("linux") else ""),
+        ),
+    ]
+
+
+def read_text(path: str) -> str:
+    """A small file's text without the line's end; "" where it can't be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,118 @@
+"""Stands in for standard output while a command runs, so that a failure to print is told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+__all__ = ["HeldOutput", "OutputError", "give_up"]
+
+
+class OutputError(Exception):
+    """What was to be printed or saved could not be; the target has nothing to do with it.
+
+    message: what to say on stderr; None where the reader of a pipe has gone, who has seen enough.
+    """
+
+    def __init__(self, message: str | None) -> None:
+        super().__init__(message or "the reader has gone")
+        self.message = message
+
+
+class HeldOutput(io.TextIOBase):
+    """Stands in for sys.stdout while a command runs: what it prints is written at the end.
+
+    So what a command says is complete or not said at all. A command whose work on the target is
+    done may let its output stream, or send what it has before it asks a question: pass_through().
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__()
+        self._stream = stream
+        self._held: list[str] = []
+        self._holds = True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of what it stands in for: rich draws its lines by it."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def isatty(self) -> bool:
+        """Is what it stands in for a terminal?"""
+        return self._stream is not None and self._stream.isatty()
+
+    @property
+    def used(self) -> bool:
+        """Has anything been printed, held or not?"""
+        return not self._holds or any(self._held)
+
+    def write(self, text: str) -> int:
+        """Keep it, or hand it on; TypeError for what is no text, by which click asks."""
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a str, got {type(text).__name__}")
+        if self._holds:
+            self._held.append(text)
+        else:
+            self._send(text)
+        return len(text)
+
+    def pass_through(self) -> None:
+        """Write what was held, and from now on at once; OutputError where that fails."""
+        self.release()
+        self._holds = False
+
+    def release(self) -> None:
+        """Write what was held; OutputError where that fails."""
+        text = "".join(self._held)
+        self._held.clear()
+        self._send(text)
+        if self._stream is not None:
+            self._guarded(self._stream.flush)
+
+    def _send(self, text: str) -> None:
+        stream = self._stream
+        if stream is not None and text:
+            # What this encoding has no character for is escaped, as on stderr.
+            encoding = self.encoding
+            shown = text.encode(encoding, "backslashreplace").decode(encoding)
+            self._guarded(lambda: stream.write(shown))
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError as failure:
+            assert self._stream is not None  # it has failed
+            give_up(self._stream)
+            self._stream = None
+            message = None if _reader_has_gone(failure) else _not_written(failure)
+            raise OutputError(message) from None
+
+
+def _reader_has_gone(failure: OSError) -> bool:
+    # Windows says EINVAL of a pipe whose other end is closed.
+    return isinstance(failure, BrokenPipeError) or (
+        sys.platform == "win32" and failure.errno == errno.EINVAL
+    )
+
+
+def _not_written(failure: OSError) -> str:
+    return f"the output could not be written: {failure.strerror}"
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: else the interpreter's exit fails over it."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)

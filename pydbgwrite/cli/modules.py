@@ -1,0 +1,38 @@
+"""pydbgwrite modules: the programs and libraries in the target."""
+
+from __future__ import annotations
+
+import click
+
+from pydbgwrite.cli.output import example, on_terminal, print_json, print_table
+from pydbgwrite.cli.targets import Target, json_option, target_options
+
+__all__ = ["modules"]
+
+
+@click.command(epilog=example("pydbgwrite modules --pid 4242"))
+@target_options()
+@json_option
+def modules(target: Target, as_json: bool) -> None:
+    """List the programs and libraries in the target.
+
+    Their names are what an ADDRESS such as libc.so.6+0x1234 begins with. Where the output is no
+    terminal: a line for each, with its first address, its size in bytes, name and file.
+    """
+    with target.open(writable=False) as session:
+        found = session.modules()
+        pid = session.pid
+    if as_json:
+        listed = [
+            {"name": each.name, "base": f"0x{each.base:x}", "size": each.size, "path": each.path}
+            for each in found
+        ]
+        print_json({"pid": pid, "modules": listed})
+        return
+    size = "{:,}" if on_terminal() else "{}"
+    print_table(
+        ("base", "size", "name", "file"),
+        [(f"0x{each.base:x}", size.format(each.size), each.name, each.path) for each in found],
+        right=("base", "size"),
+        styles={"base": "cyan", "name": "bold", "file": "dim"},
+    )

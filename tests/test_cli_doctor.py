@@ -1,0 +1,130 @@
+"""pydbgwrite doctor: what it says is so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from support.commands import REFUSE_PTRACE, command, on_terminal
+from test_cli import command as command_after
+
+import pydbgwrite
+from pydbgwrite import _core
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+
+
+def by_name(said: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in said["checks"]}
+
+
+def test_doctor_as_json() -> None:
+    done = command("doctor", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.said["works"] is True
+    checks = by_name(done.said)
+    assert all(set(check) == {"name", "state", "detail", "advice"} for check in checks.values())
+    assert {check["state"] for check in checks.values()} <= {"info", "works", "limited", "fails"}
+    assert checks["write to a process started here"]["state"] == "works"
+    assert pydbgwrite.__version__ in checks["pydbgwrite"]["detail"]
+    assert _core.__file__ in checks["embedded engine"]["detail"]
+    assert sys.executable in checks["Python"]["detail"]
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine")
+def test_doctor_and_microsofts_engine() -> None:
+    checks = by_name(command("doctor", "--json").said)
+    assert checks["Microsoft's engine"]["state"] == "works"
+    assert "dbgeng.dll" in checks["Microsoft's engine"]["detail"]
+    assert "SeDebugPrivilege" in checks
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine")
+def test_doctor_without_an_engine() -> None:
+    done = command("doctor", "--json", "--engine", r"C:\nowhere")
+    assert done.code == 3
+    assert done.said["works"] is False
+    assert by_name(done.said)["Microsoft's engine"]["state"] == "fails"
+    assert [r"C:\nowhere" in line for line in done.said["engine_paths_tried"]] == [True]
+
+
+@LINUX
+def test_doctor_on_linux() -> None:
+    done = command("doctor", "--json")
+    checks = by_name(done.said)
+    names = {"ptrace_scope", "CAP_SYS_PTRACE", "seccomp", "container", "forced writes"}
+    assert names <= set(checks)
+    with open("/proc/self/status", encoding="ascii") as status:
+        capabilities = next(line for line in status if line.startswith("CapEff"))
+    held = int(capabilities.split()[1], 16) >> 19 & 1
+    assert ("has it" in checks["CAP_SYS_PTRACE"]["detail"]) == bool(held)
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope", encoding="ascii") as file:
+            scope = file.read().strip()
+    except FileNotFoundError:
+        scope = "no such limit"
+    assert checks["ptrace_scope"]["detail"].startswith(scope)
+    others = checks["write to other processes"]["state"]
+    assert others == ("limited" if scope == "1" and not held else "works")
+
+
+@LINUX
+def test_doctor_says_engine_is_for_windows() -> None:
+    done = command("doctor", "--engine", "/tmp", "--json")
+    assert done.code == 2
+    assert "Windows" in done.said["error"]["message"]
+
+
+@LINUX
+def test_doctor_where_ptrace_is_refused() -> None:
+    done = command_after("doctor", setup=REFUSE_PTRACE)
+    assert done.returncode == 3
+    lines = done.stdout.splitlines()
+    assert any(
+        line.startswith("fails    write to a process started here: no acc") for line in lines
+    )
+    assert any("seccomp: this process runs under a filter" in line for line in lines)
+    assert "docker run --cap-add=SYS_PTRACE" in done.stdout
+    assert "does not work" in lines[-1]
+
+
+@LINUX
+def test_doctor_under_a_tracer() -> None:
+    """A process has one tracer: one that is traced says so."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            with pydbgwrite.attach(process.pid):
+                checks = by_name(command("doctor", "--json").said)
+        finally:
+            process.kill()
+    assert f"{process.pid} (by " in checks["other debuggers"]["detail"]
+
+
+@LINUX
+@pytest.mark.parametrize("width", [80, 200])
+def test_doctor_on_a_terminal(width: int) -> None:
+    done = on_terminal("doctor", width=width)
+    assert done.code == 0
+    assert "\x1b[32mworks" in done.out
+    plain = on_terminal("doctor", width=width, env={"TERM": "dumb"})
+    assert "\x1b" not in plain.out
+    assert max(map(len, plain.out.splitlines())) <= width
+    assert "Writing to processes works here." in plain.out
+
+
+def test_what_runs_without_numpy() -> None:
+    """Start-up stays quick: numpy and rich are imported only by what needs them."""
+    code = (
+        "import sys; from pydbgwrite.__main__ import main; code = main(['doctor']);"
+        "print(sorted({'numpy', 'rich', 'elftools', 'tomllib'} & set(sys.modules)));"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,131 @@
+"""The options that name a target, the same for every command that needs one; and modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import command, on_terminal, target
+
+import pydbgwrite
+from pydbgwrite.cli.main import group
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+WITH_TARGET = ("modules",)
+
+
+@pytest.mark.parametrize("name", WITH_TARGET)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "got none"),
+        (["--pid", "1", "--dump", "x"], "got --pid and --dump"),
+        (["--connect", "a", "--kernel", "b"], "got --connect and --kernel"),
+        (["--dump", "x", "--no-suspend"], "--no-suspend is for --pid"),
+        (["--pid", "0"], "--pid"),
+        (["--pid", "-1"], "--pid"),
+        (["--pid", "one"], "--pid"),
+        (["--pid", str(2**40)], "pid must be from 1 to"),
+        (["--pid", "1", "--timeout", "-1"], "timeout must be 0 seconds or more"),
+        (["--pid", "1", "--timeout", "nan"], "timeout must be 0 seconds or more"),
+        (["--pid", "1", "--timeout", "soon"], "--timeout"),
+    ],
+)
+def test_bad_targets(name: str, options: list[str], said: str) -> None:
+    parameters = {each.name: each for each in group.commands[name].params}
+    needed = ["0x10" for each in parameters.values() if each.param_type_name == "argument"]
+    done = command(name, *options, *needed)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+@LINUX
+@pytest.mark.parametrize("option", ["--connect", "--dump", "--kernel"])
+def test_targets_of_the_other_platform(option: str) -> None:
+    done = command("modules", option, "tcp:server=localhost,port=1")
+    assert (done.code, done.out) == (3, "")
+    assert "Windows" in done.err
+
+
+@LINUX
+def test_an_engine_folder_is_for_windows() -> None:
+    with target() as process:
+        done = command("modules", "--pid", process.pid, "--engine", "/tmp")
+    assert (done.code, done.out) == (2, "")
+    assert "engine" in done.err
+
+
+def test_a_target_that_is_not_there() -> None:
+    with target() as process:
+        process.kill()
+    done = command("modules", "--pid", process.pid, "--json")
+    assert done.code == 3
+    error = done.said["error"]
+    assert (error["type"], error["exit_code"], error["written"]) == ("NoTargetError", 3, 0)
+    assert str(process.pid) in error["message"]
+    assert error["message"] in done.err
+
+
+# ---- modules --------------------------------------------------------------------------------
+
+
+def test_modules_as_json() -> None:
+    with target() as process:
+        done = command("modules", "--pid", process.pid, "--json")
+        assert (done.code, done.err) == (0, "")
+        with pydbgwrite.attach(process.pid) as session:
+            wanted = session.modules()
+    assert done.said["pid"] == process.pid
+    assert [
+        (each["name"], int(each["base"], 16), each["size"], each["path"])
+        for each in done.said["modules"]
+    ] == [tuple(each) for each in wanted]
+    assert len(wanted) > 1
+
+
+def test_modules_as_lines() -> None:
+    with target() as process:
+        done = command("modules", "--pid", process.pid)
+        said = command("modules", "--pid", process.pid, "--json").said
+    assert (done.code, done.err) == (0, "")
+    lines = [line.split(None, 3) for line in done.out.splitlines()]
+    assert lines == [
+        [each["base"], str(each["size"]), each["name"], each["path"]] for each in said["modules"]
+    ]
+
+
+@LINUX
+@pytest.mark.parametrize("width", [80, 200])
+def test_modules_on_a_terminal(width: int) -> None:
+    with target() as process:
+        done = on_terminal("modules", "--pid", process.pid, width=width)
+        plain = on_terminal("modules", "--pid", process.pid, env={"TERM": "dumb"})
+        grey = on_terminal("modules", "--pid", process.pid, env={"NO_COLOR": "1"})
+    assert done.code == plain.code == grey.code == 0
+    assert "libc.so" in done.out or "musl" in done.out
+    assert "\x1b[36m" in done.out
+    assert "\x1b" not in plain.out
+    assert "\x1b[36m" not in grey.out
+    assert max(map(len, plain.out.splitlines())) <= 100
+
+
+@LINUX
+def test_a_module_with_a_hostile_name(tmp_path: Path) -> None:
+    """A name with an escape sequence, and one that is no UTF-8, do nothing to a terminal."""
+    name = os.fsencode(tmp_path) + b"/\x1b[31mred\xff"
+    shutil.copy(os.fsencode(shutil.which("sleep") or "/bin/sleep"), name)
+    with subprocess.Popen([name, "60"]) as process:
+        try:
+            plain = command("modules", "--pid", process.pid)
+            shown = on_terminal("modules", "--pid", process.pid)
+            said = command("modules", "--pid", process.pid, "--json").said
+        finally:
+            process.kill()
+    assert (plain.code, shown.code) == (0, 0)
+    assert "\\x1b[31mred\\udcff" in plain.out
+    assert "\x1b[31m" not in shown.out
+    assert os.fsencode(said["modules"][0]["path"]) == name
