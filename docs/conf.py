@@ -40,6 +40,7 @@ autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
+smartquotes = False  # docstrings have code in quotes
 manpages_url = "https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
 
 html_theme = "furo"

@@ -11,7 +11,7 @@ from support.pages import Reader
 #: Pages for any platform, and how many blocks each has at least: less, and they are not found.
 ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
 #: Pages on live processes of Linux; tests/windows/test_genuine_docs.py has those of Windows.
-LINUX = {"howto/linux-permissions.md": 3}
+LINUX = {"howto/addresses.md": 3, "howto/linux-permissions.md": 3}
 
 
 @pytest.mark.parametrize("page", ANYWHERE)
