@@ -8,7 +8,10 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["HeldOutput", "OutputError", "give_up"]
 
@@ -49,6 +52,11 @@ class HeldOutput(io.TextIOBase):
     def isatty(self) -> bool:
         """Is what it stands in for a terminal?"""
         return self._stream is not None and self._stream.isatty()
+
+    @property
+    def buffer(self) -> _Bytes:
+        """Takes bytes: click prints the scripts for tab completion so."""
+        return _Bytes(self)
 
     @property
     def used(self) -> bool:
@@ -95,6 +103,23 @@ class HeldOutput(io.TextIOBase):
             self._stream = None
             message = None if _reader_has_gone(failure) else _not_written(failure)
             raise OutputError(message) from None
+
+
+class _Bytes(io.RawIOBase):
+    """The binary side of a HeldOutput: UTF-8, held with the rest."""
+
+    def __init__(self, held: HeldOutput) -> None:
+        super().__init__()
+        self._held = held
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Keep it, or hand it on."""
+        self._held.write(bytes(data).decode())
+        return len(memoryview(data))
 
 
 def _reader_has_gone(failure: OSError) -> bool:

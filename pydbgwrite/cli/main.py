@@ -68,6 +68,8 @@ def _outcome(arguments: list[str], held: HeldOutput) -> int:
         result = group.main(arguments, prog_name="pydbgwrite", standalone_mode=False)
     except OutputError as failure:
         return _no_output(failure, ExitCode.DONE)
+    except SystemExit as ended:  # by click itself, once it has answered a shell's tab completion
+        return ended.code if isinstance(ended.code, int) else ExitCode.DONE
     except click.ClickException as failure:
         show_on_stderr(failure.show)
         code, message = ExitCode.BAD_USAGE, failure.format_message()
