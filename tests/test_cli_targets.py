@@ -15,7 +15,7 @@ import pydbgwrite
 from pydbgwrite.cli.main import group
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-WITH_TARGET = ("modules",)
+WITH_TARGET = ("modules", "read")
 
 
 @pytest.mark.parametrize("name", WITH_TARGET)

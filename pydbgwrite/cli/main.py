@@ -16,6 +16,7 @@ from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.modules import modules
 from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
+from pydbgwrite.cli.read import read
 
 __all__ = ["group", "run"]
 
@@ -36,7 +37,7 @@ def group() -> None:
     """
 
 
-for _command in (doctor, demo, modules):
+for _command in (doctor, demo, modules, read):
     group.add_command(_command)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pydbgwrite.cli.held_output import give_up
+from pydbgwrite.cli.held_output import HeldOutput, give_up
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,7 @@ __all__ = [
     "print_table",
     "printable",
     "show_on_stderr",
+    "stream_output",
 ]
 
 
@@ -61,6 +62,12 @@ def printable(text: str) -> str:
 def print_json(fields: Mapping[str, object]) -> None:
     """One JSON object. Addresses and other 64-bit values go in as hexadecimal text."""
     click.echo(json.dumps(fields, indent=2))
+
+
+def stream_output() -> None:
+    """Let output go out as it is printed: for a command whose work on the target is done."""
+    if isinstance(sys.stdout, HeldOutput):
+        sys.stdout.pass_through()
 
 
 def print_fields(title: str, fields: Mapping[str, str]) -> None:

@@ -1,0 +1,73 @@
+"""What pointers point to: module and offset, and what the memory there allows."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
+
+from pydbgwrite import errors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pydbgwrite import Module, Session
+
+__all__ = ["Places", "places_of"]
+
+
+class Places:
+    """The parts of a target that some pointers point into; works after the session has ended."""
+
+    def __init__(self, modules: list[Module], regions: list[tuple[int, int, str]]) -> None:
+        self._modules = modules  # both in the order of their addresses
+        self._regions = regions  # first address, end, protection
+        self._module_bases = [each.base for each in modules]
+        self._region_bases = [each[0] for each in regions]
+
+    def module(self, address: int) -> str | None:
+        """As "module+0x1234", which resolve() takes; None where it points into no module."""
+        index = bisect_right(self._module_bases, address) - 1
+        if index < 0:
+            return None
+        module = self._modules[index]
+        offset = address - module.base
+        return f"{module.name}+0x{offset:x}" if offset < module.size else None
+
+    def protection(self, address: int) -> str | None:
+        """Of the page: "rw", "rx" and so on; None where nothing is mapped."""
+        index = bisect_right(self._region_bases, address) - 1
+        if index < 0 or address >= self._regions[index][1]:
+            return None
+        return self._regions[index][2]
+
+
+def places_of(session: Session, values: NDArray[Any]) -> Places:
+    """Ask the target about these pointers: once for each region that any of them points into.
+
+    What a target can't tell (a kernel's modules, a dump's regions) is left out.
+    """
+    import numpy as np
+
+    try:
+        modules = session.modules()
+    except errors.NoTargetError:
+        raise
+    except errors.DebugEngineError:
+        modules = []
+    regions: list[tuple[int, int, str]] = []
+    ordered = np.unique(values)
+    at = 0
+    while at < len(ordered):
+        address = int(ordered[at])
+        try:
+            region = session.query(address)
+        except errors.NoTargetError:
+            raise
+        except errors.DebugEngineError:
+            break  # past user space, where nothing higher is known either
+        end = region.base + region.size
+        if region.state == "committed":
+            regions.append((region.base, end, region.protection))
+        # A region that ends before its own address would have this go on for ever.
+        at = max(at + 1, int(np.searchsorted(ordered, np.uint64(min(end, 2**64 - 1)))))
+    return Places(modules, regions)

@@ -1,0 +1,208 @@
+"""pydbgwrite read: what it shows is what the target holds, in every form of output."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.child import PAGE, RW_PAGES
+from support.commands import COMMAND, Target, command, on_terminal, target
+
+import pydbgwrite
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+ALL = RW_PAGES * PAGE // 8
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Target]:
+    with target() as started:
+        yield started
+
+
+def test_json(process: Target) -> None:
+    done = command("read", "--pid", process.pid, hex(process.rw), 20, "--json")
+    assert (done.code, done.err) == (0, "")
+    said = done.said
+    assert (int(said["address"], 16), said["pointer_size"], said["count"]) == (process.rw, 8, 20)
+    assert [int(each["value"], 16) for each in said["pointers"]] == process.pointers(20)
+    assert [int(each["address"], 16) for each in said["pointers"]] == [
+        process.rw + 8 * index for index in range(20)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 5, ALL])
+def test_lines(process: Target, count: int) -> None:
+    done = command("read", "--pid", process.pid, process.rw, count)
+    assert (done.code, done.err) == (0, "")
+    lines = [line.split() for line in done.out.splitlines()]
+    assert [len(line) for line in lines] == [4] * count
+    assert [int(line[1], 16) for line in lines] == process.pointers(count)
+
+
+def test_one_pointer_where_no_count_is_given(process: Target) -> None:
+    done = command("read", "--pid", process.pid, process.rw)
+    assert done.out.count("\n") == 1
+
+
+def test_none(process: Target) -> None:
+    done = command("read", "--pid", process.pid, process.rw, 0, "--json")
+    assert (done.code, done.said["pointers"]) == (0, [])
+    assert command("read", "--pid", process.pid, process.rw, 0).out == ""
+
+
+def test_what_pointers_point_to() -> None:
+    with target() as process:
+        with pydbgwrite.attach(process.pid) as session:
+            module = session.modules()[0]
+            values = [module.base + 0x40, process.rw, process.none, 1, 2**64 - 1]
+            session.write_pointers(process.rw, values)
+        said = command("read", "--pid", process.pid, process.rw, 5, "--json").said["pointers"]
+        assert said[0]["points_to"] == f"{module.name}+0x40"
+        assert [each["points_to"] for each in said[1:]] == [None] * 4
+        assert [each["protection"] for each in said[1:]] == ["rw", "none", None, None]
+        # what it says can be used as an address
+        again = command("read", "--pid", process.pid, said[0]["points_to"])
+        assert int(again.out.split()[0], 16) == values[0]
+
+
+@pytest.mark.parametrize("suffix", ["npy", "bin", "NPY"])
+def test_out(process: Target, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"x.{suffix}"
+    file.write_bytes(b"was here before" * 100_000)
+    done = command("read", "--pid", process.pid, process.rw, ALL, "--out", file, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.said["count"] == ALL
+    loaded = np.fromfile(file, dtype="<u8") if suffix == "bin" else np.load(file)
+    assert loaded.dtype == np.uint64
+    assert loaded.tolist() == process.pointers(ALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["x.txt"], ".npy"),
+        (["x.npy", "--rows", "5"], "--rows"),
+    ],
+)
+def test_bad_out(process: Target, arguments: list[str], said: str) -> None:
+    done = command("read", "--pid", process.pid, process.rw, "--out", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_out_that_can_not_be_written(process: Target, tmp_path: Path) -> None:
+    done = command("read", "--pid", process.pid, process.rw, "--out", tmp_path / "no" / "x.npy")
+    assert (done.code, done.out) == (74, "")
+    assert "could not be written" in done.err
+
+
+@LINUX
+def test_out_to_a_full_device(process: Target, tmp_path: Path) -> None:
+    link = tmp_path / "x.bin"
+    link.symlink_to("/dev/full")
+    done = command("read", "--pid", process.pid, process.rw, ALL, "--out", link)
+    assert (done.code, done.out) == (74, "")
+    assert "No space left on device" in done.err
+    assert Path("/dev/full").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [
+        ("-1", 2, ""),
+        ("0x", 2, "address"),
+        ("", 2, "address"),
+        ("x" * 5000, 2, "address"),
+        (str(2**64), 2, "2**64"),
+        ("nowhere+0x10", 3, "nowhere"),
+        ("nowhere!symbol", 3, "nowhere"),
+        ("0x10", 3, "mapped"),
+        (str(2**64 - 8), 3, ""),
+    ],
+)
+def test_bad_addresses(process: Target, address: str, code: int, said: str) -> None:
+    done = command("read", "--pid", process.pid, "--json", "--", address)
+    assert done.code == code
+    assert said in done.said["error"]["message"]
+    assert done.said["error"]["exit_code"] == code
+
+
+@pytest.mark.parametrize("count", ["-1", "many", "1.5", str(2**61), "0x", ""])
+def test_bad_counts(process: Target, count: str) -> None:
+    done = command("read", "--pid", process.pid, "--", process.rw, count)
+    assert (done.code, done.out) == (2, "")
+
+
+def test_counts_may_be_written_as_in_python(process: Target) -> None:
+    done = command("read", "--pid", process.pid, process.rw, "0x10")
+    assert done.out.count("\n") == 16
+    assert command("read", "--pid", process.pid, process.rw, "1_0").out.count("\n") == 10
+
+
+def test_more_than_is_mapped(process: Target) -> None:
+    done = command("read", "--pid", process.pid, process.end - 8, 2, "--json")
+    assert done.code == 3
+    assert int(done.said["error"]["address"], 16) == process.end - 8
+
+
+def test_more_than_there_is_memory(process: Target) -> None:
+    done = command("read", "--pid", process.pid, process.rw, 2**50)
+    assert done.code in (2, 3)  # 3 where the system gives out more memory than it has
+    assert "memory" in done.err or "mapped" in done.err
+
+
+@LINUX
+def test_a_terminal_gets_a_part(process: Target) -> None:
+    shown = on_terminal("read", "--pid", process.pid, process.rw, 1000)
+    assert shown.code == 0
+    assert len(re.findall("0x0", shown.out)) >= 100
+    assert len(shown.out.splitlines()) < 120
+    assert "and 900 more" in shown.out
+    rows = on_terminal("read", "--pid", process.pid, process.rw, 1000, "--rows", 1000)
+    assert len(rows.out.splitlines()) > 1000
+    assert "more:" not in rows.out
+
+
+@LINUX
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_row_is_a_line_on_a_terminal(process: Target, width: int) -> None:
+    shown = on_terminal("read", "--pid", process.pid, process.rw, 3, width=width)
+    values = [f"0x{value:016x}" for value in process.pointers(3)]
+    lines = [line for line in shown.out.splitlines() if any(value in line for value in values)]
+    assert len(lines) == 3
+
+
+def test_rows_limit_lines_and_json(process: Target) -> None:
+    assert command("read", "--pid", process.pid, process.rw, 9, "--rows", 4).out.count("\n") == 4
+    said = command("read", "--pid", process.pid, process.rw, 9, "--rows", 4, "--json").said
+    assert (said["count"], len(said["pointers"])) == (9, 4)
+
+
+@LINUX
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_has_seen_enough(process: Target, options: list[str]) -> None:
+    line = [*COMMAND, "read", "--pid", str(process.pid), str(process.rw), str(ALL), *options]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        reading.stdout.close()
+        assert reading.stderr.read() == b""
+    assert reading.returncode == 74
+
+
+@LINUX
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_device(process: Target, options: list[str]) -> None:
+    line = [*COMMAND, "read", "--pid", str(process.pid), str(process.rw), str(ALL), *options]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            line, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 74
+    assert done.stderr == "pydbgwrite: the output could not be written: No space left on device\n"
