@@ -210,6 +210,9 @@ def attach_kernel(
     Raises TimeoutError, DebugEngineError where the options mean nothing to the engine, and what
     attach() raises; on Linux EngineNotFoundError.
 
+    Should the connection break later on, the engine tries again for ever, and the call that was
+    under way does not come back.
+
     Behind it: IDebugClient5::AttachKernelWide and IDebugControl::WaitForEvent, without a limit, on
     a thread of its own (MicrosoftDocs, nf-dbgeng-idebugclient5-attachkernelwide).
     """

@@ -94,6 +94,20 @@ static bulk_outcome put_bytes(const core_target *target, uint64_t address,
     return outcome;
 }
 
+/* A kernel's WritePointersVirtual may write the part of a pointer that can be: put back what is
+ * known of the bytes that were there. */
+static void restore_part(const core_target *target, uint64_t address, const unsigned char *old,
+                         uint64_t size, uint32_t width)
+{
+    unsigned char now[sizeof(uint64_t)];
+    ULONG read = 0;
+
+    if (core_read_leading(target, address, now, (ULONG)size, &read) && read == size &&
+        memcmp(now, old, (size_t)size) != 0) {
+        (void)put_bytes(target, address, old, size, width);
+    }
+}
+
 /* Up to PIECE_BYTES, whole pointers or nothing of them. */
 static bulk_outcome put_guarded(const core_target *target, uint64_t address,
                                 const unsigned char *data, uint64_t size, uint32_t width,
@@ -115,6 +129,10 @@ static bulk_outcome put_guarded(const core_target *target, uint64_t address,
             outcome.status =
                 spaces->lpVtbl->WritePointersVirtual(spaces, 1, address + outcome.done, &pointer);
             outcome.done += outcome.status == S_OK ? width : 0;
+        }
+        if (outcome.status != S_OK && held > outcome.done && held - outcome.done < width) {
+            restore_part(target, address + outcome.done, buffer->old + outcome.done,
+                         held - outcome.done, width);
         }
     } else {
         uint64_t torn;

@@ -1,4 +1,4 @@
-"""Other processes' engines: connect() and serve(), process servers, kernels; and their waits."""
+"""Other processes' engines: connect() and serve(), and process servers; and their waits."""
 
 from __future__ import annotations
 
@@ -312,62 +312,3 @@ class TestProcessServer:
                 assert session.pointer_size == 4
                 session.write_pointers(child.base, [1, 2, 3])
             assert child.held()[:4] == [1, 2, 3, 0]
-
-
-class TestKernel:
-    """attach_kernel(), each in a process of its own: one that failed leaves the engine waiting."""
-
-    def test_nobody_answers(self) -> None:
-        code = """
-import _thread, socket, sys, threading, time, pydbgwrite
-how = sys.argv[1]
-silent = socket.socket()
-silent.bind(("127.0.0.1", 0))
-silent.listen()
-options = f"com:ipport={silent.getsockname()[1]},port=127.0.0.1"
-accepted = []
-def interrupt():
-    accepted.append(silent.accept())
-    _thread.interrupt_main()
-if how == "interrupt":
-    threading.Thread(target=interrupt, daemon=True).start()
-started = time.monotonic()
-try:
-    pydbgwrite.attach_kernel(options, timeout=0.5 if how == "timeout" else 60)
-except (TimeoutError, KeyboardInterrupt) as error:
-    print(type(error).__name__, "start a new process" in str(error), time.monotonic() - started < 5)
-for call in (
-    lambda: pydbgwrite.attach(int(sys.argv[2])),
-    lambda: pydbgwrite.connect("tcp:server=127.0.0.1,port=1"),
-    lambda: pydbgwrite.process_server("tcp:server=127.0.0.1,port=1"),
-    lambda: pydbgwrite.attach_kernel(options),
-):
-    try:
-        call()
-    except pydbgwrite.DebugEngineError as error:
-        print("start a new process" in str(error))
-pydbgwrite.simulate([(0, 4096)]).close()
-"""
-        with target() as child:
-            for how, name in (
-                ("timeout", "TimeoutError True True"),
-                ("interrupt", "KeyboardInterrupt False True"),
-            ):
-                done = genuine.run(code, how, str(child.pid))
-                assert done.stdout.split("\n")[:5] == [name, *["True"] * 4], done
-                assert done.returncode == 0
-
-    def test_options_that_mean_nothing(self) -> None:
-        code = """
-import sys, pydbgwrite
-try:
-    pydbgwrite.attach_kernel("nonsense:nothing=1")
-except pydbgwrite.DebugEngineError as error:
-    print(error.method, error.hresult_name)
-with pydbgwrite.attach(int(sys.argv[1])) as session:
-    print(session.pointer_size)
-"""
-        with target() as child:
-            done = genuine.run(code, str(child.pid))
-            assert done.stdout.split("\n")[1:] == ["8", ""], done
-            assert done.stdout.startswith("AttachKernelWide"), done
