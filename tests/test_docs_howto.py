@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from support.pages import Reader
 #: Pages for any platform, and how many blocks each has at least: less, and they are not found.
 ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
 #: Pages on live processes of Linux; tests/windows/test_genuine_docs.py has those of Windows.
-LINUX = {"howto/addresses.md": 3, "howto/linux-permissions.md": 3}
+LINUX = {
+    "howto/addresses.md": 3,
+    "howto/linux-permissions.md": 3,
+}
 
 
 @pytest.mark.parametrize("page", ANYWHERE)
@@ -21,6 +25,7 @@ def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler: cc")
 @pytest.mark.parametrize("page", LINUX)
 def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
