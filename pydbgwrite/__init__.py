@@ -10,6 +10,7 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 
 from __future__ import annotations
 
+from pydbgwrite._changes import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._core import (
     BULK_THRESHOLD_POINTERS,
     GIL_RELEASE_BYTES,
@@ -17,6 +18,7 @@ from pydbgwrite._core import (
     MemoryBasicInformation,
 )
 from pydbgwrite._engine_search import EngineInfo
+from pydbgwrite._journal import read_journal, undo
 from pydbgwrite._opening import (
     attach,
     attach_kernel,
@@ -29,12 +31,14 @@ from pydbgwrite._opening import (
 from pydbgwrite._process_server import ProcessServer
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._session import Session
+from pydbgwrite._transaction import Transaction
 from pydbgwrite._version import __version__
 from pydbgwrite._wrapping import wrap
 from pydbgwrite.errors import (
     AddressError,
     DebugEngineError,
     EngineNotFoundError,
+    JournalError,
     NoTargetError,
     PatchError,
     PointerRangeError,
@@ -42,6 +46,7 @@ from pydbgwrite.errors import (
     SessionBusyError,
     SessionClosedError,
     TargetAccessError,
+    UndoError,
     WriteNotAppliedError,
     WrongThreadError,
 )
@@ -50,10 +55,14 @@ __all__ = [
     "BULK_THRESHOLD_POINTERS",
     "GIL_RELEASE_BYTES",
     "AddressError",
+    "Change",
+    "Conflict",
     "DataSpaces",
     "DebugEngineError",
     "EngineInfo",
     "EngineNotFoundError",
+    "JournalError",
+    "JournalInfo",
     "MemoryBasicInformation",
     "Module",
     "NoTargetError",
@@ -66,6 +75,9 @@ __all__ = [
     "SessionBusyError",
     "SessionClosedError",
     "TargetAccessError",
+    "Transaction",
+    "UndoError",
+    "UndoReport",
     "WriteNotAppliedError",
     "WrongThreadError",
     "__version__",
@@ -75,6 +87,8 @@ __all__ = [
     "launch",
     "open_dump",
     "process_server",
+    "read_journal",
     "simulate",
+    "undo",
     "wrap",
 ]

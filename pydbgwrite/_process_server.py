@@ -70,6 +70,7 @@ class ProcessServer:
         session = _opening_windows.attach(
             self._open(), number, bool(invasive), bool(suspend), bool(writable), seconds
         )
+        session._far = True
         self._session = session
         if size is not None:
             _opening.set_pointer_size(session, size)
@@ -97,6 +98,7 @@ class ProcessServer:
         self._session = _opening_windows.launch(
             self._open(), args, cwd, env, bool(writable), seconds
         )
+        self._session._far = True
         return self._session
 
     def close(self) -> None:

@@ -16,6 +16,10 @@ from pydbgwrite._version import __version__
 if TYPE_CHECKING:
     from typing import Self, SupportsIndex
 
+    from _typeshed import StrOrBytesPath
+
+    from pydbgwrite._transaction import Transaction
+
 __all__ = ["EngineInfo", "Session"]
 
 # How long one DispatchCallbacks call of serve() takes: then `stop` and Ctrl-C get their turn.
@@ -29,10 +33,17 @@ class Session(_core.Session):
     as a context manager it closes itself, and the target goes on as it was found.
     """
 
-    __slots__ = ("__weakref__", "_wrapped_engine")
+    # All but the first are there only where they have been set.
+    __slots__ = ("__weakref__", "_far", "_token", "_transaction", "_wrapped_engine")
 
     #: Of a session over another package's engine, unless that is this package's own.
     _wrapped_engine: EngineInfo
+    #: True where a process server's machine has the target.
+    _far: bool
+    #: What tells this simulated memory from any other.
+    _token: str
+    #: The one that is open.
+    _transaction: Transaction | None
 
     @property
     def engine(self) -> EngineInfo:
@@ -115,6 +126,38 @@ class Session(_core.Session):
 
         return Resolver(self).resolve(address)
 
+    def transaction(
+        self, journal: StrOrBytesPath | None = None, *, durable: bool | None = None
+    ) -> Transaction:
+        """A transaction: writes within its `with` block happen all, or are undone.
+
+            with session.transaction("table.journal") as t:
+                session.write_pointers(table, new)
+                session.write_scattered(addresses, values)
+
+        What each write replaces is read and recorded before it, 1 MiB at a time. An exception that
+        leaves the block, Ctrl-C too, undoes the writes, the last first, and goes on with a note
+        that says so; t.undo() does it at any time. A location that holds neither the old nor the
+        written value by then, for the target ran on, is left alone and told.
+
+        journal: a file that must not exist yet, for each record to be in before its write reaches
+            the target: pydbgwrite.undo() restores the target from it when this process was killed.
+            It stays after the end. Without one, records beyond 4 MiB are in a temporary file.
+        durable: have each record on the disk first (fdatasync), for a target that lives on when
+            this machine goes down. Where None: on a remote or kernel target, through a process
+            server, and where wrap() can't know.
+
+        While it is open, the raw layer's writes, detach(), terminate(), close() and another
+        transaction raise SessionBusyError. Entering the block raises ReadOnlyError for a session
+        with writable=False, FileExistsError or another OSError where the journal can't be made. A
+        write whose record can't be made (a full disk) raises JournalError and is not made.
+
+        The calls behind it are ReadVirtual, and WriteVirtual to undo.
+        """
+        from pydbgwrite._transaction import Transaction, checked_journal
+
+        return Transaction(self, *checked_journal(journal, durable))
+
     def serve(
         self,
         options: str,
@@ -179,8 +222,13 @@ class Session(_core.Session):
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self.closed:
-            self.close()
+        transaction = getattr(self, "_transaction", None)
+        try:
+            if transaction is not None:
+                transaction._abandon(value)
+        finally:
+            if not self.closed:
+                self.close()
 
     def __repr__(self) -> str:
         what = self.target if self.pid is None else f"{self.target} {self.pid}"

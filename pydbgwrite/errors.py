@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pydbgwrite._changes import UndoReport
 
 __all__ = [
     "AddressError",
     "DebugEngineError",
     "EngineNotFoundError",
+    "JournalError",
     "NoTargetError",
     "PatchError",
     "PointerRangeError",
@@ -15,6 +21,7 @@ __all__ = [
     "SessionBusyError",
     "SessionClosedError",
     "TargetAccessError",
+    "UndoError",
     "WriteNotAppliedError",
     "WrongThreadError",
 ]
@@ -117,3 +124,22 @@ class PatchError(DebugEngineError, ValueError):
     def __init__(self, message: str, problems: list[str] | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.problems = problems if problems is not None else [message]
+
+
+class JournalError(DebugEngineError):
+    """A journal that can't be used: damaged, another process's, of another version, or full.
+
+    Nothing was written to the target, unless the message says what.
+    """
+
+
+class UndoError(DebugEngineError):
+    """A transaction could not be undone wholly, where no other exception could say so.
+
+    Attributes:
+        report: the UndoReport, which says exactly what remains.
+    """
+
+    def __init__(self, message: str, report: UndoReport | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.report = report

@@ -22,6 +22,7 @@ import pytest
 from support.calls import ENGINE_CALLS, public_names
 from support.com import FakeObject, older, refusing
 from support.inputs import BASE
+from support.leaks import TRANSACTIONS
 from support.processes import Child64
 
 import pydbgwrite
@@ -214,6 +215,7 @@ FAILING: dict[str, list[Case]] = {
         lambda s: s.data_spaces.get_next_differently_valid_offset_virtual(ENDLESS)
     ],
     "is_pointer_64bit": [],
+    **TRANSACTIONS,
     # Functions of the package.
     "simulate": [
         with_new_session(one_by_one(lambda s: s.write_pointers(0, [1]), Session.close)),

@@ -21,7 +21,17 @@ from pydbgwrite import DataSpaces, ReadOnlyError, Session, SessionClosedError, s
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
 #: What is neither (always) a call into the engine nor an ending.
-PLAIN = {"resolve", "data_spaces", "pid", "target", "owner_thread", "writable", "closed", "engine"}
+PLAIN = {
+    "resolve",
+    "transaction",
+    "data_spaces",
+    "pid",
+    "target",
+    "owner_thread",
+    "writable",
+    "closed",
+    "engine",
+}
 ENDINGS = ("close", "detach", "terminate")
 
 #: What only the genuine engine has; its own tests are elsewhere.

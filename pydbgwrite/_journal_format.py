@@ -1,0 +1,222 @@
+r"""The bytes of a journal: framed records, each with checksums that chain it to the one before.
+
+A journal is only ever appended to:
+
+    "PDBGWJNL", version, CRC-32 of both          16 bytes
+    records: a head  (kind, unit, number, length of the payload, CRC-32 of these)   28 bytes
+             a payload
+             a tail  (CRC-32 of the payload, "END\n")                                8 bytes
+
+Numbers are little-endian. Each CRC-32 starts from the one before it, so a record can't be left out,
+moved, or taken from another journal: the first record, the header, holds a random number.
+
+The file may end anywhere, for its writer can be killed at any moment. A record that is not whole at
+the end of the file is torn: the write that it stands for was never begun. (When the machine went
+down, the last blocks of a file that grew may also be zeros.) Anything else that does not fit is
+damage, and then nothing in the journal is believed.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Final, NamedTuple, Protocol
+
+from pydbgwrite.errors import JournalError
+
+__all__ = [
+    "COMMITTED",
+    "CUT_SHORT",
+    "FILE_HEAD_SIZE",
+    "HEAD",
+    "HEADER",
+    "HEAD_SIZE",
+    "KINDS",
+    "SCATTERED",
+    "UNDOING",
+    "UNDONE",
+    "VERSION",
+    "WRITE",
+    "BinaryFile",
+    "Frame",
+    "damaged",
+    "encode",
+    "file_head",
+    "next_frame",
+    "read_all",
+    "read_file_head",
+    "write_all",
+]
+
+VERSION: Final = 1
+_MAGIC: Final = b"PDBGWJNL"
+_FILE_HEAD: Final = struct.Struct("<8sI")
+_CRC: Final = struct.Struct("<I")
+FILE_HEAD_SIZE: Final = _FILE_HEAD.size + _CRC.size
+HEAD: Final = struct.Struct("<IIQQ")
+HEAD_SIZE: Final = HEAD.size + _CRC.size
+_TAIL: Final = struct.Struct("<I4s")
+_END: Final = b"END\n"
+
+HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, UNDONE = range(1, 8)
+KINDS: Final = (HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, UNDONE)
+
+# A piece has 1 MiB of target bytes, and at the most four times that in addresses and values.
+_LONGEST: Final = 64 << 20
+_BLOCK: Final = 1 << 20
+
+
+class BinaryFile(Protocol):
+    """What a journal asks of an unbuffered binary file."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+    def write(self, data: bytes | memoryview, /) -> int: ...
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+    def truncate(self, size: int, /) -> int: ...
+    def close(self) -> None: ...
+
+
+class Frame(NamedTuple):
+    """A whole record: where its payload is, and the chain of checksums behind it."""
+
+    kind: int
+    unit: int
+    payload: int  # offset in the file
+    length: int
+    end: int
+    chain: int
+
+
+def file_head() -> bytes:
+    """The first bytes of every journal of this version."""
+    head = _FILE_HEAD.pack(_MAGIC, VERSION)
+    return head + _CRC.pack(zlib.crc32(head))
+
+
+def read_file_head(file: BinaryFile, name: str) -> int:
+    """The chain behind a journal's first bytes; JournalError where it is none of this version."""
+    file.seek(0)
+    head = read_all(file, FILE_HEAD_SIZE)
+    if len(head) < FILE_HEAD_SIZE and file_head().startswith(head):
+        raise _not_begun(name, len(head))
+    if not head.startswith(_MAGIC):
+        raise JournalError(
+            f"{name} is no journal of pydbgwrite, or its first bytes are damaged: a journal begins "
+            f"with {_MAGIC.decode()}, this with {head[:8]!r}; nothing was written to the target"
+        )
+    fixed = head[: _FILE_HEAD.size]
+    if zlib.crc32(fixed) != _CRC.unpack_from(head, _FILE_HEAD.size)[0]:
+        raise damaged(name, 0, "its first 16 bytes do not fit their checksum")
+    version = _FILE_HEAD.unpack(fixed)[1]
+    if version != VERSION:
+        age = "an older" if version < VERSION else "a newer"
+        raise JournalError(
+            f"{name} is of {age} version of pydbgwrite: its format is {version}, and this version "
+            f"reads {VERSION}; undo it with the version that wrote it. Nothing was written to the "
+            "target"
+        )
+    return zlib.crc32(head)
+
+
+def encode(kind: int, unit: int, number: int, chain: int, parts: list[bytes]) -> tuple[bytes, int]:
+    """A record as bytes, and the chain behind it."""
+    head = HEAD.pack(kind, unit, number, sum(map(len, parts)))
+    chain = zlib.crc32(head, chain)
+    sealed = head + _CRC.pack(chain)
+    for part in parts:
+        chain = zlib.crc32(part, chain)
+    return b"".join([sealed, *parts, _TAIL.pack(chain, _END)]), chain
+
+
+def next_frame(
+    file: BinaryFile, offset: int, size: int, number: int, chain: int, name: str
+) -> Frame | None:
+    """The record at offset in a file of that size; None where it is torn. JournalError: damage."""
+    file.seek(offset)
+    sealed = read_all(file, HEAD_SIZE)
+    if len(sealed) < HEAD_SIZE:
+        return None
+    head = sealed[: HEAD.size]
+    chain = zlib.crc32(head, chain)
+    if chain != _CRC.unpack_from(sealed, HEAD.size)[0]:
+        if _zeros(file, offset, size):
+            return None
+        raise damaged(name, offset, f"the head of record {number} does not fit its checksum")
+    kind, unit, stated, length = HEAD.unpack(head)
+    if kind not in KINDS or stated != number or length > _LONGEST:
+        raise damaged(name, offset, f"record {number} is of no kind that this version writes")
+    payload = offset + HEAD_SIZE
+    end = payload + length + _TAIL.size
+    if end > size:
+        return None
+    left = length
+    while left > 0:
+        block = read_all(file, min(left, _BLOCK))
+        if not block:
+            return None  # someone cuts the file while it is read
+        chain = zlib.crc32(block, chain)
+        left -= len(block)
+    tail = read_all(file, _TAIL.size)
+    if tail != _TAIL.pack(chain, _END):
+        if end == size and not any(tail):
+            return None
+        raise damaged(name, offset, f"the contents of record {number} do not fit their checksum")
+    return Frame(kind, unit, payload, length, end, chain)
+
+
+def damaged(name: str, offset: int, what: str) -> JournalError:
+    """The error for a journal that can't be believed."""
+    return JournalError(
+        f"the journal {name} is damaged at byte {offset:,}: {what}. Nothing was written to the "
+        "target. Undo needs every record whole: look for a good copy of the file"
+    )
+
+
+def _not_begun(name: str, size: int) -> JournalError:
+    return JournalError(
+        f"the journal {name} has only {size:,} bytes and ends before its header does: its "
+        "transaction had not begun, and there is nothing to undo"
+    )
+
+
+def write_all(file: BinaryFile, data: bytes) -> None:
+    """All of the data, to an unbuffered file, which may take it in parts."""
+    done = file.write(data)
+    if done == len(data):
+        return
+    view = memoryview(data)
+    while done < len(data):
+        taken = file.write(view[done:])
+        if not taken:
+            raise OSError("the file takes no more")
+        done += taken
+
+
+def read_all(file: BinaryFile, size: int) -> bytes:
+    """As many bytes as there are, up to size: an unbuffered file may give them in parts."""
+    data = file.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    left = size - len(data)
+    while left:
+        data = file.read(left)
+        if not data:
+            break
+        parts.append(data)
+        left -= len(data)
+    return b"".join(parts)
+
+
+def _zeros(file: BinaryFile, offset: int, size: int) -> bool:
+    file.seek(offset)
+    while offset < size:
+        block = read_all(file, min(_BLOCK, size - offset))
+        if not block:
+            break
+        if any(block):
+            return False
+        offset += len(block)
+    file.seek(0, io.SEEK_END)
+    return True

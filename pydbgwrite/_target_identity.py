@@ -1,0 +1,191 @@
+"""Which target a journal belongs to: one process, from its start to its end or its next execve.
+
+A process id alone names nobody: it is given anew. So a journal holds when its process began and
+what it runs, and an undo refuses any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
+
+if TYPE_CHECKING:
+    from pydbgwrite._regions import Module
+    from pydbgwrite._session import Session
+
+__all__ = ["check_target", "describe_target", "outlives_this_machine"]
+
+_HEADER_BYTES: Final = 1024
+
+
+def outlives_this_machine(session: Session) -> bool:
+    """May the target live on when this machine goes down? True where nobody can say."""
+    if session._embedded:
+        return False
+    return (
+        session.target in ("remote", "kernel")
+        or session._wrapped
+        or getattr(session, "_far", False)
+    )
+
+
+def describe_target(session: Session) -> dict[str, Any]:
+    """What a journal's header says of the target. Raises NoTargetError where it has gone."""
+    told: dict[str, Any] = {
+        "target": session.target,
+        "pid": session.pid,
+        "pointer_size": session.pointer_size,
+        "engine": f"{session.engine.name} {session.engine.version}",
+    }
+    if session.target == "simulated":
+        told["started"] = _token(session)
+    elif session._embedded and session.pid is not None and sys.platform.startswith("linux"):
+        told.update(_linux(session))
+    elif sys.platform == "win32" and session.pid is not None and not outlives_this_machine(session):
+        told["started"] = _windows_start(session.pid)
+    module = _main_module(session, told.get("program"))
+    if module is not None:
+        told.update(program=module.path, base=module.base, size=module.size)
+        if "exec" not in told:
+            told["header"] = _header_of(session, module.base)
+    return told
+
+
+#: What must agree, and what it means when it does not.
+_QUESTIONS: Final = {
+    "target": "it was made of a {was} target, and this session is of a {now} one",
+    "pid": "it belongs to process {was}, and this session is of process {now}",
+    "boot": "it was made before this machine was started anew",
+    "started": "its process has ended: another one has its place now",
+    "exec": "its process runs another program now (execve)",
+    "base": "its program {program} was at {was}, and the one here is at {now}",
+    "size": "its program {program} had {was} bytes, and the one here has {now}",
+    "header": "its program {program} is another build than the one here",
+}
+
+
+def check_target(header: dict[str, Any], session: Session, name: str) -> None:
+    """Raise JournalError unless the session's target is the one that the journal belongs to."""
+    now = describe_target(session)
+    for key, text in _QUESTIONS.items():
+        if key not in header or (key == "exec" and key not in now):
+            continue
+        # Where the system says which execve this is, the program's place need not be asked.
+        if key in ("base", "size") and "exec" in header and "exec" in now:
+            continue
+        if header[key] == now.get(key):
+            continue
+        what = text.format(
+            was=_shown(key, header[key]),
+            now=_shown(key, now.get(key)),
+            program=header.get("program"),
+        )
+        raise JournalError(
+            f"the journal {name} is another target's: {what}. Nothing was written to it"
+        )
+
+
+def _shown(key: str, value: object) -> str:
+    if key == "base" and isinstance(value, int):
+        return f"0x{value:x}"
+    return "none" if value is None else str(value)
+
+
+def _token(session: Session) -> str:
+    """Simulated memory is its session's: a random name of that session."""
+    token: str | None = getattr(session, "_token", None)
+    if token is None:
+        token = session._token = os.urandom(16).hex()
+    return token
+
+
+def _linux(session: Session) -> dict[str, Any]:
+    """When the process began (proc_pid_stat(5)), since which boot, and which execve it is.
+
+    The auxiliary vector is what execve told the program (getauxval(3)): where it, its stack and the
+    vDSO lie, all drawn anew each time.
+    """
+    import hashlib
+
+    folder = f"/proc/{session.pid}"
+    try:
+        stat = _read_file(f"{folder}/stat")
+        auxv = _read_file(f"{folder}/auxv")
+        program = os.readlink(f"{folder}/exe").removesuffix(" (deleted)")
+    except OSError as error:
+        raise NoTargetError(
+            f"the process {session.pid} can't be told from others: {error}"
+        ) from error
+    told = {"started": stat.rpartition(b") ")[2].split()[19].decode(), "program": program}
+    if auxv:
+        told["exec"] = hashlib.sha256(auxv).hexdigest()
+    with contextlib.suppress(OSError):  # a container may hide it
+        told["boot"] = _read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+    return told
+
+
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _windows_start(pid: int) -> str:
+    """When the process began (GetProcessTimes), in units of 100 ns; "" where nobody may ask."""
+    if sys.platform != "win32":
+        raise OSError("for Windows")
+    import ctypes
+    from ctypes import wintypes
+
+    system = ctypes.WinDLL("kernel32", use_last_error=True)
+    system.OpenProcess.restype = wintypes.HANDLE
+    system.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
+    system.GetProcessTimes.argtypes = [wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4]
+    system.CloseHandle.argtypes = [wintypes.HANDLE]
+    handle = system.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+    if not handle:
+        return ""
+    times = [wintypes.FILETIME() for _ in range(4)]
+    try:
+        if not system.GetProcessTimes(handle, *map(ctypes.byref, times)):
+            return ""
+    finally:
+        system.CloseHandle(handle)
+    return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
+
+
+def _main_module(session: Session, program: str | None) -> Module | None:
+    """The program itself; the kernel's, of a kernel. None where no module can be told."""
+    if session.target == "simulated":
+        return None
+    try:
+        modules = session.modules()
+    except NoTargetError:
+        raise
+    except DebugEngineError:
+        return None
+    if program is not None:
+        return next((each for each in modules if each.path == program), None)
+    programs = [each for each in modules if each.name.lower().endswith(".exe")]
+    return next(iter(programs or modules), None)
+
+
+def _header_of(session: Session, base: int) -> str | None:
+    """A checksum of where the build says what it is: the time and checksum in the PE header."""
+    import hashlib
+
+    try:
+        page = session.read(base, _HEADER_BYTES)
+    except NoTargetError:
+        raise
+    except DebugEngineError:
+        return None
+    at = int.from_bytes(page[0x3C:0x40], "little")
+    if page[:2] != b"MZ" or page[at : at + 4] != b"PE\0\0":
+        return None
+    # Signature, COFF header, and the optional header without its table of directories, which the
+    # loader or a patch may have touched.
+    return hashlib.sha256(page[at : at + 24]).hexdigest()
