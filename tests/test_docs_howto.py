@@ -15,6 +15,7 @@ ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
 LINUX = {
     "howto/addresses.md": 3,
     "howto/linux-permissions.md": 3,
+    "howto/undo.md": 8,
 }
 
 

@@ -2,9 +2,10 @@
 
 A fenced block is saved as a file where the line before it ends with a name, as in "`shop.cpp`:".
 Otherwise sh is run by the shell and python by exec(), all blocks of a page in one namespace. A text
-block right behind one is what it must print. Addresses and process ids differ from run to run: each
-is replaced by a number of its own on both sides, so that the same one must be where the page has it
-again. Other languages are for reading. So is a block under a comment `<!-- not run: why -->`.
+block right behind one is what it must print. Addresses, offsets in a program and process ids differ
+from machine to machine: each is replaced by a number of its own on both sides, so that the same one
+must be where the page has it again. Other languages are for reading. So is a block under a comment
+`<!-- not run: why -->`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _FENCE: Final = re.compile(r"^(`{3,})(\w*)\n(.*?)^\1$", flags=re.MULTILINE | re.
 _FILE: Final = re.compile(r"`([\w.-]+\.\w+)`(?: \([^)]*\))?:$")
 _NOT_RUN: Final = re.compile(r"<!-- not run: [^>]+-->$")
 _VARYING: Final = re.compile(
-    r"0x[0-9a-f]{6,16}\b|(?<=\bprocess )\d+|(?<=\bpid )\d+|(?<=\bpid: )\d+"
+    r"0x[0-9a-f]{6,16}\b|(?<=\+)0x[0-9a-f]+\b|(?<=\bprocess )\d+|(?<=\bpid )\d+"
 )
 
 
@@ -70,11 +71,11 @@ def blocks(page: str) -> list[Block]:
 
 @dataclass
 class _Masks:
-    seen: dict[str, str] = field(default_factory=dict)
+    seen: dict[int, str] = field(default_factory=dict)
 
     def applied(self, text: str) -> str:
         def number(found: re.Match[str]) -> str:
-            return self.seen.setdefault(found[0], f"<{len(self.seen) + 1}>")
+            return self.seen.setdefault(int(found[0], 0), f"<{len(self.seen) + 1}>")
 
         return "\n".join(line.rstrip() for line in _VARYING.sub(number, text).splitlines())
 
