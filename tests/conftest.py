@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all
+from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all, make_room
 from support.recorder import Recorder, forget
 
 import pydbgwrite
@@ -31,17 +31,33 @@ def profile() -> str:
     return PROFILE
 
 
-@pytest.fixture(params=sorted(CASES))
-def engine_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
-    """An open target of every engine that is here, one after the other."""
-    with CASES[request.param]() as case:
+# For each module, so that pytest runs all its tests over one engine before it goes on to the next:
+# what stands on the case before (a connection) can then be used again.
+@pytest.fixture(scope="module", params=sorted(CASES))
+def engine_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of every case, one after the other."""
+    yield str(request.param)
+    make_room()
+
+
+@pytest.fixture(scope="module", params=sorted({**CASES, **READ_ONLY_CASES}))
+def readable_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same, and of the targets that can only be read."""
+    yield str(request.param)
+    make_room()
+
+
+@pytest.fixture
+def engine_case(engine_name: str) -> Iterator[EngineCase]:
+    """An open target of every engine that is here."""
+    with CASES[engine_name]() as case:
         yield case
 
 
-@pytest.fixture(params=sorted({**CASES, **READ_ONLY_CASES}))
-def readable_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
+@pytest.fixture
+def readable_case(readable_name: str) -> Iterator[EngineCase]:
     """The same, and the targets that can only be read."""
-    with {**CASES, **READ_ONLY_CASES}[request.param]() as case:
+    with {**CASES, **READ_ONLY_CASES}[readable_name]() as case:
         yield case
 
 

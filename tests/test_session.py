@@ -48,10 +48,12 @@ def test_attributes(engine_case: EngineCase) -> None:
     assert session.owner_thread == threading.get_ident()
     assert session.writable is True
     assert session.closed is False
-    assert "embedded" in str(session.engine)
+    genuine = engine_case.name.startswith("genuine-")
+    assert ("dbgeng" if genuine else "embedded") in str(session.engine)
     assert isinstance(session.data_spaces, DataSpaces)
     assert (session.pid is None) == (session.target == "simulated")
-    shown = "simulated" if session.pid is None else f"process {session.pid}"
+    kind = "remote" if "remote" in engine_case.name else "process"
+    shown = "simulated" if session.pid is None else f"{kind} {session.pid}"
     assert repr(session) == f"<pydbgwrite.Session of {shown}>"
     session.close()
     assert session.closed is True

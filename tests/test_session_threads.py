@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.calls import ENGINE_CALLS
+from support.differences import LANE
 from support.inputs import BASE, SIZE
 from support.processes import Child64
 
@@ -319,31 +320,36 @@ def test_sessions_of_one_thread_are_independent() -> None:
         assert seen == sorted(seen)
 
 
+#: Linux hands an ident out again soon. Wine does after its first 512, oldest first, and keeps
+#: 256 aside; of Windows nobody says when.
+THREADS = 50 if sys.platform == "linux" else 10_000
+
+
 def test_a_later_thread_with_the_same_ident_is_a_stranger() -> None:
     opened: list[pydbgwrite.Session] = []
-    outcomes: list[str] = []
-
-    def open_one() -> None:
-        opened.append(pydbgwrite.simulate([(0x1000, 64)]))
+    outcomes: set[str] = set()
 
     def use() -> None:
         try:
-            opened[-1].write_pointers(0x1000, [1])
-            outcomes.append("wrote")
+            opened[0].write_pointers(0x1000, [1])
+            outcomes.add("wrote")
         except pydbgwrite.WrongThreadError:
-            outcomes.append("refused")
+            outcomes.add("refused")
 
-    same_ident = 0
-    for _ in range(50):
-        for each in (open_one, use):
-            thread = threading.Thread(target=each)
-            thread.start()
-            thread.join()
-            same_ident += each is use and thread.ident == opened[-1].owner_thread
-    assert outcomes == ["refused"] * 50
-    assert same_ident > 0, "no ident came back, so this showed nothing"
+    def run(target: Callable[[], None]) -> int | None:
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+        return thread.ident
+
+    owner = run(lambda: opened.append(pydbgwrite.simulate([(0x1000, 64)])))
+    came_back = any(run(use) == owner for _ in range(THREADS))
+    assert outcomes == {"refused"}
     with pytest.warns(ResourceWarning):
         opened.clear()
+    if not came_back and sys.platform == "win32" and not LANE:
+        pytest.skip("no thread id came back, so this showed nothing")
+    assert came_back, "no ident came back, so this showed nothing"
 
 
 @pytest.mark.parametrize("wrong", [int, str, object(), pydbgwrite.DataSpaces])

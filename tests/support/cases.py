@@ -174,6 +174,7 @@ READ_ONLY_CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {
 if sys.platform == "win32":
     from support.genuine_cases import READABLE, REASON, WRITABLE
     from support.genuine_cases import close_all as close_all
+    from support.genuine_cases import make_room as make_room
 
     if REASON is None:
         CASES.update(WRITABLE)
@@ -182,3 +183,6 @@ else:
 
     def close_all() -> None:
         """End the programs that cases keep from test to test: there are none here."""
+
+    def make_room(for_one: str = "") -> None:
+        """Close the sessions that cases keep from test to test: there are none here."""

@@ -2,6 +2,7 @@
 
 Programs and servers are started once and used by many tests: starting one takes longer than a test.
 A test that ends a program (take_away) makes the next test start another. close_all() ends them.
+Sessions through a server are used by many tests, too: opening or closing one takes up to a second.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
 #: what is free near other memory accessible to debuggers, but not up here.
 REASON: Final = genuine.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
+REMOTE: Final = "genuine-remote-8"
 USER_END: Final = 0x7FFFFFFF0000
 
 Area = tuple[int, int, int]  # address, size, PAGE_ protection
@@ -122,6 +124,14 @@ def close_all() -> None:
         _kept.popitem()[1].rest.close()
 
 
+def make_room(for_one: str = "") -> None:
+    """Close what other cases have kept open: an engine has one session, connect() apart."""
+    for name, kept in _kept.items():
+        session = kept.session
+        if name not in (for_one, REMOTE) and session is not None and not session.closed:
+            session.close()
+
+
 def _serve(kept: _Kept) -> None:
     kept.options = kept.rest.enter_context(genuine.server(kept.child.pid))[1]
 
@@ -174,10 +184,14 @@ def _opened(
     with ExitStack() as stack:
         session = kept.session
         if session is None or session.closed:
-            session = attach(kept, stack)
+            make_room(name)
+            session = attach(kept, kept.rest if keep else stack)
             if keep:
                 kept.session = session
                 kept.rest.callback(lambda: None if session.closed else session.close())
+        elif not dump:
+            # The engine keeps what it has read through a process server, and does not look again.
+            session.write(base, pattern(RW_PAGES * PAGE))
         if not keep:
             stack.callback(lambda: None if session.closed else session.close())
 
@@ -223,18 +237,19 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         width=4,
         attach=lambda kept, _: pydbgwrite.attach(kept.child.pid, pointer_size=4),
     ),
-    "genuine-remote-8": lambda: _opened(
-        "genuine-remote-8",
+    REMOTE: lambda: _opened(
+        REMOTE,
         needs=_serve,
         attach=lambda kept, _: pydbgwrite.connect(kept.options),
         most=128,
-        keep=True,  # closing a connection takes the engine a second
+        keep=True,
     ),
     "genuine-process-server-8": lambda: _opened(
         "genuine-process-server-8",
         needs=_process_server,
         attach=_by_process_server,
         most=16,
+        keep=True,
     ),
 }
 READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {

@@ -5,6 +5,7 @@
     python tests/windows/lane.py prepare               fetch and put together the parts
     python tests/windows/lane.py build                 cross-build the wheel and install it
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
+    python tests/windows/lane.py versions              the wheel on each Windows Python, in short
 
 It runs on Linux with Wine and a mingw cross compiler, with CPython 3.11. All that it fetches or
 makes is in .cache/windows-lane, and made once. A program sees PYDBGWRITE_DBGENG (the engine's
@@ -24,13 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lane_build import build_wheel, install
-from lane_cache import ROOT, Cache, LaneError, call, note
-from lane_parts import PYTHON, WindowsPython, genuine_engine, peers, windows_python
+from lane_cache import HERE, ROOT, Cache, LaneError, call, note
+from lane_parts import PYTHON, NoLibraryError, WindowsPython, genuine_engine, peers, windows_python
+from lane_suite import run_suite
 from lane_toolchain import PACKAGE, TRIPLET
-from lane_wine import Wine, prepared, run_python, windows_path
+from lane_wine import Sink, Wine, prepared, run_python, windows_path
 
 CACHE = ROOT / ".cache" / "windows-lane"
-COMMANDS = ("prepare", "build", "run")
+COMMANDS = ("prepare", "build", "run", "versions")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 PROGRAMS = {
     "wine": ("wine", "wine64"),
     "wineserver": ("wine", "wine64"),
@@ -74,8 +77,10 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--python", default=PYTHON, metavar="X.Y", help=f"the Windows Python (default {PYTHON})")
     add("--install", action="store_true", help="install missing apt packages (as root)")
+    if command == "versions":
+        return parser
+    add("--python", default=PYTHON, metavar="X.Y", help=f"the Windows Python (default {PYTHON})")
     add(
         "--peers",
         action=argparse.BooleanOptionalAction,
@@ -100,6 +105,13 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         add("script", help="a Python script")
         add("arguments", nargs=argparse.REMAINDER, help="handed to the script as they are")
     if command == "":
+        add("--junit", type=Path, metavar="FOLDER", help="results as JUnit files in that folder")
+        add(
+            "--side-by-side",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="the whole suite as two pytest processes (default: yes)",
+        )
         add("arguments", nargs="*", help="after --: handed to pytest")
     return parser
 
@@ -145,18 +157,19 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     return Lane(prepared(cache, bits_32=False), folder, engine, others, None)
 
 
-def pytest_arguments(given: Sequence[str]) -> list[str]:
-    """Arguments for pytest: test files as Windows paths; the whole suite where none is named."""
-    found: list[str] = []
-    named = False
-    for argument in given:
-        file, mark, rest = argument.partition("::")
-        if file and not file.startswith("-") and Path(file).exists():
-            found.append(windows_path(Path(file).resolve()) + mark + rest)
-            named = True
-        else:
-            found.append(argument)
-    return found if named else [windows_path(ROOT / "tests"), *found]
+def try_versions() -> int:
+    """The same wheel on every Windows Python whose parts can be had."""
+    script, codes, absent = str(HERE / "try_wheel.py"), {}, []
+    for version in VERSIONS:
+        try:
+            codes[version] = go("run", ["--python", version, "--no-peers", script])
+        except NoLibraryError as error:
+            absent.append(version)
+            note(f"not tried: {error}")
+    for version, code in codes.items():
+        note(f"Windows Python {version}: {'good' if code == 0 else f'exit code {code}'}")
+    note(f"can't be had here: Windows Python {', '.join(absent) or '(all can)'}")
+    return next((code for code in codes.values() if code != 0), 0)
 
 
 def go(command: str, arguments: Sequence[str]) -> int:
@@ -164,6 +177,8 @@ def go(command: str, arguments: Sequence[str]) -> int:
     started = time.monotonic()
     options = parser_for(command).parse_args(arguments)
     check_programs(may_install=options.install)
+    if command == "versions":
+        return try_versions()
     target: list[str] = []
     if command == "run":
         script = Path(options.script).resolve()
@@ -189,16 +204,26 @@ def go(command: str, arguments: Sequence[str]) -> int:
         print(wheel)
         return 0
     profile = "quick" if options.quick else os.environ.get(PROFILE, "full")
-    if command == "":
-        store = windows_path(cache.folder / "pytest")
-        target = ["-m", "pytest", "-o", f"cache_dir={store}", *pytest_arguments(options.arguments)]
-    return run_python(
-        lane.wine,
-        cache,
-        lane.python,
-        target,
-        settings=lane.settings(profile),
-        timeout=options.timeout,
+
+    def program(target: Sequence[str], output: Sink | None = None) -> int:
+        return run_python(
+            lane.wine,
+            cache,
+            lane.python,
+            target,
+            settings=lane.settings(profile),
+            timeout=options.timeout,
+            output=output,
+        )
+
+    if command == "run":
+        return program(target)
+    return run_suite(
+        program,
+        options.arguments,
+        cache.folder / "pytest",
+        options.junit,
+        side_by_side=options.side_by_side,
     )
 
 

@@ -15,7 +15,7 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-from lane_cache import HERE, ROOT, Cache, LaneError, call, digest_of_files, note
+from lane_cache import HERE, ROOT, Cache, LaneError, call, digest_of_files, fetch, note
 from lane_parts import PYTHON, WindowsPython
 from lane_toolchain import compiler, exports, import_library, imports
 
@@ -38,7 +38,7 @@ def _tools(cache: Cache) -> Path:
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command: list[str | Path] = [*pip, "--no-deps", "--target", folder, *BUILD_PACKAGES]
-        call(command, what="fetching setuptools")
+        fetch(command, what="fetching setuptools", clear=folder)
 
     return cache.part("build-tools", [RECIPE, BUILD_PACKAGES, sys.version], make)
 

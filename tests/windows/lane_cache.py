@@ -23,6 +23,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 
+PAUSES = (5, 30)  # seconds before a download is tried again
+
+
 class LaneError(Exception):
     """A part of the lane that can't be had; the message says what is missing and what to do."""
 
@@ -65,6 +68,29 @@ def call(
         line = " ".join(str(part) for part in command)
         raise LaneError(f"{what} failed (exit code {done.returncode}): {line}\n{text.rstrip()}")
     return text
+
+
+def fetch(
+    command: Sequence[str | Path],
+    *,
+    what: str,
+    clear: Path | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Run a step that downloads, and again where it fails: networks and mirrors do, for a while.
+
+    clear: a folder to empty between, of what was left half done.
+    """
+    for pause in PAUSES:
+        try:
+            return call(command, what=what, cwd=cwd)
+        except LaneError as error:
+            note(f"trying again in {pause} s: {error}")
+        time.sleep(pause)
+        if clear is not None:
+            shutil.rmtree(clear, ignore_errors=True)
+            clear.mkdir()
+    return call(command, what=what, cwd=cwd)
 
 
 def digest_of_files(files: Iterable[Path]) -> str:

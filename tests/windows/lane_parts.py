@@ -15,7 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lane_cache import HERE, Cache, LaneError, call, digest_of_files
+from lane_cache import HERE, Cache, LaneError, digest_of_files, fetch
 from lane_toolchain import SOURCES, compiler, forwarding_dll, python_program
 
 RECIPE = 1  # raise it when a step changes without a change of names or versions
@@ -91,7 +91,7 @@ def pip_download(target: Path, python: WindowsPython, *packages: str, deps: bool
     ]
     if not deps:
         command.append("--no-deps")
-    call([*command, *packages], what=f"fetching {', '.join(packages)} with pip")
+    fetch([*command, *packages], what=f"fetching {', '.join(packages)} with pip", clear=target)
 
 
 def unpack_wheels(wheels: Path, site: Path) -> None:
@@ -104,6 +104,10 @@ def unpack_wheels(wheels: Path, site: Path) -> None:
             if (data / scheme).is_dir():
                 shutil.copytree(data / scheme, site, dirs_exist_ok=True)
         shutil.rmtree(data)
+
+
+class NoLibraryError(LaneError):
+    """This machine has no CPython of a version, and so no standard library for a Windows Python."""
 
 
 def standard_library(version: str) -> Path:
@@ -126,7 +130,7 @@ def standard_library(version: str) -> Path:
         found, _, folder = done.stdout.strip().rpartition(") ")
         if done.returncode == 0 and found == str(wanted)[:-1] and Path(folder).is_dir():
             return Path(folder)
-    raise LaneError(
+    raise NoLibraryError(
         f"a Windows Python {version} needs the standard library of a CPython {version} of this"
         f" machine, and no working python{version} is on PATH (the lane itself runs on"
         f" {sys.version.split()[0]}). Install CPython {version}, so that python{version} starts it."

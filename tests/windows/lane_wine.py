@@ -17,9 +17,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from lane_cache import Cache, LaneError, call, find_tool, note
+from lane_cache import Cache, LaneError, call, fetch, find_tool, note
 
 WINE_PACKAGES = "wine wine64"
 LIBWINE_32 = "libwine:i386"
@@ -95,7 +95,7 @@ def libraries_32(cache: Cache) -> Path:
         options = [
             *("-o", "APT::Architectures::=amd64", "-o", "APT::Architectures::=i386"),
             *("-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"),
-            *("-o", "APT::Sandbox::User=root"),
+            *("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"),
         ]
         # One list that can't be had (a mirror out of step) matters only if the package is in it.
         failure = ""
@@ -104,7 +104,7 @@ def libraries_32(cache: Cache) -> Path:
         except LaneError as error:
             failure = f"\n{error}"
         try:
-            call(
+            fetch(
                 [apt, *options, "--quiet", "download", f"{LIBWINE_32}={package}"],
                 what=f"fetching {LIBWINE_32}",
                 cwd=folder / "download",
@@ -147,7 +147,15 @@ def prepared(cache: Cache, *, bits_32: bool) -> Wine:
     return Wine(program, prefix, libraries)
 
 
-def _drain(source: int, target: BinaryIO) -> bool:
+class Sink(Protocol):
+    """Where output goes."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+def _drain(source: int, target: Sink) -> bool:
     """Pass on what can be read now; False at the end of the pipe."""
     while True:
         try:
@@ -210,8 +218,12 @@ def run_python(
     *,
     settings: Mapping[str, str],
     timeout: float | None = None,
+    output: Sink | None = None,
 ) -> int:
-    """Run the Windows Python in a scratch folder; pass on its output; return its exit code."""
+    """Run the Windows Python in a scratch folder; pass on its output; return its exit code.
+
+    output: where its standard output goes, if not to this program's own.
+    """
     scratches = cache.folder / "scratch"
     scratches.mkdir(exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=scratches))
@@ -235,7 +247,7 @@ def run_python(
     try:
         if process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, content), daemon=True).start()
-        return _pass_on(process, timeout)
+        return _pass_on(process, timeout, output or sys.stdout.buffer)
     finally:
         if process.poll() is None:
             process.kill()
@@ -244,13 +256,13 @@ def run_python(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _pass_on(process: subprocess.Popen[bytes], timeout: float | None) -> int:
+def _pass_on(process: subprocess.Popen[bytes], timeout: float | None, output: Sink) -> int:
     """Copy output until the program has ended, though a child of its may still hold the pipes."""
     assert process.stdout is not None and process.stderr is not None
     ended = os.pidfd_open(process.pid)
     deadline = None if timeout is None else time.monotonic() + timeout
-    pipes = {
-        process.stdout.fileno(): sys.stdout.buffer,
+    pipes: dict[int, Sink] = {
+        process.stdout.fileno(): output,
         process.stderr.fileno(): sys.stderr.buffer,
     }
     try:
