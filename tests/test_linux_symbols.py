@@ -260,7 +260,10 @@ SMALL = b"""\
 """
 
 
-@pytest.mark.skipif(os.name == "nt" or os.sysconf("SC_PAGE_SIZE") != 4096, reason="4 KiB pages")
+@pytest.mark.skipif(
+    os.name == "nt" or os.sysconf("SC_PAGE_SIZE") != 4096,
+    reason="Linux processes with pages of 4 KiB",
+)
 def test_modules_of_a_map() -> None:
     found = [(each.name, each.base, each.size) for each in modules_of_maps(SMALL)]
     assert found == [
