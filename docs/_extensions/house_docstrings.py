@@ -108,6 +108,16 @@ def _paragraphs(lines: list[str]) -> list[list[str]]:
     return [each for each in found if each]
 
 
+def _apart(line: str, names: frozenset[str]) -> list[str]:
+    """The parameters that one line describes: "cwd: ...; env: ..." has two."""
+    found = [line]
+    for each in re.finditer(r"[.;] (\w+): ", line):
+        if each[1] in names:
+            kept = len(line) - len(found[-1])
+            found[-1:] = [found[-1][: each.start() + 1 - kept], line[each.start() + 2 :]]
+    return found
+
+
 def _parameters(paragraph: list[str], own: str, names: frozenset[str]) -> list[str] | None:
     """The paragraph as fields; None where it does not begin with a parameter."""
     if not (first := _PARAMETERS.fullmatch(paragraph[0])):
@@ -115,7 +125,7 @@ def _parameters(paragraph: list[str], own: str, names: frozenset[str]) -> list[s
     if not set(first[1].replace("*", "").split(", ")) <= names:
         return None
     fields: list[tuple[list[str], list[str]]] = []
-    for line in paragraph:
+    for line in (part for each in paragraph for part in _apart(each, names)):
         described = _PARAMETERS.fullmatch(line)
         if described:
             fields.append((described[1].replace("*", "").split(", "), [described[2]]))
