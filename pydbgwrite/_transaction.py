@@ -26,7 +26,8 @@ class Transaction:
 
     A block that ends well leaves its writes in the target; an exception that leaves it, Ctrl-C
     among them, undoes them, the last first, and goes on with a note that says what was undone or
-    exactly what remains. A transaction is used once and does not nest.
+    exactly what remains, and with the UndoReport as its attribute undo_report. A transaction is
+    used once and does not nest.
 
     While an undo runs because of an exception, the first Ctrl-C waits for its end; a second stops
     it, and the note then says what remains.
@@ -169,22 +170,27 @@ class Transaction:
         with HeldInterrupts() as held:
             try:
                 self._session._set_recorder(None, None)
-                self._report = undo_log(self._session, self._recorded())
-                error.add_note(self._told(self._report))
+                self._tell(error, undo_log(self._session, self._recorded()))
                 self._over("undone")
             except BaseException as other:
                 report = getattr(other, "report", None)
                 if report is None:
                     error.add_note(f"The transaction could NOT be undone: {other!r}{self._hint()}")
                 else:
-                    self._report = report
-                    error.add_note(self._told(report))
+                    self._tell(error, report)
                     self._over("undone")
                 if isinstance(other, Exception):
                     return  # error says all, and goes on
                 raise
         if held.pressed and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt
+
+    def _tell(self, error: BaseException, report: UndoReport) -> None:
+        self._report = report
+        error.undo_report = report  # type: ignore[attr-defined]
+        # Where nothing had been written there is nothing to say of its undo.
+        if len(self._recorded()):
+            error.add_note(self._told(report))
 
     def _told(self, report: UndoReport) -> str:
         if report.complete:

@@ -41,6 +41,8 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     # A command uses its own sessions, on one thread, one call at a time, until it closes them.
     (errors.WrongThreadError, ExitCode.INTERNAL),
     (errors.SessionClosedError, ExitCode.INTERNAL),
+    (errors.JournalError, ExitCode.BAD_USAGE),
+    (errors.UndoError, ExitCode.NOT_UNDONE),
     (errors.DebugEngineError, ExitCode.NO_ACCESS),
     (MemoryError, ExitCode.BAD_USAGE),  # more was asked for than there is room for
     (OSError, ExitCode.NO_ACCESS),

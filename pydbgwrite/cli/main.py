@@ -17,6 +17,7 @@ from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.modules import modules
 from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 from pydbgwrite.cli.read import read
+from pydbgwrite.cli.undo import undo
 
 __all__ = ["group", "run"]
 
@@ -37,7 +38,7 @@ def group() -> None:
     """
 
 
-for _command in (doctor, demo, modules, read):
+for _command in (doctor, demo, modules, read, undo):
     group.add_command(_command)
 
 

@@ -140,7 +140,8 @@ def _print_json(table: _Table, limit: int | None) -> None:
     head = json.dumps(_head(table), indent=2).removesuffix("\n}")
     sys.stdout.write(f'{head},\n  "pointers": [')
     lines = (
-        json.dumps({"address": address, "value": value, "points_to": module, "protection": page})
+        f'{{"address": "{address}", "value": "{value}", "points_to": {json.dumps(module)}, '
+        f'"protection": {json.dumps(page)}}}'
         for address, value, module, page in islice(table.rows(), limit)
     )
     separator = "\n    "

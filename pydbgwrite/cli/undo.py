@@ -1,0 +1,110 @@
+"""pydbgwrite undo: what a journal's transaction replaced, written back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
+from pydbgwrite.cli.progress import progress_bar
+from pydbgwrite.cli.targets import Target, json_option, target_options
+
+if TYPE_CHECKING:
+    from pydbgwrite import JournalInfo, Session, UndoReport
+
+__all__ = ["undo"]
+
+
+@click.command(epilog=example("pydbgwrite undo patch.journal"))
+@click.argument("journal")
+@target_options(required=False)
+@click.option(
+    "--force", is_flag=True, help="Restore also what somebody else has changed since (conflicts)."
+)
+@json_option
+def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
+    """Write back what the writes of a JOURNAL replaced, after a crash too.
+
+    The journal names its process; a target on another machine must be named, by --connect or
+    --kernel. Another process than the journal's is refused. What holds neither the old nor the
+    written value is a conflict: listed, and left alone. Can be run again.
+
+    Exit codes: 0 all is as it was; 2 no usable journal; 3 the target has gone; 5 not all could be
+    undone.
+    """
+    import pydbgwrite
+
+    try:
+        info = pydbgwrite.read_journal(journal)
+    except OSError as failure:
+        raise CommandError(
+            f"{journal!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
+        ) from failure
+    with _target(target, info).open(writable=True) as session:
+        report = _undo(session, journal, force)
+    if as_json:
+        from pydbgwrite.cli.undoing import report_fields
+
+        print_json({"journal": journal, "pid": info.pid, **report_fields(report)})
+    else:
+        _show(info, report)
+    if not report.complete:
+        fail(f"not all was undone: {report}")
+        return ExitCode.NOT_UNDONE
+    return ExitCode.DONE
+
+
+def _undo(session: Session, journal: str, force: bool) -> UndoReport:
+    import pydbgwrite
+    from pydbgwrite.cli.undoing import interrupted_undo
+
+    try:
+        with progress_bar("undoing") as progress:
+            return pydbgwrite.undo(journal, session, force=force, progress=progress)
+    except KeyboardInterrupt as interrupt:
+        raise interrupted_undo(interrupt) from interrupt
+
+
+def _target(given: Target, info: JournalInfo) -> Target:
+    """The one that was named, else the journal's process."""
+    if given.kind is not None:
+        return given
+    if info.target != "process" or info.pid is None:
+        raise click.UsageError(
+            f"The journal belongs to a target ({info.target}) that it can't name: give --connect, "
+            "--kernel or --pid."
+        )
+    return Target("pid", info.pid, given.timeout, given.engine, given.suspend)
+
+
+def _show(info: JournalInfo, report: UndoReport) -> None:
+    title = "All is as it was." if report.complete else "Not all was undone."
+    fields = {
+        "target": f"{info.target}{'' if info.pid is None else f' {info.pid}'} {info.program}",
+        "restored": f"{report.restored:,} bytes",
+        "as they were already": f"{report.unchanged:,} bytes",
+    }
+    if report.conflict_total:
+        fate = "restored, too" if report.forced else "left alone; --force restores them, too"
+        fields["conflicts"] = f"{report.conflict_total:,} ({fate})"
+    if report.torn:
+        fields["journal"] = "its last record was cut off; the write of that was never begun"
+    print_fields(title, fields)
+    if report.conflicts:
+        print_table(
+            ("conflict at", "before", "written", "found now"),
+            [
+                (f"0x{each.address:x}", each.old.hex(), each.written.hex(), each.found.hex())
+                for each in report.conflicts
+            ],
+            styles={"conflict at": "cyan", "found now": "red"},
+        )
+    if report.remaining:
+        print_table(
+            ("not undone at", "bytes", "why"),
+            [(f"0x{address:x}", f"{size:,}", why) for address, size, why in report.remaining],
+            styles={"not undone at": "cyan"},
+            right=("bytes",),
+        )

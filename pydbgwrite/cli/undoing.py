@@ -1,0 +1,101 @@
+"""Writes of a command, undone where not all of them went well; and what is then said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pydbgwrite import errors
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
+
+if TYPE_CHECKING:
+    from pydbgwrite import Session, UndoReport
+
+__all__ = ["after_undo", "ended", "interrupted_undo", "report_fields", "undone_on_failure"]
+
+
+@contextmanager
+def undone_on_failure(session: Session) -> Iterator[None]:
+    """A block of writes, all of them or none; a CommandError says which it was."""
+    transaction = session.transaction()
+    try:
+        with transaction:
+            yield
+    except (Exception, KeyboardInterrupt) as failure:
+        if not transaction.changes:
+            raise
+        raise after_undo(failure, transaction.report) from failure
+
+
+def after_undo(failure: BaseException, report: UndoReport | None) -> CommandError:
+    """How a command ends whose writes were undone because of that failure.
+
+    report: of the undo; None where there could be none.
+    """
+    if report is None or not report.complete:
+        code = ExitCode.NOT_UNDONE
+    elif isinstance(failure, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
+    elif report.restored:
+        code = ExitCode.UNDONE
+    else:
+        code = _without_writing(failure)
+    said = str(failure) or ("interrupted" if isinstance(failure, KeyboardInterrupt) else "failed")
+    message = "; ".join([said, *getattr(failure, "__notes__", [])])
+    return CommandError(message, code, {} if report is None else {"undone": report_fields(report)})
+
+
+def ended(failure: BaseException, journal: str | None) -> BaseException:
+    """How a command ends whose transaction was the library's own: `failure` tells of its undo."""
+    # Ctrl-C during the undo takes the place of what caused it, which then is its context.
+    for each in (failure, failure.__context__):
+        report: UndoReport | None = getattr(each, "undo_report", None)
+        if report is not None:
+            return after_undo(failure, report)
+    if isinstance(failure, OSError) and journal is not None:
+        return CommandError(
+            f"the journal {journal!r} can't be made: {failure.strerror or failure}; nothing was "
+            "written",
+            ExitCode.BAD_USAGE,
+        )
+    return failure
+
+
+def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
+    """Ctrl-C in the middle of an undo, which can be run again."""
+    report: UndoReport | None = getattr(interrupt, "report", None)
+    message = "; ".join(["interrupted", *getattr(interrupt, "__notes__", [])])
+    if report is None:
+        return CommandError(message, ExitCode.INTERRUPTED)
+    return CommandError(message, ExitCode.NOT_UNDONE, {"undone": report_fields(report)})
+
+
+def report_fields(report: UndoReport) -> dict[str, Any]:
+    """For --json."""
+    return {
+        "complete": report.complete,
+        "restored": report.restored,
+        "unchanged": report.unchanged,
+        "conflict_total": report.conflict_total,
+        "conflicts": [
+            {
+                "address": f"0x{each.address:x}",
+                "old": each.old.hex(),
+                "written": each.written.hex(),
+                "found": each.found.hex(),
+            }
+            for each in report.conflicts
+        ],
+        "remaining": [
+            {"address": f"0x{address:x}", "size": size, "why": why}
+            for address, size, why in report.remaining
+        ],
+    }
+
+
+def _without_writing(failure: BaseException) -> ExitCode:
+    """Of a write that has left nothing in the target, whatever `written` said before the undo."""
+    if isinstance(failure, errors.DebugEngineError):
+        failure.written = 0
+    return exit_code_of(failure)

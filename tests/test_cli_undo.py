@@ -1,0 +1,166 @@
+"""pydbgwrite undo: the target is byte for byte what it was, or what is not is listed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.child import PAGE, RW_PAGES, pattern
+from support.commands import Target, command, on_terminal, target
+
+import pydbgwrite
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+NEW = [0x1111111111111111 * each for each in range(1, 6)]
+
+
+def written(process: Target, journal: Path, values: list[int] = NEW, at: int = 0) -> None:
+    """Write in a transaction that ends well."""
+    with pydbgwrite.attach(process.pid) as session, session.transaction(journal):
+        session.write_pointers(process.rw + at, values)
+
+
+def test_undo(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+        assert process.pointers(5) == NEW
+        done = command("undo", journal)
+        assert (done.code, done.err) == (0, "")
+        assert process.is_untouched()
+        assert "All is as it was." in done.out
+        assert "40 bytes" in done.out
+        again = command("undo", journal, "--json")
+        assert (again.code, again.err) == (0, "")
+        assert (again.said["complete"], again.said["restored"]) == (True, 0)
+        assert process.is_untouched()
+
+
+def test_conflicts(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+        with pydbgwrite.attach(process.pid) as session:
+            session.write_pointers(process.rw + 16, [0xABCDEF])
+        done = command("undo", journal, "--json")
+        assert done.code == 5
+        said = done.said
+        assert (said["complete"], said["restored"], said["conflict_total"]) == (False, 32, 1)
+        [conflict] = said["conflicts"]
+        assert int(conflict["address"], 16) == process.rw + 16
+        assert conflict["found"] == (0xABCDEF).to_bytes(8, "little").hex()
+        assert conflict["written"] == NEW[2].to_bytes(8, "little").hex()
+        assert conflict["old"] == pattern(24)[16:].hex()
+        assert "not all was undone" in done.err
+        assert process.pointers(3)[2] == 0xABCDEF
+
+        text = command("undo", journal)
+        assert text.code == 5
+        assert f"0x{process.rw + 16:x}" in text.out
+        assert "--force" in text.out
+
+        forced = command("undo", journal, "--force")
+        assert (forced.code, forced.err) == (0, "")
+        assert process.is_untouched()
+
+
+@LINUX
+def test_on_a_terminal(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+        with pydbgwrite.attach(process.pid) as session:
+            session.write_pointers(process.rw + 16, [0xABCDEF])
+        shown = on_terminal("undo", journal, width=80)
+    assert shown.code == 5
+    assert "\x1b[31m" in shown.out
+    assert "efcdab0000000000" in shown.out
+
+
+def test_another_process(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+    gone = command("undo", journal)
+    assert (gone.code, gone.out) == (3, "")
+    if sys.platform == "win32":
+        return  # two of these would want the same addresses
+    with target() as other:
+        done = command("undo", journal, "--pid", other.pid, "--json")
+        assert done.code == 2
+        assert done.said["error"]["type"] == "JournalError"
+        assert other.is_untouched()
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind\n" * 100, None])
+def test_what_is_no_journal(tmp_path: Path, content: bytes | None) -> None:
+    journal = tmp_path / "x.journal"
+    if content is not None:
+        journal.write_bytes(content)
+    done = command("undo", journal, "--json")
+    assert done.code == 2
+    assert "x.journal" in done.said["error"]["message"]
+
+
+def test_a_damaged_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+        whole = journal.read_bytes()
+        journal.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+        done = command("undo", journal)
+        assert (done.code, done.out) == (2, "")
+        assert process.pointers(5) == NEW
+
+
+@LINUX
+@pytest.mark.parametrize("path", ["/", "/dev/full", "/dev/null", "/proc/self/mem"])
+def test_odd_files(path: str) -> None:
+    done = command("undo", path)
+    assert (done.code, done.out) == (2, "")
+
+
+def test_a_target_that_the_journal_can_not_name(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with pydbgwrite.simulate([(0x1000, 4096)]) as session, session.transaction(journal):
+        session.write_pointers(0x1000, [1])
+    done = command("undo", journal)
+    assert (done.code, done.out) == (2, "")
+    assert "--pid" in done.err
+
+
+KILLED = """
+import sys, pydbgwrite
+with pydbgwrite.attach(int(sys.argv[1])) as session, session.transaction(sys.argv[2]):
+    print(flush=True)
+    number = 0
+    while True:
+        number += 1
+        session.write_pointers(int(sys.argv[3]), [number] * int(sys.argv[4]))
+"""
+
+
+@LINUX
+def test_after_a_kill(tmp_path: Path) -> None:
+    """The script is killed in the middle of its writes; the command puts all back."""
+    journal = tmp_path / "x.journal"
+    count = RW_PAGES * PAGE // 8
+    with target() as process:
+        arguments = map(str, (process.pid, journal, process.rw, count))
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", KILLED, *arguments], stdout=subprocess.PIPE
+        ) as script:
+            assert script.stdout is not None
+            script.stdout.readline()
+            deadline = time.monotonic() + 60
+            while pydbgwrite.read_journal(journal).writes < 3 and time.monotonic() < deadline:
+                pass
+            script.send_signal(signal.SIGKILL)
+        assert not process.is_untouched()
+        done = command("undo", journal)
+        assert (done.code, done.err) == (0, "")
+        assert process.is_untouched()
