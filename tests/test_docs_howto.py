@@ -1,4 +1,4 @@
-"""The how-to pages keep their word: what they say to do is done, and what they show is compared."""
+"""The pages keep their word: what they say to do is done, and what they show is compared."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.pages import Reader
+from support.pages import DOCS, Reader, blocks
+from support.processes import Child64
 
 #: Pages for any platform, and how many blocks each has at least: less, and they are not found.
 ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
-#: Pages on live processes of Linux; tests/windows/test_genuine_docs.py has those of Windows.
+#: Pages on live processes of Linux.
 LINUX = {
     "howto/addresses.md": 3,
     "howto/linux-permissions.md": 3,
     "howto/undo.md": 8,
 }
+FRONT = "index.md"
+#: Those that other files test: test_docs_tutorial.py, tests/windows/test_genuine_docs.py.
+ELSEWHERE = {
+    "tutorial/index.md",
+    "howto/dumps.md",
+    "howto/other-packages.md",
+    "howto/process-servers.md",
+    "howto/remote-debugging.md",
+}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+
+
+def test_no_page_is_left_out() -> None:
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    with_code = {page for page in pages if blocks(page)}
+    assert with_code <= {FRONT, *ANYWHERE, *LINUX, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("page", ANYWHERE)
@@ -25,9 +42,18 @@ def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert Reader(tmp_path).follow(page) >= ANYWHERE[page]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+@linux
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler: cc")
 @pytest.mark.parametrize("page", LINUX)
 def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Reader(tmp_path).follow(page) >= LINUX[page]
+
+
+@linux
+def test_the_front_page(tmp_path: Path) -> None:
+    with Child64() as child:
+        address = child.areas["rw"]
+        assert Reader(tmp_path, pid=child.pid, address=address).follow(FRONT) == 1
+        held = child.read(address, 16)
+    assert held == (0x401000).to_bytes(8, "little") + (0x401040).to_bytes(8, "little")
