@@ -2,10 +2,10 @@
 
 A fenced block is saved as a file where the line before it ends with a name, as in "`shop.cpp`:".
 Otherwise sh is run by the shell and python by exec(), all blocks of a page in one namespace. A text
-block right behind one is what it must print. Addresses, offsets in a program and process ids differ
-from machine to machine: each is replaced by a number of its own on both sides, so that the same one
-must be where the page has it again. Other languages are for reading. So is a block under a comment
-`<!-- not run: why -->`.
+block right behind one is what it must print. Addresses, offsets in a program, process ids and
+absolute paths differ from machine to machine: each is replaced by a number of its own on both sides,
+so that the same one must be where the page has it again. Other languages are for reading. So is a
+block under a comment `<!-- not run: why -->`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _FILE: Final = re.compile(r"`([\w.-]+\.\w+)`(?: \([^)]*\))?:$")
 _NOT_RUN: Final = re.compile(r"<!-- not run: [^>]+-->$")
 _VARYING: Final = re.compile(
     r"0x[0-9a-f]{6,16}\b|(?<=\+)0x[0-9a-f]+\b|(?<=\bprocess )\d+|(?<=\bpid )\d+"
+    r"|(?<!\S)(?:/[\w.+-]+)+"
 )
 
 
@@ -71,11 +72,12 @@ def blocks(page: str) -> list[Block]:
 
 @dataclass
 class _Masks:
-    seen: dict[int, str] = field(default_factory=dict)
+    seen: dict[int | str, str] = field(default_factory=dict)
 
     def applied(self, text: str) -> str:
         def number(found: re.Match[str]) -> str:
-            return self.seen.setdefault(int(found[0], 0), f"<{len(self.seen) + 1}>")
+            what = found[0] if found[0].startswith("/") else int(found[0], 0)
+            return self.seen.setdefault(what, f"<{len(self.seen) + 1}>")
 
         return "\n".join(line.rstrip() for line in _VARYING.sub(number, text).splitlines())
 
