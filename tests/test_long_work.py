@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,6 +28,7 @@ from pydbgwrite import (
 COUNT = 300_000  # pointers: several chunks
 VALUES = pointers(COUNT)
 RAW = VALUES.tobytes()
+PLACES = array("Q", range(0, 8 * COUNT, 16))
 
 Progress = Callable[[int, int], object]
 
@@ -245,6 +247,82 @@ def test_signals_reach_writes_without_a_callback(large: Session) -> None:
     assert in_place(large) == 8 * written
 
 
+ENDLESS = 1 << 33  # elements of one value that lies in memory once: minutes of looking through
+
+LOOKS: dict[str, Callable[[Session, Any], object]] = {
+    "direct": lambda s, many: s.write_pointers(0, many),
+    "bulk": lambda s, many: s.write_pointers(0, many, via="WriteVirtual"),
+    "scattered": lambda s, many: s.write_scattered(many, many),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="setitimer")
+@pytest.mark.parametrize("name", LOOKS)
+def test_signals_come_through_before_anything_is_written(name: str) -> None:
+    """The values for a 32-bit target, and scattered addresses, are looked through first."""
+    numpy = pytest.importorskip("numpy")
+    many = numpy.broadcast_to(numpy.uint64(8), ENDLESS)
+
+    def handler(number: int, frame: object) -> None:
+        raise Stop("in time")
+
+    with simulate([(0, 64)], pointer_size=4) as session:
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(Stop) as caught:
+                LOOKS[name](session, many)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert getattr(caught.value, "written", None) == 0
+        assert session.read(0, 64) == bytes(64)
+
+
+def test_progress_hears_nothing_of_the_look_through() -> None:
+    """Not even that nothing is done yet."""
+    count = 5 << 20
+    numpy = pytest.importorskip("numpy")
+    seen: list[int] = []
+    with simulate([(0, 4 * count)], pointer_size=4) as session:
+        session.write_pointers(
+            0, numpy.arange(count, dtype="u8"), progress=lambda done, of: seen.append(done)
+        )
+        assert session.read_pointers(4 * (count - 1), 1)[0] == count - 1
+    assert seen == sorted(set(seen))
+    assert seen[0] > 0
+    assert seen[-1] == count
+
+
+def test_other_threads_make_progress_during_one_long_write() -> None:
+    """Nobody takes the GIL here: the other thread counts on where the write lets it go."""
+    values = array("Q", bytes(64 << 20))
+    counted, go_on = array("Q", [0]), True
+
+    def count() -> None:
+        while go_on:
+            counted[0] += 1
+            time.sleep(0)  # lets the GIL go
+
+    before = sys.getswitchinterval()
+    thread = threading.Thread(target=count)
+    with simulate([(0, 8 * len(values))]) as session:
+        thread.start()
+        sys.setswitchinterval(1000)
+        try:
+            for _ in range(50):
+                begun = counted[0]
+                session.write_pointers(0, values)
+                during = counted[0] - begun
+                if during > 1:
+                    break
+        finally:
+            sys.setswitchinterval(before)
+            go_on = False
+            thread.join()
+    assert during > 1
+
+
 def turns_until_another_thread_ran(move: Callable[[], object], most: int) -> int:
     """How often a call is made before another thread has had the GIL; 0: it never had.
 
@@ -288,6 +366,9 @@ GIL_CALLS: dict[str, Callable[[Session, int], object]] = {
     ),
     "read_pointers_virtual": lambda s, n: s.data_spaces.read_pointers_virtual(0, n // 8),
     "fill_virtual": lambda s, n: s.data_spaces.fill_virtual(0, n, b"x"),
+    # One takes as long as 64 bytes in a row.
+    "write_scattered": lambda s, n: s.write_scattered(PLACES[: n // 64], VALUES[: n // 64]),
+    "read_scattered": lambda s, n: s.read_scattered(PLACES[: n // 64]),
 }
 
 

@@ -222,7 +222,7 @@ static uint64_t write_chunk(const bulk_job *job, uint64_t from, uint64_t count)
 
 /* Memory for what can't be written as it lies, and the check of all values before the engine is
  * entered: in one pass where all of them fit in that memory. False: the request ends here. */
-static bool prepare(bulk_job *job)
+static bool prepare(bulk_job *job, const core_pace *pace)
 {
     core_error *error = job->error;
     uint64_t count = job->view->count;
@@ -247,7 +247,7 @@ static bool prepare(bulk_job *job)
         job->whole = error->index == count;
         error->status = job->whole ? CORE_OK : CORE_POINTER_RANGE;
     } else if (job->check) {
-        (void)core_check_values(job->view, error);
+        (void)core_check_values(job->view, pace, error);
     }
     error->known = error->status != CORE_OK; /* nothing was written */
     return error->status == CORE_OK;
@@ -266,7 +266,7 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
         goto done;
     }
     job.check = error->width == 4 && !truncate;
-    if (!prepare(&job)) {
+    if (!prepare(&job, pace)) {
         goto done;
     }
     limited.most = CORE_MOST_POINTERS;

@@ -41,6 +41,15 @@ bool core_chunk_next(const core_pace *pace, uint64_t count, uint64_t *chunk, uin
     return error->status == CORE_OK && left > 0;
 }
 
+bool core_chunk_look(const core_pace *pace, uint64_t count, core_error *error)
+{
+    if (!pace->step(pace->context, 0, count)) {
+        error->status = CORE_STOPPED;
+        error->known = true; /* nothing was written */
+    }
+    return error->status == CORE_OK;
+}
+
 void core_engine_error(core_error *error, const char *method, HRESULT hresult)
 {
     error->status = CORE_ENGINE;

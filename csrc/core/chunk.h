@@ -20,6 +20,12 @@ uint64_t core_chunk_start(const core_pace *pace, uint64_t count, uint64_t chunk)
 bool core_chunk_next(const core_pace *pace, uint64_t count, uint64_t *chunk, uint64_t *started,
                      core_error *error);
 
+/* Input is looked through in pieces of so many pointers before anything is written. */
+#define CORE_LOOK_POINTERS (UINT64_C(1) << 22)
+
+/* Between two of them: the step runs, and hears that nothing is done yet. False: it said stop. */
+bool core_chunk_look(const core_pace *pace, uint64_t count, core_error *error);
+
 /* Notes that an engine call did not answer S_OK. */
 void core_engine_error(core_error *error, const char *method, HRESULT hresult);
 

@@ -11,7 +11,7 @@
 
 typedef struct core_pace {
     /* Called between chunks and after the last one of a request of several; false stops the work.
-     * `done` elements of `total` are done. */
+     * `done` elements of `total` are done; 0 while the input is looked through. */
     bool (*step)(void *context, uint64_t done, uint64_t total);
     uint64_t (*now_ns)(void); /* a clock that never goes back */
     void *context;

@@ -48,11 +48,20 @@ bool core_begin_pointers(const core_target *target, uint64_t address, uint64_t c
     return error->status == CORE_OK;
 }
 
-bool core_check_values(const pointer_view *view, core_error *error)
+bool core_check_values(const pointer_view *view, const core_pace *pace, core_error *error)
 {
-    uint64_t wide = pointer_view_find_wide(view, 0, view->count);
+    uint64_t wide = 0;
+    bool more = view->count > 0;
 
-    if (wide < view->count) {
+    while (more) {
+        uint64_t left = view->count - wide;
+        uint64_t run = left < CORE_LOOK_POINTERS ? left : CORE_LOOK_POINTERS;
+        uint64_t fit = pointer_view_find_wide(view, wide, run);
+
+        wide += fit;
+        more = fit == run && wide < view->count && core_chunk_look(pace, view->count, error);
+    }
+    if (error->status == CORE_OK && wide < view->count) {
         error->status = CORE_POINTER_RANGE;
         error->index = wide;
         pointer_view_gather(view, wide, 1, &error->value);
@@ -119,7 +128,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
         goto done;
     }
     width = error->width;
-    if (width == 4 && !truncate && !core_check_values(view, error)) {
+    if (width == 4 && !truncate && !core_check_values(view, pace, error)) {
         goto done;
     }
     direct = width == 8 && pointer_view_is_direct(view);

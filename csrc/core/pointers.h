@@ -34,8 +34,8 @@ bool core_begin_pointers(const core_target *target, uint64_t address, uint64_t c
                          core_error *error);
 
 /* One full pass over the values for a 32-bit target: the first that does not fit is an error, and
- * nothing was written. */
-bool core_check_values(const pointer_view *view, core_error *error);
+ * nothing was written. False: so it is, or the pace's step said stop. */
+bool core_check_values(const pointer_view *view, const core_pace *pace, core_error *error);
 
 /* Does count * width bytes at address reach past 2^64? */
 bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width);

@@ -34,13 +34,21 @@ bool scattered_step(scattered_job *job, uint64_t done, uint64_t run)
 }
 
 /* Every address must leave room for a pointer below 2^64. */
-static void check_addresses(const pointer_view *addresses, core_error *error)
+static void check_addresses(const pointer_view *addresses, const core_pace *pace, core_error *error)
 {
     uint64_t last = UINT64_MAX - (error->width - 1);
     uint64_t i = 0, address = 0;
+    bool more = addresses->count > 0;
 
-    for (; i < addresses->count && address <= last; i++) {
-        memcpy(&address, pointer_view_at(addresses, i), sizeof address);
+    while (more) {
+        uint64_t left = addresses->count - i;
+        uint64_t past = i + (left < CORE_LOOK_POINTERS ? left : CORE_LOOK_POINTERS);
+
+        for (; i < past && address <= last; i++) {
+            memcpy(&address, pointer_view_at(addresses, i), sizeof address);
+        }
+        more = address <= last && i < addresses->count &&
+               core_chunk_look(pace, addresses->count, error);
     }
     if (address > last) {
         error->status = CORE_WRAPS;
@@ -50,7 +58,7 @@ static void check_addresses(const pointer_view *addresses, core_error *error)
 }
 
 bool core_begin_scattered(const core_target *target, const pointer_view *addresses,
-                          core_error *error)
+                          const core_pace *pace, core_error *error)
 {
     memset(error, 0, sizeof *error);
     error->scattered = true;
@@ -61,7 +69,7 @@ bool core_begin_scattered(const core_target *target, const pointer_view *address
         error->at = error->address;
     }
     if (error->status == CORE_OK) {
-        check_addresses(addresses, error);
+        check_addresses(addresses, pace, error);
     }
     return error->status == CORE_OK;
 }
@@ -81,7 +89,7 @@ static bool begin(scattered_job *job)
 {
     core_error *error = job->error;
 
-    if (core_begin_scattered(job->target, job->addresses, error)) {
+    if (core_begin_scattered(job->target, job->addresses, job->pace, error)) {
         job->width = error->width;
         job->by_page = granule_is_page(job->target);
         job->run = job->pace->first_chunk < SCATTERED_RUN ? job->pace->first_chunk : SCATTERED_RUN;
@@ -92,7 +100,7 @@ static bool begin(scattered_job *job)
     if (error->status == CORE_OK && job->check) {
         job->check = job->width == 4;
         if (job->check) {
-            (void)core_check_values(job->values, error);
+            (void)core_check_values(job->values, job->pace, error);
         }
     }
     return error->status == CORE_OK && error->count > 0;

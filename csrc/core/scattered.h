@@ -26,7 +26,7 @@ core_status core_write_scattered(const core_target *target, const pointer_view *
 /* What every scattered request begins with: *error filled in, the pointer size asked for, the
  * addresses looked through. False: the request ends here. */
 bool core_begin_scattered(const core_target *target, const pointer_view *addresses,
-                          core_error *error);
+                          const core_pace *pace, core_error *error);
 
 /* How many leading elements, in the caller's order, the target holds, whose pointers have `width`
  * bytes. False: nobody knows. */

@@ -40,7 +40,7 @@ static bool report(long_work *work, uint64_t done, uint64_t total)
     PyObject *result = NULL;
     bool good = PyErr_CheckSignals() == 0;
 
-    if (good && work->progress != NULL && !work->quiet) {
+    if (good && work->progress != NULL && !work->quiet && (done > 0 || total == 0)) {
         result = PyObject_CallFunction(work->progress, "KK", (unsigned long long)done,
                                        (unsigned long long)total);
         good = result != NULL;

@@ -289,7 +289,7 @@ bool recording_write(session_object *session, const write_request *request, long
     uint64_t most = 0;
     record_piece piece = {0};
 
-    if (!write_request_check(engine, request, error)) {
+    if (!write_request_check(engine, request, &work->pace, error)) {
         goto done;
     }
     most = RECORD_BYTES / error->width;

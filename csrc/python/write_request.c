@@ -28,7 +28,8 @@ core_status write_request_core(const core_target *engine, const write_request *r
     return error->status;
 }
 
-bool write_request_check(const core_target *engine, const write_request *request, core_error *error)
+bool write_request_check(const core_target *engine, const write_request *request,
+                         const core_pace *pace, core_error *error)
 {
     const pointer_view *values = &request->values;
     bool good;
@@ -36,11 +37,12 @@ bool write_request_check(const core_target *engine, const write_request *request
     if (request->kind == WRITE_BYTES) {
         good = core_begin_bytes(engine, request->address, values->count, error);
     } else if (request->kind == WRITE_SCATTERED) {
-        good = core_begin_scattered(engine, &request->addresses, error);
+        good = core_begin_scattered(engine, &request->addresses, pace, error);
     } else {
         good = core_begin_pointers(engine, request->address, values->count, error);
     }
-    return good && (error->width != 4 || request->truncate || core_check_values(values, error));
+    return good &&
+           (error->width != 4 || request->truncate || core_check_values(values, pace, error));
 }
 
 bool write_request_count(const core_target *engine, const write_request *request, uint32_t width,

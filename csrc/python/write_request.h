@@ -42,7 +42,7 @@ core_status write_request_core(const core_target *engine, const write_request *r
 /* What a request's core call begins with: *error filled in, the range and the values checked.
  * False: the request ends here. */
 bool write_request_check(const core_target *engine, const write_request *request,
-                         core_error *error);
+                         const core_pace *pace, core_error *error);
 
 /* How many leading elements the target holds now. False: nobody knows. */
 bool write_request_count(const core_target *engine, const write_request *request, uint32_t width,

@@ -3,9 +3,10 @@
  * One processor copies less than memory can take, and the kernel's look-up of the target's pages is
  * work for the processor as well. "In order, stop at the first failure" holds where no page can
  * fail: the whole range is anonymous private memory that the process may read and write, its map
- * can't change while all its threads stand still, and what ends it ends the session too. (A file's
- * pages may be missing behind its end. A guard page of MADV_GUARD_INSTALL, Linux 6.13, is not in
- * the map: a large write over one stops there, but may have written behind it as well.)
+ * can't change while all its threads stand still and no other process uses it, and what ends it
+ * ends the session too. (A file's pages may be missing behind its end. A guard page of
+ * MADV_GUARD_INSTALL, Linux 6.13, is not in the map: a large write over one stops there, but may
+ * have written behind it as well.)
  *
  * The range is cut into blocks, and each thread takes the next one. On a busy machine a helper may
  * not run for a while: the caller then does all of it, and does not wait for a helper that has
@@ -227,7 +228,7 @@ size_t linux_parallel_move(linux_target *process, bool writing, uint64_t address
     if (helpers > 0 && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
         process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0 &&
         linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
-        sure(process, address, size)) {
+        sure(process, address, size) && linux_ranges_alone(process)) {
         self = prepare(process, writing, address, data, size);
     }
     if (self == NULL) {

@@ -112,6 +112,18 @@ HRESULT linux_ranges_move(target *self, bool writing, const pointer_range *range
     return status;
 }
 
+bool linux_ranges_alone(linux_target *process)
+{
+    /* Once a session: the stopped process makes no other that could share its memory. */
+    if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
+        atomic_i32_store(&process->sharing,
+                         linux_memory_is_shared((int32_t)process->base.process_id)
+                             ? LINUX_SHARING_FOUND
+                             : LINUX_SHARING_NONE);
+    }
+    return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
+}
+
 HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end)
 {
     linux_target *process = (linux_target *)self;
@@ -127,13 +139,7 @@ HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end)
         /* Where the kernel does not tell the page size, huge pages are among those with a file. */
         if (process->tracer != NULL && region.readable && region.writable && !region.shared &&
             (region.page_size == 0 ? !region.file_backed : region.page_size == self->page_size)) {
-            if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
-                atomic_i32_store(&process->sharing,
-                                 linux_memory_is_shared((int32_t)self->process_id)
-                                     ? LINUX_SHARING_FOUND
-                                     : LINUX_SHARING_NONE);
-            }
-            status = atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE ? S_OK : S_FALSE;
+            status = linux_ranges_alone(process) ? S_OK : S_FALSE;
         }
     } else if (failure == ESRCH) {
         status = E_UNEXPECTED;

@@ -17,6 +17,9 @@ HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end);
 size_t linux_parallel_move(linux_target *process, bool writing, uint64_t address,
                            unsigned char *data, size_t size);
 
+/* Does the memory of a stopped process belong to its own, stopped threads alone? */
+bool linux_ranges_alone(linux_target *process);
+
 /* Does a process outside the stopped one share its memory (clone with CLONE_VM, as vfork does), so
  * that it may change at any time? Also true where that can't be told. Looks at every process. */
 bool linux_memory_is_shared(int32_t process);
