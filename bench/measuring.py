@@ -59,15 +59,16 @@ class Figure:
     """One line of the result.
 
     value is what the limit is about, in `unit`; a limit of None says that it is reported, and not
-    judged. contestant and baseline are medians in nanoseconds
-    (None where the figure is not about time). verified: the target itself found what was written;
-    None where nothing is written.
+    judged. contestant and baseline are medians in nanoseconds (None where the figure is not about
+    time), of work on `count` pointers where that is given. verified: the target itself found what
+    was written; None where nothing is written. A contestant that can't do the case has no value,
+    and a note that says why.
     """
 
     case: str
     contestant_name: str
     baseline_name: str
-    value: float
+    value: float | None
     unit: str
     limit: float | None
     contestant: float | None = None
@@ -75,9 +76,10 @@ class Figure:
     ratio: float | None = None
     verified: bool | None = None
     note: str = ""
+    count: int | None = None
 
     @property
     def met(self) -> bool:
         """Is the limit kept, by a result that is right?"""
-        kept = self.limit is None or self.value <= self.limit
+        kept = self.limit is None or (self.value is not None and self.value <= self.limit)
         return kept and self.verified is not False

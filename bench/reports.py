@@ -19,7 +19,7 @@ from rich.table import Table
 
 import pydbgwrite
 
-__all__ = ["RESULTS", "show", "write_json"]
+__all__ = ["RESULTS", "per_pointer", "show", "write_json"]
 
 #: Git ignores it.
 RESULTS = Path(__file__).with_name("results")
@@ -28,26 +28,37 @@ RESULTS = Path(__file__).with_name("results")
 def show(figures: Sequence[Figure]) -> None:
     """Print one table."""
     table = Table(title="pydbgwrite: ratios and limits (absolute times are this machine's, today)")
-    for heading in ("case", "contestant", "its time", "baseline's", "ratio"):
-        table.add_column(heading, justify="left" if heading in ("case", "contestant") else "right")
-    for heading in ("figure", "limit", "verified", "met"):
+    for heading in ("case", "contestant", "against"):
+        table.add_column(heading)
+    for heading in ("its time", "a pointer", "ratio", "figure", "limit", "verified", "met"):
         table.add_column(heading, justify="right")
-    for figure in figures:
+    for before, figure in zip([None, *figures], figures, strict=False):
+        if before is not None and before.case != figure.case:
+            table.add_section()
         table.add_row(
             figure.case,
             figure.contestant_name,
+            figure.baseline_name,
             _time(figure.contestant),
-            _time(figure.baseline),
+            per_pointer(figure),
             "-" if figure.ratio is None else f"{figure.ratio:.3f}",
-            f"{figure.value:,.3g} {figure.unit}",
+            figure.note if figure.value is None else f"{figure.value:,.3g} {figure.unit}",
             "-" if figure.limit is None else f"{figure.limit:,g}",
             {True: "yes", False: "NO", None: "-"}[figure.verified],
             "yes" if figure.met else "NO",
         )
     console = Console()
     # A pipe has no width of its own; a table broken at 80 columns can't be read.
-    console.width = console.width if console.is_terminal else 160
+    console.width = console.width if console.is_terminal else 190
     console.print(table)
+
+
+def per_pointer(figure: Figure) -> str:
+    """Nanoseconds a pointer."""
+    if figure.contestant is None or not figure.count:
+        return "-"
+    took = figure.contestant / figure.count
+    return f"{took:,.2f} ns" if took < 10 else f"{took:,.0f} ns"
 
 
 def _time(nanoseconds: float | None) -> str:

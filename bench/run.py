@@ -1,11 +1,13 @@
-"""Measures this package against the raw system call, in one run, and says which limits are kept.
+"""Measures this package against the raw system call and its peers, in one run.
 
-    python bench/run.py               everything, about two minutes
+    python bench/run.py               everything, about fifteen minutes
     python bench/run.py --quick       fewer rounds, less memory
     python bench/run.py large one     only these cases
 
-It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case
-(--quick: 1 GiB), and the packages of pip install ".[cli]". Exit code 1: a limit was not kept.
+It prints one table, says which limits are kept, and writes JSON, a Markdown table and an SVG plot
+to bench/results. It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for
+the memory case (--quick: 1 GiB), and the packages of pip install -e ".[cli]" --group bench; gdb
+where it is installed. Exit code 1: a limit was not kept.
 
 A case is a function of cases_*.py that yields Figures; a contestant is a function of
 contestants.py; how a Figure is shown is in reports.py.
@@ -19,9 +21,11 @@ from collections.abc import Callable, Iterator
 
 from cases_import import import_time
 from cases_memory import large_memmap
+from cases_peers import peers
 from cases_pointers import large_arrays, one_pointer
 from cases_scattered import huge_arrays, lists, scattered
 from measuring import Figure
+from peer_reports import write_markdown, write_plot
 from reports import RESULTS, show, write_json
 
 CASES: dict[str, Callable[..., Iterator[Figure]]] = {
@@ -32,6 +36,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "lists": lists,
     "memory": large_memmap,
     "import": import_time,
+    "peers": peers,
 }
 
 
@@ -51,7 +56,11 @@ def main() -> int:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         figures.extend(CASES[name](quick=options.quick))
     show(figures)
-    print(f"written to {write_json(figures, RESULTS)}")
+    written = write_json(figures, RESULTS)
+    print(f"written to {written}")
+    for path in (write_markdown(figures, written), write_plot(figures, written)):
+        if path is not None:
+            print(f"written to {path}")
     return 0 if all(figure.met for figure in figures) else 1
 
 

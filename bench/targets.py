@@ -1,17 +1,23 @@
-"""A live child process to write to; see target_child.py."""
+"""Live child processes to write to: target_child.py, and a 32-bit program of the tests."""
 
 from __future__ import annotations
 
 import hashlib
+import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Target", "started"]
+__all__ = ["Target", "Target32", "started", "started_32"]
 
 _PROGRAM = Path(__file__).with_name("target_child.py")
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support import elf32  # noqa: E402
 
 
 class Target:
@@ -59,3 +65,45 @@ def started(size: int) -> Iterator[Target]:
             yield Target(process, size)
         finally:
             process.kill()
+
+
+class Target32:
+    """A running program with 4-byte pointers."""
+
+    def __init__(self, process: subprocess.Popen[bytes], size: int) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.size = size
+        self.address = elf32.RW
+        self._hear(1)
+
+    def _hear(self, size: int) -> bytes:
+        assert self._process.stdout is not None
+        heard = self._process.stdout.read(size)
+        if len(heard) != size:
+            raise RuntimeError(f"the 32-bit target ended with {self._process.wait()}")
+        return heard
+
+    def holds(self, data: bytes) -> bool:
+        """Does the target itself find these bytes at the start of its memory?"""
+        assert self._process.stdin is not None
+        same = True
+        for at in range(0, len(data), 32768):  # what a pipe holds: it writes once
+            part = data[at : at + 32768]
+            self._process.stdin.write(struct.pack("<2I", self.address + at, len(part)))
+            self._process.stdin.flush()
+            same = self._hear(len(part)) == part and same
+        return same
+
+
+@contextmanager
+def started_32(size: int) -> Iterator[Target32]:
+    """A 32-bit target with `size` bytes of memory; OSError where the kernel runs none."""
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
+        program = Path(folder, "target32")
+        elf32.write_program(program, size)
+        with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            try:
+                yield Target32(process, size)
+            finally:
+                process.kill()

@@ -37,13 +37,13 @@ _PROGRAM = b"".join(
 )
 
 
-def _segment(offset: int, address: int, size: int, flags: int) -> bytes:
-    """An Elf32_Phdr of type PT_LOAD (elf(5))."""
-    return struct.pack("<8I", 1, offset, address, address, size, size, flags, PAGE)
+def _segment(offset: int, address: int, size: int, flags: int, room: int = 0) -> bytes:
+    """An Elf32_Phdr of type PT_LOAD (elf(5)); with more room than content, the rest is zeros."""
+    return struct.pack("<8I", 1, offset, address, address, size, max(size, room), flags, PAGE)
 
 
-def write_program(path: Path) -> None:
-    """Write the executable."""
+def write_program(path: Path, room: int = 0) -> None:
+    """Write the executable; `room`: bytes at RW at least."""
     parts = [
         (CODE, b"", READ | EXECUTE),
         (RW, pattern(RW_PAGES * PAGE), READ | WRITE),
@@ -59,7 +59,7 @@ def write_program(path: Path) -> None:
     body, segments = b"", struct.pack("<8I", 0x6474E551, 0, 0, 0, 0, 0, READ | WRITE, 16)
     for address, content, flags in parts:
         page = content or bytes(PAGE)
-        segments += _segment(len(body), address, len(page), flags)
+        segments += _segment(len(body), address, len(page), flags, room if address == RW else 0)
         body += page
     text = first + segments + _PROGRAM
     path.write_bytes(text + body[len(text) :])

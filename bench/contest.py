@@ -1,0 +1,217 @@
+"""Contests: all do the same work, in turns, each in its own process on its own target.
+
+A debugger's target has one tracer, so each contestant has a target of its own, all alike; and a
+process of its own (contest_worker.py), since gdb's Python lives in gdb and packages start threads
+and take signals. The order changes from round to round. After the last round each contestant writes
+pointers that no other has, lets its target go, and the target says what it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy
+from contest_ways import WAYS
+from targets import Target, Target32, started, started_32
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["BASELINE", "Contest", "Outcome", "hold"]
+
+Numbers: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]"
+
+_FOLDER = Path(__file__).resolve().parent
+_WORKER = _FOLDER / "contest_worker.py"
+
+#: Whom all others are measured against.
+BASELINE = next(iter(WAYS))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One case. `places`: offsets of scattered pointers; None: they lie in a row."""
+
+    name: str
+    kind: str  # of contest_worker.py: "contiguous", "list", "scattered", "verified"
+    count: int
+    calls: int = 1
+    width: int = 8
+    places: Numbers | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that a target needs."""
+        if self.places is None:
+            return self.count * self.width
+        return int(self.places.max()) + 8
+
+    def values(self, seed: int) -> Numbers:
+        """Pointers that fit the target."""
+        chance = numpy.random.default_rng(seed)
+        return chance.integers(0, 1 << (63 if self.width == 8 else 31), self.count, numpy.uint64)
+
+    def image(self, values: Numbers) -> bytes:
+        """What the target's memory holds after these were written, zeros elsewhere."""
+        if self.places is None:
+            return values.astype(f"<u{self.width}").tobytes()
+        memory = numpy.zeros(self.size // 8, numpy.uint64)
+        memory[self.places // numpy.uint64(8)] = values
+        return memory.tobytes()
+
+
+@dataclass
+class Outcome:
+    """What came of one contestant: nanoseconds a call, round by round, or why there are none."""
+
+    times: list[float] = field(default_factory=list)
+    cannot: str = ""
+    verified: bool | None = None
+
+    def ratio_to(self, other: Outcome) -> float:
+        """Median of the paired ratios over the rounds that both took part in."""
+        return median(own / base for own, base in zip(self.times, other.times, strict=False))
+
+
+class _Worker:
+    """A contestant's process."""
+
+    def __init__(self, way: str) -> None:
+        to_it, from_us = os.pipe()
+        to_us, from_it = os.pipe()
+        command = [sys.executable, str(_WORKER)]
+        if way == "gdb":
+            command = ["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off"]
+            command += ["-iex", "set auto-load off", "-x", str(_WORKER)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(to_it, from_it),
+            env={**os.environ, "PYDBGWRITE_CONTEST": f"{_FOLDER}:{to_it}:{from_it}"},
+        )
+        os.close(to_it)
+        os.close(from_it)
+        self._asks = os.fdopen(from_us, "w", encoding="ascii")
+        self._hears = os.fdopen(to_us, encoding="ascii")
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Its answer; why not, where it has ended."""
+        try:
+            print(json.dumps(request), file=self._asks, flush=True)
+            line = self._hears.readline()
+        except BrokenPipeError:
+            line = ""
+        answer: dict[str, Any] = json.loads(line) if line else {"cannot": "its process ended"}
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._hears.close()
+        with suppress(BrokenPipeError):
+            self._asks.close()
+
+
+def _missing(way: str) -> str:
+    return "gdb is not installed" if way == "gdb" and shutil.which("gdb") is None else ""
+
+
+@contextmanager
+def _target(contest: Contest) -> Iterator[Target | Target32]:
+    with (started if contest.width == 8 else started_32)(contest.size) as target:
+        yield target
+
+
+def hold(contest: Contest, *, rounds: int, seconds: float) -> dict[str, Outcome]:
+    """Let all of them do it `rounds` times; who has taken so many seconds leaves after round 3."""
+    outcomes = {way: Outcome(cannot=_missing(way)) for way in WAYS}
+    targets: dict[str, Target | Target32] = {}
+    workers: dict[str, _Worker] = {}
+    with ExitStack() as held:
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-")))
+        contest.values(1).tofile(folder / "values")
+        for way in WAYS:
+            if not outcomes[way].cannot:
+                target = targets[way] = held.enter_context(_target(contest))
+                workers[way] = held.enter_context(_Worker(way))
+                outcomes[way].cannot = _prepared(contest, way, workers[way], target, folder)
+        for number in range(-1, rounds):
+            takes_part = [
+                way
+                for way, outcome in outcomes.items()
+                if not outcome.cannot and (number < 3 or sum(outcome.times) < seconds * 1e9)
+            ]
+            turn = max(number, 0) % max(len(takes_part), 1)
+            order = takes_part[turn:] + takes_part[:turn]
+            for way in order[:: -1 if number % 2 else 1]:
+                _one_round(contest, workers[way], outcomes[way], number)
+        for seed, way in enumerate(workers, 2):
+            if not outcomes[way].cannot:
+                _verify(contest, workers[way], targets[way], outcomes[way], folder, seed)
+    return outcomes
+
+
+def _prepared(
+    contest: Contest, way: str, worker: _Worker, target: Target | Target32, folder: Path
+) -> str:
+    """Why it can't take part, or nothing."""
+    request: dict[str, Any] = {
+        "do": "prepare",
+        "way": way,
+        "pid": target.pid,
+        "width": contest.width,
+        "kind": contest.kind,
+        "address": target.address,
+        "values": str(folder / "values"),
+    }
+    if contest.places is not None:
+        path = folder / f"addresses of {way}"
+        (contest.places + numpy.uint64(target.address)).tofile(path)
+        request["addresses"] = str(path)
+    return str(worker.ask(**request).get("cannot", ""))
+
+
+def _one_round(contest: Contest, worker: _Worker, outcome: Outcome, number: int) -> None:
+    answer = worker.ask(do="run", calls=contest.calls)
+    if "cannot" in answer:
+        outcome.cannot = answer["cannot"]
+    elif number >= 0:  # the first one does not count
+        outcome.times.append(answer["ns"] / contest.calls)
+
+
+def _verify(
+    contest: Contest,
+    worker: _Worker,
+    target: Target | Target32,
+    outcome: Outcome,
+    folder: Path,
+    seed: int,
+) -> None:
+    fresh = contest.values(seed)
+    path = folder / "fresh"
+    fresh.tofile(path)
+    for request in ({"do": "fresh", "values": str(path)}, {"do": "release"}):
+        outcome.cannot = outcome.cannot or str(worker.ask(**request).get("cannot", ""))
+    outcome.verified = not outcome.cannot and target.holds(contest.image(fresh))

@@ -1,0 +1,333 @@
+"""How each contestant writes: what its user would write, in the contestant's own process.
+
+Run by contest_worker.py, also inside gdb: but for the standard library and numpy, nothing is
+imported before a way needs it. A way is made for one target; each of its methods prepares one kind
+of work and gives a function of a number of calls, which does them and gives the nanoseconds they
+took. What a way can't do raises Cannot, with the reason that the table shows.
+
+Pointers are an array('Q'), addresses too. What a package's user must do to bring them into the form
+that the package takes is part of the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any
+
+__all__ = ["WAYS", "Cannot", "Way"]
+
+Timed = Callable[[int], int]
+
+#: As many ranges as one process_vm_writev takes (UIO_MAXIOV).
+RANGES = 1024
+
+
+class Cannot(Exception):  # noqa: N818
+    """What this contestant does not have."""
+
+
+def looped(work: Callable[[], object]) -> Timed:
+    """Do it in a Python loop."""
+
+    def timed(calls: int) -> int:
+        begun = time.perf_counter_ns()
+        for _ in repeat(None, calls):
+            work()
+        return time.perf_counter_ns() - begun
+
+    return timed
+
+
+try:
+    import numpy
+except ImportError:  # gdb's Python
+    HAS_NUMPY = False
+else:
+    HAS_NUMPY = True
+
+
+def in_form(pointers: Sequence[int], width: int) -> Any:
+    """The pointers as an array of the target's width; by numpy, whose cast drops high bits."""
+    made = pointers if isinstance(pointers, array) else array("Q", pointers)
+    if width == 8:
+        return made
+    return numpy.frombuffer(made, "<u8").astype("<u4") if HAS_NUMPY else array("I", made)
+
+
+def memory_of(made: Any) -> tuple[int, int]:
+    """Address and size in bytes."""
+    if isinstance(made, array):
+        address, count = made.buffer_info()
+        return address, count * made.itemsize
+    return int(made.ctypes.data), int(made.nbytes)
+
+
+class Way:
+    """One contestant, attached to one process."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        self.pid = pid
+        self.width = width
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        """All pointers in a row; a list in the case that is about lists."""
+        raise NotImplementedError
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        """Each pointer at an address of its own."""
+        raise NotImplementedError
+
+    def verified(self, address: int, pointers: array[int]) -> Timed:
+        """In a row, and looked at again in the target."""
+        raise Cannot("does not verify what it wrote")
+
+    def release(self) -> None:
+        """Let the process go, so that it can say what it holds."""
+
+
+class Raw(Way):
+    """process_vm_writev from C (raw.c), which times itself; pointers already in the right form."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        from raw_calls import RawCalls
+
+        self._calls = RawCalls()
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        if isinstance(pointers, list):
+            return self._from_list(address, pointers)
+        ready = in_form(pointers, self.width)
+        data, size = memory_of(ready)
+
+        def timed(calls: int) -> int:
+            assert len(ready) * self.width == size  # held, and with it the memory
+            return self._calls.write(self.pid, address, data, size, calls)
+
+        return timed
+
+    def _from_list(self, address: int, pointers: list[int]) -> Timed:
+        def timed(calls: int) -> int:
+            took = 0
+            for _ in range(calls):
+                begun = time.perf_counter_ns()
+                made = array("Q", pointers)
+                took += time.perf_counter_ns() - begun
+                data, count = made.buffer_info()
+                took += self._calls.write(self.pid, address, data, 8 * count)
+            return took
+
+        return timed
+
+    def verified(self, address: int, pointers: array[int]) -> Timed:
+        return self.contiguous(address, pointers)  # others verify, the baseline does not
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        where, what = addresses.buffer_info()[0], pointers.buffer_info()[0]
+
+        def timed(calls: int) -> int:
+            return sum(
+                self._calls.write_scattered(self.pid, where, what, len(pointers))
+                for _ in range(calls)
+            )
+
+        return timed
+
+
+class Ours(Way):
+    """This package, by its default call."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        import pydbgwrite
+
+        self._session = pydbgwrite.attach(pid)
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        write = self._session.write_pointers
+        return looped(lambda: write(address, pointers))
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        write = self._session.write_scattered
+        return looped(lambda: write(addresses, pointers))
+
+    def verified(self, address: int, pointers: array[int]) -> Timed:
+        write: Any = self._session.write_pointers
+        return looped(lambda: write(address, pointers, verify=True))
+
+    def release(self) -> None:
+        self._session.close()
+
+
+class Bulk(Ours):
+    """This package, by the bulk call."""
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        write = self._session.write_pointers
+        return looped(lambda: write(address, pointers, via="WriteVirtual"))
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        raise Cannot("write_scattered has no via=")
+
+    def verified(self, address: int, pointers: array[int]) -> Timed:
+        write: Any = self._session.write_pointers
+        return looped(lambda: write(address, pointers, via="WriteVirtual", verify=True))
+
+
+class PlainCtypes(Way):
+    """process_vm_writev by ctypes, with as many ranges a call as it takes."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        self._call = ctypes.CDLL(None, use_errno=True).process_vm_writev
+        self._call.restype = ctypes.c_ssize_t
+        size = ctypes.c_size_t
+        self._call.argtypes = (
+            ctypes.c_int,
+            *(ctypes.c_void_p, size),
+            *(ctypes.c_void_p, size),
+            ctypes.c_ulong,
+        )
+
+    def _write(self, local: int, locals_: int, remote: int, remotes: int, size: int) -> None:
+        if self._call(self.pid, local, locals_, remote, remotes, 0) != size:
+            raise OSError(ctypes.get_errno(), "process_vm_writev")
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        def work() -> None:
+            ready = in_form(pointers, self.width)
+            data, size = memory_of(ready)
+            local, remote = array("Q", (data, size)), array("Q", (address, size))
+            self._write(local.buffer_info()[0], 1, remote.buffer_info()[0], 1, size)
+
+        return looped(work)
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        count = len(pointers)
+
+        def work() -> None:
+            ranges = array("Q", bytes(16 * count))
+            ranges[0::2] = addresses
+            ranges[1::2] = array("Q", [8]) * count
+            remote, data = ranges.buffer_info()[0], pointers.buffer_info()[0]
+            for done in range(0, count, RANGES):
+                run = min(RANGES, count - done)
+                local = array("Q", (data + 8 * done, 8 * run))
+                self._write(local.buffer_info()[0], 1, remote + 16 * done, run, 8 * run)
+
+        return looped(work)
+
+
+class PyMemoryEditor(Way):
+    """PyMemoryEditor's write_process_memory, which takes bytes."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        try:
+            from PyMemoryEditor import OpenProcess
+        except ImportError:
+            raise Cannot("not installed") from None
+        self._process = OpenProcess(pid=pid)
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        write = self._process.write_process_memory
+
+        def work() -> None:
+            data = in_form(pointers, self.width).tobytes()
+            write(address, bytes, len(data), data)
+
+        return looped(work)
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        write = self._process.write_ulonglong
+
+        def work() -> None:
+            for address, pointer in zip(addresses, pointers, strict=True):
+                write(address, pointer)
+
+        return looped(work)
+
+    def release(self) -> None:
+        self._process.close()
+
+
+class Libdebug(Way):
+    """libdebug's memory view, which takes bytes."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        try:
+            from libdebug import debugger
+        except ImportError:
+            raise Cannot("not installed") from None
+        self._debugger = debugger()
+        self._debugger.attach(pid)
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        memory = self._debugger.memory
+
+        def work() -> None:
+            data = in_form(pointers, self.width).tobytes()
+            memory[address, len(data), "absolute"] = data
+
+        return looped(work)
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        memory = self._debugger.memory
+
+        def work() -> None:
+            for address, pointer in zip(addresses, pointers, strict=True):
+                memory[address, 8, "absolute"] = pointer.to_bytes(8, "little")
+
+        return looped(work)
+
+    def release(self) -> None:
+        self._debugger.detach()
+        self._debugger.terminate()
+
+
+class Gdb(Way):
+    """Inferior.write_memory of gdb's own Python, which takes a buffer."""
+
+    def __init__(self, pid: int, width: int) -> None:
+        super().__init__(pid, width)
+        import gdb
+
+        self._gdb: Any = gdb
+        gdb.execute(f"attach {pid}", to_string=True)
+        self._inferior: Any = gdb.selected_inferior()
+
+    def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
+        write = self._inferior.write_memory
+        return looped(lambda: write(address, in_form(pointers, self.width)))
+
+    def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
+        write = self._inferior.write_memory
+
+        def work() -> None:
+            for address, pointer in zip(addresses, pointers, strict=True):
+                write(address, pointer.to_bytes(8, "little"))
+
+        return looped(work)
+
+    def release(self) -> None:
+        self._gdb.execute("detach", to_string=True)
+
+
+#: By the names that the table shows; the first is the baseline.
+WAYS: dict[str, type[Way]] = {
+    "C": Raw,
+    "pydbgwrite": Ours,
+    "pydbgwrite, WriteVirtual": Bulk,
+    "ctypes": PlainCtypes,
+    "PyMemoryEditor": PyMemoryEditor,
+    "libdebug": Libdebug,
+    "gdb": Gdb,
+}
+
+assert os.name == "posix"

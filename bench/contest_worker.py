@@ -1,0 +1,89 @@
+"""One contestant in a process of its own; see contest.py, which talks to it.
+
+    python contest_worker.py            or: gdb -nx -batch -x contest_worker.py
+
+The environment names the folder of this file and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT.
+Each line that comes in is a request in JSON, each line that goes out its answer:
+
+    prepare  attach to the process, take the pointers, get ready
+    run      do it `calls` times; the answer has the nanoseconds
+    fresh    take other pointers, of the same number, and write them once
+    release  let the process go, and end
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from array import array
+from typing import Any
+
+FOLDER, IN, OUT = os.environ["PYDBGWRITE_CONTEST"].rsplit(":", 2)
+sys.path.insert(0, FOLDER)
+
+from contest_ways import WAYS, Cannot, Way  # noqa: E402
+
+
+def loaded(path: str) -> array[int]:
+    """An array('Q') from a file."""
+    values = array("Q")
+    with open(path, "rb") as file:
+        values.frombytes(file.read())
+    return values
+
+
+class Worker:
+    """The contestant, and what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.way: Way | None = None
+        self.request: dict[str, Any] = {}
+        self.timed: Any = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what one request asks for."""
+        answer: dict[str, Any] = {}
+        if request["do"] == "prepare":
+            self.request = request
+            self.way = WAYS[request["way"]](request["pid"], request["width"])
+            self._get_ready(request["values"])
+        elif request["do"] == "run":
+            answer["ns"] = self.timed(request["calls"])
+        elif request["do"] == "fresh":
+            self._get_ready(request["values"])
+            self.timed(1)
+        elif self.way is not None:
+            self.way.release()
+        return answer
+
+    def _get_ready(self, path: str) -> None:
+        assert self.way is not None
+        kind, address = self.request["kind"], self.request["address"]
+        values = loaded(path)
+        if kind == "scattered":
+            self.timed = self.way.scattered(loaded(self.request["addresses"]), values)
+        elif kind == "verified":
+            self.timed = self.way.verified(address, values)
+        else:
+            self.timed = self.way.contiguous(address, list(values) if kind == "list" else values)
+
+
+def main() -> None:
+    """Answer until release, or until nobody asks any more."""
+    worker = Worker()
+    with open(int(IN), encoding="ascii") as asked, open(int(OUT), "w", encoding="ascii") as said:
+        for line in asked:
+            request = json.loads(line)
+            try:
+                answer = worker.answer(request)
+            except Cannot as error:
+                answer = {"cannot": str(error)}
+            except Exception as error:
+                answer = {"cannot": f"{type(error).__name__}: {error}"}
+            print(json.dumps(answer), file=said, flush=True)
+            if request["do"] == "release":
+                break
+
+
+main()
