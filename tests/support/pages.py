@@ -3,9 +3,9 @@
 A fenced block is saved as a file where the line before it ends with a name, as in "`shop.cpp`:".
 Otherwise sh is run by the shell and python by exec(), all blocks of a page in one namespace. A text
 block right behind one is what it must print. Addresses, offsets in a program, process ids and
-absolute paths differ from machine to machine: each is replaced by a number of its own on both sides,
-so that the same one must be where the page has it again. Other languages are for reading. So is a
-block under a comment `<!-- not run: why -->`.
+absolute paths differ from machine to machine: each is replaced by a number of its own on both
+sides, so that the same one must be where the page has it again. Other languages are for reading. So
+is a block under a comment `<!-- not run: why -->`.
 """
 
 from __future__ import annotations
