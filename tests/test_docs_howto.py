@@ -42,8 +42,8 @@ def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert Reader(tmp_path).follow(page) >= ANYWHERE[page]
 
 
-@linux
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler: cc")
+@linux  # nearest: this reason is given where there is neither
 @pytest.mark.parametrize("page", LINUX)
 def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
