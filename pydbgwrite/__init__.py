@@ -10,6 +10,8 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydbgwrite._changes import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._core import (
     BULK_THRESHOLD_POINTERS,
@@ -38,7 +40,9 @@ from pydbgwrite.errors import (
     AddressError,
     DebugEngineError,
     EngineNotFoundError,
+    ExpectationError,
     JournalError,
+    Mismatch,
     NoTargetError,
     PatchError,
     PointerRangeError,
@@ -47,27 +51,39 @@ from pydbgwrite.errors import (
     SessionClosedError,
     TargetAccessError,
     UndoError,
+    VerificationError,
     WriteNotAppliedError,
     WrongThreadError,
 )
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch import BuildCheck, Patch, PatchEntry
+    from pydbgwrite._patch_preview import Preview, PreviewEntry
 
 __all__ = [
     "BULK_THRESHOLD_POINTERS",
     "GIL_RELEASE_BYTES",
     "AddressError",
+    "BuildCheck",
     "Change",
     "Conflict",
     "DataSpaces",
     "DebugEngineError",
     "EngineInfo",
     "EngineNotFoundError",
+    "ExpectationError",
     "JournalError",
     "JournalInfo",
     "MemoryBasicInformation",
+    "Mismatch",
     "Module",
     "NoTargetError",
+    "Patch",
+    "PatchEntry",
     "PatchError",
     "PointerRangeError",
+    "Preview",
+    "PreviewEntry",
     "ProcessServer",
     "ReadOnlyError",
     "Region",
@@ -78,6 +94,7 @@ __all__ = [
     "Transaction",
     "UndoError",
     "UndoReport",
+    "VerificationError",
     "WriteNotAppliedError",
     "WrongThreadError",
     "__version__",
@@ -92,3 +109,26 @@ __all__ = [
     "undo",
     "wrap",
 ]
+
+#: What is imported when it is asked for first: many programs never need it.
+_LATER = {
+    "BuildCheck": "_patch",
+    "Patch": "_patch",
+    "PatchEntry": "_patch",
+    "Preview": "_patch_preview",
+    "PreviewEntry": "_patch_preview",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'pydbgwrite' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"pydbgwrite.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

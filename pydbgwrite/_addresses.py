@@ -10,7 +10,7 @@ import operator
 import re
 from typing import Final, NamedTuple, SupportsIndex
 
-__all__ = ["Place", "checked_address", "parse_address", "shown"]
+__all__ = ["LIMIT", "Place", "checked_address", "parse_address", "shown"]
 
 LIMIT: Final = 2**64
 FORMS: Final = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from pydbgwrite._changes import UndoReport
@@ -13,7 +14,9 @@ __all__ = [
     "AddressError",
     "DebugEngineError",
     "EngineNotFoundError",
+    "ExpectationError",
     "JournalError",
+    "Mismatch",
     "NoTargetError",
     "PatchError",
     "PointerRangeError",
@@ -22,6 +25,7 @@ __all__ = [
     "SessionClosedError",
     "TargetAccessError",
     "UndoError",
+    "VerificationError",
     "WriteNotAppliedError",
     "WrongThreadError",
 ]
@@ -143,3 +147,58 @@ class UndoError(DebugEngineError):
     def __init__(self, message: str, report: UndoReport | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.report = report
+
+
+class Mismatch(NamedTuple):
+    """A place where the target holds something else: its address, and both values.
+
+    For pointers of a 32-bit target both are the low 32 bits; for bytes each is one byte.
+    """
+
+    address: int
+    wanted: int
+    found: int
+
+
+class _DifferenceError(DebugEngineError):
+    """The target holds other values than it should.
+
+    Attributes:
+        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+            address once.
+        total: how many there are.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        mismatches: Iterable[Mismatch] = (),
+        total: int = 0,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(message, **attributes)
+        self.mismatches = list(mismatches)
+        self.total = total
+
+
+class ExpectationError(_DifferenceError):
+    """The target does not hold what `expect` says, so nothing was written: `written` is 0.
+
+    Attributes:
+        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+            address once.
+        total: how many there are.
+    """
+
+
+class VerificationError(_DifferenceError):
+    """The engine said S_OK to a write, and yet the target does not hold what was written.
+
+    `written` is how many leading elements it does hold.
+
+    Attributes:
+        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+            address once.
+        total: how many there are.
+    """

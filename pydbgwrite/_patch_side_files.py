@@ -1,0 +1,175 @@
+"""Side files of patches: .npy (NumPy's) and .bin (raw); where they may lie, and what they hold.
+
+The .npy reader is strict and small, so that the library needs no NumPy, and nothing in such a file
+is ever unpickled (numpy.lib.format describes it).
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import ntpath
+import os
+import posixpath
+import stat
+import sys
+from array import array
+from typing import Final
+
+__all__ = ["SideFileError", "name_fault", "read_side_file", "write_side_file"]
+
+_MAGIC: Final = b"\x93NUMPY"
+_MOST_HEADER: Final = 10_000  # as numpy.load() limits it
+_ALIGNMENT: Final = 64
+#: Names that Windows keeps for devices, in every folder.
+_DEVICES: Final = {
+    *("con", "prn", "aux", "nul", "conin$", "conout$"),
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789\u00b9\u00b2\u00b3"),
+}
+
+
+class SideFileError(ValueError):
+    """A side file that can't be taken; the message says why."""
+
+
+def name_fault(name: object, *, anywhere: bool) -> Exception | None:
+    """Why a side file can't have that name; None: it can.
+
+    What is refused on one platform is on all, so that a patch file means the same on each.
+    """
+    if not isinstance(name, str):
+        return TypeError(f"file must be a str, got {type(name).__name__}")
+    if not name or "\0" in name:
+        return ValueError("file is empty, or has a null character")
+    if not name.lower().endswith((".npy", ".bin")):
+        return ValueError(f"file {name[:200]!r} must end in .npy or .bin")
+    if anywhere:
+        return None
+    reason = None
+    parts = name.replace("\\", "/").split("/")
+    if posixpath.isabs(name) or ntpath.isabs(name) or ntpath.splitdrive(name)[0]:
+        reason = "is an absolute path"
+    elif ".." in parts:
+        reason = "leads out of the patch file's folder"
+    elif "\\" in name:
+        reason = "has a backslash: write '/' between folders, on Windows too"
+    elif ":" in name or any(_is_device(part) for part in parts):
+        reason = "means a device or a hidden stream on Windows"
+    if reason is None:
+        return None
+    advice = (
+        ""
+        if "\\" in name and reason.startswith("has")
+        else ("; side files lie below the patch file's folder, unless side_files_anywhere=True")
+    )
+    return ValueError(f"file {name[:200]!r} {reason}{advice}")
+
+
+def _is_device(part: str) -> bool:
+    return part.partition(".")[0].rstrip(" ").lower() in _DEVICES
+
+
+def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
+    """The pointers in a side file of a patch in that folder; its name has been looked at.
+
+    Raises SideFileError, or OSError where the file can't be read.
+    """
+    path = os.path.realpath(os.path.join(folder, name))
+    root = os.path.realpath(folder)
+    if not anywhere and os.path.commonpath([path, root]) != root:
+        raise SideFileError(
+            f"file {name!r} leads out of the patch file's folder, to {path}; pass "
+            "side_files_anywhere=True to allow that"
+        )
+    # A name that leads to a pipe must not make this wait.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SideFileError(f"file {name!r} is no regular file")
+        content = file.read()
+    data = _npy_data(name, content) if name.lower().endswith(".npy") else memoryview(content)
+    if len(data) % 8:
+        raise SideFileError(
+            f"file {name!r} has {len(data):,} bytes, which is no multiple of 8: pointers have 8 "
+            "bytes each, for a 32-bit target too"
+        )
+    if not data:
+        raise SideFileError(f"file {name!r} holds no pointers")
+    values = array("Q", bytes(data))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def _npy_data(name: str, content: bytes) -> memoryview:
+    """What lies behind the header, if that is of one row of little-endian 64-bit integers."""
+    if content[:6] != _MAGIC or len(content) < 10:
+        raise SideFileError(f"file {name!r} is no .npy file: it does not begin as one")
+    major = content[6]
+    if major not in (1, 2, 3):
+        raise SideFileError(
+            f"file {name!r} has version {major} of the .npy format; 1 to 3 are known"
+        )
+    wide = 2 if major == 1 else 4
+    start = 8 + wide
+    size = int.from_bytes(content[8:start], "little")
+    if size > _MOST_HEADER or start + size > len(content):
+        raise SideFileError(
+            f"file {name!r} is cut off, or no .npy file: its header has {size:,} bytes"
+        )
+    try:
+        header = ast.literal_eval(
+            content[start : start + size].decode("latin-1" if major < 3 else "utf-8").strip()
+        )
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        raise SideFileError(f"file {name!r}: its .npy header makes no sense") from None
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise SideFileError(f"file {name!r}: its .npy header has not the three keys of one")
+    if header["descr"] != "<u8":
+        raise SideFileError(
+            f"file {name!r} has elements of type {header['descr']!r:.60}, and must have '<u8': "
+            "numpy.save(name, values.astype('<u8'))"
+        )
+    shape = header["shape"]
+    if not isinstance(shape, tuple) or len(shape) != 1 or type(shape[0]) is not int:
+        raise SideFileError(
+            f"file {name!r} has the shape {shape!r:.60}, and must have one dimension: "
+            "values.ravel()"
+        )
+    data = memoryview(content)[start + size :]
+    if shape[0] * 8 != len(data):
+        raise SideFileError(
+            f"file {name!r} says that it has {shape[0]!r:.30} pointers, and {len(data):,} bytes "
+            "follow: it is damaged or cut off"
+        )
+    return data
+
+
+def write_side_file(path: str, values: array[int]) -> None:
+    """Write pointers as .npy or .bin, by the name; the file is there as a whole, or not at all."""
+    data = values
+    if sys.byteorder == "big":
+        data = array("Q", values)
+        data.byteswap()
+    header = b""
+    if path.lower().endswith(".npy"):
+        text = f"{{'descr': '<u8', 'fortran_order': False, 'shape': ({len(values)},), }}".encode()
+        padding = -(len(text) + 11) % _ALIGNMENT
+        text += b" " * padding + b"\n"
+        header = _MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text
+    replace_file(path, header + data.tobytes())
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Put the content in the place of a file, which is never there in part."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

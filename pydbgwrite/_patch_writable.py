@@ -1,0 +1,107 @@
+"""Would the target let itself be written to there? From its map, without trying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pydbgwrite._protection import protection_name, state_name
+from pydbgwrite.errors import DebugEngineError, TargetAccessError
+
+if TYPE_CHECKING:
+    from pydbgwrite._core import MemoryBasicInformation
+    from pydbgwrite._session import Session
+
+__all__ = ["Obstacle", "TargetMap"]
+
+_MEM_COMMIT: Final = 0x1000
+_MEM_MAPPED: Final = 0x40000  # shared
+
+
+class Obstacle(NamedTuple):
+    """Why a place can't be used, and whether it can be read nevertheless."""
+
+    told: str
+    readable: bool
+
+
+class TargetMap:
+    """The target's map, asked for where it is needed and in ascending order (QueryVirtual).
+
+    Where the engine has none to give (kernels), nothing is said against an address here: reading it
+    tells. What it says of writing is what the map says: pages of code on Windows are not refused,
+    as WriteProcessMemory opens those itself.
+    """
+
+    def __init__(self, session: Session, writing: bool) -> None:
+        self._query = session.data_spaces.query_virtual
+        self._writing = writing and session.target != "dump"
+        self._forces = not session._genuine and session.pid is not None
+        self._forbidden = self._forces and _forcing_is_forbidden()
+        self._genuine = session._genuine
+        self._known = session.target != "kernel"
+        self._remote = session.target == "remote"
+        #: The run of pages looked at last, and what is wrong with it.
+        self._start = self._end = 0
+        self._fault: Obstacle | None = None
+
+    def problem(self, address: int, size: int) -> Obstacle | None:
+        """Why these bytes can't be read, or written; None: they can, for all that is known."""
+        end = address + size
+        at = address
+        while self._known and at < end:
+            if not self._start <= at < self._end:
+                self._look(at)
+            if self._fault is not None:
+                told, readable = self._fault
+                return Obstacle(f"0x{at:x} {told}", readable and at == address)
+            at = max(self._end, at + 1)
+        return None
+
+    def _look(self, at: int) -> None:
+        try:
+            info = self._query(at)
+        except TargetAccessError:
+            self._start, self._end = at, at + 1
+            self._fault = Obstacle("is outside of the target's address space", False)
+        except DebugEngineError:
+            # A server's target may be a kernel; where it has gone, reading says so.
+            if not self._remote:
+                raise
+            self._known = False
+            self._fault = None
+        else:
+            self._start = info.base_address
+            self._end = info.base_address + info.region_size
+            self._fault = self._fault_of(info)
+
+    def _fault_of(self, info: MemoryBasicInformation) -> Obstacle | None:
+        if info.state != _MEM_COMMIT:
+            state = state_name(info.state)
+            return Obstacle("is not mapped" if state == "free" else f"is {state} memory", False)
+        name = protection_name(info.protect)
+        if "r" not in name and not (self._genuine and name == "x"):
+            return Obstacle(f"is in a page with protection '{name}', which can't be read", False)
+        told = self._refusal(name, info.type == _MEM_MAPPED) if self._writing else None
+        return None if told is None else Obstacle(told, True)
+
+    def _refusal(self, name: str, shared: bool) -> str | None:
+        """Why a readable page can't be written to; None: it can."""
+        if name.endswith("+guard"):
+            return "is in a guard page, which can't be written to until the program touched it"
+        if "w" in name or (self._genuine and "x" in name):
+            return None
+        page = f"is in a page with protection '{name}', which can't be written to"
+        if not self._forces:
+            return page
+        if shared:
+            return f"is in a shared page with protection '{name}': nobody can force a write to it"
+        return f"{page}: this kernel forbids forced writes" if self._forbidden else None
+
+
+def _forcing_is_forbidden() -> bool:
+    """Does the kernel's command line forbid it altogether (kernel-parameters.rst)?"""
+    try:
+        with open("/proc/cmdline", "rb") as file:
+            return b"proc_mem.force_override=never" in file.read().split()
+    except OSError:
+        return False

@@ -1,0 +1,176 @@
+"""Patches that are saved and loaded again; the reader for long ones; a million entries."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.patch_files import load, problems_of
+
+import pydbgwrite
+from pydbgwrite import BuildCheck, Patch, PatchEntry, PatchError
+from pydbgwrite._toml_plain import read_plain
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+NUMBERS = st.integers(0, 2**64 - 1)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+ADDRESSES = NUMBERS | st.builds(lambda m, s: f"{m}!{s}", NAMES, NAMES)
+POINTERS = st.lists(NUMBERS, min_size=1, max_size=20) | st.lists(ADDRESSES, min_size=1, max_size=6)
+
+
+@st.composite
+def patches(draw: st.DrawFn) -> Patch:
+    """Patches of every kind, without overlaps that can be seen."""
+    entries: list[PatchEntry] = []
+    for number in range(draw(st.integers(1, 4))):
+        pointers = draw(POINTERS)
+        expect: Any = draw(st.none() | ADDRESSES)
+        if draw(st.booleans()):
+            expect = [draw(ADDRESSES) for _ in pointers]
+        address: int | str = number * 0x10000 + draw(st.integers(0, 9))
+        if draw(st.booleans()):
+            address = f"{number}{draw(NAMES)}!{draw(NAMES)}"
+        file = f"side{number}.{draw(st.sampled_from(['npy', 'bin']))}"
+        whole = all(type(each) is int for each in pointers)
+        entries.append(
+            PatchEntry(
+                address,
+                pointers,
+                expect=expect,
+                note=draw(TEXTS),
+                file=file if whole and draw(st.booleans()) else None,
+            )
+        )
+    builds = [
+        BuildCheck(name, build_id="ab12", sha256=draw(st.none() | st.just("0f" * 32)))
+        for name in draw(st.lists(NAMES, max_size=2))
+    ]
+    return Patch(entries, builds=builds, note=draw(TEXTS))
+
+
+@given(patch=patches(), inline=st.integers(0, 30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_saved_is_loaded_again(tmp_path: Path, patch: Patch, inline: int) -> None:
+    path = tmp_path / "round.toml"
+    patch.save(path, inline=inline)
+    again = Patch.load(path)
+    assert again == patch
+    first = path.read_bytes()
+    again.save(path, inline=inline)
+    assert path.read_bytes() == first
+    assert tomllib.loads(first.decode())["format"] == 1
+
+
+@given(patch=patches())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_faster_reader_reads_what_is_saved(tmp_path: Path, patch: Patch) -> None:
+    """As tomllib does, unless a string has to be escaped: then it leaves the text to tomllib."""
+    patch.save(tmp_path / "plain.toml")
+    text = (tmp_path / "plain.toml").read_text(encoding="utf-8")
+    escaped = "\\" in text.partition("\n[[write]]\n")[2]
+    assert read_plain(text) == (None if escaped else tomllib.loads(text))
+
+
+PIECES = st.sampled_from(
+    [
+        *("format = 1\n", "\n", "[[write]]\n", "\n[[write]]\n", "[[build]]\n", "[write]\n", "#x\n"),
+        *("note = ", "address = ", "pointers = ", "expect = ", "file = ", "x = 1\n", "=", ",", " "),
+        *('"0x10"', '"a!b"', "16", "0x10", "0", "007", "1_0", "-1", "+1", "1.0", "1e5", "true"),
+        *(
+            "[",
+            "]",
+            "[]",
+            "[1]",
+            '["a", 2]',
+            "[1,\n  2,\n]",
+            "[1 2]",
+            "[,]",
+            "[1,,2]",
+            "1z",
+            "0X10",
+        ),
+        *(
+            '"""\n',
+            "'",
+            '"',
+            "\\",
+            "\t",
+            "12:00:00",
+            "1979-05-27",
+            "\r\n",
+            "9" * 30,
+            '"\t"',
+            '"\x7f"',
+        ),
+    ]
+)
+
+
+@given(pieces=st.lists(PIECES, max_size=30))
+@settings(max_examples=500)
+def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
+    """Whatever the text: it says what tomllib says, or nothing."""
+    text = "format = 1\n\n[[write]]\naddress = 1\npointers = [1]\n" + "".join(pieces)
+    for each in (text, "".join(pieces)):
+        found = read_plain(each.replace("\r\n", "\n"))
+        if found is not None:
+            assert found == tomllib.loads(each)
+
+
+def test_a_million_entries(tmp_path: Path) -> None:
+    """In one file, each with a table of its own: seconds, not minutes; so with mistakes."""
+    count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 50_000
+    text = "format = 1\n" + "".join(
+        f'\n[[write]]\naddress = "0x{0x10000 + 8 * i:x}"\npointers = ["0x{i:x}"]\n'
+        for i in range(count)
+    )
+    patch = load(tmp_path, text)
+    assert len(patch.entries) == count
+    assert patch.entries[-1].pointers == array("Q", [count - 1])
+    with pydbgwrite.simulate([(0x10000, 8 * count)]) as session:
+        preview = patch.preview(session)
+        assert (preview.ok, preview.pointers, preview.changed) == (True, count, count - 1)
+        assert patch.apply(session) == count
+        assert session.read_pointers(0x10000, count) == array("Q", range(count))
+        patch.verify(session)
+    last = text.rindex("address")
+    (problem,) = problems_of(tmp_path, text[:last] + "adress" + text[last + 7 :] + "address = 1\n")
+    assert problem.startswith(f"line {4 * count}, entry {count}: unknown key 'adress'")
+
+
+@given(text=st.text(st.characters()))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_note_is_saved_or_refused(tmp_path: Path, text: str) -> None:
+    """What is no valid Unicode can't be written as TOML."""
+    patch = Patch([PatchEntry(1, [2], note=text)])
+    try:
+        patch.save(tmp_path / "note.toml")
+    except PatchError as error:
+        assert any(0xD800 <= ord(character) < 0xE000 for character in text)
+        assert "entry 1" in error.problems[0]
+    else:
+        assert Patch.load(tmp_path / "note.toml") == patch
+
+
+def test_saving_what_can_not_be_saved(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("precious")
+    named = PatchEntry(1, ["a!b"])
+    named.file = "x.npy"
+    first, second = PatchEntry(1, [1], file="x.npy"), PatchEntry(100, [2], file="x.npy")
+    for entries, words in (
+        ([named], "can't hold addresses by name"),
+        ([first, second], "that of another entry"),
+    ):
+        with pytest.raises(PatchError, match=words):
+            Patch(entries).save(path)
+        assert path.read_text() == "precious"
+        assert [each.name for each in tmp_path.iterdir()] == ["x.toml"]
+    with pytest.raises(OSError):
+        Patch([PatchEntry(1, [1])]).save(tmp_path / "none" / "x.toml")
