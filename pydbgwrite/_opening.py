@@ -176,8 +176,10 @@ def open_dump(
         so by a success code: it raises WriteNotAppliedError here.
     writable, timeout, engine: as for attach().
 
-    Raises OSError where the file can't be opened, NoTargetError where it is no dump or cut off, and
-    what attach() raises; on Linux EngineNotFoundError.
+    Raises OSError where the file can't be opened, ValueError where it is a pipe or a device,
+    NoTargetError where it is no dump or cut off, and what attach() raises; on Linux
+    EngineNotFoundError. After TimeoutError (or Ctrl-C) the engine reads on in the background; until
+    it has come back, openings in this process raise SessionBusyError.
 
     Behind it: IDebugClient4::OpenDumpFileWide (MicrosoftDocs,
     nf-dbgeng-idebugclient4-opendumpfilewide).

@@ -69,6 +69,9 @@ def launch(
 
 def open_dump(path: str, writable: bool, timeout: float, engine: StrPath | None) -> Session:
     """Open what pydbgwrite.open_dump() is asked for."""
+    # Opening a pipe or a device might wait for ever.
+    if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
+        raise ValueError(f"{path!r} is no regular file, as a dump is")
     # Opened once here, for the system's own error where it can't be.
     with open(path, "rb"):
         pass

@@ -20,7 +20,8 @@ def opening_failed(
     if failure == "busy":
         return errors.SessionBusyError(
             "this process has an open session of Microsoft's engine, which can have one at a time: "
-            "close that first, or open this one in another process. connect() can have several"
+            "close that first, or open this one in another process. connect() can have several. "
+            "(An open_dump() that was given up counts until the engine has come back from it)"
         )
     if failure == "lost":
         return errors.DebugEngineError(

@@ -76,7 +76,10 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot DetachCurrentProcess;
     com_untyped_slot AbandonCurrentProcess;
     com_untyped_slot GetRunningProcessSystemIdByExecutableNameWide;
-    com_untyped_slot GetRunningProcessDescriptionWide;
+    HRESULT(STDMETHODCALLTYPE *GetRunningProcessDescriptionWide)
+    (IDebugClient5 *This, ULONG64 Server, ULONG SystemId, ULONG Flags, wchar_t *ExeName,
+     ULONG ExeNameSize, ULONG *ActualExeNameSize, wchar_t *Description, ULONG DescriptionSize,
+     ULONG *ActualDescriptionSize);
     com_untyped_slot CreateProcessWide;
     com_untyped_slot CreateProcessAndAttachWide;
     HRESULT(STDMETHODCALLTYPE *OpenDumpFileWide)

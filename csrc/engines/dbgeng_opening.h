@@ -33,13 +33,14 @@ bool dbgeng_create_client(IDebugClient5 **client, dbgeng_error *error);
 /* The system's id of the process that the engine is at; 0 where it can't say. */
 uint32_t dbgeng_current_process(IDebugClient5 *client);
 
-/* When a wait began, and whether it may go on. */
+/* When a wait began, whether it may go on, and how long its next slice is, in ms. */
 typedef struct dbgeng_clock {
     const dbgeng_waiting *waiting;
     uint64_t started_ms;
 } dbgeng_clock;
 
 dbgeng_clock dbgeng_clock_start(const dbgeng_waiting *waiting);
+uint32_t dbgeng_clock_slice(const dbgeng_clock *clock);
 bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error);
 
 /* Makes the engine's pointer width that of the target's program; see dbgeng_width.c. `process` may
@@ -49,6 +50,10 @@ bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *er
 /* Has a process ended? NULL: not that anybody knows. */
 bool dbgeng_process_ended(HANDLE process);
 
+/* Is the process with this one's id at a process server this very process? Told by its command
+ * line, since the server may be on another machine. */
+bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server);
+
 /* Does an HRESULT say that a server no longer answers? */
 bool dbgeng_server_lost(HRESULT status);
 
@@ -56,7 +61,7 @@ bool dbgeng_server_lost(HRESULT status);
  * there was no right to ask; `client` may be NULL too, and is asked then. See dbgeng_presence.c. */
 backing_gone dbgeng_gone(IDebugClient5 *client, HANDLE process);
 
-/* Lets a kernel session's thread end; see dbgeng_remote.c. */
+/* Lets the thread of a kernel's or a dump's session end; see dbgeng_on_thread.c. */
 void dbgeng_job_end(struct dbgeng_job *job);
 
 #endif

@@ -1,4 +1,4 @@
-/* Opening processes and dumps with Microsoft's engine, and leaving every kind of session.
+/* Opening processes with Microsoft's engine, and leaving every kind of session.
  *
  * What each call means: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng. What was
  * observed: docs/engine.md.
@@ -72,6 +72,15 @@ dbgeng_clock dbgeng_clock_start(const dbgeng_waiting *waiting)
     dbgeng_clock clock = {waiting, GetTickCount64()};
 
     return clock;
+}
+
+uint32_t dbgeng_clock_slice(const dbgeng_clock *clock)
+{
+    uint64_t limit_ms = clock->waiting->timeout_ns / 1000000u;
+    uint64_t passed_ms = GetTickCount64() - clock->started_ms;
+    uint64_t left_ms = passed_ms < limit_ms ? limit_ms - passed_ms : 0;
+
+    return left_ms < DBGENG_SLICE_MS ? (uint32_t)left_ms : DBGENG_SLICE_MS;
 }
 
 bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error)
@@ -246,7 +255,7 @@ static bool wait_for_target(dbgeng_session *self, const dbgeng_waiting *waiting,
     bool good = control != NULL;
 
     while (good && status != S_OK) {
-        status = control->lpVtbl->WaitForEvent(control, 0, DBGENG_SLICE_MS);
+        status = control->lpVtbl->WaitForEvent(control, 0, dbgeng_clock_slice(&clock));
         if (status == S_FALSE) {
             good = dbgeng_process_ended(self->process) ? dbgeng_fail(error, DBGENG_NO_PROCESS)
                                                        : dbgeng_clock_goes_on(&clock, error);
@@ -314,8 +323,14 @@ static bool attach(dbgeng_session *self, const dbgeng_attach_options *options, d
     IDebugClient5 *client = self->client;
     ULONG flags = DEBUG_ATTACH_DEFAULT;
     HRESULT status = S_OK;
-    bool good = options->server != 0 || open_process(self, options->process_id, error);
+    bool good = true;
 
+    if (options->server == 0) {
+        good = open_process(self, options->process_id, error);
+    } else if (options->process_id == GetCurrentProcessId() &&
+               dbgeng_is_this_process(client, options->server)) {
+        good = dbgeng_fail(error, DBGENG_OWN_PROCESS);
+    }
     if (!options->invasive) {
         flags = DEBUG_ATTACH_NONINVASIVE;
         flags |= options->suspend ? 0u : DEBUG_ATTACH_NONINVASIVE_NO_SUSPEND;
@@ -402,28 +417,6 @@ dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error
 
     if (self != NULL && !launch(self, options, error)) {
         (void)session_end(&self->base, true, true, &method); /* nobody else knows of it */
-        session_destroy(&self->base);
-        self = NULL;
-    }
-    return self;
-}
-
-dbgeng_session *dbgeng_open_dump(const wchar_t *path, const dbgeng_waiting *waiting,
-                                 dbgeng_error *error)
-{
-    dbgeng_session *self = begin(DBGENG_DUMP, error);
-    bool good = self != NULL;
-
-    if (good) {
-        HRESULT status = self->client->lpVtbl->OpenDumpFileWide(self->client, path, 0);
-
-        if (status != S_OK) {
-            good = dbgeng_fail_engine(error, "OpenDumpFileWide", status);
-        }
-    }
-    good = good && wait_for_target(self, waiting, error) &&
-           dbgeng_settle_width(self->client, NULL, error);
-    if (self != NULL && !good) {
         session_destroy(&self->base);
         self = NULL;
     }

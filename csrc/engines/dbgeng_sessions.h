@@ -59,7 +59,7 @@ typedef struct dbgeng_session {
     uint32_t process_id;    /* 0 where there is none, or it is not known */
     HANDLE process;         /* a local process; NULL: none, or no right to ask */
     bool claimed;           /* it is the process's one session */
-    struct dbgeng_job *job; /* the thread that started a kernel session */
+    struct dbgeng_job *job; /* the thread that opened a kernel or a dump */
 } dbgeng_session;
 
 typedef struct dbgeng_attach_options {
@@ -83,6 +83,9 @@ typedef struct dbgeng_launch_options {
  * left behind, except where they say so. The engine is loaded (dbgeng_load). */
 dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error *error);
 dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error *error);
+
+/* After DBGENG_TIMEOUT and DBGENG_CANCELLED the waiting thread stays until the engine has come
+ * back; until then every later opening in this process fails with DBGENG_BUSY. */
 dbgeng_session *dbgeng_open_dump(const wchar_t *path, const dbgeng_waiting *waiting,
                                  dbgeng_error *error);
 

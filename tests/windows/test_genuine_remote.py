@@ -300,6 +300,21 @@ class TestProcessServer:
             assert session.read(session.modules()[-1].base, 2) == b"MZ"
             session.terminate()
 
+    def test_this_very_process(self) -> None:
+        """A server on the same machine: the process would stop itself, for good."""
+        code = """
+import os, sys, pydbgwrite
+with pydbgwrite.process_server(sys.argv[1]) as machine:
+    for invasive in (False, True):
+        try:
+            machine.attach(os.getpid(), invasive=invasive)
+        except ValueError as error:
+            print("this very process" in str(error))
+"""
+        with process_server() as (_process, options):
+            done = genuine.run(code, options)
+            assert done.stdout.split() == ["True", "True"], done
+
     @needs_32_bit
     def test_a_32_bit_target(self) -> None:
         assert genuine.PYTHON32 is not None

@@ -7,13 +7,25 @@ these packages do to it (Pybag's threads and callbacks, comtypes' apartment) is 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from genuine import engine_folder, needs_engine, target
+from genuine import (
+    PYTHON32,
+    engine_folder,
+    needs_32_bit,
+    needs_engine,
+    run,
+    server,
+    target,
+    write_dump,
+)
+
+import pydbgwrite
 
 pytestmark = needs_engine
 PEERS = os.environ.get("PYDBGWRITE_LANE_PEERS")
@@ -238,6 +250,86 @@ def check(code: str, first: str, folder: Path) -> None:
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_ctypes(first: str, tmp_path: Path) -> None:
     check(_CTYPES, first, tmp_path)
+
+
+# Opened by ctypes alone: a 32-bit process, another process's engine, a dump; `how` says which.
+_OTHERS = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import ctypes, pydbgwrite
+from probe_engine import (
+    CLIENT, CONTROL, Interface, byref, c_uint32, c_uint64, c_void_p, create_client, guid
+)
+folder, how, subject, base = sys.argv[2:6]
+base, attached = int(base), create_client(Path(folder))
+client = attached
+if how == "process":
+    assert client.call(12, [c_uint64, c_uint32, c_uint32], 0, int(subject), 1) == 0
+elif how == "dump":
+    path = ctypes.create_string_buffer(subject.encode("mbcs"))
+    assert client.call(19, [c_void_p], ctypes.addressof(path)) == 0
+else:
+    found, engine = c_void_p(), ctypes.WinDLL(folder + "\\\\dbgeng.dll", winmode=0x100 | 0x800)
+    assert engine.DebugConnect(subject.encode(), guid(CLIENT), byref(found)) == 0
+    client = Interface(found.value)
+    assert client.call(21, [c_uint32, c_uint32], 3, 0) == 0
+if how != "remote":
+    assert client.query(CONTROL).call(93, [c_uint32, c_uint32], 0, 30000) == 0
+said = []
+with pydbgwrite.wrap(client.pointer) as session:
+    said += [session.target, session.pointer_size]
+    try:
+        said.append(session.write_pointers(base, [1, 2, 0xFFFFFFFF]))
+        behind = base + 3 * session.pointer_size
+        said.append(session.write_pointers(behind, [4], via="WriteVirtual"))
+    except pydbgwrite.WriteNotAppliedError as error:
+        said.append(error.written)
+    said.append(list(session.read_pointers(base, 5)))
+    try:
+        session.write_pointers(base, [1 << 40])
+    except pydbgwrite.PointerRangeError:
+        said.append("range")
+    except pydbgwrite.WriteNotAppliedError:
+        said.append("dump")
+if how == "process":
+    assert client.call(25, []) == 0
+assert client.call(26, [c_uint32], 4 if how == "remote" else 2) == 0
+print(json.dumps(said))
+"""
+
+
+def others(how: str, subject: str, base: int) -> list[object]:
+    """What a session of wrap() over such an engine says."""
+    done = run(_OTHERS, str(HERE), engine_folder(), how, subject, str(base))
+    assert done.returncode == 0, done.stderr
+    said: list[object] = json.loads(done.stdout)
+    return said
+
+
+@needs_32_bit
+def test_a_32_bit_process() -> None:
+    with target(PYTHON32 or "") as child:
+        said = others("process", str(child.pid), child.base)
+        assert said == ["process", 4, 3, 1, [1, 2, 0xFFFFFFFF, 4, 0], "range"]
+        assert child.held()[:5] == [1, 2, 0xFFFFFFFF, 4, 0]
+
+
+def test_another_process_s_engine() -> None:
+    with target() as child:
+        with server(child.pid) as (_process, options):
+            said = others("remote", options, child.base)
+            assert said == ["process", 8, 3, 1, [1, 2, 0xFFFFFFFF, 4, 0]]
+        assert child.held()[:5] == [1 << 40, 2, 0xFFFFFFFF, 4, 0]
+
+
+def test_a_dump(tmp_path: Path) -> None:
+    path = tmp_path / "full.dmp"
+    with target() as child:
+        with pydbgwrite.attach(child.pid) as session:
+            session.write_pointers(child.base, [7, 8])
+        write_dump(child.pid, path)
+        assert others("dump", str(path), child.base) == ["dump", 8, 0, [7, 8, 0, 0, 0], "dump"]
 
 
 @needs_peers
