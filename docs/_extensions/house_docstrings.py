@@ -11,8 +11,13 @@ They are plain text with a few habits, and this turns each into markup:
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import inspect
+import itertools
 import re
+import textwrap
+import tomllib
 from typing import TYPE_CHECKING, Final
 
 from sphinx.util import logging
@@ -154,21 +159,41 @@ def _headed(paragraph: list[str], own: str) -> list[str]:
 def converted(lines: list[str], own: str, names: frozenset[str]) -> list[str]:
     """The docstring of `own`, which takes parameters of these names, as reStructuredText."""
     result: list[str] = []
-    after_code = False
-    for paragraph in _paragraphs(lines):
-        fields = _parameters(paragraph, own, names)
-        is_code = all(line.startswith("    ") for line in paragraph)
-        if is_code and not after_code:
-            result += [".. code-block:: python", ""]
+    for is_code, found in itertools.groupby(_paragraphs(lines), _is_code):
         if is_code:
-            result += paragraph
-        elif _HEADED.match(paragraph[0]):
+            result += _code(list(found))
+        else:
+            result += _prose(list(found), own, names)
+    return result
+
+
+def _is_code(paragraph: list[str]) -> bool:
+    return all(line.startswith("    ") for line in paragraph)
+
+
+def _code(paragraphs: list[list[str]]) -> list[str]:
+    """Paragraphs of code, side by side, as one block."""
+    lines = [line for paragraph in paragraphs for line in (*paragraph, "")]
+    text = textwrap.dedent("\n".join(lines))
+    language = "text"
+    for name, parse in (("python", ast.parse), ("toml", tomllib.loads)):
+        with contextlib.suppress(SyntaxError, tomllib.TOMLDecodeError):
+            parse(text)
+            language = name
+            break
+    return [f".. code-block:: {language}", "", *lines]
+
+
+def _prose(paragraphs: list[list[str]], own: str, names: frozenset[str]) -> list[str]:
+    result: list[str] = []
+    for paragraph in paragraphs:
+        fields = _parameters(paragraph, own, names)
+        if _HEADED.match(paragraph[0]):
             result += _headed(paragraph, own)
         elif fields is not None:
             result += fields
         else:
             result += [_marked_up(line, own) for line in paragraph]
-        after_code = is_code
         result.append("")
     return result
 
