@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 from engine_calls import EngineCalls
 from measuring import Figure, Pairs, measured_in_turns
@@ -80,6 +80,36 @@ class _Bench:
 
         return work
 
+    def comtypes(self, count: int) -> Work:
+        """The same call through comtypes, which takes S_FALSE and other successes for done."""
+        from comtypes import COMMETHOD, GUID, IUnknown
+
+        windows: Any = ctypes  # HRESULT is there alone
+        unsigned = ctypes.POINTER(ctypes.c_uint64)
+        write_pointers = COMMETHOD(
+            [],
+            windows.HRESULT,
+            "WritePointersVirtual",
+            (["in"], ctypes.c_uint32, "Count"),
+            (["in"], ctypes.c_uint64, "Offset"),
+            (["in"], unsigned, "Ptrs"),
+        )
+
+        class IDebugDataSpaces4(IUnknown):  # type: ignore[misc]
+            """As far as that method, the tenth."""
+
+            _iid_ = GUID("{d98ada1f-29e9-4ef5-a6c0-e53349883212}")
+            _methods_: ClassVar[list[Any]] = [
+                *(COMMETHOD([], windows.HRESULT, f"Slot{slot}") for slot in range(3, 9)),
+                write_pointers,
+            ]
+
+        spaces: Any = ctypes.cast(self.calls.spaces, ctypes.POINTER(IDebugDataSpaces4))
+        spaces.AddRef()  # comtypes releases what it wraps
+        view = (ctypes.c_uint64 * count).from_buffer(self.pointers)
+        write, address = spaces.WritePointersVirtual, self.address
+        return lambda: write(count, address, view)
+
     def pybag(self) -> Work:
         """Pybag's writeptr, a WriteVirtual of one pointer (it has no WritePointersVirtual)."""
         from pybag.pydbg import DebuggerBase
@@ -91,6 +121,10 @@ class _Bench:
     def c_pointers(self, count: int, calls: int) -> Callable[[], float]:
         """WritePointersVirtual from C."""
         return lambda: self.calls.write_pointers(self.address, self.data, count, calls) / calls
+
+    def c_once(self, count: int) -> Work:
+        """One WritePointersVirtual from C."""
+        return self.c_pointers(count, 1)
 
     def c_bytes(self, calls: int) -> Callable[[], float]:
         """WriteVirtual of one pointer's bytes from C."""
@@ -131,21 +165,24 @@ def _many(bench: _Bench, rounds: int) -> Iterator[Figure]:
     case, base = f"{MANY} pointers", "WritePointersVirtual from C"
     pairs = measured_in_turns(_looped(bench.ours(MANY), 1), bench.c_pointers(MANY, 1), rounds)
     yield _ratio(case, "write_pointers", base, pairs, RATIO_TO_C)
-    peer = _looped(bench.win32more(MANY), 1)
-    pairs = measured_in_turns(_looped(bench.ours(MANY), 1), peer, rounds)
-    yield _ratio(case, "write_pointers", "win32more", pairs, RATIO_TO_PEER_MANY)
+    for name, work in (("win32more", bench.win32more), ("comtypes", bench.comtypes)):
+        peer = _looped(work(MANY), 1)
+        pairs = measured_in_turns(_looped(bench.ours(MANY), 1), peer, rounds)
+        yield _ratio(case, "write_pointers", name, pairs, RATIO_TO_PEER_MANY)
 
 
 def _one(bench: _Bench, rounds: int) -> Iterator[Figure]:
     case = "one pointer a call"
-    ours, peer = _looped(bench.ours(ONE), CALLS), _looped(bench.win32more(ONE), CALLS)
-    pairs = measured_in_turns(ours, peer, rounds)
-    yield _ratio(case, "write_pointers", "win32more", pairs, RATIO_TO_PEER)
+    for name, peers_work in (("win32more", bench.win32more), ("comtypes", bench.comtypes)):
+        ours, peer = _looped(bench.ours(ONE), CALLS), _looped(peers_work(ONE), CALLS)
+        pairs = measured_in_turns(ours, peer, rounds)
+        yield _ratio(case, "write_pointers", name, pairs, RATIO_TO_PEER)
     c = bench.c_pointers(ONE, CALLS)
     for name, work in (
         ("write_pointers", bench.ours(ONE)),
         ("data_spaces.write_pointers_virtual", bench.raw(ONE)),
         ("win32more", bench.win32more(ONE)),
+        ("comtypes", bench.comtypes(ONE)),
     ):
         pairs = measured_in_turns(_looped(work, CALLS), c, rounds)
         yield _overhead(name, "WritePointersVirtual from C", pairs)
@@ -186,15 +223,16 @@ def _overhead(name: str, base: str, pairs: Pairs) -> Figure:
 
 
 def _verified(library: Path) -> Figure:
-    """Ours, C and win32more each write bytes of their own, which the target must find."""
+    """Ours, C, win32more and comtypes each write bytes of their own, which the target must find."""
     good = True
     with started(8 * MANY) as target:
-        for number in range(3):
+        for number in range(4):
             with pydbgwrite.attach(target.pid) as session:
                 pointers = array.array("Q", os.urandom(8 * MANY))
                 calls = EngineCalls(library, Path(session.engine.folder))
                 bench = _Bench(session, calls, target.address, pointers)
-                (bench.ours(MANY), bench.c_pointers(MANY, 1), bench.win32more(MANY))[number]()
+                ways = bench.ours, bench.c_once, bench.win32more, bench.comtypes
+                ways[number](MANY)()
             good = good and target.holds(pointers.tobytes())
     return Figure(
         case=f"{MANY} pointers",

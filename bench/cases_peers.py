@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from statistics import median
 
 import numpy
-from contest import BASELINE, Contest, Numbers, Outcome, hold
+from contest import BASELINE, Contest, Outcome, hold
 from measuring import Figure
+from targets import Numbers
 
 __all__ = ["peers"]
 
@@ -46,8 +47,8 @@ def peers(*, quick: bool) -> Iterator[Figure]:
     """All contests; of the largest, also against the fastest peer."""
     for contest in _contests():
         print(f"  {contest.name}", file=sys.stderr, flush=True)
-        rounds, seconds = (5, 1.0) if quick else (51, 6.0)
-        outcomes = hold(contest, rounds=rounds, seconds=seconds)
+        rounds, seconds, least = (5, 1.0, 1) if quick else (51, 6.0, 3)
+        outcomes = hold(contest, rounds=rounds, seconds=seconds, least=least)
         for way, outcome in outcomes.items():
             yield _figure(contest, way, outcome, outcomes[BASELINE])
         if contest.name == _HUGE:

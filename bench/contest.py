@@ -20,18 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from contest_ways import WAYS
-from targets import Target, Target32, started, started_32
+from targets import Numbers, Target, Target32, started, started_32
 
 if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["BASELINE", "Contest", "Outcome", "hold"]
-
-Numbers: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]"
 
 _FOLDER = Path(__file__).resolve().parent
 _WORKER = _FOLDER / "contest_worker.py"
@@ -144,8 +142,8 @@ def _target(contest: Contest) -> Iterator[Target | Target32]:
         yield target
 
 
-def hold(contest: Contest, *, rounds: int, seconds: float) -> dict[str, Outcome]:
-    """Let all of them do it `rounds` times; who has taken so many seconds leaves after round 3."""
+def hold(contest: Contest, *, rounds: int, seconds: float, least: int) -> dict[str, Outcome]:
+    """Let all do it `rounds` times; who has taken so many seconds leaves after the `least`."""
     outcomes = {way: Outcome(cannot=_missing(way)) for way in WAYS}
     targets: dict[str, Target | Target32] = {}
     workers: dict[str, _Worker] = {}
@@ -161,7 +159,7 @@ def hold(contest: Contest, *, rounds: int, seconds: float) -> dict[str, Outcome]
             takes_part = [
                 way
                 for way, outcome in outcomes.items()
-                if not outcome.cannot and (number < 3 or sum(outcome.times) < seconds * 1e9)
+                if not outcome.cannot and (number < least or sum(outcome.times) < seconds * 1e9)
             ]
             turn = max(number, 0) % max(len(takes_part), 1)
             order = takes_part[turn:] + takes_part[:turn]

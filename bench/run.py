@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 
 from cases_import import import_time
 from cases_memory import large_memmap
+from cases_narrow import narrow_target
 from cases_peers import peers
 from cases_pointers import large_arrays, one_pointer
 from cases_scattered import huge_arrays, lists, scattered
@@ -32,6 +33,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "large": large_arrays,
     "one": one_pointer,
     "huge": huge_arrays,
+    "narrow": narrow_target,
     "scattered": scattered,
     "lists": lists,
     "memory": large_memmap,

@@ -4,8 +4,8 @@
     python bench/run_windows.py --quick    fewer rounds
 
 On Linux it builds bench/engine_calls.c with the lane's cross compiler and starts itself anew in the
-lane. On Windows give it the library, built by hand, with --library, and have win32more and Pybag
-installed. Exit code 1: a limit was not kept.
+lane. On Windows give it the library, built by hand, with --library, and have win32more, comtypes
+and Pybag installed. Exit code 1: a limit was not kept.
 """
 
 from __future__ import annotations

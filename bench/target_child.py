@@ -6,6 +6,7 @@ It prints the address of its memory, then answers one line of standard input eac
 
     digest OFFSET SIZE     BLAKE2b of those bytes, in hex
     same OFFSET SIZE PATH  "yes" where they equal the first SIZE bytes of the file
+    places 0 COUNT PATH    BLAKE2b, in hex, of the 8 bytes at each of COUNT offsets in the file
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ctypes
 import hashlib
 import mmap
 import sys
+from array import array
 
 BLOCK = 1 << 20
 # Not in the mmap module before Python 3.13; asm-generic/mman.h.
@@ -37,9 +39,22 @@ def main() -> None:
         offset, length = int(words[0]), int(words[1])
         if command == "digest":
             print(hashlib.blake2b(view[offset : offset + length]).hexdigest(), flush=True)
+        elif command == "places":
+            print(digest_of_places(view, length, words[2].strip()), flush=True)
         else:
             print("yes" if same(view[offset : offset + length], words[2].strip()) else "no")
             sys.stdout.flush()
+
+
+def digest_of_places(memory: memoryview, count: int, path: str) -> str:
+    """Of single pointers, in the order of the file."""
+    offsets = array("Q")
+    with open(path, "rb") as file:
+        offsets.fromfile(file, count)
+    digest = hashlib.blake2b()
+    for offset in offsets:
+        digest.update(memory[offset : offset + 8])
+    return digest.hexdigest()
 
 
 def same(memory: memoryview, path: str) -> bool:

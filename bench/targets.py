@@ -10,8 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
-__all__ = ["Target", "Target32", "started", "started_32"]
+import numpy
+
+__all__ = ["Numbers", "Target", "Target32", "started", "started_32"]
+
+Numbers: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]"
 
 _PROGRAM = Path(__file__).with_name("target_child.py")
 
@@ -50,6 +55,14 @@ class Target:
     def holds_file(self, path: Path, size: int) -> bool:
         """Does the target itself find the first `size` bytes of the file in its memory?"""
         return self._ask(f"same 0 {size} {path}") == "yes"
+
+    def holds_at(self, places: Numbers, pointers: Numbers) -> bool:
+        """Does the target itself find these pointers at these offsets?"""
+        with tempfile.NamedTemporaryFile(prefix="pydbgwrite-bench-") as file:
+            places.tofile(file)
+            file.flush()
+            expected = hashlib.blake2b(pointers.tobytes()).hexdigest()
+            return self._ask(f"places 0 {len(places)} {file.name}") == expected
 
 
 @contextmanager
