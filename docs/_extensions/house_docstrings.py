@@ -73,11 +73,22 @@ _TARGETS: Final = _targets()
 def _name(found: re.Match[str], own: str) -> str:
     text = found["name"]
     bare = text.removesuffix("()").removeprefix("pydbgwrite.")
-    target = _TARGETS.get(f"{bare}()") if found["call"] else None
+    target = None
+    if found["call"]:
+        target = _sibling(own, bare) or _TARGETS.get(f"{bare}()")
     target = target or _TARGETS.get(bare)
     if target is None or target == own or own.startswith(f"{target}."):
         return re.sub(r"_(?=\W|$)", r"\\_", text)
     return f":py:obj:`{text} <{target}>`"
+
+
+def _sibling(own: str, name: str) -> str | None:
+    """The method of that name of the class that is described, or whose member is."""
+    owner = own.split(".")[1]
+    kind = getattr(pydbgwrite, owner, None)
+    if inspect.isclass(kind) and inspect.isroutine(getattr(kind, name, None)):
+        return f"pydbgwrite.{owner}.{name}"
+    return None
 
 
 def _marked_up(line: str, own: str) -> str:
@@ -201,7 +212,9 @@ def _prose(paragraphs: list[list[str]], own: str, names: frozenset[str]) -> list
 def _names(thing: object) -> frozenset[str]:
     """The parameters of a callable; for a class its fields and what is a member of it."""
     if inspect.isclass(thing):
-        return frozenset(name for name in dir(thing) if not name.startswith("_"))
+        # What __init__ assigns is among the names that its code has.
+        code = getattr(thing.__init__, "__code__", None)
+        return frozenset((*dir(thing), *(code.co_names if code is not None else ())))
     try:
         return frozenset(inspect.signature(thing).parameters)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -237,6 +250,16 @@ def _signature(
     return public[0], public[1]
 
 
+def _bases(app: Sphinx, name: str, thing: object, options: object, bases: list[type]) -> None:
+    """In the place of a private base class its own bases."""
+    del app, name, thing, options
+    bases[:] = [
+        each
+        for base in bases
+        for each in (base.__bases__ if base.__name__.startswith("_") else (base,))
+    ]
+
+
 _NOT_CALLED: Final = frozenset(
     ("Session", "DataSpaces", "ProcessServer", "Transaction", "MemoryBasicInformation")
 )
@@ -253,6 +276,7 @@ def _missing(app: Sphinx, environment: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> dict[str, object]:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-bases", _bases)
     app.connect("env-check-consistency", _missing)
     app.connect("autodoc-process-signature", _signature)
     return {"version": "1", "parallel_read_safe": True}
