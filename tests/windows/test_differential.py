@@ -1,9 +1,10 @@
 """The same calls on Microsoft's engine and on the embedded one: answers and memory must agree.
 
-A seed makes a sequence of raw calls. Each call's outcome (what came back, or the class of its
-HRESULT) and the memory afterwards are compared; what may differ is named in support.differences.
-A sequence that disagrees is cut down to the calls that are needed, and printed with its seed; give
-PYDBGWRITE_DIFFERENTIAL_SEED to run that one alone, or call replay() with what was printed.
+A seed makes a sequence of calls: raw ones, and a session's own in bulk and scattered. Each call's
+outcome (what came back, or the class of its HRESULT) and the memory afterwards are compared; what
+may differ is named in support.differences. A sequence that disagrees is cut down to the calls that
+are needed, and printed with its seed; give PYDBGWRITE_DIFFERENTIAL_SEED to run that one alone, or
+call replay() with what was printed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,17 @@ PROTECTIONS = {"rw": 4, "r": 2, "none": 1}
 SEEDS = {"quick": 500, "full": 5000}
 IN_ONE_TEST = 25
 
-#: A method of DataSpaces, and its arguments.
+WAYS_TO_WRITE = ["WriteVirtual", "WriteVirtual", "auto", "WritePointersVirtual"]
+WAYS_TO_READ = ["ReadVirtual", "ReadVirtual", "auto", "ReadPointersVirtual"]
+#: A session's own methods, and how their arguments behind the first two are called.
+SESSION = {
+    "write_pointers": ("via", "truncate"),
+    "read_pointers": ("via",),
+    "write_scattered": ("spans", "truncate"),
+    "read_scattered": (),
+}
+
+#: A method of DataSpaces or of Session, and its arguments.
 Operation = tuple[str, tuple[Any, ...]]
 
 
@@ -98,7 +109,35 @@ def make(seed: int) -> tuple[int, list[Operation]]:
     def data(most: int) -> bytes:
         return random_.randbytes(random_.choice([0, 1, 2, 7, 8, random_.randint(1, most)]))
 
+    def places() -> list[int]:
+        """For scattered calls: neighbours, some twice, in any order, and now and then a bad one."""
+        base, size, _ = random_.choice([each for each in AREAS if each[2] == "rw"])
+        near = base + random_.randrange(size - 600)
+        found = [near + random_.choice([8, 8, 8, 4, 5]) * each for each in range(24)]
+        found += [random_.choice(found) + random_.choice([0, 0, 0, 3]) for _ in range(6)]
+        found += [base + random_.randrange(0, size - 8, 8) for _ in range(6)]
+        if random_.random() < 0.3:
+            found.append(place(random_))
+        random_.shuffle(found)
+        return found[: random_.choice([0, 1, 2, 9, 40])]
+
+    def own() -> Operation:
+        """One of a session's own calls."""
+        name = random_.choice([*SESSION, "write_pointers", "write_scattered"])
+        if name == "write_pointers":
+            way, truncate = random_.choice(WAYS_TO_WRITE), random_.random() < 0.9
+            return name, (place(random_), values(), way, truncate)
+        if name == "read_pointers":
+            return name, (place(random_), random_.randint(0, 30), random_.choice(WAYS_TO_READ))
+        where = places()
+        if name == "read_scattered":
+            return name, (where,)
+        new = [random_.getrandbits(64) for _ in where]
+        return name, (where, new, random_.random() < 0.7, random_.random() < 0.9)
+
     def one() -> Operation:
+        if random_.random() < 0.3:
+            return own()
         at = place(random_)
         name = random_.choice(
             ["write_pointers_virtual"] * 5
@@ -144,7 +183,9 @@ def make(seed: int) -> tuple[int, list[Operation]]:
     for _ in range(random_.randint(3, 12)):
         made.append(one())
         name, arguments = made[-1]
-        if name.startswith("write_") and "physical" not in name and random_.random() < 0.6:
+        if name == "write_scattered":
+            made.append(("read_scattered", (arguments[0],)))
+        elif name.startswith("write_") and "physical" not in name and random_.random() < 0.6:
             made.append(("read_pointers_virtual", (arguments[0], max(1, len(arguments[1]) // 2))))
     return width, made
 
@@ -152,9 +193,9 @@ def make(seed: int) -> tuple[int, list[Operation]]:
 def length(operation: Operation, width: int) -> int:
     """How many bytes from its address on it may touch."""
     name, arguments = operation
-    if name == "write_pointers_virtual":
+    if name in ("write_pointers_virtual", "write_pointers"):
         return len(arguments[1]) * width
-    if name == "read_pointers_virtual":
+    if name in ("read_pointers_virtual", "read_pointers"):
         return int(arguments[1]) * width
     if name.startswith("write_virtual"):
         return len(arguments[1])
@@ -167,16 +208,20 @@ def excuse(operation: Operation, width: int) -> str | None:
     """The difference by which these engines need not agree on it; None where they must."""
     name, arguments = operation
     size = length(operation, width)
-    if size == 0 or "physical" in name:
+    if name.endswith("scattered"):
+        spans = [(each, min(each + width, 2**64)) for each in arguments[0]]
+    elif size == 0 or "physical" in name:
         return None
-    start, end = arguments[0], min(arguments[0] + size, 2**64)
+    else:
+        spans = [(arguments[0], min(arguments[0] + size, 2**64))]
     writes = name.startswith(("write", "fill"))
     if "page protection" in GENUINE:
         for base, extent, protection in AREAS:
-            touched = start < base + extent and base < end
+            touched = any(start < base + extent and base < end for start, end in spans)
             if touched and (protection == "none" or (protection == "r" and writes)):
                 return "page protection"
     if "short WriteVirtual" in GENUINE and name.startswith("write_virtual"):
+        start, end = spans[0]
         inside = [base <= start and end <= base + extent for base, extent, _ in AREAS]
         begins = [base <= start < base + extent for base, extent, _ in AREAS]
         if any(begins) and not any(inside):
@@ -188,8 +233,17 @@ def outcome(session: Session, operation: Operation) -> Any:
     """What came back, or the class of the HRESULT; of an error that has it, what landed, too."""
     name, arguments = operation
     try:
+        if name in SESSION:
+            first = 1 if name == "read_scattered" else 2
+            others = dict(zip(SESSION[name], arguments[first:], strict=True))
+            answer = getattr(session, name)(*arguments[:first], **others)
+            return ("answer", answer if isinstance(answer, int) else list(answer))
         answer = getattr(session.data_spaces, name)(*arguments)
+    except ValueError as error:
+        return ("refused", str(error))
     except DebugEngineError as error:
+        if name in SESSION:  # which call of the engine's it was is theirs to choose
+            return ("error", type(error), error.written, error.index, error.address)
         kind: object = error.hresult
         if error.hresult in REFUSED:
             kind = "refused by the system"  # the difference "Win32 error numbers"
@@ -309,7 +363,7 @@ def test_what_the_sequences_reach() -> None:
     made = [make(seed) for seed in range(SEEDS["quick"])]
     calls = [(width, operation) for width, operations in made for operation in operations]
     assert {width for width, _ in made} == {4, 8}
-    assert len({operation[0] for _, operation in calls}) == 14
+    assert len({operation[0] for _, operation in calls}) == 18
     excused = [excuse(operation, width) for width, operation in calls]
     assert set(excused) - {None} <= set(GENUINE)
     assert sum(each is not None for each in excused) < len(calls) / 4
