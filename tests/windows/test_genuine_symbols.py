@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,8 @@ def session() -> Iterator[Session]:
 
 def exported(module: str, symbol: str) -> int:
     """Where it lies in this process: system libraries lie at one place in all that have them."""
-    assert sys.platform == "win32"
-    system: Any = ctypes.WinDLL("kernel32")
+    windows: Any = ctypes  # WinDLL is there on Windows alone
+    system = windows.WinDLL("kernel32")
     system.GetModuleHandleW.restype = system.GetProcAddress.restype = ctypes.c_void_p
     system.GetProcAddress.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     address: int = system.GetProcAddress(system.GetModuleHandleW(module), symbol.encode())
