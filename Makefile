@@ -43,8 +43,9 @@ docs: install ## the documentation's site, in docs/_build/html; a warning is an 
 sanitize: ## the suite under the address and undefined-behaviour sanitizers
 	.ci/run sanitize
 
-bench: install ## ratios against the raw system call, on this machine
-	$(BIN)/python bench/run.py
+bench: install ## ratios against the raw system call and the peers, on this machine
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python bench/run.py --docs
 
 ci: ## everything that CI runs (Debian or Ubuntu; installs what is missing)
 	.ci/run

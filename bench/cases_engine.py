@@ -33,7 +33,8 @@ CALLS = 200
 ONE = 1
 RATIO_TO_C = 1.05
 RATIO_TO_PEER = 1.0
-# Both spend their time in the engine; this is what medians of such rounds differ by of themselves.
+# Both spend their time in the engine; this is what medians of such rounds differ by of themselves
+# (of one pointer too, but for win32more, which takes a hundred microseconds of its own a call).
 RATIO_TO_PEER_MANY = 1.02
 
 Work = Callable[[], object]
@@ -176,7 +177,8 @@ def _one(bench: _Bench, rounds: int) -> Iterator[Figure]:
     for name, peers_work in (("win32more", bench.win32more), ("comtypes", bench.comtypes)):
         ours, peer = _looped(bench.ours(ONE), CALLS), _looped(peers_work(ONE), CALLS)
         pairs = measured_in_turns(ours, peer, rounds)
-        yield _ratio(case, "write_pointers", name, pairs, RATIO_TO_PEER)
+        limit = RATIO_TO_PEER if name == "win32more" else RATIO_TO_PEER_MANY
+        yield _ratio(case, "write_pointers", name, pairs, limit)
     c = bench.c_pointers(ONE, CALLS)
     for name, work in (
         ("write_pointers", bench.ours(ONE)),

@@ -19,7 +19,7 @@ from rich.table import Table
 
 import pydbgwrite
 
-__all__ = ["RESULTS", "per_pointer", "show", "write_json"]
+__all__ = ["RESULTS", "machine", "per_pointer", "show", "write_json"]
 
 #: Git ignores it.
 RESULTS = Path(__file__).with_name("results")

@@ -3,11 +3,12 @@
     python bench/run.py               everything, about fifteen minutes
     python bench/run.py --quick       fewer rounds, less memory
     python bench/run.py large one     only these cases
+    python bench/run.py --docs        everything, into docs/performance.md too
 
-It prints one table, says which limits are kept, and writes JSON, a Markdown table and an SVG plot
-to bench/results. It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for
-the memory case (--quick: 1 GiB), and the packages of pip install -e ".[cli]" --group bench; gdb
-where it is installed. Exit code 1: a limit was not kept.
+It prints one table, says which limits are kept, and writes JSON and an SVG plot to bench/results.
+It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case
+(--quick: 2 GiB), and the packages of pip install -e ".[cli]" --group bench; gdb where it is
+installed. Exit code 1: a limit was not kept.
 
 A case is a function of cases_*.py that yields Figures; a contestant is a function of
 contestants.py; how a Figure is shown is in reports.py.
@@ -25,8 +26,8 @@ from cases_narrow import narrow_target
 from cases_peers import peers
 from cases_pointers import large_arrays, one_pointer
 from cases_scattered import huge_arrays, lists, scattered
+from document import update_docs, write_plot
 from measuring import Figure
-from peer_reports import write_markdown, write_plot
 from reports import RESULTS, show, write_json
 
 CASES: dict[str, Callable[..., Iterator[Figure]]] = {
@@ -49,6 +50,7 @@ def main() -> int:
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less memory")
+    parser.add_argument("--docs", action="store_true", help="put it into docs/performance.md too")
     options = parser.parse_args()
     unknown = [name for name in options.cases if name not in CASES]
     if unknown:
@@ -60,9 +62,11 @@ def main() -> int:
     show(figures)
     written = write_json(figures, RESULTS)
     print(f"written to {written}")
-    for path in (write_markdown(figures, written), write_plot(figures, written)):
-        if path is not None:
-            print(f"written to {path}")
+    plot = write_plot(figures, written)
+    if plot is not None:
+        print(f"written to {plot}")
+    for path in update_docs(figures, plot) if options.docs else ():
+        print(f"written to {path}")
     return 0 if all(figure.met for figure in figures) else 1
 
 

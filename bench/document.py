@@ -1,16 +1,26 @@
-"""The contests as docs/performance.md shows them: a Markdown table and an SVG plot."""
+"""What docs/performance.md shows of a run: limits, the contests with the peers, and a plot.
+
+The document has places for it, between <!-- NAME --> and <!-- end of NAME -->.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import platform
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contest_ways import WAYS
 from measuring import Figure
-from reports import per_pointer
+from reports import machine, per_pointer
 
-__all__ = ["write_markdown", "write_plot"]
+__all__ = ["update_docs", "write_plot"]
+
+_DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+_PLOT = _DOCUMENT.with_suffix(".svg")
 
 _BASELINE = next(iter(WAYS))
 # Text and lines are drawn in this colour, which the plot then leaves to the reader's light or dark.
@@ -38,20 +48,57 @@ def _by_case(figures: Sequence[Figure]) -> dict[str, dict[str, Figure]]:
     return cases
 
 
-def write_markdown(figures: Sequence[Figure], beside: Path) -> Path | None:
-    """Nanoseconds a pointer and the ratio to C; nothing where no contest was held."""
+def update_docs(figures: Sequence[Figure], plot: Path | None) -> Iterator[Path]:
+    """Put what was measured into the document; of what was not, it keeps what it has."""
+    text = _DOCUMENT.read_text(encoding="utf-8")
+    parts = {"machine": _machine(), "limits": _limits(figures), "peers": _peers(figures)}
+    for name, lines in parts.items():
+        if lines:
+            place = re.compile(f"(<!-- {name} -->\n).*(<!-- end of {name} -->)", re.DOTALL)
+            inserted = "\n".join(["", *lines, "", ""])
+            text, found = place.subn(lambda match: f"{match[1]}{inserted}{match[2]}", text)  # noqa: B023
+            if found != 1:
+                raise LookupError(f"{_DOCUMENT} has no one place for {name}")
+    _DOCUMENT.write_text(text, encoding="utf-8")
+    yield _DOCUMENT
+    if plot is not None:
+        shutil.copyfile(plot, _PLOT)
+        yield _PLOT
+
+
+def _machine() -> list[str]:
+    on = machine()
+    python = platform.python_version()
+    return [
+        f"Measured on {on['processors']} processors ({on['machine']}), {on['system']}, "
+        f"Python {python}, numpy {on['numpy']}, pydbgwrite {on['pydbgwrite']}, "
+        f"on {datetime.now(UTC):%d %B %Y}."
+    ]
+
+
+def _limits(figures: Sequence[Figure]) -> list[str]:
+    lines = [
+        f"| {figure.case} | {figure.contestant_name} | {figure.baseline_name} "
+        f"| {figure.value:,.3g} {figure.unit.split(' x ')[0]} | {figure.limit:,g} "
+        f"| {'yes' if figure.met else '**no**'} |"
+        for figure in figures
+        if figure.limit is not None and figure.value is not None
+    ]
+    head = ["| case | what | against | figure | at most | met |", "|---|---|---|---|---|---|"]
+    return [*head, *lines] if lines else []
+
+
+def _peers(figures: Sequence[Figure]) -> list[str]:
+    """Nanoseconds a pointer and the ratio to C."""
     cases = _by_case(figures)
     if not cases:
-        return None
+        return []
     lines = ["| case | " + " | ".join(WAYS) + " |", "|---" * (len(WAYS) + 1) + "|"]
     notes: list[str] = []
     for case, by_way in cases.items():
         cells = [_cell(by_way[way], notes) for way in WAYS]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1)), ""]
-    path = beside.with_suffix(".md")
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
+    return [*lines, "", *(f"({number}) {note}  " for number, note in enumerate(notes, 1))]
 
 
 def _cell(figure: Figure, notes: list[str]) -> str:
