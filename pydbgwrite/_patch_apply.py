@@ -93,7 +93,8 @@ def _raise_for(preview: Preview) -> None:
 
 def _does_not_fit(preview: Preview) -> PatchError:
     problems = preview.problems
-    return PatchError(summary("the patch does not fit the target", problems), problems)
+    told = summary("the patch does not fit the target", problems)
+    return PatchError(told, problems, kind=preview.kind or "patch")
 
 
 def _shifted(progress: _Progress, before: int, total: int) -> _Progress:

@@ -102,11 +102,25 @@ class Preview:
         self.mismatch_total = 0
         #: Of the problems, those that are no mismatches.
         self._faults = 0
+        self._kinds: set[str] = set()
 
     @property
     def ok(self) -> bool:
         """Would apply() go ahead?"""
         return not self.problems
+
+    @property
+    def kind(self) -> str | None:
+        """The gravest kind of problem that there is; None where there is none.
+
+        "build": the target is another build than the patch is for; "access": it does not have an
+        address or a name, or does not let it be written to; "patch": entries overlap, or their
+        values don't fit; "expect": it does not hold what is expected, and all else is well.
+        """
+        for kind in ("build", "access", "patch"):
+            if kind in self._kinds:
+                return kind
+        return "expect" if self.problems else None
 
     @property
     def changed(self) -> int:
@@ -171,8 +185,10 @@ class _Maker:
             problem = checks.problem(check)
             if problem is not None:
                 preview.problems.append(f"{self._place('build', index)}: {problem}")
+                preview._kinds.add("build")
         if writing and self._session.target == "dump":
             preview.problems.append("the target is a dump, which can't be written to")
+            preview._kinds.add("access")
         for each in preview.entries:
             self._resolve(each)
         self._overlaps()
@@ -188,8 +204,9 @@ class _Maker:
                 preview.problems += [f"{place}: {problem}" for problem in each.problems]
         return preview
 
-    def _problem(self, each: PreviewEntry, told: str) -> None:
+    def _problem(self, each: PreviewEntry, told: str, kind: str = "patch") -> None:
         each.problems = [*each.problems, told]
+        self._preview._kinds.add(kind)
 
     def _resolve(self, each: PreviewEntry) -> None:
         entry = each.entry
@@ -213,7 +230,8 @@ class _Maker:
                 raise
             except (DebugEngineError, ValueError, OverflowError) as error:
                 named = isinstance(error, AddressError)
-                self._problem(each, f"{what}: {error}" if named else str(error))
+                kind = "access" if isinstance(error, DebugEngineError) else "patch"
+                self._problem(each, f"{what}: {error}" if named else str(error), kind)
                 return None
         if what == "expect":
             self._check_width(each, (value,), what)
@@ -269,7 +287,7 @@ class _Maker:
         for address, each in self._in_order():
             problem = target_map.problem(address, len(each.entry.pointers) * self._width)
             if problem is not None:
-                self._problem(each, problem.told)
+                self._problem(each, problem.told, "access")
                 each._readable = problem.readable
 
     def _read(self) -> None:
@@ -307,7 +325,7 @@ class _Maker:
         try:
             each._before = self._session.read_pointers(address, len(each.entry.pointers))
         except TargetAccessError as error:
-            self._problem(each, str(error))
+            self._problem(each, str(error), "access")
 
     def _compare(self, each: PreviewEntry) -> None:
         before, expected = each.before, each.expected
@@ -328,7 +346,8 @@ class _Maker:
         preview.mismatches += found[:room]
         address, want, has = found[0]
         of = f" ({len(found):,} of {len(before):,} differ)" if len(before) > 1 else ""
-        self._problem(each, f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}")
+        told = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
+        self._problem(each, told, "expect")
 
 
 def mismatches_of(

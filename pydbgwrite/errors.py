@@ -119,15 +119,27 @@ class PatchError(DebugEngineError, ValueError):
     """A patch file that can't be taken, or a patch that does not fit the target; nothing written.
 
     `problems` lists all of them, each a str that begins with the line and the entry; the message
-    shows the first ones.
+    shows the first ones. `kind` is "patch" where the patch itself is at fault, and else what
+    Preview.kind is: "build" or "access".
     """
 
     #: All that is wrong, in the order of the file.
     problems: list[str]
 
-    def __init__(self, message: str, problems: list[str] | None = None, **details: Any) -> None:
+    #: "patch", "build" or "access".
+    kind: str
+
+    def __init__(
+        self,
+        message: str,
+        problems: list[str] | None = None,
+        *,
+        kind: str = "patch",
+        **details: Any,
+    ) -> None:
         super().__init__(message, **details)
         self.problems = problems if problems is not None else [message]
+        self.kind = kind
 
 
 class JournalError(DebugEngineError):

@@ -33,9 +33,10 @@ class Check(NamedTuple):
 def of_this_python() -> list[Check]:
     """The platform, the interpreter, and this package."""
     bits = 64 if sys.maxsize > 2**32 else 32
-    # No compiled file but this one has "abi3" in its name (setup.py picks it).
+    # _core.abi3.so, on Windows _core.pyd; else the name says which Python it was made for.
     suffix = os.path.basename(_core.__file__).partition(".")[2]
-    abi = "stable ABI of CPython 3.11" if "abi3" in suffix else f"ABI {suffix.partition('.')[0]}"
+    stable = suffix in ("abi3.so", "pyd")
+    abi = "stable ABI of CPython 3.11" if stable else f"ABI {suffix.partition('.')[0]}"
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     return [
         Check("platform", INFO, f"{platform.platform()}, {platform.machine()}"),

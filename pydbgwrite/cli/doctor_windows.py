@@ -70,7 +70,7 @@ def permissions() -> list[Check]:
             )
         )
     else:
-        enabled = "enabled" if state else "held; the engine enables it"
+        enabled = "enabled" if state else "held, not enabled yet"
         checks.append(Check("SeDebugPrivilege", INFO, f"{enabled}: processes of every user"))
     return checks
 

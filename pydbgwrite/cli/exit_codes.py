@@ -7,7 +7,7 @@ from enum import IntEnum
 from pydbgwrite import errors
 from pydbgwrite.cli.held_output import OutputError
 
-__all__ = ["CommandError", "ExitCode", "exit_code_of"]
+__all__ = ["CommandError", "ExitCode", "code_of_kind", "exit_code_of"]
 
 
 class ExitCode(IntEnum):
@@ -50,13 +50,28 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 )
 
 
+def code_of_kind(kind: str | None) -> ExitCode:
+    """Of what a patch's preview found: Preview.kind."""
+    return {
+        None: ExitCode.DONE,
+        "build": ExitCode.NOT_AS_EXPECTED,
+        "access": ExitCode.NO_ACCESS,
+        "expect": ExitCode.NOT_AS_EXPECTED,
+    }.get(kind, ExitCode.BAD_USAGE)
+
+
 def exit_code_of(exception: BaseException) -> ExitCode:
     """The exit code for an exception of the library, or of a bug in it."""
     if isinstance(exception, CommandError):
         return exception.code
+    # `written` of these says how much of it the target does hold: nothing of it is at stake.
+    if isinstance(exception, (errors.VerificationError, errors.ExpectationError)):
+        return ExitCode.NOT_AS_EXPECTED
     # PointerRangeError is both an OverflowError and an engine's: what was written counts first.
     if isinstance(exception, errors.DebugEngineError) and exception.written != 0:
         return ExitCode.NOT_UNDONE
+    if isinstance(exception, errors.PatchError):
+        return code_of_kind(exception.kind)
     if isinstance(exception, (TypeError, ValueError, OverflowError)):
         return ExitCode.BAD_USAGE
     return next((code for kind, code in _CODES if isinstance(exception, kind)), ExitCode.INTERNAL)

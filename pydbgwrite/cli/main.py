@@ -10,14 +10,17 @@ from typing import Final
 import click
 
 from pydbgwrite import __version__, errors
+from pydbgwrite.cli.apply import apply
 from pydbgwrite.cli.demo import demo
 from pydbgwrite.cli.doctor import doctor
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
+from pydbgwrite.cli.mismatches import mismatch_fields
 from pydbgwrite.cli.modules import modules
 from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 from pydbgwrite.cli.read import read
 from pydbgwrite.cli.undo import undo
+from pydbgwrite.cli.verify import verify
 
 __all__ = ["group", "run"]
 
@@ -38,7 +41,7 @@ def group() -> None:
     """
 
 
-for _command in (doctor, demo, modules, read, undo):
+for _command in (doctor, demo, modules, read, apply, verify, undo):
     group.add_command(_command)
 
 
@@ -133,4 +136,9 @@ def _error_fields(failure: BaseException, message: str, code: int) -> dict[str, 
             number = getattr(failure, name)
             fields[name] = None if number is None else f"0x{number:x}"
         fields.update((name, getattr(failure, name)) for name in _OTHERS)
+    if isinstance(failure, (errors.ExpectationError, errors.VerificationError)):
+        fields["mismatch_total"] = failure.total
+        fields["mismatches"] = mismatch_fields(failure.mismatches)
+    if isinstance(failure, errors.PatchError):
+        fields["problems"] = failure.problems
     return fields

@@ -11,6 +11,8 @@ from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.held_output import OutputError
 
 if TYPE_CHECKING:
+    from array import array
+
     from numpy.typing import NDArray
 
 __all__ = ["COUNT", "array_file", "load_array", "save_array"]
@@ -47,36 +49,16 @@ def array_file(path: str, option: str) -> str:
     return path
 
 
-def load_array(path: str) -> NDArray[Any]:
-    """The pointers in a file; a CommandError where it can't be read or holds something else."""
-    import numpy as np
+def load_array(path: str) -> array[int]:
+    """The pointers in a file; a CommandError where it can't be read. ValueError for other files."""
+    from pydbgwrite._patch_side_files import read_side_file
 
     try:
-        with open(path, "rb") as file:
-            if path.lower().endswith(".npy"):
-                loaded: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-            else:
-                data = file.read()
-                if len(data) % 8:
-                    raise ValueError(f"it has {len(data):,} bytes, which is no multiple of 8")
-                loaded = np.frombuffer(data, dtype="<u8")
+        return read_side_file(os.curdir, path, anywhere=True)
     except OSError as failure:
         raise CommandError(
             f"{path!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
         ) from failure
-    # A file that was damaged on purpose makes numpy raise much else than ValueError.
-    except Exception as failure:
-        raise CommandError(
-            f"{path!r} is no such file of pointers: {failure}", ExitCode.BAD_USAGE
-        ) from failure
-    if loaded.ndim != 1 or loaded.dtype.kind not in "ui" or loaded.dtype.itemsize != 8:
-        raise CommandError(
-            f"{path!r} holds {loaded.dtype.name} in the shape {loaded.shape}; it must be one row "
-            "of uint64",
-            ExitCode.BAD_USAGE,
-        )
-    # Another byte order, or gaps between the values, are no matter here.
-    return np.ascontiguousarray(loaded.astype(loaded.dtype.newbyteorder("="), copy=False))
 
 
 def save_array(path: str, values: NDArray[Any]) -> None:

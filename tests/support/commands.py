@@ -35,6 +35,19 @@ assert libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0
 assert libc.prctl(22, ctypes.c_ulong(2), header) == 0
 """
 
+# Has its standard input as its controlling terminal, so that Ctrl-C reaches it.
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+RUN = """
+import sys
+from pydbgwrite.__main__ import main
+sys.exit(main({arguments!r}))
+"""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -50,10 +63,21 @@ class Done:
         return json.loads(self.out)
 
 
-def command(*arguments: object, env: dict[str, str] | None = None, cwd: object = None) -> Done:
-    """Run `pydbgwrite` with these arguments, where nobody can be asked."""
+def command(
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    cwd: object = None,
+    setup: str | None = None,
+) -> Done:
+    """Run `pydbgwrite` with these arguments, where nobody can be asked.
+
+    setup: Python code that runs in its process before.
+    """
+    words = list(map(str, arguments))
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *words]
+        if setup is None
+        else [sys.executable, "-P", "-c", setup + RUN.format(arguments=words)],
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
@@ -68,9 +92,12 @@ def command(*arguments: object, env: dict[str, str] | None = None, cwd: object =
 
 
 def on_terminal(
-    *arguments: object, width: int = 100, answer: bytes = b"", env: dict[str, str] | None = None
+    *arguments: object,
+    width: int = 100,
+    answer: bytes = b"",
+    env: dict[str, str] | None = None,
 ) -> Done:
-    """Run it in a terminal of that width (Linux), whose user types the answer."""
+    """Run it in a terminal of that width (Linux), whose user answers the question, if any."""
     import fcntl
     import pty
     import struct
@@ -81,7 +108,7 @@ def on_terminal(
     variables = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
         process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [sys.executable, "-I", "-c", OWN_TERMINAL, *COMMAND, *map(str, arguments)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -89,11 +116,13 @@ def on_terminal(
             start_new_session=True,
         )
         os.close(theirs)
-        terminal.write(answer)
         shown = b""
         try:
             while part := terminal.read(65536):
                 shown += part
+                if answer and b"[y/N]" in shown:
+                    terminal.write(answer)
+                    answer = b""
         except OSError:  # how Linux tells the end of a terminal
             pass
         code = process.wait(60)
@@ -131,8 +160,8 @@ class Target:
 
 
 @contextmanager
-def target() -> Iterator[Target]:
-    """Start one, end it."""
+def target(pages: int = RW_PAGES) -> Iterator[Target]:
+    """Start one, end it. pages: of rw, on Linux."""
     if sys.platform == "win32":
         from support.genuine_cases import PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, WindowsChild
 
@@ -152,7 +181,7 @@ def target() -> Iterator[Target]:
     else:
         from support.processes import Child64
 
-        with Child64(anyone=True) as live:
+        with Child64(pages, anyone=True) as live:
             areas = live.areas
             yield Target(
                 live.pid, areas["rw"], areas["read_only"], areas["none"], live.read, live.kill

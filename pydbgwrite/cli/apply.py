@@ -1,0 +1,151 @@
+"""pydbgwrite apply: a patch file, shown before it is written, all of it or nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode, code_of_kind
+from pydbgwrite.cli.output import (
+    counted,
+    example,
+    fail,
+    print_json,
+    printable,
+    show_on_stderr,
+    stream_output,
+)
+from pydbgwrite.cli.patches import (
+    load_patch,
+    preview_fields,
+    show_preview,
+    side_files_option,
+)
+from pydbgwrite.cli.progress import progress_bar
+from pydbgwrite.cli.targets import Target, json_option, target_options
+
+if TYPE_CHECKING:
+    from pydbgwrite import Patch, Preview, Session
+
+__all__ = ["apply"]
+
+
+@click.command(epilog=example("pydbgwrite apply --pid 4242 patch.toml --journal patch.journal"))
+@click.argument("patch", metavar="PATCH.toml")
+@target_options()
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    help="Keep what is replaced in a new file, for `pydbgwrite undo`, even after a crash.",
+)
+@click.option(
+    "--durable", is_flag=True, help="With --journal: each record reaches the disk before its write."
+)
+@click.option("--verify", is_flag=True, help="Read all back, and undo it where it differs.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@side_files_option
+@json_option
+def apply(
+    target: Target,
+    patch: str,
+    dry_run: bool,
+    journal: str | None,
+    durable: bool,
+    verify: bool,
+    yes: bool,
+    side_files_anywhere: bool,
+    as_json: bool,
+) -> int:
+    """Write what a patch file says: all of it, or nothing.
+
+    Shows each pointer before and after first, and asks. The target stands still meanwhile, unless
+    --no-suspend is given. Where the write fails, or Ctrl-C comes, what was written is undone.
+
+    Where nobody can be asked (no terminal, or --json) it takes --yes or --dry-run.
+    """
+    if durable and journal is None:
+        raise click.UsageError("--durable is for --journal.")
+    if not (yes or dry_run) and (as_json or not _can_ask()):
+        raise click.UsageError(
+            "Nobody can be asked here: give --yes to write, or --dry-run to see what would change."
+        )
+    loaded = load_patch(patch, side_files_anywhere)
+    with target.open(writable=not dry_run) as session:
+        preview = loaded.preview(session)
+        if not as_json:
+            show_preview(preview)
+        if dry_run or not preview.ok:
+            return _not_written(preview, as_json)
+        if not yes:
+            _ask(preview, session)
+        written = _apply(loaded, session, journal, durable, verify)
+    if as_json:
+        fields = preview_fields(preview)
+        print_json({**fields, "written": written, "verified": verify, "journal": journal})
+    else:
+        click.echo(
+            f"Wrote {counted(written, 'pointer')}{' and read them back' if verify else ''}."
+            + (f" To undo it: pydbgwrite undo {printable(journal)}" if journal else "")
+        )
+    return ExitCode.DONE
+
+
+def _not_written(preview: Preview, as_json: bool) -> int:
+    """The end of a dry run, or of what would have failed."""
+    if as_json:
+        print_json({**preview_fields(preview), "written": 0})
+    elif preview.ok:
+        click.echo(
+            f"{counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change. "
+            "Nothing was written."
+        )
+    for problem in preview.problems:
+        fail(problem)
+    if not preview.ok:
+        fail("nothing was written")
+    return code_of_kind(preview.kind)
+
+
+def _can_ask() -> bool:
+    """Is there somebody who sees a question and can answer it?"""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def _ask(preview: Preview, session: Session) -> None:
+    """Return where the answer is yes; a CommandError otherwise."""
+    stream_output()  # or the table would come after the question
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    what = session.target if session.pid is None else f"{session.target} {session.pid}"
+    question = (
+        f"Write {counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change, to "
+        f"{what}? [y/N] "
+    )
+    show_on_stderr(lambda: click.echo(question, nl=False, err=True))
+    try:
+        answer = sys.stdin.readline()
+    except (OSError, UnicodeDecodeError):
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        if not answer.endswith("\n"):
+            show_on_stderr(lambda: click.echo(err=True))
+        raise CommandError("called off; nothing was written", ExitCode.INTERRUPTED)
+
+
+def _apply(patch: Patch, session: Session, journal: str | None, durable: bool, verify: bool) -> int:
+    from pydbgwrite.cli.undoing import ended
+
+    try:
+        with progress_bar("writing") as progress:
+            return patch.apply(
+                session,
+                journal=journal,
+                durable=True if durable else None,
+                verify=verify,
+                progress=progress,
+            )
+    except (Exception, KeyboardInterrupt) as failure:
+        raise ended(failure, journal) from failure

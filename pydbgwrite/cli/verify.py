@@ -1,0 +1,54 @@
+"""pydbgwrite verify: does the target hold what a patch file writes?"""
+
+from __future__ import annotations
+
+import click
+
+from pydbgwrite.cli.exit_codes import ExitCode
+from pydbgwrite.cli.mismatches import mismatch_fields, show_mismatches
+from pydbgwrite.cli.output import counted, example, fail, print_json
+from pydbgwrite.cli.patches import load_patch, side_files_option
+from pydbgwrite.cli.targets import Target, json_option, target_options
+from pydbgwrite.errors import VerificationError
+
+__all__ = ["verify"]
+
+
+@click.command(epilog=example("pydbgwrite verify --pid 4242 patch.toml"))
+@click.argument("patch", metavar="PATCH.toml")
+@target_options()
+@side_files_option
+@json_option
+def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool) -> int:
+    """Say whether the target holds what a patch file writes. Writes nothing.
+
+    Exit codes: 0 it does; 1 it does not: where, is listed.
+    """
+    loaded = load_patch(patch, side_files_anywhere)
+    pointers = sum(len(entry.pointers) for entry in loaded.entries)
+    with target.open(writable=False) as session:
+        try:
+            loaded.verify(session)
+        except VerificationError as failure:
+            different: VerificationError | None = failure
+        else:
+            different = None
+    mismatches = [] if different is None else different.mismatches
+    total = 0 if different is None else different.total
+    if as_json:
+        print_json(
+            {
+                "verified": different is None,
+                "pointers": pointers,
+                "mismatch_total": total,
+                "mismatches": mismatch_fields(mismatches),
+            }
+        )
+    elif different is None:
+        click.echo(f"The target holds all of {counted(pointers, 'pointer')}.")
+    else:
+        show_mismatches(mismatches, total)
+    if different is not None:
+        fail(f"{total:,} of {counted(pointers, 'pointer')} differ")
+        return ExitCode.NOT_AS_EXPECTED
+    return ExitCode.DONE

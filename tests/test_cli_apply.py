@@ -1,0 +1,364 @@
+"""pydbgwrite apply and verify: patch files, shown before they are written, all or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.child import PAGE, pattern
+from support.commands import Done, Target, command, on_terminal, target
+
+import pydbgwrite
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+OLD = [int.from_bytes(pattern(80)[at : at + 8], "little") for at in range(0, 80, 8)]
+
+
+@pytest.fixture
+def process() -> Iterator[Target]:
+    with target() as started:
+        yield started
+
+
+@pytest.fixture
+def patch(process: Target, tmp_path: Path) -> Path:
+    """Two entries, of two pointers and of one."""
+    return saved(
+        tmp_path,
+        f"""
+        format = 1
+        [[write]]
+        address = "{process.rw:#x}"
+        pointers = [1, "0x2"]
+        note = "a table"
+        [[write]]
+        address = {process.rw + 32}
+        pointers = ["0xffffffffffffffff"]
+        """,
+    )
+
+
+def saved(folder: Path, text: str) -> Path:
+    file = folder / "patch.toml"
+    file.write_text(text)
+    return file
+
+
+def patched(process: Target) -> bool:
+    return process.pointers(6) == [1, 2, OLD[2], OLD[3], 2**64 - 1, OLD[5]]
+
+
+# ---- apply ----------------------------------------------------------------------------------
+
+
+def test_apply(process: Target, patch: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    done = command("apply", "--pid", process.pid, patch, "--yes", "--journal", journal)
+    assert (done.code, done.err) == (0, "")
+    *rows, last = done.out.splitlines()
+    assert [row.split()[:5] for row in rows] == [
+        [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
+        for at, new in ((0, 1), (1, 2), (4, 2**64 - 1))
+    ]
+    assert "a table" in rows[0]
+    assert last == f"Wrote 3 pointers. To undo it: pydbgwrite undo {journal}"
+    assert patched(process)
+
+    assert command("undo", journal).code == 0
+    assert process.is_untouched()
+
+
+def test_apply_as_json(process: Target, patch: Path) -> None:
+    done = command("apply", "--pid", process.pid, patch, "--yes", "--json")
+    assert (done.code, done.err) == (0, "")
+    said = done.said
+    assert (said["ok"], said["written"], said["pointers"], said["changed"]) == (True, 3, 3, 3)
+    assert said["entries"][0] == {
+        "entry": 1,
+        "note": "a table",
+        "address": f"0x{process.rw:x}",
+        "count": 2,
+        "before": [f"0x{each:x}" for each in OLD[:2]],
+        "after": ["0x1", "0x2"],
+        "problems": [],
+    }
+    assert patched(process)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_nobody_can_be_asked(process: Target, patch: Path, options: list[str]) -> None:
+    done = command("apply", "--pid", process.pid, patch, *options)
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert process.is_untouched()
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--yes"]])
+def test_dry_run(process: Target, patch: Path, tmp_path: Path, options: list[str]) -> None:
+    journal = tmp_path / "x.journal"
+    line = ["apply", "--pid", process.pid, patch, "--dry-run", "--journal", journal, *options]
+    done = command(*line)
+    assert (done.code, done.err) == (0, "")
+    assert process.is_untouched()
+    assert not journal.exists()
+    if "--json" in options:
+        assert (done.said["ok"], done.said["written"]) == (True, 0)
+    else:
+        assert "Nothing was written." in done.out
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("answer", "code"), [(b"y\n", 0), (b"YES\n", 0), (b"n\n", 130), (b"\n", 130), (b"\x04", 130)]
+)
+def test_asking(process: Target, patch: Path, answer: bytes, code: int) -> None:
+    done = on_terminal("apply", "--pid", process.pid, patch, answer=answer)
+    assert done.code == code
+    table, _, rest = done.out.partition("Write 3 pointers, 3 of them to change, to process")
+    assert "\x1b[31m" in table  # before
+    assert "\x1b[32m" in table  # after
+    assert f"0x{OLD[0]:016x}" in table
+    assert "[y/N]" in rest
+    assert patched(process) if code == 0 else process.is_untouched()
+    assert ("nothing was written" in rest) == (code != 0)
+
+
+@LINUX
+def test_ctrl_c_at_the_question(process: Target, patch: Path) -> None:
+    done = on_terminal("apply", "--pid", process.pid, patch, answer=b"\x03")
+    assert done.code == 130
+    assert "interrupted" in done.out
+    assert process.is_untouched()
+
+
+@LINUX
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_terminal_of_any_width(process: Target, patch: Path, width: int) -> None:
+    env = {"TERM": "dumb"}
+    done = on_terminal("apply", "--pid", process.pid, patch, "--dry-run", width=width, env=env)
+    assert done.code == 0
+    assert "\x1b" not in done.out
+    [row] = [line for line in done.out.splitlines() if f"0x{OLD[0]:016x}" in line]
+    assert f"0x{process.rw:016x}" in row
+    assert f"0x{1:016x}" in row
+
+
+def test_side_files(process: Target, tmp_path: Path) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    values = np.arange(1, 301, dtype=np.uint64)
+    np.save(folder / "x.npy", values)
+    np.save(tmp_path / "outer.npy", values)
+    text = 'format = 1\n[[write]]\naddress = {}\nfile = "{}"\n'
+    file = saved(folder, text.format(process.rw, "x.npy"))
+    assert command("apply", "--pid", process.pid, file, "--yes").code == 0
+    assert process.pointers(300) == values.tolist()
+
+    file = saved(folder, text.format(process.rw + 8, "../outer.npy"))
+    line = ["apply", "--pid", process.pid, file, "--yes"]
+    assert command(*line).code == 2
+    assert process.pointers(300) == values.tolist()
+    assert command(*line, "--side-files-anywhere").code == 0
+    assert process.pointers(301)[1:] == values.tolist()
+
+
+# ---- what does not fit ----------------------------------------------------------------------
+
+
+def attempt(process: Target, folder: Path, text: str) -> Done:
+    """The end of apply --yes, after which the target is as it was; dry runs end as that does."""
+    file = saved(folder, text.replace("RW", str(process.rw)).replace("END", str(process.end)))
+    journal = folder / "x.journal"
+    done = command("apply", "--pid", process.pid, file, "--yes", "--json", "--journal", journal)
+    dry = command("apply", "--pid", process.pid, file, "--dry-run")
+    assert dry.code == done.code
+    assert process.is_untouched()
+    assert not journal.exists()
+    return done
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "format"),
+        ("format = 1", "write"),
+        ("format = 2\n[[write]]\naddress = RW\npointers = [1]", "format"),
+        ("format = 1\nthis is no TOML", "line 2"),
+        ("format = 1\n[[write]]\naddress = RW\npointers = []", "pointers"),
+        ("format = 1\n[[write]]\naddress = RW\npointers = [1.5]", "pointers"),
+        ("format = 1\n[[write]]\naddress = RW\npointers = [1]\ncolour = 1", "colour"),
+        ('format = 1\n[[write]]\naddress = RW\nfile = "no.npy"', "no.npy"),
+        ('format = 1\n[[write]]\naddress = RW\nfile = "/etc/x.npy"', "absolute"),
+        (
+            "format = 1\n[[write]]\naddress = RW\npointers = [1]\n"
+            "[[write]]\naddress = RW\npointers = [2]",
+            "entry 2",
+        ),
+    ],
+)
+def test_bad_patches(process: Target, tmp_path: Path, text: str, said: str) -> None:
+    done = attempt(process, tmp_path, text)
+    assert done.code == 2
+    error = done.said["error"]
+    assert error["type"] == "PatchError"
+    assert any(said in problem for problem in error["problems"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "format = 1\n[[write]]\naddress = END\npointers = [1]",
+        'format = 1\n[[write]]\naddress = "nowhere+0x10"\npointers = [1]',
+        'format = 1\n[[write]]\naddress = RW\npointers = ["nowhere!symbol"]',
+    ],
+)
+def test_patches_without_a_place(process: Target, tmp_path: Path, text: str) -> None:
+    done = attempt(process, tmp_path, text)
+    assert done.code == 3
+    assert (done.said["ok"], done.said["written"]) == (False, 0)
+    assert done.said["problem_kind"] == "access"
+
+
+def test_patches_of_what_is_not_there(process: Target, tmp_path: Path) -> None:
+    done = attempt(
+        process, tmp_path, "format = 1\n[[write]]\naddress = RW\npointers = [1, 2]\nexpect = 3"
+    )
+    assert done.code == 1
+    assert (done.said["problem_kind"], done.said["mismatch_total"]) == ("expect", 2)
+
+
+def test_patches_of_another_build(process: Target, tmp_path: Path) -> None:
+    with pydbgwrite.attach(process.pid, writable=False) as session:
+        module = session.modules()[0].name
+    done = attempt(
+        process,
+        tmp_path,
+        f'format = 1\n[[build]]\nmodule = "{module}"\nbuild_id = "1234"\n'
+        "[[write]]\naddress = RW\npointers = [1]",
+    )
+    assert done.code == 1
+    assert done.said["problem_kind"] == "build"
+
+
+@pytest.mark.parametrize("name", ["no.toml", "."])
+def test_a_file_that_can_not_be_read(process: Target, tmp_path: Path, name: str) -> None:
+    done = command("apply", "--pid", process.pid, tmp_path / name, "--yes", "--json")
+    assert done.code == 2
+    assert "could not be read" in done.said["error"]["message"]
+
+
+def test_journals_that_can_not_be_made(process: Target, patch: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_text("precious")
+    for journal in (there, tmp_path / "no" / "x.journal"):
+        done = command(
+            "apply", "--pid", process.pid, patch, "--yes", "--json", "--journal", journal
+        )
+        assert done.code == 2
+        assert "journal" in done.said["error"]["message"]
+        assert process.is_untouched()
+    assert there.read_text() == "precious"
+    done = command("apply", "--pid", process.pid, patch, "--yes", "--durable")
+    assert done.code == 2
+
+
+@LINUX
+def test_a_write_that_fails_in_the_middle_is_undone(process: Target, tmp_path: Path) -> None:
+    """The second entry's page becomes unusable between the look at it and the write."""
+    file = saved(
+        tmp_path,
+        f"format = 1\n[[write]]\naddress = {process.rw}\npointers = [1]\n"
+        f'[[write]]\naddress = {process.rw + PAGE}\nfile = "x.bin"\n',
+    )
+    (tmp_path / "x.bin").write_bytes(bytes(PAGE))
+    setup = FAILING.format(address=process.rw + PAGE)
+    journal = tmp_path / "x.journal"
+    line = ["apply", "--pid", process.pid, file, "--yes", "--json", "--journal", journal]
+    done = command(*line, setup=setup)
+    assert done.code == 4
+    error = done.said["error"]
+    assert (error["type"], error["undone"]["complete"]) == ("TargetAccessError", True)
+    assert error["undone"]["restored"] == 8
+    assert process.is_untouched()
+    assert pydbgwrite.read_journal(journal).state == "undone"
+
+
+# The engine is asked for an address where nothing is, once the patch has begun.
+FAILING = """
+import pydbgwrite._session
+write = pydbgwrite._session.Session.write_pointers
+def elsewhere(self, address, pointers, **options):
+    return write(self, 0x10 if address == {address} else address, pointers, **options)
+pydbgwrite._session.Session.write_pointers = elsewhere
+"""
+
+INTERRUPTED = """
+import contextlib, os, signal
+import pydbgwrite.cli.apply
+signal.signal(signal.SIGINT, signal.default_int_handler)
+@contextlib.contextmanager
+def progress_bar(what):
+    yield lambda done, total: os.kill({pid}, signal.{signal})
+pydbgwrite.cli.apply.progress_bar = progress_bar
+"""
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("whom", "how", "code"), [("os.getpid()", "SIGINT", 130), ("target", "SIGKILL", 5)]
+)
+def test_ends_in_the_middle(tmp_path: Path, whom: str, how: str, code: int) -> None:
+    pages = 600
+    with target(pages) as process:
+        before = process.read(process.rw, pages * PAGE)
+        (tmp_path / "x.bin").write_bytes(b"\x5a" * (pages * PAGE))
+        file = saved(tmp_path, f'format = 1\n[[write]]\naddress = {process.rw}\nfile = "x.bin"\n')
+        pid = str(process.pid) if whom == "target" else whom
+        setup = INTERRUPTED.format(pid=pid, signal=how)
+        done = command("apply", "--pid", process.pid, file, "--yes", "--json", setup=setup)
+        assert done.code == code
+        assert done.said["error"]["undone"]["complete"] is (code == 130)
+        if code == 130:
+            assert process.read(process.rw, pages * PAGE) == before
+
+
+# ---- verify ---------------------------------------------------------------------------------
+
+
+def test_verify(process: Target, patch: Path) -> None:
+    line = ["verify", "--pid", process.pid, patch]
+    before = command(*line, "--json")
+    assert before.code == 1
+    assert (before.said["verified"], before.said["mismatch_total"]) == (False, 3)
+    assert before.said["mismatches"][0] == {
+        "address": f"0x{process.rw:x}",
+        "wanted": "0x1",
+        "found": f"0x{OLD[0]:x}",
+    }
+    assert command("apply", "--pid", process.pid, patch, "--yes").code == 0
+    after = command(*line, "--json")
+    assert (after.code, after.err) == (0, "")
+    assert (after.said["verified"], after.said["mismatches"]) == (True, [])
+    assert command(*line).out == "The target holds all of 3 pointers.\n"
+    with pydbgwrite.attach(process.pid) as session:
+        session.write_pointers(process.rw + 8, [7])
+    again = command(*line)
+    assert again.code == 1
+    assert again.out.split() == [f"0x{process.rw + 8:x}", "0x2", "0x7"]
+    assert "1 of 3 pointers differ" in again.err
+
+
+def test_verify_without_a_place(process: Target, tmp_path: Path) -> None:
+    file = saved(tmp_path, f"format = 1\n[[write]]\naddress = {process.end}\npointers = [1]")
+    done = command("verify", "--pid", process.pid, file, "--json")
+    assert (done.code, done.said["error"]["type"]) == (3, "PatchError")
+
+
+@LINUX
+def test_verify_on_a_terminal(process: Target, patch: Path) -> None:
+    done = on_terminal("verify", "--pid", process.pid, patch)
+    assert done.code == 1
+    assert "\x1b[31m" in done.out
