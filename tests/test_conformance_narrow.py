@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import threading
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.cases import CASES, EngineCase
@@ -141,3 +143,35 @@ def test_a_value_that_becomes_too_wide_while_it_is_written(narrow: Session) -> N
         landed = session.read_pointers(0, error.written)
         assert landed == array("Q", range(error.written))
         assert list(session.read_pointers(4 * (count - 1), 1)) == [0]
+
+
+@pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
+def test_a_thread_that_changes_the_values_all_the_time(via: Any) -> None:
+    """Whatever it does meanwhile, no value that was too wide arrives cut off."""
+    numpy = pytest.importorskip("numpy")
+    from pydbgwrite import simulate
+
+    count, small, wide = 300_000, 0x11111111, 0x222222222
+    values = numpy.full(count, small, "<u8")
+    go_on = threading.Event()
+
+    def change() -> None:
+        while not go_on.is_set():
+            values[::3] = wide
+            values[::3] = small
+
+    with simulate([(0, 4 * count)], pointer_size=4) as session:
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            for _ in range(60):
+                try:
+                    session.write_pointers(0, values, via=via)
+                except PointerRangeError as error:
+                    assert error.index is not None
+                    assert error.index % 3 == 0
+                held = numpy.frombuffer(session.read(0, 4 * count), "<u4")
+                assert numpy.isin(held, (0, small)).all()
+        finally:
+            go_on.set()
+            thread.join()
