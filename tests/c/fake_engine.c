@@ -135,6 +135,19 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
     return answer;
 }
 
+static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 Offset,
+                                               MEMORY_BASIC_INFORMATION64 *Info)
+{
+    (void)This;
+    memset(Info, 0, sizeof *Info);
+    Info->BaseAddress = Offset;
+    Info->RegionSize = FAKE_MEMORY;
+    Info->State = the_fake->memory_state;
+    Info->Type = the_fake->memory_type;
+    Info->Protect = the_fake->memory_protect;
+    return the_fake->memory_state == 0 ? E_NOINTERFACE : S_OK;
+}
+
 static uint64_t now_ns(void)
 {
     return clock_ns;
@@ -156,7 +169,8 @@ static const IDebugControlVtbl control_vtbl = {.IsPointer64Bit = is_pointer64_bi
 static const IDebugDataSpaces4Vtbl spaces_vtbl = {.ReadVirtual = read_virtual,
                                                   .WriteVirtual = write_virtual,
                                                   .ReadPointersVirtual = read_pointers,
-                                                  .WritePointersVirtual = write_pointers};
+                                                  .WritePointersVirtual = write_pointers,
+                                                  .QueryVirtual = query_virtual};
 
 void fake_reset(fake_engine *fake)
 {

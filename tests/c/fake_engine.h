@@ -40,6 +40,8 @@ typedef struct fake_engine {
     uint64_t base; /* memory[0]'s address; readable bytes from there on */
     uint64_t readable;
     bool stores; /* do writes land in memory? */
+    /* What QueryVirtual says of all of it; a state of 0: it fails. */
+    ULONG memory_state, memory_type, memory_protect;
     unsigned char memory[FAKE_MEMORY];
 
     int calls; /* that move something */
