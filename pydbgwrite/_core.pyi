@@ -51,6 +51,8 @@ class Session:
         pointers: _Pointers,
         *,
         via: _WriteVia = "WritePointersVirtual",
+        verify: bool = False,
+        expect: SupportsIndex | _Pointers | None = None,
         truncate: bool = False,
         progress: _Progress | None = None,
     ) -> int: ...
@@ -79,6 +81,8 @@ class Session:
         addresses: _Pointers,
         pointers: _Pointers,
         *,
+        verify: bool = False,
+        expect: SupportsIndex | _Pointers | None = None,
         truncate: bool = False,
         spans: bool = True,
         progress: _Progress | None = None,
@@ -104,6 +108,8 @@ class Session:
         address: SupportsIndex,
         data: ReadableBuffer,
         *,
+        verify: bool = False,
+        expect: ReadableBuffer | None = None,
         progress: _Progress | None = None,
     ) -> int: ...
     def read(

@@ -47,6 +47,8 @@ class EngineFailure(TypedDict):
     scattered: bool
     at: int  # the address of the first element that is not in place, or can't be read
     purpose: str | None
+    mismatches: list[tuple[int, int, int]]
+    total: int
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -57,12 +59,17 @@ def engine_failed(failure: EngineFailure) -> BaseException:
         return _pointer_range(failure)
     if failure["status"] == "unreadable":
         return _unreadable(failure)
+    if failure["status"] == "different":
+        return _different(failure)
     return _engine(failure)
 
 
+def _noun(failure: EngineFailure) -> str:
+    return "byte" if failure["width"] == 1 else "pointer"
+
+
 def _elements(failure: EngineFailure) -> str:
-    noun = "byte" if failure["width"] == 1 else "pointer"
-    return f"{failure['count']:,} {noun}{'' if failure['count'] == 1 else 's'}"
+    return f"{failure['count']:,} {_noun(failure)}{'' if failure['count'] == 1 else 's'}"
 
 
 def _wraps(failure: EngineFailure) -> BaseException:
@@ -81,21 +88,26 @@ def _wraps(failure: EngineFailure) -> BaseException:
 
 def _pointer_range(failure: EngineFailure) -> BaseException:
     landed = failure["landed"]
+    one = failure["purpose"] == "one expected"
+    what = "expect" if one else f"{failure['purpose'] or 'pointers'}[{failure['index']}]"
     # The pass over the input before the write finds all but what another thread changes meanwhile.
     held = _held(failure) if failure["done"] else "nothing was written"
     return errors.PointerRangeError(
-        f"pointers[{failure['index']}] is 0x{failure['value']:x}, and the target has 32-bit "
+        f"{what} is 0x{failure['value']:x}, and the target has 32-bit "
         f"pointers: it is neither zero- nor sign-extended from 32 bits; {held}. Pass "
-        "truncate=True to write the low 32 bits, as the engine does",
+        f"truncate=True to {'compare' if failure['purpose'] else 'write'} the low 32 bits"
+        f"{'' if failure['purpose'] else ', as the engine does'}",
         address=_address(failure),
         count=failure["count"],
         written=landed,
-        index=failure["index"],
+        index=None if one else failure["index"],
     )
 
 
 _UNREADABLE: dict[str | None, str] = {
     "record": "what a write replaces there can't be recorded for its undo, so it was not made",
+    "expect": "what is there can't be compared with what is expected, so nothing was written",
+    "verify": "the engine said S_OK to all of the write, and yet it can't be read back there",
 }
 
 
@@ -106,8 +118,9 @@ def _unreadable(failure: EngineFailure) -> BaseException:
         f"ReadVirtual failed at {_where(failure['at'], failure['page'])} "
         f"({hresults.describe(failure['hresult'])})",
         _UNREADABLE[failure["purpose"]],
-        _held(failure),
     ]
+    if failure["purpose"] != "expect":
+        parts.append(_held(failure))
     text = "; ".join(parts)
     advice = _advice(reading)
     return _kind(reading)(
@@ -115,6 +128,46 @@ def _unreadable(failure: EngineFailure) -> BaseException:
         hresult=failure["hresult"],
         hresult_name=hresults.name_of(failure["hresult"]),
         method="ReadVirtual",
+        address=_address(failure),
+        count=failure["count"],
+        written=failure["landed"],
+        index=failure["index"],
+    )
+
+
+def _different(failure: EngineFailure) -> BaseException:
+    """The target can be read, and holds something else."""
+    mismatches = [errors.Mismatch(*each) for each in failure["mismatches"]]
+    first, total = mismatches[0], failure["total"]
+    expects = failure["purpose"] == "expect"
+    done = "expected" if expects else "written"
+    if failure["count"] == 1:
+        text = f"the {_noun(failure)} at 0x{first.address:x} is not what was {done}: "
+    else:
+        verb = "is" if total == 1 else "are"
+        text = (
+            f"{total:,} of {_elements(failure)} {verb} not what was {done}; "
+            f"the first is at 0x{first.address:x}: "
+        )
+    text += f"0x{first.wanted:x} was {done}, and the target holds 0x{first.found:x}; "
+    kind: type[errors.ExpectationError | errors.VerificationError]
+    if expects:
+        kind = errors.ExpectationError
+        text += (
+            "nothing was written. Check the address and the build of the program; where both are "
+            "right, read what it holds and expect that"
+        )
+    else:
+        kind = errors.VerificationError
+        text += (
+            f"{_held(failure)}. The engine said S_OK to the write, so something else has written "
+            "there since (the program, where it runs; another debugger), or addresses of this "
+            "write share memory"
+        )
+    return kind(
+        text,
+        mismatches=mismatches,
+        total=total,
         address=_address(failure),
         count=failure["count"],
         written=failure["landed"],

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from pydbgwrite import Session
 
-__all__ = ["clear", "fail_reads", "fail_writes", "limit_transfers", "run", "stop", "vanish"]
+__all__ = [
+    "clear",
+    "fail_reads",
+    "fail_writes",
+    "limit_transfers",
+    "lose_writes",
+    "run",
+    "stop",
+    "vanish",
+]
 
 
 def fail_writes(session: Session, address: int, *, after: int = 0) -> None:
@@ -24,6 +33,14 @@ def fail_reads(session: Session, address: int, *, after: int = 0) -> None:
     Each transfer that covers the byte counts once, those that pydbgwrite makes itself too.
     """
     session._inject_fault("fail_read", address, after)
+
+
+def lose_writes(session: Session, address: int) -> None:
+    """Let writes to the byte at address succeed and change nothing there.
+
+    As where something else writes it back at once. `verify=True` finds it.
+    """
+    session._inject_fault("lose_write", address)
 
 
 def limit_transfers(session: Session, size: int) -> None:
@@ -50,5 +67,5 @@ def vanish(session: Session) -> None:
 
 
 def clear(session: Session) -> None:
-    """Take away what fail_writes, fail_reads and limit_transfers have set."""
+    """Take away what fail_writes, fail_reads, lose_writes and limit_transfers have set."""
     session._inject_fault("clear")

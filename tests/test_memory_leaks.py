@@ -22,6 +22,7 @@ import pytest
 from support.calls import ENGINE_CALLS, public_names
 from support.com import FakeObject, older, refusing
 from support.inputs import BASE
+from support.leak_check import Case, leaks, run
 from support.leaks import TRANSACTIONS
 from support.processes import Child64
 
@@ -30,11 +31,8 @@ from pydbgwrite import DataSpaces, Session, simulate, testing
 
 LINUX = sys.platform == "linux"
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
-TURNS, MANY_TURNS = 60, 10_000
 #: A leak of a buffer of this size a call makes 100 MiB in MANY calls.
 BIG, MANY = 1 << 20, 100
-
-Case = Callable[[Session], object]
 
 BAD_ADDRESS = 0x900000
 ENDLESS = 2**64 - 1
@@ -123,6 +121,16 @@ FAILING: dict[str, list[Case]] = {
         lambda s: s.write_pointers(BASE, [1], progress=5),  # type: ignore[arg-type]
         lambda s: s.write_pointers(BASE),  # type: ignore[call-arg]
         lambda s: s.write_pointers(BASE, [1], other=2),  # type: ignore[call-arg]
+        lambda s: s.write_pointers(BASE, [1], verify=True),
+        lambda s: s.write_pointers(BASE, [1] * 200, expect=9),
+        lambda s: s.write_pointers(BASE, [1], expect=array("Q", [9])),
+        lambda s: s.write_pointers(BASE, [1], expect=(9 for _ in range(2))),
+        lambda s: s.write_pointers(BASE, [1], expect=[1.5]),  # type: ignore[list-item]
+        lambda s: s.write_pointers(BAD_ADDRESS, [1], expect=[1]),
+        lambda s: s.write_scattered([BASE], [1], expect=[9], verify=True),
+        lambda s: s.write_scattered([BASE, BAD_ADDRESS], [1, 2], expect=1),
+        lambda s: s.write(BASE, b"1", expect=b"9", verify=True),
+        lambda s: s.write(BASE, b"1", expect=b"99"),
     ],
     "read_pointers": [
         lambda s: s.read_pointers(BASE, into=array("Q", [0]) * 5),
@@ -260,6 +268,13 @@ FAILING: dict[str, list[Case]] = {
         recorded(lambda s: s._set_recorder(print, print)),
         lambda s: s._set_recorder(print, None),  # type: ignore[call-overload]
     ],
+    "testing.lose_writes": [
+        one_by_one(
+            lambda s: testing.lose_writes(s, BASE),
+            lambda s: s.write_pointers(BASE, [1], verify=True),
+        ),
+        testing.clear,
+    ],
     "testing.limit_transfers": [one_by_one(lambda s: testing.limit_transfers(s, 9), testing.clear)],
     "testing.clear": [testing.clear],
     "testing.run": [one_by_one(lambda s: testing.run(s), testing.stop)],
@@ -271,44 +286,6 @@ FAILING: dict[str, list[Case]] = {
 
 #: Functions of the package that need the genuine engine; tests/windows has those.
 GENUINE = {"open_dump", "attach_kernel", "connect", "process_server", "ProcessServer"}
-
-
-def run(case: Case, session: Session) -> None:
-    """One turn; whatever it raises is dropped."""
-    with suppress(Exception):
-        result = case(session)
-        if isinstance(result, Session) and not result.closed:
-            result.close()
-
-
-def leaks(case: Case, session: Session, turns: int = TURNS) -> bool:
-    """Do blocks pile up, at least one in two turns?
-
-    The interpreter's own caches grow for a while: its cache of type attributes, which has 4,096
-    entries, keeps the names that C code looked up. So what looks like a leak is tried again with
-    more turns, at last with so many that they do not count.
-    """
-    return all(
-        growth(case, session, tried) >= tried // 2 for tried in (turns, 25 * turns, MANY_TURNS)
-    )
-
-
-def growth(case: Case, session: Session, turns: int) -> int:
-    """Blocks that Python's allocators hold more after so many turns than before."""
-    for _ in range(5):
-        run(case, session)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        run(case, session)
-        gc.collect()
-        before = len(tracemalloc.take_snapshot().traces)
-        for _ in range(turns):
-            run(case, session)
-        gc.collect()
-        return len(tracemalloc.take_snapshot().traces) - before
-    finally:
-        tracemalloc.stop()
 
 
 def test_every_public_name_has_a_leak_check() -> None:

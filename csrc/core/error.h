@@ -13,6 +13,7 @@ typedef enum core_status {
     CORE_ENGINE,        /* an engine call answered something else than S_OK: hresult, method */
     CORE_WRAPS,         /* the range goes past 2^64; the engine was not entered for it */
     CORE_POINTER_RANGE, /* element `index` (`value`) does not fit a 32-bit pointer */
+    CORE_DIFFERENT,     /* the target holds other values; `purpose`, core_differences */
     CORE_UNREADABLE,    /* what had to be read for a write can't be: hresult, method, `purpose` */
     CORE_STOPPED,       /* the pace's step said stop; `done` says how far it came */
 } core_status;
@@ -20,19 +21,22 @@ typedef enum core_status {
 typedef struct core_error {
     core_status status;
     HRESULT hresult;
-    const char *method;  /* of the engine, e.g. "WritePointersVirtual"; static text */
-    uint64_t address;    /* of the whole request */
-    uint64_t count;      /* of the whole request: pointers, or bytes for the byte calls */
-    uint32_t width;      /* bytes an element takes in the target: 4 or 8, 1 for the byte calls */
-    uint64_t done;       /* elements in calls that the engine answered with S_OK */
-    bool known;          /* could `landed` be found out? */
-    uint64_t landed;     /* leading elements that the target holds now (write) or lets be read */
-    uint64_t index;      /* CORE_POINTER_RANGE, scattered CORE_WRAPS: which element */
-    uint64_t value;      /* CORE_POINTER_RANGE: its value */
-    bool scattered;      /* each element has an address of its own; `address` is the first one's */
-    uint64_t at;         /* scattered: the address of element `landed`; CORE_WRAPS: of `index`;
-                            CORE_UNREADABLE: the first that can't be read */
-    const char *purpose; /* CORE_UNREADABLE: "record" (what the write replaces); static text */
+    const char *method; /* of the engine, e.g. "WritePointersVirtual"; static text */
+    uint64_t address;   /* of the whole request */
+    uint64_t count;     /* of the whole request: pointers, or bytes for the byte calls */
+    uint32_t width;     /* bytes an element takes in the target: 4 or 8, 1 for the byte calls */
+    uint64_t done;      /* elements in calls that the engine answered with S_OK */
+    bool known;         /* could `landed` be found out? */
+    uint64_t landed;    /* leading elements that the target holds now (write) or lets be read */
+    uint64_t index;     /* CORE_POINTER_RANGE, scattered CORE_WRAPS: which element */
+    uint64_t value;     /* CORE_POINTER_RANGE: its value */
+    bool scattered;     /* each element has an address of its own; `address` is the first one's */
+    uint64_t at;        /* scattered: the address of element `landed`; CORE_WRAPS: of `index`;
+                           CORE_UNREADABLE: the first that can't be read */
+    /* CORE_UNREADABLE, CORE_DIFFERENT: what for; "record" (what a write replaces), "expect" or
+     * "verify". CORE_POINTER_RANGE: "expect" or "one expected" where it is no value to write. */
+    const char *purpose;
+    const struct core_differences *differences; /* CORE_DIFFERENT; its owner's */
 } core_error;
 
 #endif

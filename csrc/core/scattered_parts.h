@@ -3,6 +3,7 @@
 #define PYDBGWRITE_CORE_SCATTERED_PARTS_H
 
 #include "bulk.h"
+#include "compare.h"
 #include "radix.h"
 #include "scattered.h"
 
@@ -75,6 +76,10 @@ sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t coun
 /* How many of the elements from..from+count-1 the target holds, from the first on. False: nobody
  * knows, for the target no longer answers, or memory (32 bytes an element) is short. */
 bool scattered_count(const scattered_job *job, uint64_t from, uint64_t count, uint64_t *landed);
+
+/* Compares all elements as they lie in the target with what they leave there together, in order of
+ * address. job->error says so where an address can't be read, or memory is short. */
+void scattered_differences(const scattered_job *job, core_differences *found);
 
 /* After a piece of `run` elements, when `done` of all are done: sizes the next piece, and calls the
  * pace's step where a chunk's time is over. False: stop; job->error says so too. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../core/compare.h"
+
 #if defined(__linux__)
 #include "../engines/embedded/target_linux.h"
 #endif
@@ -17,6 +19,8 @@ static const char *status_name(core_status status)
         name = "pointer_range";
     } else if (status == CORE_UNREADABLE) {
         name = "unreadable";
+    } else if (status == CORE_DIFFERENT) {
+        name = "different";
     }
     return name;
 }
@@ -52,6 +56,26 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
         Py_INCREF(result);
     }
     return result;
+}
+
+/* [(address, wanted, found), ...] of what differs, as far as it was kept; else an empty list. */
+static PyObject *mismatches_of(const core_differences *differences)
+{
+    uint32_t kept = differences == NULL ? 0 : differences->kept;
+    PyObject *list = PyList_New(0);
+
+    for (uint32_t i = 0; list != NULL && i < kept; i++) {
+        const core_mismatch *one = &differences->first[i];
+        PyObject *entry =
+            Py_BuildValue("(KKK)", (unsigned long long)one->address,
+                          (unsigned long long)one->wanted, (unsigned long long)one->found);
+
+        if (entry == NULL || PyList_Append(list, entry) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(entry);
+    }
+    return list;
 }
 
 static bool forcing_forbidden(const session_object *session)
@@ -97,13 +121,17 @@ static backing_gone what_is_gone(const session_object *session)
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
     bool unreadable = error->status == CORE_UNREADABLE;
+    bool different = error->status == CORE_DIFFERENT;
+    const core_differences *differences = different ? error->differences : NULL;
     backing_gone gone =
         error->status == CORE_ENGINE || unreadable ? what_is_gone(session) : BACKING_THERE;
-    uint64_t at =
-        error->scattered || unreadable ? error->at : error->address + error->landed * error->width;
+    uint64_t at = error->scattered || unreadable || different
+                      ? error->at
+                      : error->address + error->landed * error->width;
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
+    PyObject *mismatches = mismatches_of(differences);
 
-    if (gone != BACKING_THERE) {
+    if (gone != BACKING_THERE || different) {
         page = Py_None;
         Py_INCREF(page);
     } else {
@@ -115,11 +143,11 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         landed = Py_None;
         Py_INCREF(landed);
     }
-    if (page == NULL || landed == NULL) {
+    if (page == NULL || landed == NULL || mismatches == NULL) {
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z}",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
@@ -128,7 +156,8 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
         (int)forcing_forbidden(session), "gone", failure_gone_name(gone), "embedded",
         (int)session->embedded, "scattered", (int)error->scattered, "at", (unsigned long long)at,
-        "purpose", error->purpose);
+        "purpose", error->purpose, "mismatches", mismatches, "total",
+        (unsigned long long)(different ? differences->total : 0));
     if (facts == NULL) {
         goto done;
     }
@@ -139,6 +168,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
 done:
     Py_XDECREF(exception);
     Py_XDECREF(facts);
+    Py_XDECREF(mismatches);
     Py_XDECREF(landed);
     Py_XDECREF(page);
 }

@@ -83,7 +83,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
 
 void long_work_begin(long_work *work, const session_object *session, uint64_t bytes)
 {
-    if (session_releases_gil(session, bytes)) {
+    if (work->released == NULL && session_releases_gil(session, bytes)) {
         work->released = PyEval_SaveThread();
     }
 }

@@ -23,8 +23,8 @@ typedef struct long_work {
 void long_work_prepare(long_work *work, const session_object *session, PyObject *progress,
                        uint32_t width);
 
-/* Around the core's call: lets the GIL go for `bytes` of work where that pays, and takes it back.
- */
+/* Around the core's calls: lets the GIL go for `bytes` of work where that pays, and takes it back.
+ * Once is enough for either. */
 void long_work_begin(long_work *work, const session_object *session, uint64_t bytes);
 void long_work_end(long_work *work);
 

@@ -97,6 +97,8 @@ PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ss
         good = simulated_fail_at(session->memory, first, second, true, false);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "fail_read") == 0) {
         good = simulated_fail_at(session->memory, first, second, false, true);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "lose_write") == 0) {
+        good = simulated_lose_at(session->memory, first);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "short") == 0) {
         simulated_limit_transfers(session->memory, first);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "run") == 0) {

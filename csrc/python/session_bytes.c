@@ -9,13 +9,14 @@
 PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                         PyObject *names)
 {
-    enum { ADDRESS, DATA, PROGRESS, PARAMETERS };
-    static const char *const parameters[] = {"address", "data", "progress", NULL};
+    enum { ADDRESS, DATA, VERIFY, EXPECT, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "data",     "verify",
+                                             "expect",  "progress", NULL};
     static const call_signature write_signature = {"write", parameters, 2, 2};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
-    Py_buffer buffer = {0};
+    Py_buffer buffer = {0}, expected = {0};
     write_request request = {.kind = WRITE_BYTES};
     bool entered = false;
 
@@ -25,6 +26,7 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
     }
     entered = true;
     if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
+        !arguments_flag(values[VERIFY], false, &request.verify) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -41,8 +43,30 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
     request.values.first = buffer.buf;
     request.values.stride = 1;
     request.values.count = (uint64_t)buffer.len;
+    request.expects = values[EXPECT] != NULL && values[EXPECT] != Py_None;
+    if (request.expects && !PyObject_CheckBuffer(values[EXPECT])) {
+        PyErr_Format(PyExc_TypeError, "expect must be bytes-like, got an object of %R",
+                     (PyObject *)Py_TYPE(values[EXPECT]));
+        goto done;
+    }
+    if (request.expects && PyObject_GetBuffer(values[EXPECT], &expected, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(values[EXPECT], "expect");
+        goto done;
+    }
+    if (request.expects && expected.len != buffer.len) {
+        PyErr_Format(PyExc_ValueError,
+                     "expect must be as long as data: got %zd bytes for %zd; nothing was written",
+                     expected.len, buffer.len);
+        goto done;
+    }
+    request.expected.first = expected.buf;
+    request.expected.stride = 1;
+    request.expected.count = (uint64_t)expected.len;
     result = write_request_run(session, &request, progress);
 done:
+    if (expected.obj != NULL) {
+        PyBuffer_Release(&expected);
+    }
     if (buffer.obj != NULL) {
         PyBuffer_Release(&buffer);
     }

@@ -3,8 +3,8 @@
 #define PYDBGWRITE_PYTHON_SESSION_DOCS_H
 
 #define WRITE_POINTERS_DOC                                                                         \
-    "write_pointers($self, /, address, pointers, *, via='WritePointersVirtual', truncate=False, "  \
-    "progress=None)\n--\n\n"                                                                       \
+    "write_pointers($self, /, address, pointers, *, via='WritePointersVirtual', verify=False, "    \
+    "expect=None, truncate=False, progress=None)\n--\n\n"                                          \
     "Write pointers to the target, one after the other from address on.\n\n"                       \
     "The call behind it is IDebugDataSpaces4::WritePointersVirtual (MicrosoftDocs,\n"              \
     "nf-dbgeng-idebugdataspaces4-writepointersvirtual), on the memory of `pointers` itself\n"      \
@@ -20,14 +20,25 @@
     "    WritePointersVirtual, is then up to a thousand times faster. 'auto' takes it for\n"       \
     "    BULK_THRESHOLD_POINTERS and more on such an engine, and for a 32-bit target; else the\n"  \
     "    embedded engine is as fast either way.\n"                                                 \
-    "truncate: for a 32-bit target, write the low 32 bits of values that do not fit,\n"            \
+    "verify: read all of it back by ReadVirtual, and raise VerificationError where the target\n"   \
+    "    holds something else, though the engine said S_OK.\n"                                     \
+    "expect: one int, or as many pointers (of any type that `pointers` takes): written only\n"     \
+    "    where the target holds these now. All of the range is compared, by ReadVirtual,\n"        \
+    "    before the first byte goes out. For a stopped target that is exact; a running one may\n"  \
+    "    write there itself in between, and what it wrote is then overwritten.\n"                  \
+    "truncate: for a 32-bit target, write (and compare) the low 32 bits of values that do not "    \
+    "fit,\n"                                                                                       \
     "    instead of raising PointerRangeError.\n"                                                  \
-    "progress: called as progress(done, total), in pointers, between chunks and at the end;\n"     \
+    "progress: called as progress(done, total), in pointers, between chunks and at the end,\n"     \
+    "    for what is written alone: comparing lets Ctrl-C in, and does not count;\n"               \
     "    if it raises, the write stops and the exception, with `written`, goes on.\n\n"            \
     "Returns the number of pointers written: always all of them; anything less raises.\n\n"        \
-    "Raises TypeError, ValueError, OverflowError or PointerRangeError before anything is\n"        \
-    "written; TargetAccessError, NoTargetError, WriteNotAppliedError or another\n"                 \
-    "DebugEngineError, with `written`, when the engine says anything but S_OK."
+    "Raises TypeError, ValueError, OverflowError, PointerRangeError or ExpectationError before\n"  \
+    "anything is written; TargetAccessError, NoTargetError, WriteNotAppliedError or another\n"     \
+    "DebugEngineError, with `written`, when the engine says anything but S_OK;\n"                  \
+    "VerificationError. ExpectationError and VerificationError carry the first 100 `mismatches`\n" \
+    "and their `total`. Memory that `expect` asks for and that can't be read is a\n"               \
+    "TargetAccessError, and nothing was written."
 
 #define READ_POINTERS_DOC                                                                          \
     "read_pointers($self, /, address, count=None, *, into=None, via='auto', "                      \
@@ -47,8 +58,8 @@
     "and is untouched behind."
 
 #define WRITE_SCATTERED_DOC                                                                        \
-    "write_scattered($self, /, addresses, pointers, *, truncate=False, spans=True, "               \
-    "progress=None)\n--\n\n"                                                                       \
+    "write_scattered($self, /, addresses, pointers, *, verify=False, expect=None, "                \
+    "truncate=False, spans=True, progress=None)\n--\n\n"                                           \
     "Write each pointer to an address of its own: pointers[i] to addresses[i].\n\n"                \
     "Neighbours are written together, and where values go to one address, or to addresses\n"       \
     "that overlap, the last one counts. A running target gets them in the order given. In a\n"     \
@@ -56,6 +67,9 @@
     "and pages that hold several are read, patched and written back.\n\n"                          \
     "addresses: virtual addresses; a buffer or an iterable of ints, as for write_pointers.\n"      \
     "pointers: as for write_pointers, and as many.\n"                                              \
+    "verify, expect: as for write_pointers; expect[i] is what addresses[i] holds. Where\n"         \
+    "    addresses come more than once, the last element counts, and the address is one\n"         \
+    "    mismatch.\n"                                                                              \
     "truncate: as for write_pointers.\n"                                                           \
     "spans: False never writes back bytes that are not asked for. They are written back\n"         \
     "    only in a stopped target, in private memory that it may read and write and that no\n"     \
@@ -88,9 +102,10 @@
     "first element that could not. `into` may then hold a part."
 
 #define WRITE_DOC                                                                                  \
-    "write($self, /, address, data, *, progress=None)\n--\n\n"                                     \
+    "write($self, /, address, data, *, verify=False, expect=None, progress=None)\n--\n\n"          \
     "Write bytes to the target, by IDebugDataSpaces4::WriteVirtual.\n\n"                           \
-    "data: any contiguous bytes-like object. progress: called with bytes.\n\n"                     \
+    "data: any contiguous bytes-like object. progress: called with bytes.\n"                       \
+    "verify: as for write_pointers. expect: bytes-like, of the same length; else as there.\n\n"    \
     "Returns the number of bytes written: always all; anything less raises a\n"                    \
     "DebugEngineError whose `written` says how many leading bytes the target holds."
 

@@ -42,15 +42,15 @@ static bool wants_bulk(const session_object *session, PyObject *via, const char 
 PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                  PyObject *names)
 {
-    enum { ADDRESS, POINTERS, VIA, TRUNCATE, PROGRESS, PARAMETERS };
-    static const char *const parameters[] = {"address",  "pointers", "via",
-                                             "truncate", "progress", NULL};
+    enum { ADDRESS, POINTERS, VIA, VERIFY, EXPECT, TRUNCATE, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"address", "pointers", "via",      "verify",
+                                             "expect",  "truncate", "progress", NULL};
     static const call_signature write_signature = {"write_pointers", parameters, 2, 2};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
-    Py_buffer buffer = {0};
-    uint64_t *converted = NULL;
+    Py_buffer buffer = {0}, expect_buffer = {0};
+    uint64_t *converted = NULL, *converted_expect = NULL;
     write_request request = {.kind = WRITE_POINTERS, .values = {NULL, 8, 0}};
     bool entered = false;
 
@@ -60,6 +60,7 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     }
     entered = true;
     if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
+        !arguments_flag(values[VERIFY], false, &request.verify) ||
         !arguments_flag(values[TRUNCATE], false, &request.truncate) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
@@ -76,11 +77,24 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
                     request.values.count, &request.bulk)) {
         goto done;
     }
+    if (values[EXPECT] != NULL && PyObject_CheckBuffer(values[EXPECT]) &&
+        PyObject_GetBuffer(values[EXPECT], &expect_buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[EXPECT], "expect");
+        goto done;
+    }
+    if (!write_request_expect(session->state, values[EXPECT], &expect_buffer, &converted_expect,
+                              &request)) {
+        goto done;
+    }
     result = write_request_run(session, &request, progress);
 done:
+    if (expect_buffer.obj != NULL) {
+        PyBuffer_Release(&expect_buffer);
+    }
     if (buffer.obj != NULL) {
         PyBuffer_Release(&buffer);
     }
+    free(converted_expect);
     free(converted);
     if (entered) {
         session_leave(session);

@@ -12,15 +12,15 @@
 PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                                   PyObject *names)
 {
-    enum { ADDRESSES, POINTERS, TRUNCATE, SPANS, PROGRESS, PARAMETERS };
-    static const char *const parameters[] = {"addresses", "pointers", "truncate",
-                                             "spans",     "progress", NULL};
+    enum { ADDRESSES, POINTERS, VERIFY, EXPECT, TRUNCATE, SPANS, PROGRESS, PARAMETERS };
+    static const char *const parameters[] = {"addresses", "pointers", "verify",   "expect",
+                                             "truncate",  "spans",    "progress", NULL};
     static const call_signature write_signature = {"write_scattered", parameters, 2, 2};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
-    Py_buffer address_buffer = {0}, pointer_buffer = {0};
-    uint64_t *converted_addresses = NULL, *converted_pointers = NULL;
+    Py_buffer address_buffer = {0}, pointer_buffer = {0}, expect_buffer = {0};
+    uint64_t *converted_addresses = NULL, *converted_pointers = NULL, *converted_expect = NULL;
     write_request request = {
         .kind = WRITE_SCATTERED, .addresses = {NULL, 8, 0}, .values = {NULL, 8, 0}};
     bool entered = false;
@@ -30,7 +30,8 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
         goto done;
     }
     entered = true;
-    if (!arguments_flag(values[TRUNCATE], false, &request.truncate) ||
+    if (!arguments_flag(values[VERIFY], false, &request.verify) ||
+        !arguments_flag(values[TRUNCATE], false, &request.truncate) ||
         !arguments_flag(values[SPANS], true, &request.spans) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
@@ -62,14 +63,27 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
                      (unsigned long long)request.values.count);
         goto done;
     }
+    if (values[EXPECT] != NULL && PyObject_CheckBuffer(values[EXPECT]) &&
+        PyObject_GetBuffer(values[EXPECT], &expect_buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(values[EXPECT], "expect");
+        goto done;
+    }
+    if (!write_request_expect(session->state, values[EXPECT], &expect_buffer, &converted_expect,
+                              &request)) {
+        goto done;
+    }
     result = write_request_run(session, &request, progress);
 done:
+    if (expect_buffer.obj != NULL) {
+        PyBuffer_Release(&expect_buffer);
+    }
     if (pointer_buffer.obj != NULL) {
         PyBuffer_Release(&pointer_buffer);
     }
     if (address_buffer.obj != NULL) {
         PyBuffer_Release(&address_buffer);
     }
+    free(converted_expect);
     free(converted_pointers);
     free(converted_addresses);
     if (entered) {

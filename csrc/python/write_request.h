@@ -25,7 +25,17 @@ typedef struct write_request {
     bool truncate;
     bool bulk;  /* WRITE_POINTERS: by WriteVirtual */
     bool spans; /* WRITE_SCATTERED */
+    bool verify;
+    bool expects; /* written only where the target holds: */
+    pointer_view expected;
+    uint64_t one_expected; /* where it is one for all: what `expected` repeats */
 } write_request;
+
+/* Takes the pointers that a request expects (`given` is NULL or None where it expects none): one
+ * int for all, or as many as are written, as pointer_input_take() takes them. False: an exception
+ * is set. The request must stay where it is. */
+bool write_request_expect(const module_state *state, PyObject *given, const Py_buffer *buffer,
+                          uint64_t **converted, write_request *request);
 
 /* Does all of it, in a session that is entered: recorded where the session has a recorder. The
  * number of elements written, or NULL: an exception is set. */

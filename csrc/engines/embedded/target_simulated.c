@@ -13,6 +13,8 @@ typedef struct fault {
     uint64_t passes; /* how many more times access works */
     bool writes;
     bool reads;
+    bool loses;         /* a write of the byte succeeds and changes nothing */
+    unsigned char held; /* by the byte, while such a write is under way */
 } fault;
 
 typedef struct simulated_target {
@@ -165,12 +167,33 @@ static HRESULT simulated_read(target *memory, uint64_t address, void *data, size
     return simulated_move(simulated_of(memory), address, data, size, moved, false);
 }
 
+/* Keeps the bytes that a write of `size` bytes will lose, or puts them back. */
+static void keep_lost(simulated_target *self, uint64_t address, size_t size, bool back)
+{
+    for (size_t i = 0; i < self->fault_count; i++) {
+        fault *one = &self->faults[i];
+
+        if (one->loses && one->address >= address && one->address - address < size) {
+            if (back) { /* into a block that the write has allocated: this can't fail */
+                (void)sparse_memory_write(&self->bytes, one->address, &one->held, 1);
+            } else {
+                sparse_memory_read(&self->bytes, one->address, &one->held, 1);
+            }
+        }
+    }
+}
+
 static HRESULT simulated_write(target *memory, uint64_t address, const void *data, size_t size,
                                size_t *moved)
 {
+    simulated_target *self = simulated_of(memory);
+    HRESULT status;
+
+    keep_lost(self, address, size, false);
     /* simulated_move only reads from `data` when it writes. */
-    return simulated_move(simulated_of(memory), address, (unsigned char *)(uintptr_t)data, size,
-                          moved, true);
+    status = simulated_move(self, address, (unsigned char *)(uintptr_t)data, size, moved, true);
+    keep_lost(self, address, *moved, true);
+    return status;
 }
 
 /* The first address past user space: as a 64-bit Windows has it, or all that 32 bits address.
@@ -261,20 +284,30 @@ static void simulated_destroy(target *memory)
     free(self);
 }
 
-bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads)
+static bool add_fault(simulated_target *self, const fault *added)
 {
-    simulated_target *self = simulated_of(memory);
     fault *grown = realloc(self->faults, (self->fault_count + 1) * sizeof *grown);
 
     if (grown != NULL) {
         self->faults = grown;
-        grown[self->fault_count].address = address;
-        grown[self->fault_count].passes = after;
-        grown[self->fault_count].writes = writes;
-        grown[self->fault_count].reads = reads;
+        grown[self->fault_count] = *added;
         self->fault_count++;
     }
     return grown != NULL;
+}
+
+bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads)
+{
+    fault added = {.address = address, .passes = after, .writes = writes, .reads = reads};
+
+    return add_fault(simulated_of(memory), &added);
+}
+
+bool simulated_lose_at(target *memory, uint64_t address)
+{
+    fault added = {.address = address, .loses = true};
+
+    return add_fault(simulated_of(memory), &added);
 }
 
 void simulated_limit_transfers(target *memory, uint64_t bytes)

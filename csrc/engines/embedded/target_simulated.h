@@ -34,6 +34,10 @@ bool target_is_simulated(const target *memory);
  * ERROR_WRITE_FAULT, a read with ERROR_READ_FAULT). False when memory is short. */
 bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads);
 
+/* Writes of the byte at `address` succeed from now on and leave it as it is: as where something
+ * else writes it back at once. False when memory is short. */
+bool simulated_lose_at(target *memory, uint64_t address);
+
 /* No single transfer moves more than `bytes`; 0 takes the limit away. A bulk write then comes out
  * short, as WriteVirtual may; a single pointer still goes whole. */
 void simulated_limit_transfers(target *memory, uint64_t bytes);
@@ -44,7 +48,7 @@ void simulated_run(target *memory, bool running);
 /* The target has gone, for good: its memory is freed. */
 void simulated_vanish(target *memory);
 
-/* Takes all of fail_at and limit_transfers away. */
+/* Takes all of fail_at, lose_at and limit_transfers away. */
 void simulated_clear_faults(target *memory);
 
 #endif
