@@ -16,6 +16,7 @@ ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
 LINUX = {
     "howto/addresses.md": 3,
     "howto/linux-permissions.md": 3,
+    "howto/patch-files.md": 8,
     "howto/undo.md": 8,
 }
 FRONT = "index.md"
