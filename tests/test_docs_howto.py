@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codeop
 import shutil
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_no_page_is_left_out() -> None:
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     with_code = {page for page in pages if blocks(page)}
     assert with_code <= {FRONT, *ANYWHERE, *LINUX, *ELSEWHERE}
+
+
+@pytest.mark.parametrize("page", sorted({FRONT, *ANYWHERE, *LINUX, *ELSEWHERE}))
+def test_python_can_be_pasted(page: str) -> None:
+    """At Python's prompt a blank line ends a `with` or a `for`, and must be there."""
+    for block in blocks(page):
+        if block.language != "python" or block.file is not None:
+            continue
+        compiler, pending = codeop.CommandCompiler(), list[str]()
+        where = f"docs/{page}, line {block.line}"
+        for line in [*block.text.splitlines(), ""]:
+            pending.append(line)
+            if compiler("\n".join(pending), where, "single") is not None:
+                pending.clear()
+        assert not any(pending), where
 
 
 @pytest.mark.parametrize("page", ANYWHERE)
