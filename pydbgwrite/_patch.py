@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from _typeshed import StrPath
 
     from pydbgwrite._changes import UndoReport
-    from pydbgwrite._patch_load import Lines
     from pydbgwrite._patch_preview import Preview
     from pydbgwrite._session import Session
+    from pydbgwrite._toml_lines import Lines
     from pydbgwrite._transaction import Transaction
 
 __all__ = ["BuildCheck", "Patch", "PatchEntry"]

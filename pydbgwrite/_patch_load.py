@@ -17,9 +17,10 @@ from pydbgwrite._patch_entry import (
 from pydbgwrite._patch_overlaps import sure_overlaps
 from pydbgwrite._patch_side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._resolving import near
+from pydbgwrite._toml_lines import Lines
 from pydbgwrite.errors import PatchError
 
-__all__ = ["Lines", "Parts", "read_patch", "summary"]
+__all__ = ["Parts", "read_patch", "summary"]
 
 FORMAT: Final = 1
 _TOP_KEYS: Final = ("format", "note", "build", "write")
@@ -28,40 +29,6 @@ _BUILD_KEYS: Final = ("module", "build_id", "sha256")
 _MOST_SHOWN: Final = 20
 #: Characters from which on the faster reader is tried.
 _LONG: Final = 1 << 16
-
-
-class Lines:
-    """Where what stands in the file; looked for only when somebody asks."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._found: Any = None
-
-    def of(self, kind: str, index: int, key: str | None = None) -> int | None:
-        """The line of a table, or of a key in it; None where it is not known."""
-        _, tables = self._look()
-        listed = tables.get(kind, [])
-        if index >= len(listed):
-            return self.of_key(kind)
-        table = listed[index]
-        line: int = table.keys.get(key, table.first) if key is not None else table.first
-        return line
-
-    def of_key(self, key: str) -> int | None:
-        """The line of a key at the top; None where it is not known."""
-        top, tables = self._look()
-        line: int | None = top.get(key)
-        if line is None and tables.get(key):
-            line = tables[key][0].first
-        return line
-
-    def _look(self) -> Any:
-        if self._found is None:
-            from pydbgwrite._toml_lines import find_lines
-
-            self._found = find_lines(self._text)
-            self._text = ""
-        return self._found
 
 
 class Parts:
@@ -185,7 +152,8 @@ class _Reader:
         address: int | str = 0
         if "address" in table:
             address = take_address(table["address"], "address", faults)
-            self._faults("write", index, "address", faults)
+            if faults:
+                self._faults("write", index, "address", faults)
         else:
             self._add("write", index, None, "address is missing")
         values = self._values(index, table)
@@ -217,7 +185,8 @@ class _Reader:
                 self._add("write", index, "pointers", told)
             else:
                 values = take_pointers(given, "pointers", faults)
-                self._faults("write", index, "pointers", faults)
+                if faults:
+                    self._faults("write", index, "pointers", faults)
         elif "file" in table:
             values = self._side_file(index, table["file"])
         else:

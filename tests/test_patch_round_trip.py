@@ -15,6 +15,7 @@ from support.patch_files import load, problems_of
 
 import pydbgwrite
 from pydbgwrite import BuildCheck, Patch, PatchEntry, PatchError
+from pydbgwrite._toml_lines import Lines
 from pydbgwrite._toml_plain import read_plain
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -121,6 +122,39 @@ def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
         found = read_plain(each.replace("\r\n", "\n"))
         if found is not None:
             assert found == tomllib.loads(each)
+
+
+@given(
+    notes=st.lists(
+        st.sampled_from(
+            ["", "'x'", '"""\n[[write]]\n"""', "'''\n\n[[build]]'''", '"[[write]]"', "[['a']]"]
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    comment=st.booleans(),
+)
+def test_lines_of_tables_and_keys(notes: list[str], comment: bool) -> None:
+    """Whatever texts look like headers."""
+    text, wanted = "format = 1\n", []
+    for note in notes:
+        text += "# [[write]]\n" if comment else "\n"
+        first = text.count("\n") + 1
+        text += "  [[ write ]] # x\naddress = [\n1,\n]\n"
+        text += f"note = {note}\n" if note else ""
+        wanted.append((first, text.count("\n") + 1))
+        text += "pointers = [1]\n"
+    assert len(tomllib.loads(text)["write"]) == len(notes)
+    for each in (text, text.replace("[[ write ]]", '[["write"]]')):
+        lines = Lines(each)
+        for index, (first, last) in enumerate(wanted):
+            assert lines.of("write", index) == first
+            assert lines.of("write", index, "address") == first + 1
+            assert lines.of("write", index, "pointers") == last
+            assert lines.of("write", index, "missing") == first
+        assert lines.of_key("format") == 1
+        assert lines.of_key("write") == wanted[0][0]
+        assert lines.of_key("missing") is None
 
 
 def test_a_million_entries(tmp_path: Path) -> None:
