@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydbgwrite._patch_load import summary
 from pydbgwrite._patch_preview import LARGE, Preview, PreviewEntry, mismatches_of, narrowed
@@ -60,16 +60,22 @@ def apply_patch(
     with transaction:
         for step in _steps(preview, together=via == "auto"):
             told = None if progress is None else _shifted(progress, done, preview.pointers)
-            asked: dict[str, Any] = {"verify": True} if verify else {}
-            if step.expected is not None:
-                asked["expect"] = step.expected
             if step.address is None:
                 done += session.write_scattered(
-                    step.addresses, step.pointers, progress=told, **asked
+                    step.addresses,
+                    step.pointers,
+                    verify=verify,
+                    expect=step.expected,
+                    progress=told,
                 )
             else:
                 done += session.write_pointers(
-                    step.address, step.pointers, via=via, progress=told, **asked
+                    step.address,
+                    step.pointers,
+                    via=via,
+                    verify=verify,
+                    expect=step.expected,
+                    progress=told,
                 )
     return transaction, done
 

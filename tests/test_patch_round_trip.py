@@ -161,7 +161,7 @@ def test_a_million_entries(tmp_path: Path) -> None:
     """In one file, each with a table of its own: seconds, not minutes; so with mistakes."""
     count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 50_000
     text = "format = 1\n" + "".join(
-        f'\n[[write]]\naddress = "0x{0x10000 + 8 * i:x}"\npointers = ["0x{i:x}"]\n'
+        f'\n[[write]]\naddress = "0x{0x10000 + 8 * i:x}"\npointers = ["0x{i:x}"]\nexpect = 0\n'
         for i in range(count)
     )
     patch = load(tmp_path, text)
@@ -173,9 +173,11 @@ def test_a_million_entries(tmp_path: Path) -> None:
         assert patch.apply(session) == count
         assert session.read_pointers(0x10000, count) == array("Q", range(count))
         patch.verify(session)
+        preview = patch.preview(session)
+        assert (len(preview.problems), preview.mismatch_total) == (count - 1, count - 1)
     last = text.rindex("address")
     (problem,) = problems_of(tmp_path, text[:last] + "adress" + text[last + 7 :] + "address = 1\n")
-    assert problem.startswith(f"line {4 * count}, entry {count}: unknown key 'adress'")
+    assert problem.startswith(f"line {5 * count - 1}, entry {count}: unknown key 'adress'")
 
 
 @given(text=st.text(st.characters()))
