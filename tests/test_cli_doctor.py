@@ -33,7 +33,7 @@ def test_doctor_as_json() -> None:
     assert sys.executable in checks["Python"]["detail"]
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine")
+@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine, on Windows")
 def test_doctor_and_microsofts_engine() -> None:
     checks = by_name(command("doctor", "--json").said)
     assert checks["Microsoft's engine"]["state"] == "works"
@@ -41,7 +41,7 @@ def test_doctor_and_microsofts_engine() -> None:
     assert "SeDebugPrivilege" in checks
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine")
+@pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine, on Windows")
 def test_doctor_without_an_engine() -> None:
     done = command("doctor", "--json", "--engine", r"C:\nowhere")
     assert done.code == 3

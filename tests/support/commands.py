@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +63,13 @@ class Done:
         return json.loads(self.out)
 
 
+def _line(arguments: Sequence[object], setup: str | None) -> list[str]:
+    words = list(map(str, arguments))
+    if setup is None:
+        return [*COMMAND, *words]
+    return [sys.executable, "-P", "-c", setup + RUN.format(arguments=words)]
+
+
 def command(
     *arguments: object,
     env: dict[str, str] | None = None,
@@ -73,11 +80,8 @@ def command(
 
     setup: Python code that runs in its process before.
     """
-    words = list(map(str, arguments))
     done = subprocess.run(
-        [*COMMAND, *words]
-        if setup is None
-        else [sys.executable, "-P", "-c", setup + RUN.format(arguments=words)],
+        _line(arguments, setup),
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
@@ -96,6 +100,7 @@ def on_terminal(
     width: int = 100,
     answer: bytes = b"",
     env: dict[str, str] | None = None,
+    setup: str | None = None,
 ) -> Done:
     """Run it in a terminal of that width (Linux), whose user answers the question, if any."""
     import fcntl
@@ -108,7 +113,7 @@ def on_terminal(
     variables = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-c", OWN_TERMINAL, *COMMAND, *map(str, arguments)],
+            [sys.executable, "-I", "-c", OWN_TERMINAL, *_line(arguments, setup)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
