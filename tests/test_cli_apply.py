@@ -165,6 +165,26 @@ def test_side_files(process: Target, tmp_path: Path) -> None:
     assert process.pointers(301)[1:] == values.tolist()
 
 
+def test_expecting_and_verifying(process: Target, tmp_path: Path) -> None:
+    file = saved(
+        tmp_path,
+        f"""
+        format = 1
+        [[write]]
+        address = {process.rw}
+        pointers = [1, 2]
+        expect = ["{OLD[0]:#x}", "{OLD[1]:#x}"]
+        """,
+    )
+    line = ["apply", "--pid", process.pid, file, "--yes", "--json", "--verify"]
+    done = command(*line)
+    assert (done.code, done.err) == (0, "")
+    assert (done.said["written"], done.said["verified"]) == (2, True)
+    assert process.pointers(2) == [1, 2]
+    again = command(*line)
+    assert (again.code, again.said["written"]) == (1, 0)
+
+
 # ---- what does not fit ----------------------------------------------------------------------
 
 

@@ -57,6 +57,15 @@ def test_applying(process: Target, tmp_path: Path) -> None:
     assert "writing" in shown.out
 
 
+def test_writing(process: Target, tmp_path: Path) -> None:
+    file = tmp_path / "x.bin"
+    file.write_bytes(bytes(PAGES * PAGE))
+    line = ["write", "--pid", process.pid, process.rw, "--from", file]
+    shown = on_terminal(*line, setup=AT_ONCE)
+    assert shown.code == 0
+    assert "writing" in shown.out
+
+
 def test_not_for_what_is_quick(process: Target, tmp_path: Path) -> None:
     line = ["read", "--pid", process.pid, process.rw, 1, "--out", tmp_path / "x.npy"]
     assert "reading" not in on_terminal(*line).out

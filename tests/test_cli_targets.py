@@ -15,7 +15,7 @@ import pydbgwrite
 from pydbgwrite.cli.main import group
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-WITH_TARGET = ("modules", "read")
+WITH_TARGET = ("modules", "read", "write", "apply", "verify")
 
 
 @pytest.mark.parametrize("name", WITH_TARGET)
@@ -35,9 +35,14 @@ WITH_TARGET = ("modules", "read")
         (["--pid", "1", "--timeout", "soon"], "--timeout"),
     ],
 )
-def test_bad_targets(name: str, options: list[str], said: str) -> None:
+def test_bad_targets(name: str, options: list[str], said: str, tmp_path: Path) -> None:
     parameters = {each.name: each for each in group.commands[name].params}
     needed = ["0x10" for each in parameters.values() if each.param_type_name == "argument"]
+    if name in ("apply", "verify"):
+        needed = [str(tmp_path / "patch.toml")]
+        Path(needed[0]).write_text("format = 1\n[[write]]\naddress = 16\npointers = [1]\n")
+    if name == "apply":
+        needed.append("--yes")
     done = command(name, *options, *needed)
     assert (done.code, done.out) == (2, "")
     assert said in done.err

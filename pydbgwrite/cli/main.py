@@ -21,6 +21,7 @@ from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 from pydbgwrite.cli.read import read
 from pydbgwrite.cli.undo import undo
 from pydbgwrite.cli.verify import verify
+from pydbgwrite.cli.write import write
 
 __all__ = ["group", "run"]
 
@@ -41,7 +42,7 @@ def group() -> None:
     """
 
 
-for _command in (doctor, demo, modules, read, apply, verify, undo):
+for _command in (doctor, demo, modules, read, write, apply, verify, undo):
     group.add_command(_command)
 
 

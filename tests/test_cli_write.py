@@ -1,0 +1,286 @@
+"""pydbgwrite write: all pointers or none, and an exit code that says which."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.child import PAGE, RW_PAGES, pattern
+from support.commands import Target, command, target
+
+import pydbgwrite
+from pydbgwrite.cli.main import run
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+ALL = RW_PAGES * PAGE // 8
+OLD = [int.from_bytes(pattern(8 * ALL)[at : at + 8], "little") for at in range(0, 8 * ALL, 8)]
+
+
+@pytest.fixture
+def process() -> Iterator[Target]:
+    with target() as started:
+        yield started
+
+
+def test_values(process: Target) -> None:
+    done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, str(2**64 - 1))
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"Wrote 3 pointers at 0x{process.rw:x}.\n"
+    assert process.pointers(4) == [1, 2, 2**64 - 1, OLD[3]]
+
+
+def test_values_of_modules(process: Target) -> None:
+    with pydbgwrite.attach(process.pid, writable=False) as session:
+        module = session.modules()[0]
+    done = command(
+        *("write", "--pid", process.pid, process.rw, f"{module.name}+0x40", "--verify", "--json")
+    )
+    assert (done.code, done.err) == (0, "")
+    assert done.said == {
+        "address": f"0x{process.rw:x}",
+        "pointers": 1,
+        "bytes": 8,
+        "verified": True,
+    }
+    assert process.pointers(1) == [module.base + 0x40]
+
+
+@pytest.mark.parametrize("suffix", ["npy", "bin"])
+def test_from_a_file(process: Target, tmp_path: Path, suffix: str) -> None:
+    values = np.arange(1, ALL + 1, dtype=np.uint64) * np.uint64(0x0101010101)
+    file = tmp_path / f"x.{suffix}"
+    if suffix == "npy":
+        np.save(file, values)
+    else:
+        values.tofile(file)
+    done = command("write", "--pid", process.pid, process.rw, "--from", file, "--verify")
+    assert (done.code, done.err) == (0, "")
+    assert process.pointers(ALL) == values.tolist()
+
+
+def saved(file: Path, content: object) -> Path:
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, np.asarray(content), allow_pickle=True)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.npy", None, "could not be read"),
+        ("x.bin", None, "could not be read"),
+        ("x.txt", b"8 bytes.", ".npy"),
+        ("x.bin", b"7 bytes", "multiple of 8"),
+        ("x.bin", b"", ""),
+        ("x.npy", b"", ""),
+        ("x.npy", b"\x93NUMPY\x01\x00\xff\xff", ""),
+        ("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': 1, 2}\n", ""),
+        ("x.npy", [1.5], ""),
+        ("x.npy", np.array([1], dtype=np.uint32), ""),
+        ("x.npy", np.array([[1, 2]], dtype=np.uint64), ""),
+        ("x.npy", np.array([1, 2], dtype=">u8"), ""),
+        ("x.npy", np.array([{}], dtype=object), ""),
+        ("x.npy", np.array([], dtype=np.uint64), ""),
+    ],
+)
+def test_bad_files(process: Target, tmp_path: Path, name: str, content: object, said: str) -> None:
+    file = saved(tmp_path / name, content)
+    for option in ("--from", "--expect-from"):
+        values = [] if option == "--from" else ["1"]
+        done = command("write", "--pid", process.pid, process.rw, *values, option, file, "--json")
+        assert done.code == 2
+        assert said in done.said["error"]["message"]
+        assert process.is_untouched()
+        if sys.platform == "win32":
+            break
+
+
+@LINUX
+@pytest.mark.parametrize("where", ["/", "/dev/full", "/dev/zero", "/proc/self/mem"])
+def test_odd_files(process: Target, tmp_path: Path, where: str) -> None:
+    link = tmp_path / "x.bin"
+    link.symlink_to(where)
+    done = command("write", "--pid", process.pid, process.rw, "--from", link)
+    assert (done.code, done.out) == (2, "")
+
+
+# ---- expect ---------------------------------------------------------------------------------
+
+
+def test_expect_for_each(process: Target) -> None:
+    expected = [word for value in OLD[:2] for word in ("--expect", hex(value))]
+    line = ["write", "--pid", process.pid, process.rw, "7", "8", *expected]
+    assert command(*line).code == 0
+    assert process.pointers(2) == [7, 8]
+    again = command(*line, "--json")
+    assert again.code == 1
+    error = again.said["error"]
+    assert (error["type"], error["written"], error["mismatch_total"]) == ("ExpectationError", 0, 2)
+    assert error["mismatches"][0] == {
+        "address": f"0x{process.rw:x}",
+        "wanted": f"0x{OLD[0]:x}",
+        "found": "0x7",
+    }
+    assert process.pointers(2) == [7, 8]
+
+
+def test_expect_one_for_all(process: Target) -> None:
+    with pydbgwrite.attach(process.pid) as session:
+        session.write_pointers(process.rw, [5] * 4)
+    line = ["write", "--pid", process.pid, process.rw, "1", "2", "3", "4", "--expect", "5"]
+    assert command(*line).code == 0
+    assert process.pointers(4) == [1, 2, 3, 4]
+    assert command(*line).code == 1
+    assert process.pointers(4) == [1, 2, 3, 4]
+
+
+def test_expect_from_a_file(process: Target, tmp_path: Path) -> None:
+    file = saved(tmp_path / "x.npy", np.array(OLD[:3], dtype=np.uint64))
+    line = ["write", "--pid", process.pid, process.rw, "1", "2", "3", "--expect-from", file]
+    assert command(*line).code == 0
+    assert process.pointers(3) == [1, 2, 3]
+    assert command(*line).code == 1
+
+
+def test_expecting_too_few(process: Target) -> None:
+    line = ["write", "--pid", process.pid, process.rw, "1", "2", "3", "--expect", "1"]
+    done = command(*line, "--expect", "1")
+    assert (done.code, done.out) == (2, "")
+    assert process.is_untouched()
+
+
+# ---- what can't be written ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--from", "a.bin", "1"],
+        ["1", "--expect", "1", "--expect-from", "a.bin"],
+        ["-1"],
+        ["--", "-1"],
+        [str(2**64)],
+        ["1.5"],
+        [""],
+        ["1", "2", ""],
+        ["1", "--expect", "x"],
+    ],
+)
+def test_bad_usage(process: Target, arguments: list[str]) -> None:
+    done = command("write", "--pid", process.pid, process.rw, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert process.is_untouched()
+
+
+@pytest.mark.parametrize("value", ["nowhere+0x10", "nowhere!symbol"])
+def test_values_that_are_not_there(process: Target, value: str) -> None:
+    done = command("write", "--pid", process.pid, process.rw, "1", value)
+    assert (done.code, done.out) == (3, "")
+    assert "nowhere" in done.err
+    assert process.is_untouched()
+
+
+def test_where_nothing_is_mapped(process: Target) -> None:
+    for address in (process.end, process.end - 8):
+        done = command("write", "--pid", process.pid, address, "1", "2", "--json")
+        assert done.code == 3
+        assert done.said["error"]["written"] == 0
+        assert "undone" not in done.err
+    assert process.is_untouched()
+
+
+@LINUX
+def test_pages(process: Target) -> None:
+    """A private read-only page is forced; one that nobody may use is not."""
+    done = command("write", "--pid", process.pid, process.read_only, "0x123", "--verify")
+    assert done.code == 0
+    assert process.pointers(1, process.read_only) == [0x123]
+    assert command("write", "--pid", process.pid, process.none, "0x123").code == 3
+
+
+LARGE_PAGES = 600  # more than two of the pieces in which writes are recorded
+
+
+@LINUX
+def test_a_write_that_fails_in_the_middle_is_undone(tmp_path: Path) -> None:
+    file = tmp_path / "x.bin"
+    with target(LARGE_PAGES) as process:
+        before = process.read(process.rw, LARGE_PAGES * PAGE)
+        file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE + 8))
+        done = command("write", "--pid", process.pid, process.rw, "--from", file, "--json")
+        assert done.code == 4
+        error = done.said["error"]
+        assert (error["type"], error["exit_code"]) == ("TargetAccessError", 4)
+        assert error["undone"]["complete"] is True
+        assert error["undone"]["restored"] > 2**20
+        assert "undone" in done.err
+        assert process.read(process.rw, LARGE_PAGES * PAGE) == before
+
+
+IN_THE_MIDDLE = """
+import contextlib, os, signal
+import pydbgwrite.cli.write
+@contextlib.contextmanager
+def progress_bar(what):
+    def progress(done, total):
+        os.kill({pid}, signal.{signal})
+        {then}
+    yield progress
+pydbgwrite.cli.write.progress_bar = progress_bar
+"""
+
+
+@LINUX
+def test_ctrl_c_in_the_middle(tmp_path: Path) -> None:
+    file = tmp_path / "x.bin"
+    with target(LARGE_PAGES) as process:
+        before = process.read(process.rw, LARGE_PAGES * PAGE)
+        file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
+        setup = IN_THE_MIDDLE.format(pid="os.getpid()", signal="SIGINT", then="")
+        setup += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        done = command("write", "--pid", process.pid, process.rw, "--from", file, setup=setup)
+        assert (done.code, done.out) == (130, "")
+        assert "the target holds the first" in done.err
+        assert "The transaction was undone" in done.err
+        assert process.read(process.rw, LARGE_PAGES * PAGE) == before
+
+
+@LINUX
+def test_a_target_that_is_killed_in_the_middle(tmp_path: Path) -> None:
+    file = tmp_path / "x.bin"
+    with target(LARGE_PAGES) as process:
+        file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
+        wait = f"os.kill({process.pid}, 0) if False else __import__('time').sleep(0.2)"
+        setup = IN_THE_MIDDLE.format(pid=process.pid, signal="SIGKILL", then=wait)
+        done = command(
+            "write", "--pid", process.pid, process.rw, "--from", file, "--json", setup=setup
+        )
+        assert done.code == 5
+        assert done.said["error"]["undone"]["complete"] is False
+        assert "NOT" in done.err
+
+
+# ---- 32-bit targets -------------------------------------------------------------------------
+
+
+@LINUX
+def test_a_32_bit_target(capsys: pytest.CaptureFixture[str]) -> None:
+    from support.processes import Child32
+
+    # In this process, which is the target's parent: nobody else may be let trace it.
+    with Child32() as child:
+        line = ["write", "--pid", str(child.pid), hex(child.areas["rw"])]
+        assert run([*line, "0x11223344", str(2**64 - 1)]) == 0
+        assert child.read(child.areas["rw"], 8) == bytes.fromhex("44332211ffffffff")
+        assert run([*line, "0x123456789"]) == 2
+        assert "32-bit pointers" in capsys.readouterr().err
+        assert run([*line, "0x123456789", "--truncate"]) == 0
+        assert child.read(child.areas["rw"], 4) == bytes.fromhex("89674523")
+        assert run(["read", "--pid", str(child.pid), hex(child.areas["rw"])]) == 0
+        assert "0x23456789" in capsys.readouterr().out
