@@ -26,6 +26,7 @@ from cases_narrow import narrow_target
 from cases_peers import peers
 from cases_pointers import large_arrays, one_pointer
 from cases_scattered import huge_arrays, lists, scattered
+from cases_verify import verified
 from document import update_docs, write_plot
 from measuring import Figure
 from reports import RESULTS, show, write_json
@@ -37,6 +38,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "narrow": narrow_target,
     "scattered": scattered,
     "lists": lists,
+    "verify": verified,
     "memory": large_memmap,
     "import": import_time,
     "peers": peers,

@@ -12,8 +12,8 @@
 /* Bytes read at a time: they stay in a processor's cache until they have been compared. */
 #define BLOCK_BYTES 524288u
 
-/* Scattered pointers read at a time. */
-#define BLOCK_SCATTERED 131072u
+/* Scattered pointers read at a time: the more they are, the more of them share a page. */
+#define BLOCK_SCATTERED 1048576u
 
 void core_note_mismatch(core_differences *found, const core_mismatch *mismatch)
 {

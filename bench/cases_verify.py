@@ -1,0 +1,69 @@
+"""What verify=True costs: every pointer is read back and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import numpy
+from measuring import Figure, measured_in_turns
+from targets import Numbers, started
+
+import pydbgwrite
+
+__all__ = ["verified"]
+
+_COUNT = 1 << 20
+_STRIDE = 64
+_LIMIT = 2.5
+
+
+def verified(*, quick: bool) -> Iterator[Figure]:
+    """1M pointers, in a row and scattered, against the same without it."""
+    chance = numpy.random.default_rng(3)
+    values = chance.integers(0, 1 << 63, _COUNT, dtype=numpy.uint64)
+    places = numpy.arange(_COUNT, dtype=numpy.uint64) * numpy.uint64(_STRIDE)
+    at_random = chance.permutation(places)
+    with started(_COUNT * _STRIDE) as target, pydbgwrite.attach(target.pid) as session:
+        address = target.address
+        where = {
+            f"1M pointers {_STRIDE} bytes apart": places + numpy.uint64(address),
+            "1M pointers at random over 64 MiB": at_random + numpy.uint64(address),
+        }
+
+        def row(verify: bool) -> int:
+            return session.write_pointers(address, values, verify=verify)
+
+        yield _figure("1M pointers", row, 31 if quick else 301)
+        for case, addresses in where.items():
+
+            def scattered(verify: bool, addresses: Numbers = addresses) -> int:
+                return session.write_scattered(addresses, values, verify=verify)
+
+            yield _figure(case, scattered, 5 if quick else 21)
+
+
+def _figure(case: str, write: Callable[[bool], int], rounds: int) -> Figure:
+    pairs = measured_in_turns(_timed(write, True), _timed(write, False), rounds)
+    return Figure(
+        case=case,
+        contestant_name="verify=True",
+        baseline_name="the same without",
+        value=pairs.ratio,
+        unit="x",
+        limit=_LIMIT,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+        count=_COUNT,
+    )
+
+
+def _timed(write: Callable[[bool], int], verify: bool) -> Callable[[], float]:
+    def timed() -> float:
+        begun = time.perf_counter_ns()
+        write(verify)
+        return time.perf_counter_ns() - begun
+
+    return timed
