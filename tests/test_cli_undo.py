@@ -78,7 +78,7 @@ def test_on_a_terminal(tmp_path: Path) -> None:
         shown = on_terminal("undo", journal, width=80)
     assert shown.code == 5
     assert "\x1b[31m" in shown.out
-    assert "efcdab0000000000" in shown.out
+    assert "0xabcdef" in shown.out
 
 
 def test_another_process(tmp_path: Path) -> None:

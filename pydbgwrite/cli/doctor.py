@@ -23,7 +23,7 @@ __all__ = ["doctor"]
 )
 @json_option
 def doctor(engine: str | None, as_json: bool) -> int:
-    """Say what works on this machine, and what to do about what does not.
+    """Say what works here, and what to do about the rest.
 
     Shows the engines, what is allowed to whom, and then tries it: starts a process, writes to it,
     and has it say what it holds.

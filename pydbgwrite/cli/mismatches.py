@@ -35,6 +35,7 @@ def show_mismatches(mismatches: Iterable[Mismatch], total: int) -> None:
     print_table(
         ("address", "wanted", "found"),
         rows,
+        whole=("address", "wanted", "found"),
         styles={"address": "cyan", "wanted": "green", "found": "red"},
     )
     if total > len(rows):

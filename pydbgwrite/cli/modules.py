@@ -34,5 +34,6 @@ def modules(target: Target, as_json: bool) -> None:
         ("base", "size", "name", "file"),
         [(f"0x{each.base:x}", size.format(each.size), each.name, each.path) for each in found],
         right=("base", "size"),
+        whole=("base", "size"),
         styles={"base": "cyan", "name": "bold", "file": "dim"},
     )

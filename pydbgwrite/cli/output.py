@@ -95,11 +95,13 @@ def print_table(
     rows: Iterable[Sequence[str]],
     *,
     right: Sequence[str] = (),
+    whole: Sequence[str] = (),
     styles: Mapping[str, str] | None = None,
 ) -> None:
     """A table with a head on a terminal; elsewhere lines of aligned columns, for grep and awk.
 
-    right: columns that are numbers. styles: of columns, by rich's names.
+    right: columns that are numbers. whole: those that are never folded on a narrow terminal.
+    styles: of columns, by rich's names.
     """
     lines = [[printable(cell) for cell in row] for row in rows]
     if not on_terminal():
@@ -122,6 +124,7 @@ def print_table(
             justify="right" if name in right else "left",
             style=(styles or {}).get(name),
             overflow="fold",
+            no_wrap=name in whole,
         )
     for line in lines:
         table.add_row(*map(Text, line))

@@ -78,7 +78,8 @@ def _some(values: Iterable[int] | None) -> list[str] | None:
 
 def _rows(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
     """Of each pointer: its address, before, after, how it changes, and what entry it is of."""
-    digits = 2 * preview.pointer_size
+    # For people without zeros in front: three columns of pointers are to fit on 80 characters.
+    digits = 0 if on_terminal() else 2 * preview.pointer_size
     mask = (1 << 8 * preview.pointer_size) - 1
     for each in preview.entries:
         label = f"{each.number}"
@@ -118,8 +119,9 @@ def show_preview(preview: Preview) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, style in (("address", "cyan"), ("before", "red"), ("after", "green"), ("entry", "")):
-        table.add_column(name, style=style or None, overflow="fold")
+    for name, style in (("address", "cyan"), ("before", "red"), ("after", "green")):
+        table.add_column(name, style=style, justify="right", no_wrap=True)
+    table.add_column("entry", overflow="fold")
     for where, before, after, state, label in islice(_rows(preview), MOST_SHOWN):
         table.add_row(
             Text(where), Text(before), Text(after), Text(printable(label)), style=_STYLES[state]

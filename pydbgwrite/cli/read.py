@@ -161,6 +161,7 @@ def _print_rows(table: _Table, limit: int | None) -> None:
         print_table(
             ("address", "value", "points to", "memory"),
             islice(rows, shown),
+            whole=("address", "value"),
             styles={"address": "cyan", "points to": "green", "memory": "dim"},
         )
         if len(table.values) > shown:

@@ -25,8 +25,9 @@ __all__ = ["undo"]
 )
 @json_option
 def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
-    """Write back what the writes of a JOURNAL replaced, after a crash too.
+    """Write back what a JOURNAL's writes replaced.
 
+    Works after a crash of whoever wrote, too.
     The journal names its process; a target on another machine must be named, by --connect or
     --kernel. Another process than the journal's is refused. What holds neither the old nor the
     written value is a conflict: listed, and left alone. Can be run again.
@@ -80,6 +81,12 @@ def _target(given: Target, info: JournalInfo) -> Target:
 
 
 def _show(info: JournalInfo, report: UndoReport) -> None:
+    def shown(data: bytes) -> str:
+        """A pointer as a number; other bytes as they lie there."""
+        if len(data) == info.pointer_size:
+            return f"0x{int.from_bytes(data, 'little'):x}"
+        return data.hex()
+
     title = "All is as it was." if report.complete else "Not all was undone."
     fields = {
         "target": f"{info.target}{'' if info.pid is None else f' {info.pid}'} {info.program}",
@@ -96,15 +103,17 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
         print_table(
             ("conflict at", "before", "written", "found now"),
             [
-                (f"0x{each.address:x}", each.old.hex(), each.written.hex(), each.found.hex())
+                (f"0x{each.address:x}", *(shown(data) for data in each[1:]))
                 for each in report.conflicts
             ],
+            whole=("conflict at",),
             styles={"conflict at": "cyan", "found now": "red"},
         )
     if report.remaining:
         print_table(
             ("not undone at", "bytes", "why"),
             [(f"0x{address:x}", f"{size:,}", why) for address, size, why in report.remaining],
+            whole=("not undone at",),
             styles={"not undone at": "cyan"},
             right=("bytes",),
         )

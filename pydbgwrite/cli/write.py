@@ -25,7 +25,7 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
     epilog=example("pydbgwrite write --pid 4242 libfoo.so+0x4010 libfoo.so!new --expect 0x0")
 )
 @click.argument("address")
-@click.argument("values", nargs=-1, metavar="VALUE...")
+@click.argument("values", nargs=-1, metavar="[VALUE]...")
 @target_options()
 @click.option("--from", "file", metavar="FILE", help=f"Write what is in this file: {_FORMS}.")
 @click.option(
