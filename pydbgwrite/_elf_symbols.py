@@ -22,6 +22,7 @@ _STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
 _STB_LOCAL: Final = 0
 _HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
 _MOST_BYTES: Final = 1 << 31
+_MOST_SEARCHES: Final = 100
 
 
 class Definition(NamedTuple):
@@ -72,31 +73,55 @@ class _Table:
         self._versions = versions
         #: From where its name begins to the numbers of symbols.
         self._by_name: dict[int, list[int]] = {}
+        #: By name, once many were asked for.
+        self._index: dict[bytes, list[int]] | None = None
+        self._asked = 0
+        #: By what stands before the '@': whole names.
+        self._versioned: dict[bytes, list[bytes]] | None = None
         for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
             self._by_name.setdefault(entry[0], []).append(number)
 
     def find(self, name: bytes) -> Iterator[Definition]:
-        """Those of exactly that name; linkers let names share their ends."""
-        at = self._strings.find(name + b"\0")
-        while at >= 0:
-            for number in self._by_name.get(at, ()):
-                definition = self._definition(number)
-                if definition is not None:
-                    yield definition
-            at = self._strings.find(name + b"\0", at + 1)
+        """Those of exactly that name."""
+        for number in self._numbers(name):
+            definition = self._definition(number)
+            if definition is not None:
+                yield definition
 
     def with_versions(self, name: bytes) -> Iterator[tuple[str, Definition]]:
         """Those that have a version in their name, as .symtab writes it: "name@@version"."""
-        at = self._strings.find(name + b"@")
+        if self._versioned is None:
+            self._versioned = self._find_versioned()
+        for whole in self._versioned.get(name, ()):
+            for definition in self.find(whole):
+                yield whole.decode(errors="surrogateescape"), definition
+
+    def _numbers(self, name: bytes) -> Iterable[int]:
+        """Of the symbols of that name. The first few are searched for, then there is an index."""
+        self._asked += 1
+        if self._index is None and self._asked > _MOST_SEARCHES:
+            self._index = {}
+            for start, numbers in self._by_name.items():
+                end = self._strings.find(b"\0", start)
+                self._index.setdefault(self._strings[start:end], []).extend(numbers)
+        if self._index is not None:
+            return self._index.get(name, ())
+        found: list[int] = []
+        at = self._strings.find(name + b"\0")
+        while at >= 0:  # linkers let names share their ends
+            found += self._by_name.get(at, ())
+            at = self._strings.find(name + b"\0", at + 1)
+        return found
+
+    def _find_versioned(self) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, list[bytes]] = {}
+        at = self._strings.find(b"@")
         while at >= 0:
-            end = self._strings.find(b"\0", at)
-            if at in self._by_name and end >= 0:
-                whole = self._strings[at:end].decode(errors="surrogateescape")
-                for number in self._by_name[at]:
-                    definition = self._definition(number)
-                    if definition is not None:
-                        yield whole, definition
-            at = self._strings.find(name + b"@", at + 1)
+            start, end = self._strings.rfind(b"\0", 0, at) + 1, self._strings.find(b"\0", at)
+            if start in self._by_name and end > at:
+                found.setdefault(self._strings[start:at], []).append(self._strings[start:end])
+            at = self._strings.find(b"@", end) if end > at else -1
+        return found
 
     def names(self) -> Iterator[str]:
         """Of all definitions."""

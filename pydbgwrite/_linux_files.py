@@ -23,15 +23,16 @@ def open_image(pid: int, image: Image, read: Callable[[int, int], bytes]) -> int
     read: the target's memory. Raises AddressError where that file can't be had any more.
     """
     # The first leads to the file itself, deleted or not, but takes CAP_CHECKPOINT_RESTORE
-    # (proc_pid_map_files(5)); the second is the name as the process sees it.
+    # (proc_pid_map_files(5)). The map has names as this process would use them (after a chroot of
+    # the target), or, of mounts that it can't reach, as the target does (in a container).
     by_map = f"/proc/{pid}/map_files/{image.base:x}-{image.first_end:x}"
     by_name = f"/proc/{pid}/root{image.path}"
     why = "it was deleted, or replaced by another file of that name"
-    for path in (by_map, by_name):
+    for path in (by_map, by_name, image.path):
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            if path is by_name and not image.deleted:
+            if path is image.path and not image.deleted:
                 why = error.strerror or str(error)
             continue
         except ValueError:  # a name with a null character: no file

@@ -97,7 +97,7 @@ class Patch:
         """
         from pydbgwrite._patch_load import read_patch
 
-        parts = read_patch(os.fspath(path), anywhere=bool(side_files_anywhere))
+        parts = read_patch(os.fsdecode(path), anywhere=bool(side_files_anywhere))
         made = cls.__new__(cls)
         made.entries, made.builds, made.note = parts.entries, parts.builds, parts.note
         made._lines = parts.lines
@@ -119,7 +119,7 @@ class Patch:
 
         self._check()
         most = operator.index(inline)
-        save_patch(os.fspath(path), self.entries, self.builds, self.note, most)
+        save_patch(os.fsdecode(path), self.entries, self.builds, self.note, most)
 
     def preview(self, session: Session) -> Preview:
         """A dry run: resolves all addresses, and looks at everything that apply() would need.

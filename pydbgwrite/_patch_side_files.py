@@ -81,9 +81,11 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
             f"file {name!r} leads out of the patch file's folder, to {path}; pass "
             "side_files_anywhere=True to allow that"
         )
-    # A name that leads to a pipe must not make this wait.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    # A name that leads to a pipe must not make this wait; links have been followed already.
+    flags = os.O_RDONLY
+    for name_of_flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY", "O_CLOEXEC"):
+        flags |= getattr(os, name_of_flag, 0)
+    descriptor = os.open(path, flags)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -15,6 +15,8 @@ __all__ = ["KnownModule", "Resolver", "near"]
 
 #: Of names that are like a wrong one; difflib is slow, and a browser has a million symbols.
 _MOST_COMPARED = 20_000
+#: Of wrong names, so many are compared: a long table may be wrong throughout.
+_MOST_HINTS = 20
 
 
 class KnownModule(NamedTuple):
@@ -59,6 +61,7 @@ class Resolver:
         self._by_key: dict[str, list[KnownModule]] = {}
         self._by_short: dict[str, list[KnownModule]] = {}
         self._found: dict[str, int] = {}
+        self._hints = 0
 
     def resolve(self, address: SupportsIndex | str, what: str = "address") -> int:
         """The number behind any form of address; see Session.resolve() for what it raises."""
@@ -129,13 +132,18 @@ class Resolver:
                 told = "simulated memory has none"
             return f"{shown(text)} names a module, and {told}; give a number"
         all_names = [module.name for module in self._modules]
-        alike = near(names, all_names) or near(names, [m.path for m in self._modules])
+        alike: list[str] = []
+        if self._may_compare():
+            alike = near(names, all_names) or near(names, [m.path for m in self._modules])
         hint = f"there is {_listed(alike)}" if alike else "session.modules() lists what it has"
         return f"the target has no module {shown_names}; {hint}"
 
     def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
         names = list(dict.fromkeys(p.symbol for p in places if p.symbol is not None))
         candidates: list[str] = []
+        told = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
+        if not self._may_compare():
+            return told
         for like in self._open().like(module, names[-1]):
             candidates.append(like)
             if len(candidates) == _MOST_COMPARED:
@@ -144,7 +152,11 @@ class Resolver:
         hint = f"; there is {_listed(alike)}" if alike else ""
         if not candidates:
             hint = "; no symbols of it are known"
-        return f"{module.name} ({module.path}) has no symbol {shown(names[-1])}{hint}"
+        return told + hint
+
+    def _may_compare(self) -> bool:
+        self._hints += 1
+        return self._hints <= _MOST_HINTS
 
 
 def near(names: list[str], known: list[str]) -> list[str]:

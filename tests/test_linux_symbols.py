@@ -16,6 +16,7 @@ from support.libraries import compile_library, program_with
 import pydbgwrite
 from pydbgwrite import AddressError
 from pydbgwrite._linux_maps import images_of_maps, modules_of_maps
+from pydbgwrite._resolving import Resolver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -166,6 +167,43 @@ def test_a_file_that_was_deleted(library: Path) -> None:
             session.resolve(f"{library.name}!table")
         if can_open_map_files():
             assert session.resolve(f"{library.name}!table") == table
+
+
+def test_a_program_in_another_root(library: Path, tmp_path: Path) -> None:
+    """Names in its map are not those that lead to its files from where it is now."""
+    if os.geteuid() != 0:
+        pytest.skip("chroot is for root")
+    code = (
+        "import ctypes, os, sys; ctypes.CDLL(sys.argv[1]); os.chroot(sys.argv[2]); "
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    (tmp_path / "jail").mkdir()
+    command = [sys.executable, "-I", "-c", code, str(library), str(tmp_path / "jail")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        with (
+            pydbgwrite.attach(child.pid) as session,
+            mock.patch("os.open", side_effect=without_map_files(os.open)),
+        ):
+            table = session.resolve(f"{library.name}!table")
+            assert list(session.read_pointers(table, 3)) == [1, 2, 3]
+        child.kill()
+
+
+def test_many_symbols_at_once(library: Path) -> None:
+    """As one by one; those that are not there are told, and not compared with all others each."""
+    names = ["table", "first", "answer", "answer@V_1", "own_of_thread", "nothing", "tabel"]
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+
+        def outcome(resolver: Resolver, name: str) -> object:
+            try:
+                return resolver.resolve(f"{library.name}!{name}")
+            except AddressError as error:
+                return str(error).partition(";")[0]
+
+        many = Resolver(session)
+        told = [outcome(many, name) for _ in range(100) for name in names]
+        assert told == [outcome(Resolver(session), name) for name in names] * 100
 
 
 def without_map_files(open_file: Any) -> Any:
