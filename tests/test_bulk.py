@@ -24,6 +24,8 @@ SIZE = 0x1000
 @pytest.mark.parametrize("offset", [0, 1, 4, 8])
 def test_every_way_writes_the_same(engine_case: EngineCase, via: Any, offset: int) -> None:
     count = (engine_case.rw_size - offset) // engine_case.pointer_size
+    if offset:  # all of it once is enough where each pointer is a network round trip
+        count = min(count, 16 * engine_case.most)
     values = engine_case.values(count)
     image = engine_case.image()
     image[offset : offset + count * engine_case.pointer_size] = engine_case.pack(values)

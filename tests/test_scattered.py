@@ -66,10 +66,13 @@ HOW = [
 ]
 
 
+MANY, FEW = 700, 200  # elements; few where each is a network round trip
+
+
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("spans", [True, False])
 def test_writing(engine_case: EngineCase, how: str, spans: bool) -> None:
-    addresses = some_addresses(engine_case, how, 700)
+    addresses = some_addresses(engine_case, how, MANY if engine_case.most >= MANY else FEW)
     values = engine_case.values(len(addresses))
     wanted = model(engine_case.image(), engine_case.pointer_size, engine_case.rw, addresses, values)
     session = engine_case.session
@@ -79,7 +82,7 @@ def test_writing(engine_case: EngineCase, how: str, spans: bool) -> None:
 
 @pytest.mark.parametrize("how", HOW)
 def test_reading(engine_case: EngineCase, how: str) -> None:
-    addresses = some_addresses(engine_case, how, 700)
+    addresses = some_addresses(engine_case, how, MANY if engine_case.most >= MANY else FEW)
     image = engine_case.image()
     places = [address - engine_case.rw for address in addresses]
     wanted = [int.from_bytes(image[at : at + engine_case.pointer_size], "little") for at in places]

@@ -48,6 +48,10 @@ ENGINE: Final[dict[str, str]] = {
         "the genuine engine does not notice that a process has ended: raw calls fail as for memory "
         "that is not mapped, and some succeed; a Session looks and raises NoTargetError"
     ),
+    "unknown far away": (
+        "behind a process server nothing tells which process a target is, so undo() begins, and "
+        "its report says that the target has gone; elsewhere it raises NoTargetError"
+    ),
     "dump ranges": (
         "a dump holds ranges of bytes: what it does not hold is E_NOINTERFACE to read as to write, "
         "validity changes at any byte, and QueryVirtual knows what was stored of the map"
@@ -55,7 +59,9 @@ ENGINE: Final[dict[str, str]] = {
 }
 
 #: What holds here for the genuine engine over a live process.
-GENUINE: Final[frozenset[str]] = frozenset({*ENGINE, *(WINE if LANE else ())} - {"dump ranges"})
+GENUINE: Final[frozenset[str]] = frozenset(
+    {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "unknown far away"}
+)
 
 #: HRESULTs of writes that the system refused: the class of errors that "Win32 error numbers" names.
 REFUSED: Final = frozenset({0x80070005, 0x800701E7, 0x800703E6, 0x8007012B, 0x8007001D})

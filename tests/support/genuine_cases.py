@@ -33,10 +33,16 @@ PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
 #: what is free near other memory accessible to debuggers, but not up here.
 REASON: Final = genuine.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
+FURTHER: Final = 0x8000000  # the next place to try: now and then the system has taken one
+PLACES: Final = 4
 REMOTE: Final = "genuine-remote-8"
 USER_END: Final = 0x7FFFFFFF0000
 
 Area = tuple[int, int, int]  # address, size, PAGE_ protection
+
+
+class PlaceTakenError(Exception):
+    """A child could not have its memory where it was to be."""
 
 
 class WindowsChild:
@@ -51,7 +57,11 @@ class WindowsChild:
             text=True,
         )
         assert self.process.stdout is not None
-        self.pointer_size = int(self.process.stdout.readline())
+        told = self.process.stdout.readline()
+        if not told:
+            self._let_go()
+            raise PlaceTakenError(f"no room at {areas[0][0]:x}: the child has said why")
+        self.pointer_size = int(told)
         self.pid = self.process.pid
         self._system: Any = ctypes.WinDLL("kernel32")
         self._system.OpenProcess.restype = ctypes.c_void_p
@@ -82,12 +92,29 @@ class WindowsChild:
 
     def close(self) -> None:
         """End it, and let go of all that belongs to it."""
-        self.kill()
         self._system.CloseHandle(self._handle)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _start(bits: int, python: str) -> tuple[int, WindowsChild]:
+    """A child, and where its areas begin."""
+    for place in range(PLACES):
+        base = HIGH[bits] + (place if bits == 8 else -place) * FURTHER
+        areas = [
+            (base, RW_PAGES * PAGE, PAGE_READWRITE),
+            (base + 0x100000, PAGE, PAGE_READONLY),
+            (base + 0x200000, PAGE, PAGE_NOACCESS),
+        ]
+        with contextlib.suppress(PlaceTakenError):
+            return base, WindowsChild(areas, python)
+    raise PlaceTakenError(f"no room for a child's memory in {PLACES} places from {HIGH[bits]:x}")
 
 
 class _Kept:
@@ -95,19 +122,11 @@ class _Kept:
 
     def __init__(self, bits: int) -> None:
         self.rest = ExitStack()
-        self.base = HIGH[bits]
         python = sys.executable
         if bits == 4:
             assert genuine.PYTHON32 is not None, "the lane has no 32-bit Python"
             python = genuine.PYTHON32
-        self.child = WindowsChild(
-            [
-                (self.base, RW_PAGES * PAGE, PAGE_READWRITE),
-                (self.base + 0x100000, PAGE, PAGE_READONLY),
-                (self.base + 0x200000, PAGE, PAGE_NOACCESS),
-            ],
-            python,
-        )
+        self.base, self.child = _start(bits, python)
         self.rest.callback(self.child.close)
         assert self.child.pointer_size == bits
         self.options = ""
@@ -249,6 +268,7 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         needs=_process_server,
         attach=_by_process_server,
         most=16,
+        differences=frozenset({"unknown far away"}),
         keep=True,
     ),
 }

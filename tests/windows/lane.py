@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ PROGRAMS = {
     f"{TRIPLET}-dlltool": (PACKAGE,),
 }
 NOT_TO_BE_HAD = 69
+NOBODY_READS = 141  # as a program that SIGPIPE has ended
+SCRIPT_OUTPUT = {"PYDBGWRITE_LANE_UTF8": "1"}  # sitecustomize.py
 PROFILE = "PYDBGWRITE_TEST_PROFILE"
 
 
@@ -211,7 +214,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
             cache,
             lane.python,
             target,
-            settings=lane.settings(profile),
+            settings={**lane.settings(profile), **({} if command == "" else SCRIPT_OUTPUT)},
             timeout=options.timeout,
             output=output,
         )
@@ -229,6 +232,8 @@ def go(command: str, arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """The command line."""
+    # Otherwise what runs in Wine would live on.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     arguments = sys.argv[1:]
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else ""
     try:
@@ -236,6 +241,9 @@ def main() -> int:
     except LaneError as error:
         print(f"lane: error: {error}", file=sys.stderr)
         return NOT_TO_BE_HAD
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
 
 
 if __name__ == "__main__":

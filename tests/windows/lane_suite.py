@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lane_cache import ROOT, note
-from lane_wine import Sink, windows_path
+from lane_wine import Sink, end_running, windows_path
 
 #: pytest's -k: each test is in one of them, by its file's name or its case's.
 HALVES = {"engine": "genuine", "rest": "not genuine"}
@@ -94,7 +94,11 @@ def run_suite(
         return half("suite", [], live)[0]
     with tempfile.TemporaryFile() as held, ThreadPoolExecutor(1) as pool:
         behind = pool.submit(half, "engine", ["-k", HALVES["engine"]], held)
-        front = half("rest", ["-k", HALVES["rest"]], live)
+        try:
+            front = half("rest", ["-k", HALVES["rest"]], live)
+        except BaseException:
+            end_running()  # the pool would wait for the other half
+            raise
         results = {"rest": front, "engine": behind.result()}
         live.write(b"\n")
         held.seek(0)

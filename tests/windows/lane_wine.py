@@ -210,6 +210,16 @@ def _end_leftovers(marker: str) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
+#: What run_python() has started, on whichever thread.
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def end_running() -> None:
+    """End what run_python() runs; it then returns."""
+    for process in list(_running):
+        process.kill()
+
+
 def run_python(
     wine: Wine,
     cache: Cache,
@@ -244,11 +254,13 @@ def run_python(
         env=env,
         cwd=scratch,
     )
+    _running.add(process)
     try:
         if process.stdin is not None:
             threading.Thread(target=_feed, args=(process.stdin, content), daemon=True).start()
         return _pass_on(process, timeout, output or sys.stdout.buffer)
     finally:
+        _running.discard(process)
         if process.poll() is None:
             process.kill()
         process.wait()
