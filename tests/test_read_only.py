@@ -1,0 +1,156 @@
+"""writable=False: no write reaches the engine, however the session was opened; nor could it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from support.calls import ENGINE_CALLS, WRITING_CALLS
+from support.processes import Child64
+
+import pydbgwrite
+from pydbgwrite import ReadOnlyError, Session, testing
+
+BASE = 0x10000
+LINUX = sys.platform == "linux"
+
+Opening = Callable[[bool], AbstractContextManager[Session]]
+
+
+def open_simulated(writable: bool) -> Session:
+    return pydbgwrite.simulate([(BASE, 4096)], writable=writable)
+
+
+@contextmanager
+def open_live(writable: bool, suspend: bool) -> Iterator[Session]:
+    with (
+        Child64() as child,
+        pydbgwrite.attach(child.pid, suspend=suspend, writable=writable) as session,
+    ):
+        yield session
+
+
+@contextmanager
+def open_launched(writable: bool) -> Iterator[Session]:
+    with pydbgwrite.launch(["/bin/cat"], writable=writable) as session:
+        yield session
+        session.terminate()
+
+
+@contextmanager
+def open_wrapped(writable: bool) -> Iterator[Session]:
+    """Over a session that may write itself."""
+    with (
+        open_simulated(True) as whole,
+        pydbgwrite.wrap(whole._interface_address(), writable=writable) as session,
+    ):
+        yield session
+
+
+OPENINGS: dict[str, Opening] = {"simulate": open_simulated, "wrap": open_wrapped}
+if LINUX:
+    OPENINGS["attach"] = lambda writable: open_live(writable, True)
+    OPENINGS["attach running"] = lambda writable: open_live(writable, False)
+    OPENINGS["launch"] = open_launched
+
+#: What the plain calls do not cover: the arguments that read, too.
+WRITES: dict[str, Callable[[Session], object]] = {
+    **{name: ENGINE_CALLS[name] for name in WRITING_CALLS},
+    "verified": lambda s: s.write_pointers(BASE, [1], verify=True, expect=5),
+    "verified bytes": lambda s: s.write(BASE, b"1", verify=True, expect=b"5"),
+    "expected, scattered": lambda s: s.write_scattered([BASE], [1], expect=5),
+    "nothing": lambda s: s.write_pointers(BASE, []),
+}
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_every_write_is_refused(name: str) -> None:
+    with OPENINGS[name](False) as session:
+        assert session.writable is False
+        for what, write in WRITES.items():
+            with pytest.raises(
+                ReadOnlyError, match="writable=False; nothing was written"
+            ) as caught:
+                write(session)
+            assert (caught.value.hresult, caught.value.method) == (None, None), what
+            assert caught.value.written == 0
+        assert session.pointer_size == 8
+        assert session.data_spaces.is_pointer_64bit()
+
+
+def test_the_engine_is_not_asked() -> None:
+    """It would say that there is no target."""
+    with open_simulated(False) as session:
+        testing.vanish(session)
+        for write in WRITES.values():
+            with pytest.raises(ReadOnlyError):
+                write(session)
+        with pytest.raises(pydbgwrite.NoTargetError):
+            session.read(BASE, 1)
+
+
+def descriptors() -> set[Path]:
+    """The files that this process has open."""
+    return set(Path("/proc/self/fd").iterdir())
+
+
+def opened_for_writing(before: set[Path]) -> list[str]:
+    """The files of this process that it could write to, but for those that were open before."""
+    found = []
+    for each in descriptors() - before:
+        try:
+            name = each.readlink()
+            about = Path("/proc/self/fdinfo", each.name).read_text()
+        except FileNotFoundError:  # the listing's own
+            continue
+        flags = int(next(line for line in about.splitlines() if "flags" in line).split()[1], 8)
+        # A pidfd or a pipe of the engine's own is no file of the target's.
+        if name.is_absolute() and flags & os.O_ACCMODE != os.O_RDONLY:
+            found.append(name.name)
+    return found
+
+
+@pytest.mark.skipif(not LINUX, reason="/proc is Linux's")
+@pytest.mark.parametrize("name", [name for name in OPENINGS if name not in ("simulate", "wrap")])
+def test_nothing_is_opened_for_writing(name: str) -> None:
+    for writable, wanted in ((True, ["mem"]), (False, [])):
+        with ExitStack() as stack:
+            if name.startswith("attach"):
+                child = stack.enter_context(Child64())
+                before = descriptors()
+                session = stack.enter_context(
+                    pydbgwrite.attach(child.pid, suspend=name == "attach", writable=writable)
+                )
+                session.read_pointers(child.areas["rw"], 100)
+            else:
+                before = descriptors()
+                session = stack.enter_context(OPENINGS[name](writable))
+            session.modules()
+            assert opened_for_writing(before) == wanted
+
+
+@pytest.mark.skipif(not LINUX, reason="it needs a live target of the embedded engine")
+def test_another_session_over_it_can_not_write_either() -> None:
+    """The engine itself has no way in: what it holds was opened for reading."""
+    with (
+        Child64() as child,
+        pydbgwrite.attach(child.pid, writable=False) as session,
+        pydbgwrite.wrap(session._interface_address()) as other,
+    ):
+        assert other.writable
+        place = child.areas["rw"]
+        before = other.read(place, 16)
+        writes: list[Callable[[], object]] = [
+            lambda: other.write_pointers(place, [1, 2]),
+            lambda: other.write(place, b"12"),
+            lambda: other.write_scattered([place] * 20, [1] * 20),
+            lambda: other.data_spaces.fill_virtual(place, 16, b"1"),
+        ]
+        for write in writes:
+            with pytest.raises(pydbgwrite.DebugEngineError):
+                write()
+        assert other.read(place, 16) == before
