@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import sys
 import weakref
 from array import array
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from support.cases import EngineCase
 from support.inputs import pointers
+from support.processes import Child64
 from support.recorder import Change, Recorder, forget, record
 
 import pydbgwrite
@@ -320,3 +322,19 @@ def test_the_collector_finds_a_session_and_its_recorder() -> None:
         del session, holder
         gc.collect()
     assert [reference() for reference in gone] == [None, None]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a live target of the embedded engine")
+def test_a_script_that_ends_with_a_recorder_lets_the_target_go() -> None:
+    script = """
+import sys, pydbgwrite
+session = pydbgwrite.attach(int(sys.argv[1]))
+changes = []
+session._set_recorder(lambda *change: changes.append((session, change)), changes.clear)
+session.write_pointers(int(sys.argv[2]), [0x1122334455667788])
+"""
+    with Child64() as child:
+        arguments = [str(child.pid), str(child.areas["rw"])]
+        done = subprocess.run([sys.executable, "-c", script, *arguments], timeout=120)
+        assert done.returncode == 0
+        assert child.read(child.areas["rw"], 8).hex() == "8877665544332211"  # it runs

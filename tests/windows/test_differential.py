@@ -50,9 +50,9 @@ WAYS_TO_WRITE = ["WriteVirtual", "WriteVirtual", "auto", "WritePointersVirtual"]
 WAYS_TO_READ = ["ReadVirtual", "ReadVirtual", "auto", "ReadPointersVirtual"]
 #: A session's own methods, and how their arguments behind the first two are called.
 SESSION = {
-    "write_pointers": ("via", "truncate"),
+    "write_pointers": ("via", "truncate", "verify", "expect"),
     "read_pointers": ("via",),
-    "write_scattered": ("spans", "truncate"),
+    "write_scattered": ("spans", "truncate", "verify", "expect"),
     "read_scattered": (),
 }
 
@@ -121,19 +121,29 @@ def make(seed: int) -> tuple[int, list[Operation]]:
         random_.shuffle(found)
         return found[: random_.choice([0, 1, 2, 9, 40])]
 
+    def checks() -> tuple[bool, int | None]:
+        """verify and expect: mostly what is not there."""
+        return random_.random() < 0.5, random_.choice([None, None, None, 0, 2**40])
+
+    def again(operation: Operation) -> Operation:
+        """The same write, where the first one is still there."""
+        name, (where, old, way, truncate, _, _) = operation
+        new = [random_.getrandbits(64) for _ in old]
+        return name, (where, new, way, truncate, True, old)
+
     def own() -> Operation:
         """One of a session's own calls."""
         name = random_.choice([*SESSION, "write_pointers", "write_scattered"])
         if name == "write_pointers":
             way, truncate = random_.choice(WAYS_TO_WRITE), random_.random() < 0.9
-            return name, (place(random_), values(), way, truncate)
+            return name, (place(random_), values(), way, truncate, *checks())
         if name == "read_pointers":
             return name, (place(random_), random_.randint(0, 30), random_.choice(WAYS_TO_READ))
         where = places()
         if name == "read_scattered":
             return name, (where,)
         new = [random_.getrandbits(64) for _ in where]
-        return name, (where, new, random_.random() < 0.7, random_.random() < 0.9)
+        return name, (where, new, random_.random() < 0.7, random_.random() < 0.9, *checks())
 
     def one() -> Operation:
         if random_.random() < 0.3:
@@ -183,6 +193,8 @@ def make(seed: int) -> tuple[int, list[Operation]]:
     for _ in range(random_.randint(3, 12)):
         made.append(one())
         name, arguments = made[-1]
+        if name in ("write_pointers", "write_scattered") and random_.random() < 0.4:
+            made.append(again(made[-1]))
         if name == "write_scattered":
             made.append(("read_scattered", (arguments[0],)))
         elif name.startswith("write_") and "physical" not in name and random_.random() < 0.6:
@@ -243,7 +255,8 @@ def outcome(session: Session, operation: Operation) -> Any:
         return ("refused", str(error))
     except DebugEngineError as error:
         if name in SESSION:  # which call of the engine's it was is theirs to choose
-            return ("error", type(error), error.written, error.index, error.address)
+            found = getattr(error, "mismatches", None), getattr(error, "total", None)
+            return ("error", type(error), error.written, error.index, error.address, *found)
         kind: object = error.hresult
         if error.hresult in REFUSED:
             kind = "refused by the system"  # the difference "Win32 error numbers"
