@@ -12,12 +12,13 @@ from support.pages import DOCS, Reader, blocks
 from support.processes import Child64
 
 #: Pages for any platform, and how many blocks each has at least: less, and they are not found.
-ANYWHERE = {"howto/coming-from.md": 1, "howto/large-arrays.md": 7}
+ANYWHERE = {"howto/coming-from.md": 1, "howto/expect.md": 3, "howto/large-arrays.md": 7}
 #: Pages on live processes of Linux.
 LINUX = {
     "howto/addresses.md": 3,
     "howto/linux-permissions.md": 3,
     "howto/patch-files.md": 8,
+    "howto/shell.md": 3,
     "howto/undo.md": 8,
 }
 FRONT = "index.md"
