@@ -11,12 +11,16 @@ from support.cases import EngineCase
 
 import pydbgwrite
 from pydbgwrite import (
+    BuildCheck,
     ExpectationError,
+    NoTargetError,
     Patch,
     PatchEntry,
     PatchError,
     ReadOnlyError,
+    TargetAccessError,
     VerificationError,
+    testing,
 )
 
 
@@ -256,6 +260,43 @@ def test_a_failing_callback_undoes_all(engine_case: EngineCase) -> None:
         patch.apply(case.session, progress=stop)
     assert any("undone" in note for note in caught.value.__notes__)
     assert case.peek(case.rw, case.rw_size) == bytes(case.image())
+
+
+def test_a_write_that_fails_half_way() -> None:
+    """What the map did not tell: all that was written before is undone."""
+    with pydbgwrite.simulate([(0x10000, 0x10000)]) as session:
+        before = bytes(range(256)) * 256
+        session.write(0x10000, before)
+        entries = [PatchEntry(0x10000 + 0x1000 * at, range(1, 301)) for at in range(8)]
+        patch = Patch(entries)
+        testing.fail_writes(session, 0x15000, after=0)
+        assert patch.preview(session).ok
+        with pytest.raises(TargetAccessError) as caught:
+            patch.apply(session)
+        assert any("undone" in note for note in caught.value.__notes__)
+        testing.clear(session)
+        assert session.read(0x10000, 0x10000) == before
+        assert patch.apply(session) == 2400
+
+
+def test_a_target_that_has_gone() -> None:
+    with pydbgwrite.simulate([(0, 64)]) as session:
+        patch = Patch([PatchEntry(0, [1])], builds=[BuildCheck("a", build_id="ab")])
+        testing.vanish(session)
+        for call in (patch.preview, patch.apply, patch.verify):
+            with pytest.raises(NoTargetError):
+                call(session)
+
+
+def test_pages_that_can_not_be_read_after_all() -> None:
+    """The map allows it, and reading fails: a problem of those entries alone."""
+    with pydbgwrite.simulate([(0x10000, 0x4000)]) as session:
+        patch = Patch([PatchEntry(0x10000 + 0x1000 * at, [1, 2]) for at in range(4)])
+        testing.fail_reads(session, 0x12000, after=0)
+        preview = patch.preview(session)
+        assert [problem.partition(":")[0] for problem in preview.problems] == ["entry 3"]
+        assert preview.entries[2].before is None
+        assert list(preview.entries[3].before or ()) == [0, 0]
 
 
 def test_targets_that_can_only_be_read(readable_case: EngineCase) -> None:
