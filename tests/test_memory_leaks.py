@@ -10,7 +10,6 @@ import ctypes
 import gc
 import os
 import sys
-import tempfile
 import tracemalloc
 import weakref
 from array import array
@@ -287,39 +286,6 @@ FAILING: dict[str, list[Case]] = {
 
 #: Functions of the package that need the genuine engine; tests/windows has those.
 GENUINE = {"open_dump", "attach_kernel", "connect", "process_server", "ProcessServer"}
-
-
-def patch_turn(session: Session, address: object, **options: object) -> None:
-    """Preview, apply, verify, undo; saved and loaded between."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "p.toml")  # noqa: PTH118
-        entry: Any = pydbgwrite.PatchEntry
-        pydbgwrite.Patch([entry(address, [1, 2, 3], **options)]).save(path, inline=1)
-        patch = pydbgwrite.Patch.load(path)
-        patch.preview(session)
-        patch.apply(session)
-        patch.verify(session)
-        patch.undo(session)
-
-
-#: Classes of the package whose methods do work.
-PATCHES: dict[str, Case] = {
-    "good": lambda s: patch_turn(s, BASE),
-    "expectation fails": lambda s: patch_turn(s, BASE, expect=5),
-    "not mapped": lambda s: patch_turn(s, BAD_ADDRESS),
-    "no such name": lambda s: patch_turn(s, "module!symbol"),
-    "bad address": lambda s: patch_turn(s, "module"),
-    "bad pointers": lambda s: pydbgwrite.PatchEntry(BASE, [1, RAISES]),
-    "bad file": lambda s: pydbgwrite.Patch.load(os.devnull),
-    "no file": lambda s: pydbgwrite.Patch.load("nowhere.toml"),
-    "nothing to undo": lambda s: pydbgwrite.Patch([pydbgwrite.PatchEntry(BASE, [1])]).undo(s),
-    "build": lambda s: pydbgwrite.BuildCheck.of(s, "module"),
-}
-
-
-@pytest.mark.parametrize("name", PATCHES)
-def test_patches_leave_nothing(session: Session, name: str) -> None:
-    assert growth(PATCHES[name], session, 200) < 100
 
 
 def test_every_public_name_has_a_leak_check() -> None:

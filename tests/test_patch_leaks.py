@@ -1,0 +1,58 @@
+"""Patches leave nothing behind: loaded, previewed, applied and refused many times over."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+import pytest
+from support.inputs import BASE
+from support.leak_check import Case, growth
+
+import pydbgwrite
+from pydbgwrite import Session
+
+BAD_ADDRESS = 0x900000
+
+
+class Raises:
+    """Raises in __index__."""
+
+    def __index__(self) -> int:
+        raise ZeroDivisionError
+
+
+RAISES: Any = Raises()
+
+
+def patch_turn(session: Session, address: object, **options: object) -> None:
+    """Preview, apply, verify, undo; saved and loaded between."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "p.toml")  # noqa: PTH118
+        entry: Any = pydbgwrite.PatchEntry
+        pydbgwrite.Patch([entry(address, [1, 2, 3], **options)]).save(path, inline=1)
+        patch = pydbgwrite.Patch.load(path)
+        patch.preview(session)
+        patch.apply(session)
+        patch.verify(session)
+        patch.undo(session)
+
+
+PATCHES: dict[str, Case] = {
+    "good": lambda s: patch_turn(s, BASE),
+    "expectation fails": lambda s: patch_turn(s, BASE, expect=5),
+    "not mapped": lambda s: patch_turn(s, BAD_ADDRESS),
+    "no such name": lambda s: patch_turn(s, "module!symbol"),
+    "bad address": lambda s: patch_turn(s, "module"),
+    "bad pointers": lambda s: pydbgwrite.PatchEntry(BASE, [1, RAISES]),
+    "bad file": lambda s: pydbgwrite.Patch.load(os.devnull),
+    "no file": lambda s: pydbgwrite.Patch.load("nowhere.toml"),
+    "nothing to undo": lambda s: pydbgwrite.Patch([pydbgwrite.PatchEntry(BASE, [1])]).undo(s),
+    "build": lambda s: pydbgwrite.BuildCheck.of(s, "module"),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_patches_leave_nothing(session: Session, name: str) -> None:
+    assert growth(PATCHES[name], session, 200) < 100
