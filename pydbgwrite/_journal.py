@@ -33,6 +33,7 @@ KEPT_IN_MEMORY: Final = 4 << 20
 
 # Where the lock of a journal is: far behind its contents, for Windows locks what it covers.
 _LOCK_AT: Final = 1 << 40
+_PATIENCE: Final = 1.0  # seconds
 _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
@@ -235,6 +236,18 @@ def _flush_folder(name: str) -> None:
 
 def _lock(file: io.FileIO, name: str) -> None:
     """Lock the journal for this process; its death unlocks. JournalError where another has it."""
+    # A process that was killed this moment may take a little to be gone.
+    deadline = time.monotonic() + _PATIENCE
+    while not _try_lock(file):
+        if time.monotonic() > deadline:
+            raise JournalError(
+                f"the journal {name} is in use by another process: its transaction goes on, or is "
+                "being undone. Nothing was written; try again when that has ended"
+            )
+        time.sleep(0.02)
+
+
+def _try_lock(file: io.FileIO) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -250,12 +263,8 @@ def _lock(file: io.FileIO, name: str) -> None:
             # A lock of the process, which a forked child does not get: flock() would be its too.
             fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
     except OSError as error:
-        if error.errno in _IN_USE:
-            raise JournalError(
-                f"the journal {name} is in use by another process: its transaction goes on, or is "
-                "being undone. Nothing was written; try again when that has ended"
-            ) from None
-        # A file system without locks.
+        return error.errno not in _IN_USE  # else a file system without locks
+    return True
 
 
 class _Spool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 __all__ = ["RangeMap", "merged"]
 
 #: What a range carries: the bytes found there, the index of the record that says so, and whether
 #: that is all that this record said, or parts beside it have been cut off.
 Found = tuple[bytes, int, bool]
+
+_FEW: Final = 16
 
 
 class RangeMap:
@@ -47,11 +51,53 @@ class RangeMap:
             parts.append((low, self._found[at][0][low - begin : high - begin]))
         return parts
 
-    def put(self, start: int, found: bytes, record: int) -> None:
-        """Add a range that is not in the map."""
-        end = start + len(found)
-        at = bisect_left(self._starts, start)
-        self._replace(at, at, [(start, end, (found, record, True))])
+    def cut_all(self, ranges: list[tuple[int, int]]) -> None:
+        """Cut many (start, end) ranges, in ascending order; they may overlap."""
+        if len(ranges) < _FEW:
+            for start, end in ranges:
+                self.cut(start, end)
+            return
+        old = list(zip(self._starts, self._ends, self._found, strict=True))
+        self._starts, self._ends, self._found = [], [], []
+        at = 0
+        for start, end, (found, record, whole) in old:
+            low = start  # what is before it has been settled
+            while at < len(ranges) and ranges[at][1] <= start:
+                at += 1
+            for index in range(at, len(ranges)):
+                first, last = ranges[index]
+                if first >= end:
+                    break
+                if first > low:
+                    self._append(low, first, (found[low - start : first - start], record, False))
+                low = max(low, last)
+            if low < end:
+                rest = found if low == start else found[low - start :]
+                self._append(low, end, (rest, record, whole and low == start))
+
+    def _append(self, start: int, end: int, found: Found) -> None:
+        self._starts.append(start)
+        self._ends.append(end)
+        self._found.append(found)
+
+    def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
+        """Add ranges that are not in the map, in ascending order.
+
+        Each with what was found in it, and whether that is all of what the record said there.
+        """
+        if not ranges:
+            return
+        new = [
+            (start, start + len(found), (found, record, whole)) for start, found, whole in ranges
+        ]
+        at = bisect_left(self._starts, new[0][0])
+        if at == bisect_left(self._starts, new[-1][0]):  # nothing lies between them
+            self._replace(at, at, new)
+            return
+        new += zip(self._starts, self._ends, self._found, strict=True)
+        new.sort(key=operator.itemgetter(0))
+        self._starts, self._ends, self._found = [], [], []
+        self._replace(0, 0, new)
 
     def _replace(self, first: int, last: int, by: list[tuple[int, int, Found]]) -> None:
         self._starts[first:last] = [start for start, _, _ in by]

@@ -94,7 +94,8 @@ class Transaction:
         return undo_log(self._session, self._recorded())
 
     def __enter__(self) -> Self:
-        from pydbgwrite import _journal
+        # What an undo needs is here before it is needed.
+        from pydbgwrite import _interrupts, _journal, _undo  # noqa: F401
 
         session = self._session
         if self._state != "new":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._changes import Change, Conflict, UndoReport
 from pydbgwrite._journal_format import UNDOING, UNDONE
 from pydbgwrite._ranges import RangeMap, merged
-from pydbgwrite._undo_judge import Verdict, clusters_of, elements_of, judge
+from pydbgwrite._undo_judge import Overlaps, Verdict, elements_of, judge
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["undo_log"]
 _PAGE: Final = 4096
 _LISTED: Final = 100
 _SHOWN_BYTES: Final = 64
+_KEPT_RECORDS: Final = 8
 
 _Progress = Callable[[int, int], object]
 
@@ -116,21 +118,27 @@ class _Undo:
     def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:
         listed: list[Conflict] = []
         total = 0
-        change, loaded = None, -1
-        for start, found, record, whole in self._foreign:
-            if (len(listed) < _LISTED or not whole) and (change is None or loaded != record):
-                change, loaded = self._log.load(record), record
-            # Beside what an earlier record explained, the rest of a pointer may be as it was.
-            if not whole and change and found == _images(change, start, len(found))[0]:
+        images = _Images(self._log)
+        noted = list(self._foreign)
+        # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
+        # record, for reading one takes a while.
+        parts = sorted((each for each in noted if not each[3]), key=operator.itemgetter(2))
+        as_it_was = {
+            start
+            for start, found, record, _ in parts
+            if found == images.at(record, start, len(found))[0]
+        }
+        for start, found, record, _ in noted:
+            if start in as_it_was:
                 continue
             unit = self._log.unit(record)
             step = unit if unit > 1 and not len(found) % unit else _SHOWN_BYTES
             total += -(-len(found) // step)
-            if len(listed) >= _LISTED or change is None:
+            if len(listed) >= _LISTED:
                 continue
-            for at in range(0, len(found), step):
+            for at in range(0, min(len(found), step * _LISTED), step):
                 here = found[at : at + step]
-                listed.append(Conflict(start + at, *_images(change, start + at, len(here)), here))
+                listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
         return tuple(listed[:_LISTED]), total
 
     # One record.
@@ -141,40 +149,16 @@ class _Undo:
         if change.addresses is None:
             self._undo_stretch(change.address, change.old, change.new, change.unit, index, mixed)
             return
-        change, clusters = clusters_of(change, mixed)
         self._undo_scattered(change, index, mixed)
-        for cluster in clusters:
-            for at, found in self._read(cluster.address, len(cluster.old), cluster.unit):
-                if len(found) == len(cluster.old):
-                    verdict = cluster.judge(found, mixed)
-                    self._settle(cluster.address, found, cluster.old, cluster.new, verdict, index)
-                else:
-                    self._judge_part(
-                        cluster.address, at, found, cluster.old, cluster.new, 1, index, mixed
-                    )
 
     def _undo_stretch(
         self, address: int, old: bytes, new: bytes, unit: int, index: int, mixed: bool
     ) -> None:
         for at, found in self._read(address, len(old), unit):
-            self._judge_part(address, at, found, old, new, unit, index, mixed)
-
-    def _judge_part(
-        self,
-        address: int,
-        at: int,
-        found: bytes,
-        old: bytes,
-        new: bytes,
-        unit: int,
-        index: int,
-        mixed: bool,
-    ) -> None:
-        """Undo the part of a stretch that could be read."""
-        end = at + len(found)
-        if len(found) < len(old):
-            old, new = old[at:end], new[at:end]
-        self._settle(address + at, found, old, new, judge(found, old, new, unit, mixed), index)
+            part = slice(at, at + len(found))
+            before, ours = (old, new) if len(found) == len(old) else (old[part], new[part])
+            verdict = judge(found, before, ours, unit, mixed)
+            self._settle(address + at, found, before, ours, verdict, index)
 
     def _settle(
         self, address: int, found: bytes, old: bytes, new: bytes, verdict: Verdict, index: int
@@ -185,8 +169,7 @@ class _Undo:
         ours, foreign = verdict.ours, verdict.foreign
         if self._settled:  # this was undone: whatever has come since is not ours
             ours, foreign = [], sorted(ours + foreign)
-        for start, end in foreign:
-            self._note(address + start, found[start:end], index)
+        self._note([(address + start, found[start:end], True) for start, end in foreign], index)
         for start, end in sorted(ours + foreign) if self._force else ours:
             self._write(address + start, old[start:end])
 
@@ -204,36 +187,55 @@ class _Undo:
             if found in (old[at : at + len(found)], new[at : at + len(found)]):
                 self._foreign.cut(start, start + len(found))
 
-    def _note(self, address: int, found: bytes, index: int) -> None:
-        if self._force and self._foreign.within(address, address + len(found)):
-            return  # what was found there first is what counts
-        self._foreign.put(address, found, index)
+    def _note(self, found: list[tuple[int, bytes, bool]], index: int) -> None:
+        """Note what is foreign, by address."""
+        if self._force:  # what was found there first is what counts
+            found = [
+                each for each in found if not self._foreign.within(each[0], each[0] + len(each[1]))
+            ]
+        self._foreign.put_all(found, index)
 
-    # Scattered elements that do not overlap.
+    # Scattered elements.
 
     def _undo_scattered(self, change: Change, index: int, mixed: bool) -> None:
         addresses, unit = change.addresses, change.unit
         assert addresses is not None
         if not addresses:
             return
+        overlaps = Overlaps(change)
+        left = overlaps.left
         found = self._read_elements(addresses, unit)
         if found is None:
             for i, address in enumerate(addresses):
-                old, new = (part[unit * i : unit * i + unit] for part in (change.old, change.new))
-                self._undo_stretch(address, old, new, unit, index, mixed)
+                part = slice(unit * i, unit * i + unit)
+                self._undo_stretch(address, change.old[part], left[part], unit, index, mixed)
             return
-        if self._foreign:
+        if self._foreign and self._force:
             for i, address in enumerate(addresses):
-                old, new = (part[unit * i : unit * i + unit] for part in (change.old, change.new))
-                self._reconsider(address, old, new)
-        verdict = judge(found, change.old, change.new, unit, mixed)
+                part = slice(unit * i, unit * i + unit)
+                self._reconsider(address, change.old[part], left[part])
+        elif self._foreign:
+            self._foreign.cut_all([(each, each + unit) for each in sorted(addresses)])
+        verdict = judge(found, change.old, left, unit, mixed)
         self._unchanged += verdict.unchanged
-        ours, foreign = verdict.ours, verdict.foreign
+        ours, foreign = list(verdict.ours), []
+        for start, end in verdict.foreign:
+            for at in range(start, end, unit):
+                one = found[at : at + unit]
+                if mixed and overlaps.explain(at // unit, one):
+                    ours.append((at, at + unit))
+                else:
+                    foreign.append((at, at + unit))
         if self._settled:
             ours, foreign = [], sorted(ours + foreign)
-        for start, end in foreign:
-            for at in range(start, end, unit):
-                self._note(addresses[at // unit], found[at : at + unit], index)
+        self._note(
+            _apart(
+                (addresses[at // unit], found[at : at + unit])
+                for start, end in foreign
+                for at in range(start, end, unit)
+            ),
+            index,
+        )
         self._write_elements(change, sorted(ours + foreign) if self._force else ours)
 
     def _read_elements(self, addresses: array[int], unit: int) -> bytes | None:
@@ -340,17 +342,34 @@ def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _images(change: Change, start: int, size: int) -> tuple[bytes, bytes]:
-    """What a record says was and was written at a range within it."""
-    if change.addresses is None:
-        at = start - change.address
-        return change.old[at : at + size], change.new[at : at + size]
-    old, new = bytearray(size), bytearray(size)
-    unit = change.unit
-    for i, address in enumerate(change.addresses):
-        if start - unit < address < start + size:
-            low, high = max(address, start), min(address + unit, start + size)
-            source = slice(unit * i + low - address, unit * i + high - address)
-            old[low - start : high - start] = change.old[source]
-            new[low - start : high - start] = change.new[source]
-    return bytes(old), bytes(new)
+def _apart(found: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes, bool]]:
+    """By address; where elements overlap, the rest of the later ones. Is each a whole element?"""
+    apart: list[tuple[int, bytes, bool]] = []
+    end = 0
+    for start, here in sorted(found):
+        known = max(end - start, 0)
+        if known < len(here):
+            apart.append((start + known, here[known:], known == 0))
+            end = start + len(here)
+    return apart
+
+
+class _Images:
+    """What records say was and was written at an address; the last few records are kept."""
+
+    def __init__(self, log: JournalLog) -> None:
+        self._log = log
+        self._kept: dict[int, Change | Overlaps] = {}
+
+    def at(self, record: int, start: int, size: int) -> tuple[bytes, bytes]:
+        """Of a range within that record."""
+        if record not in self._kept:
+            if len(self._kept) >= _KEPT_RECORDS:
+                self._kept.clear()
+            change = self._log.load(record)
+            self._kept[record] = change if change.addresses is None else Overlaps(change)
+        said = self._kept[record]
+        if isinstance(said, Overlaps):
+            return said.at(start, size)
+        first = start - said.address
+        return said.old[first : first + size], said.new[first : first + size]

@@ -6,19 +6,21 @@ All in bytes of the target's own form. Runs are (start, end) offsets.
 from __future__ import annotations
 
 import itertools
-from array import array
+import operator
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pydbgwrite._changes import Change
 
-__all__ = ["Cluster", "Verdict", "clusters_of", "elements_of", "judge"]
+__all__ = ["Overlaps", "Verdict", "elements_of", "judge"]
 
 Run = tuple[int, int]
 
-# Whole blocks are compared at once; only where they differ is it done element by element.
-_BLOCK: Final = 4096
 _OLD, _NEW, _FOREIGN = range(3)
+_RUNS: Final = re.compile(rb"\x00+|\x01+|\x02+")
+_NOT_ZERO: Final = b"\0" + b"\1" * 255
 
 
 class Verdict(NamedTuple):
@@ -36,29 +38,33 @@ def judge(found: bytes, old: bytes, new: bytes, unit: int, mixed: bool) -> Verdi
         return Verdict([], size, [])
     if found == new:
         return Verdict([(0, size)], 0, [])
-    runs: list[tuple[int, int, int]] = []  # whose, start, end
+    # A byte for each element: is it something else than the old one, than the new one?
+    not_old, not_new = _differ(found, old, unit), _differ(found, new, unit)
+    if mixed and unit > 1:
+        neither = _both(_differ(found, old, 1), _differ(found, new, 1))
+        not_new = bytes(map(bool, elements_of(neither, unit)))
+    neither = _both(not_old, not_new)
+    whose = (_number(not_old) + _number(neither)).to_bytes(len(not_old), "little")
+    runs: dict[int, list[Run]] = {_OLD: [], _NEW: [], _FOREIGN: []}
+    for run in _RUNS.finditer(whose):
+        runs[whose[run.start()]].append((unit * run.start(), unit * run.end()))
+    return Verdict(runs[_NEW], sum(end - start for start, end in runs[_OLD]), runs[_FOREIGN])
 
-    def add(whose: int, start: int, end: int) -> None:
-        if runs and runs[-1][0] == whose and runs[-1][2] == start:
-            runs[-1] = (whose, runs[-1][1], end)
-        else:
-            runs.append((whose, start, end))
 
-    for start in range(0, size, _BLOCK):
-        end = min(start + _BLOCK, size)
-        parts = found[start:end], old[start:end], new[start:end]
-        if parts[0] == parts[1]:
-            add(_OLD, start, end)
-        elif parts[0] == parts[2]:
-            add(_NEW, start, end)
-        else:
-            for at, whose in _elements(*parts, unit, mixed):
-                add(whose, start + at, start + at + unit)
-    return Verdict(
-        [(start, end) for whose, start, end in runs if whose == _NEW],
-        sum(end - start for whose, start, end in runs if whose == _OLD),
-        [(start, end) for whose, start, end in runs if whose == _FOREIGN],
-    )
+def _differ(one: bytes, other: bytes, unit: int) -> bytes:
+    """A byte for each element: 1 where they differ. No step of this is a loop in Python."""
+    if unit == 1:
+        difference = _number(one) ^ _number(other)
+        return difference.to_bytes(len(one), "little").translate(_NOT_ZERO)
+    return bytes(map(operator.ne, elements_of(one, unit), elements_of(other, unit)))
+
+
+def _both(one: bytes, other: bytes) -> bytes:
+    return (_number(one) & _number(other)).to_bytes(len(one), "little")
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def elements_of(data: bytes, unit: int) -> memoryview[int]:
@@ -67,98 +73,76 @@ def elements_of(data: bytes, unit: int) -> memoryview[int]:
     return view.cast("Q") if unit == 8 else view.cast("I") if unit == 4 else view
 
 
-def _elements(
-    found: bytes, old: bytes, new: bytes, unit: int, mixed: bool
-) -> Iterator[tuple[int, int]]:
-    """The offset of each element, and whose it is."""
-    at = 0
-    elements = (elements_of(part, unit) for part in (found, old, new))
-    for here, before, ours in zip(*elements, strict=True):
-        if here == before:
-            yield at, _OLD
-        elif here == ours or (mixed and _is_mixture(here, before, ours, unit)):
-            yield at, _NEW
-        else:
-            yield at, _FOREIGN
-        at += unit
+class Overlaps:
+    """Elements of one scattered write that lie over each other.
 
-
-def _is_mixture(here: int, before: int, ours: int, unit: int) -> bool:
-    """Is each byte of here the one of before or of ours at its place?"""
-    neither_before, neither_ours = here ^ before, here ^ ours
-    return all(
-        not (neither_before >> shift & 0xFF) or not (neither_ours >> shift & 0xFF)
-        for shift in range(0, 8 * unit, 8)
-    )
-
-
-class Cluster(NamedTuple):
-    """Elements of one scattered write that overlap: as one stretch, with what it held at the end.
-
-    others holds, for a write that was cut short, the bytes that may be at an offset as well: those
-    which a later element was to write over.
+    left is what all elements hold once the write is done: where two overlap, the later one counts.
+    What was there before is the same either way, for all was read before any was written.
     """
 
-    address: int
-    old: bytes
-    new: bytes
-    unit: int
-    others: dict[int, set[int]]
+    def __init__(self, change: Change) -> None:
+        addresses, unit = change.addresses, change.unit
+        assert addresses is not None
+        self._change = change
+        self._addresses = addresses
+        self._groups: dict[int, list[int]] = {}  # element: those that it is chained to, in order
+        self._order: list[int] | None = None
+        self.left = change.new
+        ascending = sorted(addresses)
+        if all(b - a >= unit for a, b in itertools.pairwise(ascending)):
+            return
+        left = bytearray(change.new)
+        for group in self._find_groups():
+            start = min(addresses[i] for i in group)
+            whole = bytearray(max(addresses[i] for i in group) + unit - start)
+            for i in group:
+                at = addresses[i] - start
+                whole[at : at + unit] = change.new[unit * i : unit * i + unit]
+            for i in group:
+                at = addresses[i] - start
+                left[unit * i : unit * i + unit] = whole[at : at + unit]
+                self._groups[i] = group
+        self.left = bytes(left)
 
-    def judge(self, found: bytes, mixed: bool) -> Verdict:
-        """As judge(), with regard to others."""
-        if not self.others:
-            return judge(found, self.old, self.new, self.unit, mixed)
-        # What may be here for a moment only counts as written.
-        as_new = bytearray(found)
-        for at, byte in enumerate(found):
-            if byte != self.old[at] and byte in self.others.get(at, ()):
-                as_new[at] = self.new[at]
-        return judge(bytes(as_new), self.old, self.new, 1, mixed)
+    def _find_groups(self) -> Iterator[list[int]]:
+        addresses, unit = self._addresses, self._change.unit
+        group: list[int] = []
+        for i in sorted(range(len(addresses)), key=addresses.__getitem__):
+            if group and addresses[i] >= addresses[group[-1]] + unit:
+                if len(group) > 1:
+                    yield sorted(group)
+                group = []
+            group.append(i)
+        if len(group) > 1:
+            yield sorted(group)
 
+    def at(self, start: int, size: int) -> tuple[bytes, bytes]:
+        """What was, and what is left, at addresses that these elements cover."""
+        if self._order is None:
+            self._order = sorted(range(len(self._addresses)), key=self._addresses.__getitem__)
+        change, unit = self._change, self._change.unit
+        old, new = bytearray(size), bytearray(size)
+        first = bisect_right(self._order, start - unit, key=self._addresses.__getitem__)
+        for i in itertools.islice(self._order, first, None):
+            address = self._addresses[i]
+            if address >= start + size:
+                break
+            low, high = max(address, start), min(address + unit, start + size)
+            source = slice(unit * i + low - address, unit * i + high - address)
+            old[low - start : high - start] = change.old[source]
+            new[low - start : high - start] = self.left[source]
+        return bytes(old), bytes(new)
 
-def clusters_of(change: Change, mixed: bool) -> tuple[Change, list[Cluster]]:
-    """A scattered change less the elements that overlap others, and clusters of those."""
-    addresses, unit = change.addresses, change.unit
-    assert addresses is not None
-    ascending = sorted(addresses)
-    if all(b - a >= unit for a, b in itertools.pairwise(ascending)):
-        return change, []
-    order = sorted(range(len(addresses)), key=addresses.__getitem__)
-    groups: list[list[int]] = []
-    end = -1
-    for index in order:
-        if addresses[index] < end:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-        end = addresses[index] + unit
-    alone = sorted(group[0] for group in groups if len(group) == 1)
-    rest = Change(
-        change.address,
-        b"".join(change.old[unit * i : unit * i + unit] for i in alone),
-        b"".join(change.new[unit * i : unit * i + unit] for i in alone),
-        unit,
-        array("Q", [addresses[i] for i in alone]),
-    )
-    clusters = [_cluster(change, sorted(group), mixed) for group in groups if len(group) > 1]
-    return rest, clusters
-
-
-def _cluster(change: Change, group: list[int], mixed: bool) -> Cluster:
-    addresses, unit = change.addresses, change.unit
-    assert addresses is not None
-    start = min(addresses[i] for i in group)
-    size = max(addresses[i] for i in group) + unit - start
-    old, new = bytearray(size), bytearray(size)
-    others: dict[int, set[int]] = {}
-    for i in group:
-        at = addresses[i] - start
-        element = change.new[unit * i : unit * i + unit]
-        old[at : at + unit] = change.old[unit * i : unit * i + unit]
-        new[at : at + unit] = element
-        if mixed:
-            for offset, byte in enumerate(element, at):
-                others.setdefault(offset, set()).add(byte)
-    one_place = size == unit
-    return Cluster(start, bytes(old), bytes(new), unit if one_place else 1, others)
+    def explain(self, element: int, found: bytes) -> bool:
+        """Can this come of the write, ended half-way: each byte old, or of any element there?"""
+        change, unit = self._change, self._change.unit
+        start = self._addresses[element]
+        for offset, byte in enumerate(found):
+            may = {change.old[unit * element + offset]}
+            for other in self._groups.get(element, [element]):
+                at = start + offset - self._addresses[other]
+                if 0 <= at < unit:
+                    may.add(change.new[unit * other + at])
+            if byte not in may:
+                return False
+        return True

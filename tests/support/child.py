@@ -5,12 +5,14 @@ that are not its ancestors are to trace it. It prints one line of JSON with the 
 answers commands, a line each:
 
     read ADDRESS SIZE     prints that memory in hex
+    digest ADDRESS SIZE   prints its SHA-256
     exit                  ends (so does the end of the input)
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import mmap
 import os
@@ -62,7 +64,8 @@ def main() -> None:
         words = line.split()
         if words[0] == "exit":
             break
-        print(ctypes.string_at(int(words[1]), int(words[2])).hex(), flush=True)
+        data = ctypes.string_at(int(words[1]), int(words[2]))
+        print(hashlib.sha256(data).hexdigest() if words[0] == "digest" else data.hex(), flush=True)
 
 
 if __name__ == "__main__":

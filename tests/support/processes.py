@@ -93,6 +93,11 @@ class Child64(LiveChild):
         self._say(f"read {address} {size}\n".encode())
         return bytes.fromhex(self._hear_line().decode())
 
+    def digest(self, address: int, size: int) -> str:
+        """The SHA-256 of what the child itself sees there."""
+        self._say(f"digest {address} {size}\n".encode())
+        return self._hear_line().decode().strip()
+
 
 class Child32(LiveChild):
     """The program of elf32.py."""

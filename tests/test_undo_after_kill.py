@@ -1,0 +1,172 @@
+"""A writing script is killed by SIGKILL at any moment: undo restores every byte of its target.
+
+Really a process, really writing into another; the moments are drawn over its real writing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import writing_script
+from support.child import PAGE, pattern
+from support.processes import Child64
+
+import pydbgwrite
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+
+SIZE = 4 << 20
+IMAGE = pattern(SIZE)
+DIGEST = hashlib.sha256(IMAGE).hexdigest()
+#: What a whole run of the script leaves in its journal, about; and its "." on stdout.
+JOURNAL_BYTES, DOTS = 50 << 20, 600
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Child64]:
+    """The target of all these scripts; it lives on."""
+    with Child64(SIZE // PAGE) as started:
+        yield started
+
+
+class Script:
+    """tests/support/writing_script.py as a process that is killed at a moment."""
+
+    def __init__(self, *words: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, writing_script.__file__, *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        assert self.process.stdout is not None
+        self._said = self.process.stdout
+        heard = b""
+        while not heard.endswith(b"ready\n"):
+            piece = self._said.read(1)
+            assert piece, "the script has ended early"
+            heard += piece
+
+    def kill_after_dots(self, count: int) -> None:
+        """When it has said so many "."."""
+        while count > 0:
+            heard = self._said.read(count)
+            if not heard or b"d" in heard or b"\n" in heard:
+                break
+            count -= len(heard)
+        self._kill()
+
+    def kill_at_size(self, journal: Path, size: int) -> None:
+        """When its journal has so many bytes; a writer that is done is killed then."""
+        while journal.stat().st_size < size and self._goes_on():
+            pass
+        self._kill()
+
+    def kill_in(self, nanoseconds: int) -> None:
+        """Whatever it does then."""
+        until = time.monotonic_ns() + nanoseconds
+        while time.monotonic_ns() < until:
+            pass
+        self._kill()
+
+    def _goes_on(self) -> bool:
+        """Takes what it has said, so that it never waits for that."""
+        os.set_blocking(self._said.fileno(), False)
+        heard = self._said.read(65536)
+        return self.process.poll() is None and not (heard and b"done" in heard)
+
+    def _kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def wait_until_untraced(pid: int) -> None:
+    """What held the target for the script ends with it, a moment later."""
+    while "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text():
+        os.sched_yield()
+
+
+def kill_a_writer(child: Child64, journal: Path, chance: random.Random) -> None:
+    """Start a script, and kill it at a moment of its writing."""
+    suspend = chance.random() < 0.5
+    script = Script(child.pid, child.areas["rw"], SIZE, journal, chance.randrange(2**30), suspend)
+    how = chance.randrange(3)
+    if how == 0:
+        script.kill_after_dots(chance.randrange(DOTS))
+    elif how == 1:
+        script.kill_at_size(journal, chance.randrange(JOURNAL_BYTES))
+    else:
+        script.kill_in(chance.randrange(400_000_000))
+    wait_until_untraced(child.pid)
+
+
+def held(child: Child64) -> bytes:
+    """What another session reads of the target."""
+    with pydbgwrite.attach(child.pid, suspend=False) as session:
+        return session.read(child.areas["rw"], SIZE)
+
+
+def undo(child: Child64, journal: Path, chance: random.Random) -> pydbgwrite.UndoReport:
+    with pydbgwrite.attach(child.pid, suspend=chance.random() < 0.5) as session:
+        return pydbgwrite.undo(journal, session)
+
+
+def assert_restored(child: Child64, report: pydbgwrite.UndoReport) -> None:
+    assert report.complete, str(report)
+    assert not report.conflicts
+    assert not report.remaining
+    assert held(child) == IMAGE
+    assert child.digest(child.areas["rw"], SIZE) == DIGEST
+
+
+def test_undo_after_sigkill(child: Child64, tmp_path: Path, profile: str) -> None:
+    runs = 200 if profile == "full" else 20
+    changed = torn = 0
+    for run in range(runs):
+        chance = random.Random(1000 + run)
+        journal = tmp_path / f"{run}.journal"
+        kill_a_writer(child, journal, chance)
+        info = pydbgwrite.read_journal(journal)
+        assert info.state == "open"
+        torn += info.torn
+        changed += held(child) != IMAGE
+        assert_restored(child, undo(child, journal, chance))
+        assert pydbgwrite.read_journal(journal).state == "undone"
+        if run % 5 == 0:  # once more changes nothing
+            assert_restored(child, undo(child, journal, chance))
+        journal.unlink()
+    print(f"{runs} kills: the target had changed in {changed}, the journal was torn in {torn}")
+    assert changed >= runs // 3
+
+
+def test_an_undo_that_is_killed_itself(child: Child64, tmp_path: Path, profile: str) -> None:
+    runs = 60 if profile == "full" else 6
+    unfinished = 0
+    for run in range(runs):
+        chance = random.Random(9000 + run)
+        journal = tmp_path / f"{run}.journal"
+        kill_a_writer(child, journal, chance)
+        for _ in range(chance.randrange(1, 3)):
+            records = pydbgwrite.read_journal(journal).writes
+            script = Script("undo", child.pid, journal, chance.random() < 0.5)
+            if chance.random() < 0.5:
+                script.kill_after_dots(chance.randrange(records + 1))
+            else:
+                script.kill_in(chance.randrange(150_000_000))
+            wait_until_untraced(child.pid)
+        unfinished += held(child) != IMAGE
+        assert_restored(child, undo(child, journal, chance))
+        journal.unlink()
+    print(f"{runs} killed undos: the target was not restored yet in {unfinished}")
+    assert unfinished >= runs // 6
