@@ -34,6 +34,7 @@ __all__ = [
     "HEAD_SIZE",
     "KINDS",
     "SCATTERED",
+    "SETTLED",
     "UNDOING",
     "UNDONE",
     "VERSION",
@@ -59,8 +60,8 @@ HEAD_SIZE: Final = HEAD.size + _CRC.size
 _TAIL: Final = struct.Struct("<I4s")
 _END: Final = b"END\n"
 
-HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, UNDONE = range(1, 8)
-KINDS: Final = (HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, UNDONE)
+HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, SETTLED, UNDONE = range(1, 9)
+KINDS: Final = range(1, 9)
 
 # A piece has 1 MiB of target bytes, and at the most four times that in addresses and values.
 _LONGEST: Final = 64 << 20

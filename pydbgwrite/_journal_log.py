@@ -42,6 +42,7 @@ class JournalLog:
         self._flush = flush
         self._offsets = array("Q")
         self._cut: set[int] = set()
+        self._settled: set[int] = set()
         # Where the next record goes, its number, and the chain before it: one value, so that a
         # Ctrl-C can't come between them.
         self._at = (0, 0, 0)
@@ -100,6 +101,11 @@ class JournalLog:
             self._offsets.append(offset)
             self.bytes += size
             self.undone = False
+        elif frame.kind == form.SETTLED:
+            index = int.from_bytes(self._payload(frame.payload, frame.length), "little")
+            if frame.length != _U64 or index >= len(self):
+                raise self._nonsense(frame, "it stands for a record that is not there")
+            self._settled.add(index)
         else:
             self._mark(frame.kind)
 
@@ -112,6 +118,7 @@ class JournalLog:
             self.undoing = True
         else:
             self.undone, self.undoing, self.first = True, False, len(self)
+            self._settled.clear()
 
     def _parse_header(self, frame: form.Frame) -> dict[str, Any]:
         try:
@@ -170,6 +177,15 @@ class JournalLog:
         """Append COMMITTED, UNDOING or UNDONE."""
         self._append(kind, 0, [], "the mark of its end")
         self._mark(kind)
+
+    def settle(self, index: int) -> None:
+        """Note that an undo has come past this record: whatever its place holds now is not its."""
+        self._append(form.SETTLED, 0, [index.to_bytes(_U64, "little")], "the mark of an undo")
+        self._settled.add(index)
+
+    def is_settled(self, index: int) -> bool:
+        """Has an undo come past this record?"""
+        return self.undone or index in self._settled
 
     def _append(self, kind: int, unit: int, parts: list[bytes], what: str) -> None:
         if self._broken:

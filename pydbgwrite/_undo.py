@@ -38,7 +38,7 @@ def undo_log(
     progress raises) goes on, with the report as its attribute `report` and in a note.
     """
     done_before = log.undone
-    work = _Undo(session, log, force, done_before)
+    work = _Undo(session, log, force)
     if not done_before:
         # From here on any record's write back may be cut short too. Where the mark can't be made
         # (a full disk, a file that is not ours), undoing is still what matters.
@@ -62,14 +62,17 @@ def undo_log(
 class _Undo:
     """One undo of a journal's records."""
 
-    def __init__(self, session: Session, log: JournalLog, force: bool, settled: bool) -> None:
+    def __init__(self, session: Session, log: JournalLog, force: bool) -> None:
         self._session = session
         self._log = log
         self._force = force
-        self._settled = settled
+        # Is the record at hand one that an undo has come past? Then nothing there is ours, though
+        # it may look so: an earlier record's old bytes may be there by now.
+        self._settled = False
+        self._marks = not log.undone
         self._begun_before = log.undoing
         self._next = len(log) - 1
-        self._last = 0 if settled else log.first
+        self._last = 0 if log.undone else log.first
         self._restored = self._unchanged = 0
         self._foreign = RangeMap()
         self._remaining: list[tuple[int, int, str]] = []
@@ -79,13 +82,23 @@ class _Undo:
         total = self._next + 1 - self._last
         while self._next >= self._last:
             try:
-                self._undo(self._next)
+                self._undo_next()
             except NoTargetError as error:
                 self.give_up(f"the target has gone: {error}")
                 return
             self._next -= 1
             if progress is not None:
                 progress(total - (self._next + 1 - self._last), total)
+
+    def _undo_next(self) -> None:
+        index, failed = self._next, len(self._remaining)
+        self._settled = self._log.is_settled(index)
+        self._undo(index)
+        if self._marks and not self._settled and len(self._remaining) == failed:
+            try:
+                self._log.settle(index)
+            except (JournalError, OSError):
+                self._marks = False  # a full disk, or a file that is not ours
 
     def give_up(self, why: str) -> None:
         """Count all that was not come to yet as remaining."""

@@ -1,0 +1,210 @@
+"""Journals that can't be believed: cut at any byte, a bit flipped, reordered, of old versions.
+
+Each ends in an error that says what and where, with nothing written, or in a right undo.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.child import pattern
+
+import pydbgwrite
+from pydbgwrite import JournalError, Session, simulate
+
+BASE, SIZE = 0x10000, 0x1000
+IMAGE = pattern(SIZE)
+#: What a transaction writes; no two over each other.
+STEPS: tuple[Callable[[Session], object], ...] = (
+    lambda s: s.write_pointers(BASE, [1, 2]),
+    lambda s: s.write_scattered([BASE + 0x200, BASE + 0x100], [3, 4]),
+    lambda s: s.write(BASE + 0x300, b"five"),
+)
+
+
+@pytest.fixture
+def target() -> Iterator[Session]:
+    with simulate([(BASE, SIZE)]) as session:
+        session.write(BASE, IMAGE)
+        yield session
+
+
+def image_after(steps: int) -> bytes:
+    """What the target holds after so many of the steps."""
+    with simulate([(BASE, SIZE)]) as session:
+        session.write(BASE, IMAGE)
+        for step in STEPS[:steps]:
+            step(session)
+        return session.read(BASE, SIZE)
+
+
+IMAGES = [image_after(steps) for steps in range(len(STEPS) + 1)]
+
+
+def left_by(undone: int) -> bytes:
+    """All steps done, the first ones undone."""
+    left = bytearray(IMAGES[-1])
+    for at in range(SIZE):
+        if IMAGES[undone][at] != IMAGE[at]:
+            left[at] = IMAGE[at]
+    return bytes(left)
+
+
+def journal_of(target: Session, file: Path, *, committed: bool) -> tuple[bytes, list[int]]:
+    """The bytes of a journal whose writes are in the target, and where each record ends."""
+    ends = []
+    with target.transaction(file):
+        ends.append(file.stat().st_size)
+        for step in STEPS:
+            step(target)
+            ends.append(file.stat().st_size)
+        open_one = file.read_bytes()
+    data = file.read_bytes() if committed else open_one
+    file.unlink()
+    return data, ends
+
+
+def refill(target: Session) -> None:
+    """As if all writes had just been made."""
+    target.write(BASE, IMAGES[-1])
+
+
+def frames(data: bytes) -> list[bytes]:
+    """A journal's first bytes, and its records."""
+    parts, at = [data[:16]], 16
+    while at < len(data):
+        length = struct.unpack_from("<Q", data, at + 16)[0]
+        parts.append(data[at : at + 28 + length + 8])
+        at += len(parts[-1])
+    return parts
+
+
+def refused(target: Session, file: Path, data: bytes) -> str:
+    """The words of the error that a journal of these bytes ends in; nothing must be written."""
+    file.write_bytes(data)
+    refill(target)
+    with pytest.raises(JournalError) as caught:
+        pydbgwrite.undo(file, target)
+    with pytest.raises(JournalError):
+        pydbgwrite.read_journal(file)
+    assert target.read(BASE, SIZE) == IMAGES[-1]
+    assert file.read_bytes() == data
+    assert str(file) in str(caught.value)
+    return str(caught.value)
+
+
+def test_cut_at_every_byte(target: Session, tmp_path: Path) -> None:
+    """What is whole is undone; a record that is not was never followed by its write."""
+    file = tmp_path / "a.journal"
+    data, ends = journal_of(target, file, committed=True)
+    for size in range(len(data)):
+        if size < ends[0]:
+            words = refused(target, file, data[:size])
+            assert "nothing to undo" in words
+            continue
+        file.write_bytes(data[:size])
+        refill(target)
+        whole = sum(end <= size for end in ends) - 1
+        info = pydbgwrite.read_journal(file)
+        assert (info.writes, info.torn, info.state) == (whole, size not in ends, "open")
+        report = pydbgwrite.undo(file, target)
+        assert report.complete
+        assert report.torn == info.torn
+        assert target.read(BASE, SIZE) == left_by(whole)
+        info = pydbgwrite.read_journal(file)  # the marks stand where the torn record was
+        assert (info.writes, info.torn, info.state) == (whole, False, "undone")
+        assert pydbgwrite.undo(file, target).complete
+
+
+def test_every_flipped_bit(target: Session, tmp_path: Path, profile: str) -> None:
+    file = tmp_path / "a.journal"
+    data, _ = journal_of(target, file, committed=True)
+    assert len(data) < 2000
+    chance = random.Random(7)
+    for at in range(len(data)):
+        for bit in range(8) if profile == "full" else [chance.randrange(8)]:
+            damaged = bytearray(data)
+            damaged[at] ^= 1 << bit
+            words = refused(target, file, bytes(damaged))
+            assert "damaged" in words
+    file.write_bytes(data)
+    refill(target)
+    assert pydbgwrite.undo(file, target).complete
+    assert target.read(BASE, SIZE) == IMAGE
+
+
+def test_records_left_out_moved_or_of_another_journal(target: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    data, _ = journal_of(target, file, committed=True)
+    other, _ = journal_of(target, file, committed=True)
+    parts, others = frames(data), frames(other)
+    assert b"".join(parts) == data
+    assert len(parts) == 6
+    for at in range(1, len(parts) - 1):
+        assert "damaged" in refused(target, file, b"".join(parts[:at] + parts[at + 1 :]))
+        swapped = [*parts[:at], parts[at + 1], parts[at], *parts[at + 2 :]]
+        assert "damaged" in refused(target, file, b"".join(swapped))
+        twice = [*parts[: at + 1], parts[at], *parts[at + 1 :]]
+        assert "damaged" in refused(target, file, b"".join(twice))
+    for at in range(2, len(parts)):
+        mixed = [*parts[:at], others[at], *parts[at + 1 :]]
+        assert "damaged" in refused(target, file, b"".join(mixed))
+
+
+def test_the_offset_is_named(target: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    data, ends = journal_of(target, file, committed=True)
+    damaged = bytearray(data)
+    damaged[ends[0] + 40] ^= 1
+    words = refused(target, file, bytes(damaged))
+    assert f"at byte {ends[0]:,}" in words
+    assert "Nothing was written" in words
+
+
+def test_blocks_that_never_reached_the_disk(target: Session, tmp_path: Path) -> None:
+    """A machine that goes down may leave zeros at the end: that record's write never began."""
+    file = tmp_path / "a.journal"
+    data, ends = journal_of(target, file, committed=False)
+    for zeros in (8, ends[3] - ends[2] - 30, ends[3] - ends[2]):
+        file.write_bytes(data[:-zeros] + bytes(zeros))
+        refill(target)
+        report = pydbgwrite.undo(file, target)
+        assert report.torn
+        assert report.complete
+        assert target.read(BASE, SIZE) == left_by(2)
+    file.write_bytes(data + bytes(5000))
+    refill(target)
+    assert pydbgwrite.undo(file, target).torn
+    assert target.read(BASE, SIZE) == IMAGE
+    # In the middle they are damage.
+    middle = data[: ends[1]] + bytes(ends[2] - ends[1]) + data[ends[2] :]
+    assert "damaged" in refused(target, file, middle)
+
+
+def test_other_versions_and_other_files(target: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    data, _ = journal_of(target, file, committed=True)
+    for version, word in ((0, "older"), (2, "newer")):
+        head = data[:8] + struct.pack("<I", version)
+        words = refused(target, file, head + struct.pack("<I", zlib.crc32(head)) + data[16:])
+        assert word in words
+        assert str(version) in words
+    assert "no journal" in refused(target, file, b"format = 1\n[[write]]\n")
+    assert "no journal" in refused(target, file, bytes(4096))
+    assert "nothing to undo" in refused(target, file, b"")
+
+
+def test_an_empty_transaction(target: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with target.transaction(file):
+        pass
+    info = pydbgwrite.read_journal(file)
+    assert (info.state, info.writes, info.bytes) == ("committed", 0, 0)
+    report = pydbgwrite.undo(file, target)
+    assert report.complete
+    assert (report.restored, report.unchanged) == (0, 0)

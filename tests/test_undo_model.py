@@ -1,0 +1,141 @@
+"""Undo against a model: any writes over each other, ended at any place, undone in any pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.child import pattern
+
+import pydbgwrite
+from pydbgwrite import Session, simulate, testing
+from pydbgwrite.errors import DebugEngineError
+
+BASE, SIZE = 0x10000, 256
+
+Write = tuple[str, Any, list[int]]
+
+PLACES = st.integers(0, SIZE - 8)
+VALUES = st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 0x7F00_0000_0000, 2**64 - 1])
+WRITES = st.one_of(
+    st.tuples(st.just("pointers"), PLACES, st.lists(VALUES, min_size=1, max_size=6)),
+    st.tuples(st.just("bytes"), PLACES, st.lists(st.integers(0, 255), min_size=1, max_size=20)),
+    st.lists(st.tuples(PLACES, VALUES), min_size=1, max_size=12).map(
+        lambda pairs: ("scattered", [place for place, _ in pairs], [value for _, value in pairs])
+    ),
+)
+
+
+def opened() -> Session:
+    """Simulated memory with a pattern in it."""
+    session = simulate([(BASE, SIZE), (0x20000, 64)])
+    session.write(BASE, pattern(SIZE))
+    return session
+
+
+def do(session: Session, write: Write) -> None:
+    """One write, cut off at the end of memory."""
+    kind, where, values = write
+    if kind == "pointers":
+        session.write_pointers(BASE + where, values[: (SIZE - where) // 8])
+    elif kind == "bytes":
+        session.write(BASE + where, bytes(values)[: SIZE - where])
+    else:
+        session.write_scattered([BASE + each for each in where], values)
+
+
+def now(session: Session) -> bytes:
+    return session.read(BASE, SIZE)
+
+
+class Killed(Exception):  # noqa: N818
+    """Ends a transaction, or an undo, as far as the journal knows."""
+
+
+@given(st.lists(WRITES, max_size=8))
+def test_all_is_undone(writes: list[Write]) -> None:
+    with opened() as session:
+        with pytest.raises(Killed), session.transaction() as t:
+            for write in writes:
+                do(session, write)
+            raise Killed
+        assert t.report is not None
+        assert t.report.complete
+        assert now(session) == pattern(SIZE)
+
+
+@given(
+    st.lists(WRITES, min_size=1, max_size=8),
+    st.integers(0, SIZE - 1),
+    st.integers(0, 6),
+    st.lists(st.integers(0, 8), max_size=3),
+)
+def test_a_fault_and_interrupted_undos(
+    writes: list[Write], bad: int, after: int, stops: list[int]
+) -> None:
+    """A write fails half-way, the script dies, undos are stopped: then one brings all back."""
+    with tempfile.TemporaryDirectory() as folder, opened() as session:
+        journal = Path(folder) / "a.journal"
+        with session.transaction(journal):
+            testing.fail_writes(session, BASE + bad, after=after)
+            for write in writes:
+                with contextlib.suppress(DebugEngineError):
+                    do(session, write)
+        testing.clear(session)
+        for stop in stops:
+
+            def progress(done: int, total: int, stop: int = stop) -> None:
+                if done > stop:
+                    raise Killed
+
+            try:
+                pydbgwrite.undo(journal, session, progress=progress)
+            except Killed as killed:
+                assert killed.report.remaining or killed.report.complete  # type: ignore[attr-defined]
+        report = pydbgwrite.undo(journal, session)
+        assert report.complete, str(report)
+        assert now(session) == pattern(SIZE)
+        again = pydbgwrite.undo(journal, session)
+        assert again.complete, str(again)
+        assert again.restored == 0
+        assert now(session) == pattern(SIZE)
+
+
+@given(
+    st.lists(WRITES, min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_what_strangers_wrote(writes: list[Write], pokes: list[tuple[int, int]]) -> None:
+    """Each byte is its old one or a stranger's, whose place is told; force brings all back."""
+    with tempfile.TemporaryDirectory() as folder, opened() as session:
+        journal = Path(folder) / "a.journal"
+        with session.transaction(journal):
+            for write in writes:
+                do(session, write)
+        written = now(session)
+        for place, value in pokes:
+            session.write(BASE + place, bytes([value]))
+        poked = now(session)
+        report = pydbgwrite.undo(journal, session)
+        assert not report.remaining
+        told = {
+            conflict.address - BASE + offset: conflict.found[offset]
+            for conflict in report.conflicts
+            for offset in range(len(conflict.found))
+        }
+        for place, byte in enumerate(now(session)):
+            if byte != pattern(SIZE)[place]:
+                # Left as it was found, in a location that is told; or not one of the writes'.
+                assert told.get(place, poked[place]) == byte
+                assert place in told or written[place] == pattern(SIZE)[place]
+        assert report.complete == (not told)
+        forced = pydbgwrite.undo(journal, session, force=True)
+        assert forced.complete
+        for place, byte in enumerate(now(session)):
+            if byte != pattern(SIZE)[place]:
+                assert written[place] == pattern(SIZE)[place] != poked[place]
