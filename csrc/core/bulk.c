@@ -23,10 +23,9 @@
 /* Bytes guarded at a time. */
 #define PIECE_BYTES 131072u
 
-/* Bytes gathered at a time: enough for an engine to share a write among processors. Narrowing takes
- * longer than that saves, and is fastest where it stays in a processor's second cache. */
-#define PACKED_BYTES   (UINT64_C(4) << 20)
-#define NARROWED_BYTES (UINT64_C(256) << 10)
+/* Bytes gathered or narrowed at a time: enough for an engine to share a write among processors, and
+ * for a million narrow pointers to need no pass over the caller's memory but one. */
+#define PACKED_BYTES (UINT64_C(4) << 20)
 
 struct bulk_buffer {
     unsigned char old[PIECE_BYTES]; /* what the target held before */
@@ -233,8 +232,7 @@ static bool prepare(bulk_job *job, const core_pace *pace)
     bool good = true;
 
     if (!direct) {
-        job->room = (width == 4 ? NARROWED_BYTES : PACKED_BYTES) / width;
-        job->room = count < job->room ? count : job->room;
+        job->room = count < PACKED_BYTES / width ? count : PACKED_BYTES / width;
         job->packed = malloc((size_t)(job->room * width));
         good = job->packed != NULL;
     }
