@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.child import PAGE, pattern
-from support.commands import Done, Target, command, on_terminal, target
+from support.commands import SAME_EVERYWHERE, Done, Target, command, on_terminal, target
 
 import pydbgwrite
 
@@ -88,6 +88,7 @@ def test_apply_as_json(process: Target, patch: Path) -> None:
     assert patched(process)
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_nobody_can_be_asked(process: Target, patch: Path, options: list[str]) -> None:
     done = command("apply", "--pid", process.pid, patch, *options)
@@ -199,6 +200,7 @@ def attempt(process: Target, folder: Path, text: str) -> Done:
     return done
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -262,6 +264,7 @@ def test_patches_of_another_build(process: Target, tmp_path: Path) -> None:
     assert done.said["problem_kind"] == "build"
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("name", ["no.toml", "."])
 def test_a_file_that_can_not_be_read(process: Target, tmp_path: Path, name: str) -> None:
     done = command("apply", "--pid", process.pid, tmp_path / name, "--yes", "--json")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.child import PAGE, RW_PAGES
-from support.commands import COMMAND, Target, command, on_terminal, target
+from support.commands import COMMAND, SAME_EVERYWHERE, Target, command, on_terminal, target
 
 import pydbgwrite
 
@@ -83,6 +87,7 @@ def test_out(process: Target, tmp_path: Path, suffix: str) -> None:
     assert loaded.tolist() == process.pointers(ALL)
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -112,6 +117,7 @@ def test_out_to_a_full_device(process: Target, tmp_path: Path) -> None:
     assert Path("/dev/full").exists()
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize(
     ("address", "code", "said"),
     [
@@ -133,12 +139,14 @@ def test_bad_addresses(process: Target, address: str, code: int, said: str) -> N
     assert done.said["error"]["exit_code"] == code
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("count", ["-1", "many", "1.5", str(2**61), "0x", ""])
 def test_bad_counts(process: Target, count: str) -> None:
     done = command("read", "--pid", process.pid, "--", process.rw, count)
     assert (done.code, done.out) == (2, "")
 
 
+@SAME_EVERYWHERE
 def test_counts_may_be_written_as_in_python(process: Target) -> None:
     done = command("read", "--pid", process.pid, process.rw, "0x10")
     assert done.out.count("\n") == 16
@@ -206,3 +214,36 @@ def test_a_full_device(process: Target, options: list[str]) -> None:
         )
     assert done.returncode == 74
     assert done.stderr == "pydbgwrite: the output could not be written: No space left on device\n"
+
+
+@LINUX
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_while_nobody_reads(process: Target, how: signal.Signals) -> None:
+    """A pager that waits: the command ends at once, and the target has long gone on."""
+    line = [*COMMAND, "read", "--pid", str(process.pid), str(process.rw), str(ALL)]
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, bytes(4096))
+        os.set_blocking(writer, True)
+        with subprocess.Popen(line, stdout=writer, stderr=subprocess.PIPE) as reading:
+            deadline = time.monotonic() + 60
+            while not writes(reading.pid):
+                assert time.monotonic() < deadline
+            reading.send_signal(how)
+            assert reading.stderr is not None
+            said = reading.stderr.read()
+        assert reading.returncode == 130
+        assert b"interrupted" in said
+        assert b"Traceback" not in said
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def writes(pid: int) -> bool:
+    """Does that process wait in write(1, ...)?"""
+    call = Path(f"/proc/{pid}/syscall").read_text().split()  # proc_pid_syscall(5)
+    return call[:2] in (["1", "0x1"], ["64", "0x1"])  # x86-64, aarch64

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.commands import command, on_terminal, target
+from support.commands import SAME_EVERYWHERE, command, on_terminal, target
 
 import pydbgwrite
 from pydbgwrite.cli.main import group
@@ -18,6 +18,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 WITH_TARGET = ("modules", "read", "write", "apply", "verify")
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("name", WITH_TARGET)
 @pytest.mark.parametrize(
     ("options", "said"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.child import PAGE, RW_PAGES, pattern
-from support.commands import Target, command, on_terminal, target
+from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
 
 import pydbgwrite
 
@@ -96,6 +96,7 @@ def test_another_process(tmp_path: Path) -> None:
         assert other.is_untouched()
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind\n" * 100, None])
 def test_what_is_no_journal(tmp_path: Path, content: bytes | None) -> None:
     journal = tmp_path / "x.journal"

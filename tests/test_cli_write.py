@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.child import PAGE, RW_PAGES, pattern
-from support.commands import Target, command, target
+from support.commands import SAME_EVERYWHERE, Target, command, target
 
 import pydbgwrite
 from pydbgwrite.cli.main import run
@@ -69,6 +69,7 @@ def saved(file: Path, content: object) -> Path:
     return file
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -147,6 +148,7 @@ def test_expect_from_a_file(process: Target, tmp_path: Path) -> None:
     assert command(*line).code == 1
 
 
+@SAME_EVERYWHERE
 def test_expecting_too_few(process: Target) -> None:
     line = ["write", "--pid", process.pid, process.rw, "1", "2", "3", "--expect", "1"]
     done = command(*line, "--expect", "1")
@@ -157,6 +159,7 @@ def test_expecting_too_few(process: Target) -> None:
 # ---- what can't be written ------------------------------------------------------------------
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -237,15 +240,18 @@ pydbgwrite.cli.write.progress_bar = progress_bar
 
 
 @LINUX
-def test_ctrl_c_in_the_middle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_in_the_middle(tmp_path: Path, how: str) -> None:
     file = tmp_path / "x.bin"
     with target(LARGE_PAGES) as process:
         before = process.read(process.rw, LARGE_PAGES * PAGE)
         file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
-        setup = IN_THE_MIDDLE.format(pid="os.getpid()", signal="SIGINT", then="")
+        setup = IN_THE_MIDDLE.format(pid="os.getpid()", signal=how, then="")
         setup += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        setup += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         done = command("write", "--pid", process.pid, process.rw, "--from", file, setup=setup)
         assert (done.code, done.out) == (130, "")
+        assert how == "SIGINT" or f"interrupted by {how}" in done.err
         assert "the target holds the first" in done.err
         assert "The transaction was undone" in done.err
         assert process.read(process.rw, LARGE_PAGES * PAGE) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -139,11 +140,11 @@ def _configured() -> tuple[str, str]:
 def _traced(own: dict[str, str]) -> Check:
     """Processes that a debugger has already: a process has one tracer."""
     traced = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            tracer = _status(entry.name).get("TracerPid", "0")
+    with contextlib.suppress(OSError):  # a place without /proc
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            tracer = _status(pid).get("TracerPid", "0")
             if tracer != "0":
-                traced.append(f"{entry.name} (by {tracer})")
+                traced.append(f"{pid} (by {tracer})")
     if own.get("TracerPid", "0") != "0":
         return Check(
             "other debuggers",

@@ -103,6 +103,12 @@ class HeldOutput(io.TextIOBase):
             self._stream = None
             message = None if _reader_has_gone(failure) else _not_written(failure)
             raise OutputError(message) from None
+        except KeyboardInterrupt:
+            # Whoever is tired of waiting for a reader must not wait for it again at the exit.
+            if self._stream is not None:
+                give_up(self._stream)
+                self._stream = None
+            raise
 
 
 class _Bytes(io.RawIOBase):

@@ -15,6 +15,7 @@ from pydbgwrite.cli.demo import demo
 from pydbgwrite.cli.doctor import doctor
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
+from pydbgwrite.cli.interrupts import ends_as_interrupts
 from pydbgwrite.cli.mismatches import mismatch_fields
 from pydbgwrite.cli.modules import modules
 from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
@@ -53,12 +54,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     held = HeldOutput(sys.stdout)
-    with contextlib.redirect_stdout(held):
-        code = _outcome(words, held)
+    code: int = ExitCode.DONE
     try:
-        held.release()
+        with ends_as_interrupts():
+            with contextlib.redirect_stdout(held):
+                code = _outcome(words, held)
+            held.release()
     except OutputError as failure:
         return _no_output(failure, code)
+    except KeyboardInterrupt as interrupt:  # while the output is waited for
+        fail(_interrupted(interrupt))
+        return ExitCode.INTERRUPTED if code == ExitCode.DONE else code
     return code
 
 
@@ -113,7 +119,7 @@ def _message(failure: Exception) -> str:
 def _interrupted(interrupt: BaseException) -> str:
     cause = interrupt.__context__ if isinstance(interrupt, click.Abort) else interrupt
     notes = getattr(cause, "__notes__", [])
-    return "; ".join(["interrupted", *notes])
+    return "; ".join([str(cause) or "interrupted", *notes])
 
 
 #: What an engine's error tells besides its message.

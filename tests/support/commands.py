@@ -11,9 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from support.child import PAGE, RW_PAGES, pattern
 
-__all__ = ["REFUSE_PTRACE", "Done", "Target", "command", "on_terminal", "target"]
+__all__ = ["REFUSE_PTRACE", "SAME_EVERYWHERE", "Done", "Target", "command", "on_terminal", "target"]
+
+#: For what is the same on every engine: not in the Windows lane, where it would take very long.
+SAME_EVERYWHERE = pytest.mark.skipif(
+    os.environ.get("PYDBGWRITE_LANE") == "wine",
+    reason="Linux processes: a command takes Wine seconds, and this check is the same everywhere",
+)
 
 COMMAND = [sys.executable, "-P", "-m", "pydbgwrite"]
 
