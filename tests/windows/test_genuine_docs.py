@@ -97,6 +97,17 @@ def test_dumps(child: Target, tmp_path: Path) -> None:
             faulthandler.enable()
 
 
+def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the crash: a Windows target whose debugger was killed stands still (engine.md)."""
+    monkeypatch.chdir(tmp_path)
+    page, reader, done = "howto/undo.md", Reader(tmp_path), 0
+    for block in blocks(page):
+        if block.heading != "After a crash":
+            reader.do(block, page)
+            done += 1
+    assert done >= 6
+
+
 #: What goes before a page's lines: where the packages are, the engine of the lane, and, for
 #: comtypes, the client that its user has.
 _COMTYPES = wrapping._COMTYPES.partition("spaces, unknown")[0]
