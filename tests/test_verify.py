@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 from support.cases import EngineCase
 from support.inputs import pointers
+from support.processes import Child64
 from support.recorder import Recorder, record
 
 import pydbgwrite
 from pydbgwrite import (
     DebugEngineError,
     Mismatch,
+    NoTargetError,
     Session,
     TargetAccessError,
     VerificationError,
@@ -266,3 +268,22 @@ def test_ctrl_c_while_it_is_read_back(large: Session) -> None:
         large.write_pointers(BASE, values, verify=True, progress=interrupt)
     assert vars(caught.value)["written"] == LARGE
     assert large.read_pointers(BASE, LARGE) == values
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a live target of the embedded engine")
+def test_a_target_that_ends_before_it_is_read_back() -> None:
+    """All was written, and what the target holds now can't be said."""
+    count = 100_000  # more than one chunk, so that progress hears of the end before the look
+    with Child64(pages=256) as child:
+
+        def kill(done: int, total: int) -> None:
+            if done == total:
+                child.kill()
+
+        with pydbgwrite.attach(child.pid, suspend=False) as session:
+            with pytest.raises(NoTargetError) as caught:
+                session.write_pointers(
+                    child.areas["rw"], pointers(count), verify=True, progress=kill
+                )
+            assert caught.value.written is None
+            assert "no longer answers" in str(caught.value)
