@@ -222,7 +222,7 @@ class JournalLog:
     def is_cut(self, index: int) -> bool:
         """May the target hold a mixture of old and new bytes of this record?"""
         last = index == len(self) - 1 and not self.committed
-        return last or self.undoing or index in self._cut
+        return last or index in self._cut
 
     def load(self, index: int) -> Change:
         """A recorded write."""

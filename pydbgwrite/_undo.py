@@ -39,12 +39,12 @@ def undo_log(
     """
     done_before = log.undone
     work = _Undo(session, log, force)
-    if not done_before:
-        # From here on any record's write back may be cut short too. Where the mark can't be made
-        # (a full disk, a file that is not ours), undoing is still what matters.
-        with contextlib.suppress(JournalError, OSError):
-            log.mark(UNDOING)
     try:
+        if not done_before:
+            # From here on a record's write back may be cut short too. Where the mark can't be made
+            # (a full disk, a file that is not ours), undoing is still what matters.
+            with contextlib.suppress(JournalError, OSError):
+                log.mark(UNDOING)
         work.run(progress)
     except BaseException as error:
         work.give_up("the undo was interrupted")

@@ -1,0 +1,422 @@
+"""Transactions when things go wrong: Ctrl-C at any moment, full disks, lost pages, misuse."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import stat
+import sys
+import threading
+import time
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pydbgwrite
+from pydbgwrite import (
+    JournalError,
+    ReadOnlyError,
+    Session,
+    SessionBusyError,
+    SessionClosedError,
+    UndoError,
+    WrongThreadError,
+    simulate,
+    testing,
+)
+
+BASE, SIZE = 0x100000, 6 << 20
+LINUX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
+
+
+class Oops(Exception):  # noqa: N818
+    """What goes wrong in the tests."""
+
+
+@pytest.fixture
+def large() -> Iterator[Session]:
+    """Simulated memory, all zeros."""
+    with simulate([(BASE, SIZE), (BASE + SIZE, 0x1000, "r")]) as session:
+        yield session
+
+
+def untouched(session: Session) -> bool:
+    return not any(session.read(BASE, SIZE))
+
+
+def write_on_and_on(session: Session) -> None:
+    """Until interrupted."""
+    chance = random.Random(5)
+    values = array("Q", chance.randbytes(3 << 20))
+    while True:
+        session.write_pointers(BASE, values)
+        for _ in range(50):
+            session.write_pointers(BASE + chance.randrange(SIZE - 64), [1, 2, 3])
+        session.write_scattered([BASE + 8 * chance.randrange(1000) for _ in range(500)], range(500))
+
+
+@LINUX
+def test_ctrl_c_at_any_moment(large: Session, tmp_path: Path, profile: str) -> None:
+    """One, and often a second one into the undo: it is undone, whenever they come."""
+    for run in range(150 if profile == "full" else 15):
+        chance = random.Random(run)
+        file = tmp_path / f"{run}.journal" if chance.random() < 0.5 else None
+        delays = [chance.random() * 0.1, *[chance.random() * 0.02] * chance.randrange(2)]
+        begun = threading.Event()
+
+        def press(delays: list[float] = delays, begun: threading.Event = begun) -> None:
+            begun.wait()
+            for delay in delays:
+                until = time.monotonic() + delay
+                while time.monotonic() < until:
+                    pass
+                os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=press)
+        thread.start()
+        t = large.transaction(file)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            try:
+                with t:
+                    begun.set()
+                    write_on_and_on(large)
+            finally:
+                while thread.is_alive():  # the second may come as late as now
+                    thread.join(0.001)
+        assert t.report is not None
+        assert t.report.complete
+        assert untouched(large)
+        notes = [note for each in chain(caught.value) for note in getattr(each, "__notes__", [])]
+        assert any("The transaction was undone" in note for note in notes) or not t.changes
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if file is not None:
+            assert pydbgwrite.read_journal(file).state == "undone"
+            file.unlink()
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that it came in the middle of."""
+    while error is not None:
+        yield error
+        error = error.__context__
+
+
+@LINUX
+def test_a_third_ctrl_c_stops_the_undo_which_says_what_remains(large: Session) -> None:
+    """The first is why it is undone, the second waits, the third does not."""
+    values = array("Q", [7]) * (2 << 17)
+    t = large.transaction()
+    with pytest.raises(KeyboardInterrupt) as caught, t:
+        for place in range(3):
+            large.write_pointers(BASE + (place << 21), values)
+        log: Any = t._log
+        load = log.load
+
+        def interrupted(index: int) -> Any:
+            if index == 2:
+                signal.raise_signal(signal.SIGINT)  # waits
+            if index == 1 and log.load is interrupted:
+                log.load = load
+                signal.raise_signal(signal.SIGINT)
+            return load(index)
+
+        log.load = interrupted
+        raise KeyboardInterrupt
+    report = t.report
+    assert report is not None
+    assert not report.complete
+    assert report.restored > 0
+    assert report.remaining
+    text = "".join(note for each in chain(caught.value) for note in getattr(each, "__notes__", []))
+    assert "NOT" in text
+    for address, size, _ in report.remaining:
+        assert any(large.read(address, size))
+    assert t.undo().complete
+    assert untouched(large)
+
+
+@LINUX
+def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
+    """Another exception is why it is undone: Ctrl-C meanwhile is not lost, and does no harm."""
+    t = large.transaction()
+    with pytest.raises(KeyboardInterrupt) as caught, t:
+        large.write_pointers(BASE, [1, 2, 3])
+        log: Any = t._log
+        load = log.load
+
+        def interrupted(index: int) -> Any:
+            signal.raise_signal(signal.SIGINT)
+            log.load = load
+            return load(index)
+
+        log.load = interrupted
+        raise Oops("half-way")
+    assert isinstance(caught.value.__context__, Oops)
+    assert t.report is not None
+    assert t.report.complete
+    assert untouched(large)
+
+
+@LINUX
+@pytest.mark.parametrize("limit", [300, 900, 5000, 40_000, 1 << 20, 5 << 20])
+def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None:
+    """The write whose record does not fit is not made; what was made is undone."""
+    import resource
+
+    file = tmp_path / "a.journal"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    error: BaseException | None = None
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with large.transaction(file) as t:
+                for count in (1, 10, 100, 1000, 10_000, 500_000):
+                    done = large.write_pointers(BASE + 8, range(1, count + 1))
+                    assert done == count
+        except BaseException as caught:
+            error = caught
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert isinstance(error, JournalError)
+    assert isinstance(error.__cause__, OSError)
+    assert str(file) in str(error)
+    assert untouched(large)
+    if not file.exists():
+        return  # not even its beginning could be made
+    assert "not written" in str(error)
+    assert t.report is not None
+    assert t.report.complete
+    info = pydbgwrite.read_journal(file)
+    assert pydbgwrite.undo(file, large).complete
+    assert untouched(large)
+    assert info.writes == len(t.changes)
+
+
+def test_a_write_that_could_not_be_recorded_changes_nothing(large: Session, tmp_path: Path) -> None:
+    """The exception can be handled within the block; the transaction goes on."""
+    file = tmp_path / "a.journal"
+    with large.transaction(file) as t:
+        large.write_pointers(BASE, [1])
+        log: Any = t._log
+        real, log.file = log.file, Full(log.file)
+        with pytest.raises(JournalError, match="No space left") as caught:
+            large.write_pointers(BASE + 8, [2, 3])
+        assert caught.value.written == 0
+        assert list(large.read_pointers(BASE, 3)) == [1, 0, 0]
+        log.file = real
+        large.write_pointers(BASE + 16, [4])
+    assert pydbgwrite.read_journal(file).writes == 2
+    assert pydbgwrite.undo(file, large).complete
+    assert untouched(large)
+
+
+class Full:
+    """A file on a disk that gets full in the middle of a record."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: bytes) -> int:
+        if len(data) <= 10:
+            raise OSError(28, "No space left on device")
+        return int(self._file.write(data[: min(len(data) // 2, 60)]))
+
+
+def test_a_commit_that_fails_undoes(large: Session, tmp_path: Path) -> None:
+    with (
+        pytest.raises(JournalError, match="No space left"),
+        large.transaction(tmp_path / "a.journal") as t,
+    ):
+        large.write_pointers(BASE, [1])
+        log: Any = t._log
+        log.file = Full(log.file)
+    assert t.report is not None
+    assert t.report.complete
+    assert untouched(large)
+
+
+def test_memory_stays_bounded(large: Session) -> None:
+    """Beyond 4 MiB what is recorded is in a temporary file."""
+    import tracemalloc
+
+    values = array("Q", bytes(range(1, 9))) * (SIZE // 8)
+    with pytest.raises(Oops), large.transaction() as t:
+        tracemalloc.start()
+        try:
+            for _ in range(4):
+                large.write_pointers(BASE, values)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 20 << 20
+        assert len(t.changes) == 24
+        assert t.changes[-1].new == values.tobytes()[-1 << 20 :]
+        raise Oops
+    assert untouched(large)
+
+
+def test_pages_that_are_lost_meanwhile(large: Session) -> None:
+    """The rest is undone, and what remains is told to the byte."""
+    values = array("Q", [9]) * 4096
+    with pytest.raises(Oops) as caught, large.transaction() as t:
+        large.write_pointers(BASE + 4, values)
+        large.write_scattered([BASE + 0x20000, BASE + 0x20100], [5, 6])
+        testing.fail_writes(large, BASE + 0x3010)
+        testing.fail_reads(large, BASE + 0x5000)
+        testing.fail_writes(large, BASE + 0x20100)
+        raise Oops
+    testing.clear(large)
+    report = t.report
+    assert report is not None
+    assert not report.complete
+    places = [(address, size) for address, size, _ in report.remaining]
+    assert places == [
+        (BASE + 0x3014, 0xFEC),  # what could not be written and holds the old bytes all the same
+        (BASE + 0x4FFC, 0x1008),
+        (BASE + 0x20100, 8),
+    ]
+    assert "NOT" in caught.value.__notes__[-1]
+    left = bytearray(large.read(BASE, SIZE))
+    for address, size in places:
+        left[address - BASE : address - BASE + size] = bytes(size)
+    assert not any(left)
+    assert t.undo().complete
+    assert untouched(large)
+
+
+def test_journals_are_made_with_care(large: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with large.transaction(file):
+        large.write_pointers(BASE, [1])
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    data = file.read_bytes()
+    with pytest.raises(FileExistsError, match="never overwrites"), large.transaction(file):
+        pass
+    assert file.read_bytes() == data
+    with pytest.raises(FileNotFoundError), large.transaction(tmp_path / "no" / "such"):
+        pass
+    with pytest.raises(TypeError, match="durable"):
+        large.transaction(file, durable=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="journal="):
+        large.transaction(durable=True)
+    for bad in ("", "a\0b"):
+        with pytest.raises(ValueError, match="journal"):
+            large.transaction(bad)
+    with pytest.raises(TypeError):
+        large.transaction(5)  # type: ignore[arg-type]
+    large.write_pointers(BASE, [2])  # and no transaction is left open
+
+
+def test_durable_records_are_on_the_disk_first(
+    large: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each record is brought there before its write is made, and the file's name once."""
+    seen: list[tuple[bool, int]] = []
+    name = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
+    real = getattr(os, name)
+
+    def sync(descriptor: int) -> None:
+        begun = hasattr(large, "_transaction") and large._transaction is not None
+        seen.append((begun, stat.S_IFMT(os.fstat(descriptor).st_mode)))
+        real(descriptor)
+
+    monkeypatch.setattr(os, name, sync)
+    with large.transaction(tmp_path / "a.journal", durable=True):
+        large.write_pointers(BASE, [1])
+        large.write_scattered([BASE + 100], [1])
+    assert [each for each in seen if each[0]] == [(True, stat.S_IFREG)] * 3
+    assert (False, stat.S_IFREG) in seen
+    assert pydbgwrite.read_journal(tmp_path / "a.journal").durable
+    seen.clear()
+    with large.transaction(tmp_path / "b.journal"):
+        large.write_pointers(BASE, [1])
+    assert not seen
+
+
+def test_misuse(large: Session, tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with large.transaction(file):
+        large.write_pointers(BASE, [1])
+        with pytest.raises((SessionBusyError, JournalError)):
+            pydbgwrite.undo(file, large)
+    with simulate([(BASE, 64)], writable=False) as session:
+        with pytest.raises(ReadOnlyError), session.transaction():
+            pass
+        with pytest.raises(ReadOnlyError):
+            pydbgwrite.undo(file, session)
+    with simulate([(BASE, SIZE)]) as other, pytest.raises(JournalError, match="another target"):
+        pydbgwrite.undo(file, other)
+    with pytest.raises(FileNotFoundError):
+        pydbgwrite.undo(tmp_path / "none", large)
+    with pytest.raises(TypeError, match="Session"):
+        pydbgwrite.undo(file, 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="progress"):
+        pydbgwrite.undo(file, large, progress=5)  # type: ignore[arg-type]
+    session = simulate([(BASE, 64)])
+    t = session.transaction()
+    session.close()
+    with pytest.raises(SessionClosedError), t:
+        pass
+    with pytest.raises(SessionClosedError):
+        pydbgwrite.undo(file, session)
+    assert list(large.read_pointers(BASE, 1)) == [1]
+
+
+def test_another_thread(large: Session) -> None:
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with large.transaction():
+                pass
+        except WrongThreadError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
+    with large.transaction():
+        large.write_pointers(BASE, [1])
+
+
+def test_a_session_that_ends_with_its_transaction_open() -> None:
+    """As when Ctrl-C comes just before the transaction's own end: its writes are undone."""
+    with pytest.raises(Oops) as caught, simulate([(BASE, 64)]) as session:
+        t = session.transaction()
+        t.__enter__()
+        session.write_pointers(BASE, [1])
+        raise Oops
+    assert t.report is not None
+    assert t.report.complete
+    assert "undone" in caught.value.__notes__[-1]
+    with pytest.raises(UndoError) as failed, simulate([(BASE, 64)]) as session:
+        t = session.transaction()
+        t.__enter__()
+        session.write_pointers(BASE, [1])
+        testing.vanish(session)
+    assert failed.value.report is t.report
+    assert not failed.value.report.complete  # type: ignore[union-attr]
+
+
+def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
+    """By whole blocks; where every second one is a stranger's, too: no loop takes minutes."""
+    count = SIZE // 8
+    with large.transaction() as t:
+        large.write_pointers(BASE, range(1, count + 1))
+    assert t.undo().restored == SIZE
+    with large.transaction() as t:
+        large.write_pointers(BASE, range(1, count + 1))
+    large.write_scattered(range(BASE, BASE + SIZE, 16), array("Q", [5]) * (count // 2))
+    report = t.undo()
+    assert report.conflict_total == count // 2 - 1  # one of them was a 5
+    assert len(report.conflicts) == 100
+    assert report.restored == SIZE // 2 + 8
