@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -20,8 +21,10 @@ SOURCE = """
 __attribute__((visibility("default"))) unsigned long table[16] = {1, 2, 3};
 __attribute__((visibility("default"))) int first(void) { return 1; }
 __thread int own_of_thread = 3;
+#ifdef INDIRECT
 static int (*choose(void))(void) { return first; }
 int chosen(void) __attribute__((ifunc("choose")));
+#endif
 extern int puts(const char *);
 int calls_puts(void) { return puts("x"); }
 int old_answer(void) { return 1; }
@@ -37,6 +40,9 @@ PART = "static int twice{n} = {n}; int part_{n}(void) {{ return ++twice{n}; }}".
     "twice{n}", "twice"
 )
 VERSIONS = "V_1 { global: answer; table; first; local: *; }; V_2 { } V_1; V_3 { } V_2;\n"
+
+#: musl has no indirect functions, and its compilers refuse them.
+INDIRECT = platform.libc_ver()[0] == "glibc"
 
 # Loads what it is given, says where a symbol of it lies, and then does nothing.
 _PROGRAM = """
@@ -63,6 +69,8 @@ def compile_library(path: Path, *flags: str) -> Path:
     script = folder / "versions.map"
     script.write_text(VERSIONS)
     command = [*_COMPILER, "-shared", "-fPIC", "-O0", "-Wl,--build-id", "-o", str(path), *sources]
+    if INDIRECT:
+        command.append("-DINDIRECT")
     done = subprocess.run(
         [*command, f"-Wl,--version-script={script}", *flags], capture_output=True, text=True
     )
