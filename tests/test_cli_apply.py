@@ -185,6 +185,20 @@ def test_expecting_and_verifying(process: Target, tmp_path: Path) -> None:
     assert (again.code, again.said["written"]) == (1, 0)
 
 
+def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None:
+    entries = [
+        f"[[write]]\naddress = {process.rw + 8 * at}\npointers = [{at}]\n" for at in range(300)
+    ]
+    file = saved(tmp_path, "format = 1\n" + "".join(entries))
+    line = ["apply", "--pid", process.pid, file, "--dry-run"]
+    *rows, more, _ = command(*line).out.splitlines()
+    assert len(rows) == 100
+    assert more == "... and 200 pointers more: --rows shows more"
+    assert len(command(*line, "--rows", 1000).out.splitlines()) == 301
+    said = command(*line, "--json", "--rows", 7).said
+    assert (said["entry_total"], len(said["entries"]), said["pointers"]) == (300, 7, 300)
+
+
 # ---- what does not fit ----------------------------------------------------------------------
 
 

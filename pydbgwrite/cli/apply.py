@@ -20,7 +20,9 @@ from pydbgwrite.cli.output import (
 from pydbgwrite.cli.patches import (
     load_patch,
     preview_fields,
+    rows_option,
     show_preview,
+    show_problems,
     side_files_option,
 )
 from pydbgwrite.cli.progress import progress_bar
@@ -46,6 +48,7 @@ __all__ = ["apply"]
 )
 @click.option("--verify", is_flag=True, help="Read all back, and undo it where it differs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@rows_option
 @side_files_option
 @json_option
 def apply(
@@ -56,6 +59,7 @@ def apply(
     durable: bool,
     verify: bool,
     yes: bool,
+    rows: int,
     side_files_anywhere: bool,
     as_json: bool,
 ) -> int:
@@ -76,14 +80,14 @@ def apply(
     with target.open(writable=not dry_run) as session:
         preview = loaded.preview(session)
         if not as_json:
-            show_preview(preview)
+            show_preview(preview, rows)
         if dry_run or not preview.ok:
-            return _not_written(preview, as_json)
+            return _not_written(preview, rows, as_json)
         if not yes:
             _ask(preview, session)
         written = _apply(loaded, session, journal, durable, verify)
     if as_json:
-        fields = preview_fields(preview)
+        fields = preview_fields(preview, rows)
         print_json({**fields, "written": written, "verified": verify, "journal": journal})
     else:
         click.echo(
@@ -93,17 +97,16 @@ def apply(
     return ExitCode.DONE
 
 
-def _not_written(preview: Preview, as_json: bool) -> int:
+def _not_written(preview: Preview, rows: int, as_json: bool) -> int:
     """The end of a dry run, or of what would have failed."""
     if as_json:
-        print_json({**preview_fields(preview), "written": 0})
+        print_json({**preview_fields(preview, rows), "written": 0})
     elif preview.ok:
         click.echo(
             f"{counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change. "
             "Nothing was written."
         )
-    for problem in preview.problems:
-        fail(problem)
+    show_problems(preview.problems)
     if not preview.ok:
         fail("nothing was written")
     return code_of_kind(preview.kind)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
-from pydbgwrite.cli.output import console, on_terminal, printable
+from pydbgwrite.cli.output import console, counted, fail, on_terminal, printable
+from pydbgwrite.cli.parameters import COUNT
 
 if TYPE_CHECKING:
     from pydbgwrite import Patch, Preview
@@ -17,12 +18,24 @@ if TYPE_CHECKING:
 __all__ = [
     "load_patch",
     "preview_fields",
+    "rows_option",
     "show_preview",
+    "show_problems",
     "side_files_option",
 ]
 
-#: Rows of a table on a terminal, and pointers in JSON: a patch may have millions.
-MOST_SHOWN: Final = 100
+#: A patch may have millions of pointers, and as many problems.
+ROWS: Final = 100
+MOST_PROBLEMS: Final = 100
+
+rows_option = click.option(
+    "--rows",
+    type=COUNT,
+    default=ROWS,
+    show_default=True,
+    metavar="N",
+    help="Show N pointers at most.",
+)
 
 side_files_option = click.option(
     "--side-files-anywhere",
@@ -43,77 +56,93 @@ def load_patch(path: str, side_files_anywhere: bool) -> Patch:
         ) from failure
 
 
-def preview_fields(preview: Preview) -> dict[str, Any]:
-    """For --json; of each entry's pointers the first 100."""
+def preview_fields(preview: Preview, rows: int) -> dict[str, Any]:
+    """For --json: the totals, and the entries of the first `rows` pointers."""
     return {
         "ok": preview.ok,
         "pointers": preview.pointers,
         "changed": preview.changed,
         "pointer_size": preview.pointer_size,
         "problem_kind": preview.kind,
-        "problems": list(preview.problems),
+        "problem_total": len(preview.problems),
+        "problems": preview.problems[:MOST_PROBLEMS],
         "mismatch_total": preview.mismatch_total,
-        "entries": [
-            {
-                "entry": each.number,
-                "note": each.entry.note,
-                "address": _hex(each.address),
-                "count": len(each.entry.pointers),
-                "before": _some(each.before),
-                "after": _some(each.after),
-                "problems": list(each.problems),
-            }
-            for each in preview.entries
-        ],
+        "entry_total": len(preview.entries),
+        "entries": list(_entries(preview, rows)),
     }
 
 
-def _hex(number: int | None) -> str | None:
-    return None if number is None else f"0x{number:x}"
+def _entries(preview: Preview, rows: int) -> Iterator[dict[str, Any]]:
+    mask = (1 << 8 * preview.pointer_size) - 1
+
+    def first(values: Sequence[int] | None) -> list[str] | None:
+        return None if values is None else [f"0x{each & mask:x}" for each in values[:rows]]
+
+    for each in preview.entries:
+        if rows <= 0:
+            return
+        yield {
+            "entry": each.number,
+            "note": each.entry.note,
+            "address": None if each.address is None else f"0x{each.address:x}",
+            "count": len(each.entry.pointers),
+            "before": first(each.before),
+            "after": first(each.after),
+            "problems": list(each.problems),
+        }
+        rows -= len(each.entry.pointers)
 
 
-def _some(values: Iterable[int] | None) -> list[str] | None:
-    return None if values is None else [f"0x{each:x}" for each in islice(values, MOST_SHOWN)]
+def show_problems(problems: Sequence[str]) -> None:
+    """What speaks against a patch, on stderr."""
+    for problem in problems[:MOST_PROBLEMS]:
+        fail(problem)
+    if len(problems) > MOST_PROBLEMS:
+        fail(f"and {counted(len(problems) - MOST_PROBLEMS, 'problem')} more")
 
 
-def _rows(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
+def _table(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
     """Of each pointer: its address, before, after, how it changes, and what entry it is of."""
     # For people without zeros in front: three columns of pointers are to fit on 80 characters.
     digits = 0 if on_terminal() else 2 * preview.pointer_size
     mask = (1 << 8 * preview.pointer_size) - 1
+
+    def shown(values: Sequence[int] | None, index: int) -> str:
+        return "?" if values is None else f"0x{values[index] & mask:0{digits}x}"
+
     for each in preview.entries:
         label = f"{each.number}"
         if isinstance(each.entry.address, str):
             label += f" {each.entry.address}"
         if each.entry.note:
             label += f": {each.entry.note}"
+        before, after = each.before, each.after
         for index in range(len(each.entry.pointers)):
-            where, before, after = "?", "?", "?"
+            where = "?"
             if each.address is not None:
                 where = f"0x{each.address + index * preview.pointer_size:0{digits}x}"
-            old = new = None
-            if each.before is not None:
-                old = each.before[index]
-                before = f"0x{old:0{digits}x}"
-            if each.after is not None:
-                new = each.after[index] & mask
-                after = f"0x{new:0{digits}x}"
-            state = "same" if old == new and old is not None else "change"
-            if each.problems:
-                state = "problem"
-            yield where, before, after, state, label if index == 0 else ""
+            old, new = shown(before, index), shown(after, index)
+            state = "problem" if each.problems else "same" if old == new else "change"
+            yield where, old, new, state, "" if index else label
 
 
 _STYLES: Final = {"same": "dim", "change": "", "problem": "yellow"}
 
 
-def show_preview(preview: Preview) -> None:
+def show_preview(preview: Preview, rows: int) -> None:
     """The before/after table: coloured on a terminal, a line for each pointer elsewhere."""
-    if not on_terminal():
-        for where, before, after, state, label in _rows(preview):
+    shown = islice(_table(preview), rows)
+    if on_terminal():
+        _show_coloured(shown)
+    else:
+        for where, before, after, state, label in shown:
             line = f"{where}  {before} -> {after}  {state:7}  {printable(label)}"
             click.echo(line.rstrip())
-        return
+    if preview.pointers > rows:
+        click.echo(f"... and {counted(preview.pointers - rows, 'pointer')} more: --rows shows more")
+
+
+def _show_coloured(rows: Iterable[tuple[str, str, str, str, str]]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -122,10 +151,8 @@ def show_preview(preview: Preview) -> None:
     for name, style in (("address", "cyan"), ("before", "red"), ("after", "green")):
         table.add_column(name, style=style, justify="right", no_wrap=True)
     table.add_column("entry", overflow="fold")
-    for where, before, after, state, label in islice(_rows(preview), MOST_SHOWN):
+    for where, before, after, state, label in rows:
         table.add_row(
             Text(where), Text(before), Text(after), Text(printable(label)), style=_STYLES[state]
         )
     console().print(table)
-    if preview.pointers > MOST_SHOWN:
-        click.echo(f"... and {preview.pointers - MOST_SHOWN:,} more: a pipe or file gets them all")
