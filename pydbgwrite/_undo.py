@@ -24,6 +24,7 @@ _PAGE: Final = 4096
 _LISTED: Final = 100
 _SHOWN_BYTES: Final = 64
 _KEPT_RECORDS: Final = 8
+_MANY: Final = 64  # runs
 
 _Progress = Callable[[int, int], object]
 
@@ -131,6 +132,7 @@ class _Undo:
     def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:
         listed: list[Conflict] = []
         total = 0
+        units: dict[int, int] = {}
         images = _Images(self._log)
         noted = list(self._foreign)
         # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
@@ -144,7 +146,9 @@ class _Undo:
         for start, found, record, _ in noted:
             if start in as_it_was:
                 continue
-            unit = self._log.unit(record)
+            unit = units.get(record)
+            if unit is None:
+                unit = units[record] = self._log.unit(record)
             step = unit if unit > 1 and not len(found) % unit else _SHOWN_BYTES
             total += -(-len(found) // step)
             if len(listed) >= _LISTED:
@@ -183,8 +187,23 @@ class _Undo:
         if self._settled:  # this was undone: whatever has come since is not ours
             ours, foreign = [], sorted(ours + foreign)
         self._note([(address + start, found[start:end], True) for start, end in foreign], index)
-        for start, end in sorted(ours + foreign) if self._force else ours:
-            self._write(address + start, old[start:end])
+        self._write_runs(address, old, sorted(ours + foreign) if self._force else ours, index)
+
+    def _write_runs(
+        self, address: int, old: bytes, runs: list[tuple[int, int]], index: int
+    ) -> None:
+        """Write back the runs of a stretch; where they are many, as scattered pointers."""
+        unit = self._log.unit(index) if len(runs) > _MANY else 1
+        if unit != self._session.pointer_size:
+            for start, end in runs:
+                self._write(address + start, old[start:end])
+            return
+        values = elements_of(old, unit)
+        where, what = array("Q"), array("Q")
+        for start, end in runs:
+            where.extend(range(address + start, address + end, unit))
+            what.extend(values[start // unit : end // unit])
+        self._write_pointers(where, what, unit)
 
     def _reconsider(self, address: int, old: bytes, new: bytes) -> None:
         """Of what a later record could not explain, this record's range is this record's to say."""
@@ -273,6 +292,9 @@ class _Undo:
         for start, end in runs:
             where += addresses[start // unit : end // unit]
             what.extend(values[start // unit : end // unit])
+        self._write_pointers(where, what, unit)
+
+    def _write_pointers(self, where: array[int], what: array[int], unit: int) -> None:
         try:
             # No span: bytes beside these may be others' to change.
             self._session.write_scattered(where, what, spans=False)

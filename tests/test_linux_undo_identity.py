@@ -1,0 +1,187 @@
+"""A journal is one process's, from its start to its next execve: an undo refuses any other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.processes import Child64
+
+import pydbgwrite
+from pydbgwrite import JournalError, NoTargetError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+
+
+def written(child: Child64, file: Path) -> bytes:
+    """A journal of a write into the child; what the child holds then."""
+    with pydbgwrite.attach(child.pid) as session:
+        with session.transaction(file):
+            session.write_pointers(child.areas["rw"], [1, 2, 3])
+        return session.read(child.areas["rw"], 64)
+
+
+def forged(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """The same journal with another header, checksums and all."""
+    from pydbgwrite._journal_log import JournalLog
+
+    old = JournalLog(open(file, "rb", buffering=0), str(file))  # noqa: SIM115, closed with it
+    old.scan()
+    changes = [old.load(index) for index in range(len(old))]
+    header = json.loads(json.dumps(old.header))
+    change(header)
+    file.unlink()
+    new = JournalLog(open(file, "x+b", buffering=0), str(file))  # noqa: SIM115
+    new.begin(header)
+    for each in changes:
+        new.add(each.address, each.old, each.new, each.unit)
+    new.close()
+
+
+def refused(child: Child64, file: Path, words: str, held: bytes) -> None:
+    """Undo raises JournalError with these words, and the child's memory stays."""
+    with pydbgwrite.attach(child.pid) as session:
+        with pytest.raises(JournalError, match=words) as caught:
+            pydbgwrite.undo(file, session, force=True)
+        assert "Nothing was written" in str(caught.value)
+        assert session.read(child.areas["rw"], 64) == held
+
+
+def test_another_process(tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with Child64() as child, Child64() as other:
+        written(child, file)
+        with pydbgwrite.attach(other.pid) as session:
+            held = session.read(other.areas["rw"], 64)
+        refused(other, file, f"process {child.pid}, .* process {other.pid}", held)
+
+
+def test_what_a_journal_says(tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with Child64() as child:
+        written(child, file)
+        info = pydbgwrite.read_journal(file)
+        assert (info.pid, info.target, info.pointer_size) == (child.pid, "process", 8)
+        stat = Path(f"/proc/{child.pid}/stat").read_text()
+        assert info.started == stat.rpartition(") ")[2].split()[19]
+        assert Path(info.program).samefile(f"/proc/{child.pid}/exe")
+        with pydbgwrite.attach(child.pid, suspend=False) as session:
+            program = next(each for each in session.modules() if each.path == info.program)
+        assert (info.base, info.size) == (program.base, program.size)
+        assert not info.durable
+        assert info.writes == 1
+        assert info.bytes == 24
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("started", "5", "has ended"),
+        ("boot", "another", "started anew"),
+        ("exec", "0", "execve"),
+        ("target", "kernel", "kernel target"),
+    ],
+)
+def test_a_pid_that_was_given_anew(tmp_path: Path, key: str, value: str, words: str) -> None:
+    """A journal that agrees in all but one of the things that tell processes apart."""
+    file = tmp_path / "a.journal"
+    with Child64() as child:
+        held = written(child, file)
+        forged(file, lambda header: None)
+        with pydbgwrite.attach(child.pid) as session:  # as it is, the forged one is taken
+            pydbgwrite.undo(file, session)
+        file.unlink()
+        held = written(child, file)
+        forged(file, lambda header: header.update({key: value}))
+        refused(child, file, words, held)
+
+
+def test_after_an_execve(tmp_path: Path) -> None:
+    """The same process id and start time, and even the same program; another address space."""
+    file = tmp_path / "a.journal"
+    program = (
+        "import ctypes, os, sys\n"
+        "room = ctypes.create_string_buffer(64)\n"
+        "print(ctypes.addressof(room), flush=True)\n"
+        "sys.stdin.readline()\n"
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1], sys.argv[1]])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        address = int(child.stdout.readline())
+        with pydbgwrite.attach(child.pid) as session, session.transaction(file):
+            session.write_pointers(address, [1, 2])
+        child.stdin.write("\n")
+        child.stdin.flush()
+        child.stdout.readline()  # it runs anew
+        with (
+            pydbgwrite.attach(child.pid) as session,
+            pytest.raises(JournalError, match="execve"),
+        ):
+            pydbgwrite.undo(file, session)
+        child.kill()
+
+
+def test_a_process_that_has_ended(tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with Child64() as child:
+        written(child, file)
+        with pydbgwrite.attach(child.pid, suspend=False) as session:
+            child.kill()
+            with pytest.raises(NoTargetError):
+                pydbgwrite.undo(file, session)
+    assert pydbgwrite.read_journal(file).state == "committed"
+
+
+def test_a_journal_in_use(tmp_path: Path) -> None:
+    """While a transaction of another process goes on, nobody undoes it."""
+    file = tmp_path / "a.journal"
+    script = (
+        "import pydbgwrite, sys\n"
+        "with pydbgwrite.attach(int(sys.argv[1]), suspend=False) as session:\n"
+        "    with session.transaction(sys.argv[3]):\n"
+        "        session.write_pointers(int(sys.argv[2]), [1])\n"
+        "        print('held', flush=True)\n"
+        "        sys.stdin.readline()\n"
+    )
+    with Child64() as child:
+        words = [str(child.pid), str(child.areas["rw"]), str(file)]
+        with subprocess.Popen(
+            [sys.executable, "-c", script, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as owner:
+            assert owner.stdin is not None and owner.stdout is not None
+            assert owner.stdout.readline() == "held\n"
+            with pydbgwrite.attach(child.pid, suspend=False) as session:
+                with pytest.raises(JournalError, match="in use"):
+                    pydbgwrite.undo(file, session)
+                assert pydbgwrite.read_journal(file).state == "open"
+                owner.kill()
+                owner.wait()
+                assert pydbgwrite.undo(file, session).complete
+
+
+def test_writing_over_the_programs_own_header(tmp_path: Path) -> None:
+    """What tells the process is nothing that a patch would write to."""
+    file = tmp_path / "a.journal"
+    with Child64() as child, pydbgwrite.attach(child.pid) as session:
+        running = str(Path(f"/proc/{child.pid}/exe").readlink())
+        program = next(each for each in session.modules() if each.path == running)
+        before = session.read(program.base, 256)
+        with session.transaction(file):
+            session.write_pointers(program.base + 64, range(16))
+        assert session.read(program.base, 256) != before
+        assert pydbgwrite.undo(file, session).complete
+        assert session.read(program.base, 256) == before
