@@ -92,18 +92,20 @@ def run_suite(
     live = sys.stdout.buffer
     if not side_by_side or selects(given):
         return half("suite", [], live)[0]
-    with tempfile.TemporaryFile() as held, ThreadPoolExecutor(1) as pool:
-        behind = pool.submit(half, "engine", ["-k", HALVES["engine"]], held)
+    with tempfile.TemporaryFile() as held:
         try:
-            front = half("rest", ["-k", HALVES["rest"]], live)
-        except BaseException:
-            end_running()  # the pool would wait for the other half
-            raise
-        results = {"rest": front, "engine": behind.result()}
-        live.write(b"\n")
-        held.seek(0)
-        live.writelines(held)
-        live.flush()
+            with ThreadPoolExecutor(1) as pool:
+                behind = pool.submit(half, "engine", ["-k", HALVES["engine"]], held)
+                try:
+                    front = half("rest", ["-k", HALVES["rest"]], live)
+                except BaseException:
+                    end_running()  # the pool would wait for the other half
+                    raise
+                results = {"rest": front, "engine": behind.result()}
+        finally:
+            held.seek(0)
+            live.writelines([b"\n", *held])
+            live.flush()
     for name, (code, line) in results.items():
         note(f"{name} (-k {HALVES[name]!r}): exit code {code}, {line}")
     return next((code for code, _ in results.values() if code != 0), 0)
