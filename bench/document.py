@@ -72,14 +72,14 @@ def _machine() -> list[str]:
     return [
         f"Measured on {on['processors']} processors ({on['machine']}), {on['system']}, "
         f"Python {python}, numpy {on['numpy']}, pydbgwrite {on['pydbgwrite']}, "
-        f"on {datetime.now(UTC):%d %B %Y}."
+        f"on {datetime.now(UTC):%d %B %Y}, beside other programs with a load of {on['load']:.1f}."
     ]
 
 
 def _limits(figures: Sequence[Figure]) -> list[str]:
     lines = [
         f"| {figure.case} | {figure.contestant_name} | {figure.baseline_name} "
-        f"| {figure.value:,.3g} {figure.unit.split(' x ')[0]} | {figure.limit:,g} "
+        f"| {figure.value:,.3g} {figure.unit} | {figure.limit:,g} "
         f"| {'yes' if figure.met else '**no**'} |"
         for figure in figures
         if figure.limit is not None and figure.value is not None
@@ -147,7 +147,7 @@ def write_plot(figures: Sequence[Figure], beside: Path) -> Path | None:
     axes.invert_yaxis()
     axes.set_xlabel("nanoseconds a pointer (logarithmic; less is better)")
     axes.grid(color=_INK, alpha=0.15)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.0 + 1.0 / len(names)), ncols=4,
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=4,
                 frameon=False, labelcolor=_INK)  # fmt: skip
     drawn = io.StringIO()
     figure.savefig(

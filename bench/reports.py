@@ -25,6 +25,10 @@ __all__ = ["RESULTS", "machine", "per_pointer", "show", "write_json"]
 RESULTS = Path(__file__).with_name("results")
 
 
+#: Of others: this program has just begun.
+_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def show(figures: Sequence[Figure]) -> None:
     """Print one table."""
     table = Table(title="pydbgwrite: ratios and limits (absolute times are this machine's, today)")
@@ -80,6 +84,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processors": os.cpu_count(),
+        "load": _LOAD,
     }
 
 

@@ -1,6 +1,6 @@
 """Measures this package against the raw system call and its peers, in one run.
 
-    python bench/run.py               everything, about fifteen minutes
+    python bench/run.py               everything, about twenty minutes
     python bench/run.py --quick       fewer rounds, less memory
     python bench/run.py large one     only these cases
     python bench/run.py --docs        everything, into docs/performance.md too
