@@ -49,11 +49,13 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
-    Py_buffer buffer = {0}, expect_buffer = {0};
+    Py_buffer buffer, expect_buffer; /* taken where obj is set; zeroing all of them takes time */
     uint64_t *converted = NULL, *converted_expect = NULL;
     write_request request = {.kind = WRITE_POINTERS, .values = {NULL, 8, 0}};
     bool entered = false;
 
+    buffer.obj = NULL;
+    expect_buffer.obj = NULL;
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
         !session_enter(session, true)) {
         goto done;

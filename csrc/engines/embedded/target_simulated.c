@@ -189,10 +189,14 @@ static HRESULT simulated_write(target *memory, uint64_t address, const void *dat
     simulated_target *self = simulated_of(memory);
     HRESULT status;
 
-    keep_lost(self, address, size, false);
+    if (self->fault_count > 0) {
+        keep_lost(self, address, size, false);
+    }
     /* simulated_move only reads from `data` when it writes. */
     status = simulated_move(self, address, (unsigned char *)(uintptr_t)data, size, moved, true);
-    keep_lost(self, address, *moved, true);
+    if (self->fault_count > 0) {
+        keep_lost(self, address, *moved, true);
+    }
     return status;
 }
 
