@@ -51,3 +51,17 @@ __declspec(dllexport) int64_t timed_write_bytes(IDebugDataSpaces4 *spaces, uint6
     }
     return answer == S_OK ? ns_since(started) : -(int64_t)(uint32_t)answer;
 }
+
+__declspec(dllexport) int64_t timed_write_each(IDebugDataSpaces4 *spaces, uint32_t count,
+                                               const uint64_t *offsets, uint64_t *ptrs)
+{
+    HRESULT answer = S_OK;
+    int64_t started = ticks();
+
+    for (uint32_t i = 0; i < count && answer == S_OK; i++) {
+        ULONG written = 0;
+
+        answer = spaces->lpVtbl->WriteVirtual(spaces, offsets[i], &ptrs[i], 8, &written);
+    }
+    return answer == S_OK ? ns_since(started) : -(int64_t)(uint32_t)answer;
+}

@@ -2,6 +2,7 @@
 
     python bench/run_windows.py            on Linux: in the Windows lane (tests/windows/lane.py)
     python bench/run_windows.py --quick    fewer rounds
+    python bench/run_windows.py --only bulk    what goes by WriteVirtual; calls: the direct calls
 
 On Linux it builds bench/engine_calls.c with the lane's cross compiler and starts itself anew in the
 lane. On Windows give it the library, built by hand, with --library, and have win32more, comtypes
@@ -40,16 +41,23 @@ def main() -> int:
     if sys.platform != "win32":
         return in_the_lane(sys.argv[1:])
     from cases_engine import engine_figures, use_peers
+    from cases_engine_bulk import bulk_figures
     from reports import RESULTS, show, write_json
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--only", choices=("bulk", "calls"), help="one half of the cases")
     parser.add_argument("--library", type=Path, required=True, help="engine_calls.dll")
     options = parser.parse_args()
     use_peers()
-    figures = list(engine_figures(options.library, quick=options.quick))
+    figures = []
+    for name, cases in (("bulk", bulk_figures), ("calls", engine_figures)):  # Pybag is in the last
+        if options.only in (None, name):
+            for figure in cases(options.library, quick=options.quick):
+                print(f"{figure.case}, {figure.contestant_name}: {figure.value}", flush=True)
+                figures.append(figure)
     show(figures)
     print(f"written to {write_json(figures, RESULTS).name} in bench/results")
     return 0 if all(figure.met for figure in figures) else 1

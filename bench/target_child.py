@@ -27,8 +27,9 @@ SET_PTRACER, ANY_TRACER = 0x59616D61, ctypes.c_ulong(-1)
 def main() -> None:
     """Map the memory and answer until standard input ends."""
     size = int(sys.argv[1])
+    memory: bytearray | mmap.mmap
     if sys.platform == "win32":
-        memory = mmap.mmap(-1, size)
+        memory = bytearray(size)  # private, as mmap's is not there
     else:
         ctypes.CDLL(None).prctl(SET_PTRACER, ANY_TRACER, 0, 0, 0)
         memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)

@@ -20,6 +20,13 @@
 /* Access can change at a page's boundary, where an engine does not say otherwise. */
 #define USUAL_GRANULE 4096u
 
+/* Pointers of a first chunk, 8 KiB, before it is known how long an engine takes; and how much
+ * larger the second may be. A line that takes a second for the first is still asked once a second.
+ */
+#define FIRST_CHUNK       1024u
+#define FIRST_CHUNK_LOCAL 131072u /* 1 MiB, which no such engine takes 50 ms for */
+#define CHUNK_GROWTH      256u
+
 /* Bytes guarded at a time. */
 #define PIECE_BYTES 131072u
 
@@ -254,12 +261,26 @@ static bool prepare(bulk_job *job, const core_pace *pace)
     return error->status == CORE_OK;
 }
 
+core_pace core_bulk_pace(const core_target *target, const core_pace *pace)
+{
+    core_pace bulk = *pace;
+
+    bulk.most = CORE_MOST_POINTERS;
+    if (target->scatter == NULL) {
+        uint64_t first = target->local ? FIRST_CHUNK_LOCAL : FIRST_CHUNK;
+
+        bulk.first_chunk = pace->first_chunk > first ? pace->first_chunk : first;
+        bulk.growth = CHUNK_GROWTH;
+    }
+    return bulk;
+}
+
 core_status core_write_bulk(const core_target *target, uint64_t address, const pointer_view *view,
                             bool truncate, const core_pace *pace, core_error *error)
 {
     bulk_job job = {.target = target, .view = view, .address = address, .error = error};
     uint64_t count = view->count;
-    core_pace limited = *pace;
+    core_pace limited = core_bulk_pace(target, pace);
     uint64_t chunk, started;
     bool more = true;
 
@@ -270,7 +291,6 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
     if (!prepare(&job, pace)) {
         goto done;
     }
-    limited.most = CORE_MOST_POINTERS;
     chunk = core_chunk_first(&limited, count);
     started = core_chunk_start(&limited, count, chunk);
     while (more) {

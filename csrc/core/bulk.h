@@ -9,9 +9,9 @@
 
 #include "pointers.h"
 
-/* From so many pointers on, "auto" takes WriteVirtual on an engine that loops pointer by pointer:
- * one call instead of two. (From figures of one genuine engine under Wine: 16 to 99 microseconds a
- * pointer against about 40 a call. The embedded engine is as fast either way.) */
+/* From so many pointers on, "auto" takes WriteVirtual on an engine that loops pointer by pointer.
+ * Measured on the genuine one: two pointers take half the time in bulk, and one as long either way
+ * (docs/performance.md). The embedded engine is as fast either way. */
 #define BULK_THRESHOLD_POINTERS 2
 
 /* As core_write_pointers() and core_read_pointers(), by WriteVirtual and ReadVirtual. `fresh`: what
@@ -21,6 +21,10 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
                             bool truncate, const core_pace *pace, core_error *error);
 core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t count,
                            uint64_t *to, bool fresh, const core_pace *pace, core_error *error);
+
+/* The pace of a request by WriteVirtual or ReadVirtual. Where an engine loops pointer by pointer in
+ * its direct calls, chunks begin small; these calls do not loop, and what counts is how many. */
+core_pace core_bulk_pace(const core_target *target, const core_pace *pace);
 
 /* What an engine call of several answered, and how far they came. */
 typedef struct bulk_outcome {

@@ -75,7 +75,7 @@ static bool get_pointers(const core_target *target, uint64_t address, uint64_t c
 core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t count,
                            uint64_t *to, bool fresh, const core_pace *pace, core_error *error)
 {
-    core_pace limited = *pace;
+    core_pace limited = core_bulk_pace(target, pace);
     unsigned char *between = NULL;
     uint64_t chunk, started;
     bool direct, more = count > 0;
@@ -94,7 +94,6 @@ core_status core_read_bulk(const core_target *target, uint64_t address, uint64_t
             goto done;
         }
     }
-    limited.most = CORE_MOST_POINTERS;
     chunk = core_chunk_first(&limited, count);
     started = core_chunk_start(&limited, count, chunk);
     while (more) {

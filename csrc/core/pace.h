@@ -17,6 +17,7 @@ typedef struct core_pace {
     void *context;
     uint64_t first_chunk; /* elements; requests of no more go in one chunk, without the clock */
     uint64_t chunk_ns;    /* how long a chunk should take */
+    uint64_t growth;      /* a chunk is at most so many times as large as the last; 0: as usual */
     uint64_t most;        /* elements a chunk may have at all; 0: no limit of the caller's */
 } core_pace;
 

@@ -18,6 +18,7 @@ typedef struct core_target {
     IDebugControl *control;
     IDebugDataSpaces4 *data_spaces;
     IPointerScatter *scatter; /* NULL where the engine does not have it: Microsoft's does not */
+    bool local;   /* a process of this machine, through an engine in this process: no network */
     bool stopped; /* nothing of the target's own changes its memory while the session lasts */
 } core_target;
 

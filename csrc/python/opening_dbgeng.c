@@ -243,11 +243,13 @@ PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
 
 /* -- Sessions ------------------------------------------------------------------------------- */
 
-/* Notes that nothing of the target's own runs while the session lasts; `session` may be NULL. */
-static void stands_still(PyObject *session, bool stopped)
+/* Notes whether anything of the target's own runs while the session lasts, and whether it is behind
+ * a server; `session` may be NULL. */
+static void note_target(PyObject *session, bool stopped, uint64_t server)
 {
     if (session != NULL) {
         ((session_object *)session)->target.stopped = stopped;
+        ((session_object *)session)->target.local = server == 0;
     }
 }
 
@@ -276,7 +278,7 @@ PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
     PyEval_RestoreThread(waiting.released);
     if (opened != NULL) {
         result = session_over(module, type, opened, writable != 0);
-        stands_still(result, options.suspend);
+        note_target(result, options.suspend, options.server);
     } else {
         subject = PyLong_FromUnsignedLong(process_id);
         if (subject != NULL) {
@@ -315,7 +317,7 @@ PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments)
     PyEval_RestoreThread(waiting.released);
     if (opened != NULL) {
         result = session_over(module, type, opened, writable != 0);
-        stands_still(result, true);
+        note_target(result, true, options.server);
     } else {
         opening_failed(&error, "launch", line);
     }

@@ -38,7 +38,7 @@ ENGINE: Final[dict[str, str]] = {
     "short WriteVirtual": WINE["short WriteVirtual"],
     "other mappings": (
         "a process holds more than the test's own memory: a gap may end sooner than where the "
-        "test's next area begins"
+        "test's next area begins, and low addresses are not free"
     ),
     "narrow user space": (
         "a 64-bit process that is looked at as a 32-bit one keeps its 64-bit user space, that of "

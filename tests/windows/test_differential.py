@@ -35,6 +35,8 @@ AREAS = [
     (BASE + 0x40000, 2 * PAGE, "rw"),
 ]
 EDGES = sorted({edge for base, size, _ in AREAS for edge in (base, base + size)})
+#: Where user space begins: a program has something near there.
+LOWEST = 0x10000
 #: For queries alone where "free memory" differs.
 TOP = [0x7FFFFFFE0000, 0x7FFFFFFEFFFF]
 FAR = [
@@ -232,6 +234,8 @@ def excuse(operation: Operation, width: int) -> str | None:
             touched = any(start < base + extent and base < end for start, end in spans)
             if touched and (protection == "none" or (protection == "r" and writes)):
                 return "page protection"
+    if name == "get_valid_region_virtual" and spans[0][0] < LOWEST < spans[0][1]:
+        return "other mappings"
     if "short WriteVirtual" in GENUINE and name.startswith("write_virtual"):
         start, end = spans[0]
         inside = [base <= start and end <= base + extent for base, extent, _ in AREAS]

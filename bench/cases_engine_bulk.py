@@ -1,0 +1,137 @@
+"""Times with Microsoft's engine of what goes by WriteVirtual: bulk, scattered, and from where on.
+
+Against the same calls from C, or against the direct call; medians of paired rounds in one run.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import numpy
+from engine_calls import EngineCalls
+from measuring import Figure, Pairs, Timed, measured_in_turns
+from targets import Target, started
+
+import pydbgwrite
+
+__all__ = ["bulk_figures"]
+
+Way = Literal["WritePointersVirtual", "WriteVirtual"]
+
+MANY = 128 * 1024
+SCATTERED = 10_000
+STRIDE = 64
+SWEEP = (1, 2, 3, 4, 6, 8, 16, 32, 64)
+RATIO_TO_C = 1.1
+RATIO_TO_DIRECT = 0.005
+RATIO_SCATTERED = 0.05
+
+
+def _timed(session: pydbgwrite.Session, address: int, part: array.array[int], way: Way) -> Timed:
+    """Nanoseconds of one write_pointers."""
+    from time import perf_counter_ns as now
+
+    def timed() -> float:
+        begun = now()
+        session.write_pointers(address, part, via=way)
+        return now() - begun
+
+    return timed
+
+
+def _batched(one: Timed, calls: int) -> Timed:
+    return lambda: sum(one() for _ in range(calls)) / calls
+
+
+def bulk_figures(library: Path, *, quick: bool) -> Iterator[Figure]:
+    """All cases; what was written is looked for in the target."""
+    with started(SCATTERED * STRIDE * 2) as target:
+        yield from _measured(target, library, quick)
+
+
+def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
+    pointers = array.array("Q", os.urandom(8 * MANY))
+    data = pointers.buffer_info()[0]
+    with pydbgwrite.attach(target.pid) as session:
+        calls = EngineCalls(library, Path(session.engine.folder))
+        bulk = _timed(session, target.address, pointers, "WriteVirtual")
+
+        def raw() -> float:
+            return calls.write_bytes(target.address, data, 8 * MANY)
+
+        pairs = measured_in_turns(bulk, raw, 21 if quick else 51)
+        yield _figure(f"{MANY} pointers", "WriteVirtual from C", pairs, RATIO_TO_C)
+        direct = _timed(session, target.address, pointers, "WritePointersVirtual")
+        pairs = measured_in_turns(bulk, direct, 1 if quick else 3)
+        name = 'via="WritePointersVirtual"'
+        yield _figure(f"{MANY} pointers", name, pairs, RATIO_TO_DIRECT)
+        yield _scattered(session, calls, target, 3 if quick else 7)
+        for count in SWEEP:
+            part, rounds = pointers[:count], 11 if quick else 21
+            pairs = measured_in_turns(
+                _batched(_timed(session, target.address, part, "WriteVirtual"), 50),
+                _batched(_timed(session, target.address, part, "WritePointersVirtual"), 50),
+                rounds,
+            )
+            yield _figure(f"{count} pointers a call", name, pairs, None)
+    pointers = array.array("Q", os.urandom(8 * MANY))
+    with pydbgwrite.attach(target.pid) as session:
+        session.write_pointers(target.address, pointers, via="WriteVirtual")
+    yield _verified(target.holds(pointers.tobytes()))
+
+
+def _scattered(
+    session: pydbgwrite.Session, calls: EngineCalls, target: Target, rounds: int
+) -> Figure:
+    from time import perf_counter_ns as now
+
+    order = numpy.random.default_rng(7).permutation(SCATTERED).astype(numpy.uint64)
+    addresses = order * numpy.uint64(STRIDE) + numpy.uint64(target.address)
+    values = numpy.frombuffer(os.urandom(8 * SCATTERED), numpy.uint64).copy()
+
+    def ours() -> float:
+        begun = now()
+        session.write_scattered(addresses, values)
+        return now() - begun
+
+    def each() -> float:
+        return calls.write_each(addresses.ctypes.data, values.ctypes.data, SCATTERED)
+
+    pairs = measured_in_turns(ours, each, rounds)
+    values[:] = numpy.frombuffer(os.urandom(8 * SCATTERED), numpy.uint64)
+    session.write_scattered(addresses, values)
+    good = session.read_scattered(addresses).tobytes() == values.tobytes()
+    name = "a WriteVirtual a pointer from C"
+    figure = _figure(f"{SCATTERED} pointers {STRIDE} bytes apart", name, pairs, RATIO_SCATTERED)
+    return Figure(**{**vars(figure), "contestant_name": "write_scattered", "verified": good})
+
+
+def _figure(case: str, base: str, pairs: Pairs, limit: float | None) -> Figure:
+    return Figure(
+        case=case,
+        contestant_name='via="WriteVirtual"',
+        baseline_name=base,
+        value=pairs.ratio,
+        unit="x",
+        limit=limit,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+    )
+
+
+def _verified(good: bool) -> Figure:
+    return Figure(
+        case=f"{MANY} pointers",
+        contestant_name='via="WriteVirtual"',
+        baseline_name="what was sent",
+        value=0.0 if good else 1.0,
+        unit="wrong",
+        limit=0.0,
+        verified=good,
+    )
