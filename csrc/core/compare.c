@@ -9,8 +9,9 @@
 #include "read_back.h"
 #include "scattered_parts.h"
 
-/* Bytes read at a time: they stay in a processor's cache until they have been compared. */
-#define BLOCK_BYTES 524288u
+/* Bytes read at a time: enough for an engine to share the reading among processors. On one, a block
+ * that stays in its own cache would save a tenth of a write's time. */
+#define BLOCK_BYTES 4194304u
 
 /* Scattered pointers read at a time: the more they are, the more of them share a page. */
 #define BLOCK_SCATTERED 1048576u
