@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pydbgwrite._toml_lines import Lines
     from pydbgwrite._transaction import Transaction
 
-__all__ = ["BuildCheck", "Patch", "PatchEntry"]
+    _Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
 
-_Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
+__all__ = ["BuildCheck", "Patch", "PatchEntry"]
 
 
 class Patch:

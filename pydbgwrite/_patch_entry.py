@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from pydbgwrite._session import Session
 
-__all__ = ["BuildCheck", "PatchEntry", "Values", "take_pointers"]
+    #: Pointers as they are kept: an array where all are numbers, else with symbols among them.
+    _Values: TypeAlias = array[int] | tuple[int | str, ...]
 
-#: Pointers as they are kept: an array where all are numbers, else with symbols among them.
-Values: TypeAlias = "array[int] | tuple[int | str, ...]"
+__all__ = ["BuildCheck", "PatchEntry", "take_pointers"]
 
 _WIDE: Final = "QqLlPNn"
 _BYTES: Final = "Bbc"
@@ -55,8 +55,8 @@ class PatchEntry:
     }
 
     address: int | str
-    pointers: Values
-    expect: int | str | Values | None
+    pointers: _Values
+    expect: int | str | _Values | None
     note: str
     file: str | None
 
@@ -87,7 +87,7 @@ class PatchEntry:
             raise faults[0]
 
     @classmethod
-    def _made(cls, address: int | str, pointers: Values, expect: Any, note: str) -> Self:
+    def _made(cls, address: int | str, pointers: _Values, expect: Any, note: str) -> Self:
         """An entry of parts that have been looked at."""
         made = cls.__new__(cls)
         made.address = address
@@ -219,7 +219,7 @@ def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
     return parsed if isinstance(parsed, int) else str(given)
 
 
-def take_pointers(given: Any, what: str, faults: list[Exception]) -> Values:
+def take_pointers(given: Any, what: str, faults: list[Exception]) -> _Values:
     """Pointers in the form in which they are kept, at least one."""
     values = _take_values(given, what, faults)
     if not values and not faults:
@@ -229,7 +229,7 @@ def take_pointers(given: Any, what: str, faults: list[Exception]) -> Values:
 
 def take_expect(
     given: Any, count: int | None, faults: list[Exception]
-) -> int | str | Values | None:
+) -> int | str | _Values | None:
     """None, one value, or `count` of them (None: nobody knows how many)."""
     if given is None:
         return None
@@ -249,7 +249,7 @@ def take_expect(
     return values
 
 
-def _take_values(given: Any, what: str, faults: list[Exception]) -> Values:
+def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
     if type(given) is not list:
         if isinstance(given, (str, Mapping, Set)) or not hasattr(given, "__iter__"):
             faults.append(TypeError(_NO_POINTERS.format(what, _told(given))))
@@ -285,7 +285,7 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> Values:
     return tuple(taken)
 
 
-def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> Values:
+def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Values:
     """A copy of a buffer, if it is one of those that write_pointers takes."""
     with view:
         order, code = view.format[:-1], view.format[-1:]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._patch_entry import (
     BuildCheck,
     PatchEntry,
-    Values,
     build_faults,
     take_address,
     take_expect,
@@ -19,6 +18,9 @@ from pydbgwrite._patch_side_files import SideFileError, name_fault, read_side_fi
 from pydbgwrite._resolving import near
 from pydbgwrite._toml_lines import Lines
 from pydbgwrite.errors import PatchError
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch_entry import _Values
 
 __all__ = ["Parts", "read_patch", "summary"]
 
@@ -172,9 +174,9 @@ class _Reader:
             entry.file = table.get("file")
             self.parts.entries.append(entry)
 
-    def _values(self, index: int, table: dict[str, Any]) -> Values:
+    def _values(self, index: int, table: dict[str, Any]) -> _Values:
         faults: list[Exception] = []
-        values: Values = ()
+        values: _Values = ()
         if "pointers" in table:
             if "file" in table:
                 told = "pointers and file are both there: one of them says what to write"
@@ -193,7 +195,7 @@ class _Reader:
             self._add("write", index, None, "pointers (or file) is missing")
         return values
 
-    def _side_file(self, index: int, name: Any) -> Values:
+    def _side_file(self, index: int, name: Any) -> _Values:
         fault: Exception | None = name_fault(name, anywhere=self._anywhere)
         if fault is None:
             try:

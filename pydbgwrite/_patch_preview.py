@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._module_builds import Builds
-from pydbgwrite._patch_entry import BuildCheck, PatchEntry, Values
+from pydbgwrite._patch_entry import BuildCheck, PatchEntry
 from pydbgwrite._patch_overlaps import overlaps
 from pydbgwrite._patch_writable import TargetMap
 from pydbgwrite._resolving import Resolver
@@ -24,6 +24,7 @@ from pydbgwrite.errors import (
 )
 
 if TYPE_CHECKING:
+    from pydbgwrite._patch_entry import _Values
     from pydbgwrite._session import Session
 
 __all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed"]
@@ -237,7 +238,7 @@ class _Maker:
             self._check_width(each, (value,), what)
         return value
 
-    def _numbers(self, each: PreviewEntry, values: Values, what: str) -> array[int] | None:
+    def _numbers(self, each: PreviewEntry, values: _Values, what: str) -> array[int] | None:
         numbers: array[int] | None
         if isinstance(values, array):
             numbers = values

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydbgwrite._patch_entry import BuildCheck, PatchEntry, Values
+from pydbgwrite._patch_entry import BuildCheck, PatchEntry
 from pydbgwrite._patch_side_files import name_fault, replace_file, write_side_file
 from pydbgwrite.errors import PatchError
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch_entry import _Values
 
 __all__ = ["save_patch"]
 
@@ -89,13 +92,13 @@ def _entry(entry: PatchEntry, file: str | None, number: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _list(values: Values, what: str) -> str:
+def _list(values: _Values, what: str) -> str:
     if len(values) <= _A_LINE:
         return f"[{', '.join(_value(value, what) for value in values)}]"
     return "[\n" + "".join(_lines(values, what)) + "]"
 
 
-def _lines(values: Values, what: str) -> Iterator[str]:
+def _lines(values: _Values, what: str) -> Iterator[str]:
     for start in range(0, len(values), _A_LINE):
         shown = [_value(value, what) for value in values[start : start + _A_LINE]]
         yield f"    {', '.join(shown)},\n"

@@ -124,6 +124,19 @@ def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
             assert found == tomllib.loads(each)
 
 
+@given(pieces=st.lists(PIECES, max_size=30))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_is_answered(tmp_path: Path, pieces: list[str]) -> None:
+    """With a patch, or with a PatchError that has a problem; never with anything else."""
+    path = tmp_path / "any.toml"
+    for start in ("", "format = 1\n\n[[write]]\naddress = 1\npointers = [1]\n"):
+        path.write_text(start + "".join(pieces), encoding="utf-8", newline="")
+        try:
+            assert Patch.load(path).entries
+        except PatchError as error:
+            assert error.problems
+
+
 @given(
     notes=st.lists(
         st.sampled_from(
