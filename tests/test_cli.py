@@ -262,6 +262,27 @@ def test_the_library_needs_no_extra() -> None:
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
+@LINUX
+@pytest.mark.parametrize(
+    "typed",
+    ["apply", "verify", "undo", "apply --journal", "write --from", "read --out", "modules --dump"],
+)
+def test_a_shell_completes_files(typed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pydbgwrite"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "_PYDBGWRITE_COMPLETE": "bash_complete",
+            "COMP_WORDS": f"pydbgwrite {typed} /tm",
+            "COMP_CWORD": str(1 + len(typed.split())),
+        },
+    )
+    assert done.stdout == "file,/tm\n"
+
+
 # ---- where the output can't go ---------------------------------------------------------------
 
 

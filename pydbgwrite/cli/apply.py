@@ -17,6 +17,7 @@ from pydbgwrite.cli.output import (
     show_on_stderr,
     stream_output,
 )
+from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import (
     load_patch,
     preview_fields,
@@ -35,11 +36,12 @@ __all__ = ["apply"]
 
 
 @click.command(epilog=example("pydbgwrite apply --pid 4242 patch.toml --journal patch.journal"))
-@click.argument("patch", metavar="PATCH.toml")
+@click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
 @click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
 @click.option(
     "--journal",
+    type=FILE,
     metavar="FILE",
     help="Keep what is replaced in a new file, for `pydbgwrite undo`, even after a crash.",
 )

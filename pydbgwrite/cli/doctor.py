@@ -9,6 +9,7 @@ import click
 
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import console, example, on_terminal, print_json, printable
+from pydbgwrite.cli.parameters import FOLDER
 from pydbgwrite.cli.targets import json_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ __all__ = ["doctor"]
 
 @click.command(epilog=example("pydbgwrite doctor --json"))
 @click.option(
-    "--engine", metavar="FOLDER", help="Where Microsoft's dbgeng.dll is to be looked for (Windows)."
+    "--engine",
+    type=FOLDER,
+    metavar="FOLDER",
+    help="Where Microsoft's dbgeng.dll is to be looked for (Windows).",
 )
 @json_option
 def doctor(engine: str | None, as_json: bool) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["COUNT", "array_file", "load_array", "save_array"]
+__all__ = ["COUNT", "FILE", "FOLDER", "array_file", "load_array", "save_array"]
 
 
 class _Count(click.ParamType[int]):
@@ -38,6 +38,11 @@ class _Count(click.ParamType[int]):
 
 
 COUNT = _Count()
+
+#: Nothing is checked here: whether a file can be read is for whoever reads it to say. But a shell
+#: that completes what is typed then knows that it is a file.
+FILE = click.Path(readable=False)
+FOLDER = click.Path(readable=False, file_okay=False)
 
 
 def array_file(path: str, option: str) -> str:

@@ -18,7 +18,7 @@ from pydbgwrite.cli.output import (
     printable,
     stream_output,
 )
-from pydbgwrite.cli.parameters import COUNT, array_file, save_array
+from pydbgwrite.cli.parameters import COUNT, FILE, array_file, save_array
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
@@ -61,6 +61,7 @@ class _Table(NamedTuple):
 @target_options()
 @click.option(
     "--out",
+    type=FILE,
     metavar="FILE",
     help="Save them: .npy (numpy, uint64) or .bin (64-bit, little-endian). Replaces the file.",
 )

@@ -11,6 +11,7 @@ import click
 
 import pydbgwrite
 from pydbgwrite._opening import DEFAULT_TIMEOUT
+from pydbgwrite.cli.parameters import FILE, FOLDER
 
 if TYPE_CHECKING:
     from pydbgwrite import Session
@@ -97,7 +98,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         metavar="OPTIONS",
         help="Another debugger's session (Windows), such as tcp:server=host,port=5005.",
     ),
-    click.option("--dump", metavar="FILE", help="A dump file (Windows), to read from."),
+    click.option("--dump", type=FILE, metavar="FILE", help="A dump file (Windows), to read from."),
     click.option(
         "--kernel",
         metavar="OPTIONS",
@@ -113,6 +114,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     ),
     click.option(
         "--engine",
+        type=FOLDER,
         metavar="FOLDER",
         help="Where Microsoft's dbgeng.dll is (Windows); searched for where not given.",
     ),

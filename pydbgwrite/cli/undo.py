@@ -8,6 +8,7 @@ import click
 
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
+from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
@@ -18,7 +19,7 @@ __all__ = ["undo"]
 
 
 @click.command(epilog=example("pydbgwrite undo patch.journal"))
-@click.argument("journal")
+@click.argument("journal", type=FILE)
 @target_options(required=False)
 @click.option(
     "--force", is_flag=True, help="Restore also what somebody else has changed since (conflicts)."

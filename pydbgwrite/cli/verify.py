@@ -7,6 +7,7 @@ import click
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.mismatches import mismatch_fields, show_mismatches
 from pydbgwrite.cli.output import counted, example, fail, print_json
+from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import load_patch, side_files_option
 from pydbgwrite.cli.targets import Target, json_option, target_options
 from pydbgwrite.errors import VerificationError
@@ -15,7 +16,7 @@ __all__ = ["verify"]
 
 
 @click.command(epilog=example("pydbgwrite verify --pid 4242 patch.toml"))
-@click.argument("patch", metavar="PATCH.toml")
+@click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
 @side_files_option
 @json_option

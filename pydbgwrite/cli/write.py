@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pydbgwrite.cli.output import counted, example, print_json
-from pydbgwrite.cli.parameters import array_file, load_array
+from pydbgwrite.cli.parameters import FILE, array_file, load_array
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
@@ -27,7 +27,9 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
 @click.argument("address")
 @click.argument("values", nargs=-1, metavar="[VALUE]...")
 @target_options()
-@click.option("--from", "file", metavar="FILE", help=f"Write what is in this file: {_FORMS}.")
+@click.option(
+    "--from", "file", type=FILE, metavar="FILE", help=f"Write what is in this file: {_FORMS}."
+)
 @click.option(
     "--expect",
     multiple=True,
@@ -37,6 +39,7 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
 @click.option(
     "--expect-from",
     "expect_file",
+    type=FILE,
     metavar="FILE",
     help="The same, from a file like that of --from.",
 )
