@@ -113,17 +113,20 @@ class Transaction:
             log = _journal.memory_journal()
         else:
             log = _journal.create_journal(self._path, session, self._durable)
+        recording = False
         try:
             session._set_recorder(log.add, log.cut_short)
+            recording = True
             session._transaction = self
             self._log = log
             self._state = "open"
         except BaseException:
-            session._transaction = None
-            session._set_recorder(None, None)
             log.close()
             if self._path is not None:
                 os.unlink(self._path)
+            if recording:
+                session._transaction = None
+                session._set_recorder(None, None)
             raise
         return self
 

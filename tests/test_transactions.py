@@ -370,20 +370,22 @@ def test_misuse(large: Session, tmp_path: Path) -> None:
     assert list(large.read_pointers(BASE, 1)) == [1]
 
 
-def test_another_thread(large: Session) -> None:
+def test_another_thread(large: Session, tmp_path: Path) -> None:
     caught: list[BaseException] = []
 
     def work() -> None:
-        try:
-            with large.transaction():
-                pass
-        except WrongThreadError as error:
-            caught.append(error)
+        for file in (None, tmp_path / "a.journal"):
+            try:
+                with large.transaction(file):
+                    pass
+            except WrongThreadError as error:
+                caught.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert len(caught) == 1
+    assert len(caught) == 2
+    assert not (tmp_path / "a.journal").exists()
     with large.transaction():
         large.write_pointers(BASE, [1])
 
