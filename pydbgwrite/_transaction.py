@@ -136,19 +136,21 @@ class Transaction:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._state != "open":
-            return
-        if value is None:
-            try:
-                self._commit()
-            except BaseException as error:
-                if self._state == "open":
-                    self._undo_because(error)
+        # A Ctrl-C may come between any two lines, until undoing holds it back: then it is one more
+        # reason to undo. One that comes before this `try` leaves the transaction open, and then the
+        # session's end undoes it.
+        try:
+            if self._state == "open":
+                if value is None:
+                    self._commit()
                 else:
-                    error.add_note("The transaction was complete before: its writes stay")
-                raise
-        else:
-            self._undo_because(value)
+                    self._undo_because(value)
+        except BaseException as error:
+            if self._state == "open":
+                self._undo_because(error if value is None else value)
+            elif self._state == "committed":
+                error.add_note("The transaction was complete before: its writes stay")
+            raise
 
     def _commit(self) -> None:
         from pydbgwrite._journal_format import COMMITTED
@@ -160,14 +162,6 @@ class Transaction:
 
     def _undo_because(self, error: BaseException) -> None:
         """Undo, and say so in a note of the exception."""
-        try:
-            self._undo_held(error)
-        except KeyboardInterrupt:
-            if self._state == "open":  # it came before anything could be held back
-                self._undo_held(error)
-            raise
-
-    def _undo_held(self, error: BaseException) -> None:
         from pydbgwrite._interrupts import HeldInterrupts
         from pydbgwrite._undo import undo_log
 
