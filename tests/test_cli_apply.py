@@ -12,6 +12,7 @@ from support.child import PAGE, pattern
 from support.commands import SAME_EVERYWHERE, Done, Target, command, on_terminal, target
 
 import pydbgwrite
+from pydbgwrite.cli.main import run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 OLD = [int.from_bytes(pattern(80)[at : at + 8], "little") for at in range(0, 80, 8)]
@@ -279,6 +280,28 @@ def test_patches_of_another_build(process: Target, tmp_path: Path) -> None:
 
 
 @SAME_EVERYWHERE
+@LINUX
+def test_values_that_a_32_bit_target_can_not_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from support.processes import Child32
+
+    # In this process, which is the target's parent: nobody else may be let trace it.
+    with Child32() as child:
+        rw = child.areas["rw"]
+        text = f"format = 1\n[[write]]\naddress = {rw}\npointers = [1, 0x123456789]\n"
+        line = ["apply", "--pid", str(child.pid), str(saved(tmp_path, text)), "--yes"]
+        before = child.read(rw, 8)
+        assert run(line) == 2
+        assert "32-bit pointers" in capsys.readouterr().err
+        assert run([*line, "--json"]) == 2
+        assert '"problem_kind": "patch"' in capsys.readouterr().out
+        assert child.read(rw, 8) == before
+        line[3] = str(saved(tmp_path, text.replace("0x123456789", '"0xffffffff80000000"')))
+        assert run(line) == 0
+        assert child.read(rw, 8) == bytes.fromhex("0100000000000080")
+
+
 @pytest.mark.parametrize("name", ["no.toml", "."])
 def test_a_file_that_can_not_be_read(process: Target, tmp_path: Path, name: str) -> None:
     done = command("apply", "--pid", process.pid, tmp_path / name, "--yes", "--json")

@@ -76,6 +76,7 @@ def test_an_exception_undoes_everything(
     assert rolled_back(t.report)
     assert now(case) == case.image()
     assert [note[:27] for note in caught.value.__notes__] == ["The transaction was undone:"]
+    assert getattr(caught.value, "undo_report", None) is t.report
     if file is not None:
         assert pydbgwrite.read_journal(file).state == "undone"
     case.session.write_pointers(case.rw, case.values(1))  # nothing is recorded any more
