@@ -128,9 +128,8 @@ class Raw(Way):
         return self.contiguous(address, pointers)  # others verify, the baseline does not
 
     def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
-        where, what = addresses.buffer_info()[0], pointers.buffer_info()[0]
-
         def timed(calls: int) -> int:
+            where, what = addresses.buffer_info()[0], pointers.buffer_info()[0]
             return sum(
                 self._calls.write_scattered(self.pid, where, what, len(pointers))
                 for _ in range(calls)
