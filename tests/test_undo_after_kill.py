@@ -87,7 +87,7 @@ def test_undo_after_sigkill(child: Child64, tmp_path: Path, profile: str) -> Non
         changed += held(child) != IMAGE
         assert_restored(child, undo(child, journal, chance))
         assert pydbgwrite.read_journal(journal).state == "undone"
-        if run % 5 == 0:  # once more changes nothing
+        if run % 20 == 0:  # once more changes nothing; slow, as these writes lie over each other
             assert_restored(child, undo(child, journal, chance))
         journal.unlink()
     print(f"{runs} kills: the target had changed in {changed}, the journal was torn in {torn}")
