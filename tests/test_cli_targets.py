@@ -119,13 +119,27 @@ def test_modules_on_a_terminal(width: int) -> None:
     assert max(map(len, plain.out.splitlines())) <= 100
 
 
+# Lets processes that are not its ancestors trace it (support/child.py), and becomes that program.
+ANYONE = """
+import ctypes, os, sys
+zero = ctypes.c_ulong(0)
+ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), zero, zero, zero)
+os.set_inheritable(1, False)
+os.execv(os.fsencode(sys.argv[1]), [b"sleep", b"60"])
+"""
+
+
 @LINUX
 def test_a_module_with_a_hostile_name(tmp_path: Path) -> None:
     """A name with an escape sequence, and one that is no UTF-8, do nothing to a terminal."""
     name = os.fsencode(tmp_path) + b"/\x1b[31mred\xff"
     shutil.copy(os.fsencode(shutil.which("sleep") or "/bin/sleep"), name)
-    with subprocess.Popen([name, "60"]) as process:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", ANYONE, name], stdout=subprocess.PIPE
+    ) as process:
         try:
+            assert process.stdout is not None
+            assert process.stdout.read() == b""  # closed by execve
             plain = command("modules", "--pid", process.pid)
             shown = on_terminal("modules", "--pid", process.pid)
             said = command("modules", "--pid", process.pid, "--json").said
