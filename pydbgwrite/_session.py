@@ -12,6 +12,7 @@ from pydbgwrite._engine_search import EngineInfo, loaded_engine
 from pydbgwrite._protection import protection_name, state_name
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._version import __version__
+from pydbgwrite.errors import SessionBusyError
 
 if TYPE_CHECKING:
     from typing import Self, SupportsIndex
@@ -34,12 +35,14 @@ class Session(_core.Session):
     """
 
     # All but the first are there only where they have been set.
-    __slots__ = ("__weakref__", "_far", "_token", "_transaction", "_wrapped_engine")
+    __slots__ = ("__weakref__", "_far", "_serving", "_token", "_transaction", "_wrapped_engine")
 
     #: Of a session over another package's engine, unless that is this package's own.
     _wrapped_engine: EngineInfo
     #: True where a process server's machine has the target.
     _far: bool
+    #: True while serve() lets clients in.
+    _serving: bool
     #: What tells this simulated memory from any other.
     _token: str
     #: The one that is open.
@@ -147,10 +150,11 @@ class Session(_core.Session):
             this machine goes down. Where None: on a remote or kernel target, through a process
             server, and where wrap() can't know.
 
-        While it is open, the raw layer's writes, detach(), terminate(), close() and another
-        transaction raise SessionBusyError. Entering the block raises ReadOnlyError for a session
-        with writable=False, FileExistsError or another OSError where the journal can't be made. A
-        write whose record can't be made (a full disk) raises JournalError and is not made.
+        While it is open, the raw layer's writes, serve(), detach(), terminate(), close() and
+        another transaction raise SessionBusyError; so does entering the block while the session
+        serves. Entering it raises ReadOnlyError for a session with writable=False, and
+        FileExistsError or another OSError where the journal can't be made. A write whose record
+        can't be made (a full disk) raises JournalError and is not made.
 
         The calls behind it are ReadVirtual, and WriteVirtual to undo.
         """
@@ -178,8 +182,9 @@ class Session(_core.Session):
             needs insecure=True.
 
         Raises ValueError for a tcp server without a password and for a session of wrap(), whose
-        engine is for the package that started it to serve; DebugEngineError where the engine can't
-        serve (an embedded one never can, and says E_NOTIMPL).
+        engine is for the package that started it to serve; SessionBusyError while a transaction is
+        open, which would not see what clients write (nor can one begin while this serves);
+        DebugEngineError where the engine can't serve (an embedded one never can: E_NOTIMPL).
         """
         if not isinstance(options, str):
             raise TypeError(f"options must be a str, got {type(options).__name__}")
@@ -197,6 +202,18 @@ class Session(_core.Session):
                 "a server at a tcp port without a password lets anyone who reaches it run any "
                 "code in this process: add password= to the options, or pass insecure=True"
             )
+        if getattr(self, "_transaction", None) is not None:
+            raise SessionBusyError(
+                "a transaction is open in this session, and serve() can't go with it: what clients "
+                "write would not be recorded. End the transaction first"
+            )
+        self._serving = True
+        try:
+            self._serve(options, stop)
+        finally:
+            self._serving = False
+
+    def _serve(self, options: str, stop: Callable[[], object] | None) -> None:
         self._start_server(options)
         try:
             while not (stop is not None and stop()) and not self.closed:

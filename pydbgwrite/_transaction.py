@@ -105,6 +105,11 @@ class Transaction:
                 "a transaction is open in this session already, and they do not nest: end that "
                 "first, or let it record these writes too"
             )
+        if getattr(session, "_serving", False):
+            raise SessionBusyError(
+                "the session serves clients, and no transaction can go with that: what they write "
+                "would not be recorded. End serve() first"
+            )
         if not session.writable:
             raise ReadOnlyError(
                 "the session was opened with writable=False: there is nothing to record"

@@ -18,6 +18,7 @@ import pytest
 
 import pydbgwrite
 from pydbgwrite import (
+    DebugEngineError,
     JournalError,
     ReadOnlyError,
     Session,
@@ -373,6 +374,18 @@ def test_misuse(large: Session, tmp_path: Path) -> None:
     with pytest.raises(SessionClosedError):
         pydbgwrite.undo(file, session)
     assert list(large.read_pointers(BASE, 1)) == [1]
+
+
+def test_no_server_beside_a_transaction(large: Session) -> None:
+    """What a server's clients write, no transaction would see. The other order needs a server."""
+    with large.transaction():
+        with pytest.raises(SessionBusyError, match="clients write would not be recorded"):
+            large.serve("tcp:port=0,password=x")
+        large.write_pointers(BASE, [1])
+    with pytest.raises(DebugEngineError, match="E_NOTIMPL"):
+        large.serve("tcp:port=0,password=x")
+    with large.transaction():  # that one has ended
+        large.write_pointers(BASE, [2])
 
 
 def test_another_thread(large: Session, tmp_path: Path) -> None:

@@ -63,6 +63,24 @@ class TestConnect:
             assert process.returncode == 0
             assert child.held()[:3] == list(VALUES[:3])
 
+    def test_no_transaction_beside_a_server(self) -> None:
+        with target() as child, pydbgwrite.attach(child.pid) as session:
+            asked = []
+
+            def stop() -> bool:
+                with pytest.raises(pydbgwrite.SessionBusyError, match="serves clients") as caught:
+                    session.transaction().__enter__()
+                asked.append(caught.value)
+                return True
+
+            session.serve(f"tcp:port={free_port()},password=x", stop=stop)
+            assert len(asked) == 1
+            with session.transaction() as t:
+                with pytest.raises(pydbgwrite.SessionBusyError, match="would not be recorded"):
+                    session.serve(f"tcp:port={free_port()},password=x", stop=stop)
+                session.write_pointers(child.base, VALUES)
+                assert t.undo().complete
+
     def test_several_at_once_and_a_local_one(self) -> None:
         with target() as child, target() as other, server(child.pid) as (_process, options):
             with (
