@@ -258,13 +258,52 @@ def _try_lock(file: io.FileIO) -> bool:
             finally:
                 file.seek(0)
         else:
-            import fcntl
-
-            # A lock of the process, which a forked child does not get: flock() would be its too.
-            fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
+            _lock_description(file)
     except OSError as error:
         return error.errno not in _IN_USE  # else a file system without locks
     return True
+
+
+if sys.platform != "win32":
+    import weakref
+
+    _locked: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
+
+    def _lock_description(file: io.FileIO) -> None:
+        """Lock for this one opening of the file, against others of this process too.
+
+        A lock of the process (lockf) would end when anything in it closes the same file: a
+        read_journal() would do.
+        """
+        import fcntl
+        import struct
+
+        try:
+            command = fcntl.F_OFD_SETLK
+        except AttributeError:  # not on Linux
+            fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
+            return
+        # struct flock: type, whence, start, length, pid
+        lock = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_AT, 1, 0)
+        fcntl.fcntl(file.fileno(), command, lock)
+        _locked.add(file)
+
+    def _leave_to_parent() -> None:
+        """In a forked child: journals opened anew, to read, so that their locks are not its too."""
+        for file in list(_locked):
+            if file.closed:
+                continue
+            descriptor = file.fileno()
+            try:
+                own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                file.close()
+                continue
+            os.dup2(own, descriptor, inheritable=False)
+            os.close(own)
+        _locked.clear()
+
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 class _Spool:

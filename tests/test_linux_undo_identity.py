@@ -173,6 +173,57 @@ def test_a_journal_in_use(tmp_path: Path) -> None:
                 assert pydbgwrite.undo(file, session).complete
 
 
+def test_a_journal_in_use_by_this_process(tmp_path: Path) -> None:
+    """Reading a journal does not unlock it, nor may another session undo it meanwhile."""
+    file = tmp_path / "a.journal"
+    with Child64() as child, pydbgwrite.attach(child.pid, suspend=False) as session:
+        address = child.areas["rw"]
+        before = session.read(address, 8)
+        with pydbgwrite.attach(child.pid, suspend=False) as other, session.transaction(file) as t:
+            session.write_pointers(address, [1])
+            assert pydbgwrite.read_journal(file).state == "open"
+            with pytest.raises(JournalError, match="in use"):
+                pydbgwrite.undo(file, other)
+            command = [sys.executable, "-m", "pydbgwrite", "undo", str(file)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 2 and "in use" in done.stderr
+            assert list(session.read_pointers(address, 1)) == [1]
+            assert t.undo().complete
+            assert session.read(address, 8) == before
+
+
+def test_a_forked_child_does_not_hold_a_journal(tmp_path: Path) -> None:
+    """It outlives the script that was killed, and can read its journal; an undo need not wait."""
+    file = tmp_path / "a.journal"
+    script = (
+        "import os, pydbgwrite, sys\n"
+        "with pydbgwrite.attach(int(sys.argv[1]), suspend=False) as session:\n"
+        "    with session.transaction(sys.argv[3]) as t:\n"
+        "        session.write_pointers(int(sys.argv[2]), [1])\n"
+        "        if os.fork() == 0:\n"
+        "            assert len(t.changes) == 1 and t.changes[0].new[:1] == b'\\1'\n"
+        "            print('held', os.getppid(), flush=True)\n"
+        "        sys.stdin.readline()\n"
+        "        os._exit(0)\n"
+    )
+    with Child64() as child:
+        words = [str(child.pid), str(child.areas["rw"]), str(file)]
+        with subprocess.Popen(
+            [sys.executable, "-c", script, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as owner:
+            assert owner.stdin is not None and owner.stdout is not None
+            assert owner.stdout.readline() == f"held {owner.pid}\n"
+            with pydbgwrite.attach(child.pid, suspend=False) as session:
+                with pytest.raises(JournalError, match="in use"):
+                    pydbgwrite.undo(file, session)
+                owner.kill()
+                owner.wait()
+                assert pydbgwrite.undo(file, session).complete
+
+
 def test_writing_over_the_programs_own_header(tmp_path: Path) -> None:
     """What tells the process is nothing that a patch would write to."""
     file = tmp_path / "a.journal"
