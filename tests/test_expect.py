@@ -206,17 +206,31 @@ def test_none_expects_nothing(session: Session) -> None:
     assert session.write_pointers(BASE, [], expect=[]) == 0
 
 
-def test_of_several_values_for_an_address_the_last_counts(session: Session) -> None:
+def test_of_several_values_for_an_address_each_counts(session: Session) -> None:
     session.write_pointers(BASE, [5, 6])
     where = [BASE, BASE + 8, BASE]
-    assert session.write_scattered(where, [1, 2, 3], expect=[9, 6, 5]) == 3
+    for expect, at, wrong in (([9, 6, 5], 0, 9), ([5, 6, 9], 2, 9)):
+        with pytest.raises(ExpectationError) as caught:
+            session.write_scattered(where, [1, 2, 3], expect=expect)
+        assert caught.value.mismatches == [Mismatch(BASE, wrong, 5)]
+        assert (caught.value.total, caught.value.index) == (1, at)
     with pytest.raises(ExpectationError) as caught:
-        session.write_scattered(where, [1, 2, 3], expect=[3, 2, 9])
-    assert caught.value.mismatches == [Mismatch(BASE, 9, 3)]
-    assert (caught.value.total, caught.value.index) == (1, 0)
-    # Of overlapping ones, byte by byte.
-    values = session.read_scattered([BASE + 4, BASE])
-    assert session.write_scattered([BASE + 4, BASE], [1, 2], expect=values) == 2
+        session.write_scattered(where, [1, 2, 3], expect=7)
+    assert caught.value.mismatches == [
+        Mismatch(BASE, 7, 5),
+        Mismatch(BASE + 8, 7, 6),
+        Mismatch(BASE, 7, 5),
+    ]
+    assert list(session.read_pointers(BASE, 2)) == [5, 6]
+    assert session.write_scattered(where, [1, 2, 3], expect=[5, 6, 5]) == 3
+    # Of overlapping ones, too: what the second covers of the first is no way around it.
+    overlapping = [BASE + 4, BASE]
+    values = session.read_scattered(overlapping)
+    with pytest.raises(ExpectationError) as caught:
+        session.write_scattered(overlapping, [1, 2], expect=[values[0] ^ 1, values[1]])
+    assert caught.value.mismatches == [Mismatch(BASE + 4, values[0] ^ 1, values[0])]
+    assert session.read_scattered(overlapping) == values
+    assert session.write_scattered(overlapping, [1, 2], expect=values) == 2
 
 
 def test_a_hundred_of_many(large: Session) -> None:

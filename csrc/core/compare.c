@@ -238,9 +238,29 @@ static bool all_equal(const pointer_view *values, const uint64_t *held, uint32_t
     return differing == 0;
 }
 
+/* Notes the elements from `from` on that do not hold their own values. */
+static void note_each(core_differences *found, const pointer_view *where,
+                      const pointer_view *values, const uint64_t *held, uint64_t from,
+                      uint32_t width)
+{
+    uint64_t mask = width == 4 ? UINT32_MAX : UINT64_MAX;
+
+    for (uint64_t i = 0; i < values->count; i++) {
+        core_mismatch mismatch = {.index = from + i, .found = held[i] & mask};
+
+        memcpy(&mismatch.wanted, pointer_view_at(values, i), sizeof mismatch.wanted);
+        mismatch.wanted &= mask;
+        if (mismatch.wanted != mismatch.found) {
+            pointer_view_gather(where, i, 1, &mismatch.address);
+            core_note_mismatch(found, &mismatch);
+        }
+    }
+}
+
 core_status core_compare_scattered(const core_target *target, const pointer_view *addresses,
-                                   const pointer_view *values, const core_pace *pace,
-                                   core_differences *found, core_error *error)
+                                   const pointer_view *values, core_overlapping overlapping,
+                                   const core_pace *pace, core_differences *found,
+                                   core_error *error)
 {
     uint64_t count = addresses->count;
     uint64_t block = count < BLOCK_SCATTERED ? count : BLOCK_SCATTERED;
@@ -274,6 +294,10 @@ core_status core_compare_scattered(const core_target *target, const pointer_view
             error->index = error->done + part.landed;
         } else {
             equal = all_equal(&wanted, held, error->width);
+            if (!equal && overlapping == CORE_EACH_COUNTS) {
+                note_each(found, &where, &wanted, held, error->done, error->width);
+                equal = true; /* there is no more to find out of these */
+            }
             error->done += run;
             if (equal && error->done < count && !pace->step(pace->context, error->done, count)) {
                 error->status = CORE_STOPPED;

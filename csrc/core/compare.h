@@ -36,12 +36,18 @@ core_status core_compare_bytes(const core_target *target, uint64_t address,
                                const unsigned char *data, uint64_t size, const core_pace *pace,
                                core_differences *found, core_error *error);
 
-/* The same for pointers at addresses of their own. Where several elements go to one address, the
- * last one counts, and the address is one difference; of bytes that several cover, too. landed is
- * how many leading elements, in the caller's order, are at no address that differs. */
+/* What the values of scattered elements say where several cover the same bytes. */
+typedef enum core_overlapping {
+    CORE_LAST_COUNTS, /* as after a write: of one address the last, which is one difference */
+    CORE_EACH_COUNTS, /* as before one: each element is to hold its own value */
+} core_overlapping;
+
+/* The same for pointers at addresses of their own. landed is how many leading elements, in the
+ * caller's order, are at no address that differs. */
 core_status core_compare_scattered(const core_target *target, const pointer_view *addresses,
-                                   const pointer_view *values, const core_pace *pace,
-                                   core_differences *found, core_error *error);
+                                   const pointer_view *values, core_overlapping overlapping,
+                                   const core_pace *pace, core_differences *found,
+                                   core_error *error);
 
 /* Counts a difference, and keeps it where it is among the first. */
 void core_note_mismatch(core_differences *found, const core_mismatch *mismatch);

@@ -67,9 +67,9 @@
     "and pages that hold several are read, patched and written back.\n\n"                          \
     "addresses: virtual addresses; a buffer or an iterable of ints, as for write_pointers.\n"      \
     "pointers: as for write_pointers, and as many.\n"                                              \
-    "verify, expect: as for write_pointers; expect[i] is what addresses[i] holds. Where\n"         \
-    "    addresses come more than once, the last element counts, and the address is one\n"         \
-    "    mismatch.\n"                                                                              \
+    "verify, expect: as for write_pointers; expect[i] is what addresses[i] holds, each by\n"       \
+    "    itself. verify: where addresses come more than once, the last element counts, and the\n"  \
+    "    address is one mismatch.\n"                                                               \
     "truncate: as for write_pointers.\n"                                                           \
     "spans: False never writes back bytes that are not asked for. They are written back\n"         \
     "    only in a stopped target, in private memory that it may read and write and that no\n"     \

@@ -116,7 +116,9 @@ static bool compare(const core_target *engine, const write_request *request,
         (void)core_compare_bytes(engine, request->address, values->first, values->count, pace,
                                  found, error);
     } else if (request->kind == WRITE_SCATTERED) {
-        (void)core_compare_scattered(engine, &request->addresses, values, pace, found, error);
+        (void)core_compare_scattered(
+            engine, &request->addresses, values,
+            values == &request->expected ? CORE_EACH_COUNTS : CORE_LAST_COUNTS, pace, found, error);
     } else {
         (void)core_compare_pointers(engine, request->address, values, pace, found, error);
     }

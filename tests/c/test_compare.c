@@ -183,12 +183,15 @@ static void test_stop(void)
     CHECK_EQUAL(fake.steps, 1);
 }
 
+static core_overlapping overlapping = CORE_LAST_COUNTS;
+
 static core_status scattered(const uint64_t *addresses, uint64_t count)
 {
     pointer_view where = {(const unsigned char *)addresses, 8, count};
     pointer_view view = {(const unsigned char *)values, 8, count};
 
-    return core_compare_scattered(&fake.target, &where, &view, &fake.pace, &found, &error);
+    return core_compare_scattered(&fake.target, &where, &view, overlapping, &fake.pace, &found,
+                                  &error);
 }
 
 static void test_scattered(void)
@@ -210,6 +213,12 @@ static void test_scattered(void)
     CHECK_EQUAL(scattered(addresses, 6), CORE_OK);
     CHECK(error.landed == 6 && error.done == 6);
     CHECK_EQUAL(scattered(addresses, 0), CORE_OK);
+    overlapping = CORE_EACH_COUNTS;
+    CHECK_EQUAL(scattered(addresses, 6), CORE_DIFFERENT);
+    CHECK(found.total == 3 && error.landed == 0 && error.index == 0); /* [0], [1] and [4] */
+    CHECK(found.first[0].wanted == values[0] && found.first[0].found == values[2]);
+    CHECK(found.first[1].index == 1 && found.first[2].index == 4);
+    overlapping = CORE_LAST_COUNTS;
     fake.memory[64] ^= 1;
     fake.memory[800] ^= 1;
     CHECK_EQUAL(scattered(addresses, 6), CORE_DIFFERENT);
