@@ -34,9 +34,6 @@
 #ifndef __WALL
 #define __WALL 0x40000000
 #endif
-#ifndef __WNOTHREAD
-#define __WNOTHREAD 0x20000000
-#endif
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -62,33 +59,40 @@ void linux_event_hush(int event)
 
 /* ---- in the tracer ---------------------------------------------------------------------- */
 
-/* A descriptor that becomes readable when the process dies. The pidfd of a process does only once
- * all its threads are reaped, and the tracer itself has to reap them: so that of a thread, which is
- * not the leader's, as its end too is told late (kernel/exit.c, exit_notify). All threads are
- * stopped, and so can only die together. -1 and an interval where the kernel is older than 6.9. */
+/* A thread whose end tells that of the process: all are stopped, and so can only die together. Not
+ * the leader where there is another, since a leader's end is told once all others are reaped, and
+ * the tracer itself has to reap them (kernel/exit.c, exit_notify). */
+static int32_t witness(const linux_tracer *self)
+{
+    size_t place = self->count > 1 && self->threads[0].id == self->process ? 1 : 0;
+
+    return self->count > 1 ? self->threads[place].id : self->process;
+}
+
+/* A descriptor that becomes readable when the process dies: that of a thread, for the reason above.
+ * -1 and an interval where the kernel is older than 6.9. */
 static int open_watch(const linux_tracer *self, int *interval)
 {
-    int watch;
-    size_t place;
+    int watch = linux_pidfd_open(witness(self), self->count > 1 ? LINUX_PIDFD_THREAD : 0);
 
-    if (self->count <= 1) {
-        watch = linux_pidfd_open(self->process, 0);
-    } else {
-        place = self->threads[0].id == self->process ? 1 : 0;
-        watch = linux_pidfd_open(self->threads[place].id, LINUX_PIDFD_THREAD);
-    }
     *interval = watch < 0 ? 5 : -1;
     return watch;
 }
 
-/* Has any traced thread died? Nothing is reaped, and children of other threads are not looked at
- * (__WNOTHREAD). */
-static bool any_death(void)
+/* Has it died? Nothing is reaped. What it is told must be an end: the kernel shows a tracer the
+ * stops of its tracees whatever it asks for (kernel/exit.c, wait_task_stopped: "Traditionally we
+ * see ptrace'd stopped tasks regardless of options"). */
+static bool has_died(const linux_tracer *self)
 {
     siginfo_t info = {.si_pid = 0};
+    int failure = 0;
 
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD) == 0 &&
-           info.si_pid != 0;
+    if (waitid(P_PID, (id_t)witness(self), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
+        failure = errno;
+    }
+    return failure == ECHILD || (failure == 0 && info.si_pid != 0 &&
+                                 (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+                                  info.si_code == CLD_DUMPED));
 }
 
 /* Until it is asked to let go (true) or the process has died (false). */
@@ -104,7 +108,7 @@ static bool hold(linux_tracer *self)
                                     {.fd = self->watch, .events = POLLIN}};
 
         poll(sources, 2, interval);
-        if (sources[1].revents != 0 || any_death()) {
+        if (sources[1].revents != 0 || has_died(self)) {
             break;
         }
         if ((sources[0].revents & POLLIN) != 0) {
