@@ -63,22 +63,28 @@ class UndoReport(NamedTuple):
         return not self.remaining and (self.forced or not self.conflict_total)
 
     def __str__(self) -> str:
-        parts = [f"{self.restored:,} bytes restored, {self.unchanged:,} already as they were"]
+        parts = [
+            f"{_counted(self.restored, 'byte')} restored, {self.unchanged:,} already as they were"
+        ]
         if self.conflict_total:
             fate = "restored too" if self.forced else "left alone"
             parts.append(
-                f"{self.conflict_total:,} conflicts ({fate}; the first at "
-                f"0x{self.conflicts[0].address:x}): locations that hold neither the old nor the "
-                "written value"
+                f"{_counted(self.conflict_total, 'conflict')} ({fate}; the first at "
+                f"0x{self.conflicts[0].address:x}): neither the old nor the written value is there"
             )
         if self.remaining:
             total = sum(size for _, size, _ in self.remaining)
             shown = [
-                f"0x{address:x}, {size:,} bytes ({why})" for address, size, why in self.remaining
+                f"0x{address:x}, {_counted(size, 'byte')} ({why})"
+                for address, size, why in self.remaining
             ]
             more = f" and {len(shown) - 8:,} more ranges" if len(shown) > 8 else ""
-            parts.append(f"{total:,} bytes NOT restored: {'; '.join(shown[:8])}{more}")
+            parts.append(f"{_counted(total, 'byte')} NOT restored: {'; '.join(shown[:8])}{more}")
         return "; ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class JournalInfo(NamedTuple):

@@ -277,7 +277,7 @@ class _Changes(Sequence[Change]):
         return self._log.load(chosen)
 
     def __repr__(self) -> str:
-        return f"<{len(self):,} recorded changes, {self._log.bytes:,} bytes>"
+        return f"<recorded changes: {len(self):,}, of {self._log.bytes:,} bytes>"
 
 
 def _open_in(session: Session) -> Transaction | None:

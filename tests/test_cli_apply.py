@@ -401,7 +401,7 @@ def test_verify(process: Target, patch: Path) -> None:
     after = command(*line, "--json")
     assert (after.code, after.err) == (0, "")
     assert (after.said["verified"], after.said["mismatches"]) == (True, [])
-    assert command(*line).out == "The target holds all of 3 pointers.\n"
+    assert command(*line).out == "The target holds what the patch writes: 3 pointers.\n"
     with pydbgwrite.attach(process.pid) as session:
         session.write_pointers(process.rw + 8, [7])
     again = command(*line)

@@ -46,7 +46,7 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
             }
         )
     elif different is None:
-        click.echo(f"The target holds all of {counted(pointers, 'pointer')}.")
+        click.echo(f"The target holds what the patch writes: {counted(pointers, 'pointer')}.")
     else:
         show_mismatches(mismatches, total)
     if different is not None:
