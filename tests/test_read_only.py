@@ -114,7 +114,7 @@ def opened_for_writing(before: set[Path]) -> list[str]:
     return found
 
 
-@pytest.mark.skipif(not LINUX, reason="/proc is Linux's")
+@pytest.mark.skipif(not LINUX, reason="Linux processes have /proc")
 @pytest.mark.parametrize("name", [name for name in OPENINGS if name not in ("simulate", "wrap")])
 def test_nothing_is_opened_for_writing(name: str) -> None:
     for writable, wanted in ((True, ["mem"]), (False, [])):
@@ -133,7 +133,7 @@ def test_nothing_is_opened_for_writing(name: str) -> None:
             assert opened_for_writing(before) == wanted
 
 
-@pytest.mark.skipif(not LINUX, reason="it needs a live target of the embedded engine")
+@pytest.mark.skipif(not LINUX, reason="for live Linux processes")
 def test_another_session_over_it_can_not_write_either() -> None:
     """The engine itself has no way in: what it holds was opened for reading."""
     with (

@@ -324,7 +324,7 @@ def test_the_collector_finds_a_session_and_its_recorder() -> None:
     assert [reference() for reference in gone] == [None, None]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a live target of the embedded engine")
+@pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
 def test_a_script_that_ends_with_a_recorder_lets_the_target_go() -> None:
     script = """
 import sys, pydbgwrite

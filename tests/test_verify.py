@@ -270,7 +270,7 @@ def test_ctrl_c_while_it_is_read_back(large: Session) -> None:
     assert large.read_pointers(BASE, LARGE) == values
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a live target of the embedded engine")
+@pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
 def test_a_target_that_ends_before_it_is_read_back() -> None:
     """All was written, and what the target holds now can't be said."""
     count = 100_000  # more than one chunk, so that progress hears of the end before the look
