@@ -48,12 +48,22 @@ static void reap(const linux_target *process)
     }
 }
 
+/* Has it died while it was held? The tracer may not have come to see that yet. */
+static bool died_held(const linux_target *process)
+{
+    linux_stat stat;
+
+    return linux_tracer_gone(process->tracer) ||
+           (linux_process_stat((int32_t)process->base.process_id, 0, &stat) == 0 &&
+            (stat.state == 'Z' || stat.state == 'X'));
+}
+
 static void let_go(linux_target *process)
 {
     pthread_mutex_lock(&process->lock);
     atomic_i32_store(&process->let_go, 1);
     if (process->tracer != NULL) {
-        bool died = linux_tracer_gone(process->tracer);
+        bool died = died_held(process);
 
         linux_tracer_end(process->tracer);
         if (died) {
