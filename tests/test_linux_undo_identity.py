@@ -143,6 +143,17 @@ def test_a_process_that_has_ended(tmp_path: Path) -> None:
     assert pydbgwrite.read_journal(file).state == "committed"
 
 
+def owner_of(script: str, child: Child64, file: Path) -> subprocess.Popen[str]:
+    """A script that gets the child's pid, an address of it, and the journal to make."""
+    words = [str(child.pid), str(child.areas["rw"]), str(file)]
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_a_journal_in_use(tmp_path: Path) -> None:
     """While a transaction of another process goes on, nobody undoes it."""
     file = tmp_path / "a.journal"
@@ -154,23 +165,16 @@ def test_a_journal_in_use(tmp_path: Path) -> None:
         "        print('held', flush=True)\n"
         "        sys.stdin.readline()\n"
     )
-    with Child64() as child:
-        words = [str(child.pid), str(child.areas["rw"]), str(file)]
-        with subprocess.Popen(
-            [sys.executable, "-c", script, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as owner:
-            assert owner.stdin is not None and owner.stdout is not None
-            assert owner.stdout.readline() == "held\n"
-            with pydbgwrite.attach(child.pid, suspend=False) as session:
-                with pytest.raises(JournalError, match="in use"):
-                    pydbgwrite.undo(file, session)
-                assert pydbgwrite.read_journal(file).state == "open"
-                owner.kill()
-                owner.wait()
-                assert pydbgwrite.undo(file, session).complete
+    with Child64() as child, owner_of(script, child, file) as owner:
+        assert owner.stdin is not None and owner.stdout is not None
+        assert owner.stdout.readline() == "held\n"
+        with pydbgwrite.attach(child.pid, suspend=False) as session:
+            with pytest.raises(JournalError, match="in use"):
+                pydbgwrite.undo(file, session)
+            assert pydbgwrite.read_journal(file).state == "open"
+            owner.kill()
+            owner.wait()
+            assert pydbgwrite.undo(file, session).complete
 
 
 def test_a_journal_in_use_by_this_process(tmp_path: Path) -> None:
@@ -206,22 +210,15 @@ def test_a_forked_child_does_not_hold_a_journal(tmp_path: Path) -> None:
         "        sys.stdin.readline()\n"
         "        os._exit(0)\n"
     )
-    with Child64() as child:
-        words = [str(child.pid), str(child.areas["rw"]), str(file)]
-        with subprocess.Popen(
-            [sys.executable, "-c", script, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as owner:
-            assert owner.stdin is not None and owner.stdout is not None
-            assert owner.stdout.readline() == f"held {owner.pid}\n"
-            with pydbgwrite.attach(child.pid, suspend=False) as session:
-                with pytest.raises(JournalError, match="in use"):
-                    pydbgwrite.undo(file, session)
-                owner.kill()
-                owner.wait()
-                assert pydbgwrite.undo(file, session).complete
+    with Child64() as child, owner_of(script, child, file) as owner:
+        assert owner.stdin is not None and owner.stdout is not None
+        assert owner.stdout.readline() == f"held {owner.pid}\n"
+        with pydbgwrite.attach(child.pid, suspend=False) as session:
+            with pytest.raises(JournalError, match="in use"):
+                pydbgwrite.undo(file, session)
+            owner.kill()
+            owner.wait()
+            assert pydbgwrite.undo(file, session).complete
 
 
 def test_writing_over_the_programs_own_header(tmp_path: Path) -> None:
