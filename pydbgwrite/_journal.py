@@ -342,5 +342,8 @@ class _Spool:
     def truncate(self, size: int) -> int:
         return self._file.truncate(size)
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def close(self) -> None:
         self._file.close()

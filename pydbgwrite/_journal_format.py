@@ -19,7 +19,9 @@ damage, and then nothing in the journal is believed.
 from __future__ import annotations
 
 import io
+import os
 import struct
+import sys
 import zlib
 from typing import Final, NamedTuple, Protocol
 
@@ -46,6 +48,7 @@ __all__ = [
     "file_head",
     "next_frame",
     "read_all",
+    "read_at",
     "read_file_head",
     "write_all",
 ]
@@ -75,6 +78,7 @@ class BinaryFile(Protocol):
     def write(self, data: bytes | memoryview, /) -> int: ...
     def seek(self, offset: int, whence: int = ..., /) -> int: ...
     def truncate(self, size: int, /) -> int: ...
+    def fileno(self) -> int: ...
     def close(self) -> None: ...
 
 
@@ -208,6 +212,29 @@ def read_all(file: BinaryFile, size: int) -> bytes:
         parts.append(data)
         left -= len(data)
     return b"".join(parts)
+
+
+def read_at(file: BinaryFile, offset: int, size: int) -> bytes:
+    """As many bytes as there are at that offset, up to size.
+
+    By pread(2): a forked child has the position of an open file in common with its parent, and must
+    not move it under an append of the parent's. Windows has no fork, and memory is not shared.
+    """
+    if sys.platform == "win32":
+        file.seek(offset)
+        return read_all(file, size)
+    try:
+        descriptor = file.fileno()
+    except io.UnsupportedOperation:
+        file.seek(offset)
+        return read_all(file, size)
+    data = os.pread(descriptor, size, offset)
+    while 0 < len(data) < size:
+        more = os.pread(descriptor, size - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def _zeros(file: BinaryFile, offset: int, size: int) -> bool:

@@ -249,8 +249,7 @@ class JournalLog:
         return kind, unit, length
 
     def _payload(self, offset: int, size: int) -> bytes:
-        self.file.seek(offset)
-        data = form.read_all(self.file, size)
+        data = form.read_at(self.file, offset, size)
         if len(data) < size:
             raise JournalError(f"{self.name} became shorter while it was read")
         return data

@@ -19,6 +19,7 @@ from support.processes import Child64
 
 import pydbgwrite
 from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
+from pydbgwrite._journal import KEPT_IN_MEMORY
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
@@ -257,6 +258,39 @@ def test_a_forked_child_sees_a_closed_session(session: Session) -> None:
     )
     own = in_forked_child(lambda: list(simulate([(0, 8)]).read_pointers(0, 1)))
     assert own == [0]
+
+
+@POSIX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_reads_what_was_recorded() -> None:
+    """From the temporary file of a long transaction, while its parent reads there and goes on."""
+    size = 2 * KEPT_IN_MEMORY
+    with simulate([(BASE, size)]) as large, large.transaction() as t:
+        for at in range(0, size, 4096):
+            large.write(BASE + at, (at + 1).to_bytes(4, "little") * 1024)
+        recorded = t.changes
+
+        def all_right() -> bool:
+            return all(
+                recorded[each].new == (4096 * each + 1).to_bytes(4, "little") * 1024
+                for each in [*range(size // 4096)] * 3
+            )
+
+        child = os.fork()
+        if child == 0:
+            right = False
+            try:
+                right = all_right()
+            finally:
+                os._exit(not right)
+        try:
+            assert all_right()
+            for at in range(0, size, 4096):
+                large.write(BASE + at, bytes([at % 251]) * 4096)
+        finally:
+            assert os.waitpid(child, 0)[1] == 0
+        assert t.undo().complete
+        assert large.read(BASE, size) == bytes(size)
 
 
 @LINUX

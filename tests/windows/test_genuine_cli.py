@@ -27,8 +27,7 @@ def patch(folder: Path, address: int) -> Path:
     """A patch file of NEW."""
     path = folder / "patch.toml"
     path.write_text(
-        f"format = 1\n[[write]]\naddress = {address}\n"
-        f"pointers = {[hex(each) for each in NEW]}\n"
+        f"format = 1\n[[write]]\naddress = {address}\npointers = {[hex(each) for each in NEW]}\n"
     )
     return path
 
