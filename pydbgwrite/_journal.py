@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._changes import JournalInfo, UndoReport
 from pydbgwrite.errors import JournalError, ReadOnlyError, SessionBusyError
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
     from pydbgwrite._session import Session
 
 __all__ = [
-    "KEPT_IN_MEMORY",
     "create_journal",
     "memory_journal",
     "open_to_read",
     "read_journal",
     "undo",
 ]
-
-#: Bytes of a transaction without a journal that stay in memory; beyond, a temporary file has them.
-KEPT_IN_MEMORY: Final = 4 << 20
 
 # Where the lock of a journal is: far behind its contents, for Windows locks what it covers.
 _LOCK_AT: Final = 1 << 40
@@ -165,8 +161,9 @@ def create_journal(path: StrOrBytesPath, session: Session, durable: bool | None)
 def memory_journal() -> JournalLog:
     """A journal for as long as this process lives."""
     from pydbgwrite._journal_log import JournalLog
+    from pydbgwrite._spool import Spool
 
-    log = JournalLog(_Spool(), "the memory of this transaction")
+    log = JournalLog(Spool(), "the memory of this transaction")
     log.begin({})
     return log
 
@@ -304,46 +301,3 @@ if sys.platform != "win32":
         _locked.clear()
 
     os.register_at_fork(after_in_child=_leave_to_parent)
-
-
-class _Spool:
-    """A file in memory, or, once that is too much, an unnamed one on disk."""
-
-    def __init__(self) -> None:
-        self._memory = io.BytesIO()
-        self._file: IO[bytes] = self._memory
-
-    def write(self, data: bytes | memoryview) -> int:
-        if self._file is self._memory and self._file.tell() + len(data) > KEPT_IN_MEMORY:
-            self._move_to_disk()
-        return self._file.write(data)
-
-    def _move_to_disk(self) -> None:
-        import tempfile
-
-        from pydbgwrite._journal_format import write_all
-
-        at, contents = self._memory.tell(), self._memory.getvalue()
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with its journal
-        try:
-            write_all(file, contents)
-            file.seek(at)
-        except BaseException:
-            file.close()
-            raise
-        self._file, self._memory = file, io.BytesIO()
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def truncate(self, size: int) -> int:
-        return self._file.truncate(size)
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def close(self) -> None:
-        self._file.close()

@@ -2,83 +2,78 @@
 
 from __future__ import annotations
 
-import operator
+import itertools
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["RangeMap", "merged"]
+from pydbgwrite._journal_format import read_at, write_all
+from pydbgwrite._spool import Spool
 
-#: What a range carries: the bytes found there, the index of the record that says so, and whether
-#: that is all that this record said, or parts beside it have been cut off.
-Found = tuple[bytes, int, bool]
+__all__ = ["Range", "RangeMap", "merged"]
 
-_FEW: Final = 16
+_CHUNK: Final = 256  # ranges
+
+
+class Range(NamedTuple):
+    """A range, and what an undo knows of it.
+
+    record is the index of the record that says so; whole, whether that is all that this record
+    said, or parts beside it have been cut off; place, where the bytes found there are kept.
+    """
+
+    start: int
+    end: int
+    record: int
+    whole: bool
+    place: int
+
+    def part(self, start: int, end: int) -> Range:
+        """What is left of it."""
+        return Range(start, end, self.record, False, self.place + start - self.start)
 
 
 class RangeMap:
-    """Ranges that do not overlap, in order, each with the bytes that were found in it."""
+    """Ranges that do not overlap, in order, each with the bytes that were found in it.
+
+    Those may be as many as an undo's journal has, so they are not held in memory, and a range takes
+    32 bytes. The ranges are kept in chunks, for each record of an undo changes a few of them.
+    """
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._found: list[Found] = []
+        self._chunks: list[_Chunk] = []
+        self._firsts: list[int] = []  # where the first range of each chunk begins
+        self._found = _Found()
 
     def cut(self, start: int, end: int) -> None:
         """Take every address from start up to end out of the map."""
-        starts, ends = self._starts, self._ends
-        first = bisect_right(ends, start)
-        last = bisect_left(starts, end, first)
-        if first == last:
-            return
-        left: list[tuple[int, int, Found]] = []
-        if starts[first] < start:
-            found, record, _ = self._found[first]
-            left.append((starts[first], start, (found[: start - starts[first]], record, False)))
-        if ends[last - 1] > end:
-            found, record, _ = self._found[last - 1]
-            left.append((end, ends[last - 1], (found[end - starts[last - 1] :], record, False)))
-        self._replace(first, last, left)
-
-    def within(self, start: int, end: int) -> list[tuple[int, bytes]]:
-        """The parts of ranges that lie from start up to end, with what was found in them."""
-        first = bisect_right(self._ends, start)
-        last = bisect_left(self._starts, end, first)
-        parts = []
-        for at in range(first, last):
-            low, high = max(start, self._starts[at]), min(end, self._ends[at])
-            begin = self._starts[at]
-            parts.append((low, self._found[at][0][low - begin : high - begin]))
-        return parts
-
-    def cut_all(self, ranges: list[tuple[int, int]]) -> None:
-        """Cut many (start, end) ranges, in ascending order; they may overlap."""
-        if len(ranges) < _FEW:
-            for start, end in ranges:
-                self.cut(start, end)
-            return
-        old = list(zip(self._starts, self._ends, self._found, strict=True))
-        self._starts, self._ends, self._found = [], [], []
-        at = 0
-        for start, end, (found, record, whole) in old:
-            low = start  # what is before it has been settled
-            while at < len(ranges) and ranges[at][1] <= start:
+        at = self._chunk_at(start)
+        while at < len(self._chunks) and self._firsts[at] < end:
+            chunk = self._chunks[at]
+            chunk.cut(start, end)
+            if len(chunk):
+                self._firsts[at] = chunk.starts[0]
                 at += 1
-            for index in range(at, len(ranges)):
-                first, last = ranges[index]
-                if first >= end:
-                    break
-                if first > low:
-                    self._append(low, first, (found[low - start : first - start], record, False))
-                low = max(low, last)
-            if low < end:
-                rest = found if low == start else found[low - start :]
-                self._append(low, end, (rest, record, whole and low == start))
+            else:
+                del self._chunks[at], self._firsts[at]
+        if not self._chunks:
+            self._found.clear()
 
-    def _append(self, start: int, end: int, found: Found) -> None:
-        self._starts.append(start)
-        self._ends.append(end)
-        self._found.append(found)
+    def cut_all(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Cut many (start, end) ranges, in ascending order; they may overlap."""
+        begun, done = 0, -1
+        for start, end in ranges:
+            if start <= done:
+                done = max(done, end)
+                continue
+            if done > begun:
+                self.cut(begun, done)
+            if not self._chunks:
+                return
+            begun, done = start, end
+        if done > begun:
+            self.cut(begun, done)
 
     def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
         """Add ranges that are not in the map, in ascending order.
@@ -87,29 +82,173 @@ class RangeMap:
         """
         if not ranges:
             return
-        new = [
-            (start, start + len(found), (found, record, whole)) for start, found, whole in ranges
-        ]
-        at = bisect_left(self._starts, new[0][0])
-        if at == bisect_left(self._starts, new[-1][0]):  # nothing lies between them
-            self._replace(at, at, new)
-            return
-        new += zip(self._starts, self._ends, self._found, strict=True)
-        new.sort(key=operator.itemgetter(0))
-        self._starts, self._ends, self._found = [], [], []
-        self._replace(0, 0, new)
+        place = self._found.add(b"".join([found for _, found, _ in ranges]))
+        new = _Chunk.of(ranges, record, place)
+        at = 0
+        while at < len(new):
+            start = new.starts[at]
+            number = self._chunk_at(start)
+            if number == len(self._chunks):
+                self._chunks.append(_Chunk())
+                self._firsts.append(start)
+            chunk = self._chunks[number]
+            index = bisect_left(chunk.starts, start)
+            behind = len(new)
+            if index < len(chunk):
+                behind = bisect_left(new.starts, chunk.starts[index], at)
+            elif number + 1 < len(self._firsts):
+                behind = bisect_left(new.starts, self._firsts[number + 1], at)
+            chunk.replace(index, index, new.slice(at, behind))
+            self._firsts[number] = chunk.starts[0]
+            if len(chunk) > 2 * _CHUNK:
+                parts = [chunk.slice(each, each + _CHUNK) for each in range(0, len(chunk), _CHUNK)]
+                self._chunks[number : number + 1] = parts
+                self._firsts[number : number + 1] = [each.starts[0] for each in parts]
+            at = behind
 
-    def _replace(self, first: int, last: int, by: list[tuple[int, int, Found]]) -> None:
-        self._starts[first:last] = [start for start, _, _ in by]
-        self._ends[first:last] = [end for _, end, _ in by]
-        self._found[first:last] = [found for _, _, found in by]
+    def _chunk_at(self, start: int) -> int:
+        """The number of the chunk where a range from there on belongs."""
+        return max(bisect_right(self._firsts, start) - 1, 0)
+
+    def within(self, start: int, end: int) -> list[tuple[int, bytes]]:
+        """The parts of ranges that lie from start up to end, with what was found in them."""
+        parts = [
+            each.part(max(start, each.start), min(end, each.end))
+            for each in self._touching(start, end)
+        ]
+        return [(each.start, self.found(each)) for each in parts]
+
+    def touches(self, start: int, end: int) -> bool:
+        """Is any address from start up to end in the map?"""
+        return next(self._touching(start, end), None) is not None
+
+    def _touching(self, start: int, end: int) -> Iterator[Range]:
+        for at in range(self._chunk_at(start), len(self._chunks)):
+            if self._firsts[at] >= end:
+                return
+            chunk = self._chunks[at]
+            for index in chunk.touching(start, end):
+                yield chunk[index]
+
+    def found(self, of: Range) -> bytes:
+        """What was found there."""
+        return self._found.at(of.place, of.end - of.start)
 
     def __bool__(self) -> bool:
-        return bool(self._starts)
+        return bool(self._chunks)
 
-    def __iter__(self) -> Iterator[tuple[int, bytes, int, bool]]:
-        for start, found in zip(self._starts, self._found, strict=True):
-            yield start, *found
+    def __iter__(self) -> Iterator[Range]:
+        return itertools.chain.from_iterable(self._chunks)
+
+
+class _Chunk:
+    """Some ranges of a map, side by side. An address fits 64 bits, the end of memory does not.
+
+    said is the record, doubled, and whether the range is whole.
+    """
+
+    __slots__ = ("lasts", "places", "said", "starts")
+
+    def __init__(self, *columns: array[int]) -> None:
+        self.starts, self.lasts, self.said, self.places = columns or (array("Q") for _ in range(4))
+
+    @classmethod
+    def of(cls, ranges: list[tuple[int, bytes, bool]], record: int, place: int) -> _Chunk:
+        """What was found, and is kept from that place on, range behind range."""
+        starts = array("Q", [start for start, _, _ in ranges])
+        sizes = [len(found) for _, found, _ in ranges]
+        return cls(
+            starts,
+            array("Q", [start + size - 1 for start, size in zip(starts, sizes, strict=True)]),
+            array("Q", [2 * record + whole for _, _, whole in ranges]),
+            array("Q", itertools.accumulate(sizes[:-1], initial=place)),
+        )
+
+    def slice(self, first: int, last: int) -> _Chunk:
+        """Some of them."""
+        return _Chunk(*(each[first:last] for each in self._columns()))
+
+    def replace(self, first: int, last: int, by: _Chunk) -> None:
+        """Put others in the place of some."""
+        for column, new in zip(self._columns(), by._columns(), strict=True):
+            column[first:last] = new
+
+    def _columns(self) -> tuple[array[int], ...]:
+        return self.starts, self.lasts, self.said, self.places
+
+    def cut(self, start: int, end: int) -> None:
+        """Take these addresses out."""
+        cut = self.touching(start, end)
+        if not cut:
+            return
+        left = _Chunk()
+        low, high = self[cut[0]], self[cut[-1]]
+        if low.start < start:
+            left.append(low.part(low.start, start))
+        if high.end > end:
+            left.append(high.part(end, high.end))
+        self.replace(cut.start, cut.stop, left)
+
+    def append(self, one: Range) -> None:
+        """Add one at the end."""
+        self.starts.append(one.start)
+        self.lasts.append(one.end - 1)
+        self.said.append(2 * one.record + one.whole)
+        self.places.append(one.place)
+
+    def touching(self, start: int, end: int) -> range:
+        """Which of them have any of these addresses."""
+        first = bisect_left(self.lasts, start)
+        return range(first, bisect_left(self.starts, end, first))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, at: int) -> Range:
+        record, whole = divmod(self.said[at], 2)
+        return Range(self.starts[at], self.lasts[at] + 1, record, bool(whole), self.places[at])
+
+    def __iter__(self) -> Iterator[Range]:
+        return map(self.__getitem__, range(len(self)))
+
+
+class _Found:
+    """Bytes by the place where they are kept; in memory, should the disk have no room for them."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._spooled = 0
+        self._rest: bytearray | None = None
+
+    def add(self, data: bytes) -> int:
+        """Keep them; their place."""
+        place = self._spooled
+        if self._rest is None:
+            try:
+                self._spool.seek(place)
+                write_all(self._spool, data)
+            except OSError:
+                self._rest = bytearray()  # an undo is not given up for this
+            else:
+                self._spooled += len(data)
+                return place
+        place += len(self._rest)
+        self._rest += data
+        return place
+
+    def at(self, place: int, size: int) -> bytes:
+        """Those of that place."""
+        if place < self._spooled:
+            return read_at(self._spool, place, size)
+        assert self._rest is not None
+        return bytes(self._rest[place - self._spooled : place - self._spooled + size])
+
+    def clear(self) -> None:
+        """Nothing of it is needed any more."""
+        self._spooled, self._rest = 0, None
+
+    def __del__(self) -> None:
+        self._spool.close()
 
 
 def merged(ranges: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

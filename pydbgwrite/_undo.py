@@ -134,26 +134,31 @@ class _Undo:
         total = 0
         units: dict[int, int] = {}
         images = _Images(self._log)
-        noted = list(self._foreign)
+        foreign = self._foreign
         # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
         # record, for reading one takes a while.
-        parts = sorted((each for each in noted if not each[3]), key=operator.itemgetter(2))
+        parts = sorted(
+            (each for each in foreign if not each.whole), key=operator.attrgetter("record")
+        )
         as_it_was = {
-            start
-            for start, found, record, _ in parts
-            if found == images.at(record, start, len(found))[0]
+            each.start
+            for each in parts
+            if foreign.found(each) == images.at(each.record, each.start, each.end - each.start)[0]
         }
-        for start, found, record, _ in noted:
+        for each in foreign:
+            start, size, record = each.start, each.end - each.start, each.record
             if start in as_it_was:
                 continue
             unit = units.get(record)
             if unit is None:
                 unit = units[record] = self._log.unit(record)
-            step = unit if unit > 1 and not len(found) % unit else _SHOWN_BYTES
-            total += -(-len(found) // step)
+            step = unit if unit > 1 and not size % unit else _SHOWN_BYTES
+            total += -(-size // step)
             if len(listed) >= _LISTED:
                 continue
-            for at in range(0, min(len(found), step * _LISTED), step):
+            shown = each._replace(end=start + min(size, step * _LISTED))
+            found = foreign.found(shown)
+            for at in range(0, len(found), step):
                 here = found[at : at + step]
                 listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
         return tuple(listed[:_LISTED]), total
@@ -223,7 +228,7 @@ class _Undo:
         """Note what is foreign, by address."""
         if self._force:  # what was found there first is what counts
             found = [
-                each for each in found if not self._foreign.within(each[0], each[0] + len(each[1]))
+                each for each in found if not self._foreign.touches(each[0], each[0] + len(each[1]))
             ]
         self._foreign.put_all(found, index)
 
@@ -247,7 +252,7 @@ class _Undo:
                 part = slice(unit * i, unit * i + unit)
                 self._reconsider(address, change.old[part], left[part])
         elif self._foreign:
-            self._foreign.cut_all([(each, each + unit) for each in sorted(addresses)])
+            self._foreign.cut_all((each, each + unit) for each in sorted(addresses))
         verdict = judge(found, change.old, left, unit, mixed)
         self._unchanged += verdict.unchanged
         ours, foreign = list(verdict.ours), []

@@ -19,7 +19,7 @@ from support.processes import Child64
 
 import pydbgwrite
 from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
-from pydbgwrite._journal import KEPT_IN_MEMORY
+from pydbgwrite._spool import KEPT_IN_MEMORY
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
