@@ -7,7 +7,7 @@ import os
 
 from pydbgwrite import errors
 
-__all__ = ["opening_failed"]
+__all__ = ["opening_failed", "status_fields"]
 
 # Bits of CapEff in /proc/PID/status, capabilities(7).
 _CAP_SYS_PTRACE = 19
@@ -60,13 +60,13 @@ def opening_failed(
 
 
 def _thread_state(process: object, thread: int) -> str:
-    state = _status(f"/proc/{process}/task/{thread}/status").get("State", "did not stop")
+    state = status_fields(f"/proc/{process}/task/{thread}/status").get("State", "did not stop")
     if state.startswith("D"):
         return f"is in uninterruptible sleep ({state}): a vfork() parent, or waiting for a device"
     return f"did not stop (state {state})"
 
 
-def _status(path: str) -> dict[str, str]:
+def status_fields(path: str) -> dict[str, str]:
     """The fields of a /proc/PID/status file; none where it can't be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
@@ -90,8 +90,8 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     subject: the pid of an attach, or the path of a launch, whose process has gone again.
     """
     # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
-    status = _status(f"/proc/{subject}/status") if isinstance(subject, int) else {}
-    own = _status("/proc/self/status")
+    status = status_fields(f"/proc/{subject}/status") if isinstance(subject, int) else {}
+    own = status_fields("/proc/self/status")
     capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")

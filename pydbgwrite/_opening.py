@@ -67,7 +67,8 @@ def attach(
     suspend: stop it for the life of the session. invasive=True always does.
     writable: False means that every write raises ReadOnlyError; on Linux nothing is opened for
         writing then.
-    timeout: seconds to wait for the process to stop; math.inf waits for ever. Ctrl-C works.
+    timeout: seconds to wait for the process to stop; math.inf waits for ever. Ctrl-C works. Where a
+        tracer that has been killed holds it, its end is waited for too.
     engine: Windows only: the folder of dbgeng.dll, an absolute path. Where None: the folder that
         the environment variable PYDBGWRITE_DBGENG names, else the Windows SDK's, else System32. A
         process has one engine: the first that is loaded stays.
@@ -99,7 +100,9 @@ def attach(
             raise ValueError(
                 "invasive=True is for Windows: on Linux a process is stopped with suspend=True"
             )
-        session = _core.linux_attach(Session, number, bool(suspend), bool(writable), seconds)
+        from pydbgwrite import _linux_tracers
+
+        session = _linux_tracers.attach(number, bool(suspend), bool(writable), seconds)
     else:
         raise _no_engine("attach")
     if size is not None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.processes import Child64
 
 import pydbgwrite
 
@@ -251,3 +252,68 @@ def test_death_in_the_middle_of_writes_is_an_honest_error() -> None:
             written = caught.value.written
             assert written is None or 0 <= written <= size
             assert child.wait(timeout=5) == -9
+
+
+# Traces a process, with so much memory that its end takes a while.
+TRACER = """
+import ctypes, mmap, sys
+memory = mmap.mmap(-1, int(sys.argv[2]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x8000)
+libc = ctypes.CDLL(None, use_errno=True)
+pid, zero = ctypes.c_long(int(sys.argv[1])), ctypes.c_void_p()
+assert libc.ptrace(ctypes.c_long(0x4206), pid, zero, zero) == 0, ctypes.get_errno()
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def traced(size: int) -> Iterator[tuple[Child64, subprocess.Popen[bytes]]]:
+    """A process, and another that traces it."""
+    with (
+        Child64(anyone=True) as child,
+        subprocess.Popen(
+            [sys.executable, "-I", "-c", TRACER, str(child.pid), str(size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as tracer,
+    ):
+        assert tracer.stdout is not None
+        assert tracer.stdout.readline() == b"\n"
+        try:
+            yield child, tracer
+        finally:
+            tracer.kill()
+
+
+def test_a_tracer_that_is_dying_is_waited_for() -> None:
+    with traced(256 << 20) as (child, tracer):
+        tracer.kill()  # and not waited for: it is busy giving its memory back
+        with pydbgwrite.attach(child.pid) as session:
+            session.write_pointers(child.areas["rw"], [1, 2, 3])
+        assert list(child.read(child.areas["rw"], 24)[::8]) == [1, 2, 3]
+
+
+def test_a_tracer_that_lives_is_named() -> None:
+    with traced(4096) as (child, tracer):
+        said = f"process {tracer.pid} traces it already"
+        with pytest.raises(pydbgwrite.TargetAccessError, match=said):
+            pydbgwrite.attach(child.pid, timeout=float("inf"))
+        tracer.send_signal(signal.SIGSTOP)
+        with pytest.raises(pydbgwrite.TargetAccessError, match=said):
+            pydbgwrite.attach(child.pid, timeout=0)
+
+
+def test_a_script_that_was_killed_holds_nobody_up() -> None:
+    """Its tracer, a process of its own, dies with it, a moment later."""
+    script = "import pydbgwrite, sys; s = pydbgwrite.attach(int(sys.argv[1])); print(flush=True); "
+    with Child64(anyone=True) as child:
+        for _ in range(10):
+            with subprocess.Popen(
+                [sys.executable, "-P", "-c", script + "sys.stdin.read()", str(child.pid)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            ) as killed:
+                assert killed.stdout is not None
+                assert killed.stdout.readline() == b"\n"
+                killed.kill()
+                pydbgwrite.attach(child.pid).close()

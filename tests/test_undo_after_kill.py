@@ -6,7 +6,6 @@ Really a process, really writing into another; the moments are drawn over its re
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import sys
 from collections.abc import Iterator
@@ -35,12 +34,6 @@ def child() -> Iterator[Child64]:
         yield started
 
 
-def wait_until_untraced(pid: int) -> None:
-    """What held the target for the script ends with it, a moment later."""
-    while "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text():
-        os.sched_yield()
-
-
 def kill_a_writer(child: Child64, journal: Path, chance: random.Random) -> None:
     """Start a script, and kill it at a moment of its writing."""
     suspend = chance.random() < 0.5
@@ -52,7 +45,6 @@ def kill_a_writer(child: Child64, journal: Path, chance: random.Random) -> None:
         script.kill_at_size(journal, chance.randrange(JOURNAL_BYTES))
     else:
         script.kill_in(chance.randrange(400_000_000))
-    wait_until_untraced(child.pid)
 
 
 def held(child: Child64) -> bytes:
@@ -108,7 +100,6 @@ def test_an_undo_that_is_killed_itself(child: Child64, tmp_path: Path, profile: 
                 script.kill_after_dots(chance.randrange(records + 1))
             else:
                 script.kill_in(chance.randrange(150_000_000))
-            wait_until_untraced(child.pid)
         unfinished += held(child) != IMAGE
         assert_restored(child, undo(child, journal, chance))
         journal.unlink()
