@@ -197,7 +197,9 @@ static uint64_t write_chunk(const bulk_job *job, uint64_t from, uint64_t count)
 {
     core_error *error = job->error;
     uint32_t width = error->width;
-    uint64_t done = 0;
+    uint64_t done = job->whole ? 0
+                               : core_write_by_engine(job->target, job->address, job->view, from,
+                                                      count, width, job->check);
 
     while (error->status == CORE_OK && done < count) {
         uint64_t at = from + done;
@@ -249,7 +251,8 @@ static bool prepare(bulk_job *job, const core_pace *pace)
     }
     if (!good) {
         core_engine_error(error, "WriteVirtual", E_OUTOFMEMORY);
-    } else if (job->packed != NULL && job->room == count) {
+    } else if (job->packed != NULL && job->room == count &&
+               !core_engine_narrows(job->target, job->view, count, width)) {
         error->index =
             pointer_view_pack(job->view, 0, count, width, job->check, job->packed, &error->value);
         job->whole = error->index == count;

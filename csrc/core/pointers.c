@@ -12,6 +12,9 @@
  */
 #define SCRATCH_POINTERS 65536u
 
+/* From so many pointers on an engine that narrows by itself may be faster. */
+#define BY_ENGINE_POINTERS 524288u
+
 uint32_t core_pointer_size(const core_target *target, core_error *error)
 {
     HRESULT status = target->control->lpVtbl->IsPointer64Bit(target->control);
@@ -70,6 +73,26 @@ bool core_check_values(const pointer_view *view, const core_pace *pace, core_err
     return error->status == CORE_OK;
 }
 
+bool core_engine_narrows(const core_target *target, const pointer_view *view, uint64_t count,
+                         uint32_t width)
+{
+    return target->scatter != NULL && width == 4 && count >= BY_ENGINE_POINTERS &&
+           view->stride == (ptrdiff_t)sizeof(uint64_t);
+}
+
+uint64_t core_write_by_engine(const core_target *target, uint64_t address, const pointer_view *view,
+                              uint64_t from, uint64_t count, uint32_t width, bool check)
+{
+    IPointerScatter *scatter = target->scatter;
+    ULONG64 done = 0;
+
+    if (core_engine_narrows(target, view, count, width)) {
+        (void)scatter->lpVtbl->WriteNarrowPointers(
+            scatter, address + from * width, pointer_view_at(view, from), count, check, &done);
+    }
+    return done;
+}
+
 /* One chunk for a 64-bit target, straight from the caller's memory. */
 static HRESULT write_direct(const core_target *target, uint64_t address, const pointer_view *view,
                             uint64_t from, uint64_t count)
@@ -88,8 +111,9 @@ static core_status write_copied(const core_target *target, uint64_t address,
                                 uint32_t width, bool check, uint64_t *scratch, core_error *error)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
-    uint64_t done = 0;
+    uint64_t done = core_write_by_engine(target, address, view, from, count, width, check);
 
+    error->done += done;
     while (error->status == CORE_OK && done < count) {
         uint64_t run = count - done < SCRATCH_POINTERS ? count - done : SCRATCH_POINTERS;
         uint64_t fits = pointer_view_pack(view, from + done, run, 8, check, scratch, &error->value);
@@ -100,7 +124,7 @@ static core_status write_copied(const core_target *target, uint64_t address,
             error->index = from + done + fits;
         } else {
             status = spaces->lpVtbl->WritePointersVirtual(spaces, (ULONG)run,
-                                                          address + done * width, scratch);
+                                                          address + (from + done) * width, scratch);
             if (status != S_OK) {
                 core_engine_error(error, "WritePointersVirtual", status);
             }
@@ -144,10 +168,9 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
     started = core_chunk_start(pace, count, chunk);
     while (more) {
         uint64_t from = error->done;
-        uint64_t where = address + from * width;
 
         if (direct || chunk == 0) {
-            HRESULT status = write_direct(target, where, view, from, chunk);
+            HRESULT status = write_direct(target, address + from * width, view, from, chunk);
 
             if (status == S_OK) {
                 error->done += chunk;
@@ -155,7 +178,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
                 core_engine_error(error, "WritePointersVirtual", status);
             }
         } else {
-            (void)write_copied(target, where, view, from, chunk, width, width == 4 && !truncate,
+            (void)write_copied(target, address, view, from, chunk, width, width == 4 && !truncate,
                                scratch, error);
         }
         more = error->status == CORE_OK && core_chunk_next(pace, count, &chunk, &started, error);

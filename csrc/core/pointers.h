@@ -41,6 +41,13 @@ bool core_check_values(const pointer_view *view, const core_pace *pace, core_err
 /* Does count * width bytes at address reach past 2^64? */
 bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width);
 
+/* Leading elements from..from+count-1 that the engine itself narrows and writes, where it can and
+ * that is faster; perhaps none. The rest is the caller's, and so is finding out why. */
+uint64_t core_write_by_engine(const core_target *target, uint64_t address, const pointer_view *view,
+                              uint64_t from, uint64_t count, uint32_t width, bool check);
+bool core_engine_narrows(const core_target *target, const pointer_view *view, uint64_t count,
+                         uint32_t width);
+
 /* Writes all of `view` to `address` by WritePointersVirtual, the caller's memory itself where the
  * view is direct and the target has 64-bit pointers. Values that do not fit a 32-bit target are an
  * error before the engine is entered, unless `truncate`. CORE_OK only when every engine call said

@@ -100,14 +100,14 @@ class Child64(LiveChild):
 
 
 class Child32(LiveChild):
-    """The program of elf32.py."""
+    """The program of elf32.py, with so many bytes of room at least."""
 
     pointer_size = 4
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "elf32"
-            elf32.write_program(program)
+            elf32.write_program(program, room)
             super().__init__([str(program)])
             assert self._hear(1) == b"r"
         self.areas = {"rw": elf32.RW, "read_only": elf32.READ_ONLY, "none": elf32.NONE}

@@ -156,6 +156,15 @@ static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *po
     uint64_t room = many == NULL ? FEW_POINTERS : most;
     HRESULT status = S_OK;
 
+    if (memory->operations->write_narrow != NULL && count > FEW_POINTERS &&
+        bytes_before_wrap(address, count * 4) == count * 4) {
+        size_t written =
+            memory->operations->write_narrow(memory, address, pointers, (size_t)count, false);
+
+        pointers += written;
+        address += written * 4;
+        count -= written;
+    }
     while (status == S_OK && count > 0) {
         uint64_t run = count < room ? count : room;
 

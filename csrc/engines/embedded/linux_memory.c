@@ -14,8 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "linux_parallel.h"
 #include "linux_process.h"
-#include "linux_ranges.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
@@ -206,7 +206,9 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
     size_t step;
 
     if (size >= LINUX_PARALLEL_LEAST) {
-        done = linux_parallel_move(move->process, move->writing, address, move->data, size);
+        done = linux_parallel_run(move->process,
+                                  move->writing ? LINUX_PARALLEL_WRITE : LINUX_PARALLEL_READ,
+                                  address, move->data, size);
     }
     while (done < size && result == S_OK) {
         part = size - done < LARGEST_MOVE ? size - done : LARGEST_MOVE;
@@ -250,6 +252,26 @@ HRESULT linux_memory_write(target *self, uint64_t address, const void *data, siz
         result = move_all(&move, address, size, moved);
     }
     return result;
+}
+
+size_t linux_memory_write_narrow(target *self, uint64_t address, const uint64_t *pointers,
+                                 size_t count, bool check)
+{
+    linux_target *process = (linux_target *)self;
+    size_t written = 0;
+
+    if (process->writable && address % 4 == 0 && count >= LINUX_PARALLEL_LEAST / 4) {
+        written = linux_parallel_run(process,
+                                     check ? LINUX_PARALLEL_NARROW_CHECKED : LINUX_PARALLEL_NARROW,
+                                     address, (void *)(uintptr_t)pointers, count * 4);
+    }
+    return written / 4;
+}
+
+size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size)
+{
+    return linux_parallel_run((linux_target *)self, LINUX_PARALLEL_COMPARE, address,
+                              (void *)(uintptr_t)data, size);
 }
 
 static ULONG protection_of(const linux_region *region)

@@ -28,6 +28,9 @@ typedef struct linux_target {
     atomic_i32 forcing_forbidden; /* see linux_forcing_forbidden() */
     int load; /* /proc/loadavg, and the system's processors: -1 and 0 before they are needed */
     long processors;
+    unsigned char *room; /* linux_parallel.c's: fresh memory for each call would cost as much time
+                          * as a quarter of the work */
+    size_t room_size;
     atomic_i32 sharing;   /* linux_sharing: found out when it is needed first */
     pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
 } linux_target;
@@ -37,6 +40,9 @@ HRESULT linux_memory_accessible(target *self);
 HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t size, size_t *moved);
 HRESULT linux_memory_write(target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved);
+size_t linux_memory_write_narrow(target *self, uint64_t address, const uint64_t *pointers,
+                                 size_t count, bool check);
+size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size);
 HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 
 #endif

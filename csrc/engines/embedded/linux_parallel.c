@@ -1,51 +1,60 @@
-/* A large range of a stopped Linux process, moved by several threads.
+/* A large range of a stopped Linux process, worked on by several threads.
  *
  * One processor copies less than memory can take, and the kernel's look-up of the target's pages is
- * work for the processor as well. "In order, stop at the first failure" holds where no page can
- * fail: the whole range is anonymous private memory that the process may read and write, its map
- * can't change while all its threads stand still and no other process uses it, and what ends it
- * ends the session too. (A file's pages may be missing behind its end. A guard page of
+ * work for the processor as well. "In order, stop at the first failure" holds for what is moved
+ * where no page can fail: the whole range is anonymous private memory that the process may read and
+ * write, its map can't change while all its threads stand still and no other process uses it, and
+ * what ends it ends the session too. (A file's pages may be missing behind its end. A guard page of
  * MADV_GUARD_INSTALL, Linux 6.13, is not in the map: a large write over one stops there, but may
- * have written behind it as well.)
+ * have written behind it as well.) Comparing changes nothing, so it may meet any page.
  *
- * The range is cut into blocks, and each thread takes the next one. On a busy machine a helper may
- * not run for a while: the caller then does all of it, and does not wait for a helper that has
- * taken no block. Such a one comes too late, finds nothing to do and ends.
+ * The range is cut into blocks, and each thread takes one after the other. The caller asks now and
+ * then for idle processors and starts a helper for each. On a busy machine a helper may not run for
+ * a while: the caller then does all of it, and does not wait for a helper that has taken no block.
+ * Such a one comes too late, finds nothing to do and ends.
  */
 #define _GNU_SOURCE 1
-#include "linux_ranges.h"
+#include "linux_parallel.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
+#include "../../core/pointer_view.h"
 #include "linux_process.h"
+#include "linux_ranges.h"
 
 #define MOST_HELPERS 7
 /* Some 50 microseconds of work; the caller waits for at most one of them of each helper. */
 #define BLOCK_BYTES ((size_t)512 * 1024)
-#define STACK_SIZE  ((size_t)128 * 1024)
+/* Of the target's bytes, narrowed or read at a time: they stay in the processor's second cache. */
+#define PART_BYTES ((size_t)256 * 1024)
+#define STACK_SIZE ((size_t)128 * 1024)
+/* Blocks that the caller works on before it looks for idle processors again. */
+#define LOOK_EVERY 2
 
 /* Shared by the caller and its helpers; the last one that leaves frees it. Only who has taken a
  * block touches the caller's memory. */
 typedef struct job {
     atomic_i32 users;
-    atomic_i32 next; /* the block to take; none left where it is not below `blocks` */
+    atomic_i32 taken; /* blocks; none are left where it is not below `blocks` */
+    atomic_i32 front; /* of them, those that the caller took, from the front */
+    atomic_i32 back;  /* and those that helpers took, from the back */
+    atomic_i32 cut;   /* a block was not done to its end: those behind it need not be begun */
+    atomic_i32 seats;
     int32_t blocks;
     pid_t process;
-    bool writing;
+    linux_parallel_work work;
     uint64_t address; /* of block 0, which is shorter where that lets the others begin at a page */
     unsigned char *data;
     size_t size;
-    size_t first; /* bytes of block 0 */
+    size_t first;        /* bytes of block 0 */
+    unsigned char *room; /* of the target: PART_BYTES for the caller and each helper, or NULL */
     pthread_mutex_t lock;
     pthread_cond_t ended;
     int32_t finished; /* blocks; under the lock */
-    size_t done[];    /* bytes moved, of each block */
+    size_t done[];    /* bytes, of each block */
 } job;
 
 static size_t block_start(const job *self, int32_t block)
@@ -61,30 +70,84 @@ static size_t block_size(const job *self, int32_t block)
     return size < self->size - start ? size : self->size - start;
 }
 
-static void move_block(job *self, int32_t block)
+/* Moves bytes between `data` and the target; gives how many. */
+static size_t move_bytes(const job *self, bool writing, size_t start, unsigned char *data,
+                         size_t size)
 {
-    size_t start = block_start(self, block), size = block_size(self, block);
     size_t moved = 0;
     ssize_t step = 1;
 
     while (moved < size && step > 0) {
-        struct iovec local = {self->data + start + moved, size - moved};
+        struct iovec local = {data + moved, size - moved};
         struct iovec remote = {(void *)(uintptr_t)(self->address + start + moved), size - moved};
 
-        step = self->writing ? process_vm_writev(self->process, &local, 1, &remote, 1, 0)
-                             : process_vm_readv(self->process, &local, 1, &remote, 1, 0);
+        step = writing ? process_vm_writev(self->process, &local, 1, &remote, 1, 0)
+                       : process_vm_readv(self->process, &local, 1, &remote, 1, 0);
         moved += step > 0 ? (size_t)step : 0;
     }
-    self->done[block] = moved;
+    return moved;
 }
 
-/* Takes blocks until there are none. */
-static void work(job *self)
+/* Writes the lower halves of the pointers for these bytes of the target, up to the first that does
+ * not fit. */
+static size_t narrow_part(const job *self, size_t start, size_t size, unsigned char *room)
 {
-    int32_t block;
+    pointer_view pointers = {self->data, sizeof(uint64_t), self->size / 4};
+    bool check = self->work == LINUX_PARALLEL_NARROW_CHECKED;
+    uint64_t wide;
+    uint64_t fit = pointer_view_pack(&pointers, start / 4, size / 4, 4, check, room, &wide);
 
-    while ((block = atomic_i32_add(&self->next, 1) - 1) < self->blocks) {
-        move_block(self, block);
+    return move_bytes(self, true, start, room, (size_t)fit * 4);
+}
+
+/* All of these bytes or, where they differ or can't be read, none. */
+static size_t compare_part(const job *self, size_t start, size_t size, unsigned char *room)
+{
+    bool equal = move_bytes(self, false, start, room, size) == size &&
+                 memcmp(room, self->data + start, size) == 0;
+
+    return equal ? size : 0;
+}
+
+static void do_block(job *self, int32_t block, unsigned char *room)
+{
+    size_t start = block_start(self, block), size = block_size(self, block);
+    size_t done = 0;
+    bool whole = true;
+
+    if (self->work == LINUX_PARALLEL_READ || self->work == LINUX_PARALLEL_WRITE) {
+        done =
+            move_bytes(self, self->work == LINUX_PARALLEL_WRITE, start, self->data + start, size);
+    } else {
+        while (whole && done < size) {
+            size_t part = size - done < PART_BYTES ? size - done : PART_BYTES;
+            size_t went = self->work == LINUX_PARALLEL_COMPARE
+                              ? compare_part(self, start + done, part, room)
+                              : narrow_part(self, start + done, part, room);
+
+            done += went;
+            whole = went == part;
+        }
+    }
+    self->done[block] = done;
+    if (done < size) {
+        atomic_i32_store(&self->cut, 1);
+    }
+}
+
+/* Takes a block; false: there is none. The caller and its helpers begin at opposite ends, since
+ * neighbouring pages share a lock of the kernel (one for each page of the page table). */
+static bool take_block(job *self, bool helping, unsigned char *room)
+{
+    bool taken = atomic_i32_add(&self->taken, 1) <= self->blocks;
+
+    if (taken) {
+        int32_t block = helping ? self->blocks - atomic_i32_add(&self->back, 1)
+                                : atomic_i32_add(&self->front, 1) - 1;
+
+        if (atomic_i32_load(&self->cut) == 0) {
+            do_block(self, block, room);
+        }
         pthread_mutex_lock(&self->lock);
         self->finished++;
         if (self->finished == self->blocks) {
@@ -92,6 +155,15 @@ static void work(job *self)
         }
         pthread_mutex_unlock(&self->lock);
     }
+    return taken;
+}
+
+/* Memory of its own for one more thread. */
+static unsigned char *take_seat(job *self)
+{
+    int32_t seat = atomic_i32_add(&self->seats, 1) - 1;
+
+    return self->room == NULL ? NULL : self->room + (size_t)seat * PART_BYTES;
 }
 
 static void leave(job *self)
@@ -105,7 +177,10 @@ static void leave(job *self)
 
 static void *help(void *argument)
 {
-    work(argument);
+    unsigned char *room = take_seat(argument);
+
+    while (take_block(argument, true, room)) {
+    }
     leave(argument);
     return NULL;
 }
@@ -126,54 +201,12 @@ static bool sure(const linux_target *process, uint64_t address, size_t size)
     return good;
 }
 
-/* Tasks of the whole machine that run or want to, this one included: the fourth number of
- * /proc/loadavg (proc_loadavg(5)). The descriptor is kept, since opening takes four times as long
- * as reading. 0: unknown. */
-static long runnable_tasks(linux_target *process)
-{
-    char text[128];
-    ssize_t got = -1;
-    const char *at = text;
-
-    if (process->load < 0) {
-        process->load = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    }
-    if (process->load >= 0) {
-        got = pread(process->load, text, sizeof text - 1, 0);
-    }
-    text[got > 0 ? got : 0] = '\0';
-    for (int blanks = 0; blanks < 3 && at != NULL; blanks++) {
-        at = strchr(at, ' ');
-        at = at == NULL ? NULL : at + 1;
-    }
-    return at == NULL ? 0 : strtol(at, NULL, 10);
-}
-
-/* Processors that this thread may use besides the one it is on, and that have nothing to do now: a
- * helper that has to share one makes the caller wait for it. */
-static int idle_processors(linux_target *process)
-{
-    int usable = 0;
-    long idle = 0;
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        usable = CPU_COUNT(&set) - 1;
-    }
-    if (usable > 0) {
-        if (process->processors == 0) {
-            process->processors = sysconf(_SC_NPROCESSORS_ONLN); /* reads a file, too */
-        }
-        idle = process->processors - runnable_tasks(process);
-    }
-    return idle < usable ? (int)(idle > 0 ? idle : 0) : usable;
-}
-
-/* Threads that no signal of this program goes to, and that nobody joins. */
-static void start_helpers(job *self, int count)
+/* Threads that no signal of this program goes to, and that nobody joins. Gives how many. */
+static int start_helpers(job *self, int count)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
+    int started = 0;
 
     if (pthread_attr_init(&attributes) == 0) {
         (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
@@ -184,20 +217,39 @@ static void start_helpers(job *self, int count)
             pthread_t thread;
 
             (void)atomic_i32_add(&self->users, 1);
-            if (pthread_create(&thread, &attributes, help, self) != 0) {
+            if (pthread_create(&thread, &attributes, help, self) == 0) {
+                started++;
+            } else {
                 leave(self);
             }
         }
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attributes);
     }
+    return started;
 }
 
-static job *prepare(const linux_target *process, bool writing, uint64_t address,
-                    unsigned char *data, size_t size)
+/* PART_BYTES for each of so many threads, kept for the next call; NULL when memory is short. */
+static unsigned char *make_room(linux_target *process, int threads)
+{
+    size_t size = (size_t)threads * PART_BYTES;
+
+    if (size > process->room_size) {
+        free(process->room);
+        process->room = malloc(size);
+        process->room_size = process->room == NULL ? 0 : size;
+    }
+    return process->room;
+}
+
+static job *prepare(linux_target *process, linux_parallel_work work, uint64_t address,
+                    unsigned char *data, size_t size, int helpers)
 {
     size_t blocks = (size - 1) / BLOCK_BYTES + 2;
-    job *self = calloc(1, sizeof *self + blocks * sizeof self->done[0]);
+    bool roomy = work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
+    unsigned char *room = roomy ? make_room(process, helpers + 1) : NULL;
+    job *self =
+        roomy && room == NULL ? NULL : calloc(1, sizeof *self + blocks * sizeof self->done[0]);
 
     if (self != NULL) {
         /* No two threads touch the same page. */
@@ -205,47 +257,71 @@ static job *prepare(const linux_target *process, bool writing, uint64_t address,
         self->blocks =
             size <= self->first ? 1 : (int32_t)((size - self->first - 1) / BLOCK_BYTES + 2);
         self->process = (pid_t)process->base.process_id;
-        self->writing = writing;
+        self->work = work;
         self->address = address;
         self->data = data;
         self->size = size;
+        self->room = room;
         atomic_i32_store(&self->users, 1);
-        atomic_i32_store(&self->next, 0);
+        atomic_i32_store(&self->taken, 0);
+        atomic_i32_store(&self->front, 0);
+        atomic_i32_store(&self->back, 0);
+        atomic_i32_store(&self->cut, 0);
+        atomic_i32_store(&self->seats, 0);
         pthread_mutex_init(&self->lock, NULL);
         pthread_cond_init(&self->ended, NULL);
     }
     return self;
 }
 
-size_t linux_parallel_move(linux_target *process, bool writing, uint64_t address,
-                           unsigned char *data, size_t size)
+/* The caller's own part: blocks until there are none, and helpers where processors are idle. */
+static void work_with_helpers(job *self, linux_target *process, int most)
 {
-    int helpers = idle_processors(process);
-    size_t moved = 0;
+    unsigned char *room = take_seat(self);
+    int helpers = 0;
+    int32_t taken = 0;
+
+    do {
+        if (helpers < most && taken % LOOK_EVERY == 0 &&
+            atomic_i32_load(&self->taken) < self->blocks - 1) {
+            int idle = linux_processors_idle(process);
+
+            helpers += start_helpers(self, idle < most - helpers ? idle : most - helpers);
+        }
+        taken++;
+    } while (take_block(self, false, room));
+}
+
+size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint64_t address,
+                          void *data, size_t size)
+{
+    int usable = linux_processors_usable() - 1;
+    int most = usable < MOST_HELPERS ? usable : MOST_HELPERS;
+    bool comparing = work == LINUX_PARALLEL_COMPARE;
+    size_t done = 0;
     bool whole = true;
     job *self = NULL;
 
-    if (helpers > 0 && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
+    if ((most > 0 || comparing) && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
         process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0 &&
         linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
-        sure(process, address, size) && linux_ranges_alone(process)) {
-        self = prepare(process, writing, address, data, size);
+        (comparing || (sure(process, address, size) && linux_ranges_alone(process)))) {
+        self = prepare(process, work, address, data, size, most);
     }
     if (self == NULL) {
         goto done;
     }
-    start_helpers(self, helpers < MOST_HELPERS ? helpers : MOST_HELPERS);
-    work(self);
+    work_with_helpers(self, process, most);
     pthread_mutex_lock(&self->lock);
     while (self->finished < self->blocks) {
         pthread_cond_wait(&self->ended, &self->lock);
     }
     pthread_mutex_unlock(&self->lock);
     for (int32_t i = 0; i < self->blocks && whole; i++) {
-        moved += self->done[i];
+        done += self->done[i];
         whole = self->done[i] == block_size(self, i);
     }
     leave(self);
 done:
-    return moved;
+    return done;
 }

@@ -4,18 +4,10 @@
 
 #include "linux_memory.h"
 
-/* A transfer of so many bytes is shared among processors. */
-#define LINUX_PARALLEL_LEAST ((size_t)2 << 20)
-
 /* The members of target_operations; see target.h. */
 HRESULT linux_ranges_move(target *self, bool writing, const pointer_range *ranges, size_t count,
                           size_t *done);
 HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end);
-
-/* Moves a large range by several threads, where that can't be told from one that goes in order and
- * stops at the first failure. Gives how many leading bytes it moved, perhaps none. */
-size_t linux_parallel_move(linux_target *process, bool writing, uint64_t address,
-                           unsigned char *data, size_t size);
 
 /* Does the memory of a stopped process belong to its own, stopped threads alone? */
 bool linux_ranges_alone(linux_target *process);

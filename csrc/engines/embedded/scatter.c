@@ -1,4 +1,4 @@
-/* The embedded engine's IPointerScatter: many ranges of target memory in one call. */
+/* The embedded engine's IPointerScatter: target memory in many ranges, or compared. */
 #include "engine.h"
 
 static target *target_of(IPointerScatter *This)
@@ -94,6 +94,31 @@ static HRESULT STDMETHODCALLTYPE get_span_region(IPointerScatter *This, ULONG64 
     return status == S_OK ? memory->operations->span_region(memory, Offset, End) : status;
 }
 
+static HRESULT STDMETHODCALLTYPE write_narrow_pointers(IPointerScatter *This, ULONG64 Offset,
+                                                       const void *Ptrs, ULONG64 Count, bool Check,
+                                                       ULONG64 *Done)
+{
+    target *memory = target_of(This);
+    const target_operations *operations = memory->operations;
+
+    *Done = operations->write_narrow == NULL
+                ? 0
+                : operations->write_narrow(memory, Offset, Ptrs, (size_t)Count, Check);
+    return S_OK;
+}
+
+static HRESULT STDMETHODCALLTYPE count_equal_bytes(IPointerScatter *This, ULONG64 Offset,
+                                                   const void *Data, ULONG64 Size, ULONG64 *Equal)
+{
+    target *memory = target_of(This);
+    const target_operations *operations = memory->operations;
+
+    *Equal = operations->count_equal == NULL
+                 ? 0
+                 : operations->count_equal(memory, Offset, Data, (size_t)Size);
+    return S_OK;
+}
+
 const IPointerScatterVtbl embedded_scatter_vtbl = {
     .QueryInterface = query_interface,
     .AddRef = add_ref,
@@ -103,4 +128,6 @@ const IPointerScatterVtbl embedded_scatter_vtbl = {
     .WriteRanges = write_ranges,
     .ReadRanges = read_ranges,
     .GetSpanRegion = get_span_region,
+    .WriteNarrowPointers = write_narrow_pointers,
+    .CountEqualBytes = count_equal_bytes,
 };

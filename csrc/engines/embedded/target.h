@@ -40,6 +40,14 @@ typedef struct target_operations {
     /* NULL where there is no better way than one range after the other. */
     target_move_ranges move_ranges;
 
+    /* Write leading pointers, as IPointerScatter's WriteNarrowPointers; NULL where there is no
+     * faster way than write(). */
+    size_t (*write_narrow)(target *self, uint64_t address, const uint64_t *pointers, size_t count,
+                           bool check);
+
+    /* Leading bytes known to equal these, as IPointerScatter's CountEqualBytes; NULL likewise. */
+    size_t (*count_equal)(target *self, uint64_t address, const void *data, size_t size);
+
     /* IPointerScatter's GetSpanRegion. */
     HRESULT (*span_region)(target *self, uint64_t address, uint64_t *end);
 

@@ -129,6 +129,7 @@ static void destroy(target *self)
     close_file(process->memory);
     close_file(process->maps);
     close_file(process->load);
+    free(process->room);
     if (!foreign(process)) {
         pthread_mutex_destroy(&process->lock);
     }
@@ -140,6 +141,8 @@ static const target_operations operations = {.accessible = linux_memory_accessib
                                              .write = linux_memory_write,
                                              .query = linux_memory_query,
                                              .move_ranges = linux_ranges_move,
+                                             .write_narrow = linux_memory_write_narrow,
+                                             .count_equal = linux_memory_count_equal,
                                              .span_region = linux_ranges_span_region,
                                              .detach = detach,
                                              .terminate = terminate,

@@ -1,0 +1,160 @@
+"""Requests on live Linux processes that are large enough for several processors to share them."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from support import elf32
+from support.child import PAGE, RW_PAGES
+from support.processes import Child32
+
+import pydbgwrite
+from pydbgwrite import Mismatch
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+
+PIECE = 512 << 10  # bytes that one processor takes at a time
+CHILD_WITH_HOLE = """
+import ctypes, mmap, sys
+size = -(-int(sys.argv[1]) // 4096) * 4096
+memory = mmap.mmap(-1, size + 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+assert ctypes.CDLL(None).munmap(ctypes.c_void_p(start + size), ctypes.c_size_t(4096)) == 0
+print(start, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def stopped_child(size: int) -> Iterator[tuple[int, pydbgwrite.Session]]:
+    """A process with so many bytes, whole pages, and a session on it; behind them is nothing."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD_WITH_HOLE, str(size)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        start = int(child.stdout.readline())
+        with pydbgwrite.attach(child.pid) as session:
+            yield start, session
+        child.kill()
+
+
+@pytest.mark.parametrize("size", [4 << 20, (4 << 20) + 5 * 8, 24 << 20])
+def test_moving(size: int) -> None:
+    """At any address in a page; the bytes before and behind stay."""
+    data = array("Q", random.Random(size).randbytes(size))
+    with stopped_child(size + 8192) as (start, session):
+        for offset in (0, 8, 4091):
+            session.write(start, bytes(size + 8192))
+            assert session.data_spaces.write_virtual(start + offset, data) == size
+            held = session.read(start, size + 8192)
+            assert held[offset : offset + size] == data.tobytes()
+            assert held[:offset] == bytes(offset)
+            assert held[offset + size :] == bytes(8192 - offset)
+            session.write_pointers(start + offset, data[::-1])
+            assert session.read_pointers(start + offset, len(data)) == data[::-1]
+        # Past the end of the mapping: in order, up to there.
+        mapped = (size + 8192 + 4095) // 4096 * 4096
+        with pytest.raises(pydbgwrite.TargetAccessError) as caught:
+            session.write_pointers(start + 8192 + 4096, data)
+        assert caught.value.written == (mapped - 8192 - 4096) // 8
+
+
+@pytest.mark.parametrize("offset", [0, 8, 4091])
+def test_comparing(offset: int) -> None:
+    """Each difference is found, wherever it lies among the pieces, and nothing else is."""
+    size = 5 << 20
+    count = size // 8
+    data = array("Q", random.Random(offset).randbytes(size))
+    places = [0, PIECE // 8 - 1, PIECE // 8, count // 2 + 1, count - PIECE // 8, count - 1]
+    with stopped_child(size + 8192) as (start, session):
+        address = start + offset
+        assert session.write_pointers(address, data, verify=True) == count
+        assert session.write_pointers(address, data, expect=data, verify=True) == count
+        for wrong in (places, *[[place] for place in places]):
+            expected = data[:]
+            for place in wrong:
+                expected[place] ^= 1 << 63
+            with pytest.raises(pydbgwrite.ExpectationError) as caught:
+                session.write_pointers(address, bytes(size), expect=expected)
+            assert caught.value.total == len(wrong)
+            assert caught.value.mismatches == [
+                Mismatch(address + 8 * place, expected[place], data[place]) for place in wrong
+            ]
+        # Past the end of the mapping, where all before it is as expected.
+        end = (start + size + 8192 + PAGE - 1) // PAGE * PAGE
+        before = session.read(end - size // 2, size // 2)
+        with pytest.raises(pydbgwrite.TargetAccessError) as unreadable:
+            session.write_pointers(end - size // 2, bytes(size), expect=before + before)
+        assert (unreadable.value.written, unreadable.value.index) == (0, count // 2)
+        assert session.read(address, size) == data.tobytes()
+
+
+def narrow_values(count: int) -> array[int]:
+    """Values that a 32-bit target can hold, some of them sign-extended."""
+    chance = random.Random(count)
+    made = array("Q", array("I", chance.randbytes(4 * count)))
+    for _ in range(100):
+        at = chance.randrange(count)
+        made[at] = 2**64 - 1 - chance.randrange(2**31)
+    return made
+
+
+def in_target(values: array[int]) -> bytes:
+    """What it holds then."""
+    return array("I", [value & 0xFFFFFFFF for value in values]).tobytes()
+
+
+@pytest.mark.parametrize("offset", [0, 4, 3, 4092])
+@pytest.mark.parametrize("way", ["direct", "bulk", "truncated", "raw"])
+def test_narrow_pointers(way: str, offset: int) -> None:
+    """Halves of the values, seen by the program itself; the bytes before and behind stay."""
+    count = (3 << 20) // 4 + 5
+    size = 4 * count
+    values = narrow_values(count)
+    if way in ("truncated", "raw"):
+        values[count // 3] = 0x123456789ABCDEF0
+    with Child32(room=(4 << 20) + RW_PAGES * PAGE) as child:
+        # Behind the pages that come from the program's file.
+        start = elf32.RW + RW_PAGES * PAGE
+        address = start + 4096 + offset
+        with pydbgwrite.attach(child.pid) as session:
+            assert session.pointer_size == 4
+            session.write(start, b"\xee" * (size + 16384))
+            if way == "raw":
+                session.data_spaces.write_pointers_virtual(address, values)
+            elif way == "truncated":
+                session.write_pointers(address, values, truncate=True)
+            elif way == "bulk":
+                session.write_pointers(address, values, via="WriteVirtual")
+            else:
+                session.write_pointers(address, values)
+        held = child.read(start, size + 16384)
+    before = 4096 + offset
+    assert held[before : before + size] == in_target(values)
+    assert held[:before] == b"\xee" * before
+    assert held[before + size :] == b"\xee" * (16384 - before)
+
+
+@pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
+def test_one_that_does_not_fit(via: pydbgwrite.Via) -> None:
+    """It is found before anything is written, also where it is the last."""
+    count = (3 << 20) // 4
+    values = narrow_values(count)
+    with Child32(room=(4 << 20) + RW_PAGES * PAGE) as child:
+        start = elf32.RW + RW_PAGES * PAGE
+        with pydbgwrite.attach(child.pid) as session:
+            for place in (0, count // 2, count - 1):
+                wrong = values[:]
+                wrong[place] = 1 << 32
+                with pytest.raises(pydbgwrite.PointerRangeError) as caught:
+                    session.write_pointers(start, wrong, via=via)
+                assert (caught.value.index, caught.value.written) == (place, 0)
+        assert child.read(start, 4 * count) == bytes(4 * count)
