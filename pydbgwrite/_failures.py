@@ -49,6 +49,7 @@ class EngineFailure(TypedDict):
     purpose: str | None
     mismatches: list[tuple[int, int, int]]
     total: int
+    unread: bool  # counting what landed ended at memory that can't be read
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -182,9 +183,27 @@ def _held(failure: EngineFailure) -> str:
         return "nothing was written"
     if landed is None:
         return "what the target holds can't be said: it no longer answers"
+    if _is_unknown(failure):
+        seen = "whether it holds any of them"
+        if landed:
+            held = f"the target holds the first {landed:,} of {_elements(failure)}"
+            seen = f"{held}; whether it holds more"
+        return f"{seen} can't be said: what is at 0x{failure['at']:x} can be written, but not read"
     if landed == 0:
         return "the target holds none of them"
     return f"the target holds the first {landed:,} of {_elements(failure)}"
+
+
+def _is_unknown(failure: EngineFailure) -> bool:
+    """May the target hold more than could be counted? Linux has pages to be written, not read."""
+    if failure["page"] is None:
+        return False
+    protection, state, _type = failure["page"]
+    writable = state_name(state) == "committed" and protection_name(protection) in ("rw", "rwx")
+    unread = failure["unread"] or (
+        failure["status"] == "unreadable" and failure["purpose"] == "verify"
+    )
+    return unread and writable
 
 
 def _address(failure: EngineFailure) -> int:
@@ -202,7 +221,8 @@ def _place(failure: EngineFailure) -> str:
     landed = failure["landed"]
     if not _has_request(failure):
         return ""
-    if landed is None or landed >= failure["count"] or failure["method"] in _PHYSICAL:
+    unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
+    if unknown or failure["method"] in _PHYSICAL:
         asked = f" for {_elements(failure)}" if failure["count"] else ""
         return f"{asked} at 0x{failure['address']:x}"
     at, page = failure["at"], failure["page"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import mmap
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -208,6 +211,8 @@ def failure(**changes: Any) -> EngineFailure:
         "gone": "",
         "embedded": True,
         "scattered": False,
+        "purpose": None,
+        "unread": False,
     }
     facts.update(changes)
     facts["at"] = facts["address"] + (facts["landed"] or 0) * facts["width"]
@@ -268,6 +273,53 @@ def test_advice(changes: dict[str, Any], words: list[str]) -> None:
     message = str(engine_failed(failure(hresult=0x80070005, **changes)))
     for word in words:
         assert word in message
+
+
+# Two pages: one that may be read and written, one that may be written alone; behind them none.
+WRITE_ONLY = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+size = int(sys.argv[1])
+start = libc.mmap(None, 3 * size, 3, 0x22, -1, 0)
+assert libc.mprotect(start + size, size, 2) == libc.mprotect(start + 2 * size, size, 0) == 0
+print(start, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages that may be written but not read")
+@pytest.mark.parametrize("suspend", [True, False])
+def test_what_nobody_can_know(suspend: bool) -> None:
+    """A write that fails behind a page that can't be read: it may hold some of it, or not."""
+    page = mmap.PAGESIZE
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", WRITE_ONLY, str(page)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        start = int(child.stdout.readline())
+        with pydbgwrite.attach(child.pid, suspend=suspend) as session:
+            end = start + 2 * page
+            assert session.write_pointers(end - 16, [1, 2]) == 2
+            for call in (
+                lambda: session.write_pointers(end - 16, [1, 2, 3]),
+                lambda: session.write(end - 3, b"12345"),
+                lambda: session.write_pointers(end - 16, [1, 2], verify=True),
+            ):
+                error = caught_from(call, TargetAccessError)
+                assert "whether it holds any of them can't be said" in str(error)
+                assert "can be written, but not read" in str(error)
+                assert (error.written, error.index) == (0, 0)
+            error = caught_from(lambda: session.write_pointers(start, [7] * (page // 4 + 1)))
+            assert f"the first {page // 8:,} of" in str(error)
+            assert "whether it holds more can't be said" in str(error)
+            assert error.written == page // 8
+            none = caught_from(lambda: session.write_pointers(end, [1]))
+            assert "the target holds none of them" in str(none)
 
 
 def test_names_of_hresults() -> None:

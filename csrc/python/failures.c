@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/compare.h"
+#include "../core/read_back.h"
 
 #if defined(__linux__)
 #include "../engines/embedded/target_linux.h"
@@ -56,6 +57,24 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
         Py_INCREF(result);
     }
     return result;
+}
+
+/* Did counting what landed end at memory that can't be read? Where such memory may be written to,
+ * as a page of Linux may be, nobody knows what it holds. */
+static bool ends_unread(const session_object *session, const core_error *error, uint64_t at)
+{
+    unsigned char byte = 0;
+    ULONG read = 1;
+    PyThreadState *released = NULL;
+
+    if (error->status == CORE_ENGINE && error->known && error->landed < error->count) {
+        released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
+        (void)core_read_leading(&session->target, at, &byte, 1, &read);
+        if (released != NULL) {
+            PyEval_RestoreThread(released);
+        }
+    }
+    return read == 0;
 }
 
 /* [(address, wanted, found), ...] of what differs, as far as it was kept; else an empty list. */
@@ -128,6 +147,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
     uint64_t at = error->scattered || unreadable || different
                       ? error->at
                       : error->address + error->landed * error->width;
+    bool unread = writes && gone == BACKING_THERE && ends_unread(session, error, at);
     PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
     PyObject *mismatches = mismatches_of(differences);
 
@@ -147,7 +167,8 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K}",
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K,"
+        "s:i}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
@@ -157,7 +178,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         (int)forcing_forbidden(session), "gone", failure_gone_name(gone), "embedded",
         (int)session->embedded, "scattered", (int)error->scattered, "at", (unsigned long long)at,
         "purpose", error->purpose, "mismatches", mismatches, "total",
-        (unsigned long long)(different ? differences->total : 0));
+        (unsigned long long)(different ? differences->total : 0), "unread", (int)unread);
     if (facts == NULL) {
         goto done;
     }
