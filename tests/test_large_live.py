@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 from support import elf32
@@ -144,7 +145,7 @@ def test_narrow_pointers(way: str, offset: int) -> None:
 
 
 @pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
-def test_one_that_does_not_fit(via: pydbgwrite.Via) -> None:
+def test_one_that_does_not_fit(via: Literal["WritePointersVirtual", "WriteVirtual"]) -> None:
     """It is found before anything is written, also where it is the last."""
     count = (3 << 20) // 4
     values = narrow_values(count)

@@ -34,6 +34,12 @@
 /* Blocks that the caller works on before it looks for idle processors again. */
 #define LOOK_EVERY 2
 
+/* By way of memory of our own? That is worth while on one processor, too. */
+static bool by_parts(linux_parallel_work work)
+{
+    return work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
+}
+
 /* Shared by the caller and its helpers; the last one that leaves frees it. Only who has taken a
  * block touches the caller's memory. */
 typedef struct job {
@@ -115,7 +121,7 @@ static void do_block(job *self, int32_t block, unsigned char *room)
     size_t done = 0;
     bool whole = true;
 
-    if (self->work == LINUX_PARALLEL_READ || self->work == LINUX_PARALLEL_WRITE) {
+    if (!by_parts(self->work)) {
         done =
             move_bytes(self, self->work == LINUX_PARALLEL_WRITE, start, self->data + start, size);
     } else {
@@ -246,7 +252,7 @@ static job *prepare(linux_target *process, linux_parallel_work work, uint64_t ad
                     unsigned char *data, size_t size, int helpers)
 {
     size_t blocks = (size - 1) / BLOCK_BYTES + 2;
-    bool roomy = work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
+    bool roomy = by_parts(work);
     unsigned char *room = roomy ? make_room(process, helpers + 1) : NULL;
     job *self =
         roomy && room == NULL ? NULL : calloc(1, sizeof *self + blocks * sizeof self->done[0]);
@@ -297,15 +303,15 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
 {
     int usable = linux_processors_usable() - 1;
     int most = usable < MOST_HELPERS ? usable : MOST_HELPERS;
-    bool comparing = work == LINUX_PARALLEL_COMPARE;
     size_t done = 0;
     bool whole = true;
     job *self = NULL;
 
-    if ((most > 0 || comparing) && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
+    if ((most > 0 || by_parts(work)) && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
         process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0 &&
         linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
-        (comparing || (sure(process, address, size) && linux_ranges_alone(process)))) {
+        (work == LINUX_PARALLEL_COMPARE ||
+         (sure(process, address, size) && linux_ranges_alone(process)))) {
         self = prepare(process, work, address, data, size, most);
     }
     if (self == NULL) {
