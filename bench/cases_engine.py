@@ -11,17 +11,14 @@ import array
 import ctypes
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
-from statistics import median
 from typing import Any, ClassVar
 
 from engine_calls import EngineCalls
-from measuring import Figure, Pairs, measured_in_turns
+from measuring import Figure, Pairs, compared, measured_in_turns, timed
 from targets import Target, started
 
 import pydbgwrite
@@ -132,18 +129,6 @@ class _Bench:
         return lambda: self.calls.write_bytes(self.address, self.data, 8, calls) / calls
 
 
-def _looped(work: Work, calls: int) -> Callable[[], float]:
-    """Do it `calls` times; nanoseconds each."""
-
-    def timed() -> float:
-        begun = time.perf_counter_ns()
-        for _ in repeat(None, calls):
-            work()
-        return (time.perf_counter_ns() - begun) / calls
-
-    return timed
-
-
 @contextmanager
 def _bench(library: Path) -> Iterator[tuple[_Bench, Target]]:
     with started(8 * MANY) as target, pydbgwrite.attach(target.pid) as session:
@@ -164,18 +149,18 @@ def engine_figures(library: Path, *, quick: bool) -> Iterator[Figure]:
 
 def _many(bench: _Bench, rounds: int) -> Iterator[Figure]:
     case, base = f"{MANY} pointers", "WritePointersVirtual from C"
-    pairs = measured_in_turns(_looped(bench.ours(MANY), 1), bench.c_pointers(MANY, 1), rounds)
+    pairs = measured_in_turns(timed(bench.ours(MANY), 1), bench.c_pointers(MANY, 1), rounds)
     yield _ratio(case, "write_pointers", base, pairs, RATIO_TO_C)
     for name, work in (("win32more", bench.win32more), ("comtypes", bench.comtypes)):
-        peer = _looped(work(MANY), 1)
-        pairs = measured_in_turns(_looped(bench.ours(MANY), 1), peer, rounds)
+        peer = timed(work(MANY), 1)
+        pairs = measured_in_turns(timed(bench.ours(MANY), 1), peer, rounds)
         yield _ratio(case, "write_pointers", name, pairs, RATIO_TO_PEER_MANY)
 
 
 def _one(bench: _Bench, rounds: int) -> Iterator[Figure]:
     case = "one pointer a call"
     for name, peers_work in (("win32more", bench.win32more), ("comtypes", bench.comtypes)):
-        ours, peer = _looped(bench.ours(ONE), CALLS), _looped(peers_work(ONE), CALLS)
+        ours, peer = timed(bench.ours(ONE), CALLS), timed(peers_work(ONE), CALLS)
         pairs = measured_in_turns(ours, peer, rounds)
         limit = RATIO_TO_PEER if name == "win32more" else RATIO_TO_PEER_MANY
         yield _ratio(case, "write_pointers", name, pairs, limit)
@@ -186,42 +171,23 @@ def _one(bench: _Bench, rounds: int) -> Iterator[Figure]:
         ("win32more", bench.win32more(ONE)),
         ("comtypes", bench.comtypes(ONE)),
     ):
-        pairs = measured_in_turns(_looped(work, CALLS), c, rounds)
+        pairs = measured_in_turns(timed(work, CALLS), c, rounds)
         yield _overhead(name, "WritePointersVirtual from C", pairs)
 
 
 def _one_through_pybag(bench: _Bench, rounds: int) -> Iterator[Figure]:
     work = bench.pybag()
-    pairs = measured_in_turns(_looped(work, CALLS), bench.c_bytes(CALLS), rounds)
+    pairs = measured_in_turns(timed(work, CALLS), bench.c_bytes(CALLS), rounds)
     yield _overhead("Pybag's writeptr", "WriteVirtual from C", pairs)
 
 
 def _ratio(case: str, name: str, base: str, pairs: Pairs, limit: float | None) -> Figure:
-    return Figure(
-        case=case,
-        contestant_name=name,
-        baseline_name=base,
-        value=pairs.ratio,
-        unit=f"x {base.split()[-1]}",
-        limit=limit,
-        contestant=median(pairs.contestant),
-        baseline=median(pairs.baseline),
-        ratio=pairs.ratio,
-    )
+    return compared(case, name, base, pairs, limit, unit=f"x {base.split()[-1]}")
 
 
 def _overhead(name: str, base: str, pairs: Pairs) -> Figure:
-    return Figure(
-        case="outside the engine, a call",
-        contestant_name=name,
-        baseline_name=base,
-        value=pairs.excess(1.0),
-        unit="ns",
-        limit=None,
-        contestant=median(pairs.contestant),
-        baseline=median(pairs.baseline),
-        ratio=pairs.ratio,
-    )
+    case, excess = "outside the engine, a call", pairs.excess(1.0)
+    return compared(case, name, base, pairs, None, value=excess, unit="ns")
 
 
 def _verified(library: Path) -> Figure:

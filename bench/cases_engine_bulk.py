@@ -9,12 +9,11 @@ import array
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Literal
 
 import numpy
 from engine_calls import EngineCalls
-from measuring import Figure, Pairs, Timed, measured_in_turns
+from measuring import Figure, Pairs, Timed, compared, measured_in_turns, timed
 from targets import Target, started
 
 import pydbgwrite
@@ -32,16 +31,9 @@ RATIO_TO_DIRECT = 0.005
 RATIO_SCATTERED = 0.05
 
 
-def _timed(session: pydbgwrite.Session, address: int, part: array.array[int], way: Way) -> Timed:
+def _written(session: pydbgwrite.Session, address: int, part: array.array[int], way: Way) -> Timed:
     """Nanoseconds of one write_pointers."""
-    from time import perf_counter_ns as now
-
-    def timed() -> float:
-        begun = now()
-        session.write_pointers(address, part, via=way)
-        return now() - begun
-
-    return timed
+    return timed(lambda: session.write_pointers(address, part, via=way))
 
 
 def _batched(one: Timed, calls: int) -> Timed:
@@ -59,14 +51,14 @@ def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
     data = pointers.buffer_info()[0]
     with pydbgwrite.attach(target.pid) as session:
         calls = EngineCalls(library, Path(session.engine.folder))
-        bulk = _timed(session, target.address, pointers, "WriteVirtual")
+        bulk = _written(session, target.address, pointers, "WriteVirtual")
 
         def raw() -> float:
             return calls.write_bytes(target.address, data, 8 * MANY)
 
         pairs = measured_in_turns(bulk, raw, 21 if quick else 51)
         yield _figure(f"{MANY} pointers", "WriteVirtual from C", pairs, RATIO_TO_C)
-        direct = _timed(session, target.address, pointers, "WritePointersVirtual")
+        direct = _written(session, target.address, pointers, "WritePointersVirtual")
         pairs = measured_in_turns(bulk, direct, 1 if quick else 3)
         name = 'via="WritePointersVirtual"'
         yield _figure(f"{MANY} pointers", name, pairs, RATIO_TO_DIRECT)
@@ -74,8 +66,8 @@ def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
         for count in SWEEP:
             part, rounds = pointers[:count], 11 if quick else 21
             pairs = measured_in_turns(
-                _batched(_timed(session, target.address, part, "WriteVirtual"), 50),
-                _batched(_timed(session, target.address, part, "WritePointersVirtual"), 50),
+                _batched(_written(session, target.address, part, "WriteVirtual"), 50),
+                _batched(_written(session, target.address, part, "WritePointersVirtual"), 50),
                 rounds,
             )
             yield _figure(f"{count} pointers a call", name, pairs, None)
@@ -88,41 +80,30 @@ def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
 def _scattered(
     session: pydbgwrite.Session, calls: EngineCalls, target: Target, rounds: int
 ) -> Figure:
-    from time import perf_counter_ns as now
-
     order = numpy.random.default_rng(7).permutation(SCATTERED).astype(numpy.uint64)
     addresses = order * numpy.uint64(STRIDE) + numpy.uint64(target.address)
     values = numpy.frombuffer(os.urandom(8 * SCATTERED), numpy.uint64).copy()
 
-    def ours() -> float:
-        begun = now()
-        session.write_scattered(addresses, values)
-        return now() - begun
-
     def each() -> float:
         return calls.write_each(addresses.ctypes.data, values.ctypes.data, SCATTERED)
 
+    ours = timed(lambda: session.write_scattered(addresses, values))
     pairs = measured_in_turns(ours, each, rounds)
     values[:] = numpy.frombuffer(os.urandom(8 * SCATTERED), numpy.uint64)
     session.write_scattered(addresses, values)
     good = session.read_scattered(addresses).tobytes() == values.tobytes()
-    name = "a WriteVirtual a pointer from C"
-    figure = _figure(f"{SCATTERED} pointers {STRIDE} bytes apart", name, pairs, RATIO_SCATTERED)
-    return Figure(**{**vars(figure), "contestant_name": "write_scattered", "verified": good})
+    return compared(
+        f"{SCATTERED} pointers {STRIDE} bytes apart",
+        "write_scattered",
+        "a WriteVirtual a pointer from C",
+        pairs,
+        RATIO_SCATTERED,
+        verified=good,
+    )
 
 
 def _figure(case: str, base: str, pairs: Pairs, limit: float | None) -> Figure:
-    return Figure(
-        case=case,
-        contestant_name='via="WriteVirtual"',
-        baseline_name=base,
-        value=pairs.ratio,
-        unit="x",
-        limit=limit,
-        contestant=median(pairs.contestant),
-        baseline=median(pairs.baseline),
-        ratio=pairs.ratio,
-    )
+    return compared(case, 'via="WriteVirtual"', base, pairs, limit)
 
 
 def _verified(good: bool) -> Figure:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from statistics import median
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
-from measuring import Figure, measured_in_turns
+from measuring import Figure, Timed, compared, measured_in_turns, timed
 from targets import started, started_32
 
 import pydbgwrite
@@ -27,22 +25,19 @@ def narrow_target(*, quick: bool) -> Iterator[Figure]:
         for via in ("WritePointersVirtual", "WriteVirtual"):
             with pydbgwrite.attach(wide.pid) as base, pydbgwrite.attach(narrow.pid) as session:
                 pairs = measured_in_turns(
-                    _timed(session, narrow.address, values, via),
-                    _timed(base, wide.address, values, "WritePointersVirtual"),
+                    _written(session, narrow.address, values, via),
+                    _written(base, wide.address, values, "WritePointersVirtual"),
                     31 if quick else 301,
                 )
                 fresh = chance.integers(0, 1 << 31, _COUNT, dtype=numpy.uint64)
                 session.write_pointers(narrow.address, fresh, via=_any(via))
-            yield Figure(
-                case="1M pointers, 32-bit target",
-                contestant_name=f"write_pointers, via={via}",
-                baseline_name="the same to a 64-bit target",
-                value=pairs.ratio,
+            yield compared(
+                "1M pointers, 32-bit target",
+                f"write_pointers, via={via}",
+                "the same to a 64-bit target",
+                pairs,
+                _LIMIT,
                 unit="x a pointer",
-                limit=_LIMIT,
-                contestant=median(pairs.contestant),
-                baseline=median(pairs.baseline),
-                ratio=pairs.ratio,
                 verified=narrow.holds(fresh.astype("<u4").tobytes()),
                 count=_COUNT,
             )
@@ -52,12 +47,6 @@ def _any(via: str) -> Any:
     return via
 
 
-def _timed(session: pydbgwrite.Session, address: int, values: Any, via: str) -> Callable[[], float]:
+def _written(session: pydbgwrite.Session, address: int, values: Any, via: str) -> Timed:
     write, way = session.write_pointers, _any(via)
-
-    def timed() -> float:
-        begun = time.perf_counter_ns()
-        write(address, values, via=way)
-        return time.perf_counter_ns() - begun
-
-    return timed
+    return timed(lambda: write(address, values, via=way))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 from contestants import INPUTS, Input, ours, raw_baseline
-from measuring import Figure, Pairs, measured_in_turns
+from measuring import Figure, Pairs, compared, measured_in_turns
 from raw_calls import RawCalls
 from targets import Target, started
 
@@ -45,16 +44,14 @@ def one_pointer(*, quick: bool) -> Iterator[Figure]:
 def _figure(
     case: str, kind: Input, outcome: _Outcome, value: float, unit: str, limit: float
 ) -> Figure:
-    return Figure(
-        case=case,
-        contestant_name=f"write_pointers, {kind.name}",
-        baseline_name="process_vm_writev from C",
+    return compared(
+        case,
+        f"write_pointers, {kind.name}",
+        "process_vm_writev from C",
+        outcome.pairs,
+        limit,
         value=value,
         unit=unit,
-        limit=limit,
-        contestant=median(outcome.pairs.contestant),
-        baseline=median(outcome.pairs.baseline),
-        ratio=outcome.pairs.ratio,
         verified=outcome.verified,
     )
 

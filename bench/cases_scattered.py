@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterator
-from statistics import median
 from typing import Any
 
 import numpy
-from measuring import Figure, Pairs, measured_in_turns
+from measuring import Figure, Pairs, compared, measured_in_turns, timed
 from raw_calls import RawCalls
 from targets import Numbers, Target, started
 
@@ -37,9 +36,8 @@ def huge_arrays(*, quick: bool) -> Iterator[Figure]:
             )
             good = target.holds(values.tobytes())
             name = f"write_pointers, via={via}"
-            yield _figure(
-                "16M pointers", name, "one process_vm_writev from C", pairs, 0.8, good, count
-            )
+            base = "one process_vm_writev from C"
+            yield compared("16M pointers", name, base, pairs, 0.8, verified=good, count=count)
 
 
 def scattered(*, quick: bool) -> Iterator[Figure]:
@@ -76,7 +74,7 @@ def _one_scattered(raw: RawCalls, case: str, places: Numbers, limit: float, roun
             session.write_scattered(addresses, fresh)
         good = target.holds_at(places, fresh)
     base = "1,024 ranges a call from C, in order"
-    return _figure(case, "write_scattered", base, pairs, limit, good, len(places))
+    return compared(case, "write_scattered", base, pairs, limit, verified=good, count=len(places))
 
 
 def lists(*, quick: bool) -> Iterator[Figure]:
@@ -101,9 +99,10 @@ def lists(*, quick: bool) -> Iterator[Figure]:
             15 if quick else 51,
         )
         good = target.holds(values.tobytes())
-        yield _figure(
-            "a list of 1M ints", "write_pointers, list", "array('Q', list), then the call from C",
-            pairs, 1.0, good, MILLION,
+        base = "array('Q', list), then the call from C"
+        yield compared(
+            "a list of 1M ints", "write_pointers, list", base, pairs, 1.0,
+            verified=good, count=MILLION,
         )  # fmt: skip
 
 
@@ -140,34 +139,4 @@ def _measure(
     rounds: int,
 ) -> Pairs:
     with pydbgwrite.attach(target.pid) as session:
-
-        def timed() -> float:
-            begun = time.perf_counter_ns()
-            ours(session)
-            return time.perf_counter_ns() - begun
-
-        return measured_in_turns(timed, baseline, rounds)
-
-
-def _figure(
-    case: str,
-    contestant: str,
-    baseline: str,
-    pairs: Pairs,
-    limit: float,
-    verified: bool,
-    count: int,
-) -> Figure:
-    return Figure(
-        case=case,
-        contestant_name=contestant,
-        baseline_name=baseline,
-        value=pairs.ratio,
-        unit="x",
-        limit=limit,
-        contestant=median(pairs.contestant),
-        baseline=median(pairs.baseline),
-        ratio=pairs.ratio,
-        verified=verified,
-        count=count,
-    )
+        return measured_in_turns(timed(lambda: ours(session)), baseline, rounds)

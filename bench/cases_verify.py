@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from statistics import median
 
 import numpy
-from measuring import Figure, measured_in_turns
+from measuring import Figure, compared, measured_in_turns, timed
 from targets import Numbers, started
 
 import pydbgwrite
@@ -45,25 +43,5 @@ def verified(*, quick: bool) -> Iterator[Figure]:
 
 
 def _figure(case: str, write: Callable[[bool], int], rounds: int) -> Figure:
-    pairs = measured_in_turns(_timed(write, True), _timed(write, False), rounds)
-    return Figure(
-        case=case,
-        contestant_name="verify=True",
-        baseline_name="the same without",
-        value=pairs.ratio,
-        unit="x",
-        limit=_LIMIT,
-        contestant=median(pairs.contestant),
-        baseline=median(pairs.baseline),
-        ratio=pairs.ratio,
-        count=_COUNT,
-    )
-
-
-def _timed(write: Callable[[bool], int], verify: bool) -> Callable[[], float]:
-    def timed() -> float:
-        begun = time.perf_counter_ns()
-        write(verify)
-        return time.perf_counter_ns() - begun
-
-    return timed
+    pairs = measured_in_turns(timed(lambda: write(True)), timed(lambda: write(False)), rounds)
+    return compared(case, "verify=True", "the same without", pairs, _LIMIT, count=_COUNT)

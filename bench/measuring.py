@@ -7,11 +7,13 @@ times of one round say of each other.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from statistics import median
 
-__all__ = ["Figure", "Pairs", "measured_in_turns"]
+__all__ = ["Figure", "Pairs", "compared", "measured_in_turns", "timed"]
 
 #: Does the work once (or a batch of it) and gives the nanoseconds one unit of it took.
 Timed = Callable[[], float]
@@ -36,6 +38,18 @@ class Pairs:
         return median(
             ours - factor * base for ours, base in zip(self.contestant, self.baseline, strict=True)
         )
+
+
+def timed(work: Callable[[], object], calls: int = 1) -> Timed:
+    """Do it `calls` times, in a Python loop; nanoseconds each."""
+
+    def one_batch() -> float:
+        begun = time.perf_counter_ns()
+        for _ in repeat(None, calls):
+            work()
+        return (time.perf_counter_ns() - begun) / calls
+
+    return one_batch
 
 
 def measured_in_turns(contestant: Timed, baseline: Timed, rounds: int) -> Pairs:
@@ -83,3 +97,31 @@ class Figure:
         """Is the limit kept, by a result that is right?"""
         kept = self.limit is None or (self.value is not None and self.value <= self.limit)
         return kept and self.verified is not False
+
+
+def compared(
+    case: str,
+    contestant: str,
+    baseline: str,
+    pairs: Pairs,
+    limit: float | None,
+    *,
+    value: float | None = None,
+    unit: str = "x",
+    verified: bool | None = None,
+    count: int | None = None,
+) -> Figure:
+    """What came of two that took turns; what the limit is about is their ratio, if not `value`."""
+    return Figure(
+        case=case,
+        contestant_name=contestant,
+        baseline_name=baseline,
+        value=pairs.ratio if value is None else value,
+        unit=unit,
+        limit=limit,
+        contestant=median(pairs.contestant),
+        baseline=median(pairs.baseline),
+        ratio=pairs.ratio,
+        verified=verified,
+        count=count,
+    )
