@@ -1,20 +1,26 @@
 """Opening sessions: attach, launch, open_dump, attach_kernel, connect, process_server, simulate.
 
-What an argument may be is checked here, for every platform, before C is entered. What there is on
-one platform alone is in _opening_linux and _opening_windows.
+What an argument may be is checked (_opening_arguments) on every platform before C is entered. What
+there is on one platform alone is in _opening_linux and _opening_windows.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite import _core
+from pydbgwrite._opening_arguments import (
+    check_program,
+    taken_options,
+    taken_pid,
+    taken_pointer_size,
+    taken_region,
+    taken_timeout,
+)
 from pydbgwrite._process_server import ProcessServer
 from pydbgwrite._session import Session
 from pydbgwrite.errors import EngineNotFoundError
@@ -35,8 +41,6 @@ __all__ = [
 
 #: Seconds that an opening may take, where nothing else is said.
 DEFAULT_TIMEOUT: Final = 10.0
-
-_PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 
 #: (base, size) or (base, size, "rw" / "r" / "none").
 RegionSpec: TypeAlias = tuple[int, int] | tuple[int, int, str]
@@ -85,9 +89,9 @@ def attach(
     IDebugClient::AttachProcess and IDebugControl::WaitForEvent (MicrosoftDocs,
     nf-dbgeng-idebugclient-attachprocess).
     """
-    number = _pid(pid, 2**32 if sys.platform == "win32" else 2**31)
-    size = None if pointer_size is None else _pointer_size(pointer_size)
-    seconds = _timeout(timeout)
+    number = taken_pid(pid, 2**32 if sys.platform == "win32" else 2**31)
+    size = None if pointer_size is None else taken_pointer_size(pointer_size)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -146,7 +150,7 @@ def launch(
     (MicrosoftDocs, nf-dbgeng-idebugclient5-createprocess2wide).
     """
     check_program(args, cwd, env)
-    seconds = _timeout(timeout)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -188,7 +192,7 @@ def open_dump(
     nf-dbgeng-idebugclient4-opendumpfilewide).
     """
     file = os.fsdecode(path)
-    seconds = _timeout(timeout)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -221,8 +225,8 @@ def attach_kernel(
     Behind it: IDebugClient5::AttachKernelWide and IDebugControl::WaitForEvent, without a limit, on
     a thread of its own (MicrosoftDocs, nf-dbgeng-idebugclient5-attachkernelwide).
     """
-    text = _options(options)
-    seconds = _timeout(timeout)
+    text = taken_options(options)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -252,8 +256,8 @@ def connect(
     Behind it: DebugConnectWide and IDebugClient::ConnectSession (MicrosoftDocs,
     nf-dbgeng-debugconnectwide).
     """
-    text = _options(options)
-    seconds = _timeout(timeout)
+    text = taken_options(options)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -281,8 +285,8 @@ def process_server(
     Behind it: IDebugClient5::ConnectProcessServerWide (MicrosoftDocs,
     nf-dbgeng-idebugclient5-connectprocessserverwide).
     """
-    text = _options(options)
-    seconds = _timeout(timeout)
+    text = taken_options(options)
+    seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite import _opening_windows
 
@@ -306,9 +310,9 @@ def simulate(
 
     Raises TypeError or ValueError for regions that make no sense.
     """
-    width = _pointer_size(pointer_size)
+    width = taken_pointer_size(pointer_size)
     limit = 1 << (8 * width)
-    checked = sorted(_region(each, index, limit) for index, each in enumerate(regions))
+    checked = sorted(taken_region(each, index, limit) for index, each in enumerate(regions))
     for before, after in itertools.pairwise(checked):
         if before[0] + before[1] > after[0]:
             raise ValueError(
@@ -318,34 +322,6 @@ def simulate(
     return _core.simulate(Session, checked, width, bool(writable))
 
 
-def _pid(pid: SupportsIndex, limit: int) -> int:
-    if isinstance(pid, bool):
-        raise TypeError("pid must be an int, got bool")
-    try:
-        number = operator.index(pid)
-    except TypeError:
-        raise TypeError(f"pid must be an int, got {type(pid).__name__}") from None
-    # Linux: pid_t has 31 bits. Windows: a DWORD.
-    if not 0 < number < limit:
-        shown = number if number.bit_length() < 128 else f"an int of {number.bit_length()} bits"
-        raise ValueError(f"pid must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}")
-    return number
-
-
-def _timeout(timeout: float) -> float:
-    # Not what float() takes besides numbers: text.
-    number = hasattr(timeout, "__float__") or hasattr(timeout, "__index__")
-    if isinstance(timeout, bool) or not number:
-        raise TypeError(f"timeout must be seconds, got {type(timeout).__name__}")
-    try:
-        seconds = float(timeout)
-    except OverflowError:  # an int beyond all floats: that is for ever
-        seconds = math.inf if timeout > 0 else -math.inf
-    if math.isnan(seconds) or seconds < 0:
-        raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
-    return seconds
-
-
 def set_pointer_size(session: Session, size: int) -> None:
     """Override the target's pointer size, or close the session and raise."""
     try:
@@ -353,37 +329,6 @@ def set_pointer_size(session: Session, size: int) -> None:
     except BaseException:
         session.close()
         raise
-
-
-def check_program(
-    args: Sequence[StrOrBytesPath], cwd: StrOrBytesPath | None, env: Mapping[str, str] | None
-) -> None:
-    """Raise TypeError or ValueError unless these describe a program to start."""
-    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
-        raise TypeError(
-            f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
-            "shlex.split() makes one of a command line"
-        )
-    if not args:
-        raise ValueError("args is empty: the program is missing")
-    for index, word in enumerate(args):
-        _check_path(word, f"args[{index}]")
-    if cwd is not None:
-        _check_path(cwd, "cwd")
-    if env is None:
-        return
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
-    for name, value in env.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(
-                f"env must map str to str, got {type(name).__name__} to {type(value).__name__}"
-            )
-
-
-def _check_path(path: object, what: str) -> None:
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        raise TypeError(f"{what} must be str, bytes or os.PathLike, got {type(path).__name__}")
 
 
 def _windows_only(call: str, engine: StrPath | None) -> EngineNotFoundError:
@@ -402,65 +347,9 @@ def _refuse(**arguments: object) -> None:
             raise ValueError(f"{name}= is for Windows: here the embedded engine works")
 
 
-def _options(options: str) -> str:
-    if not isinstance(options, str):
-        raise TypeError(f"options must be a str, got {type(options).__name__}")
-    if not options.strip() or "\0" in options:
-        raise ValueError(f"options must be a connection string, got {options!r}")
-    return options
-
-
-def _pointer_size(size: SupportsIndex) -> int:
-    try:
-        number = None if isinstance(size, bool) else operator.index(size)
-    except TypeError:
-        number = None
-    if number is None:
-        raise TypeError(f"pointer_size must be 4 or 8, an int, got {type(size).__name__}")
-    if number not in (4, 8):
-        raise ValueError(f"pointer_size must be 4 or 8, got {_shown(number)}")
-    return number
-
-
 def _no_engine(call: str) -> EngineNotFoundError:
     return EngineNotFoundError(
         f"{call}() has no engine for live processes on {sys.platform} in this version of "
         "pydbgwrite; simulate() works everywhere",
         written=0,
     )
-
-
-def _region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
-    if isinstance(region, (str, bytes)) or not isinstance(region, Sequence):
-        raise TypeError(f"regions[{index}] must be (base, size) or (base, size, protection)")
-    if len(region) not in (2, 3):
-        raise ValueError(f"regions[{index}] must have 2 or 3 items, got {len(region)}")
-    base, size = (_region_number(each, index) for each in region[:2])
-    protection = region[2] if len(region) == 3 else "rw"
-    if not isinstance(protection, str) or protection not in _PROTECTIONS:
-        raise ValueError(
-            f"regions[{index}]: protection must be 'rw', 'r' or 'none', got {protection!r}"
-        )
-    if size <= 0 or base < 0 or base + size > limit or size == 2**64:
-        raise ValueError(
-            f"regions[{index}] must have a size above 0, below 2**64, and lie within 0 to "
-            f"2**{limit.bit_length() - 1}, got base {_shown(base)}, size {_shown(size)}"
-        )
-    return base, size, _PROTECTIONS[protection]
-
-
-def _shown(number: int) -> str:
-    """An int for a message; Python refuses to print those of thousands of digits."""
-    bits = number.bit_length()
-    return f"{number:#x}" if bits <= 128 else f"an int of {bits} bits"
-
-
-def _region_number(value: SupportsIndex | str, index: int) -> int:
-    if isinstance(value, (bool, str)):
-        raise TypeError(f"regions[{index}]: base and size must be ints, got {value!r}")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"regions[{index}]: base and size must be ints, got {type(value).__name__}"
-        ) from None

@@ -62,11 +62,11 @@ class ProcessServer:
         """
         if sys.platform != "win32":
             raise EngineNotFoundError("Microsoft's engine is for Windows")
-        from pydbgwrite import _opening, _opening_windows
+        from pydbgwrite import _opening, _opening_arguments, _opening_windows
 
-        number = _opening._pid(pid, 2**32)
-        size = None if pointer_size is None else _opening._pointer_size(pointer_size)
-        seconds = _opening._timeout(timeout)
+        number = _opening_arguments.taken_pid(pid, 2**32)
+        size = None if pointer_size is None else _opening_arguments.taken_pointer_size(pointer_size)
+        seconds = _opening_arguments.taken_timeout(timeout)
         session = _opening_windows.attach(
             self._open(), number, bool(invasive), bool(suspend), bool(writable), seconds
         )
@@ -91,10 +91,10 @@ class ProcessServer:
         """
         if sys.platform != "win32":
             raise EngineNotFoundError("Microsoft's engine is for Windows")
-        from pydbgwrite import _opening, _opening_windows
+        from pydbgwrite import _opening_arguments, _opening_windows
 
-        _opening.check_program(args, cwd, env)
-        seconds = _opening._timeout(timeout)
+        _opening_arguments.check_program(args, cwd, env)
+        seconds = _opening_arguments.taken_timeout(timeout)
         self._session = _opening_windows.launch(
             self._open(), args, cwd, env, bool(writable), seconds
         )

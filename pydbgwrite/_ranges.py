@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Final, NamedTuple
 
 from pydbgwrite._journal_format import read_at, write_all
@@ -14,6 +14,7 @@ from pydbgwrite._spool import Spool
 __all__ = ["Range", "RangeMap", "merged"]
 
 _CHUNK: Final = 256  # ranges
+_MANY: Final = 16
 
 
 class Range(NamedTuple):
@@ -60,20 +61,31 @@ class RangeMap:
         if not self._chunks:
             self._found.clear()
 
-    def cut_all(self, ranges: Iterable[tuple[int, int]]) -> None:
+    def cut_all(self, ranges: list[tuple[int, int]]) -> None:
         """Cut many (start, end) ranges, in ascending order; they may overlap."""
-        begun, done = 0, -1
-        for start, end in ranges:
-            if start <= done:
-                done = max(done, end)
-                continue
-            if done > begun:
-                self.cut(begun, done)
-            if not self._chunks:
-                return
-            begun, done = start, end
-        if done > begun:
-            self.cut(begun, done)
+        if self._are_many(ranges):
+            self._fill(self._all().without(ranges))
+        else:
+            for start, end in ranges:
+                self.cut(start, end)
+        if not self._chunks:
+            self._found.clear()
+
+    def _are_many(self, ranges: Sized) -> bool:
+        """Are they so many that going through all of the map takes no longer than one by one?"""
+        return len(ranges) * _MANY >= len(self._chunks) * _CHUNK
+
+    def _all(self) -> _Chunk:
+        """All chunks as one."""
+        whole = _Chunk()
+        for each in self._chunks:
+            whole.replace(len(whole), len(whole), each)
+        return whole
+
+    def _fill(self, whole: _Chunk) -> None:
+        """Have these instead."""
+        self._chunks = whole.parts()
+        self._firsts = [each.starts[0] for each in self._chunks]
 
     def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
         """Add ranges that are not in the map, in ascending order.
@@ -84,13 +96,15 @@ class RangeMap:
             return
         place = self._found.add(b"".join([found for _, found, _ in ranges]))
         new = _Chunk.of(ranges, record, place)
+        if self._are_many(new):
+            whole = self._all()
+            whole.replace(len(whole), len(whole), new)
+            self._fill(whole.in_order())
+            return
         at = 0
         while at < len(new):
             start = new.starts[at]
             number = self._chunk_at(start)
-            if number == len(self._chunks):
-                self._chunks.append(_Chunk())
-                self._firsts.append(start)
             chunk = self._chunks[number]
             index = bisect_left(chunk.starts, start)
             behind = len(new)
@@ -101,7 +115,7 @@ class RangeMap:
             chunk.replace(index, index, new.slice(at, behind))
             self._firsts[number] = chunk.starts[0]
             if len(chunk) > 2 * _CHUNK:
-                parts = [chunk.slice(each, each + _CHUNK) for each in range(0, len(chunk), _CHUNK)]
+                parts = chunk.parts()
                 self._chunks[number : number + 1] = parts
                 self._firsts[number : number + 1] = [each.starts[0] for each in parts]
             at = behind
@@ -168,6 +182,41 @@ class _Chunk:
         """Some of them."""
         return _Chunk(*(each[first:last] for each in self._columns()))
 
+    def parts(self) -> list[_Chunk]:
+        """The same in chunks of the usual size."""
+        return [self.slice(at, at + _CHUNK) for at in range(0, len(self), _CHUNK)]
+
+    def in_order(self) -> _Chunk:
+        """The same by address."""
+        order = sorted(range(len(self)), key=self.starts.__getitem__)
+        return _Chunk(*(array("Q", map(each.__getitem__, order)) for each in self._columns()))
+
+    def without(self, cut: list[tuple[int, int]]) -> _Chunk:
+        """What is left of them when ranges, in ascending order, are cut."""
+        left = _Chunk()
+        at = 0
+        for start, last, said, place in zip(*self._columns(), strict=True):
+            while at < len(cut) and cut[at][1] <= start:
+                at += 1
+            low = start  # what is before it has been settled
+            for index in range(at, len(cut)):
+                first, end = cut[index]
+                if first > last:
+                    break
+                if first > low:
+                    left.append(low, first - 1, said & ~1, place + low - start)
+                low = max(low, end)
+            if low <= last:
+                left.append(low, last, said if low == start else said & ~1, place + low - start)
+        return left
+
+    def append(self, start: int, last: int, said: int, place: int) -> None:
+        """Add one at the end."""
+        self.starts.append(start)
+        self.lasts.append(last)
+        self.said.append(said)
+        self.places.append(place)
+
     def replace(self, first: int, last: int, by: _Chunk) -> None:
         """Put others in the place of some."""
         for column, new in zip(self._columns(), by._columns(), strict=True):
@@ -178,23 +227,22 @@ class _Chunk:
 
     def cut(self, start: int, end: int) -> None:
         """Take these addresses out."""
-        cut = self.touching(start, end)
-        if not cut:
+        first = bisect_left(self.lasts, start)
+        last = bisect_left(self.starts, end, first)
+        if first == last:
             return
-        left = _Chunk()
-        low, high = self[cut[0]], self[cut[-1]]
-        if low.start < start:
-            left.append(low.part(low.start, start))
-        if high.end > end:
-            left.append(high.part(end, high.end))
-        self.replace(cut.start, cut.stop, left)
-
-    def append(self, one: Range) -> None:
-        """Add one at the end."""
-        self.starts.append(one.start)
-        self.lasts.append(one.end - 1)
-        self.said.append(2 * one.record + one.whole)
-        self.places.append(one.place)
+        left = []
+        begin, behind = self.starts[first], self.lasts[last - 1]
+        if begin < start:
+            left.append((begin, start - 1, self.said[first] & ~1, self.places[first]))
+        if behind >= end:
+            place = self.places[last - 1] + end - self.starts[last - 1]
+            left.append((end, behind, self.said[last - 1] & ~1, place))
+        for index, column in enumerate(self._columns()):
+            if len(left) == 1 and last - first == 1:
+                column[first] = left[0][index]
+            else:
+                column[first:last] = array("Q", [each[index] for each in left])
 
     def touching(self, start: int, end: int) -> range:
         """Which of them have any of these addresses."""

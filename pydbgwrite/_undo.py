@@ -252,7 +252,7 @@ class _Undo:
                 part = slice(unit * i, unit * i + unit)
                 self._reconsider(address, change.old[part], left[part])
         elif self._foreign:
-            self._foreign.cut_all((each, each + unit) for each in sorted(addresses))
+            self._foreign.cut_all([(each, each + unit) for each in sorted(addresses)])
         verdict = judge(found, change.old, left, unit, mixed)
         self._unchanged += verdict.unchanged
         ours, foreign = list(verdict.ours), []
