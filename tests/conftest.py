@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all, make_room
+from support.processors import every_processor
 from support.recorder import Recorder, forget
 
 import pydbgwrite
@@ -65,6 +66,13 @@ def readable_case(readable_name: str) -> Iterator[EngineCase]:
 def _end_programs() -> Iterator[None]:
     yield
     close_all()
+
+
+@pytest.fixture(scope="module")
+def on_every_processor() -> Iterator[None]:
+    """All processors for a file whose threads are to run at once."""
+    with every_processor():
+        yield
 
 
 @pytest.fixture

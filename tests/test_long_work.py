@@ -25,6 +25,7 @@ from pydbgwrite import (
     testing,
 )
 
+pytestmark = pytest.mark.usefixtures("on_every_processor")
 COUNT = 300_000  # pointers: several chunks
 VALUES = pointers(COUNT)
 RAW = VALUES.tobytes()

@@ -29,6 +29,7 @@ from support.processes import Child64
 import pydbgwrite
 from pydbgwrite import DataSpaces, Session, simulate, testing
 
+pytestmark = pytest.mark.usefixtures("on_every_processor")
 LINUX = sys.platform == "linux"
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 #: A leak of a buffer of this size a call makes 100 MiB in MANY calls.

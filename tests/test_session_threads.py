@@ -21,6 +21,7 @@ import pydbgwrite
 from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
 from pydbgwrite._spool import KEPT_IN_MEMORY
 
+pytestmark = pytest.mark.usefixtures("on_every_processor")
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 

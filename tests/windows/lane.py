@@ -28,9 +28,10 @@ from pathlib import Path
 from lane_build import build_wheel, install
 from lane_cache import HERE, ROOT, Cache, LaneError, call, note
 from lane_parts import PYTHON, NoLibraryError, WindowsPython, genuine_engine, peers, windows_python
+from lane_shares import SHARES
 from lane_suite import run_suite
 from lane_toolchain import PACKAGE, TRIPLET
-from lane_wine import Sink, Wine, prepared, run_python, windows_path
+from lane_wine import Sink, Wine, own_prefix, prepared, run_python, windows_path
 
 CACHE = ROOT / ".cache" / "windows-lane"
 COMMANDS = ("prepare", "build", "run", "versions")
@@ -113,7 +114,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
             "--side-by-side",
             action=argparse.BooleanOptionalAction,
             default=True,
-            help="the whole suite as two pytest processes (default: yes)",
+            help="the whole suite as several pytest processes (default: yes)",
         )
         add("arguments", nargs="*", help="after --: handed to pytest")
     return parser
@@ -196,6 +197,9 @@ def go(command: str, arguments: Sequence[str]) -> int:
         if command == "prepare":
             note(f"prepared in {time.monotonic() - started:.1f} s: {lane.python}")
             return 0
+        wines = {"": lane.wine}
+        if command == "":
+            wines |= {each.name: own_prefix(lane.wine, cache, each.name) for each in SHARES}
         wheel = None
         if options.wheel:
             builder = windows_python(cache, WindowsPython())  # an abi3 wheel: always with this one
@@ -208,9 +212,9 @@ def go(command: str, arguments: Sequence[str]) -> int:
         return 0
     profile = "quick" if options.quick else os.environ.get(PROFILE, "full")
 
-    def program(target: Sequence[str], output: Sink | None = None) -> int:
+    def program(target: Sequence[str], output: Sink | None = None, share: str = "") -> int:
         return run_python(
-            lane.wine,
+            wines[share],
             cache,
             lane.python,
             target,

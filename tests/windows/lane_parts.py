@@ -50,6 +50,17 @@ PEER_PACKAGES = (
     "capstone==5.0.9",
     "pywin32==312",
 )
+UNZIPPED = (  # found in Lib: a program that does not need them starts sooner
+    "curses",
+    "distutils",
+    "lib2to3",
+    "msilib",
+    "pydoc_data",
+    "sqlite3",
+    "tkinter",
+    "wsgiref",
+    "xmlrpc",
+)
 PRUNED = (
     "lib-dynload",
     "site-packages",
@@ -169,16 +180,16 @@ def _zip_library(library: Path, target: Path) -> None:
     """The same library as python3XY.zip, compiled, as Python's embeddable distribution has it.
 
     Under Wine each file that an import opens or looks for is slow: from the archive a program such
-    as the command line starts in about two thirds of the time.
+    as the command line starts in about two thirds of the time. Reading its directory takes a while
+    itself, so it holds no sources: tracebacks find those in Lib.
     """
     compiled = target.with_suffix(".pyc")
     with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for file in sorted(each for each in library.rglob("*") if each.is_file()):
+        for file in sorted(library.rglob("*.py")):
             name = file.relative_to(library)
-            archive.write(file, name)
             # Some of the library's files are to have errors, for its own tests.
-            if file.suffix == ".py" and py_compile.compile(
+            if name.parts[0] not in UNZIPPED and py_compile.compile(
                 str(file),
                 cfile=str(compiled),
                 dfile=str(name),
@@ -199,7 +210,7 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
     library = standard_library(python.version)
     own = digest_of_files([*SOURCES, HERE / "sitecustomize.py"])
     zipped = python.version == sysconfig.get_python_version()  # it compiles for its own version
-    named = [PANDA3D, _packages(python), python.name, str(library), zipped]
+    named = [PANDA3D, _packages(python), python.name, str(library), zipped and UNZIPPED]
     recipe = [RECIPE, *named, own, compiler()[1]]
 
     def make(folder: Path) -> None:

@@ -1,11 +1,9 @@
-"""The suite in the Windows lane: pytest's arguments, its two halves side by side, its results.
-
-Most of its time goes into waiting for Wine and for other programs, so the whole suite runs as two
-pytest processes: the tests of Microsoft's engine, by their names, and the rest.
-"""
+"""The suite in the Windows lane: pytest's arguments, its shares side by side, its results."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sys
 import tempfile
@@ -13,17 +11,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from lane_cache import ROOT, note
+from lane_cache import note
+from lane_shares import SHARES, TESTS, Share, check_reports, divided, processor_of, test_files
 from lane_wine import Sink, end_running, windows_path
 
-#: pytest's -k: each test is in one of them, by its file's name or its case's.
-HALVES = {"engine": "genuine", "rest": "not genuine"}
 CLOSING = re.compile(rb"\d+ (?:passed|failed|error|skipped|deselected).*")
 LONGEST_LINE = 1000
+#: pytest's options that leave tests out: the short ones may have their value right behind.
+SHORT = ("-k", "-m")
+LONG = {"--lf", "--last-failed", "--sw", "--stepwise", "--co", "--collect-only"}
+LONG |= {"--deselect", "--ignore", "--ignore-glob"}
 
-#: Runs the Windows Python with these arguments, its output going there; its exit code.
-Runner = Callable[[Sequence[str], Sink], int]
+#: Runs the Windows Python with these arguments, its output going there, in the Wine prefix of the
+#: share of that name ("" is none); its exit code.
+Runner = Callable[[Sequence[str], Sink, str], int]
 
 
 @dataclass
@@ -48,7 +51,10 @@ class _Closing:
 
 def selects(given: Sequence[str]) -> bool:
     """Do these arguments name tests?"""
-    return any(each.startswith("-k") or _file(each) is not None for each in given)
+    return any(
+        each.startswith(SHORT) or each.partition("=")[0] in LONG or _file(each) is not None
+        for each in given
+    )
 
 
 def _file(argument: str) -> Path | None:
@@ -65,7 +71,7 @@ def pytest_arguments(given: Sequence[str], store: Path, junit: Path | None) -> l
     if junit is not None:
         found.append(f"--junitxml={windows_path(junit)}")
     if not any(_file(argument) for argument in given):
-        found.append(windows_path(ROOT / "tests"))
+        found.append(windows_path(TESTS))
     for argument in given:
         file = _file(argument)
         mark, rest = argument.partition("::")[1:]
@@ -80,32 +86,59 @@ def run_suite(
 
     junit: a folder for results, one file of each pytest process.
     """
-    if junit is not None:
-        junit.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if junit is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        else:
+            folder = junit.resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+        if side_by_side and not selects(given):
+            return _run_shares(run, given, store, folder)
+        arguments = pytest_arguments(given, store, folder / "suite.xml")
+        return run(arguments, sys.stdout.buffer, "")
 
-    def half(name: str, chosen: Sequence[str], output: Sink) -> tuple[int, str]:
+
+def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) -> int:
+    """Run every share, the first one's output going out at once, the others' in the end."""
+    files = test_files()
+    share_files = divided(files)
+    reports = {share.name: folder / f"{share.name}.xml" for share in SHARES}
+
+    def work(number: int, share: Share, output: Sink) -> tuple[int, str]:
+        # Of this thread, and so of what it starts.
+        os.sched_setaffinity(0, {processor_of(number)})
         closing = _Closing(output)
-        file = None if junit is None else junit.resolve() / f"{name}.xml"
-        arguments = pytest_arguments([*given, *chosen], store.with_name(f"pytest-{name}"), file)
-        return run(arguments, closing), closing.line()
+        arguments = pytest_arguments(
+            [*given, *map(str, share_files[share.name])],
+            store.with_name(f"pytest-{share.name}"),
+            reports[share.name],
+        )
+        return run(arguments, closing, share.name), closing.line()
 
     live = sys.stdout.buffer
-    if not side_by_side or selects(given):
-        return half("suite", [], live)[0]
-    with tempfile.TemporaryFile() as held:
+    with contextlib.ExitStack() as stack:
+        held: list[BinaryIO] = [stack.enter_context(tempfile.TemporaryFile()) for _ in SHARES[1:]]
         try:
-            with ThreadPoolExecutor(1) as pool:
-                behind = pool.submit(half, "engine", ["-k", HALVES["engine"]], held)
+            with ThreadPoolExecutor(len(SHARES)) as pool:
                 try:
-                    front = half("rest", ["-k", HALVES["rest"]], live)
+                    futures = [
+                        pool.submit(work, number, share, output)
+                        for number, (share, output) in enumerate(
+                            zip(SHARES, [live, *held], strict=True)
+                        )
+                    ]
+                    results = [future.result() for future in futures]
                 except BaseException:
-                    end_running()  # the pool would wait for the other half
+                    end_running()  # the pool would wait for the others
                     raise
-                results = {"rest": front, "engine": behind.result()}
         finally:
-            held.seek(0)
-            live.writelines([b"\n", *held])
+            for each in held:
+                each.seek(0)
+                live.writelines([b"\n", *each])
             live.flush()
-    for name, (code, line) in results.items():
-        note(f"{name} (-k {HALVES[name]!r}): exit code {code}, {line}")
-    return next((code for code, _ in results.values() if code != 0), 0)
+    for share, (code, line) in zip(SHARES, results, strict=True):
+        note(f"{share.name} ({len(share_files[share.name])} files): exit code {code}, {line}")
+    code = next((code for code, _ in results if code != 0), 0)
+    if code == 0:
+        note(f"{check_reports(reports, files)} tests in all, each file's in one share")
+    return code

@@ -93,10 +93,10 @@ def python_program(target: Path, tag: str, bits: int) -> None:
     # On 32-bit Windows the linker's names of system functions carry the size of their arguments.
     needed = {
         f"python{tag}.dll": ["Py_Main"],
-        "kernel32.dll": ["ExitProcess", "GetCommandLineW"],
-        "shell32.dll": ["CommandLineToArgvW"],
+        "kernel32.dll": ["ExitProcess"],
+        "ucrtbase.dll": ["_configure_wide_argv", "__p___argc", "__p___wargv"],
     }
-    sizes = {"ExitProcess": "@4", "GetCommandLineW": "@0", "CommandLineToArgvW": "@8"}
+    sizes = {"ExitProcess": "@4"}
     machine = () if wide else ("-m", "i386", "--as-flags=--32", "--kill-at")
     with _scratch() as scratch:
         libraries = [

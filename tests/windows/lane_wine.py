@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -147,6 +147,22 @@ def prepared(cache: Cache, *, bits_32: bool) -> Wine:
     return Wine(program, prefix, libraries)
 
 
+def own_prefix(wine: Wine, cache: Cache, name: str) -> Wine:
+    """The same with a registry, and so a Wine server, of its own; the drives are the same."""
+
+    def make(folder: Path) -> None:
+        (folder / "dosdevices").mkdir()
+        for drive in ("c:", "z:"):
+            (folder / "dosdevices" / drive).symlink_to(
+                (wine.prefix / "dosdevices" / drive).resolve()
+            )
+        for file in (*wine.prefix.glob("*.reg"), wine.prefix / ".update-timestamp"):
+            shutil.copy2(file, folder)
+
+    recipe = [RECIPE, (cache.stamps / wine.prefix.name).read_text()]
+    return replace(wine, prefix=cache.part(f"{wine.prefix.name}-{name}", recipe, make))
+
+
 class Sink(Protocol):
     """Where output goes."""
 
@@ -244,6 +260,7 @@ def run_python(
         PYDBGWRITE_LANE_RUN=marker,
         PYDBGWRITE_LANE_SCRATCH=windows_path(scratch),
         PYTHONPYCACHEPREFIX=windows_path(cache.folder / "pycache"),
+        PYTHONNOUSERSITE="1",
     )
     standard_input, content = _standard_input()
     process = subprocess.Popen(

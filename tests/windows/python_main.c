@@ -5,17 +5,19 @@
  * 32-bit libraries is enough. */
 #include <wchar.h>
 
+#define UNEXPANDED_ARGUMENTS 1
+
 __declspec(dllimport) int Py_Main(int count, wchar_t **arguments);
-__declspec(dllimport) wchar_t *__stdcall GetCommandLineW(void);
-__declspec(dllimport) wchar_t **__stdcall CommandLineToArgvW(const wchar_t *line, int *count);
+__declspec(dllimport) int _configure_wide_argv(int mode);
+__declspec(dllimport) int *__p___argc(void);
+__declspec(dllimport) wchar_t ***__p___wargv(void);
 __declspec(dllimport) void __stdcall ExitProcess(unsigned int code);
 
 void start(void);
 
 void start(void)
 {
-    int count = 0;
-    wchar_t **arguments = CommandLineToArgvW(GetCommandLineW(), &count);
-
-    ExitProcess((unsigned int)Py_Main(count, arguments));
+    /* By the C runtime that Python brings along: CommandLineToArgvW would load the whole shell. */
+    (void)_configure_wide_argv(UNEXPANDED_ARGUMENTS);
+    ExitProcess((unsigned int)Py_Main(*__p___argc(), *__p___wargv()));
 }

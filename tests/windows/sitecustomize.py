@@ -2,7 +2,6 @@
 
 import io
 import os
-import site
 import sys
 
 # Wine sets TEMP itself, to a folder of the prefix; temporary files belong to this run's scratch.
@@ -10,9 +9,26 @@ _scratch = os.environ.get("PYDBGWRITE_LANE_SCRATCH")
 if _scratch:
     os.environ["TEMP"] = os.environ["TMP"] = _scratch
 
-_peers = os.environ.get("PYDBGWRITE_LANE_PEERS")
-if _peers:
-    site.addsitedir(_peers)
+
+class _Peers:
+    """Adds the peers' folder when one of them is asked for: most programs start sooner without."""
+
+    NAMES = ("capstone", "comtypes", "pybag", "pythoncom", "pywintypes", "win32api", "win32more")
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> object:
+        if name not in cls.NAMES:
+            return None
+        import importlib.machinery
+        import site
+
+        sys.meta_path.remove(cls)  # type: ignore[arg-type]
+        site.addsitedir(os.environ["PYDBGWRITE_LANE_PEERS"])
+        return importlib.machinery.PathFinder.find_spec(name)
+
+
+if "PYDBGWRITE_LANE_PEERS" in os.environ:
+    sys.meta_path.append(_Peers)  # type: ignore[arg-type]
 
 # A script's output goes to a terminal or file of Linux: it is written as a console would show it,
 # in all of Unicode. What the script starts itself finds the pipes as they are on Windows.
