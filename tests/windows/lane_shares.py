@@ -80,8 +80,6 @@ SHARES = (
         ),
     ),
     Share("rest"),
-    # Alone: after some of the sessions above Wine 8 keeps the socket of a server that was killed
-    # open now and then, and whoever is connected to it waits for ever.
     Share("remote", ("windows/test_genuine_remote.py",)),
 )
 
