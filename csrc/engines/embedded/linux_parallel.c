@@ -16,6 +16,7 @@
 #define _GNU_SOURCE 1
 #include "linux_parallel.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,22 @@ static bool sure(const linux_target *process, uint64_t address, size_t size)
     return good;
 }
 
+/* Keeps a new thread off the caller's processor. The system may put it there though another is
+ * idle (seen where that one was a virtual one, and halted), and the two would take turns. */
+static void keep_away(pthread_t thread)
+{
+    int current = sched_getcpu();
+    cpu_set_t others;
+
+    if (current >= 0 && current < CPU_SETSIZE &&
+        sched_getaffinity(0, sizeof others, &others) == 0) {
+        CPU_CLR((size_t)current, &others);
+        if (CPU_COUNT(&others) > 0) {
+            (void)pthread_setaffinity_np(thread, sizeof others, &others);
+        }
+    }
+}
+
 /* Threads that no signal of this program goes to, and that nobody joins. Gives how many. */
 static int start_helpers(job *self, int count)
 {
@@ -216,7 +233,6 @@ static int start_helpers(job *self, int count)
 
     if (pthread_attr_init(&attributes) == 0) {
         (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         for (int i = 0; i < count; i++) {
@@ -224,6 +240,8 @@ static int start_helpers(job *self, int count)
 
             (void)atomic_i32_add(&self->users, 1);
             if (pthread_create(&thread, &attributes, help, self) == 0) {
+                keep_away(thread);
+                (void)pthread_detach(thread);
                 started++;
             } else {
                 leave(self);
