@@ -176,16 +176,9 @@ class Target:
 def target(pages: int = RW_PAGES) -> Iterator[Target]:
     """Start one, end it. pages: of rw, on Linux."""
     if sys.platform == "win32":
-        from support.genuine_cases import PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, WindowsChild
+        from support.genuine_cases import start_child
 
-        base = 0x90000000
-        child = WindowsChild(
-            [
-                (base, RW_PAGES * PAGE, PAGE_READWRITE),
-                (base + 0x100000, PAGE, PAGE_READONLY),
-                (base + 0x200000, PAGE, PAGE_NOACCESS),
-            ]
-        )
+        base, child = start_child(8, sys.executable)
         try:
             child.write(base, pattern(RW_PAGES * PAGE))
             yield Target(child.pid, base, base + 0x100000, base + 0x200000, child.read, child.kill)

@@ -103,7 +103,7 @@ class WindowsChild:
                 pipe.close()
 
 
-def _start(bits: int, python: str) -> tuple[int, WindowsChild]:
+def start_child(bits: int, python: str) -> tuple[int, WindowsChild]:
     """A child, and where its areas begin."""
     for place in range(PLACES):
         base = HIGH[bits] + (place if bits == 8 else -place) * FURTHER
@@ -126,7 +126,7 @@ class _Kept:
         if bits == 4:
             assert genuine.PYTHON32 is not None, "the lane has no 32-bit Python"
             python = genuine.PYTHON32
-        self.base, self.child = _start(bits, python)
+        self.base, self.child = start_child(bits, python)
         self.rest.callback(self.child.close)
         assert self.child.pointer_size == bits
         self.options = ""
