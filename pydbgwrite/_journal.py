@@ -95,9 +95,11 @@ def undo(
     half-way too. What was undone wholly before is not touched again, only compared.
 
     Raises JournalError before anything is written: for a damaged journal (with the offset), one of
-    another version, of another target, or one in use by another process; ReadOnlyError,
-    NoTargetError, OSError where the file can't be read, SessionBusyError while a transaction is
-    open in the session. After Ctrl-C the exception has the report as its attribute `report`.
+    another version, of another target, or one in use by another process; ReadOnlyError, OSError
+    where the file can't be read, SessionBusyError while a transaction is open in the session, and
+    NoTargetError where the target has gone. (One that goes meanwhile, or went behind a process
+    server, which can't be asked for it, is what the report says.) After Ctrl-C the exception has
+    the report as its attribute `report`.
 
     The calls behind it are ReadVirtual and WriteVirtual.
     """

@@ -21,7 +21,8 @@ def opening_failed(
         return errors.SessionBusyError(
             "this process has an open session of Microsoft's engine, which can have one at a time: "
             "close that first, or open this one in another process. connect() can have several. "
-            "(An open_dump() that was given up counts until the engine has come back from it)"
+            "(An open_dump() that was given up, and a process server that did not answer in time, "
+            "count until the engine has come back from them)"
         )
     if failure == "lost":
         return errors.DebugEngineError(

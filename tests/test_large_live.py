@@ -159,3 +159,28 @@ def test_one_that_does_not_fit(via: Literal["WritePointersVirtual", "WriteVirtua
                     session.write_pointers(start, wrong, via=via)
                 assert (caught.value.index, caught.value.written) == (place, 0)
         assert child.read(start, 4 * count) == bytes(4 * count)
+
+
+@pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
+def test_one_that_stops_fitting_meanwhile(
+    via: Literal["WritePointersVirtual", "WriteVirtual"],
+) -> None:
+    """It is never counted as written, though the target holds its lower half already."""
+    count = (6 << 20) // 4  # more than is copied beforehand
+    values = array("Q", [7]) * count
+    with Child32(room=(7 << 20) + RW_PAGES * PAGE) as child:
+        start = elf32.RW + RW_PAGES * PAGE
+        with pydbgwrite.attach(child.pid) as session:
+            session.write_pointers(start, values)
+
+            def widen(done: int, total: int) -> None:
+                if done < total:
+                    values[done + 1000] = 7 + (1 << 32)
+
+            with pytest.raises(pydbgwrite.PointerRangeError) as caught:
+                session.write_pointers(start, values, via=via, progress=widen)
+            index, written = caught.value.index, caught.value.written
+        assert index is not None
+        assert values[index] == 7 + (1 << 32)
+        assert written == index
+        assert child.read(start, 4 * count) == array("I", [7]).tobytes() * count

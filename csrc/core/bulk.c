@@ -238,6 +238,8 @@ static bool prepare(bulk_job *job, const core_pace *pace)
     uint64_t count = job->view->count;
     uint32_t width = error->width;
     bool direct = width == 8 && pointer_view_is_direct(job->view);
+    /* Of a request of twice what that takes, most comes in chunks that are large enough. */
+    bool by_engine = core_engine_narrows(job->target, job->view, count / 2, width);
     bool good = true;
 
     if (!direct) {
@@ -251,8 +253,7 @@ static bool prepare(bulk_job *job, const core_pace *pace)
     }
     if (!good) {
         core_engine_error(error, "WriteVirtual", E_OUTOFMEMORY);
-    } else if (job->packed != NULL && job->room == count &&
-               !core_engine_narrows(job->target, job->view, count, width)) {
+    } else if (job->packed != NULL && job->room == count && !by_engine) {
         error->index =
             pointer_view_pack(job->view, 0, count, width, job->check, job->packed, &error->value);
         job->whole = error->index == count;
@@ -303,6 +304,9 @@ core_status core_write_bulk(const core_target *target, uint64_t address, const p
     }
     if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) {
         error->known = core_count_pointers(target, address, view, error->width, &error->landed);
+        if (error->status == CORE_POINTER_RANGE && error->landed > error->index) {
+            error->landed = error->index; /* the rest of the target may look like its lower half */
+        }
     }
 done:
     core_bulk_buffer_free(job.buffer);

@@ -54,6 +54,11 @@ bool dbgeng_process_ended(HANDLE process);
  * line, since the server may be on another machine. */
 bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server);
 
+/* Asks a process server something, on a thread of its own: AttachProcess and CreateProcess wait
+ * for a server that says nothing, for ever. After DBGENG_TIMEOUT and DBGENG_CANCELLED the thread
+ * stays until the engine has come back; until then every opening fails with DBGENG_BUSY. */
+bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error);
+
 /* Does an HRESULT say that a server no longer answers? */
 bool dbgeng_server_lost(HRESULT status);
 

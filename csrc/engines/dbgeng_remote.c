@@ -2,6 +2,8 @@
 #include "dbgeng_sessions.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <wchar.h>
 
 #include "../com/hresult.h"
 #include "../com/iids.h"
@@ -20,6 +22,9 @@
 
 /* Has this process started a server that was not ended? */
 static atomic_i32 serving;
+
+/* Questions to process servers that nobody waits for any more. */
+static atomic_i32 unanswered;
 
 /* -- Connections ---------------------------------------------------------------------------- */
 
@@ -184,13 +189,66 @@ uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *wai
     return server;
 }
 
+/* One question to a server; whatever it answers. */
+static void ask_work(dbgeng_job *job)
+{
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+
+    job->operation = "GetRunningProcessDescriptionWide";
+    if (dbgeng_create_client(&job->client, &error)) {
+        (void)dbgeng_is_this_process(job->client, _wcstoui64(job->options, NULL, 10));
+    } else {
+        job->operation = error.operation;
+        job->status = error.hresult;
+    }
+}
+
+static void ask_undo(dbgeng_job *job, bool wanted)
+{
+    (void)wanted;
+    if (job->client != NULL) {
+        (void)job->client->lpVtbl->Release(job->client);
+    }
+    if (atomic_i32_load(&job->unclaims) != 0) {
+        (void)atomic_i32_add(&unanswered, -1);
+        dbgeng_unclaim();
+    }
+}
+
+bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
+{
+    dbgeng_job *job = NULL;
+    wchar_t number[24];
+    bool good = dbgeng_claim(error);
+
+    if (!good) {
+        goto done;
+    }
+    (void)swprintf(number, sizeof number / sizeof number[0], L"%llu", (unsigned long long)server);
+    job = dbgeng_job_start(number, ask_work, ask_undo, error);
+    good = job != NULL && dbgeng_job_wait(job, waiting, error);
+    if (!good && (error->failure == DBGENG_TIMEOUT || error->failure == DBGENG_CANCELLED)) {
+        (void)atomic_i32_add(&unanswered, 1);
+        atomic_i32_store(&job->unclaims, 1);
+    } else {
+        dbgeng_unclaim();
+    }
+    if (job != NULL) {
+        dbgeng_job_undo(job);
+    }
+done:
+    return good;
+}
+
 HRESULT dbgeng_disconnect_server(uint64_t server)
 {
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
     IDebugClient5 *client = NULL;
     HRESULT status = S_OK;
 
-    if (dbgeng_create_client(&client, &error)) {
+    if (atomic_i32_load(&unanswered) != 0) {
+        status = S_OK; /* the engine waits for a server, and would wait with this, too */
+    } else if (dbgeng_create_client(&client, &error)) {
         status = client->lpVtbl->DisconnectProcessServer(client, server);
         (void)client->lpVtbl->Release(client);
     } else {

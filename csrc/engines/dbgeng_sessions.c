@@ -210,15 +210,15 @@ dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error)
 
 /* -- Opening -------------------------------------------------------------------------------- */
 
-/* The process's one session, with a client. */
-static dbgeng_session *begin(dbgeng_kind kind, dbgeng_error *error)
+/* The process's one session, with a client; `server` is 0 or answers in time. */
+static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
 {
     dbgeng_session *self = NULL;
 
-    if (!dbgeng_claim(error)) {
+    if ((server != 0 && !dbgeng_server_answers(server, waiting, error)) || !dbgeng_claim(error)) {
         goto done;
     }
-    self = dbgeng_session_create(kind, error);
+    self = dbgeng_session_create(DBGENG_PROCESS, error);
     if (self == NULL) {
         dbgeng_unclaim();
         goto done;
@@ -355,7 +355,7 @@ static bool attach(dbgeng_session *self, const dbgeng_attach_options *options, d
 
 dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error *error)
 {
-    dbgeng_session *self = begin(DBGENG_PROCESS, error);
+    dbgeng_session *self = begin(options->server, &options->waiting, error);
 
     if (self != NULL && !attach(self, options, error)) {
         session_destroy(&self->base);
@@ -412,7 +412,7 @@ static bool launch(dbgeng_session *self, const dbgeng_launch_options *options, d
 
 dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error *error)
 {
-    dbgeng_session *self = begin(DBGENG_PROCESS, error);
+    dbgeng_session *self = begin(options->server, &options->waiting, error);
     const char *method = NULL;
 
     if (self != NULL && !launch(self, options, error)) {

@@ -55,7 +55,8 @@
     "Returns an array('Q') of count elements; with `into` the number read.\n\n"                    \
     "Raises TargetAccessError or NoTargetError when not all could be read; its message\n"          \
     "names the first address that could not. `into` then holds the pointers before that one,\n"    \
-    "and is untouched behind."
+    "and is untouched behind (a large read of a stopped Linux process that meets a page of\n"      \
+    "MADV_GUARD_INSTALL apart, which no memory map shows)."
 
 #define WRITE_SCATTERED_DOC                                                                        \
     "write_scattered($self, /, addresses, pointers, *, verify=False, expect=None, "                \

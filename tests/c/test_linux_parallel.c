@@ -52,8 +52,7 @@ static size_t equal(target *held, size_t from, const unsigned char *data, size_t
 
 static size_t narrow(target *held, size_t from, const unsigned char *data, size_t count)
 {
-    return linux_memory_write_narrow(held, (uint64_t)(uintptr_t)(area + from),
-                                     (const uint64_t *)(const void *)data, count, true);
+    return linux_memory_write_narrow(held, (uint64_t)(uintptr_t)(area + from), data, count, true);
 }
 
 /* Equal bytes are counted whole; where one differs, only such as come before it. */

@@ -29,6 +29,42 @@ def silence() -> Iterator[tuple[socket.socket, int]]:
         yield listener, listener.getsockname()[1]
 
 
+#: Attaches through a process server behind a port of its own, from where on nothing is passed on.
+FALLING_SILENT = """
+import socket, sys, threading, pydbgwrite
+silent = threading.Event()
+
+def pass_on(source, to):
+    while data := source.recv(65536):
+        if not silent.is_set():
+            to.sendall(data)
+
+listener = socket.create_server(("127.0.0.1", 0))
+
+def accept():
+    while True:
+        near = listener.accept()[0]
+        far = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        for pair in ((near, far), (far, near)):
+            threading.Thread(target=pass_on, args=pair, daemon=True).start()
+
+threading.Thread(target=accept, daemon=True).start()
+options = f"tcp:server=127.0.0.1,port={listener.getsockname()[1]}"
+with pydbgwrite.process_server(options) as machine:
+    machine.attach(int(sys.argv[2])).close()
+    print("attached")
+    silent.set()
+    try:
+        machine.attach(int(sys.argv[2]), timeout=0.5)
+    except TimeoutError:
+        print("attach: timeout")
+    try:
+        machine.launch([sys.executable], timeout=0.5)
+    except pydbgwrite.SessionBusyError:
+        print("launch: busy")
+"""
+
+
 def ending(process: subprocess.Popen[str]) -> Callable[[int, int], None]:
     """For progress=: what ends a program in the middle of a write."""
 
@@ -281,6 +317,14 @@ class TestProcessServer:
             with pytest.raises(pydbgwrite.SessionClosedError):
                 machine.attach(child.pid)
             assert child.held()[:2] == [1, VALUES[1]]
+
+    def test_a_server_that_falls_silent(self) -> None:
+        """The wait for it ends in time; so does the script, whose engine still waits."""
+        with target() as child, process_server() as (_process, options):
+            done = genuine.run(FALLING_SILENT, options.rpartition("=")[2], str(child.pid))
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.split() == ["attached", "attach:", "timeout", "launch:", "busy"]
+            assert child.runs()
 
     def test_a_target_that_ends_during_a_write(self) -> None:
         with (

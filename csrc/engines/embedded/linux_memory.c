@@ -254,8 +254,8 @@ HRESULT linux_memory_write(target *self, uint64_t address, const void *data, siz
     return result;
 }
 
-size_t linux_memory_write_narrow(target *self, uint64_t address, const uint64_t *pointers,
-                                 size_t count, bool check)
+size_t linux_memory_write_narrow(target *self, uint64_t address, const void *pointers, size_t count,
+                                 bool check)
 {
     linux_target *process = (linux_target *)self;
     size_t written = 0;

@@ -40,8 +40,8 @@ HRESULT linux_memory_accessible(target *self);
 HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t size, size_t *moved);
 HRESULT linux_memory_write(target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved);
-size_t linux_memory_write_narrow(target *self, uint64_t address, const uint64_t *pointers,
-                                 size_t count, bool check);
+size_t linux_memory_write_narrow(target *self, uint64_t address, const void *pointers, size_t count,
+                                 bool check);
 size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size);
 HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 

@@ -5,8 +5,9 @@
  * where no page can fail: the whole range is anonymous private memory that the process may read and
  * write, its map can't change while all its threads stand still and no other process uses it, and
  * what ends it ends the session too. (A file's pages may be missing behind its end. A guard page of
- * MADV_GUARD_INSTALL, Linux 6.13, is not in the map: a large write over one stops there, but may
- * have written behind it as well.) Comparing changes nothing, so it may meet any page.
+ * MADV_GUARD_INSTALL, Linux 6.13, is not in the map, and the system may have no memory for a page:
+ * a large transfer stops there, but may have moved what is behind as well; so may one that meets a
+ * value too wide for the target.) Comparing changes nothing, so it may meet any page.
  *
  * The range is cut into blocks, and each thread takes one after the other. The caller asks now and
  * then for idle processors and starts a helper for each. On a busy machine a helper may not run for
@@ -48,9 +49,10 @@ typedef struct job {
     atomic_i32 taken; /* blocks; none are left where it is not below `blocks` */
     atomic_i32 front; /* of them, those that the caller took, from the front */
     atomic_i32 back;  /* and those that helpers took, from the back */
-    atomic_i32 cut;   /* a block was not done to its end: those behind it need not be begun */
+    atomic_i32 cut;   /* a block was not done to its end: no more need be begun */
     atomic_i32 seats;
     int32_t blocks;
+    linux_target *target;
     pid_t process;
     linux_parallel_work work;
     uint64_t address; /* of block 0, which is shorter where that lets the others begin at a page */
@@ -152,6 +154,10 @@ static bool take_block(job *self, bool helping, unsigned char *room)
         int32_t block = helping ? self->blocks - atomic_i32_add(&self->back, 1)
                                 : atomic_i32_add(&self->front, 1) - 1;
 
+        /* Whoever holds a block has the caller wait, and with it the target. */
+        if (linux_memory_accessible(&self->target->base) != S_OK) {
+            atomic_i32_store(&self->cut, 1);
+        }
         if (atomic_i32_load(&self->cut) == 0) {
             do_block(self, block, room);
         }
@@ -280,6 +286,7 @@ static job *prepare(linux_target *process, linux_parallel_work work, uint64_t ad
         self->first = BLOCK_BYTES - (size_t)(address % process->base.page_size);
         self->blocks =
             size <= self->first ? 1 : (int32_t)((size - self->first - 1) / BLOCK_BYTES + 2);
+        self->target = process;
         self->process = (pid_t)process->base.process_id;
         self->work = work;
         self->address = address;
@@ -325,8 +332,9 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
     bool whole = true;
     job *self = NULL;
 
-    if ((most > 0 || by_parts(work)) && size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS &&
-        process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0 &&
+    if (size > 0 && (most > 0 || by_parts(work)) &&
+        size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
+        atomic_i32_load(&process->calls_refused) == 0 &&
         linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
         (work == LINUX_PARALLEL_COMPARE ||
          (sure(process, address, size) && linux_ranges_alone(process)))) {

@@ -42,7 +42,7 @@ typedef struct target_operations {
 
     /* Write leading pointers, as IPointerScatter's WriteNarrowPointers; NULL where there is no
      * faster way than write(). */
-    size_t (*write_narrow)(target *self, uint64_t address, const uint64_t *pointers, size_t count,
+    size_t (*write_narrow)(target *self, uint64_t address, const void *pointers, size_t count,
                            bool check);
 
     /* Leading bytes known to equal these, as IPointerScatter's CountEqualBytes; NULL likewise. */
