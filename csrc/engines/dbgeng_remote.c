@@ -227,7 +227,8 @@ bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgen
     (void)swprintf(number, sizeof number / sizeof number[0], L"%llu", (unsigned long long)server);
     job = dbgeng_job_start(number, ask_work, ask_undo, error);
     good = job != NULL && dbgeng_job_wait(job, waiting, error);
-    if (!good && (error->failure == DBGENG_TIMEOUT || error->failure == DBGENG_CANCELLED)) {
+    if (!good && job != NULL &&
+        (error->failure == DBGENG_TIMEOUT || error->failure == DBGENG_CANCELLED)) {
         (void)atomic_i32_add(&unanswered, 1);
         atomic_i32_store(&job->unclaims, 1);
     } else {
