@@ -1,4 +1,4 @@
-"""Start-up of the Windows lane's Python: this run's scratch folder, its output, the peers."""
+"""Start-up of the Windows lane's Python: scratch folder, output, peers, starting programs."""
 
 import io
 import os
@@ -29,6 +29,24 @@ class _Peers:
 
 if "PYDBGWRITE_LANE_PEERS" in os.environ:
     sys.meta_path.append(_Peers)  # type: ignore[arg-type]
+
+if sys.platform == "win32":
+    import _winapi
+
+    # Wine 8 answers ERROR_INTERNAL_ERROR now and then, under load (twice in some five thousand
+    # starts). Windows does not, and what is tested here is not CreateProcess.
+    _create_process = _winapi.CreateProcess
+
+    def _create(*arguments):  # type: ignore[no-untyped-def]  # typing would take long to import
+        for _ in range(2):
+            try:
+                return _create_process(*arguments)
+            except OSError as error:
+                if error.winerror != 1359:
+                    raise
+        return _create_process(*arguments)
+
+    _winapi.CreateProcess = _create
 
 # A script's output goes to a terminal or file of Linux: it is written as a console would show it,
 # in all of Unicode. What the script starts itself finds the pipes as they are on Windows.
