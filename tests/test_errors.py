@@ -290,7 +290,9 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="pages that may be written but not read")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="Linux processes have pages that may be written but not read"
+)
 @pytest.mark.parametrize("suspend", [True, False])
 def test_what_nobody_can_know(suspend: bool) -> None:
     """A write that fails behind a page that can't be read: it may hold some of it, or not."""
