@@ -28,15 +28,24 @@ class Spool:
     def _move_to_disk(self) -> None:
         import tempfile
 
+        from pydbgwrite._interrupts import HeldInterrupts
+
         at, contents = self._memory.tell(), self._memory.getvalue()
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with this
+        held = HeldInterrupts()
         try:
-            write_all(file, contents)
-            file.seek(at)
-        except BaseException:
-            file.close()
-            raise
-        self._file, self._memory = file, io.BytesIO()
+            # Ctrl-C between the file's opening and its having a name here would leave it unclosed.
+            with held:
+                file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with this
+                try:
+                    write_all(file, contents)
+                    file.seek(at)
+                except BaseException:
+                    file.close()
+                    raise
+                self._file, self._memory = file, io.BytesIO()
+        finally:
+            if held.pressed:
+                raise KeyboardInterrupt
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)

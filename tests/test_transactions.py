@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
 import stat
 import sys
+import tempfile
 import threading
 import time
 from array import array
@@ -165,6 +167,31 @@ def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
     assert t.report is not None
     assert t.report.complete
     assert untouched(large)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_ctrl_c_while_the_temporary_file_is_opened(
+    large: Session, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """It comes when that is done, or has failed; a file left open would be a ResourceWarning."""
+    opened = tempfile.TemporaryFile
+
+    def opened_with_ctrl_c(**options: Any) -> Any:
+        file = opened(**options)
+        if fails:
+            file.close()
+        signal.raise_signal(signal.SIGINT)
+        return file
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", opened_with_ctrl_c)
+    t = large.transaction()
+    with pytest.raises(KeyboardInterrupt), t:
+        large.write(BASE, b"x" * SIZE)
+    gc.collect()
+    assert t.report is not None
+    assert t.report.complete
+    assert untouched(large)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @LINUX
