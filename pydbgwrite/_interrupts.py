@@ -1,4 +1,4 @@
-"""Ctrl-C while something must be finished: the first waits, the second stops the work."""
+"""Ctrl-C while something must be finished: it waits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 __all__ = ["HeldInterrupts"]
@@ -16,19 +17,26 @@ class HeldInterrupts:
     """Within its block the first Ctrl-C is only noted; any further one is KeyboardInterrupt.
 
     Only where Ctrl-C would raise KeyboardInterrupt in this thread: a program's own handler stays.
+    every: for a moment's work, which must not be torn: all are noted, also within another's block,
+    and pass_on() then does for them what was held back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, every: bool = False) -> None:
         self.pressed = 0
-        self._held = False
+        self._every = every
+        self._before: Callable[[int, FrameType | None], object] | None = None
 
     def __enter__(self) -> Self:
         try:
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                self._held = True
+            handler = signal.getsignal(signal.SIGINT)
+            if handler is signal.default_int_handler or (
+                self._every and isinstance(getattr(handler, "__self__", None), HeldInterrupts)
+            ):
+                assert callable(handler)
+                self._before = handler
                 signal.signal(signal.SIGINT, self._note)
         except ValueError:  # not the main thread, which is the only one that Ctrl-C interrupts
-            self._held = False
+            self._before = None
         return self
 
     def __exit__(
@@ -37,10 +45,17 @@ class HeldInterrupts:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._held:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def pass_on(self) -> None:
+        """After the block: what was noted now happens."""
+        noted, self.pressed = self.pressed, 0
+        for _ in range(noted):
+            assert self._before is not None
+            self._before(signal.SIGINT, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.pressed += 1
-        if self.pressed > 1:
+        if self.pressed > 1 and not self._every:
             raise KeyboardInterrupt

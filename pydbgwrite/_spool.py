@@ -31,9 +31,9 @@ class Spool:
         from pydbgwrite._interrupts import HeldInterrupts
 
         at, contents = self._memory.tell(), self._memory.getvalue()
-        held = HeldInterrupts()
+        held = HeldInterrupts(every=True)
         try:
-            # Ctrl-C between the file's opening and its having a name here would leave it unclosed.
+            # Ctrl-C between the file's opening and its having an owner would leave it unclosed.
             with held:
                 file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with this
                 try:
@@ -44,8 +44,7 @@ class Spool:
                     raise
                 self._file, self._memory = file, io.BytesIO()
         finally:
-            if held.pressed:
-                raise KeyboardInterrupt
+            held.pass_on()
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)

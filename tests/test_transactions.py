@@ -170,8 +170,9 @@ def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("presses", [1, 2, 3])
 def test_ctrl_c_while_the_temporary_file_is_opened(
-    large: Session, monkeypatch: pytest.MonkeyPatch, fails: bool
+    large: Session, monkeypatch: pytest.MonkeyPatch, presses: int, fails: bool
 ) -> None:
     """It comes when that is done, or has failed; a file left open would be a ResourceWarning."""
     opened = tempfile.TemporaryFile
@@ -180,7 +181,8 @@ def test_ctrl_c_while_the_temporary_file_is_opened(
         file = opened(**options)
         if fails:
             file.close()
-        signal.raise_signal(signal.SIGINT)
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
         return file
 
     monkeypatch.setattr(tempfile, "TemporaryFile", opened_with_ctrl_c)
