@@ -185,9 +185,7 @@ core_status core_write_pointers(const core_target *target, uint64_t address,
     }
     if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) {
         error->known = core_count_pointers(target, address, view, width, &error->landed);
-        if (error->status == CORE_POINTER_RANGE && error->landed > error->index) {
-            error->landed = error->index; /* the rest of the target may look like its lower half */
-        }
+        core_limit_landed(error);
     }
 done:
     free(scratch);

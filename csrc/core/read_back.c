@@ -150,3 +150,10 @@ void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t c
         }
     }
 }
+
+void core_limit_landed(core_error *error)
+{
+    if (error->status == CORE_POINTER_RANGE && error->landed > error->index) {
+        error->landed = error->index;
+    }
+}

@@ -32,4 +32,8 @@ bool core_count_readable(const core_target *target, uint64_t address, uint64_t s
 void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t count,
                          uint32_t width, uint64_t *to);
 
+/* A value that did not fit has not landed, whatever the target looks like: what it held before may
+ * equal that value's lower half. */
+void core_limit_landed(core_error *error);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chunk.h"
+#include "read_back.h"
 #include "scattered_parts.h"
 
 /* Fewer elements are not worth sorting. */
@@ -189,6 +190,7 @@ core_status core_write_scattered(const core_target *target, const pointer_view *
         move_all(&job);
         if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) {
             error->known = scattered_count(&job, 0, error->count, &error->landed);
+            core_limit_landed(error);
             note_place(&job);
         }
     }

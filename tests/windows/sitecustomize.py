@@ -33,8 +33,8 @@ if "PYDBGWRITE_LANE_PEERS" in os.environ:
 if sys.platform == "win32":
     import _winapi
 
-    # Wine 8 answers ERROR_INTERNAL_ERROR now and then, under load (twice in some five thousand
-    # starts). Windows does not, and what is tested here is not CreateProcess.
+    # Wine 8 answers ERROR_INTERNAL_ERROR now and then, under load. Windows does not, and what is
+    # tested here is not CreateProcess.
     _create_process = _winapi.CreateProcess
 
     def _create(*arguments):  # type: ignore[no-untyped-def]  # typing would take long to import
