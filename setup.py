@@ -22,10 +22,9 @@ WINDOWS = PLATFORM.startswith("win")
 LINUX = PLATFORM.startswith("linux")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
-SOURCE_FOLDERS = ("com", "core", "engines", "python")
-# Files that need one operating system say so in their names.
-LINUX_ONLY = ("linux_*", "target_linux*", "opening_linux*")
-WINDOWS_ONLY = ("dbgeng_*", "*_dbgeng.c", "*_windows.c")
+SOURCE_FOLDERS = ("base", "com", "core", "engines", "python")
+# A folder, or a file, with one of these names is for that platform alone.
+FOR_PLATFORM = {"linux": LINUX, "dbgeng": WINDOWS}
 # MSVC: headers in <> are not ours to mend. Of its warnings at level 4, these are about what C or
 # CPython's API asks for:
 MSVC_EXEMPT = [
@@ -44,9 +43,7 @@ def switched_on(name: str) -> bool:
 
 def is_for_this_platform(path: Path) -> bool:
     """Can this C file be compiled for the platform that is built for?"""
-    needs_linux = any(path.match(pattern) for pattern in LINUX_ONLY)
-    needs_windows = any(path.match(pattern) for pattern in WINDOWS_ONLY)
-    return not (needs_linux and not LINUX) and not (needs_windows and not WINDOWS)
+    return all(FOR_PLATFORM.get(name, True) for name in (*path.parent.parts, path.stem))
 
 
 def sources() -> list[str]:

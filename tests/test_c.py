@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "c"
 LINUX = sys.platform == "linux"
-LINUX_ONLY = ("linux_", "test_linux_", "target_linux")
+LINUX_ONLY = ("linux_", "test_linux_")
 
 PROGRAMS = [
     path.stem
@@ -64,13 +64,11 @@ class Toolchain:
 
 def sources() -> list[Path]:
     """The C files that the programs share."""
-    found = [
-        *(ROOT / "csrc" / "com").glob("*.c"),
-        *(ROOT / "csrc" / "core").glob("*.c"),
-        *(ROOT / "csrc" / "engines" / "embedded").glob("*.c"),
-        *(path for path in FOLDER.glob("*.c") if not path.name.startswith("test_")),
-    ]
-    return sorted(p for p in found if LINUX or not p.name.startswith(LINUX_ONLY))
+    folders = ("base", "com", "core", "engines/embedded")
+    found = [path for folder in folders for path in (ROOT / "csrc" / folder).rglob("*.c")]
+    shared = [path for path in found if LINUX or "linux" not in path.parts]
+    helpers = [path for path in FOLDER.glob("*.c") if not path.name.startswith("test_")]
+    return sorted([*shared, *(p for p in helpers if LINUX or not p.name.startswith(LINUX_ONLY))])
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +89,7 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
         flags += [*SANITIZERS, "-fno-omit-frame-pointer"]
     folder = tmp_path_factory.mktemp("objects")
     bare = Toolchain(command, flags, [])
-    pairs = [(source, folder / f"{source.parent.name}-{source.stem}.o") for source in sources()]
+    pairs = [(source, folder / f"{number}.o") for number, source in enumerate(sources())]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda pair: bare.run("-c", str(pair[0]), "-o", str(pair[1])), pairs))
     return Toolchain(command, flags, [str(built) for _, built in pairs])

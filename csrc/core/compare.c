@@ -7,7 +7,7 @@
 #include "bytes.h"
 #include "chunk.h"
 #include "read_back.h"
-#include "scattered_parts.h"
+#include "scattered/job.h"
 
 /* Bytes read at a time: enough for an engine to share the reading among processors. On one, a block
  * that stays in its own cache would save a tenth of a write's time. */

@@ -11,7 +11,7 @@
 #include "../com/pointer_scatter.h"
 #include "error.h"
 #include "pace.h"
-#include "pointer_view.h"
+#include "../base/pointer_view.h"
 
 /* The interfaces of one session. */
 typedef struct core_target {

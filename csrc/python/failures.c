@@ -7,7 +7,7 @@
 #include "../core/read_back.h"
 
 #if defined(__linux__)
-#include "../engines/embedded/target_linux.h"
+#include "../engines/embedded/linux/target_linux.h"
 #endif
 
 static const char *status_name(core_status status)

@@ -1,7 +1,7 @@
 /* The module pydbgwrite._core: its state, its functions, its constants. */
 #include "data_spaces.h"
 #include "../core/bulk.h"
-#include "opening.h"
+#include "opening/opening.h"
 #include "recording.h"
 #include "session.h"
 

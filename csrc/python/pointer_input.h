@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-#include "../core/pointer_view.h"
+#include "../base/pointer_view.h"
 #include "state.h"
 
 /* Either the buffer that is held (buffer->obj is not NULL), or the ints of an iterable, converted

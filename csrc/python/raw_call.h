@@ -43,7 +43,7 @@ RAW_METHOD(raw_write_physical);
 RAW_METHOD(raw_fill_virtual);
 RAW_METHOD(raw_search_virtual);
 
-/* data_spaces_pointers.c */
+/* pointers.c */
 RAW_METHOD(raw_write_pointers_virtual);
 RAW_METHOD(raw_read_pointers_virtual);
 RAW_METHOD(raw_is_pointer_64bit);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../core/bytes.h"
-#include "../core/scattered.h"
+#include "../core/scattered/scattered.h"
 
 PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {

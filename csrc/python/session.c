@@ -4,7 +4,7 @@
 #include "../com/iids.h"
 #include "data_spaces.h"
 #include "failures.h"
-#include "opening.h"
+#include "opening/opening.h"
 #include "recording.h"
 #include "session_docs.h"
 

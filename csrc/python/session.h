@@ -11,11 +11,11 @@
 #include <stdbool.h>
 
 #include "../com/client.h"
-#include "../core/atomics.h"
+#include "../base/atomics.h"
 #include "../core/pointers.h"
 #include "../engines/backing.h"
 #include "../engines/embedded/target.h"
-#include "../engines/wrapped.h"
+#include "../engines/wrapped/wrapped.h"
 #include "state.h"
 #include "thread_token.h"
 

@@ -5,7 +5,7 @@
 #include "../core/pointers.h"
 
 #if defined(_WIN32)
-#include "../engines/dbgeng_sessions.h"
+#include "../engines/dbgeng/sessions.h"
 #endif
 
 /* winnt.h: IMAGE_FILE_MACHINE_I386 */

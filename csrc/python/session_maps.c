@@ -1,11 +1,11 @@
 /* Session._read_maps: the memory map of a Linux process, for modules(); empty for other targets. */
-#include "opening.h"
+#include "opening/opening.h"
 
 #include <stdlib.h>
 
 #if defined(__linux__)
 
-#include "../engines/embedded/target_linux.h"
+#include "../engines/embedded/linux/target_linux.h"
 
 static HRESULT read_map(session_object *session, char **text, size_t *length)
 {

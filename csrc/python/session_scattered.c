@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "../core/scattered.h"
+#include "../core/scattered/scattered.h"
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"

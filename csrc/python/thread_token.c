@@ -1,7 +1,7 @@
 /* Numbers for threads, given out as they ask first; see thread_token.h. */
 #include "thread_token.h"
 
-#include "../core/atomics.h"
+#include "../base/atomics.h"
 
 #if defined(_MSC_VER)
 #define THREAD_LOCAL __declspec(thread)

@@ -7,7 +7,7 @@
 #include "../core/bytes.h"
 #include "../core/compare.h"
 #include "../core/read_back.h"
-#include "../core/scattered.h"
+#include "../core/scattered/scattered.h"
 #include "arguments.h"
 #include "pointer_input.h"
 #include "recording.h"

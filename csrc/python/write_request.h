@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "../core/error.h"
-#include "../core/pointer_view.h"
+#include "../base/pointer_view.h"
 #include "long_work.h"
 #include "session.h"
 

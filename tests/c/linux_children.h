@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../../csrc/core/atomics.h"
-#include "../../csrc/engines/embedded/target_linux.h"
+#include "../../csrc/base/atomics.h"
+#include "../../csrc/engines/embedded/linux/target_linux.h"
 
 typedef struct child {
     pid_t id;

@@ -2,7 +2,7 @@
  * engine that says by QueryVirtual what memory is: Microsoft's. */
 #include <string.h>
 
-#include "../../csrc/core/scattered.h"
+#include "../../csrc/core/scattered/scattered.h"
 #include "check.h"
 #include "fake_engine.h"
 

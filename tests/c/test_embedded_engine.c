@@ -5,7 +5,7 @@
 #include "../../csrc/com/iids.h"
 #include "../../csrc/engines/embedded/engine.h"
 #include "../../csrc/engines/embedded/not_implemented.h"
-#include "../../csrc/engines/embedded/target_simulated.h"
+#include "../../csrc/engines/embedded/simulated/target_simulated.h"
 #include "check.h"
 
 static target_operations counting;

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../csrc/engines/embedded/linux_tracer.h"
+#include "../../csrc/engines/embedded/linux/tracer.h"
 #include "check.h"
 #include "linux_children.h"
 

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../csrc/engines/embedded/linux_parallel.h"
+#include "../../csrc/engines/embedded/linux/parallel.h"
 #include "check.h"
 #include "linux_children.h"
 

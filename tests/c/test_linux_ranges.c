@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../csrc/engines/embedded/linux_ranges.h"
+#include "../../csrc/engines/embedded/linux/ranges.h"
 #include "check.h"
 #include "linux_children.h"
 

@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../../csrc/core/atomics.h"
+#include "../../csrc/base/atomics.h"
 #include "check.h"
 #include "linux_children.h"
 

@@ -1,5 +1,5 @@
 /* Tests of stopping a process and letting it go: each twice, with the tracer apart and as a thread
- * (linux_tracer.h). The issue's sentences on stopping are what they check. */
+ * (tracer.h). The issue's sentences on stopping are what they check. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../csrc/core/atomics.h"
-#include "../../csrc/engines/embedded/linux_tracer.h"
+#include "../../csrc/base/atomics.h"
+#include "../../csrc/engines/embedded/linux/tracer.h"
 #include "check.h"
 #include "linux_children.h"
 

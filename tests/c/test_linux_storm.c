@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../csrc/core/atomics.h"
-#include "../../csrc/engines/embedded/linux_tracer.h"
+#include "../../csrc/base/atomics.h"
+#include "../../csrc/engines/embedded/linux/tracer.h"
 #include "check.h"
 #include "linux_children.h"
 

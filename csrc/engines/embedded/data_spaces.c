@@ -1,12 +1,12 @@
 /* The embedded engine's IDebugDataSpaces4, by Microsoft's contract.
  *
  * What is asked of every method comes first: no accessible target is E_UNEXPECTED, whatever the
- * arguments. How pointers are moved is in data_spaces_pointers.c.
+ * arguments. How pointers are moved is in pointers.c.
  */
 #include "engine.h"
 
-#include "data_spaces_pointers.h"
-#include "data_spaces_search.h"
+#include "pointers.h"
+#include "search.h"
 #include "not_implemented.h"
 
 static HRESULT accessible(const target *memory)

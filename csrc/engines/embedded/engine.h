@@ -11,7 +11,7 @@
 #include "../../com/control.h"
 #include "../../com/data_spaces.h"
 #include "../../com/pointer_scatter.h"
-#include "../../core/atomics.h"
+#include "../../base/atomics.h"
 #include "target.h"
 
 typedef struct embedded_engine {

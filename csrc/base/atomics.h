@@ -1,0 +1,79 @@
+/* Atomic 32-bit integers, the same on every compiler: what threads of the project share.
+ *
+ * Interlocked and its relatives for MSVC (also clang-cl), C11's stdatomic elsewhere. A load
+ * acquires and a store releases; the read-modify-write operations do both.
+ */
+#ifndef PYDBGWRITE_BASE_ATOMICS_H
+#define PYDBGWRITE_BASE_ATOMICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER)
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+
+typedef struct atomic_i32 {
+    volatile LONG value;
+} atomic_i32;
+
+static inline int32_t atomic_i32_load(const atomic_i32 *cell)
+{
+    return (int32_t)ReadAcquire(&cell->value);
+}
+
+static inline void atomic_i32_store(atomic_i32 *cell, int32_t value)
+{
+    WriteRelease(&cell->value, (LONG)value);
+}
+
+/* Gives the value after the addition. */
+static inline int32_t atomic_i32_add(atomic_i32 *cell, int32_t amount)
+{
+    return (int32_t)InterlockedExchangeAdd(&cell->value, (LONG)amount) + amount;
+}
+
+/* True when the cell held `expected` and now holds `desired`. */
+static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expected, int32_t desired)
+{
+    return InterlockedCompareExchange(&cell->value, (LONG)desired, (LONG)expected) ==
+           (LONG)expected;
+}
+
+#else
+
+#include <stdatomic.h>
+
+typedef struct atomic_i32 {
+    _Atomic int32_t value;
+} atomic_i32;
+
+static inline int32_t atomic_i32_load(const atomic_i32 *cell)
+{
+    return atomic_load_explicit(&cell->value, memory_order_acquire);
+}
+
+static inline void atomic_i32_store(atomic_i32 *cell, int32_t value)
+{
+    atomic_store_explicit(&cell->value, value, memory_order_release);
+}
+
+/* Gives the value after the addition. */
+static inline int32_t atomic_i32_add(atomic_i32 *cell, int32_t amount)
+{
+    return atomic_fetch_add_explicit(&cell->value, amount, memory_order_acq_rel) + amount;
+}
+
+/* True when the cell held `expected` and now holds `desired`. */
+static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expected, int32_t desired)
+{
+    return atomic_compare_exchange_strong_explicit(&cell->value, &expected, desired,
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,41 @@
+/* The caller's pointers: 64-bit values in memory, one after the other or at any stride. */
+#ifndef PYDBGWRITE_BASE_POINTER_VIEW_H
+#define PYDBGWRITE_BASE_POINTER_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pointer_view {
+    const unsigned char *first;
+    ptrdiff_t stride; /* bytes from one element to the next; may be negative or 0 */
+    uint64_t count;
+} pointer_view;
+
+/* Can the engine be given this memory as it is: neighbours, aligned? */
+bool pointer_view_is_direct(const pointer_view *view);
+
+/* Where element `index` lies. */
+const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index);
+
+/* Copies elements from..from+count-1 to `to`. */
+void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count, uint64_t *to);
+
+/* The index, counted from `from`, of the first of `count` values that is neither zero- nor
+ * sign-extended from 32 bits; `count` when there is none. */
+uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_t count);
+
+/* Copies elements from..from+count-1 to `to`, `width` bytes each: all 8, or the low 4. With `check`
+ * it stops before the first wide value, looking at the copied value itself, since the caller's
+ * memory may change at any time; *wide is then that value. Gives how many were copied. */
+uint64_t pointer_view_pack(const pointer_view *view, uint64_t from, uint64_t count, uint32_t width,
+                           bool check, void *to, uint64_t *wide);
+
+/* Neither zero- nor sign-extended from 32 bits: a 32-bit target can't hold it. */
+static inline bool pointer_is_wide(uint64_t value)
+{
+    /* Adding 2^31 brings the sign-extended values around to 0..2^31-1. */
+    return value > UINT32_MAX && value + UINT64_C(0x80000000) > UINT32_MAX;
+}
+
+#endif

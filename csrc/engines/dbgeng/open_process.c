@@ -1,0 +1,424 @@
+/* Opening processes with Microsoft's engine, and leaving every kind of session.
+ *
+ * What each call means: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng. What was
+ * observed: docs/engine.md.
+ */
+#include "sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../com/hresult.h"
+#include "../../com/iids.h"
+#include "../../com/system_objects.h"
+#include "../../base/atomics.h"
+#include "session.h"
+
+/* dbgeng.h. */
+#define DEBUG_ATTACH_DEFAULT                  0u
+#define DEBUG_ATTACH_NONINVASIVE              1u
+#define DEBUG_ATTACH_NONINVASIVE_NO_SUSPEND   4u
+#define DEBUG_PROCESS_DETACH_ON_EXIT          1u
+#define DEBUG_ECREATE_PROCESS_INHERIT_HANDLES 1u
+
+typedef struct DEBUG_CREATE_PROCESS_OPTIONS {
+    ULONG CreateFlags;
+    ULONG EngCreateFlags;
+    ULONG VerifierFlags;
+    ULONG Reserved;
+} DEBUG_CREATE_PROCESS_OPTIONS;
+
+enum { FREE, TAKEN, LOST };
+static atomic_i32 engine_use;
+
+bool dbgeng_fail(dbgeng_error *error, dbgeng_failure failure)
+{
+    error->failure = failure;
+    return false;
+}
+
+bool dbgeng_fail_engine(dbgeng_error *error, const char *operation, HRESULT hresult)
+{
+    error->failure = DBGENG_ENGINE;
+    error->operation = operation;
+    error->hresult = hresult;
+    return false;
+}
+
+bool dbgeng_is_lost(void)
+{
+    return atomic_i32_load(&engine_use) == LOST;
+}
+
+bool dbgeng_claim(dbgeng_error *error)
+{
+    bool claimed = atomic_i32_compare_exchange(&engine_use, FREE, TAKEN);
+
+    return claimed ? true : dbgeng_fail(error, dbgeng_is_lost() ? DBGENG_LOST : DBGENG_BUSY);
+}
+
+void dbgeng_unclaim(void)
+{
+    (void)atomic_i32_compare_exchange(&engine_use, TAKEN, FREE);
+}
+
+void dbgeng_lose(void)
+{
+    atomic_i32_store(&engine_use, LOST);
+}
+
+dbgeng_clock dbgeng_clock_start(const dbgeng_waiting *waiting)
+{
+    dbgeng_clock clock = {waiting, GetTickCount64()};
+
+    return clock;
+}
+
+uint32_t dbgeng_clock_slice(const dbgeng_clock *clock)
+{
+    uint64_t limit_ms = clock->waiting->timeout_ns / 1000000u;
+    uint64_t passed_ms = GetTickCount64() - clock->started_ms;
+    uint64_t left_ms = passed_ms < limit_ms ? limit_ms - passed_ms : 0;
+
+    return left_ms < DBGENG_SLICE_MS ? (uint32_t)left_ms : DBGENG_SLICE_MS;
+}
+
+bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error)
+{
+    const dbgeng_waiting *waiting = clock->waiting;
+    uint64_t passed_ms = GetTickCount64() - clock->started_ms;
+    bool good = true;
+
+    if (!waiting->keep_waiting(waiting->context)) {
+        good = dbgeng_fail(error, DBGENG_CANCELLED);
+    } else if (waiting->timeout_ns != UINT64_MAX && passed_ms >= waiting->timeout_ns / 1000000u) {
+        good = dbgeng_fail(error, DBGENG_TIMEOUT);
+    }
+    return good;
+}
+
+bool dbgeng_create_client(IDebugClient5 **client, dbgeng_error *error)
+{
+    void *made = NULL;
+    HRESULT status = dbgeng_loaded()->create(&iid_debug_client5, &made);
+
+    *client = made;
+    return status == S_OK ? true : dbgeng_fail_engine(error, "DebugCreate", status);
+}
+
+/* -- Leaving -------------------------------------------------------------------------------- */
+
+static backing_gone session_gone(const backing *base)
+{
+    const dbgeng_session *self = (const dbgeng_session *)base;
+
+    return dbgeng_gone(self->client, self->process);
+}
+
+/* Keeps the first failure. */
+static void note(HRESULT status, const char *method, HRESULT *first, const char **first_method)
+{
+    if (status != S_OK && *first == S_OK) {
+        *first = status;
+        *first_method = method;
+    }
+}
+
+static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate,
+                     const char **method)
+{
+    HRESULT status = S_OK;
+    bool gone = (terminate || self->kind == DBGENG_PROCESS) &&
+                dbgeng_gone(client, self->process) != BACKING_THERE;
+    ULONG how = DEBUG_END_ACTIVE_DETACH;
+
+    if (self->kind != DBGENG_REMOTE) {
+        (void)dbgeng_end_servers(client);
+    }
+    if (terminate && self->kind != DBGENG_DUMP) {
+        note(client->lpVtbl->TerminateProcesses(client), "TerminateProcesses", &status, method);
+        how = DEBUG_END_ACTIVE_TERMINATE;
+    } else if (self->kind == DBGENG_PROCESS) {
+        note(client->lpVtbl->DetachProcesses(client), "DetachProcesses", &status, method);
+    }
+    if (self->kind == DBGENG_REMOTE) {
+        how = DEBUG_END_DISCONNECT; /* the target is its server's */
+    }
+    note(client->lpVtbl->EndSession(client, how), "EndSession", &status, method);
+    /* A target that has ended can't be let go, and need not be; nor can a server be left that has.
+     */
+    return gone || (self->kind == DBGENG_REMOTE && !terminate) ? S_OK : status;
+}
+
+/* "A client's methods may be called only from the thread in which the client was created"
+ * (MicrosoftDocs/windows-driver-docs, using-client-objects.md). So another thread, which ends a
+ * session that its owner has forgotten, makes a client of its own; all share the one session. */
+static HRESULT session_end(backing *base, bool terminate, bool owner, const char **method)
+{
+    dbgeng_session *self = (dbgeng_session *)base;
+    IDebugClient5 *client = NULL;
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    HRESULT status = S_OK;
+
+    if (self->client == NULL) {
+        status = S_OK; /* an opening that failed, or the second call */
+    } else if (owner) {
+        status = leave(self, self->client, terminate, method);
+        (void)self->client->lpVtbl->Release(self->client);
+    } else if (self->kind != DBGENG_REMOTE && dbgeng_create_client(&client, &error)) {
+        status = leave(self, client, terminate, method);
+        (void)client->lpVtbl->Release(client);
+    }
+    self->client = NULL;
+    if (self->job != NULL) {
+        dbgeng_job_end(self->job);
+        self->job = NULL;
+    }
+    if (self->claimed) {
+        self->claimed = false;
+        dbgeng_unclaim();
+    }
+    return status;
+}
+
+static void session_destroy(backing *base)
+{
+    dbgeng_session *self = (dbgeng_session *)base;
+    const char *method = NULL;
+
+    (void)session_end(base, false, true, &method);
+    if (self->process != NULL) {
+        CloseHandle(self->process);
+    }
+    free(self);
+}
+
+static const backing_operations operations = {session_end, session_gone, session_destroy};
+
+dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error)
+{
+    dbgeng_session *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        (void)dbgeng_fail_engine(error, "malloc", E_OUTOFMEMORY);
+    } else {
+        self->base.operations = &operations;
+        self->kind = kind;
+    }
+    return self;
+}
+
+/* -- Opening -------------------------------------------------------------------------------- */
+
+/* The process's one session, with a client; `server` is 0 or answers in time. */
+static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
+{
+    dbgeng_session *self = NULL;
+
+    if ((server != 0 && !dbgeng_server_answers(server, waiting, error)) || !dbgeng_claim(error)) {
+        goto done;
+    }
+    self = dbgeng_session_create(DBGENG_PROCESS, error);
+    if (self == NULL) {
+        dbgeng_unclaim();
+        goto done;
+    }
+    self->claimed = true;
+    if (!dbgeng_create_client(&self->client, error)) {
+        session_destroy(&self->base);
+        self = NULL;
+    }
+done:
+    return self;
+}
+
+static IDebugControl *control_of(IDebugClient5 *client, dbgeng_error *error)
+{
+    void *control = NULL;
+    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &control);
+
+    if (status != S_OK) {
+        (void)dbgeng_fail_engine(error, "QueryInterface(IDebugControl)", status);
+    }
+    return control;
+}
+
+/* Waits for the first event, which makes the target accessible: S_OK says so, S_FALSE that the
+ * slice is over. Never called again after S_OK: "will end the current session, discard the
+ * targets" (idebugcontrol-waitforevent). */
+static bool wait_for_target(dbgeng_session *self, const dbgeng_waiting *waiting,
+                            dbgeng_error *error)
+{
+    IDebugControl *control = control_of(self->client, error);
+    dbgeng_clock clock = dbgeng_clock_start(waiting);
+    HRESULT status = S_FALSE;
+    bool good = control != NULL;
+
+    while (good && status != S_OK) {
+        status = control->lpVtbl->WaitForEvent(control, 0, dbgeng_clock_slice(&clock));
+        if (status == S_FALSE) {
+            good = dbgeng_process_ended(self->process) ? dbgeng_fail(error, DBGENG_NO_PROCESS)
+                                                       : dbgeng_clock_goes_on(&clock, error);
+        } else if (status != S_OK) {
+            good = dbgeng_process_ended(self->process)
+                       ? dbgeng_fail(error, DBGENG_NO_PROCESS)
+                       : dbgeng_fail_engine(error, "WaitForEvent", status);
+        }
+    }
+    /* A noninvasive attach says S_OK for a process that has ended, too. */
+    if (good && dbgeng_process_ended(self->process)) {
+        good = dbgeng_fail(error, DBGENG_NO_PROCESS);
+    }
+    if (control != NULL) {
+        (void)control->lpVtbl->Release(control);
+    }
+    return good;
+}
+
+static bool add_initial_break(IDebugClient5 *client, dbgeng_error *error)
+{
+    IDebugControl *control = control_of(client, error);
+    bool good = control != NULL;
+
+    if (good) {
+        HRESULT status = control->lpVtbl->AddEngineOptions(control, DEBUG_ENGOPT_INITIAL_BREAK);
+
+        if (status != S_OK) {
+            good = dbgeng_fail_engine(error, "AddEngineOptions", status);
+        }
+        (void)control->lpVtbl->Release(control);
+    }
+    return good;
+}
+
+/* The engine says S_OK for a process id that there is not; the system does not. The handle also
+ * keeps the id from being given to another process. */
+static bool open_process(dbgeng_session *self, uint32_t process_id, dbgeng_error *error)
+{
+    DWORD os_error = 0;
+    bool good = true;
+    BOOL other = FALSE, own = FALSE;
+
+    if (process_id == GetCurrentProcessId()) {
+        good = dbgeng_fail(error, DBGENG_OWN_PROCESS);
+        goto done;
+    }
+    self->process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, process_id);
+    os_error = GetLastError();
+    if (self->process == NULL) {
+        /* Refused: it is there, and the engine, which asks for the debug privilege, may get in. */
+        good = os_error == ERROR_ACCESS_DENIED ? true : dbgeng_fail(error, DBGENG_NO_PROCESS);
+    } else if (dbgeng_process_ended(self->process) || GetProcessId(self->process) != process_id) {
+        good = dbgeng_fail(error, DBGENG_NO_PROCESS); /* ids are rounded down to a multiple of 4 */
+    } else if (sizeof(void *) == 4 && IsWow64Process(GetCurrentProcess(), &own) && own &&
+               IsWow64Process(self->process, &other) && !other) {
+        good = dbgeng_fail(error, DBGENG_OTHER_BITNESS);
+    }
+done:
+    return good;
+}
+
+static bool attach(dbgeng_session *self, const dbgeng_attach_options *options, dbgeng_error *error)
+{
+    IDebugClient5 *client = self->client;
+    ULONG flags = DEBUG_ATTACH_DEFAULT;
+    HRESULT status = S_OK;
+    bool good = true;
+
+    if (options->server == 0) {
+        good = open_process(self, options->process_id, error);
+    } else if (options->process_id == GetCurrentProcessId() &&
+               dbgeng_is_this_process(client, options->server)) {
+        good = dbgeng_fail(error, DBGENG_OWN_PROCESS);
+    }
+    if (!options->invasive) {
+        flags = DEBUG_ATTACH_NONINVASIVE;
+        flags |= options->suspend ? 0u : DEBUG_ATTACH_NONINVASIVE_NO_SUSPEND;
+    }
+    if (good && options->invasive) {
+        good = add_initial_break(client, error);
+    }
+    if (good) {
+        status = client->lpVtbl->AttachProcess(client, options->server, options->process_id, flags);
+        if (status != S_OK) {
+            good = dbgeng_fail_engine(error, "AttachProcess", status);
+        }
+    }
+    good = good && wait_for_target(self, &options->waiting, error);
+    if (good && options->invasive) {
+        /* Should this process be killed, the target lives on. Not every system can: no error. */
+        (void)client->lpVtbl->AddProcessOptions(client, DEBUG_PROCESS_DETACH_ON_EXIT);
+    }
+    self->process_id = options->process_id;
+    return good && dbgeng_settle_width(client, self->process, error);
+}
+
+dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error *error)
+{
+    dbgeng_session *self = begin(options->server, &options->waiting, error);
+
+    if (self != NULL && !attach(self, options, error)) {
+        session_destroy(&self->base);
+        self = NULL;
+    }
+    return self;
+}
+
+uint32_t dbgeng_current_process(IDebugClient5 *client)
+{
+    void *found = NULL;
+    ULONG process_id = 0;
+
+    if (client->lpVtbl->QueryInterface(client, &iid_debug_system_objects, &found) == S_OK) {
+        IDebugSystemObjects *objects = found;
+
+        if (objects->lpVtbl->GetCurrentProcessSystemId(objects, &process_id) != S_OK) {
+            process_id = 0;
+        }
+        (void)objects->lpVtbl->Release(objects);
+    }
+    return process_id;
+}
+
+static bool launch(dbgeng_session *self, const dbgeng_launch_options *options, dbgeng_error *error)
+{
+    IDebugClient5 *client = self->client;
+    DEBUG_CREATE_PROCESS_OPTIONS how = {DEBUG_ONLY_THIS_PROCESS,
+                                        DEBUG_ECREATE_PROCESS_INHERIT_HANDLES, 0, 0};
+    HRESULT status;
+    bool good = add_initial_break(client, error);
+
+    if (good) {
+        /* Without CREATE_UNICODE_ENVIRONMENT although it is one: with that the engine says
+         * E_NOTIMPL (seen on 10.0.15063.400), and converts the block itself. */
+        status = client->lpVtbl->CreateProcess2Wide(client, options->server, options->command_line,
+                                                    &how, sizeof how, options->directory,
+                                                    options->environment);
+        if (status != S_OK) {
+            good = dbgeng_fail_engine(error, "CreateProcess2Wide", status);
+        }
+    }
+    good = good && wait_for_target(self, &options->waiting, error);
+    if (good) {
+        self->process_id = dbgeng_current_process(client);
+        if (options->server == 0 && self->process_id != 0) {
+            self->process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE,
+                                        self->process_id);
+        }
+        good = dbgeng_settle_width(client, self->process, error);
+    }
+    return good;
+}
+
+dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error *error)
+{
+    dbgeng_session *self = begin(options->server, &options->waiting, error);
+    const char *method = NULL;
+
+    if (self != NULL && !launch(self, options, error)) {
+        (void)session_end(&self->base, true, true, &method); /* nobody else knows of it */
+        session_destroy(&self->base);
+        self = NULL;
+    }
+    return self;
+}

@@ -1,0 +1,96 @@
+/* Is the target of a session of Microsoft's engine still there, and the server that it is at? And
+ * is it not the caller itself?
+ *
+ * The engine does not notice that a process which it has not attached to invasively has ended, and
+ * says S_OK to much. Here that is the system's to say; behind a server only the engine can be
+ * asked, by GetExitCode, which is S_FALSE as long as the process runs (docs/engine.md).
+ */
+#include "session.h"
+
+#include <wchar.h>
+
+#include "../../com/hresult.h"
+#include "../../com/iids.h"
+
+/* dbgeng.h */
+#define DEBUG_CLASS_USER_WINDOWS      2u
+#define DEBUG_USER_WINDOWS_SMALL_DUMP 1024u /* the first qualifier of a dump */
+#define DEBUG_PROC_DESC_DEFAULT       0u
+
+#define TEXT_SIZE 1024u
+
+/* winerror.h: HRESULTs of COM's and RPC's own (0x8001xxxx), and the system's numbers of RPC and of
+ * sockets (1700 to 1999, 10000 to 11999). */
+bool dbgeng_server_lost(HRESULT status)
+{
+    uint32_t code = (uint32_t)status;
+    uint32_t number = code & 0xFFFFu;
+    bool lost = code >> 16 == 0x8001u;
+
+    if (code >> 16 == 0x8007u) {
+        lost = (number >= 1700u && number < 2000u) || (number >= 10000u && number < 12000u);
+    }
+    return lost;
+}
+
+bool dbgeng_process_ended(HANDLE process)
+{
+    return process != NULL && WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
+}
+
+bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server)
+{
+    static const wchar_t mark[] = L"Command Line: ";
+    wchar_t program[TEXT_SIZE] = L"", text[TEXT_SIZE] = L"";
+    ULONG needed = 0, needed_text = 0;
+    const wchar_t *line;
+    bool same = false;
+    /* S_FALSE: cut to the size of the buffers. */
+    HRESULT status = client->lpVtbl->GetRunningProcessDescriptionWide(
+        client, server, GetCurrentProcessId(), DEBUG_PROC_DESC_DEFAULT, program, TEXT_SIZE, &needed,
+        text, TEXT_SIZE, &needed_text);
+
+    text[TEXT_SIZE - 1] = L'\0';
+    if (status == S_OK || status == S_FALSE) {
+        line = wcsstr(text, mark);
+        if (line != NULL) {
+            line += wcslen(mark);
+            same = line[0] != L'\0' && wcsncmp(line, GetCommandLineW(), wcslen(line)) == 0;
+        }
+    }
+    return same;
+}
+
+/* By the engine. What is no live process of Windows has no end that it would tell. */
+static backing_gone gone_by_engine(IDebugClient5 *client)
+{
+    backing_gone gone = BACKING_THERE;
+    IDebugControl *control = NULL;
+    void *found = NULL;
+    ULONG class = 0, qualifier = 0, code = 0;
+    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &found);
+
+    if (status == S_OK) {
+        control = found;
+        status = control->lpVtbl->GetDebuggeeType(control, &class, &qualifier);
+        (void)control->lpVtbl->Release(control);
+    }
+    if (status == S_OK && class == DEBUG_CLASS_USER_WINDOWS &&
+        qualifier < DEBUG_USER_WINDOWS_SMALL_DUMP) {
+        status = client->lpVtbl->GetExitCode(client, &code);
+        gone = status == S_OK ? BACKING_TARGET_GONE : BACKING_THERE;
+    }
+    return dbgeng_server_lost(status) ? BACKING_SERVER_GONE : gone;
+}
+
+backing_gone dbgeng_gone(IDebugClient5 *client, HANDLE process)
+{
+    backing_gone gone = BACKING_THERE;
+
+    if (process != NULL) {
+        gone = dbgeng_process_ended(process) ? BACKING_TARGET_GONE : BACKING_THERE;
+    } else if (client != NULL) {
+        gone = gone_by_engine(client);
+    }
+    return gone;
+}

@@ -1,0 +1,103 @@
+/* What stands behind a session over Microsoft's engine that another package started.
+ *
+ * Its process is found, where it is one of this machine, to see when it ends and whether it is a
+ * 32-bit one: then the effective processor is set as attach does. That stays so when the session
+ * ends: another one over the same engine may rely on it by then.
+ */
+#include "session.h"
+#include "../wrapped/wrapped.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../com/hresult.h"
+#include "../../com/iids.h"
+#include "../../com/system_objects.h"
+
+typedef struct wrapped_process {
+    backing base;
+    IDebugClient5 *client; /* the session's; NULL when that has ended */
+    HANDLE process;        /* NULL: another machine's, or no right to ask */
+} wrapped_process;
+
+/* Theirs to leave. */
+static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
+{
+    ((wrapped_process *)self)->client = NULL;
+    (void)terminate;
+    (void)owner;
+    (void)method;
+    return S_OK;
+}
+
+static backing_gone is_gone(const backing *base)
+{
+    const wrapped_process *self = (const wrapped_process *)base;
+
+    return dbgeng_gone(self->client, self->process);
+}
+
+static void destroy(backing *base)
+{
+    wrapped_process *self = (wrapped_process *)base;
+
+    if (self->process != NULL) {
+        CloseHandle(self->process);
+    }
+    free(self);
+}
+
+static const backing_operations operations = {leave_alone, is_gone, destroy};
+
+/* The handle that the engine has of its process is one of this process only where the engine works
+ * here: a client of a remote engine gives that one's. Then the ids differ, or there is no such
+ * handle, and the id means nothing on this machine. */
+static HANDLE open_local(IDebugClient5 *client, uint32_t process_id)
+{
+    void *found = NULL;
+    ULONG64 handle = 0;
+    HANDLE process = NULL;
+
+    if (client->lpVtbl->QueryInterface(client, &iid_debug_system_objects, &found) == S_OK) {
+        IDebugSystemObjects *objects = found;
+
+        if (objects->lpVtbl->GetCurrentProcessHandle(objects, &handle) == S_OK &&
+            GetProcessId((HANDLE)(uintptr_t)handle) == process_id) {
+            process =
+                OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, process_id);
+        }
+        (void)objects->lpVtbl->Release(objects);
+    }
+    return process;
+}
+
+backing *dbgeng_wrapped_create(const wrapped_engine *opened, uint32_t *process_id,
+                               wrap_error *error)
+{
+    wrapped_process *self = calloc(1, sizeof *self);
+    dbgeng_error failure = {DBGENG_OK, S_OK, 0, NULL};
+
+    if (self == NULL) {
+        error->failure = WRAP_ENGINE;
+        error->operation = "malloc";
+        error->hresult = E_OUTOFMEMORY;
+        goto done;
+    }
+    self->base.operations = &operations;
+    self->client = opened->client;
+    if (strcmp(opened->kind, "process") == 0) {
+        *process_id = dbgeng_current_process(opened->client);
+        if (*process_id != 0) {
+            self->process = open_local(opened->client, *process_id);
+        }
+    }
+    if (!dbgeng_settle_width(opened->client, self->process, &failure)) {
+        error->failure = WRAP_ENGINE;
+        error->operation = failure.operation;
+        error->hresult = failure.hresult;
+        destroy(&self->base);
+        self = NULL;
+    }
+done:
+    return self == NULL ? NULL : &self->base;
+}

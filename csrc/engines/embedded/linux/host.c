@@ -1,0 +1,247 @@
+/* What runs the tracer and what it does there: the thread that is its host, the process apart that
+ * this thread makes if it can, and holding the process once it is stopped. */
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "stop.h"
+
+/* The address sanitizer keeps its notes on a stack by address, and the clone's stack may lie where
+ * one that has gone has left some. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WITH_ADDRESS_SANITIZER
+#endif
+#if defined(WITH_ADDRESS_SANITIZER)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+
+#define STACK_SIZE ((size_t)256 * 1024)
+
+void linux_event_ring(int event)
+{
+    uint64_t one = 1;
+
+    while (write(event, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+void linux_event_hush(int event)
+{
+    uint64_t count;
+
+    while (read(event, &count, sizeof count) < 0 && errno == EINTR) {
+    }
+}
+
+/* ---- in the tracer ---------------------------------------------------------------------- */
+
+/* A thread whose end tells that of the process: all are stopped, and so can only die together. Not
+ * the leader where there is another, since a leader's end is told once all others are reaped, and
+ * the tracer itself has to reap them (kernel/exit.c, exit_notify). */
+static int32_t witness(const linux_tracer *self)
+{
+    size_t place = self->count > 1 && self->threads[0].id == self->process ? 1 : 0;
+
+    return self->count > 1 ? self->threads[place].id : self->process;
+}
+
+/* A descriptor that becomes readable when the process dies: that of a thread, for the reason above.
+ * -1 and an interval where the kernel is older than 6.9. */
+static int open_watch(const linux_tracer *self, int *interval)
+{
+    int watch = linux_pidfd_open(witness(self), self->count > 1 ? LINUX_PIDFD_THREAD : 0);
+
+    *interval = watch < 0 ? 5 : -1;
+    return watch;
+}
+
+/* Has it died? Nothing is reaped. What it is told must be an end: the kernel shows a tracer the
+ * stops of its tracees whatever it asks for (kernel/exit.c, wait_task_stopped: "Traditionally we
+ * see ptrace'd stopped tasks regardless of options"). */
+static bool has_died(const linux_tracer *self)
+{
+    siginfo_t info = {.si_pid = 0};
+    int failure = 0;
+
+    if (waitid(P_PID, (id_t)witness(self), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
+        failure = errno;
+    }
+    return failure == ECHILD || (failure == 0 && info.si_pid != 0 &&
+                                 (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+                                  info.si_code == CLD_DUMPED));
+}
+
+/* Until it is asked to let go (true) or the process has died (false). */
+static bool hold(linux_tracer *self)
+{
+    int interval;
+    bool asked = false;
+
+    self->watch = open_watch(self, &interval);
+
+    for (;;) {
+        struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
+                                    {.fd = self->watch, .events = POLLIN}};
+
+        poll(sources, 2, interval);
+        if (sources[1].revents != 0 || has_died(self)) {
+            break;
+        }
+        if ((sources[0].revents & POLLIN) != 0) {
+            linux_event_hush(self->wake);
+        }
+        if (atomic_i32_load(&self->request) == LINUX_TRACER_LET_GO) {
+            asked = true;
+            break;
+        }
+        if (atomic_i32_load(&self->request) == LINUX_TRACER_FORCE) {
+            self->force_result = pwrite(self->force_descriptor, self->force_data, self->force_size,
+                                        (off_t)self->force_address);
+            if (self->force_result < 0) {
+                self->force_result = -errno;
+            }
+            atomic_i32_store(&self->request, LINUX_TRACER_NOTHING);
+            linux_event_ring(self->answered);
+        }
+    }
+    if (self->watch >= 0) {
+        close(self->watch);
+        self->watch = -1;
+    }
+    return asked;
+}
+
+/* All of the tracer's work. When the process has died this simply returns: the end of the tracer
+ * reaps the dead threads, hands the leader to its parent and tells it (exit_ptrace). */
+static void trace(linux_tracer *self)
+{
+    bool opened = self->launch != NULL ? linux_launch_run(self) : linux_stop_all(self);
+    bool died = false;
+
+    if (opened) {
+        self->launch = NULL;
+        atomic_i32_store(&self->phase, LINUX_TRACER_HOLDING);
+        linux_event_ring(self->answered);
+        died = !hold(self);
+    }
+    if (died) {
+        atomic_i32_store(&self->gone, 1);
+    } else {
+        linux_stop_let_go(self);
+    }
+}
+
+/* ---- its host ---------------------------------------------------------------------------- */
+
+/* The process apart begins here. It lives on the thread-local storage (errno) of its host, which
+ * meanwhile sits in one system call. */
+static int apart_main(void *argument)
+{
+    linux_tracer *self = argument;
+
+    /* If the host ends, so does this; the second line is for a host that ended before. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == self->creator) {
+        prctl(PR_SET_NAME, "pydbgwrite");
+        trace(self);
+    }
+    return 0;
+}
+
+/* False when no such process could be made. No exit signal: it is invisible to waitpid(-1) and
+ * sends no SIGCHLD (clone(2)). */
+static bool run_apart(linux_tracer *self)
+{
+    unsigned char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    pid_t process = -1;
+    int status = 0;
+    int pidfd = -1;
+
+    if (stack == MAP_FAILED) {
+        goto done;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(stack, STACK_SIZE);
+    mprotect(stack, 4096, PROT_NONE); /* a guard, as far as pages are that small */
+    process = clone(apart_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_PIDFD,
+                    self, &pidfd);
+    if (process > 0) {
+        atomic_i32_store(&self->apart_pidfd, pidfd);
+        /* syscall(), not waitpid(): that is a cancellation point, which writes to the storage that
+         * is the other's now. All signals are blocked, so there is no EINTR to write to errno. */
+        while (syscall(SYS_wait4, process, &status, __WALL, NULL) < 0 && errno == EINTR) {
+        }
+    }
+    munmap(stack, STACK_SIZE);
+done:
+    return process > 0;
+}
+
+static void *host_main(void *argument)
+{
+    linux_tracer *self = argument;
+
+    self->host_id = (int32_t)syscall(SYS_gettid);
+    if (self->apart) {
+        self->apart = run_apart(self);
+    }
+    if (self->apart && self->error.failure == LINUX_OPEN_PERMISSION && self->child == 0) {
+        /* Perhaps an ancestor may (yama.ptrace_scope=1), and that this thread's process can be. */
+        self->apart = false;
+        self->error = (linux_open_error){.failure = LINUX_OPEN_OK};
+    }
+    if (!self->apart) {
+        trace(self);
+    }
+    /* Nobody holds the process from here on, whether it was asked for or not. */
+    atomic_i32_store(&self->gone, 1);
+    atomic_i32_store(&self->phase, LINUX_TRACER_ENDED);
+    linux_event_ring(self->answered);
+    return NULL;
+}
+
+/* With all signals blocked, so that none of this process is ever handled there. */
+int linux_host_start(linux_tracer *self)
+{
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigset_t before;
+    int failure = pthread_attr_init(&attributes);
+
+    if (failure != 0) {
+        goto done;
+    }
+    /* Thread-local storage comes out of this, too: only what is touched costs memory. */
+    pthread_attr_setstacksize(&attributes, 4 * STACK_SIZE);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&self->host, &attributes, host_main, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+done:
+    return failure;
+}

@@ -1,0 +1,347 @@
+/* Reading and writing the memory of a live Linux process, and describing its mappings.
+ *
+ * A stopped process: process_vm_readv and process_vm_writev, which respect page protection. A
+ * private page that the process itself may only read is written through /proc/PID/mem, which the
+ * kernel forces as it does for a debugger (FOLL_FORCE, copy on write). A running process: always
+ * through /proc/PID/mem, since that descriptor can't reach another program after an exec or under a
+ * reused pid; as it ignores protection, the map is asked first.
+ */
+#define _GNU_SOURCE 1
+#include "memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "parallel.h"
+#include "process.h"
+
+_Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
+
+/* One system call moves at most MAX_RW_COUNT, 2 GiB less a page (include/linux/fs.h). */
+#define LARGEST_MOVE ((size_t)1 << 30)
+/* From this size on, asking whether the process still lives costs nothing to speak of. */
+#define LARGE_MOVE ((size_t)64 * 1024)
+
+/* Offsets in files are signed, and nothing of a program lies in the upper half. */
+#define UPPER_HALF (UINT64_C(1) << 63)
+
+typedef struct transfer {
+    linux_target *process;
+    bool writing;
+    unsigned char *data; /* only read from when writing */
+} transfer;
+
+/* Free of system calls for a stopped process. */
+static bool lost(const linux_target *process)
+{
+    bool gone = true;
+
+    if (atomic_i32_load(&process->let_go) == 0) {
+        gone = process->tracer != NULL ? linux_tracer_gone(process->tracer)
+                                       : linux_pidfd_ended(process->pidfd);
+    }
+    return gone;
+}
+
+HRESULT linux_memory_accessible(target *self)
+{
+    return lost((const linux_target *)self) ? E_UNEXPECTED : S_OK;
+}
+
+/* The first byte of a transfer failed although the map allows it. */
+static HRESULT fault(const transfer *move)
+{
+    return move->writing ? HR_WRITE_FAULT : HR_READ_FAULT;
+}
+
+/* A forced write that the kernel refused: the tracer may be allowed what this thread is not
+ * (fs/proc/base.c, proc_mem_foll_force: proc_mem.force_override=ptrace). */
+static HRESULT force_by_tracer(const transfer *move, uint64_t address, const unsigned char *data,
+                               size_t size, size_t *moved)
+{
+    linux_target *process = move->process;
+    HRESULT result = S_OK;
+    unsigned char probe;
+    ssize_t done = -EIO;
+
+    if (pread(process->memory, &probe, 1, (off_t)address) != 1) {
+        result = HR_WRITE_FAULT; /* no page behind it, as past the end of a file: not a refusal */
+        goto done;
+    }
+    if (process->tracer != NULL) {
+        pthread_mutex_lock(&process->lock);
+        done = linux_tracer_force(process->tracer, process->memory, address, data, size);
+        pthread_mutex_unlock(&process->lock);
+    }
+    if (done > 0) {
+        *moved = (size_t)done;
+    } else if (done == 0 || lost(process)) {
+        result = E_UNEXPECTED;
+    } else {
+        atomic_i32_store(&process->forcing_forbidden, 1);
+        result = HR_ACCESS_DENIED;
+    }
+done:
+    return result;
+}
+
+/* Finds the mapping that holds address, and whether the transfer may touch it. */
+static HRESULT find_permitted(const transfer *move, uint64_t address, linux_region *region)
+{
+    const linux_target *process = move->process;
+    HRESULT result = S_OK;
+    int failure = linux_maps_find(process->maps, address, region);
+
+    if (failure == ESRCH) {
+        result = E_UNEXPECTED;
+    } else if (failure != 0 && failure != ENOENT) {
+        result = HR_GEN_FAILURE;
+    } else if (failure == ENOENT || region->start > address) {
+        result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
+    } else if (!move->writing && !region->readable) {
+        result = HR_READ_FAULT;
+    } else if (move->writing && !region->writable) { /* to be forced, which not all pages can be */
+        result = region->readable && !region->shared ? S_OK : HR_ACCESS_DENIED;
+    } else if (process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0) {
+        result = fault(move); /* the map allows it, and still process_vm_* has just failed here */
+    }
+    return result;
+}
+
+/* Moves as much as one mapping holds, through /proc/PID/mem. S_OK: at least one byte. */
+static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsigned char *data,
+                                  size_t size, size_t *moved)
+{
+    const linux_target *process = move->process;
+    linux_region region = {0};
+    ssize_t done;
+    HRESULT result = find_permitted(move, address, &region);
+
+    if (result != S_OK) {
+        goto done;
+    }
+    if (size > region.end - address) {
+        size = (size_t)(region.end - address);
+    }
+    do {
+        done = move->writing ? pwrite(process->memory, data, size, (off_t)address)
+                             : pread(process->memory, data, size, (off_t)address);
+    } while (done < 0 && errno == EINTR);
+    if (done > 0) {
+        *moved = (size_t)done;
+    } else if (done == 0) {
+        result = E_UNEXPECTED; /* that memory has no user any more (fs/proc/base.c, mem_rw) */
+    } else if (move->writing && !region.writable) {
+        result = force_by_tracer(move, address, data, size, moved);
+    } else {
+        result = fault(move);
+    }
+done:
+    return result;
+}
+
+/* One step of a transfer by process_vm_*: at least one byte, or why not. */
+static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned char *data,
+                            size_t size, size_t *moved)
+{
+    linux_target *process = move->process;
+    struct iovec local = {.iov_base = data, .iov_len = size};
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+    HRESULT result = HR_GEN_FAILURE;
+    ssize_t done;
+
+    done = move->writing ? process_vm_writev(process->base.process_id, &local, 1, &remote, 1, 0)
+                         : process_vm_readv(process->base.process_id, &local, 1, &remote, 1, 0);
+    if (done > 0) {
+        *moved = (size_t)done;
+        result = S_OK;
+        goto done;
+    }
+    switch (done == 0 ? EFAULT : errno) {
+    case ESRCH:
+        result = E_UNEXPECTED;
+        break;
+    case EPERM: /* seccomp, or rights given up since; the descriptor was opened with them */
+    case ENOSYS:
+        atomic_i32_store(&process->calls_refused, 1);
+        result = move_by_descriptor(move, address, data, size, moved);
+        break;
+    case EFAULT:
+        if (lost(process)) {
+            result = E_UNEXPECTED;
+        } else if (move->writing) {
+            result = move_by_descriptor(move, address, data, size, moved);
+        } else {
+            result = HR_READ_FAULT;
+        }
+        break;
+    case ENOMEM:
+        result = E_OUTOFMEMORY;
+        break;
+    default:
+        break;
+    }
+done:
+    return result;
+}
+
+/* One step of a transfer: at least one byte, or why not. */
+static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *data, size_t size,
+                         size_t *moved)
+{
+    const linux_target *process = move->process;
+    bool by_descriptor = process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0;
+
+    return by_descriptor ? move_by_descriptor(move, address, data, size, moved)
+                         : move_by_call(move, address, data, size, moved);
+}
+
+static HRESULT move_all(const transfer *move, uint64_t address, size_t size, size_t *moved)
+{
+    HRESULT result = S_OK;
+    size_t done = 0;
+    size_t part;
+    size_t step;
+
+    if (size >= LINUX_PARALLEL_LEAST) {
+        done = linux_parallel_run(move->process,
+                                  move->writing ? LINUX_PARALLEL_WRITE : LINUX_PARALLEL_READ,
+                                  address, move->data, size);
+    }
+    while (done < size && result == S_OK) {
+        part = size - done < LARGEST_MOVE ? size - done : LARGEST_MOVE;
+        step = 0;
+        if (lost(move->process) || (move->process->tracer != NULL && part >= LARGE_MOVE &&
+                                    linux_pidfd_ended(move->process->pidfd))) {
+            result = E_UNEXPECTED;
+        } else if (address + done >= UPPER_HALF) {
+            result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
+        } else {
+            result = move_some(move, address + done, move->data + done, part, &step);
+        }
+        done += step;
+    }
+    *moved = done;
+    return result;
+}
+
+HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t size, size_t *moved)
+{
+    transfer move = {.process = (linux_target *)self, .data = data};
+
+    return move_all(&move, address, size, moved);
+}
+
+HRESULT linux_memory_write(target *self, uint64_t address, const void *data, size_t size,
+                           size_t *moved)
+{
+    /* The cast drops const for struct iovec, which serves both directions; nothing is changed. */
+    transfer move = {
+        .process = (linux_target *)self, .writing = true, .data = (unsigned char *)(uintptr_t)data};
+    HRESULT result;
+
+    *moved = 0;
+    if (!move.process->writable) {
+        result = lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
+    } else {
+        if (atomic_i32_load(&move.process->forcing_forbidden) != 0) {
+            atomic_i32_store(&move.process->forcing_forbidden, 0);
+        }
+        result = move_all(&move, address, size, moved);
+    }
+    return result;
+}
+
+size_t linux_memory_write_narrow(target *self, uint64_t address, const void *pointers, size_t count,
+                                 bool check)
+{
+    linux_target *process = (linux_target *)self;
+    size_t written = 0;
+
+    if (process->writable && address % 4 == 0 && count >= LINUX_PARALLEL_LEAST / 4) {
+        written = linux_parallel_run(process,
+                                     check ? LINUX_PARALLEL_NARROW_CHECKED : LINUX_PARALLEL_NARROW,
+                                     address, (void *)(uintptr_t)pointers, count * 4);
+    }
+    return written / 4;
+}
+
+size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size)
+{
+    return linux_parallel_run((linux_target *)self, LINUX_PARALLEL_COMPARE, address,
+                              (void *)(uintptr_t)data, size);
+}
+
+static ULONG protection_of(const linux_region *region)
+{
+    ULONG protection;
+
+    if (region->executable && region->writable) {
+        protection = PAGE_EXECUTE_READWRITE;
+    } else if (region->executable) {
+        protection = region->readable ? PAGE_EXECUTE_READ : PAGE_EXECUTE;
+    } else if (region->writable) {
+        protection = PAGE_READWRITE;
+    } else {
+        protection = region->readable ? PAGE_READONLY : PAGE_NOACCESS;
+    }
+    return protection;
+}
+
+/* The end of what a program can map; past it there is no such address (TASK_SIZE; with five-level
+ * page tables a program may ask for more, and what it got is seen as a mapping). */
+static uint64_t user_space_end(const target *self)
+{
+    uint64_t end = self->pointer_size == 8 ? UINT64_C(1) << 47 : UINT64_C(1) << 32;
+
+#if defined(__x86_64__)
+    end -= self->pointer_size == 8 ? 0x1000 : 0x2000;
+#elif defined(__aarch64__)
+    end = self->pointer_size == 8 ? UINT64_C(1) << 48 : end;
+#endif
+    return end;
+}
+
+HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
+{
+    const linux_target *process = (const linux_target *)self;
+    HRESULT result = S_OK;
+    linux_region region;
+    uint64_t start = address - address % self->page_size;
+    int failure;
+
+    if (lost(process)) {
+        result = E_UNEXPECTED;
+        goto done;
+    }
+    failure = linux_maps_find(process->maps, address, &region);
+    if (failure == ENOENT && address < user_space_end(self)) {
+        failure = 0;
+        region.start = user_space_end(self); /* nothing, up to there */
+    }
+    memset(info, 0, sizeof *info);
+    info->BaseAddress = start;
+    if (failure == 0 && region.start > address) {
+        info->RegionSize = region.start - start;
+        info->State = MEM_FREE;
+        info->Protect = PAGE_NOACCESS;
+    } else if (failure == 0) {
+        info->AllocationBase = region.start;
+        info->RegionSize = region.end - start;
+        info->State = MEM_COMMIT;
+        info->Protect = protection_of(&region);
+        info->AllocationProtect = info->Protect;
+        info->Type = region.shared ? MEM_MAPPED : region.file_backed ? MEM_IMAGE : MEM_PRIVATE;
+    }
+    if (failure == ESRCH) {
+        result = E_UNEXPECTED;
+    } else if (failure == ENOENT) {
+        result = E_NOINTERFACE;
+    } else if (failure != 0) {
+        result = HR_GEN_FAILURE;
+    }
+done:
+    return result;
+}

@@ -1,0 +1,359 @@
+/* A large range of a stopped Linux process, worked on by several threads.
+ *
+ * One processor copies less than memory can take, and the kernel's look-up of the target's pages is
+ * work for the processor as well. "In order, stop at the first failure" holds for what is moved
+ * where no page can fail: the whole range is anonymous private memory that the process may read and
+ * write, its map can't change while all its threads stand still and no other process uses it, and
+ * what ends it ends the session too. (A file's pages may be missing behind its end. A guard page of
+ * MADV_GUARD_INSTALL, Linux 6.13, is not in the map, and the system may have no memory for a page:
+ * a large transfer stops there, but may have moved what is behind as well; so may one that meets a
+ * value too wide for the target.) Comparing changes nothing, so it may meet any page.
+ *
+ * The range is cut into blocks, and each thread takes one after the other. The caller asks now and
+ * then for idle processors and starts a helper for each. On a busy machine a helper may not run for
+ * a while: the caller then does all of it, and does not wait for a helper that has taken no block.
+ * Such a one comes too late, finds nothing to do and ends.
+ */
+#define _GNU_SOURCE 1
+#include "parallel.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "../../../base/pointer_view.h"
+#include "process.h"
+#include "ranges.h"
+
+#define MOST_HELPERS 7
+/* Some 50 microseconds of work; the caller waits for at most one of them of each helper. */
+#define BLOCK_BYTES ((size_t)512 * 1024)
+/* Of the target's bytes, narrowed or read at a time: they stay in the processor's second cache. */
+#define PART_BYTES ((size_t)256 * 1024)
+#define STACK_SIZE ((size_t)128 * 1024)
+/* Blocks that the caller works on before it looks for idle processors again. */
+#define LOOK_EVERY 2
+
+/* By way of memory of our own? That is worth while on one processor, too. */
+static bool by_parts(linux_parallel_work work)
+{
+    return work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
+}
+
+/* Shared by the caller and its helpers; the last one that leaves frees it. Only who has taken a
+ * block touches the caller's memory. */
+typedef struct job {
+    atomic_i32 users;
+    atomic_i32 taken; /* blocks; none are left where it is not below `blocks` */
+    atomic_i32 front; /* of them, those that the caller took, from the front */
+    atomic_i32 back;  /* and those that helpers took, from the back */
+    atomic_i32 cut;   /* a block was not done to its end: no more need be begun */
+    atomic_i32 seats;
+    int32_t blocks;
+    linux_target *target;
+    pid_t process;
+    linux_parallel_work work;
+    uint64_t address; /* of block 0, which is shorter where that lets the others begin at a page */
+    unsigned char *data;
+    size_t size;
+    size_t first;        /* bytes of block 0 */
+    unsigned char *room; /* of the target: PART_BYTES for the caller and each helper, or NULL */
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    int32_t finished; /* blocks; under the lock */
+    size_t done[];    /* bytes, of each block */
+} job;
+
+static size_t block_start(const job *self, int32_t block)
+{
+    return block == 0 ? 0 : self->first + (size_t)(block - 1) * BLOCK_BYTES;
+}
+
+static size_t block_size(const job *self, int32_t block)
+{
+    size_t start = block_start(self, block);
+    size_t size = block == 0 ? self->first : BLOCK_BYTES;
+
+    return size < self->size - start ? size : self->size - start;
+}
+
+/* Moves bytes between `data` and the target; gives how many. */
+static size_t move_bytes(const job *self, bool writing, size_t start, unsigned char *data,
+                         size_t size)
+{
+    size_t moved = 0;
+    ssize_t step = 1;
+
+    while (moved < size && step > 0) {
+        struct iovec local = {data + moved, size - moved};
+        struct iovec remote = {(void *)(uintptr_t)(self->address + start + moved), size - moved};
+
+        step = writing ? process_vm_writev(self->process, &local, 1, &remote, 1, 0)
+                       : process_vm_readv(self->process, &local, 1, &remote, 1, 0);
+        moved += step > 0 ? (size_t)step : 0;
+    }
+    return moved;
+}
+
+/* Writes the lower halves of the pointers for these bytes of the target, up to the first that does
+ * not fit. */
+static size_t narrow_part(const job *self, size_t start, size_t size, unsigned char *room)
+{
+    pointer_view pointers = {self->data, sizeof(uint64_t), self->size / 4};
+    bool check = self->work == LINUX_PARALLEL_NARROW_CHECKED;
+    uint64_t wide;
+    uint64_t fit = pointer_view_pack(&pointers, start / 4, size / 4, 4, check, room, &wide);
+
+    return move_bytes(self, true, start, room, (size_t)fit * 4);
+}
+
+/* All of these bytes or, where they differ or can't be read, none. */
+static size_t compare_part(const job *self, size_t start, size_t size, unsigned char *room)
+{
+    bool equal = move_bytes(self, false, start, room, size) == size &&
+                 memcmp(room, self->data + start, size) == 0;
+
+    return equal ? size : 0;
+}
+
+static void do_block(job *self, int32_t block, unsigned char *room)
+{
+    size_t start = block_start(self, block), size = block_size(self, block);
+    size_t done = 0;
+    bool whole = true;
+
+    if (!by_parts(self->work)) {
+        done =
+            move_bytes(self, self->work == LINUX_PARALLEL_WRITE, start, self->data + start, size);
+    } else {
+        while (whole && done < size) {
+            size_t part = size - done < PART_BYTES ? size - done : PART_BYTES;
+            size_t went = self->work == LINUX_PARALLEL_COMPARE
+                              ? compare_part(self, start + done, part, room)
+                              : narrow_part(self, start + done, part, room);
+
+            done += went;
+            whole = went == part;
+        }
+    }
+    self->done[block] = done;
+    if (done < size) {
+        atomic_i32_store(&self->cut, 1);
+    }
+}
+
+/* Takes a block; false: there is none. The caller and its helpers begin at opposite ends, since
+ * neighbouring pages share a lock of the kernel (one for each page of the page table). */
+static bool take_block(job *self, bool helping, unsigned char *room)
+{
+    bool taken = atomic_i32_add(&self->taken, 1) <= self->blocks;
+
+    if (taken) {
+        int32_t block = helping ? self->blocks - atomic_i32_add(&self->back, 1)
+                                : atomic_i32_add(&self->front, 1) - 1;
+
+        /* Whoever holds a block has the caller wait, and with it the target. */
+        if (linux_memory_accessible(&self->target->base) != S_OK) {
+            atomic_i32_store(&self->cut, 1);
+        }
+        if (atomic_i32_load(&self->cut) == 0) {
+            do_block(self, block, room);
+        }
+        pthread_mutex_lock(&self->lock);
+        self->finished++;
+        if (self->finished == self->blocks) {
+            pthread_cond_signal(&self->ended);
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
+    return taken;
+}
+
+/* Memory of its own for one more thread. */
+static unsigned char *take_seat(job *self)
+{
+    int32_t seat = atomic_i32_add(&self->seats, 1) - 1;
+
+    return self->room == NULL ? NULL : self->room + (size_t)seat * PART_BYTES;
+}
+
+static void leave(job *self)
+{
+    if (atomic_i32_add(&self->users, -1) == 0) {
+        pthread_cond_destroy(&self->ended);
+        pthread_mutex_destroy(&self->lock);
+        free(self);
+    }
+}
+
+static void *help(void *argument)
+{
+    unsigned char *room = take_seat(argument);
+
+    while (take_block(argument, true, room)) {
+    }
+    leave(argument);
+    return NULL;
+}
+
+/* Can no page of the range fail? */
+static bool sure(const linux_target *process, uint64_t address, size_t size)
+{
+    uint64_t at = address;
+    bool good = size <= UINT64_MAX - address;
+
+    while (good && at < address + size) {
+        linux_region region;
+
+        good = linux_maps_find(process->maps, at, &region) == 0 && region.start <= at &&
+               region.readable && region.writable && !region.shared && !region.file_backed;
+        at = good ? region.end : at;
+    }
+    return good;
+}
+
+/* Keeps a new thread off the caller's processor. The system may put it there though another is
+ * idle (seen where that one was a virtual one, and halted), and the two would take turns. */
+static void keep_away(pthread_t thread)
+{
+    int current = sched_getcpu();
+    cpu_set_t others;
+
+    if (current >= 0 && current < CPU_SETSIZE &&
+        sched_getaffinity(0, sizeof others, &others) == 0) {
+        CPU_CLR((size_t)current, &others);
+        if (CPU_COUNT(&others) > 0) {
+            (void)pthread_setaffinity_np(thread, sizeof others, &others);
+        }
+    }
+}
+
+/* Threads that no signal of this program goes to, and that nobody joins. Gives how many. */
+static int start_helpers(job *self, int count)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int started = 0;
+
+    if (pthread_attr_init(&attributes) == 0) {
+        (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        for (int i = 0; i < count; i++) {
+            pthread_t thread;
+
+            (void)atomic_i32_add(&self->users, 1);
+            if (pthread_create(&thread, &attributes, help, self) == 0) {
+                keep_away(thread);
+                (void)pthread_detach(thread);
+                started++;
+            } else {
+                leave(self);
+            }
+        }
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attributes);
+    }
+    return started;
+}
+
+/* PART_BYTES for each of so many threads, kept for the next call; NULL when memory is short. */
+static unsigned char *make_room(linux_target *process, int threads)
+{
+    size_t size = (size_t)threads * PART_BYTES;
+
+    if (size > process->room_size) {
+        free(process->room);
+        process->room = malloc(size);
+        process->room_size = process->room == NULL ? 0 : size;
+    }
+    return process->room;
+}
+
+static job *prepare(linux_target *process, linux_parallel_work work, uint64_t address,
+                    unsigned char *data, size_t size, int helpers)
+{
+    size_t blocks = (size - 1) / BLOCK_BYTES + 2;
+    bool roomy = by_parts(work);
+    unsigned char *room = roomy ? make_room(process, helpers + 1) : NULL;
+    job *self =
+        roomy && room == NULL ? NULL : calloc(1, sizeof *self + blocks * sizeof self->done[0]);
+
+    if (self != NULL) {
+        /* No two threads touch the same page. */
+        self->first = BLOCK_BYTES - (size_t)(address % process->base.page_size);
+        self->blocks =
+            size <= self->first ? 1 : (int32_t)((size - self->first - 1) / BLOCK_BYTES + 2);
+        self->target = process;
+        self->process = (pid_t)process->base.process_id;
+        self->work = work;
+        self->address = address;
+        self->data = data;
+        self->size = size;
+        self->room = room;
+        atomic_i32_store(&self->users, 1);
+        atomic_i32_store(&self->taken, 0);
+        atomic_i32_store(&self->front, 0);
+        atomic_i32_store(&self->back, 0);
+        atomic_i32_store(&self->cut, 0);
+        atomic_i32_store(&self->seats, 0);
+        pthread_mutex_init(&self->lock, NULL);
+        pthread_cond_init(&self->ended, NULL);
+    }
+    return self;
+}
+
+/* The caller's own part: blocks until there are none, and helpers where processors are idle. */
+static void work_with_helpers(job *self, linux_target *process, int most)
+{
+    unsigned char *room = take_seat(self);
+    int helpers = 0;
+    int32_t taken = 0;
+
+    do {
+        if (helpers < most && taken % LOOK_EVERY == 0 &&
+            atomic_i32_load(&self->taken) < self->blocks - 1) {
+            int idle = linux_processors_idle(process);
+
+            helpers += start_helpers(self, idle < most - helpers ? idle : most - helpers);
+        }
+        taken++;
+    } while (take_block(self, false, room));
+}
+
+size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint64_t address,
+                          void *data, size_t size)
+{
+    int usable = linux_processors_usable() - 1;
+    int most = usable < MOST_HELPERS ? usable : MOST_HELPERS;
+    size_t done = 0;
+    bool whole = true;
+    job *self = NULL;
+
+    if (size > 0 && (most > 0 || by_parts(work)) &&
+        size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
+        atomic_i32_load(&process->calls_refused) == 0 &&
+        linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
+        (work == LINUX_PARALLEL_COMPARE ||
+         (sure(process, address, size) && linux_ranges_alone(process)))) {
+        self = prepare(process, work, address, data, size, most);
+    }
+    if (self == NULL) {
+        goto done;
+    }
+    work_with_helpers(self, process, most);
+    pthread_mutex_lock(&self->lock);
+    while (self->finished < self->blocks) {
+        pthread_cond_wait(&self->ended, &self->lock);
+    }
+    pthread_mutex_unlock(&self->lock);
+    for (int32_t i = 0; i < self->blocks && whole; i++) {
+        done += self->done[i];
+        whole = self->done[i] == block_size(self, i);
+    }
+    leave(self);
+done:
+    return done;
+}

@@ -1,0 +1,78 @@
+/* Does a process outside a stopped one share its memory?
+ *
+ * kcmp(2) compares the memory (mm_struct) of two processes. It needs the right to trace both; where
+ * that is missing, as many pages as the stopped process has (statm, readable for all) count as the
+ * same memory: two unlike processes may have that, and then only speed is lost. Processes that
+ * /proc does not show (hidepid, an outer pid namespace) are not seen.
+ */
+#define _GNU_SOURCE 1
+#include "ranges.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "process.h"
+
+/* include/uapi/linux/kcmp.h */
+#define COMPARE_MEMORY 1
+
+/* Pages mapped by a process; 0: it has ended, or no memory of its own. */
+static unsigned long long mapped_pages(int32_t process)
+{
+    int file = linux_process_open(process, "statm", O_RDONLY);
+    char text[64] = "";
+    ssize_t got = 0;
+
+    if (file >= 0) {
+        got = read(file, text, sizeof text - 1);
+        close(file);
+    }
+    text[got > 0 ? got : 0] = '\0';
+    return strtoull(text, NULL, 10);
+}
+
+static bool same_memory(int32_t process, int32_t other)
+{
+    bool same = false;
+
+#if defined(SYS_kcmp)
+    long answer = syscall(SYS_kcmp, (pid_t)process, (pid_t)other, COMPARE_MEMORY, 0UL, 0UL);
+#else
+    long answer = -1;
+
+    errno = ENOSYS;
+#endif
+    if (answer == 0) {
+        same = true;
+    } else if (answer < 0 && errno != ESRCH) {
+        unsigned long long pages = mapped_pages(other);
+
+        same = pages != 0 && pages == mapped_pages(process);
+    }
+    return same;
+}
+
+bool linux_memory_is_shared(int32_t process)
+{
+    DIR *processes = opendir("/proc");
+    bool shared = processes == NULL;
+    struct dirent *entry;
+
+    while (!shared && (entry = readdir(processes)) != NULL) {
+        char *end;
+        long other = strtol(entry->d_name, &end, 10);
+
+        if (*end == '\0' && other > 0 && other != process) {
+            shared = same_memory(process, (int32_t)other);
+        }
+    }
+    if (processes != NULL) {
+        closedir(processes);
+    }
+    return shared;
+}

@@ -1,0 +1,433 @@
+/* Stopping all threads of a process with ptrace, and letting them go as they were found. */
+#define _GNU_SOURCE 1
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process.h"
+
+/* include/uapi/linux/wait.h; not every libc has it. */
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+
+bool linux_tracer_fail(linux_tracer *self, linux_open_failure failure, const char *operation,
+                       int os_error, int64_t detail)
+{
+    self->error.failure = failure;
+    self->error.operation = operation;
+    self->error.os_error = os_error;
+    self->error.detail = detail;
+    return false;
+}
+
+/* The place of a thread in the table, or where it belongs. */
+static size_t place_of(const linux_tracer *self, int32_t thread)
+{
+    size_t low = 0;
+    size_t high = self->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (self->threads[middle].id < thread) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* mmap, not malloc: see tracer.h. */
+static bool grow(linux_tracer *self)
+{
+    size_t capacity = self->capacity == 0 ? 512 : self->capacity * 2; /* threads are < 2^22 */
+    void *room = mmap(NULL, capacity * sizeof *self->threads, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool grown = false;
+
+    if (room == MAP_FAILED) {
+        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "mmap", errno, 0);
+        goto done;
+    }
+    if (self->threads != NULL) {
+        memcpy(room, self->threads, self->count * sizeof *self->threads);
+        munmap(self->threads, self->capacity * sizeof *self->threads);
+    }
+    self->threads = room;
+    self->capacity = capacity;
+    grown = true;
+done:
+    return grown;
+}
+
+bool linux_stop_add(linux_tracer *self, int32_t thread, bool stopped)
+{
+    bool room = self->count != self->capacity || grow(self);
+    size_t place;
+
+    if (room) {
+        place = place_of(self, thread);
+        memmove(self->threads + place + 1, self->threads + place,
+                (self->count - place) * sizeof *self->threads);
+        self->threads[place].id = thread;
+        self->threads[place].stopped = stopped;
+        self->count++;
+    }
+    return room;
+}
+
+static void drop(linux_tracer *self, size_t place)
+{
+    self->count--;
+    memmove(self->threads + place, self->threads + place + 1,
+            (self->count - place) * sizeof *self->threads);
+}
+
+/* The stop of a thread whose status another thread of this process was given: the stop itself is
+ * still there, and PTRACE_GETSIGINFO, which only works on a stopped tracee, tells which it is. For
+ * a ptrace event si_code is event << 8 | signal (kernel/signal.c, ptrace_do_notify). */
+static bool stolen_stop(int32_t thread, int *status)
+{
+    siginfo_t info;
+    bool stopped;
+
+    memset(&info, 0, sizeof info);
+    stopped = ptrace(PTRACE_GETSIGINFO, (pid_t)thread, (void *)0, &info) == 0;
+    if (stopped) {
+        *status = info.si_code > 0xff ? info.si_code & 0xffff : info.si_signo;
+    }
+    return stopped;
+}
+
+/* What a status says. That of a death is taken now if it has only been looked at. */
+static linux_wait read_status(const linux_tracer *self, int32_t thread, siginfo_t *info,
+                              int *status)
+{
+    linux_wait answer = LINUX_WAIT_ENDED;
+
+    if (info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED) {
+        *status = info->si_status;
+        answer = LINUX_WAIT_STOPPED;
+    } else if (self->apart) {
+        waitid(P_PID, (id_t)thread, info, WEXITED | WNOHANG | __WALL);
+    }
+    return answer;
+}
+
+/* A leader's end is never taken, only looked at elsewhere (linux_process_stat): it is its
+ * parent's. When apart, stops are not taken either (nobody else can see them): a signal stop that
+ * is not taken lets the signal through by itself should the tracer be killed just then. */
+linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status)
+{
+    int options = WSTOPPED | WNOHANG | __WALL;
+    linux_wait answer = LINUX_WAIT_STOPPED;
+    bool settled = false;
+    siginfo_t info;
+    int attempt;
+
+    if (thread != self->process) {
+        options |= WEXITED;
+    }
+    if (self->apart) {
+        options |= WNOWAIT;
+    }
+    for (attempt = 0; attempt < 2 && !settled; attempt++) {
+        memset(&info, 0, sizeof info);
+        settled = true;
+        if (waitid(P_PID, (id_t)thread, &info, options) != 0) {
+            answer = errno == ECHILD ? LINUX_WAIT_ENDED : LINUX_WAIT_NOTHING;
+        } else if (info.si_pid != 0) {
+            answer = read_status(self, thread, &info, status);
+        } else if (self->apart || !stolen_stop(thread, status)) {
+            answer = LINUX_WAIT_NOTHING;
+        } else {
+            /* It may have stopped between the two looks: take the status if it is still there. */
+            settled = false;
+        }
+    }
+    return answer;
+}
+
+/* The first turns only yield: a thread stops within microseconds, and the sooner its status is
+ * taken the smaller the chance that a waiting thread of the same process is given it. */
+bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int also)
+{
+    struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
+                                {.fd = also, .events = POLLIN}};
+    bool go_on = true;
+
+    if (*turn < 200) {
+        sched_yield();
+    } else {
+        poll(sources, 2, *turn < 220 ? 1 : 5);
+    }
+    if (*turn < 1000) {
+        (*turn)++;
+    }
+    atomic_i32_add(&self->beat, 1);
+    if (atomic_i32_load(&self->cancelled) != 0) {
+        go_on = linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
+    } else if (self->deadline != UINT64_MAX && linux_now() >= self->deadline) {
+        go_on = linux_tracer_fail(self, LINUX_OPEN_TIMEOUT, NULL, 0, thread);
+    }
+    return go_on;
+}
+
+static bool ended(const linux_tracer *self, int32_t thread)
+{
+    linux_stat stat;
+    int failure = linux_process_stat(self->process, thread, &stat);
+
+    /* Any other failure, such as EMFILE, says nothing of the thread. */
+    return failure == ENOENT || failure == ESRCH ||
+           (failure == 0 && (stat.state == 'Z' || stat.state == 'X' || stat.state == 'x'));
+}
+
+typedef struct scan {
+    linux_tracer *self;
+    bool fresh; /* a thread was met for the first time */
+    bool failed;
+} scan;
+
+/* EPERM is also the answer for a thread that has ended (kernel/ptrace.c, ptrace_attach:
+ * exit_state), and an execve may have put a live one under its id by the time we look: ask a few
+ * times. */
+static int seize(const linux_tracer *self, int32_t thread)
+{
+    int failure = EPERM;
+    int attempt;
+
+    for (attempt = 0; attempt < 8 && failure == EPERM; attempt++) {
+        failure = ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) == 0 ? 0 : errno;
+        if (failure != EPERM) {
+            break;
+        }
+        if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
+            failure = 0; /* ours already: an execve gave a traced thread the leader's id */
+        } else if (ended(self, thread)) {
+            failure = ESRCH;
+        } else {
+            sched_yield();
+        }
+    }
+    return failure;
+}
+
+static bool meet(void *context, int32_t thread)
+{
+    scan *found = context;
+    linux_tracer *self = found->self;
+    size_t place = place_of(self, thread);
+    bool go_on = true;
+    int failure;
+
+    atomic_i32_add(&self->beat, 1);
+    if (place < self->count && self->threads[place].id == thread) {
+        goto done;
+    }
+    failure = seize(self, thread);
+    if (failure == 0) {
+        ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0);
+        found->fresh = true;
+        go_on = linux_stop_add(self, thread, false);
+    } else if (failure != ESRCH) {
+        go_on =
+            linux_tracer_fail(self, failure == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                              "ptrace(PTRACE_SEIZE)", failure, 0);
+    }
+    found->failed = !go_on;
+done:
+    return go_on;
+}
+
+/* A signal on its way to the thread: let it take its course now, so that nothing is held that would
+ * be lost with this process. INTERRUPT comes first and outlives the CONT: this stop has already
+ * cleared the one asked for before (kernel/signal.c, ptrace_stop: "Any trap clears pending STOP
+ * trap"). */
+static void pass_on(int32_t thread, int number)
+{
+    ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0);
+    ptrace(PTRACE_CONT, (pid_t)thread, (void *)0, (void *)(intptr_t)number);
+}
+
+/* Looks at every thread, also those that have stopped: an execve or a SIGKILL ends them as well,
+ * and an execve waits until they are reaped. Gives one that is not stopped, or 0; the leader only
+ * when no other is left. */
+static int32_t collect(linux_tracer *self, bool urge)
+{
+    int32_t running = 0;
+    size_t place = 0;
+    int status = 0;
+
+    while (place < self->count) {
+        linux_traced *thread = self->threads + place;
+        linux_wait answer = linux_stop_wait(self, thread->id, &status);
+
+        /* An execve by another thread gave the id a new one: ask again, or it is not ours at all.
+         */
+        if (answer == LINUX_WAIT_NOTHING && urge && !thread->stopped &&
+            ptrace(PTRACE_INTERRUPT, (pid_t)thread->id, (void *)0, (void *)0) != 0 &&
+            errno == ESRCH) {
+            answer = LINUX_WAIT_ENDED;
+        }
+        if (answer == LINUX_WAIT_ENDED) {
+            drop(self, place);
+            continue;
+        }
+        /* PTRACE_EVENT_STOP, be it of a group stop, is what was asked for. */
+        thread->stopped = answer == LINUX_WAIT_STOPPED && status >> 8 != 0;
+        if (answer == LINUX_WAIT_STOPPED && !thread->stopped) {
+            pass_on(thread->id, status);
+        }
+        if (!thread->stopped && (running == 0 || running == self->process)) {
+            running = thread->id;
+        }
+        place++;
+    }
+    return running;
+}
+
+static bool in_event_stop(int32_t thread)
+{
+    siginfo_t info;
+
+    memset(&info, 0, sizeof info);
+    return ptrace(PTRACE_GETSIGINFO, (pid_t)thread, (void *)0, &info) == 0 &&
+           info.si_code >> 8 == PTRACE_EVENT_STOP;
+}
+
+/* All known threads have stopped: none of them can start another. They are all of the process's
+ * when they are as many as the kernel counts; a listing alone could miss one, as threads that end
+ * while it is read make it skip (fs/proc/base.c, first_tid). Then each must still be in its stop:
+ * an execve by a thread not known yet kills stopped threads too, and takes the leader's id. In this
+ * order: once count and kernel agree and all are stopped, no other thread is left to do so. */
+static bool complete(linux_tracer *self, const linux_stat *stat)
+{
+    bool all = stat->threads > 0 && (size_t)stat->threads == self->count;
+    size_t place;
+
+    for (place = 0; all && place < self->count; place++) {
+        if (!in_event_stop(self->threads[place].id)) {
+            self->threads[place].stopped = false;
+            all = false;
+        }
+    }
+    return all;
+}
+
+/* What is left to do in this round: OK is "go on", and anything else the end of it. */
+static linux_open_failure judge(const linux_tracer *self, const linux_stat *stat, int32_t running)
+{
+    bool dead = stat->state == 'Z' || stat->state == 'X';
+    linux_open_failure verdict = LINUX_OPEN_OK;
+
+    if (dead && stat->threads == 1) {
+        verdict = LINUX_OPEN_NO_PROCESS;
+    } else if (dead && ((running == self->process && (size_t)stat->threads == self->count) ||
+                        (running == 0 && (size_t)stat->threads == self->count + 1))) {
+        /* A dead leader with live threads: if one of them is in the middle of an execve it is
+         * about to take the leader's place, and can't be stopped before. Else the leader has ended
+         * alone. */
+        verdict = LINUX_OPEN_ZOMBIE;
+    }
+    return verdict;
+}
+
+bool linux_stop_all(linux_tracer *self)
+{
+    scan found = {.self = self};
+    unsigned turn = 0;
+    linux_open_failure verdict;
+    linux_stat stat;
+    int32_t running;
+    bool done = false;
+    int failure;
+
+    /* The leader first, and its stop taken at once: it is the one that others may wait for. */
+    if (!meet(&found, self->process)) {
+        goto done;
+    }
+    for (turn = 0; turn < 200 && collect(self, false) != 0; turn++) {
+        sched_yield();
+    }
+    self->directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+    if (self->directory < 0) {
+        linux_tracer_fail(self, errno == ENOENT ? LINUX_OPEN_NO_PROCESS : LINUX_OPEN_SYSTEM,
+                          "open(/proc/PID/task)", errno, 0);
+        goto done;
+    }
+    turn = 0;
+    for (;;) {
+        found.fresh = false;
+        failure = linux_process_threads(self->directory, meet, &found);
+        if (found.failed) {
+            goto done;
+        }
+        if (failure != 0 && failure != ESRCH) {
+            linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "getdents64(/proc/PID/task)", failure, 0);
+            goto done;
+        }
+        running = collect(self, turn >= 200);
+        failure = linux_process_stat(self->process, 0, &stat);
+        if (failure != 0) {
+            linux_tracer_fail(self,
+                              failure == ENOENT || failure == ESRCH ? LINUX_OPEN_NO_PROCESS
+                                                                    : LINUX_OPEN_SYSTEM,
+                              "open(/proc/PID/stat)", failure, 0);
+            goto done;
+        }
+        if (!found.fresh && running == 0 && complete(self, &stat)) {
+            break;
+        }
+        verdict = judge(self, &stat, running);
+        if (verdict != LINUX_OPEN_OK) {
+            linux_tracer_fail(self, verdict, "ptrace", ESRCH, 0);
+            goto done;
+        }
+        if (found.fresh) {
+            turn = 0; /* there is progress: no sleeping */
+        }
+        if (!linux_stop_pause(self, &turn, running, -1)) {
+            goto done;
+        }
+    }
+    done = true;
+done:
+    if (self->directory >= 0) {
+        close(self->directory);
+        self->directory = -1;
+    }
+    return done;
+}
+
+void linux_stop_let_go(linux_tracer *self)
+{
+    size_t place;
+
+    for (place = 0; place < self->count; place++) {
+        linux_traced *thread = self->threads + place;
+        int status = 0;
+        int number = 0;
+
+        if (!thread->stopped) {
+            if (linux_stop_wait(self, thread->id, &status) != LINUX_WAIT_STOPPED) {
+                continue; /* the kernel withdraws the request when the tracer ends */
+            }
+            number = status >> 8 == 0 ? status : 0;
+        }
+        ptrace(PTRACE_DETACH, (pid_t)thread->id, (void *)0, (void *)(intptr_t)number);
+    }
+    self->count = 0;
+}

@@ -1,0 +1,251 @@
+/* The tracer as its owner sees it: starting it, asking it for something, and ending it. What it
+ * does meanwhile is in host.c. */
+#define _GNU_SOURCE 1
+#include "tracer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "process.h"
+#include "stop.h"
+
+#ifndef __WALL
+#define __WALL 0x40000000
+#endif
+
+/* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
+#define STUCK_NS UINT64_C(500000000)
+/* The same for one that should have given up already. */
+#define LATE_NS UINT64_C(50000000)
+
+/* Thread sanitizer takes every clone() for a fork, with other memory behind it. */
+#if defined(__SANITIZE_THREAD__)
+#define CAN_BE_APART false
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CAN_BE_APART false
+#endif
+#endif
+#if !defined(CAN_BE_APART)
+#define CAN_BE_APART true
+#endif
+
+static atomic_i32 never_apart;
+
+void linux_tracer_never_apart(bool never)
+{
+    atomic_i32_store(&never_apart, never);
+}
+
+static void shut(int file)
+{
+    if (file >= 0) {
+        close(file);
+    }
+}
+
+static bool reap_thread(void *context, int32_t thread)
+{
+    const linux_tracer *self = context;
+    siginfo_t info = {.si_pid = 0};
+
+    if (thread != self->process) {
+        waitid(P_PID, (id_t)thread, &info, WEXITED | WNOHANG | __WALL);
+    }
+    return true;
+}
+
+/* Frees a tracer that hangs in PTRACE_SEIZE. A thread of the target is in an execve: it waits until
+ * all others are reaped, which is the tracer's to do, and the tracer waits for a lock that the
+ * execve holds (cred_guard_mutex; kernel/ptrace.c, ptrace_attach, and fs/exec.c, de_thread). A
+ * tracer apart is killed, which lets everything go: then *again is set. For a tracer that is a
+ * thread any other of its process can do the reaping. */
+static void free_stuck(linux_tracer *self, bool *again)
+{
+    int pidfd = atomic_i32_load(&self->apart_pidfd);
+    int directory;
+
+    if (pidfd >= 0 && linux_pidfd_signal(pidfd, SIGKILL) == 0) {
+        *again = true;
+    } else {
+        directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+        if (directory >= 0) {
+            linux_process_threads(directory, reap_thread, self);
+            close(directory);
+        }
+    }
+}
+
+/* Waits until the opening has come out one way or the other, and asks meanwhile whether to go on.
+ * False: the tracer was stuck, everything was let go, and it may be tried again. */
+static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool attaching)
+{
+    struct pollfd answer = {.fd = self->answered, .events = POLLIN};
+    uint64_t asked = linux_now();
+    uint64_t moved = asked;
+    int32_t beat = 0;
+    bool again = false;
+
+    while (atomic_i32_load(&self->phase) == LINUX_TRACER_STARTING) {
+        if (poll(&answer, 1, 50) > 0) {
+            linux_event_hush(self->answered);
+        }
+        if (atomic_i32_load(&self->beat) != beat) {
+            beat = atomic_i32_load(&self->beat);
+            moved = linux_now();
+        } else if (attaching && !again &&
+                   (linux_now() - moved >= STUCK_NS || linux_now() - LATE_NS > self->deadline)) {
+            free_stuck(self, &again);
+            moved = linux_now();
+        }
+        if (waiting->keep_waiting != NULL && linux_now() - asked >= 50000000u &&
+            atomic_i32_load(&self->cancelled) == 0) {
+            if (!waiting->keep_waiting(waiting->context)) {
+                atomic_i32_store(&self->cancelled, 1);
+                linux_event_ring(self->wake);
+            }
+            asked = linux_now();
+        }
+    }
+    return !again;
+}
+
+/* One attempt. *again: it came to nothing, and the next one may succeed. */
+static linux_tracer *start(int32_t process, const linux_launch_options *launch,
+                           const linux_waiting *waiting, uint64_t deadline, linux_open_error *error,
+                           bool *again)
+{
+    linux_tracer *self = calloc(1, sizeof *self);
+    int failure;
+
+    *again = false;
+    if (self == NULL) {
+        *error = (linux_open_error){LINUX_OPEN_SYSTEM, ENOMEM, "calloc", 0};
+        goto done;
+    }
+    self->creator = getpid();
+    self->process = process;
+    self->launch = launch;
+    self->deadline = deadline;
+    self->apart = CAN_BE_APART && atomic_i32_load(&never_apart) == 0;
+    self->directory = -1;
+    self->watch = -1;
+    atomic_i32_store(&self->apart_pidfd, -1);
+    atomic_i32_store(&self->joining, 1); /* until there is something to join */
+    self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->answered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->wake < 0 || self->answered < 0) {
+        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "eventfd", errno, 0);
+        goto settled;
+    }
+    failure = linux_host_start(self);
+    if (failure != 0) {
+        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "pthread_create", failure, 0);
+        goto settled;
+    }
+    atomic_i32_store(&self->joining, 0);
+    if (!await_opening(self, waiting, launch == NULL) && self->error.failure == LINUX_OPEN_OK) {
+        *again = atomic_i32_load(&self->cancelled) == 0;
+        linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
+    }
+settled:
+    *error = self->error;
+    if (error->failure != LINUX_OPEN_OK) {
+        linux_tracer_free(self);
+        self = NULL;
+    }
+done:
+    return self;
+}
+
+linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
+                                 const linux_waiting *waiting, linux_open_error *error)
+{
+    uint64_t now = linux_now();
+    uint64_t deadline =
+        waiting->timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + waiting->timeout_ns;
+    linux_tracer *self;
+    bool again;
+
+    do {
+        self = start(process, launch, waiting, deadline, error, &again);
+        if (again && deadline != UINT64_MAX && linux_now() >= deadline) {
+            *error = (linux_open_error){LINUX_OPEN_TIMEOUT, 0, NULL, process};
+            again = false;
+        }
+    } while (again);
+    return self;
+}
+
+ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, const void *data,
+                           size_t size)
+{
+    struct pollfd answer = {.fd = self->answered, .events = POLLIN};
+
+    self->force_descriptor = memory;
+    self->force_address = address;
+    self->force_data = data;
+    self->force_size = size;
+    self->force_result = -ESRCH;
+    atomic_i32_store(&self->request, LINUX_TRACER_FORCE);
+    linux_event_ring(self->wake);
+    while (atomic_i32_load(&self->request) == LINUX_TRACER_FORCE &&
+           atomic_i32_load(&self->phase) != LINUX_TRACER_ENDED) {
+        if (poll(&answer, 1, 50) > 0) {
+            linux_event_hush(self->answered);
+        }
+    }
+    return self->force_result;
+}
+
+/* A thread's traced threads are let go when it exits, which is after pthread_join can return
+ * (kernel/exit.c: exit_mm, then exit_notify); it is over when its directory has gone. */
+static void await_exit(int32_t thread)
+{
+    struct timespec moment = {.tv_nsec = 50000};
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/self/task/%d", (int)thread);
+    while (access(path, F_OK) == 0) {
+        nanosleep(&moment, NULL);
+    }
+}
+
+void linux_tracer_end(linux_tracer *self)
+{
+    if (self->creator == getpid() && atomic_i32_compare_exchange(&self->joining, 0, 1)) {
+        atomic_i32_store(&self->request, LINUX_TRACER_LET_GO);
+        linux_event_ring(self->wake);
+        pthread_join(self->host, NULL);
+        await_exit(self->host_id);
+    }
+}
+
+void linux_tracer_free(linux_tracer *self)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    linux_tracer_end(self);
+    if (self->creator == getpid() && self->child != 0 && self->error.failure != LINUX_OPEN_OK) {
+        waitid(P_PID, (id_t)self->child, &info, WEXITED | __WALL);
+    }
+    if (self->threads != NULL) {
+        munmap(self->threads, self->capacity * sizeof *self->threads);
+    }
+    shut(self->wake);
+    shut(self->answered);
+    shut(self->directory);
+    shut(self->watch);
+    shut(atomic_i32_load(&self->apart_pidfd));
+    free(self);
+}

@@ -1,0 +1,198 @@
+/* Pointers in a target's memory, narrowed and widened for a 32-bit one.
+ *
+ * They go in order and stop at the first failure; the ones before it stay written, and of the one
+ * that failed no byte changes (observed on the genuine engine, docs/engine.md).
+ */
+#include "pointers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How many pointers are narrowed or widened at a time: 32 KiB on the stack, or, of larger requests,
+ * what lies in the processor's second cache beside the caller's part: each transfer asks a live
+ * process anew, which costs as much as some thousand pointers. */
+#define FEW_POINTERS  8192u
+#define MANY_POINTERS 65536u
+
+/* How many of `count` pointers from `address` on can go in one transfer that can't end inside a
+ * pointer; 0: the first one itself lies across a boundary of the granule. */
+static uint64_t whole_pointers(const target *memory, uint64_t address, uint64_t count,
+                               uint32_t width)
+{
+    uint64_t granule = memory->granule;
+    uint64_t whole = count;
+
+    if (granule % width != 0) {
+        whole = 0;
+    } else if (address % width != 0) {
+        whole = (granule - address % granule) / width;
+    }
+    return whole < count ? whole : count;
+}
+
+/* One pointer that lies across a boundary: all its bytes or none of them. */
+static HRESULT write_across(target *memory, uint64_t address, const void *data, uint32_t width)
+{
+    unsigned char old[8];
+    size_t held = 0, moved = 0, restored = 0;
+    HRESULT status = S_OK;
+
+    (void)memory->operations->read(memory, address, old, width, &held);
+    status = memory->operations->write(memory, address, data, width, &moved);
+    if (status != S_OK && moved > 0 && held >= moved) {
+        (void)memory->operations->write(memory, address, old, moved, &restored);
+    }
+    return status;
+}
+
+/* Writes `count` values of `width` bytes each, already in the target's form. */
+static HRESULT write_values(target *memory, uint64_t address, const unsigned char *data,
+                            uint64_t count, uint32_t width)
+{
+    uint64_t fitting = bytes_before_wrap(address, count * width) / width;
+    bool wraps = fitting < count;
+    HRESULT status = S_OK;
+
+    while (fitting > 0 && status == S_OK) {
+        uint64_t run = whole_pointers(memory, address, fitting, width);
+
+        if (run == 0) {
+            status = write_across(memory, address, data, width);
+            run = 1;
+        } else {
+            size_t moved = 0;
+
+            /* A transfer of a whole 32-bit address space needs splitting where size_t is 32 bits.
+             */
+            if (run > SIZE_MAX / width) {
+                run = SIZE_MAX / width;
+            }
+            status =
+                memory->operations->write(memory, address, data, (size_t)(run * width), &moved);
+        }
+        address += run * width;
+        data += run * width;
+        fitting -= run;
+    }
+    return status == S_OK && wraps ? HR_INVALID_ADDRESS : status;
+}
+
+/* Reads up to `count` values; *done says how many were, and no byte after them is touched. */
+static HRESULT read_values(target *memory, uint64_t address, unsigned char *data, uint64_t count,
+                           uint32_t width, uint64_t *done)
+{
+    uint64_t fitting = bytes_before_wrap(address, count * width) / width;
+    bool wraps = fitting < count;
+    HRESULT status = S_OK;
+
+    *done = 0;
+    while (*done < fitting && status == S_OK) {
+        uint64_t left = fitting - *done;
+        uint64_t run = whole_pointers(memory, address, left, width);
+        unsigned char across[8];
+        size_t moved = 0;
+
+        if (run == 0) {
+            status = memory->operations->read(memory, address, across, width, &moved);
+            if (status == S_OK) {
+                memcpy(data, across, width);
+            } else if (moved > 0 && status == HR_READ_FAULT) {
+                status = E_FAIL; /* a part of a pointer can be read: observed */
+            }
+            run = status == S_OK ? 1 : 0;
+        } else {
+            if (run > SIZE_MAX / width) {
+                run = SIZE_MAX / width;
+            }
+            status = memory->operations->read(memory, address, data, (size_t)(run * width), &moved);
+            run = moved / width;
+        }
+        address += run * width;
+        data += run * width;
+        *done += run;
+    }
+    return status == S_OK && wraps ? HR_READ_FAULT : status;
+}
+
+static HRESULT read_narrow(target *memory, uint64_t address, uint64_t *pointers, uint64_t count)
+{
+    uint32_t narrow[FEW_POINTERS];
+    HRESULT status = S_OK;
+    uint64_t done = 0;
+
+    while (status == S_OK && count > 0) {
+        uint64_t run = count < FEW_POINTERS ? count : FEW_POINTERS;
+
+        status = read_values(memory, address, (unsigned char *)narrow, run, 4, &done);
+        for (uint64_t i = 0; i < done; i++) {
+            /* Zero-extended, but for the one that is all ones, as observed. */
+            pointers[i] = narrow[i] == UINT32_MAX ? UINT64_MAX : narrow[i];
+        }
+        /* The next run starts past 2^64 when this one ended there. */
+        if (status == S_OK && run < count && address > UINT64_MAX - run * 4) {
+            status = HR_READ_FAULT;
+        }
+        pointers += done;
+        address += done * 4;
+        count -= done;
+    }
+    return status;
+}
+
+static void narrow_values(const uint64_t *restrict values, uint64_t count, uint32_t *restrict to)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        to[i] = (uint32_t)values[i]; /* the cast of Microsoft's remark */
+    }
+}
+
+static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *pointers,
+                            uint64_t count)
+{
+    uint32_t few[FEW_POINTERS];
+    uint64_t most = count < MANY_POINTERS ? count : MANY_POINTERS;
+    uint32_t *many = count > FEW_POINTERS ? malloc((size_t)most * sizeof *many) : NULL;
+    uint32_t *narrow = many == NULL ? few : many; /* where memory is short, in more steps */
+    uint64_t room = many == NULL ? FEW_POINTERS : most;
+    HRESULT status = S_OK;
+
+    if (memory->operations->write_narrow != NULL && count > FEW_POINTERS &&
+        bytes_before_wrap(address, count * 4) == count * 4) {
+        size_t written =
+            memory->operations->write_narrow(memory, address, pointers, (size_t)count, false);
+
+        pointers += written;
+        address += written * 4;
+        count -= written;
+    }
+    while (status == S_OK && count > 0) {
+        uint64_t run = count < room ? count : room;
+
+        narrow_values(pointers, run, narrow);
+        status = write_values(memory, address, (const unsigned char *)narrow, run, 4);
+        if (status == S_OK && run < count && address > UINT64_MAX - run * 4) {
+            status = HR_INVALID_ADDRESS;
+        }
+        pointers += run;
+        address += run * 4;
+        count -= run;
+    }
+    free(many);
+    return status;
+}
+
+HRESULT read_target_pointers(target *memory, uint32_t width, uint64_t address, uint64_t *pointers,
+                             uint64_t count)
+{
+    uint64_t done = 0;
+
+    return width == 8 ? read_values(memory, address, (unsigned char *)pointers, count, 8, &done)
+                      : read_narrow(memory, address, pointers, count);
+}
+
+HRESULT write_target_pointers(target *memory, uint32_t width, uint64_t address,
+                              const uint64_t *pointers, uint64_t count)
+{
+    return width == 8 ? write_values(memory, address, (const unsigned char *)pointers, count, 8)
+                      : write_narrow(memory, address, pointers, count);
+}

@@ -1,0 +1,21 @@
+/* Pointers in a target's memory: ReadPointersVirtual and WritePointersVirtual. */
+#ifndef PYDBGWRITE_ENGINES_EMBEDDED_POINTERS_H
+#define PYDBGWRITE_ENGINES_EMBEDDED_POINTERS_H
+
+#include "target.h"
+
+/* How many of `size` bytes from `address` on lie below 2^64. */
+static inline uint64_t bytes_before_wrap(uint64_t address, uint64_t size)
+{
+    uint64_t room = UINT64_MAX - address; /* one less than there is, so that it fits */
+
+    return size == 0 || size - 1 <= room ? size : room + 1;
+}
+
+/* Both move `count` pointers of `width` bytes, above 0, of an accessible target. */
+HRESULT read_target_pointers(target *memory, uint32_t width, uint64_t address, uint64_t *pointers,
+                             uint64_t count);
+HRESULT write_target_pointers(target *memory, uint32_t width, uint64_t address,
+                              const uint64_t *pointers, uint64_t count);
+
+#endif

@@ -1,0 +1,13 @@
+/* Looking through a target's memory: SearchVirtual and GetValidRegionVirtual. */
+#ifndef PYDBGWRITE_ENGINES_EMBEDDED_SEARCH_H
+#define PYDBGWRITE_ENGINES_EMBEDDED_SEARCH_H
+
+#include "target.h"
+
+/* Both take a range that does not wrap. */
+HRESULT search_target(target *memory, uint64_t address, uint64_t length, const void *pattern,
+                      uint32_t pattern_size, uint32_t granularity, uint64_t *match);
+HRESULT first_valid_region(target *memory, uint64_t base, uint64_t size, uint64_t *valid_base,
+                           ULONG *valid_size);
+
+#endif

@@ -1,0 +1,36 @@
+/* Sparse memory: bytes of a 64-bit address space, of which only what is written costs anything.
+ *
+ * Memory comes in blocks that are allocated when they are first written and found by hashing their
+ * number, so that a region may be as large as an address space. Untouched bytes read as zero.
+ */
+#ifndef PYDBGWRITE_ENGINES_EMBEDDED_SIMULATED_SPARSE_MEMORY_H
+#define PYDBGWRITE_ENGINES_EMBEDDED_SIMULATED_SPARSE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A move never crosses a boundary of so many bytes; the caller cuts it there. */
+#define SPARSE_BLOCK_BYTES UINT64_C(65536)
+
+typedef struct sparse_block {
+    uint64_t number;      /* address / SPARSE_BLOCK_BYTES */
+    unsigned char *bytes; /* NULL: the place is empty */
+} sparse_block;
+
+/* All zero is an empty memory. */
+typedef struct sparse_memory {
+    sparse_block *places;
+    size_t capacity; /* a power of two, or 0 */
+    size_t used;
+    sparse_block last; /* the block of the last move: patches stay in one place */
+} sparse_memory;
+
+void sparse_memory_read(sparse_memory *self, uint64_t address, void *data, size_t size);
+
+/* False when memory is short; then nothing was changed. */
+bool sparse_memory_write(sparse_memory *self, uint64_t address, const void *data, size_t size);
+
+void sparse_memory_free(sparse_memory *self);
+
+#endif

@@ -1,0 +1,273 @@
+/* Taking interfaces from an engine that another package started; see wrapped.h.
+ *
+ * A pointer from outside is looked at before it is used: is it memory, does it begin with a pointer
+ * to a table, and do the table's first slots hold code? What passes is taken for a COM object; a
+ * pointer that only looks like one can't be told from it.
+ */
+#include "wrapped.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../com/hresult.h"
+#include "../../com/iids.h"
+#include "../embedded/engine.h"
+#include "older_data_spaces.h"
+#include "own_memory.h"
+
+#define UNKNOWN_SLOTS     3u  /* IUnknown */
+#define DATA_SPACES_SLOTS 10u /* up to WritePointersVirtual */
+
+/* dbgeng.h */
+#define DEBUG_CLASS_KERNEL  1u
+#define DEBUG_DUMP_SMALLEST 1024u /* DEBUG_USER_WINDOWS_SMALL_DUMP: the first of the dumps */
+
+static bool fail(wrap_error *error, wrap_failure failure, uintptr_t address, unsigned int slot)
+{
+    error->failure = failure;
+    error->address = address;
+    error->slot = slot;
+    return false;
+}
+
+static bool fail_engine(wrap_error *error, const char *operation, HRESULT hresult)
+{
+    error->failure = WRAP_ENGINE;
+    error->operation = operation;
+    error->hresult = hresult;
+    return false;
+}
+
+static uintptr_t word_at(uintptr_t address)
+{
+    uintptr_t word = 0;
+
+    memcpy(&word, (const void *)address, sizeof word);
+    return word;
+}
+
+/* Is there a word of memory that can be read, or of code? *known: false where nobody can say. */
+static bool is_memory(uintptr_t address, bool code, own_region *region, bool *known)
+{
+    own_memory_answer answer = own_memory_at(address, region);
+
+    *known = answer != OWN_MEMORY_UNKNOWN;
+    return answer == OWN_MEMORY_FOUND && (code ? region->executable : region->readable);
+}
+
+/* May `address` be an object whose vtable has so many slots? */
+static bool looks_right(uintptr_t address, unsigned int slots, wrap_error *error)
+{
+    own_region data = {0, 0, false, false}, code = {0, 0, false, false};
+    uintptr_t table = 0, entry = 0;
+    bool known = true, good = true;
+
+    if (address % sizeof(void *) != 0) {
+        good = fail(error, WRAP_UNALIGNED, address, 0);
+    } else if (!is_memory(address, false, &data, &known)) {
+        good = fail(error, WRAP_OBJECT, address, 0);
+    } else {
+        table = word_at(address);
+    }
+    for (unsigned int slot = 0; good && slot < slots; slot++) {
+        uintptr_t at = table + slot * sizeof(void *);
+
+        if (table % sizeof(void *) != 0 || at < table || !is_memory(at, false, &data, &known)) {
+            good = fail(error, WRAP_TABLE, table, slot);
+        } else {
+            entry = word_at(at);
+            good = is_memory(entry, true, &code, &known) || fail(error, WRAP_SLOT, entry, slot);
+        }
+    }
+    if (!known) {
+        error->failure = WRAP_UNKNOWN;
+    }
+    return good;
+}
+
+/* An interface with a reference, or NULL and *error. */
+static void *query(uintptr_t address, const GUID *id, unsigned int slots, const char *operation,
+                   wrap_error *error)
+{
+    IDebugClient5 *object = (IDebugClient5 *)address; /* of which IUnknown alone is used */
+    void *found = NULL;
+    HRESULT status = object->lpVtbl->QueryInterface(object, id, &found);
+
+    if (status != S_OK || found == NULL) {
+        found = NULL;
+        (void)fail_engine(error, operation, status == S_OK ? E_POINTER : status);
+    } else if (!looks_right((uintptr_t)found, slots, error)) {
+        found = NULL; /* whatever it is: nothing to call Release of */
+    }
+    return found;
+}
+
+/* The newest version that it has. E_NOINTERFACE alone lets an older one be tried. */
+static IDebugDataSpaces4 *query_data_spaces(uintptr_t address, wrap_error *error)
+{
+    static const struct {
+        const GUID *id;
+        const char *operation;
+    } versions[] = {
+        {&iid_debug_data_spaces, "QueryInterface(IDebugDataSpaces)"},
+        {&iid_debug_data_spaces2, "QueryInterface(IDebugDataSpaces2)"},
+        {&iid_debug_data_spaces3, "QueryInterface(IDebugDataSpaces3)"},
+        {&iid_debug_data_spaces4, "QueryInterface(IDebugDataSpaces4)"},
+    };
+    unsigned int version = 4;
+    IDebugDataSpaces4 *found = NULL, *older = NULL;
+    bool more = true;
+
+    while (more) {
+        memset(error, 0, sizeof *error);
+        found = query(address, versions[version - 1].id, DATA_SPACES_SLOTS,
+                      versions[version - 1].operation, error);
+        more = found == NULL && version > 1 && error->failure == WRAP_ENGINE &&
+               error->hresult == E_NOINTERFACE;
+        version -= more ? 1u : 0u;
+    }
+    if (found != NULL && version < 4) {
+        older = found;
+        found = older_data_spaces_create(older, version);
+        if (found == NULL) {
+            (void)older->lpVtbl->Release(older);
+            (void)fail_engine(error, "malloc", E_OUTOFMEMORY);
+        }
+    }
+    return found;
+}
+
+static IDebugClient5 *query_client(uintptr_t address, wrap_error *error)
+{
+    IDebugClient5 *client =
+        query(address, &iid_debug_client5, UNKNOWN_SLOTS, "QueryInterface(IDebugClient5)", error);
+
+    if (client == NULL && error->failure == WRAP_ENGINE && error->hresult == E_NOINTERFACE) {
+        memset(error, 0, sizeof *error);
+        client =
+            query(address, &iid_debug_client, UNKNOWN_SLOTS, "QueryInterface(IDebugClient)", error);
+    }
+    return client;
+}
+
+/* -- What stands behind such a session: nothing that would have to be left ------------------- */
+
+static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
+{
+    (void)self;
+    (void)terminate;
+    (void)owner;
+    (void)method;
+    return S_OK;
+}
+
+static backing_gone not_known(const backing *self)
+{
+    (void)self;
+    return BACKING_THERE;
+}
+
+static void free_backing(backing *self)
+{
+    free(self);
+}
+
+static const backing_operations operations = {leave_alone, not_known, free_backing};
+
+static backing *create_backing(wrapped_engine *opened, wrap_error *error)
+{
+    backing *self = NULL;
+    bool own = true;
+
+#if defined(_WIN32)
+    own = opened->memory != NULL;
+    if (!own) {
+        self = dbgeng_wrapped_create(opened, &opened->process_id, error);
+    }
+#endif
+    if (own) {
+        self = calloc(1, sizeof *self);
+    }
+    if (self != NULL && own) {
+        self->operations = &operations;
+    } else if (own) {
+        (void)fail_engine(error, "malloc", E_OUTOFMEMORY);
+    }
+    opened->code = word_at((uintptr_t)opened->client->lpVtbl);
+    return self;
+}
+
+/* -------------------------------------------------------------------------------------------- */
+
+/* Is there a target now? Its width could not be found out else, nor asked for. */
+static bool is_accessible(const wrapped_engine *opened, wrap_error *error)
+{
+    HRESULT status = opened->control->lpVtbl->IsPointer64Bit(opened->control);
+
+    return status == S_OK || status == S_FALSE ? true
+                                               : fail_engine(error, "IsPointer64Bit", status);
+}
+
+static void describe(wrapped_engine *opened)
+{
+    ULONG class = 0, qualifier = 0;
+
+    opened->kind = "process";
+    if (opened->client->lpVtbl == &embedded_client_vtbl) {
+        opened->memory = embedded_engine_of_client(opened->client)->memory;
+        opened->process_id = opened->memory->process_id;
+        if (opened->process_id == 0) {
+            opened->kind = "simulated";
+        }
+    } else if (opened->control->lpVtbl->GetDebuggeeType(opened->control, &class, &qualifier) ==
+               S_OK) {
+        if (qualifier >= DEBUG_DUMP_SMALLEST) {
+            opened->kind = "dump";
+        } else if (class == DEBUG_CLASS_KERNEL) {
+            opened->kind = "kernel";
+        }
+    }
+}
+
+bool wrapped_open(uintptr_t address, wrapped_engine *opened, wrap_error *error)
+{
+    bool good = false;
+
+    memset(opened, 0, sizeof *opened);
+    memset(error, 0, sizeof *error);
+    if (!looks_right(address, UNKNOWN_SLOTS, error)) {
+        goto done;
+    }
+    opened->data_spaces = query_data_spaces(address, error);
+    if (opened->data_spaces == NULL) {
+        goto done;
+    }
+    opened->control =
+        query(address, &iid_debug_control, UNKNOWN_SLOTS, "QueryInterface(IDebugControl)", error);
+    if (opened->control == NULL) {
+        goto done;
+    }
+    opened->client = query_client(address, error);
+    if (opened->client == NULL) {
+        goto done;
+    }
+    describe(opened);
+    if (is_accessible(opened, error)) {
+        opened->behind = create_backing(opened, error);
+        good = opened->behind != NULL;
+    }
+done:
+    if (!good) {
+        if (opened->client != NULL) {
+            (void)opened->client->lpVtbl->Release(opened->client);
+        }
+        if (opened->control != NULL) {
+            (void)opened->control->lpVtbl->Release(opened->control);
+        }
+        if (opened->data_spaces != NULL) {
+            (void)opened->data_spaces->lpVtbl->Release(opened->data_spaces);
+        }
+        memset(opened, 0, sizeof *opened);
+    }
+    return good;
+}

@@ -1,0 +1,450 @@
+/* Opening sessions of Microsoft's engine. The Python half has checked the arguments. */
+#include "opening.h"
+
+#include "../../engines/dbgeng/sessions.h"
+#include "../../engines/dbgeng/loading.h"
+
+#define SERVER_CAPSULE "pydbgwrite.process_server"
+
+/* While the opening thread waits, about every 50 ms: Ctrl-C ends it. */
+typedef struct waiting_context {
+    PyThreadState *released;
+} waiting_context;
+
+static bool keep_waiting(void *context)
+{
+    waiting_context *waiting = context;
+    bool go_on;
+
+    PyEval_RestoreThread(waiting->released);
+    go_on = PyErr_CheckSignals() == 0;
+    waiting->released = PyEval_SaveThread();
+    return go_on;
+}
+
+/* Infinity and more than a century wait for ever. */
+static dbgeng_waiting waiting_for(waiting_context *context, double seconds)
+{
+    dbgeng_waiting waiting = {keep_waiting, context, UINT64_MAX};
+
+    if (seconds < 3.2e9) {
+        waiting.timeout_ns = (uint64_t)(seconds * 1e9);
+    }
+    return waiting;
+}
+
+static const char *failure_name(dbgeng_failure failure)
+{
+    static const char *const names[] = {
+        [DBGENG_OK] = "ok",
+        [DBGENG_BUSY] = "busy",
+        [DBGENG_LOST] = "lost",
+        [DBGENG_NO_PROCESS] = "no_process",
+        [DBGENG_OWN_PROCESS] = "own_process",
+        [DBGENG_OTHER_BITNESS] = "other_bitness",
+        [DBGENG_NO_TARGET] = "no_target",
+        [DBGENG_TIMEOUT] = "timeout",
+        [DBGENG_CANCELLED] = "cancelled",
+        [DBGENG_ENGINE] = "engine",
+        [DBGENG_SYSTEM] = "system",
+    };
+
+    return names[failure];
+}
+
+/* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. */
+static void opening_failed(const dbgeng_error *error, const char *call, PyObject *subject)
+{
+    PyObject *module = NULL, *exception = NULL;
+
+    if (!PyErr_Occurred()) {
+        module = PyImport_ImportModule("pydbgwrite._windows_advice");
+    }
+    if (module != NULL) {
+        exception = PyObject_CallMethod(module, "opening_failed", "sskkzO", call,
+                                        failure_name(error->failure),
+                                        (unsigned long)(uint32_t)error->hresult,
+                                        (unsigned long)error->os_error, error->operation, subject);
+    }
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    }
+    Py_XDECREF(exception);
+    Py_XDECREF(module);
+}
+
+/* A session over what was opened, which is left again where that fails. */
+static PyObject *session_over(PyObject *module, PyObject *type, dbgeng_session *opened,
+                              bool writable)
+{
+    static const char *const kinds[] = {
+        [DBGENG_PROCESS] = "process",
+        [DBGENG_DUMP] = "dump",
+        [DBGENG_KERNEL] = "kernel",
+        [DBGENG_REMOTE] = "remote",
+    };
+    session_object *session = NULL;
+    PyThreadState *released = NULL;
+    const char *method = NULL;
+
+    if (!PyErr_Occurred()) { /* Ctrl-C may have come in the last moment */
+        (void)opened->client->lpVtbl->AddRef(opened->client);
+        session = session_create(state_of_module(module), (PyTypeObject *)type, opened->client,
+                                 NULL, kinds[opened->kind], writable);
+    }
+    if (session == NULL) {
+        released = PyEval_SaveThread();
+        (void)opened->base.operations->end(&opened->base, false, true, &method);
+        opened->base.operations->destroy(&opened->base);
+        PyEval_RestoreThread(released);
+    } else {
+        session->behind = &opened->base;
+        session->process_id = opened->process_id;
+    }
+    return (PyObject *)session;
+}
+
+/* None gives NULL and true. */
+static bool wide(PyObject *object, wchar_t **text)
+{
+    Py_ssize_t length = 0;
+    bool good = true;
+
+    *text = NULL;
+    if (object != Py_None) {
+        /* With a place for the length, NULs inside are let through: environments have them. */
+        *text = PyUnicode_AsWideCharString(object, &length);
+        good = *text != NULL;
+    }
+    return good;
+}
+
+/* The server's handle in a capsule; 0 for None. False: an exception is set. */
+static bool server_of(PyObject *object, uint64_t *server)
+{
+    uint64_t *held = NULL;
+
+    *server = 0;
+    if (object != Py_None) {
+        held = PyCapsule_GetPointer(object, SERVER_CAPSULE);
+        if (held != NULL) {
+            *server = *held;
+        }
+    }
+    return object == Py_None || held != NULL;
+}
+
+/* -- The engine ----------------------------------------------------------------------------- */
+
+static const char *load_failure_name(dbgeng_load_failure failure)
+{
+    static const char *const names[] = {
+        [DBGENG_LOAD_OK] = "ok",
+        [DBGENG_LOAD_PATH] = "path",
+        [DBGENG_LOAD_FOLDER] = "folder",
+        [DBGENG_LOAD_FILE] = "file",
+        [DBGENG_LOAD_PROGRAM] = "program",
+        [DBGENG_LOAD_BITNESS] = "bitness",
+        [DBGENG_LOAD_SIBLING] = "sibling",
+        [DBGENG_LOAD_LIBRARY] = "library",
+        [DBGENG_LOAD_FUNCTION] = "function",
+        [DBGENG_LOAD_OTHER] = "other",
+    };
+
+    return names[failure];
+}
+
+PyObject *open_dbgeng_load(PyObject *module, PyObject *folder)
+{
+    PyObject *result = NULL, *mixed = NULL, *file = NULL;
+    PyThreadState *released = NULL;
+    wchar_t *path = PyUnicode_AsWideCharString(folder, NULL);
+    dbgeng_load_error *error = PyMem_Malloc(sizeof *error); /* some 8 KB */
+
+    (void)module;
+    if (path == NULL || error == NULL) {
+        if (path != NULL) {
+            (void)PyErr_NoMemory();
+        }
+        goto done;
+    }
+    released = PyEval_SaveThread();
+    (void)dbgeng_load(path, error);
+    PyEval_RestoreThread(released);
+    mixed = PyList_New(0);
+    file = PyUnicode_FromWideChar(error->file, -1);
+    for (int i = 0; mixed != NULL && i < DBGENG_SIBLINGS; i++) {
+        PyObject *one = NULL;
+
+        if (error->mixed[i][0] != L'\0') {
+            one = PyUnicode_FromWideChar(error->mixed[i], -1);
+            if (one == NULL || PyList_Append(mixed, one) < 0) {
+                Py_CLEAR(mixed);
+            }
+        }
+        Py_XDECREF(one);
+    }
+    if (mixed != NULL && file != NULL) {
+        result = Py_BuildValue("(skkkOO)", load_failure_name(error->failure),
+                               (unsigned long)error->os_error, (unsigned long)error->machine,
+                               (unsigned long)error->own_machine, file, mixed);
+    }
+done:
+    Py_XDECREF(file);
+    Py_XDECREF(mixed);
+    PyMem_Free(error);
+    PyMem_Free(path);
+    return result;
+}
+
+PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused)
+{
+    const dbgeng_engine *engine = dbgeng_loaded();
+    PyObject *result = Py_None, *file = NULL;
+
+    (void)module;
+    (void)unused;
+    if (engine == NULL) {
+        Py_INCREF(result);
+    } else {
+        file = PyUnicode_FromWideChar(engine->file, -1);
+        result = file == NULL ? NULL
+                              : Py_BuildValue("(O(kkkk))", file, (unsigned long)engine->version[0],
+                                              (unsigned long)engine->version[1],
+                                              (unsigned long)engine->version[2],
+                                              (unsigned long)engine->version[3]);
+        Py_XDECREF(file);
+    }
+    return result;
+}
+
+PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
+{
+    void *address = PyLong_AsVoidPtr(code);
+    wchar_t file[DBGENG_PATH];
+    uint32_t version[4] = {0, 0, 0, 0};
+    PyObject *result = Py_None, *text = NULL;
+
+    (void)module;
+    if (address == NULL && PyErr_Occurred()) {
+        result = NULL;
+    } else if (!dbgeng_file_of((uintptr_t)address, file, version)) {
+        Py_INCREF(result);
+    } else {
+        text = PyUnicode_FromWideChar(file, -1);
+        result = text == NULL ? NULL
+                              : Py_BuildValue("(O(kkkk))", text, (unsigned long)version[0],
+                                              (unsigned long)version[1], (unsigned long)version[2],
+                                              (unsigned long)version[3]);
+        Py_XDECREF(text);
+    }
+    return result;
+}
+
+/* -- Sessions ------------------------------------------------------------------------------- */
+
+/* Notes whether anything of the target's own runs while the session lasts, and whether it is behind
+ * a server; `session` may be NULL. */
+static void note_target(PyObject *session, bool stopped, uint64_t server)
+{
+    if (session != NULL) {
+        ((session_object *)session)->target.stopped = stopped;
+        ((session_object *)session)->target.local = server == 0;
+    }
+}
+
+PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *server = NULL, *subject = NULL, *result = NULL;
+    unsigned long process_id = 0;
+    int invasive = 0, suspend = 1, writable = 1;
+    double timeout = 0;
+    dbgeng_session *opened = NULL;
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    dbgeng_attach_options options;
+    waiting_context waiting = {NULL};
+
+    if (!PyArg_ParseTuple(arguments, "OOkpppd", &type, &server, &process_id, &invasive, &suspend,
+                          &writable, &timeout) ||
+        !server_of(server, &options.server)) {
+        goto done;
+    }
+    options.process_id = process_id;
+    options.invasive = invasive != 0;
+    options.suspend = suspend != 0;
+    options.waiting = waiting_for(&waiting, timeout);
+    waiting.released = PyEval_SaveThread();
+    opened = dbgeng_attach(&options, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (opened != NULL) {
+        result = session_over(module, type, opened, writable != 0);
+        note_target(result, options.suspend, options.server);
+    } else {
+        subject = PyLong_FromUnsignedLong(process_id);
+        if (subject != NULL) {
+            opening_failed(&error, "attach", subject);
+        }
+    }
+done:
+    Py_XDECREF(subject);
+    return result;
+}
+
+PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *server = NULL, *line = NULL, *folder = NULL, *variables = NULL;
+    PyObject *result = NULL;
+    int writable = 1;
+    double timeout = 0;
+    wchar_t *command_line = NULL, *directory = NULL, *environment = NULL;
+    dbgeng_session *opened = NULL;
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    dbgeng_launch_options options;
+    waiting_context waiting = {NULL};
+
+    if (!PyArg_ParseTuple(arguments, "OOUOOpd", &type, &server, &line, &folder, &variables,
+                          &writable, &timeout) ||
+        !server_of(server, &options.server) || !wide(line, &command_line) ||
+        !wide(folder, &directory) || !wide(variables, &environment)) {
+        goto done;
+    }
+    options.command_line = command_line;
+    options.directory = directory;
+    options.environment = environment;
+    options.waiting = waiting_for(&waiting, timeout);
+    waiting.released = PyEval_SaveThread();
+    opened = dbgeng_launch(&options, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (opened != NULL) {
+        result = session_over(module, type, opened, writable != 0);
+        note_target(result, true, options.server);
+    } else {
+        opening_failed(&error, "launch", line);
+    }
+done:
+    PyMem_Free(environment);
+    PyMem_Free(directory);
+    PyMem_Free(command_line);
+    return result;
+}
+
+/* What open_dump, attach_kernel and connect share. */
+typedef dbgeng_session *(*opener)(const wchar_t *text, const dbgeng_waiting *waiting,
+                                  dbgeng_error *error);
+
+static PyObject *open_by(opener open, const char *call, PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *subject = NULL, *result = NULL;
+    int writable = 1;
+    double timeout = 0;
+    wchar_t *text = NULL;
+    dbgeng_session *opened = NULL;
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    dbgeng_waiting limit;
+    waiting_context waiting = {NULL};
+
+    if (!PyArg_ParseTuple(arguments, "OUpd", &type, &subject, &writable, &timeout) ||
+        !wide(subject, &text)) {
+        goto done;
+    }
+    limit = waiting_for(&waiting, timeout);
+    waiting.released = PyEval_SaveThread();
+    opened = open(text, &limit, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (opened != NULL) {
+        result = session_over(module, type, opened, writable != 0);
+    } else {
+        opening_failed(&error, call, subject);
+    }
+done:
+    PyMem_Free(text);
+    return result;
+}
+
+PyObject *open_dbgeng_dump(PyObject *module, PyObject *arguments)
+{
+    return open_by(dbgeng_open_dump, "open_dump", module, arguments);
+}
+
+PyObject *open_dbgeng_kernel(PyObject *module, PyObject *arguments)
+{
+    return open_by(dbgeng_attach_kernel, "attach_kernel", module, arguments);
+}
+
+PyObject *open_dbgeng_connect(PyObject *module, PyObject *arguments)
+{
+    return open_by(dbgeng_connect, "connect", module, arguments);
+}
+
+/* -- Process servers ------------------------------------------------------------------------ */
+
+static void disconnect(PyObject *capsule)
+{
+    uint64_t *server = PyCapsule_GetPointer(capsule, SERVER_CAPSULE);
+    PyThreadState *released = NULL;
+
+    if (server != NULL) {
+        if (*server != 0) {
+            released = PyEval_SaveThread();
+            (void)dbgeng_disconnect_server(*server);
+            PyEval_RestoreThread(released);
+        }
+        PyMem_Free(server);
+    }
+}
+
+PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments)
+{
+    PyObject *subject = NULL, *result = NULL;
+    double timeout = 0;
+    wchar_t *text = NULL;
+    uint64_t *server = NULL;
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    dbgeng_waiting limit;
+    waiting_context waiting = {NULL};
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "Ud", &subject, &timeout) || !wide(subject, &text)) {
+        goto done;
+    }
+    server = PyMem_Malloc(sizeof *server);
+    if (server == NULL) {
+        (void)PyErr_NoMemory();
+        goto done;
+    }
+    limit = waiting_for(&waiting, timeout);
+    waiting.released = PyEval_SaveThread();
+    *server = dbgeng_connect_server(text, &limit, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (error.failure != DBGENG_OK) {
+        opening_failed(&error, "process_server", subject);
+    } else {
+        result = PyCapsule_New(server, SERVER_CAPSULE, disconnect);
+    }
+    if (result == NULL) {
+        PyMem_Free(server);
+    }
+done:
+    PyMem_Free(text);
+    return result;
+}
+
+PyObject *open_dbgeng_disconnect(PyObject *module, PyObject *capsule)
+{
+    uint64_t *server = PyCapsule_GetPointer(capsule, SERVER_CAPSULE);
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status = S_OK;
+
+    (void)module;
+    if (server != NULL) {
+        if (*server != 0) {
+            released = PyEval_SaveThread();
+            status = dbgeng_disconnect_server(*server);
+            PyEval_RestoreThread(released);
+            *server = 0;
+        }
+        result = PyLong_FromUnsignedLong((unsigned long)(uint32_t)status);
+    }
+    return result;
+}

@@ -1,0 +1,201 @@
+/* Opening live Linux processes. */
+#include "opening.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../engines/embedded/engine.h"
+#include "../../engines/embedded/linux/target_linux.h"
+
+/* While the opening thread waits, about every 50 ms: Ctrl-C ends it. */
+typedef struct waiting_context {
+    PyThreadState *released;
+} waiting_context;
+
+static bool keep_waiting(void *context)
+{
+    waiting_context *waiting = context;
+    bool go_on;
+
+    PyEval_RestoreThread(waiting->released);
+    go_on = PyErr_CheckSignals() == 0;
+    waiting->released = PyEval_SaveThread();
+    return go_on;
+}
+
+/* Seconds to nanoseconds; infinity and more than a century wait for ever. */
+static uint64_t nanoseconds(double seconds)
+{
+    return seconds < 3.2e9 ? (uint64_t)(seconds * 1e9) : UINT64_MAX;
+}
+
+static const char *failure_name(linux_open_failure failure)
+{
+    static const char *const names[] = {
+        [LINUX_OPEN_OK] = "ok",
+        [LINUX_OPEN_NO_PROCESS] = "no_process",
+        [LINUX_OPEN_ZOMBIE] = "zombie",
+        [LINUX_OPEN_KERNEL_THREAD] = "kernel_thread",
+        [LINUX_OPEN_NOT_A_PROCESS] = "not_a_process",
+        [LINUX_OPEN_OWN_PROCESS] = "own_process",
+        [LINUX_OPEN_PERMISSION] = "permission",
+        [LINUX_OPEN_TIMEOUT] = "timeout",
+        [LINUX_OPEN_CANCELLED] = "cancelled",
+        [LINUX_OPEN_EXEC] = "exec",
+        [LINUX_OPEN_SYSTEM] = "system",
+    };
+
+    return names[failure];
+}
+
+/* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. */
+static void opening_failed(const module_state *state, const linux_open_error *error,
+                           PyObject *subject)
+{
+    PyObject *exception = NULL;
+
+    if (!PyErr_Occurred()) {
+        exception =
+            PyObject_CallFunction(state->opening_failed, "siziO", failure_name(error->failure),
+                                  error->os_error, error->operation, (int)error->detail, subject);
+    }
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    }
+    Py_XDECREF(exception);
+}
+
+/* A session over an opened target, which is destroyed where that fails. */
+static PyObject *session_over(PyObject *module, PyObject *type, target *memory, bool writable)
+{
+    IDebugClient5 *client = embedded_engine_create(memory);
+    PyObject *result = NULL;
+
+    if (PyErr_Occurred() && client != NULL) { /* Ctrl-C came in the last moment */
+        (void)client->lpVtbl->Release(client);
+    } else if (client == NULL) {
+        memory->operations->destroy(memory);
+        (void)PyErr_NoMemory();
+    } else {
+        result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,
+                                            memory, "process", writable);
+    }
+    return result;
+}
+
+PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *result = NULL, *subject = NULL;
+    int pid = 0, suspend = 1, writable = 1;
+    double timeout = 0;
+    target *memory = NULL;
+    linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
+    linux_attach_options options;
+    waiting_context waiting = {NULL};
+
+    if (!PyArg_ParseTuple(arguments, "Oippd", &type, &pid, &suspend, &writable, &timeout)) {
+        goto done;
+    }
+    options.process_id = pid;
+    options.suspend = suspend != 0;
+    options.writable = writable != 0;
+    options.waiting.keep_waiting = keep_waiting;
+    options.waiting.context = &waiting;
+    options.waiting.timeout_ns = nanoseconds(timeout);
+    waiting.released = PyEval_SaveThread();
+    memory = linux_attach(&options, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (memory == NULL) {
+        subject = PyLong_FromLong(pid);
+        if (subject != NULL) {
+            opening_failed(state_of_module(module), &error, subject);
+        }
+    } else {
+        result = session_over(module, type, memory, options.writable);
+    }
+done:
+    Py_XDECREF(subject);
+    return result;
+}
+
+/* The bytes objects of a tuple as a NULL-terminated array, which borrows their memory. */
+static char **texts_of(PyObject *tuple)
+{
+    Py_ssize_t count = PyTuple_Size(tuple);
+    char **texts = NULL;
+    bool good = count >= 0;
+
+    if (good) {
+        texts = calloc((size_t)count + 1, sizeof *texts);
+        good = texts != NULL;
+        if (!good) {
+            (void)PyErr_NoMemory();
+        }
+    }
+    for (Py_ssize_t i = 0; good && i < count; i++) {
+        PyObject *item = PyTuple_GetItem(tuple, i);
+
+        texts[i] = item == NULL ? NULL : PyBytes_AsString(item);
+        good = texts[i] != NULL;
+    }
+    if (!good) {
+        free(texts);
+        texts = NULL;
+    }
+    return texts;
+}
+
+PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *words = NULL, *environment = NULL, *folder = NULL;
+    PyObject *result = NULL, *subject = NULL;
+    const char *path = NULL, *directory = NULL;
+    bool of_folder = false;
+    int writable = 1;
+    double timeout = 0;
+    char **argv = NULL, **envp = NULL;
+    target *memory = NULL;
+    linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
+    linux_launch_options options = {0};
+    waiting_context waiting = {NULL};
+
+    if (!PyArg_ParseTuple(arguments, "OyO!O!O(iii)pd", &type, &path, &PyTuple_Type, &words,
+                          &PyTuple_Type, &environment, &folder, &options.standard[0],
+                          &options.standard[1], &options.standard[2], &writable, &timeout)) {
+        goto done;
+    }
+    if (folder != Py_None && (directory = PyBytes_AsString(folder)) == NULL) {
+        goto done;
+    }
+    argv = texts_of(words);
+    envp = argv == NULL ? NULL : texts_of(environment);
+    if (envp == NULL) {
+        goto done;
+    }
+    options.path = path;
+    options.arguments = argv;
+    options.environment = envp;
+    options.directory = directory;
+    options.writable = writable != 0;
+    options.waiting.keep_waiting = keep_waiting;
+    options.waiting.context = &waiting;
+    options.waiting.timeout_ns = nanoseconds(timeout);
+    waiting.released = PyEval_SaveThread();
+    memory = linux_launch(&options, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (memory == NULL) {
+        of_folder =
+            directory != NULL && error.operation != NULL && strcmp(error.operation, "chdir") == 0;
+        subject = PyUnicode_DecodeFSDefault(of_folder ? directory : path);
+        if (subject != NULL) {
+            opening_failed(state_of_module(module), &error, subject);
+        }
+    } else {
+        result = session_over(module, type, memory, options.writable);
+    }
+done:
+    Py_XDECREF(subject);
+    free(envp);
+    free(argv);
+    return result;
+}

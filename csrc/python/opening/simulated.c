@@ -1,0 +1,127 @@
+/* Opening simulated memory, and making it fail on demand. */
+#include "opening.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../engines/embedded/engine.h"
+#include "../../engines/embedded/simulated/target_simulated.h"
+#include "../arguments.h"
+
+/* One (base, size, protection) of the list. */
+static bool region_of_tuple(PyObject *item, simulated_region *region)
+{
+    unsigned long long base = 0, size = 0;
+    int protection = 0;
+    bool good = item != NULL && PyTuple_Check(item) &&
+                PyArg_ParseTuple(item, "KKi", &base, &size, &protection);
+
+    region->base = base;
+    region->size = size;
+    region->protection = (simulated_protection)protection;
+    return good;
+}
+
+PyObject *open_simulated(PyObject *module, PyObject *arguments)
+{
+    PyObject *type = NULL, *list = NULL, *result = NULL;
+    unsigned int pointer_size = 8;
+    int writable = 1;
+    simulated_region *regions = NULL;
+    target *memory = NULL;
+    IDebugClient5 *client = NULL;
+    Py_ssize_t count = 0;
+
+    if (!PyArg_ParseTuple(arguments, "OOIp", &type, &list, &pointer_size, &writable)) {
+        goto done;
+    }
+    count = PyList_Size(list);
+    if (count < 0) {
+        goto done;
+    }
+    if ((size_t)count > SIZE_MAX / sizeof *regions ||
+        (regions = malloc(count > 0 ? (size_t)count * sizeof *regions : 1)) == NULL) {
+        (void)PyErr_NoMemory();
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!region_of_tuple(PyList_GetItem(list, i), &regions[i])) {
+            goto done;
+        }
+    }
+    memory = target_simulated_create(regions, (size_t)count, pointer_size);
+    client = memory == NULL ? NULL : embedded_engine_create(memory);
+    if (client == NULL) {
+        (void)PyErr_NoMemory();
+        goto done;
+    }
+    result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,
+                                        memory, "simulated", writable != 0);
+    memory = NULL; /* the engine's, and with it gone where that failed */
+done:
+    if (memory != NULL) {
+        memory->operations->destroy(memory);
+    }
+    free(regions);
+    return result;
+}
+
+PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                               PyObject *names)
+{
+    enum { KIND, FIRST, SECOND, PARAMETERS };
+    static const char *const parameters[] = {"kind", "first", "second", NULL};
+    static const call_signature fault_signature = {"_inject_fault", parameters, 1, 3};
+    session_object *session = (session_object *)self;
+    PyObject *values[PARAMETERS];
+    PyObject *result = NULL;
+    uint64_t first = 0, second = 0;
+    bool entered = false, good = true;
+
+    if (!arguments_parse(&fault_signature, arguments, count, names, values) ||
+        !session_enter(session, false)) {
+        goto done;
+    }
+    entered = true;
+    if ((values[FIRST] != NULL && !arguments_unsigned(values[FIRST], "first", &first)) ||
+        (values[SECOND] != NULL && !arguments_unsigned(values[SECOND], "second", &second))) {
+        goto done;
+    }
+    if (session->memory == NULL || !target_is_simulated(session->memory)) {
+        PyErr_SetString(PyExc_ValueError, "faults can be injected into simulated targets alone");
+        goto done;
+    }
+    if (!PyUnicode_Check(values[KIND])) {
+        PyErr_SetString(PyExc_TypeError, "kind must be a str");
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "fail_write") == 0) {
+        good = simulated_fail_at(session->memory, first, second, true, false);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "fail_read") == 0) {
+        good = simulated_fail_at(session->memory, first, second, false, true);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "lose_write") == 0) {
+        good = simulated_lose_at(session->memory, first);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "short") == 0) {
+        simulated_limit_transfers(session->memory, first);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "run") == 0) {
+        simulated_run(session->memory, true);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "stop") == 0) {
+        simulated_run(session->memory, false);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "vanish") == 0) {
+        simulated_vanish(session->memory);
+    } else if (PyUnicode_CompareWithASCIIString(values[KIND], "clear") == 0) {
+        simulated_clear_faults(session->memory);
+    } else {
+        PyErr_Format(PyExc_ValueError, "there is no fault %R", values[KIND]);
+    }
+    if (!good) {
+        (void)PyErr_NoMemory();
+    }
+    if (!PyErr_Occurred()) {
+        result = Py_None;
+        Py_INCREF(result);
+    }
+done:
+    if (entered) {
+        session_leave(session);
+    }
+    return result;
+}
