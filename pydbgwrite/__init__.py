@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydbgwrite._changes import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._core import (
     BULK_THRESHOLD_POINTERS,
     GIL_RELEASE_BYTES,
     DataSpaces,
     MemoryBasicInformation,
 )
-from pydbgwrite._engine_search import EngineInfo
-from pydbgwrite._journal import read_journal, undo
-from pydbgwrite._opening import (
+from pydbgwrite._dbgeng import EngineInfo
+from pydbgwrite._journal.files import read_journal, undo
+from pydbgwrite._opening.api import (
     attach,
     attach_kernel,
     connect,
@@ -30,12 +29,13 @@ from pydbgwrite._opening import (
     process_server,
     simulate,
 )
-from pydbgwrite._process_server import ProcessServer
+from pydbgwrite._opening.process_server import ProcessServer
+from pydbgwrite._opening.wrap import wrap
 from pydbgwrite._regions import Module, Region
+from pydbgwrite._reports import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._session import Session
-from pydbgwrite._transaction import Transaction
+from pydbgwrite._transactions.transaction import Transaction
 from pydbgwrite._version import __version__
-from pydbgwrite._wrapping import wrap
 from pydbgwrite.errors import (
     AddressError,
     DebugEngineError,
@@ -57,8 +57,8 @@ from pydbgwrite.errors import (
 )
 
 if TYPE_CHECKING:
-    from pydbgwrite._patch import BuildCheck, Patch, PatchEntry
-    from pydbgwrite._patch_preview import Preview, PreviewEntry
+    from pydbgwrite._patch.patch import BuildCheck, Patch, PatchEntry
+    from pydbgwrite._patch.preview import Preview, PreviewEntry
 
 __all__ = [
     "BULK_THRESHOLD_POINTERS",
@@ -112,11 +112,11 @@ __all__ = [
 
 #: What is imported when it is asked for first: many programs never need it.
 _LATER = {
-    "BuildCheck": "_patch",
-    "Patch": "_patch",
-    "PatchEntry": "_patch",
-    "Preview": "_patch_preview",
-    "PreviewEntry": "_patch_preview",
+    "BuildCheck": "_patch.patch",
+    "Patch": "_patch.patch",
+    "PatchEntry": "_patch.patch",
+    "Preview": "_patch.preview",
+    "PreviewEntry": "_patch.preview",
 }
 
 

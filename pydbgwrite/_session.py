@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pydbgwrite import _core
-from pydbgwrite._engine_search import EngineInfo, loaded_engine
+from pydbgwrite._dbgeng import EngineInfo, loaded_engine
 from pydbgwrite._protection import protection_name, state_name
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._version import __version__
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed import StrOrBytesPath
 
-    from pydbgwrite._transaction import Transaction
+    from pydbgwrite._transactions.transaction import Transaction
 
 __all__ = ["EngineInfo", "Session"]
 
@@ -93,7 +93,7 @@ class Session(_core.Session):
                 ),
                 key=lambda module: module.base,
             )
-        from pydbgwrite._linux_maps import modules_of_maps
+        from pydbgwrite._symbols.linux_maps import modules_of_maps
 
         return modules_of_maps(self._read_maps())
 
@@ -125,7 +125,7 @@ class Session(_core.Session):
         name (it lists them), and where a symbol has no one address: indirect functions (IFUNC) and
         thread-local variables. NoTargetError where the target has gone.
         """
-        from pydbgwrite._resolving import Resolver
+        from pydbgwrite._symbols.resolver import Resolver
 
         return Resolver(self).resolve(address)
 
@@ -158,7 +158,7 @@ class Session(_core.Session):
 
         The calls behind it are ReadVirtual, and WriteVirtual to undo.
         """
-        from pydbgwrite._transaction import Transaction, checked_journal
+        from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
         return Transaction(self, *checked_journal(journal, durable))
 

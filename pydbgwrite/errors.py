@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pydbgwrite._changes import UndoReport
+    from pydbgwrite._reports import UndoReport
 
 __all__ = [
     "AddressError",

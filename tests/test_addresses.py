@@ -12,7 +12,7 @@ from support.inputs import Index
 
 import pydbgwrite
 from pydbgwrite import AddressError, DebugEngineError, Session
-from pydbgwrite._addresses import Place, parse_address
+from pydbgwrite._symbols.addresses import Place, parse_address
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_demo_where_ptrace_is_refused() -> None:
 
 KILL_BEFORE = """
 import os, signal
-from pydbgwrite import demo
+from pydbgwrite._demo import run as demo
 attach = demo.attach
 def killing(pid):
     os.kill(pid, signal.SIGKILL)
@@ -146,7 +146,7 @@ demo.attach = killing
 
 KILL_WITHIN = """
 import os, signal
-from pydbgwrite import demo
+from pydbgwrite._demo import run as demo
 attach, run_demo = demo.attach, demo.run_demo
 children = []
 def telling(pid):
@@ -162,7 +162,7 @@ demo.run_demo = lambda count: run_demo(count, progress=killing)
 NO_WRITE = """
 from contextlib import nullcontext
 from types import SimpleNamespace
-from pydbgwrite import demo
+from pydbgwrite._demo import run as demo
 engine = SimpleNamespace(name="none", version="1")
 demo.attach = lambda pid: nullcontext(SimpleNamespace(
     engine=engine, pointer_size=8, write_pointers=lambda address, table, progress: len(table)))
@@ -390,7 +390,7 @@ def test_exceptions_become_messages(
     code: int,
     message: str,
 ) -> None:
-    monkeypatch.setattr("pydbgwrite.demo.run_demo", raiser(exception))
+    monkeypatch.setattr("pydbgwrite._demo.run.run_demo", raiser(exception))
     assert run(["demo"]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -402,6 +402,6 @@ def test_ctrl_c_says_how_far_the_write_came(
 ) -> None:
     interrupt = KeyboardInterrupt()
     interrupt.add_note("pydbgwrite: the target holds the first 5 of 9 pointers")
-    monkeypatch.setattr("pydbgwrite.demo.run_demo", raiser(interrupt))
+    monkeypatch.setattr("pydbgwrite._demo.run.run_demo", raiser(interrupt))
     assert run(["demo"]) == ExitCode.INTERRUPTED
     assert "the first 5 of 9 pointers" in capsys.readouterr().err

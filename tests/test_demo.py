@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 import pydbgwrite
-from pydbgwrite import NoTargetError, _demo_target, demo
-from pydbgwrite._demo_conversation import DemoChild
-from pydbgwrite._demo_proof import KINDS, Proof, expected_proof, original_table
-from pydbgwrite.demo import run_demo
+from pydbgwrite import NoTargetError, _demo_target
+from pydbgwrite._demo import run as demo
+from pydbgwrite._demo.process import DemoChild
+from pydbgwrite._demo.proof import KINDS, Proof, expected_proof, original_table
+from pydbgwrite._demo.run import run_demo
 
 LINUX_HERE = sys.platform == "linux"
 LINUX = pytest.mark.skipif(not LINUX_HERE, reason="Linux processes")
@@ -298,7 +299,7 @@ def test_an_exception_leaves_no_child_behind(monkeypatch: pytest.MonkeyPatch) ->
 
 KILLED_PARENT = """
 import os, signal
-from pydbgwrite import demo
+from pydbgwrite._demo import run as demo
 attach = demo.attach
 def told(pid):
     print(pid, flush=True)
@@ -320,7 +321,7 @@ def test_the_child_does_not_outlive_a_parent_that_is_killed() -> None:
 
 def test_the_child_alone_ends_with_its_input() -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pydbgwrite._demo_child", "5"],
+        [sys.executable, "-P", "-m", "pydbgwrite._demo.child", "5"],
         input="check\n\nsomething else\ncheck\n",
         capture_output=True,
         text=True,

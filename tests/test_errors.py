@@ -15,7 +15,7 @@ from support.inputs import BASE, SIZE
 
 import pydbgwrite
 from pydbgwrite import DebugEngineError, Session, TargetAccessError, errors, hresults, testing
-from pydbgwrite._failures import EngineFailure, engine_failed
+from pydbgwrite._messages.engine import EngineFailure, engine_failed
 
 FAMILY = [
     each

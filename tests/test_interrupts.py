@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pydbgwrite._interrupts import HeldInterrupts
-from pydbgwrite._spool import KEPT_IN_MEMORY, Spool
+from pydbgwrite._journal.spool import KEPT_IN_MEMORY, Spool
 
 
 def press(times: int) -> None:

@@ -15,8 +15,8 @@ from support.libraries import INDIRECT, compile_library, program_with
 
 import pydbgwrite
 from pydbgwrite import AddressError
-from pydbgwrite._linux_maps import images_of_maps, modules_of_maps
-from pydbgwrite._resolving import Resolver
+from pydbgwrite._symbols.linux_maps import images_of_maps, modules_of_maps
+from pydbgwrite._symbols.resolver import Resolver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -257,9 +257,9 @@ def test_damaged_files_are_refused(library: Path, tmp_path: Path) -> None:
     """Every kind of damage to headers: an error with words, or an answer; no other exception."""
     from io import BytesIO
 
-    from pydbgwrite._elf_headers import read_headers
-    from pydbgwrite._linux_maps import Image
-    from pydbgwrite._symbols_elf import ElfSymbols
+    from pydbgwrite._symbols.elf import ElfSymbols
+    from pydbgwrite._symbols.elf_headers import read_headers
+    from pydbgwrite._symbols.linux_maps import Image
 
     good = library.read_bytes()
     image = Image("x", 0x10000, len(good), "/x", 0x11000, 0, (0, 0), 0, False)

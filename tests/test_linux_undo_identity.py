@@ -28,7 +28,7 @@ def written(child: Child64, file: Path) -> bytes:
 
 def forged(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """The same journal with another header, checksums and all."""
-    from pydbgwrite._journal_log import JournalLog
+    from pydbgwrite._journal.log import JournalLog
 
     old = JournalLog(open(file, "rb", buffering=0), str(file))  # noqa: SIM115, closed with it
     old.scan()

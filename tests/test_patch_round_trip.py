@@ -15,8 +15,8 @@ from support.patch_files import load, problems_of
 
 import pydbgwrite
 from pydbgwrite import BuildCheck, Patch, PatchEntry, PatchError
-from pydbgwrite._toml_lines import Lines
-from pydbgwrite._toml_plain import read_plain
+from pydbgwrite._patch.toml_fast import read_plain
+from pydbgwrite._patch.toml_lines import Lines
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBERS = st.integers(0, 2**64 - 1)

@@ -19,7 +19,7 @@ from support.processes import Child64
 
 import pydbgwrite
 from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
-from pydbgwrite._spool import KEPT_IN_MEMORY
+from pydbgwrite._journal.spool import KEPT_IN_MEMORY
 
 pytestmark = pytest.mark.usefixtures("on_every_processor")
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")

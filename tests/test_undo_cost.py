@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pydbgwrite
-from pydbgwrite import _ranges, simulate
-from pydbgwrite._spool import KEPT_IN_MEMORY
+from pydbgwrite import simulate
+from pydbgwrite._journal.spool import KEPT_IN_MEMORY
+from pydbgwrite._transactions import ranges as range_module
 
 BASE = 0x100000
 LARGE = 32 << 20
@@ -121,9 +122,9 @@ STEPS = st.one_of(
 def test_ranges_against_a_model(steps: list[tuple[str, Any]], chunk: int, many: int) -> None:
     """The map of what was found holds, at each address, what a dictionary does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_ranges, "_CHUNK", chunk)
-        patch.setattr(_ranges, "_MANY", many)
-        ranges = _ranges.RangeMap()
+        patch.setattr(range_module, "_CHUNK", chunk)
+        patch.setattr(range_module, "_MANY", many)
+        ranges = range_module.RangeMap()
         model: dict[int, tuple[int, int]] = {}
         for record, (what, spans) in enumerate(steps):
             spans = sorted((start, start + size) for start, size in spans)

@@ -2,8 +2,8 @@
  *
  * A table of C function pointers, and a call through all of it. Each function mixes its own number
  * and the place it was called at into a checksum, in which order counts; so the checksum proves
- * which functions the whole table holds. pydbgwrite/demo.py computes it for itself, from the same
- * numbers: change both together.
+ * which functions the whole table holds. pydbgwrite/_demo/run.py computes it for itself, from the
+ * same numbers: change both together.
  */
 #define PY_SSIZE_T_CLEAN
 #if !defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API)

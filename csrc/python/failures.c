@@ -1,4 +1,4 @@
-/* Turning core errors into exceptions; the words are put together in pydbgwrite/_failures.py. */
+/* Turning core errors into exceptions; pydbgwrite/_messages/engine.py has the words. */
 #include "failures.h"
 
 #include <string.h>

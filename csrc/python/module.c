@@ -25,8 +25,8 @@ static bool import_all(module_state *state)
     state->array_type = imported("array", "array");
     state->mapping_type = imported("collections.abc", "Mapping");
     state->set_type = imported("collections.abc", "Set");
-    state->engine_failed = imported("pydbgwrite._failures", "engine_failed");
-    state->opening_failed = imported("pydbgwrite._failures", "opening_failed");
+    state->engine_failed = imported("pydbgwrite._messages.engine", "engine_failed");
+    state->opening_failed = imported("pydbgwrite._messages.engine", "opening_failed");
     state->wrong_thread = imported("pydbgwrite.errors", "WrongThreadError");
     state->session_closed = imported("pydbgwrite.errors", "SessionClosedError");
     state->session_busy = imported("pydbgwrite.errors", "SessionBusyError");

@@ -13,7 +13,7 @@
 
 void session_call_failed(const session_object *self, const char *method, HRESULT hresult)
 {
-    PyObject *module = PyImport_ImportModule("pydbgwrite._failures");
+    PyObject *module = PyImport_ImportModule("pydbgwrite._messages.engine");
     PyObject *exception = NULL;
 
     if (module != NULL) {

@@ -11,8 +11,8 @@ typedef struct module_state {
     PyObject *array_type;     /* array.array */
     PyObject *mapping_type;   /* collections.abc.Mapping */
     PyObject *set_type;       /* collections.abc.Set */
-    PyObject *engine_failed;  /* pydbgwrite._failures.engine_failed */
-    PyObject *opening_failed; /* pydbgwrite._failures.opening_failed */
+    PyObject *engine_failed;  /* pydbgwrite._messages.engine.engine_failed */
+    PyObject *opening_failed; /* pydbgwrite._messages.engine.opening_failed */
     PyObject *wrong_thread;   /* pydbgwrite.errors.WrongThreadError, and so on */
     PyObject *session_closed;
     PyObject *session_busy;

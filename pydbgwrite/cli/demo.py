@@ -11,7 +11,7 @@ from pydbgwrite.cli.output import counted, example, fail, print_fields, print_js
 from pydbgwrite.cli.targets import json_option
 
 if TYPE_CHECKING:
-    from pydbgwrite.demo import DemoResult
+    from pydbgwrite._demo.run import DemoResult
 
 __all__ = ["demo"]
 
@@ -37,7 +37,7 @@ def demo(pointers: int, as_json: bool) -> int:
     the child, nothing written; 5 the write failed; 74 done, but this output could not be written.
     """
     # numpy, which this needs, takes longer to import than all the rest.
-    from pydbgwrite.demo import DemoError, run_demo
+    from pydbgwrite._demo.run import DemoError, run_demo
 
     try:
         result = run_demo(pointers)

@@ -12,7 +12,7 @@ import click
 from pydbgwrite import __version__, errors
 from pydbgwrite.cli.apply import apply
 from pydbgwrite.cli.demo import demo
-from pydbgwrite.cli.doctor import doctor
+from pydbgwrite.cli.doctor.command import doctor
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.interrupts import ends_as_interrupts

@@ -56,7 +56,7 @@ def array_file(path: str, option: str) -> str:
 
 def load_array(path: str) -> array[int]:
     """The pointers in a file; a CommandError where it can't be read. ValueError for other files."""
-    from pydbgwrite._patch_side_files import read_side_file
+    from pydbgwrite._patch.side_files import read_side_file
 
     try:
         return read_side_file(os.curdir, path, anywhere=True)

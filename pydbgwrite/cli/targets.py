@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import pydbgwrite
-from pydbgwrite._opening import DEFAULT_TIMEOUT
+from pydbgwrite._opening.api import DEFAULT_TIMEOUT
 from pydbgwrite.cli.parameters import FILE, FOLDER
 
 if TYPE_CHECKING:

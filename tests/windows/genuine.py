@@ -99,7 +99,7 @@ def _why_not() -> str | None:
     if sys.platform != "win32":
         return "Microsoft's engine is for Windows"
     try:
-        pydbgwrite._engine_search.load_engine()
+        pydbgwrite._dbgeng.load_engine()
     except pydbgwrite.EngineNotFoundError as error:
         return str(error)
     return None
@@ -115,7 +115,7 @@ needs_32_bit = pytest.mark.skipif(
 
 def engine_folder() -> str:
     """The folder of the engine that the tests use."""
-    return pydbgwrite._engine_search.load_engine().folder
+    return pydbgwrite._dbgeng.load_engine().folder
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from genuine import engine_folder, needs_32_bit, needs_engine, target
 
 import pydbgwrite
-from pydbgwrite import _engine_search
+from pydbgwrite import _dbgeng
 
 pytestmark = needs_engine
 
@@ -136,15 +136,15 @@ print(*(each.message for each in said if each.category is RuntimeWarning))
 
 
 def test_the_environment_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(_engine_search.ENVIRONMENT, str(tmp_path))
-    assert [each.folder for each in _engine_search.candidates()] == [str(tmp_path)]
+    monkeypatch.setenv(_dbgeng.ENVIRONMENT, str(tmp_path))
+    assert [each.folder for each in _dbgeng.candidates()] == [str(tmp_path)]
     done = genuine.run("import pydbgwrite; pydbgwrite.attach(0xFFFFFFF0)")
-    assert str(tmp_path) in done.stderr and _engine_search.ENVIRONMENT in done.stderr
+    assert str(tmp_path) in done.stderr and _dbgeng.ENVIRONMENT in done.stderr
 
 
 def test_the_search_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(_engine_search.ENVIRONMENT, raising=False)
-    found = _engine_search.candidates()
+    monkeypatch.delenv(_dbgeng.ENVIRONMENT, raising=False)
+    found = _dbgeng.candidates()
     assert found[-1].folder.lower() == str(Path(os.environ["SYSTEMROOT"]) / "system32").lower()
     assert all(Path(each.folder).is_absolute() for each in found)
 
@@ -170,6 +170,6 @@ def test_the_sdk_in_both_views_of_the_registry(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(winreg, "OpenKey", open_key)
     monkeypatch.setattr(winreg, "QueryValueEx", lambda key, name: (key.root, 1))
-    monkeypatch.delenv(_engine_search.ENVIRONMENT, raising=False)
-    folders = [each.folder for each in _engine_search.candidates()]
+    monkeypatch.delenv(_dbgeng.ENVIRONMENT, raising=False)
+    folders = [each.folder for each in _dbgeng.candidates()]
     assert folders[:2] == ["C:\\Kits64\\Debuggers\\x64", "C:\\Kits32\\Debuggers\\x64"]

@@ -58,7 +58,7 @@ static void opening_failed(const dbgeng_error *error, const char *call, PyObject
     PyObject *module = NULL, *exception = NULL;
 
     if (!PyErr_Occurred()) {
-        module = PyImport_ImportModule("pydbgwrite._windows_advice");
+        module = PyImport_ImportModule("pydbgwrite._messages.windows");
     }
     if (module != NULL) {
         exception = PyObject_CallMethod(module, "opening_failed", "sskkzO", call,

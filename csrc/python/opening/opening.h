@@ -17,7 +17,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments);
 /* wrap(type, address, writable) -> (session, where its engine's code is). */
 PyObject *open_wrapped(PyObject *module, PyObject *arguments);
 
-/* Microsoft's engine, on Windows; pydbgwrite/_opening_windows.py checks the arguments.
+/* Microsoft's engine, on Windows; pydbgwrite/_opening/dbgeng.py checks the arguments.
  *   dbgeng_load(folder) -> (failure, os_error, machine, own_machine, file, mixed)
  *   dbgeng_loaded() -> (file, version) or None
  *   dbgeng_file_of(code) -> (file, version) or None

@@ -16,7 +16,7 @@ static const char *failure_name(wrap_failure failure)
 
 static void wrapping_failed(const wrap_error *error, uintptr_t address)
 {
-    PyObject *module = PyImport_ImportModule("pydbgwrite._wrapping");
+    PyObject *module = PyImport_ImportModule("pydbgwrite._opening.wrap");
     PyObject *exception = NULL;
 
     if (module != NULL) {

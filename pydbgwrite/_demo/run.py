@@ -1,0 +1,166 @@
+"""The demonstration: rewrite a table of function pointers inside a real, running process.
+
+run_demo() starts a child that calls through its table and reports what came out. It then rewrites
+the whole table from outside, in one write_pointers() call, lets the child go on, and has it call
+through its table again. What the child must report is computed here, without the child's code:
+only where the two agree, before and after, has the write been verified.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pydbgwrite._dbgeng import EngineInfo
+from pydbgwrite._demo.process import DemoChild
+from pydbgwrite._demo.proof import KINDS, Proof, expected_proof, original_table
+from pydbgwrite._opening.api import attach
+from pydbgwrite.errors import NoTargetError
+
+__all__ = ["DEFAULT_POINTERS", "DemoError", "DemoResult", "Proof", "run_demo"]
+
+DEFAULT_POINTERS: Final = 1_000_000
+
+#: Memory for each pointer: the child's table, the new values, the choice of functions twice.
+_BYTES_PER_POINTER: Final = 8 + 8 + 2
+
+
+class DemoError(Exception):
+    """The demo's child was not as it must be, before anything was written to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What happened.
+
+    Attributes:
+        pid: of the child. engine: its name, and the version of Microsoft's.
+        address: of the table in the child.
+        pointers, bytes: how much was written.
+        seconds: the time of the write_pointers() call alone.
+        before, after: the child's own proofs; after is None where it gave none.
+        problem: why the write counts as not verified; None where it is.
+    """
+
+    pid: int
+    engine: str
+    address: int
+    pointers: int
+    bytes: int
+    seconds: float
+    before: Proof
+    after: Proof | None
+    problem: str | None
+
+    @property
+    def verified(self) -> bool:
+        """Did the child prove that its table holds what was written?"""
+        return self.problem is None
+
+
+def run_demo(
+    pointers: int = DEFAULT_POINTERS,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+) -> DemoResult:
+    """Start a child, rewrite its whole table of `pointers` function pointers, let it prove it.
+
+    progress: handed on to write_pointers().
+
+    Raises ValueError for a number below 1 or one that takes more memory than there is,
+    NoTargetError when the child did not start or ended too soon, DemoError when its table was
+    wrong from the start, and what attach() and write_pointers() raise.
+    """
+    _check_count(pointers)
+    try:
+        return _run(pointers, progress)
+    except MemoryError:
+        raise _too_large(pointers) from None
+
+
+def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoResult:
+    # A choice that the child can't know: no old table can pass for the new one.
+    chosen = np.random.default_rng().integers(KINDS, 2 * KINDS, size=pointers, dtype=np.uint8)
+    with DemoChild(pointers) as child:
+        target = child.table()
+        before = child.prove()
+        expected = expected_proof(original_table(pointers))
+        if before != expected:
+            raise DemoError(
+                f"the child's table is wrong before anything was written: it reports {before}; "
+                f"expected {expected}"
+            )
+        table = np.array(target.functions, dtype=np.uint64)[chosen]
+        with attach(child.pid) as session:
+            engine, pointer_size = _engine_name(session.engine), session.pointer_size
+            started = time.perf_counter()
+            written = session.write_pointers(target.address, table, progress=progress)
+            seconds = time.perf_counter() - started
+        del table
+        after, problem = _verify(child, expected_proof(chosen))
+    return DemoResult(
+        pid=child.pid,
+        engine=engine,
+        address=target.address,
+        pointers=written,
+        bytes=written * pointer_size,
+        seconds=seconds,
+        before=before,
+        after=after,
+        problem=problem,
+    )
+
+
+def _engine_name(engine: EngineInfo) -> str:
+    """Its name; of an engine that is not this package's also the version."""
+    return engine.name if engine.name == "embedded" else f"{engine.name} {engine.version}"
+
+
+def _verify(child: DemoChild, expected: Proof) -> tuple[Proof | None, str | None]:
+    """The child's proof of its rewritten table, and what is wrong with it."""
+    after = None
+    try:
+        after = child.prove()
+        status = child.finish()
+    except NoTargetError as failure:
+        return after, str(failure)
+    if after != expected:
+        return after, f"the child reports {after}; expected {expected}"
+    if status != 0:
+        return after, f"the child proved its table and then ended with exit status {status}"
+    return after, None
+
+
+def _check_count(pointers: int) -> None:
+    if pointers < 1:
+        raise ValueError(f"a table has 1 pointer or more, got {pointers}")
+    needed, free = pointers * _BYTES_PER_POINTER, _free_memory()
+    if free is not None and needed > free:
+        raise _too_large(pointers, f" ({free / 2**30:,.1f} GiB are free)")
+    if needed > sys.maxsize:
+        raise _too_large(pointers)
+
+
+def _too_large(pointers: int, detail: str = "") -> ValueError:
+    needed = pointers * _BYTES_PER_POINTER / 2**30
+    return ValueError(
+        f"{pointers:,} pointers take {needed:,.1f} GiB, here and in the child, and there is not "
+        f"enough memory{detail}; ask for fewer"
+    )
+
+
+def _free_memory() -> int | None:
+    """Bytes to be had without swapping (proc_meminfo(5)); None where nothing says it."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None

@@ -1,0 +1,1 @@
+"""Journals: the format, the file, and the target that one belongs to."""

@@ -1,0 +1,1 @@
+"""What errors say: of the engine, of Linux, of Windows."""

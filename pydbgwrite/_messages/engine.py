@@ -1,0 +1,358 @@
+"""Turns what the C code says went wrong into an exception with a message that helps.
+
+The C code calls these functions and raises what they return; they raise nothing themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from pydbgwrite import errors, hresults
+from pydbgwrite._protection import protection_name, state_name
+
+__all__ = ["EngineFailure", "call_failed", "engine_failed", "opening_failed"]
+
+S_OK = 0
+E_UNEXPECTED = 0x8000FFFF
+
+# Writes of pointers begin with IsPointer64Bit too, and then have an address.
+_WITHOUT_ADDRESS = ("IsPointer64Bit", "DetachProcesses", "TerminateProcesses")
+_GONE = {
+    "target": "The target has ended.",
+    "server": "The server no longer answers: it has ended, or the connection is lost.",
+}
+_PHYSICAL = ("ReadPhysical", "WritePhysical")
+
+
+class EngineFailure(TypedDict):
+    """What csrc/python/failures.c tells; see csrc/core/error.h for each."""
+
+    status: str
+    hresult: int
+    method: str | None
+    address: int
+    count: int
+    width: int
+    landed: int | None
+    done: int
+    index: int
+    value: int
+    page: tuple[int, int, int] | None
+    kind: str
+    process_id: int
+    writes: bool
+    forcing_forbidden: bool
+    gone: str  # "" (nothing that is known of), "target" or "server"
+    embedded: bool
+    scattered: bool
+    at: int  # the address of the first element that is not in place, or can't be read
+    purpose: str | None
+    mismatches: list[tuple[int, int, int]]
+    total: int
+    unread: bool  # counting what landed ended at memory that can't be read
+
+
+def engine_failed(failure: EngineFailure) -> BaseException:
+    """The exception for a request that did not end with S_OK."""
+    if failure["status"] == "wraps":
+        return _wraps(failure)
+    if failure["status"] == "pointer_range":
+        return _pointer_range(failure)
+    if failure["status"] == "unreadable":
+        return _unreadable(failure)
+    if failure["status"] == "different":
+        return _different(failure)
+    return _engine(failure)
+
+
+def _noun(failure: EngineFailure) -> str:
+    return "byte" if failure["width"] == 1 else "pointer"
+
+
+def _elements(failure: EngineFailure) -> str:
+    return f"{failure['count']:,} {_noun(failure)}{'' if failure['count'] == 1 else 's'}"
+
+
+def _wraps(failure: EngineFailure) -> BaseException:
+    if failure["scattered"]:
+        return ValueError(
+            f"addresses[{failure['index']}] is 0x{failure['at']:x}, and a pointer of "
+            f"{failure['width']} bytes there would go past 2**64; nothing was "
+            f"{'written' if failure['writes'] else 'read'}"
+        )
+    size = failure["count"] * failure["width"]
+    return ValueError(
+        f"{_elements(failure)} at 0x{failure['address']:x} take {size:,} bytes and would go past "
+        f"2**64; nothing was {'written' if failure['writes'] else 'read'}"
+    )
+
+
+def _pointer_range(failure: EngineFailure) -> BaseException:
+    landed = failure["landed"]
+    one = failure["purpose"] == "one expected"
+    what = "expect" if one else f"{failure['purpose'] or 'pointers'}[{failure['index']}]"
+    # The pass over the input before the write finds all but what another thread changes meanwhile.
+    held = _held(failure) if failure["done"] else "nothing was written"
+    return errors.PointerRangeError(
+        f"{what} is 0x{failure['value']:x}, and the target has 32-bit "
+        f"pointers: it is neither zero- nor sign-extended from 32 bits; {held}. Pass "
+        f"truncate=True to {'compare' if failure['purpose'] else 'write'} the low 32 bits"
+        f"{'' if failure['purpose'] else ', as the engine does'}",
+        address=_address(failure),
+        count=failure["count"],
+        written=landed,
+        index=None if one else failure["index"],
+    )
+
+
+_UNREADABLE: dict[str | None, str] = {
+    "record": "what a write replaces there can't be recorded for its undo, so it was not made",
+    "expect": "what is there can't be compared with what is expected, so nothing was written",
+    "verify": "the engine said S_OK to all of the write, and yet it can't be read back there",
+}
+
+
+def _unreadable(failure: EngineFailure) -> BaseException:
+    """What had to be read for a write could not be."""
+    reading: EngineFailure = {**failure, "writes": False, "method": "ReadVirtual"}
+    parts = [
+        f"ReadVirtual failed at {_where(failure['at'], failure['page'])} "
+        f"({hresults.describe(failure['hresult'])})",
+        _UNREADABLE[failure["purpose"]],
+    ]
+    if failure["purpose"] != "expect":
+        parts.append(_held(failure))
+    text = "; ".join(parts)
+    advice = _advice(reading)
+    return _kind(reading)(
+        f"{text}. {advice}" if advice else text,
+        hresult=failure["hresult"],
+        hresult_name=hresults.name_of(failure["hresult"]),
+        method="ReadVirtual",
+        address=_address(failure),
+        count=failure["count"],
+        written=failure["landed"],
+        index=failure["index"],
+    )
+
+
+def _different(failure: EngineFailure) -> BaseException:
+    """The target can be read, and holds something else."""
+    mismatches = [errors.Mismatch(*each) for each in failure["mismatches"]]
+    first, total = mismatches[0], failure["total"]
+    expects = failure["purpose"] == "expect"
+    done = "expected" if expects else "written"
+    if failure["count"] == 1:
+        text = f"the {_noun(failure)} at 0x{first.address:x} is not what was {done}: "
+    else:
+        verb = "is" if total == 1 else "are"
+        text = (
+            f"{total:,} of {_elements(failure)} {verb} not what was {done}; "
+            f"the first is at 0x{first.address:x}: "
+        )
+    text += f"0x{first.wanted:x} was {done}, and the target holds 0x{first.found:x}; "
+    kind: type[errors.ExpectationError | errors.VerificationError]
+    if expects:
+        kind = errors.ExpectationError
+        text += (
+            "nothing was written. Check the address and the build of the program; where both are "
+            "right, read what it holds and expect that"
+        )
+    else:
+        kind = errors.VerificationError
+        text += (
+            f"{_held(failure)}. The engine said S_OK to the write, so something else has written "
+            "there since (the program, where it runs; another debugger), or addresses of this "
+            "write share memory"
+        )
+    return kind(
+        text,
+        mismatches=mismatches,
+        total=total,
+        address=_address(failure),
+        count=failure["count"],
+        written=failure["landed"],
+        index=failure["index"],
+    )
+
+
+def _held(failure: EngineFailure) -> str:
+    """What the target holds now, in words."""
+    landed = failure["landed"]
+    if not failure["writes"]:
+        return "nothing was written"
+    if landed is None:
+        return "what the target holds can't be said: it no longer answers"
+    if _is_unknown(failure):
+        seen = "whether it holds any of them"
+        if landed:
+            held = f"the target holds the first {landed:,} of {_elements(failure)}"
+            seen = f"{held}; whether it holds more"
+        return f"{seen} can't be said: what is at 0x{failure['at']:x} can be written, but not read"
+    if landed == 0:
+        return "the target holds none of them"
+    return f"the target holds the first {landed:,} of {_elements(failure)}"
+
+
+def _is_unknown(failure: EngineFailure) -> bool:
+    """May the target hold more than could be counted? Linux has pages to be written, not read."""
+    if failure["page"] is None:
+        return False
+    protection, state, _type = failure["page"]
+    writable = state_name(state) == "committed" and protection_name(protection) in ("rw", "rwx")
+    unread = failure["unread"] or (
+        failure["status"] == "unreadable" and failure["purpose"] == "verify"
+    )
+    return unread and writable
+
+
+def _address(failure: EngineFailure) -> int:
+    """Of the request; where each element has its own, of the first that is not in place."""
+    return failure["at"] if failure["scattered"] else failure["address"]
+
+
+def _has_request(failure: EngineFailure) -> bool:
+    """False for a question about the target as a whole, which has no address."""
+    return failure["method"] not in _WITHOUT_ADDRESS or bool(failure["address"] or failure["count"])
+
+
+def _place(failure: EngineFailure) -> str:
+    """Where the first failing address is, and what protects it; else what was asked for."""
+    landed = failure["landed"]
+    if not _has_request(failure):
+        return ""
+    unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
+    if unknown or failure["method"] in _PHYSICAL:
+        asked = f" for {_elements(failure)}" if failure["count"] else ""
+        return f"{asked} at 0x{failure['address']:x}"
+    at, page = failure["at"], failure["page"]
+    if failure["scattered"]:
+        return f" at addresses[{landed}] = {_where(at, page)}"
+    return f" at {_where(at, page)}"
+
+
+def _where(at: int, page: tuple[int, int, int] | None) -> str:
+    if page is None:
+        return f"0x{at:x}, where nothing is mapped"
+    protection, state, _type = page
+    if state_name(state) != "committed":
+        return f"0x{at:x}, which is {state_name(state)} address space"
+    return f"0x{at:x}, in a page with protection '{protection_name(protection)}'"
+
+
+def _advice(failure: EngineFailure) -> str:
+    """What to do next."""
+    hresult, page = failure["hresult"], failure["page"]
+    if failure["gone"]:
+        return _GONE[failure["gone"]]
+    if failure["kind"] == "dump" and failure["writes"]:
+        return "A dump file can't be written to; write to a live process."
+    if failure["method"] in _PHYSICAL:
+        return "Physical memory is for kernel targets." if hresult == E_UNEXPECTED else ""
+    if hresult == E_UNEXPECTED:
+        if failure["kind"] == "process":
+            return "The process has ended, runs another program now, or was let go; open it anew."
+        return "The target runs, has gone, or was let go."
+    if hresult == 0x80004001 or page is None:
+        return ""
+    protection, state, kind = page
+    if state_name(state) != "committed":
+        return "Check the address: session.query() and session.modules() show what is mapped."
+    name = protection_name(protection)
+    if not failure["writes"]:
+        return "" if "r" in name else "Memory without read permission can't be read."
+    if not failure["embedded"]:
+        return _windows_page_advice(name)
+    if failure["kind"] == "process" and failure["process_id"] and "w" not in name:
+        return _read_only_page_advice(failure, kind, name)
+    if "w" not in name:
+        return "The region is not writable."
+    return ""
+
+
+def _windows_page_advice(name: str) -> str:
+    """For Microsoft's engine, which writes by WriteProcessMemory."""
+    if name.endswith("+guard"):
+        return "A guard page can't be written to until the program itself has touched it."
+    if "w" not in name:
+        return (
+            "WriteProcessMemory does not write to such a page: make it writable first "
+            "(VirtualProtectEx with PAGE_READWRITE), and protect it again afterwards."
+        )
+    return ""
+
+
+def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
+    if name == "none" or "r" not in name:
+        return "A page without read permission is not forced; the program itself can't use it."
+    if kind == 0x40000:  # MEM_MAPPED
+        return (
+            "The page is shared and read-only: nobody can force a write to it. Write through a "
+            "writable mapping of the same file or memory."
+        )
+    if failure["forcing_forbidden"]:
+        return (
+            "This kernel forbids forced writes to read-only pages (proc_mem.force_override on its "
+            "command line, or CONFIG_PROC_MEM_NO_FORCE); let the program make the page writable "
+            "first (mprotect)."
+        )
+    return ""
+
+
+def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
+    """Which exception an HRESULT is."""
+    hresult = failure["hresult"]
+    kind: type[errors.DebugEngineError]
+    if failure["gone"] or (hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL):
+        kind = errors.NoTargetError
+    elif hresult != S_OK and hresult < 0x80000000:
+        kind = errors.WriteNotAppliedError if failure["writes"] else errors.DebugEngineError
+    elif hresult in (0x80004001, 0x80070057, 0x8007000E, E_UNEXPECTED):
+        kind = errors.DebugEngineError
+    else:
+        kind = errors.TargetAccessError
+    return kind
+
+
+def _engine(failure: EngineFailure) -> BaseException:
+    hresult = failure["hresult"]
+    parts = [f"{failure['method']} failed{_place(failure)} ({hresults.describe(hresult)})"]
+    if failure["writes"]:
+        parts.append(_held(failure))
+    text = "; ".join(parts)
+    advice = _advice(failure)
+    written = failure["landed"] if failure["writes"] else 0
+    landed = failure["landed"]
+    return _kind(failure)(
+        f"{text}. {advice}" if advice else text,
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=failure["method"],
+        address=_address(failure) if _has_request(failure) else None,
+        count=failure["count"] if _has_request(failure) else None,
+        written=written,
+        index=landed if landed is not None and landed < failure["count"] else None,
+    )
+
+
+def call_failed(method: str | None, hresult: int, gone: str) -> BaseException:
+    """The exception for a call about no memory, such as DetachProcesses or StartServerWide."""
+    lost = gone or hresult == E_UNEXPECTED or method in ("DetachProcesses", "TerminateProcesses")
+    kind = errors.NoTargetError if lost else errors.DebugEngineError
+    text = f"{method} failed ({hresults.describe(hresult)})"
+    return kind(
+        f"{text}. {_GONE[gone]}" if gone else text,
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=method,
+    )
+
+
+def opening_failed(
+    failure: str, os_error: int, operation: str | None, detail: int, subject: object
+) -> BaseException:
+    """The exception for a Linux process that could not be opened."""
+    # Opening a session is rare, and its advice reads /proc: imported where it is needed.
+    from pydbgwrite._messages import linux
+
+    return linux.opening_failed(failure, os_error, operation, detail, subject)

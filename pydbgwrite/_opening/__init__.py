@@ -1,0 +1,1 @@
+"""Opening sessions: arguments, the ways on each platform, process servers, wrap()."""

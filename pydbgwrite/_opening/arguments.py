@@ -1,0 +1,145 @@
+"""The arguments of openings: what each may be, on every platform alike."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, SupportsIndex
+
+if TYPE_CHECKING:
+    from _typeshed import StrOrBytesPath
+
+    from pydbgwrite._opening.api import RegionSpec
+
+__all__ = [
+    "check_program",
+    "taken_options",
+    "taken_pid",
+    "taken_pointer_size",
+    "taken_region",
+    "taken_timeout",
+]
+
+_PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
+
+
+def taken_pid(pid: SupportsIndex, limit: int) -> int:
+    """The id of a process, below the limit."""
+    number = _index(pid)
+    if number is None:
+        raise TypeError(f"pid must be an int, got {type(pid).__name__}")
+    # Linux: pid_t has 31 bits. Windows: a DWORD.
+    if not 0 < number < limit:
+        shown = number if number.bit_length() < 128 else f"an int of {number.bit_length()} bits"
+        raise ValueError(f"pid must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}")
+    return number
+
+
+def taken_timeout(timeout: float) -> float:
+    """Seconds to wait, 0 or more."""
+    # Not what float() takes besides numbers: text.
+    number = hasattr(timeout, "__float__") or hasattr(timeout, "__index__")
+    if isinstance(timeout, bool) or not number:
+        raise TypeError(f"timeout must be seconds, got {type(timeout).__name__}")
+    try:
+        seconds = float(timeout)
+    except OverflowError:  # an int beyond all floats: that is for ever
+        seconds = math.inf if timeout > 0 else -math.inf
+    if math.isnan(seconds) or seconds < 0:
+        raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
+    return seconds
+
+
+def taken_options(options: str) -> str:
+    """A connection string."""
+    if not isinstance(options, str):
+        raise TypeError(f"options must be a str, got {type(options).__name__}")
+    if not options.strip() or "\0" in options:
+        raise ValueError(f"options must be a connection string, got {options!r}")
+    return options
+
+
+def taken_pointer_size(size: SupportsIndex) -> int:
+    """4 or 8."""
+    number = _index(size)
+    if number is None:
+        raise TypeError(f"pointer_size must be 4 or 8, an int, got {type(size).__name__}")
+    if number not in (4, 8):
+        raise ValueError(f"pointer_size must be 4 or 8, got {_shown(number)}")
+    return number
+
+
+def check_program(
+    args: Sequence[StrOrBytesPath], cwd: StrOrBytesPath | None, env: Mapping[str, str] | None
+) -> None:
+    """Raise TypeError or ValueError unless these describe a program to start."""
+    if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
+        raise TypeError(
+            f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
+            "shlex.split() makes one of a command line"
+        )
+    if not args:
+        raise ValueError("args is empty: the program is missing")
+    for index, word in enumerate(args):
+        _check_path(word, f"args[{index}]")
+    if cwd is not None:
+        _check_path(cwd, "cwd")
+    if env is None:
+        return
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env must be a mapping of str to str, got {type(env).__name__}")
+    for name, value in env.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(
+                f"env must map str to str, got {type(name).__name__} to {type(value).__name__}"
+            )
+
+
+def _check_path(path: object, what: str) -> None:
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"{what} must be str, bytes or os.PathLike, got {type(path).__name__}")
+
+
+def taken_region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
+    """One of simulate()'s regions: base, size and the number of its protection."""
+    if isinstance(region, (str, bytes)) or not isinstance(region, Sequence):
+        raise TypeError(f"regions[{index}] must be (base, size) or (base, size, protection)")
+    if len(region) not in (2, 3):
+        raise ValueError(f"regions[{index}] must have 2 or 3 items, got {len(region)}")
+    base, size = (_region_number(each, index) for each in region[:2])
+    protection = region[2] if len(region) == 3 else "rw"
+    if not isinstance(protection, str) or protection not in _PROTECTIONS:
+        raise ValueError(
+            f"regions[{index}]: protection must be 'rw', 'r' or 'none', got {protection!r}"
+        )
+    if size <= 0 or base < 0 or base + size > limit or size == 2**64:
+        raise ValueError(
+            f"regions[{index}] must have a size above 0, below 2**64, and lie within 0 to "
+            f"2**{limit.bit_length() - 1}, got base {_shown(base)}, size {_shown(size)}"
+        )
+    return base, size, _PROTECTIONS[protection]
+
+
+def _shown(number: int) -> str:
+    """An int for a message; Python refuses to print those of thousands of digits."""
+    bits = number.bit_length()
+    return f"{number:#x}" if bits <= 128 else f"an int of {bits} bits"
+
+
+def _region_number(value: SupportsIndex | str, index: int) -> int:
+    number = _index(value)
+    if number is None:
+        raise TypeError(f"regions[{index}]: base and size must be ints, got {type(value).__name__}")
+    return number
+
+
+def _index(value: object) -> int | None:
+    """A whole number as an int; None where it is none, as a bool is not meant to be."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

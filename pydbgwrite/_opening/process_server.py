@@ -1,0 +1,145 @@
+"""Process servers: the processes of another machine, with the engine on this one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, SupportsIndex
+
+from pydbgwrite.errors import (
+    DebugEngineError,
+    EngineNotFoundError,
+    SessionBusyError,
+    SessionClosedError,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from pydbgwrite._session import Session
+
+__all__ = ["ProcessServer"]
+
+
+class ProcessServer:
+    """A connection to a process server (dbgsrv.exe). process_server() makes one.
+
+    Its attach() and launch() open that machine's processes, one at a time: Microsoft's engine has
+    one session a process. Used as a context manager it closes itself.
+    """
+
+    __slots__ = ("__weakref__", "_options", "_server", "_session")
+
+    def __init__(self, options: str, server: object) -> None:
+        self._options = options
+        self._server: object | None = server
+        self._session: Session | None = None
+
+    @property
+    def options(self) -> str:
+        """Where the server is, as it was given."""
+        return self._options
+
+    @property
+    def closed(self) -> bool:
+        """Has the connection ended?"""
+        return self._server is None
+
+    def attach(
+        self,
+        pid: SupportsIndex,
+        *,
+        invasive: bool = False,
+        suspend: bool = True,
+        writable: bool = True,
+        timeout: float = 10.0,
+        pointer_size: int | None = None,
+    ) -> Session:
+        """Open a process of the server's machine; the arguments are those of pydbgwrite.attach().
+
+        Whether it is a 32-bit one is found out from the headers of its program.
+        """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
+        from pydbgwrite._opening import api, arguments, dbgeng
+
+        number = arguments.taken_pid(pid, 2**32)
+        size = None if pointer_size is None else arguments.taken_pointer_size(pointer_size)
+        seconds = arguments.taken_timeout(timeout)
+        session = dbgeng.attach(
+            self._open(), number, bool(invasive), bool(suspend), bool(writable), seconds
+        )
+        session._far = True
+        self._session = session
+        if size is not None:
+            api.set_pointer_size(session, size)
+        return session
+
+    def launch(
+        self,
+        args: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        writable: bool = True,
+        timeout: float = 10.0,
+    ) -> Session:
+        """Start a program on the server's machine; the arguments are those of pydbgwrite.launch().
+
+        cwd and env are the server's where None.
+        """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
+        from pydbgwrite._opening import arguments, dbgeng
+
+        arguments.check_program(args, cwd, env)
+        seconds = arguments.taken_timeout(timeout)
+        self._session = dbgeng.launch(self._open(), args, cwd, env, bool(writable), seconds)
+        self._session._far = True
+        return self._session
+
+    def close(self) -> None:
+        """End the connection. Its session must be closed first (SessionBusyError)."""
+        server = self._open()
+        if self._session is not None and not self._session.closed:
+            raise SessionBusyError(
+                "a session of this process server is open: close that first, then the server"
+            )
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
+        from pydbgwrite import _core
+
+        self._server = None
+        hresult = _core.dbgeng_disconnect(server)
+        if hresult:
+            from pydbgwrite import hresults
+
+            raise DebugEngineError(
+                f"DisconnectProcessServer failed ({hresults.describe(hresult)})",
+                hresult=hresult,
+                hresult_name=hresults.name_of(hresult),
+                method="DisconnectProcessServer",
+            )
+
+    def _open(self) -> object:
+        if self._server is None:
+            raise SessionClosedError("this connection to a process server is closed")
+        return self._server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None and not self._session.closed:
+            self._session.close()
+        if self._server is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<pydbgwrite.ProcessServer at {self._options}{', closed' if self.closed else ''}>"

@@ -1,0 +1,1 @@
+"""Patches: entries, files, previews, and applying them."""

@@ -1,0 +1,183 @@
+"""Writes a patch that has been looked at, in one transaction; compares a target with a patch."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pydbgwrite._patch.load import summary
+from pydbgwrite._patch.preview import LARGE, Preview, PreviewEntry, mismatches_of, narrowed
+from pydbgwrite.errors import (
+    ExpectationError,
+    Mismatch,
+    PatchError,
+    ReadOnlyError,
+    VerificationError,
+)
+
+if TYPE_CHECKING:
+    from pydbgwrite._session import Session
+    from pydbgwrite._transactions.transaction import Transaction
+
+__all__ = ["apply_patch", "verify_patch"]
+
+_Progress = Callable[[int, int], object]
+#: Of the pointers of small entries, so many are written by one call.
+_MOST_TOGETHER = 1 << 20
+_MOST_MISMATCHES = 100
+
+
+class _Step(NamedTuple):
+    """One write: to one address, or to one for each pointer."""
+
+    address: int | None
+    addresses: array[int]
+    pointers: array[int]
+    expected: int | array[int] | None
+
+
+def apply_patch(
+    preview: Preview,
+    session: Session,
+    transaction: Transaction,
+    *,
+    via: Literal["WritePointersVirtual", "WriteVirtual", "auto"],
+    verify: bool,
+    progress: _Progress | None,
+) -> tuple[Transaction, int]:
+    """Write all, or raise."""
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be callable, got {type(progress).__name__}")
+    if via not in ("WritePointersVirtual", "WriteVirtual", "auto"):
+        raise ValueError(
+            f"via must be 'WritePointersVirtual', 'WriteVirtual' or 'auto', got {via!r:.60}"
+        )
+    if not session.writable:
+        raise ReadOnlyError("the session was opened with writable=False: it can't apply a patch")
+    _raise_for(preview)
+    done = 0
+    with transaction:
+        for step in _steps(preview, together=via == "auto"):
+            told = None if progress is None else _shifted(progress, done, preview.pointers)
+            if step.address is None:
+                done += session.write_scattered(
+                    step.addresses,
+                    step.pointers,
+                    verify=verify,
+                    expect=step.expected,
+                    progress=told,
+                )
+            else:
+                done += session.write_pointers(
+                    step.address,
+                    step.pointers,
+                    via=via,
+                    verify=verify,
+                    expect=step.expected,
+                    progress=told,
+                )
+    return transaction, done
+
+
+def _raise_for(preview: Preview) -> None:
+    """PatchError or ExpectationError for what the preview found."""
+    if preview.ok:
+        return
+    if preview._faults:
+        raise _does_not_fit(preview)
+    total = preview.mismatch_total
+    noun = "place does" if total == 1 else "places do"
+    raise ExpectationError(
+        summary(f"{total:,} {noun} not hold what the patch expects", preview.problems),
+        mismatches=preview.mismatches,
+        total=total,
+        address=preview.mismatches[0].address,
+        count=preview.pointers,
+    )
+
+
+def _does_not_fit(preview: Preview) -> PatchError:
+    problems = preview.problems
+    told = summary("the patch does not fit the target", problems)
+    return PatchError(told, problems, kind=preview.kind or "patch")
+
+
+def _shifted(progress: _Progress, before: int, total: int) -> _Progress:
+    """Of one write, as progress of the whole patch."""
+
+    def report(done: int, _of_this: int) -> object:
+        return progress(before + done, total)
+
+    return report
+
+
+def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
+    """The writes in the order of the patch; small entries that follow each other are one."""
+    pending: list[PreviewEntry] = []
+    count = 0
+    for each in preview.entries:
+        size = len(each.entry.pointers)
+        small = together and size < LARGE
+        # What is expected is checked for a whole write: those with it, and those without, apart.
+        if pending and (
+            not small
+            or count + size > _MOST_TOGETHER
+            or (each.expected is None) != (pending[0].expected is None)
+        ):
+            yield _joined(pending, count, preview.pointer_size)
+            pending, count = [], 0
+        if small:
+            pending.append(each)
+            count += size
+        else:
+            yield _single(each)
+    if pending:
+        yield _joined(pending, count, preview.pointer_size)
+
+
+def _single(each: PreviewEntry) -> _Step:
+    assert each.address is not None and each.after is not None  # the preview found no problem
+    return _Step(each.address, array("Q"), each.after, each.expected)
+
+
+def _joined(entries: list[PreviewEntry], count: int, width: int) -> _Step:
+    if len(entries) == 1:
+        return _single(entries[0])
+    addresses, pointers, expected = array("Q"), array("Q"), array("Q")
+    for each in entries:
+        assert each.address is not None and each.after is not None
+        size = len(each.after)
+        addresses.extend(range(each.address, each.address + size * width, width))
+        pointers.extend(each.after)
+        if isinstance(each.expected, array):
+            expected.extend(each.expected)
+        elif each.expected is not None:
+            expected.extend([each.expected] * size)
+    return _Step(None, addresses, pointers, expected if expected else None)
+
+
+def verify_patch(preview: Preview, session: Session) -> None:
+    """VerificationError unless the target holds what the patch writes."""
+    if preview._faults:
+        raise _does_not_fit(preview)
+    found: list[Mismatch] = []
+    total = 0
+    for each in preview.entries:
+        before, after = each.before, each.after
+        assert before is not None and after is not None and each.address is not None
+        wanted = narrowed(after, preview.pointer_size)
+        differ = mismatches_of(each.address, preview.pointer_size, wanted, before)
+        total += len(differ)
+        found += differ[: max(0, _MOST_MISMATCHES - len(found))]
+    if total:
+        first = found[0]
+        raise VerificationError(
+            f"{total:,} of {preview.pointers:,} pointers are not those of the patch; the first is "
+            f"at 0x{first.address:x}: the patch has 0x{first.wanted:x}, the target "
+            f"0x{first.found:x}",
+            mismatches=found,
+            total=total,
+            address=first.address,
+            count=preview.pointers,
+        )

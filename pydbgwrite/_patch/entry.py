@@ -1,0 +1,302 @@
+"""What a patch is made of: entries (an address, its pointers) and checks of builds."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Set
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias
+
+from pydbgwrite._symbols.addresses import LIMIT, parse_address
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from _typeshed import ReadableBuffer
+
+    from pydbgwrite._session import Session
+
+    #: Pointers as they are kept: an array where all are numbers, else with symbols among them.
+    _Values: TypeAlias = array[int] | tuple[int | str, ...]
+
+__all__ = ["BuildCheck", "PatchEntry", "take_pointers"]
+
+_WIDE: Final = "QqLlPNn"
+_BYTES: Final = "Bbc"
+_PLAIN: Final = re.compile(r"0x[0-9a-fA-F]{1,16}\Z").match
+_NO_POINTERS: Final = (
+    "{} must be a list of ints and addresses, or a one-dimensional buffer of 8-byte integers or of "
+    "bytes in multiples of 8, got {}"
+)
+#: Of what is wrong with one entry's pointers, so many are told.
+_MOST_FAULTS: Final = 20
+
+
+class PatchEntry:
+    """Pointers that go to one place, one after the other.
+
+    address: in any form that Session.resolve() takes.
+    pointers: a buffer of 8-byte unsigned integers, as write_pointers takes it, or an iterable of
+        ints and of addresses as text. They are copied.
+    expect: what the target must hold before: None, one value for all, or one each.
+    note: for people.
+    file: the side file, with "/" between folders, that Patch.save() puts the pointers into (.npy or
+        .bin); None leaves it to save().
+
+    Raises TypeError, ValueError or OverflowError for what can't be written; nothing is resolved.
+    """
+
+    __slots__ = {
+        "address": "A number, or the text that resolve() takes.",
+        "expect": "What the target must hold: None, one value, or as many as there are pointers.",
+        "file": "The side file that save() puts the pointers into; None leaves it to save().",
+        "note": "For people.",
+        "pointers": "array('Q'), or a tuple where addresses by name are among them.",
+    }
+
+    address: int | str
+    pointers: _Values
+    expect: int | str | _Values | None
+    note: str
+    file: str | None
+
+    def __init__(
+        self,
+        address: SupportsIndex | str,
+        pointers: ReadableBuffer | Iterable[SupportsIndex | str],
+        *,
+        expect: SupportsIndex | str | ReadableBuffer | Iterable[SupportsIndex | str] | None = None,
+        note: str = "",
+        file: str | None = None,
+    ) -> None:
+        faults: list[Exception] = []
+        self.address = take_address(address, "address", faults)
+        self.pointers = take_pointers(pointers, "pointers", faults)
+        self.expect = take_expect(expect, len(self.pointers) or None, faults)
+        self.note = note
+        self.file = file
+        if not isinstance(note, str):
+            faults.append(TypeError(f"note must be a str, got {type(note).__name__}"))
+        if file is not None:
+            from pydbgwrite._patch.side_files import name_fault
+
+            fault = name_fault(file, anywhere=False)
+            if fault is not None:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
+
+    @classmethod
+    def _made(cls, address: int | str, pointers: _Values, expect: Any, note: str) -> Self:
+        """An entry of parts that have been looked at."""
+        made = cls.__new__(cls)
+        made.address = address
+        made.pointers = pointers
+        made.expect = expect
+        made.note = note
+        made.file = None
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PatchEntry):
+            return NotImplemented
+        return (self.address, self.pointers, self.expect, self.note) == (
+            other.address,
+            other.pointers,
+            other.expect,
+            other.note,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        where = f"0x{self.address:x}" if isinstance(self.address, int) else self.address
+        return f"<pydbgwrite.PatchEntry of {len(self.pointers):,} pointers at {where}>"
+
+
+class BuildCheck:
+    """The build that a patch was made for: of a module, its build id, its file's hash, or both.
+
+    module: its name or path, as in an address.
+    build_id: on Linux the GNU build id ("readelf -n" prints it), as the target has it in memory. On
+        Windows what symbol servers go by: of the program database (its GUID and age, 33 or more
+        hexadecimal digits) or of the file (TimeDateStamp and SizeOfImage). Hyphens, braces and case
+        do not matter.
+    sha256: of the module's file, which must be readable here, and be the target's.
+    """
+
+    __slots__ = {
+        "build_id": "In lower case, without hyphens and braces; None: it does not matter.",
+        "module": "Its name or path, as in an address.",
+        "sha256": "Of the module's file, in lower case; None: it does not matter.",
+    }
+
+    module: str
+    build_id: str | None
+    sha256: str | None
+
+    def __init__(
+        self, module: str, *, build_id: str | None = None, sha256: str | None = None
+    ) -> None:
+        faults = build_faults(module, build_id, sha256)
+        if faults:
+            raise faults[0]
+        self.module = module
+        self.build_id = None if build_id is None else plain_hex(build_id)
+        self.sha256 = None if sha256 is None else plain_hex(sha256)
+
+    @classmethod
+    def of(cls, session: Session, module: str) -> Self:
+        """The check that this target's module passes: its build id, or else its file's hash.
+
+        Raises AddressError where there is no such module, or it has neither.
+        """
+        from pydbgwrite._symbols.build_ids import Builds
+
+        builds = Builds(session)
+        found = builds.build_ids(module)
+        if found:
+            return cls(module, build_id=found[0])
+        return cls(module, sha256=builds.sha256(module))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BuildCheck):
+            return NotImplemented
+        return (self.module, self.build_id, self.sha256) == (
+            other.module,
+            other.build_id,
+            other.sha256,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.build_id, self.sha256))
+
+    def __repr__(self) -> str:
+        told = [f"{name}={getattr(self, name)!r}" for name in ("build_id", "sha256")]
+        return f"BuildCheck({self.module!r}, {', '.join(told)})"
+
+
+def plain_hex(text: str) -> str:
+    """Hexadecimal digits without what people put between them."""
+    return text.strip("{}").replace("-", "").lower()
+
+
+def build_faults(module: object, build_id: object, sha256: object) -> list[Exception]:
+    """What is wrong with the parts of a BuildCheck."""
+    faults: list[Exception] = []
+    if not isinstance(module, str):
+        faults.append(TypeError(f"module must be a str, got {_told(module)}"))
+    elif not module or "\0" in module:
+        faults.append(ValueError("module is empty, or has a null character"))
+    if build_id is None and sha256 is None:
+        faults.append(ValueError("build_id or sha256 must be there"))
+    for name, value in (("build_id", build_id), ("sha256", sha256)):
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            faults.append(TypeError(f"{name} must be a str, got {_told(value)}"))
+        elif not plain_hex(value) or plain_hex(value).strip("0123456789abcdef"):
+            faults.append(ValueError(f"{name} must be hexadecimal digits, got {value[:80]!r}"))
+        elif name == "sha256" and len(plain_hex(value)) != 64:
+            faults.append(
+                ValueError(f"sha256 must have 64 hexadecimal digits, got {len(plain_hex(value))}")
+            )
+    return faults
+
+
+def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
+    """An address whose form is right, as a number or as its text; 0 after a fault."""
+    # What nearly all of a long table are.
+    if type(given) is int and 0 <= given < LIMIT:
+        return given
+    if type(given) is str and _PLAIN(given):
+        return int(given, 16)
+    try:
+        parsed = parse_address(given, what)
+    except (TypeError, ValueError, OverflowError) as error:
+        faults.append(error)
+        return 0
+    return parsed if isinstance(parsed, int) else str(given)
+
+
+def take_pointers(given: Any, what: str, faults: list[Exception]) -> _Values:
+    """Pointers in the form in which they are kept, at least one."""
+    values = _take_values(given, what, faults)
+    if not values and not faults:
+        faults.append(ValueError(f"{what} is empty: there must be at least one"))
+    return values
+
+
+def take_expect(
+    given: Any, count: int | None, faults: list[Exception]
+) -> int | str | _Values | None:
+    """None, one value, or `count` of them (None: nobody knows how many)."""
+    if given is None:
+        return None
+    if isinstance(given, (int, str)) or (
+        hasattr(given, "__index__") and not hasattr(given, "__iter__")
+    ):
+        return take_address(given, "expect", faults)
+    before = len(faults)
+    values = _take_values(given, "expect", faults)
+    if len(faults) == before and count is not None and len(values) != count:
+        faults.append(
+            ValueError(
+                f"expect has {len(values):,} values and pointers {count:,}: it must be one value, "
+                "or one for each"
+            )
+        )
+    return values
+
+
+def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
+    if type(given) is not list:
+        if isinstance(given, (str, Mapping, Set)) or not hasattr(given, "__iter__"):
+            faults.append(TypeError(_NO_POINTERS.format(what, _told(given))))
+            return ()
+        try:
+            view = memoryview(given)
+        except TypeError:
+            pass  # no buffer: an iterable
+        else:
+            return _from_buffer(view, what, faults)
+        given = list(given)
+    # Long tables are numbers alone: those are converted at once.
+    kinds = set(map(type, given))
+    if kinds == {int}:
+        try:
+            return array("Q", given)
+        except OverflowError:
+            pass  # which one, and why, is told below
+    elif kinds == {str} and all(map(_PLAIN, given)):
+        return array("Q", [int(value, 16) for value in given])
+    taken: list[int | str] = []
+    told = 0
+    for index, value in enumerate(given):
+        own: list[Exception] = []
+        taken.append(take_address(value, f"{what}[{index}]", own))
+        told += len(own)
+        if told <= _MOST_FAULTS:
+            faults += own
+    if told > _MOST_FAULTS:
+        faults.append(ValueError(f"{what}: and {told - _MOST_FAULTS:,} more like these"))
+    if all(type(value) is int for value in taken):
+        return array("Q", taken)  # type: ignore[arg-type]
+    return tuple(taken)
+
+
+def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Values:
+    """A copy of a buffer, if it is one of those that write_pointers takes."""
+    with view:
+        order, code = view.format[:-1], view.format[-1:]
+        row = view.ndim == 1 and order in ("", "<", "@", "=")
+        wide = code in _WIDE and view.itemsize == 8
+        if row and (wide or (code in _BYTES and view.nbytes % 8 == 0)):
+            return array("Q", view.tobytes())
+        told = f"a buffer of {view.nbytes:,} bytes, format {view.format!r}, {view.ndim} dimensions"
+    faults.append(TypeError(_NO_POINTERS.format(what, told)))
+    return ()
+
+
+def _told(value: object) -> str:
+    return f"{value!r:.60} ({type(value).__name__})" if value is not None else "None"

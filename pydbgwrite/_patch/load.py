@@ -1,0 +1,264 @@
+"""Reads patch files, and tells everything that is wrong with one at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from pydbgwrite._patch.entry import (
+    BuildCheck,
+    PatchEntry,
+    build_faults,
+    take_address,
+    take_expect,
+    take_pointers,
+)
+from pydbgwrite._patch.overlaps import sure_overlaps
+from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
+from pydbgwrite._patch.toml_lines import Lines
+from pydbgwrite._symbols.resolver import near
+from pydbgwrite.errors import PatchError
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch.entry import _Values
+
+__all__ = ["Parts", "read_patch", "summary"]
+
+FORMAT: Final = 1
+_TOP_KEYS: Final = ("format", "note", "build", "write")
+_WRITE_KEYS: Final = ("address", "pointers", "file", "expect", "note")
+_BUILD_KEYS: Final = ("module", "build_id", "sha256")
+_MOST_SHOWN: Final = 20
+#: Characters from which on the faster reader is tried.
+_LONG: Final = 1 << 16
+
+
+class Parts:
+    """What a patch file holds."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.note = ""
+        self.entries: list[PatchEntry] = []
+        self.builds: list[BuildCheck] = []
+
+
+def summary(what: str, problems: list[str]) -> str:
+    """A message that shows the first of them."""
+    shown = problems[:_MOST_SHOWN]
+    if len(problems) > len(shown):
+        shown.append(f"and {len(problems) - len(shown):,} more")
+    count = f"{len(problems):,} problem" + ("s" if len(problems) != 1 else "")
+    return f"{what}: {count}; nothing was written\n  " + "\n  ".join(shown)
+
+
+def read_patch(path: str, *, anywhere: bool) -> Parts:
+    """The parts of a patch file; PatchError for what is wrong, OSError where it can't be read."""
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _failed(path, [f"line {line}: this is not UTF-8, which TOML is"]) from None
+    reader = _Reader(os.path.dirname(path) or ".", anywhere, Lines(text))
+    reader.read(_parse(path, text))
+    if reader.problems:
+        # In the order of the file; those without a line come first.
+        reader.problems.sort(key=lambda problem: problem[0])
+        raise _failed(path, [told for _, told in reader.problems])
+    return reader.parts
+
+
+def _failed(path: str, problems: list[str]) -> PatchError:
+    return PatchError(summary(path, problems), problems)
+
+
+def _parse(path: str, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        if len(text) >= _LONG:
+            from pydbgwrite._patch.toml_fast import read_plain
+
+            plain = read_plain(text.replace("\r\n", "\n"))
+            if plain is not None:
+                return plain
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _failed(path, ["it nests too deeply"]) from None
+    # TOMLDecodeError is a ValueError, and so is what a date or number out of range raises.
+    except ValueError as error:
+        import re
+
+        said = str(error)
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", said)
+        if place is not None:
+            said = f"line {place[1]}: syntax error, column {place[2]}: {said[: place.start()]}"
+        elif said.endswith("(at end of document)"):
+            said = f"line {text.count(chr(10)) + 1}: syntax error: {said}"
+        raise _failed(path, [said]) from None
+
+
+class _Reader:
+    """Looks at everything, and keeps what is wrong."""
+
+    def __init__(self, folder: str, anywhere: bool, lines: Lines) -> None:
+        self.problems: list[tuple[int, str]] = []
+        self.parts = Parts(lines)
+        self._folder = folder
+        self._anywhere = anywhere
+        self._lines = lines
+
+    def read(self, data: dict[str, Any]) -> None:
+        version = data.get("format")
+        if version != FORMAT or type(version) is not int:
+            if "format" in data:
+                self._top(f"format is {version!r:.60}: this version reads format = 1", "format")
+            else:
+                self._top("format is missing: write format = 1", None)
+            if type(version) is int and version > FORMAT:
+                return  # what is new in it would only look wrong
+        self._unknown_top(data)
+        note = data.get("note", "")
+        if isinstance(note, str):
+            self.parts.note = note
+        else:
+            self._top(f"note must be text, got {_kind(note)}", "note")
+        for index, table in enumerate(self._tables(data, "build")):
+            self._build(index, table)
+        entries = self._tables(data, "write")
+        if not entries and "write" not in data:
+            self._top("there is no [[write]]: a patch has at least one", None)
+        for index, table in enumerate(entries):
+            self._entry(index, table)
+        if not self.problems:
+            for index, told in sure_overlaps(self.parts.entries):
+                self._add("write", index, "address", told)
+
+    def _tables(self, data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        tables = data.get(name, [])
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            what = "a table" if isinstance(tables, dict) else _kind(tables)
+            self._top(f"{name} must be tables, each with [[{name}]] above it, got {what}", name)
+            return []
+        if not tables and name in data:
+            self._top(f"{name} is empty", name)
+        return tables
+
+    def _entry(self, index: int, table: dict[str, Any]) -> None:
+        faults: list[Exception] = []
+        before = len(self.problems)
+        if not table.keys() <= _WRITE_SET:
+            self._unknown(index, "write", table, _WRITE_KEYS)
+        address: int | str = 0
+        if "address" in table:
+            address = take_address(table["address"], "address", faults)
+            if faults:
+                self._faults("write", index, "address", faults)
+        else:
+            self._add("write", index, None, "address is missing")
+        values = self._values(index, table)
+        note = table.get("note", "")
+        if not isinstance(note, str):
+            self._add("write", index, "note", f"note must be text, got {_kind(note)}")
+        expect = None
+        if "expect" in table:
+            expect = take_expect(table["expect"], len(values) or None, faults)
+            self._faults("write", index, "expect", faults)
+        if isinstance(address, int) and address + 4 * len(values) > 2**64:
+            told = f"{len(values):,} pointers at 0x{address:x} would go past 2**64"
+            self._add("write", index, "address", told)
+        if len(self.problems) == before:
+            entry = PatchEntry._made(address, values, expect, note)
+            entry.file = table.get("file")
+            self.parts.entries.append(entry)
+
+    def _values(self, index: int, table: dict[str, Any]) -> _Values:
+        faults: list[Exception] = []
+        values: _Values = ()
+        if "pointers" in table:
+            if "file" in table:
+                told = "pointers and file are both there: one of them says what to write"
+                self._add("write", index, "file", told)
+            given = table["pointers"]
+            if not isinstance(given, list):
+                told = f"pointers must be a list in brackets, got {_kind(given)}"
+                self._add("write", index, "pointers", told)
+            else:
+                values = take_pointers(given, "pointers", faults)
+                if faults:
+                    self._faults("write", index, "pointers", faults)
+        elif "file" in table:
+            values = self._side_file(index, table["file"])
+        else:
+            self._add("write", index, None, "pointers (or file) is missing")
+        return values
+
+    def _side_file(self, index: int, name: Any) -> _Values:
+        fault: Exception | None = name_fault(name, anywhere=self._anywhere)
+        if fault is None:
+            try:
+                return read_side_file(self._folder, name, anywhere=self._anywhere)
+            except SideFileError as error:
+                fault = error
+            except (OSError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) else None
+                fault = ValueError(f"file {name[:200]!r} can't be read: {why or error}")
+            except MemoryError:
+                fault = ValueError(f"file {name[:200]!r} does not fit into memory")
+        self._add("write", index, "file", str(fault))
+        return ()
+
+    def _build(self, index: int, table: dict[str, Any]) -> None:
+        self._unknown(index, "build", table, _BUILD_KEYS)
+        module, build_id, sha256 = (table.get(key) for key in _BUILD_KEYS)
+        if "module" not in table:
+            self._add("build", index, None, "module is missing")
+            module = "?"
+        faults = build_faults(module, build_id, sha256)
+        for fault in faults:
+            self._add("build", index, str(fault).partition(" ")[0], str(fault))
+        if not faults and isinstance(module, str):
+            self.parts.builds.append(BuildCheck(module, build_id=build_id, sha256=sha256))
+
+    def _unknown_top(self, data: dict[str, Any]) -> None:
+        for key in data:
+            if key not in _TOP_KEYS:
+                self._top(_unknown_key(key, _TOP_KEYS), key)
+
+    def _unknown(self, index: int, kind: str, table: dict[str, Any], keys: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in keys:
+                self._add(kind, index, key, _unknown_key(key, keys))
+
+    def _faults(self, kind: str, index: int, key: str, faults: list[Exception]) -> None:
+        for fault in faults:
+            self._add(kind, index, key, str(fault))
+        faults.clear()
+
+    def _top(self, told: str, key: str | None) -> None:
+        line = self._lines.of_key(key) if key is not None else None
+        self.problems.append((line or 0, f"line {line}: {told}" if line is not None else told))
+
+    def _add(self, kind: str, index: int, key: str | None, told: str) -> None:
+        line = self._lines.of(kind, index, key)
+        noun = "entry" if kind == "write" else "build"
+        place = f"line {line}, " if line is not None else ""
+        self.problems.append((line or 0, f"{place}{noun} {index + 1}: {told}"))
+
+
+_WRITE_SET: Final = frozenset(_WRITE_KEYS)
+
+
+def _unknown_key(key: str, known: tuple[str, ...]) -> str:
+    alike = near([key], list(known))
+    hint = f"did you mean {alike[0]!r}?" if alike else f"known are {', '.join(known)}"
+    return f"unknown key {key[:80]!r}; {hint}"
+
+
+def _kind(value: object) -> str:
+    """A TOML value in TOML's words."""
+    names = {bool: "a boolean", int: "a number", float: "a float", str: "text", list: "a list"}
+    name = names.get(type(value), "a table" if isinstance(value, dict) else "a date or time")
+    return f"{name} ({value!r:.60})"

@@ -1,0 +1,240 @@
+"""Patches: tables of pointers with their addresses, as objects and as files (TOML)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias
+
+from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite.errors import PatchError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from _typeshed import StrPath
+
+    from pydbgwrite._patch.preview import Preview
+    from pydbgwrite._patch.toml_lines import Lines
+    from pydbgwrite._reports import UndoReport
+    from pydbgwrite._session import Session
+    from pydbgwrite._transactions.transaction import Transaction
+
+    _Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
+
+__all__ = ["BuildCheck", "Patch", "PatchEntry"]
+
+
+class Patch:
+    """What to write where, what the target must hold before, and for which builds it is meant.
+
+        patch = pydbgwrite.Patch.load("table.toml")
+        with pydbgwrite.attach(pid) as session:
+            for entry in patch.preview(session).entries:
+                print(hex(entry.address), list(entry.before), list(entry.after))
+            patch.apply(session, journal="table.journal")
+
+    entries: PatchEntry objects, at least one. builds: BuildCheck objects. note: for people.
+
+    A patch file is TOML:
+
+        format = 1                        # of the file; this version reads 1
+        note = "for 2.4"                  # optional, as all notes
+
+        [[build]]                         # optional; each must hold, or nothing is written
+        module = "libfoo.so"
+        build_id = "5d2f..."              # or sha256 = "...", of the module's file; or both
+
+        [[write]]
+        address = "libfoo.so+0x4010"      # any form that Session.resolve() takes
+        pointers = ["0x7f0000001000", 4096, "libc.so.6!puts"]
+        expect = [0, 0, 0]                # optional: one value, or one for each
+        note = "dispatch table"
+
+        [[write]]
+        address = "libfoo.so!handlers"
+        file = "handlers.npy"             # in place of pointers: little-endian, 64 bits each, for
+                                          # 32-bit targets too; .npy of type '<u8', or raw .bin
+
+    Numbers are integers of TOML or, from 2**63 on and wherever one likes, text: "0x7f..".
+    """
+
+    __slots__ = {
+        "_applied": "The transaction of the last apply(), and its session.",
+        "_lines": "Of the file that it was loaded from.",
+        "builds": "What the target must be: a list, which may be changed.",
+        "entries": "What is written, in this order: a list, which may be changed.",
+        "note": "For people.",
+    }
+
+    entries: list[PatchEntry]
+    builds: list[BuildCheck]
+    note: str
+
+    def __init__(
+        self,
+        entries: Iterable[PatchEntry],
+        *,
+        builds: Iterable[BuildCheck] = (),
+        note: str = "",
+    ) -> None:
+        self.entries = list(entries)
+        self.builds = list(builds)
+        self.note = note
+        self._lines: Lines | None = None
+        self._applied: tuple[Transaction, Session] | None = None
+        self._check()
+
+    @classmethod
+    def load(cls, path: StrPath, *, side_files_anywhere: bool = False) -> Self:
+        """A patch from a file, and the side files that it names.
+
+        side_files_anywhere: False refuses side files that do not lie below the patch file's folder,
+            whatever their names and symbolic links say: a patch file may come from a stranger.
+
+        Raises PatchError for all that is wrong with it at once: `problems` has the line and the
+        entry of each. OSError where the patch file itself can't be read.
+        """
+        from pydbgwrite._patch.load import read_patch
+
+        parts = read_patch(os.fsdecode(path), anywhere=bool(side_files_anywhere))
+        made = cls.__new__(cls)
+        made.entries, made.builds, made.note = parts.entries, parts.builds, parts.note
+        made._lines = parts.lines
+        made._applied = None
+        return made
+
+    def save(self, path: StrPath, *, inline: SupportsIndex = 1024) -> None:
+        """Write the patch to a file, in place of what is there.
+
+        inline: entries with more pointers than that, numbers alone, go to side files in the same
+            folder, "<name>.<entry>.npy", unless the entry has a file of its own.
+
+        load() gives the same patch again. Raises PatchError for what can't be written as TOML, and
+        OSError where a file can't be written; each file is replaced as a whole.
+        """
+        import operator
+
+        from pydbgwrite._patch.save import save_patch
+
+        self._check()
+        most = operator.index(inline)
+        save_patch(os.fsdecode(path), self.entries, self.builds, self.note, most)
+
+    def preview(self, session: Session) -> Preview:
+        """A dry run: resolves all addresses, and looks at everything that apply() would need.
+
+        Builds, widths, overlaps, whether all is mapped and readable and would be writable, and what
+        is expected. Nothing is written, so a session with writable=False will do. Whether a write
+        succeeds in the end, only the write can tell: the target's map says what it says.
+
+        Raises NoTargetError where the target has gone; other faults are in the Preview's problems.
+
+        The calls behind it are QueryVirtual and ReadVirtual.
+        """
+        from pydbgwrite._patch.preview import make_preview
+
+        self._check()
+        return make_preview(self.entries, self.builds, session, self._place)
+
+    def apply(
+        self,
+        session: Session,
+        *,
+        journal: StrPath | None = None,
+        durable: bool | None = None,
+        via: _Via = "auto",
+        verify: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> int:
+        """Preview, and if nothing speaks against it, write all in one transaction.
+
+        journal, durable: as for Session.transaction().
+        via: as for Session.write_pointers(). "auto" writes small entries that follow each other
+            together, by write_scattered(); the others write each entry by itself.
+        verify: read everything back.
+        progress: called as progress(done, total), in pointers; if it raises, all is undone.
+
+        Returns the number of pointers written: always all of them.
+
+        Raises PatchError, with everything that speaks against it, before anything is written;
+        ExpectationError where all that does is that the target does not hold what is expected;
+        ReadOnlyError; and, after all was undone, what a write raises: a note says so, or exactly
+        what remains.
+        """
+        from pydbgwrite._patch.apply import apply_patch
+
+        transaction, written = apply_patch(
+            self.preview(session),
+            session,
+            session.transaction(journal, durable=durable),
+            via=via,
+            verify=verify,
+            progress=progress,
+        )
+        self._applied = (transaction, session)
+        return written
+
+    def verify(self, session: Session) -> None:
+        """Does the target hold all that the patch writes?
+
+        Raises VerificationError, with the places that differ; PatchError where addresses can't be
+        resolved or read, or the build is another.
+        """
+        from pydbgwrite._patch.apply import verify_patch
+        from pydbgwrite._patch.preview import make_preview
+
+        self._check()
+        verify_patch(
+            make_preview(self.entries, self.builds, session, self._place, writing=False), session
+        )
+
+    def undo(self, session: Session) -> UndoReport:
+        """Undo the last apply() of this object, in the session that it was applied to.
+
+        What holds neither the old nor the written pointers is a conflict: it is left alone, and in
+        the report. Undoing twice does no harm.
+
+        Raises PatchError where this object has applied nothing to this session. After a restart, or
+        in another session, pydbgwrite.undo() does it from the journal.
+        """
+        if self._applied is None or self._applied[1] is not session:
+            told = (
+                "this Patch has applied nothing in this session: there is nothing to undo here. "
+                "pydbgwrite.undo(journal, session) undoes what another one did"
+            )
+            raise PatchError(told, [told])
+        return self._applied[0].undo()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Patch):
+            return NotImplemented
+        return (self.entries, self.builds, self.note) == (other.entries, other.builds, other.note)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        count = sum(len(entry.pointers) for entry in self.entries)
+        return f"<pydbgwrite.Patch of {len(self.entries):,} entries, {count:,} pointers>"
+
+    def _check(self) -> None:
+        """TypeError or ValueError for lists that hold something else; they may be changed."""
+        for what, kind, items in (
+            ("entries", PatchEntry, self.entries),
+            ("builds", BuildCheck, self.builds),
+        ):
+            for index, item in enumerate(items):
+                if not isinstance(item, kind):
+                    raise TypeError(
+                        f"{what}[{index}] must be a {kind.__name__}, got {type(item).__name__}"
+                    )
+        if not self.entries:
+            raise ValueError("a patch has at least one entry, and this has none")
+        if not isinstance(self.note, str):
+            raise TypeError(f"note must be a str, got {type(self.note).__name__}")
+
+    def _place(self, kind: str, index: int) -> str:
+        """Where something stands, for a message: "line 12, entry 3"."""
+        noun = "entry" if kind == "write" else "build"
+        line = self._lines.of(kind, index) if self._lines is not None else None
+        return f"{noun} {index + 1}" if line is None else f"line {line}, {noun} {index + 1}"

@@ -1,0 +1,364 @@
+"""The dry run of a patch: what it would change in a target, and everything that speaks against it.
+
+Only reads: the target's map, its memory, its modules. A million entries are looked at in order of
+their addresses, and read together.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite._patch.overlaps import overlaps
+from pydbgwrite._patch.target_map import TargetMap
+from pydbgwrite._symbols.build_ids import Builds
+from pydbgwrite._symbols.resolver import Resolver
+from pydbgwrite.errors import (
+    AddressError,
+    DebugEngineError,
+    Mismatch,
+    NoTargetError,
+    TargetAccessError,
+)
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch.entry import _Values
+    from pydbgwrite._session import Session
+
+__all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed"]
+
+#: Entries of so many pointers are read by a call of their own, smaller ones together.
+LARGE: Final = 256
+_MOST_MISMATCHES: Final = 100
+_NARROW: Final = 0xFFFFFFFF
+
+
+class PreviewEntry:
+    """One entry as it would be applied to the target.
+
+    number: its place in the patch, from 1. entry: the PatchEntry.
+    address: resolved; None where it can't be.
+    before: the pointers that the target holds there now; None where they can't be read.
+    after: the pointers that would be written, resolved; None where they can't be.
+    expected: what the target must hold; one value for all, or one each; None: whatever it holds.
+    problems: what speaks against it, each a str; empty where nothing does.
+    """
+
+    __slots__ = {
+        "_before": "Pointers that were read: its own, or those of many entries.",
+        "_readable": "Does the target's map allow to read there?",
+        "_start": "Where in these its own begin.",
+        "address": "Resolved; None where it can't be.",
+        "after": "The pointers that would be written, resolved; None where they can't be.",
+        "entry": "The PatchEntry.",
+        "expected": "What the target must hold: one value for all, or one each; None: anything.",
+        "number": "Its place in the patch, from 1.",
+        "problems": "What speaks against it.",
+    }
+
+    def __init__(self, number: int, entry: PatchEntry) -> None:
+        self.number = number
+        self.entry = entry
+        self.address: int | None = None
+        self.after: array[int] | None = None
+        self.expected: int | array[int] | None = None
+        self.problems: Sequence[str] = ()
+        self._before: array[int] | None = None
+        self._start = 0
+        self._readable = True
+
+    @property
+    def before(self) -> Sequence[int] | None:
+        """The pointers that the target holds there now; None where they can't be read."""
+        if self._before is None:
+            return None
+        count = len(self.entry.pointers)
+        if len(self._before) == count:
+            return self._before
+        return self._before[self._start : self._start + count]
+
+    def __repr__(self) -> str:
+        where = self.entry.address if self.address is None else f"0x{self.address:x}"
+        return f"<pydbgwrite.PreviewEntry {self.number} of {len(self.entry.pointers)} at {where}>"
+
+
+class Preview:
+    """What Patch.preview() found.
+
+    entries: a PreviewEntry for each entry of the patch, in its order.
+    problems: all that speaks against applying it, each with the line and the entry.
+    mismatches: places that do not hold what the patch expects; the first 100. mismatch_total: how
+        many there are.
+    pointers: how many the patch writes. pointer_size: of the target.
+    """
+
+    def __init__(self, pointer_size: int, entries: list[PreviewEntry]) -> None:
+        self.pointer_size = pointer_size
+        self.entries = entries
+        self.pointers = sum(len(each.entry.pointers) for each in entries)
+        self.problems: list[str] = []
+        self.mismatches: list[Mismatch] = []
+        self.mismatch_total = 0
+        #: Of the problems, those that are no mismatches.
+        self._faults = 0
+        self._kinds: set[str] = set()
+
+    @property
+    def ok(self) -> bool:
+        """Would apply() go ahead?"""
+        return not self.problems
+
+    @property
+    def kind(self) -> str | None:
+        """The gravest kind of problem that there is; None where there is none.
+
+        "build": the target is another build than the patch is for; "access": it does not have an
+        address or a name, or does not let it be written to; "patch": entries overlap, or their
+        values don't fit; "expect": it does not hold what is expected, and all else is well.
+        """
+        for kind in ("build", "access", "patch"):
+            if kind in self._kinds:
+                return kind
+        return "expect" if self.problems else None
+
+    @property
+    def changed(self) -> int:
+        """How many of the pointers differ from what the target holds; unreadable ones do."""
+        return sum(
+            len(each.entry.pointers)
+            if each.before is None or each.after is None
+            else count_differences(each.before, narrowed(each.after, self.pointer_size))
+            for each in self.entries
+        )
+
+    def __repr__(self) -> str:
+        told = "ok" if self.ok else f"{len(self.problems)} problems"
+        return f"<pydbgwrite.Preview of {self.pointers:,} pointers, {told}>"
+
+
+def narrowed(values: array[int], width: int) -> array[int]:
+    """Pointers as a target with such pointers gives them back: 32-bit ones zero-extended."""
+    if width == 8 or max(values) <= _NARROW:
+        return values
+    return array("Q", [value & _NARROW for value in values])
+
+
+def count_differences(one: Sequence[int], other: Sequence[int]) -> int:
+    """At how many places two rows of one length differ."""
+    if one == other:
+        return 0
+    return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def make_preview(
+    entries: list[PatchEntry],
+    builds: list[BuildCheck],
+    session: Session,
+    place: Callable[[str, int], str],
+    *,
+    writing: bool = True,
+) -> Preview:
+    """Look at everything. place("write" or "build", index) says where it stands in the file.
+
+    writing: False asks for no more than to read (Patch.verify).
+    """
+    return _Maker(entries, session, place).make(builds, writing)
+
+
+class _Maker:
+    def __init__(
+        self, entries: list[PatchEntry], session: Session, place: Callable[[str, int], str]
+    ) -> None:
+        self._session = session
+        self._place = place
+        self._width = session.pointer_size
+        self._resolver = Resolver(session)
+        self._preview = Preview(
+            self._width, [PreviewEntry(number, entry) for number, entry in enumerate(entries, 1)]
+        )
+
+    def make(self, builds: list[BuildCheck], writing: bool) -> Preview:
+        preview = self._preview
+        checks = Builds(self._session, self._resolver)
+        for index, check in enumerate(builds):
+            problem = checks.problem(check)
+            if problem is not None:
+                preview.problems.append(f"{self._place('build', index)}: {problem}")
+                preview._kinds.add("build")
+        if writing and self._session.target == "dump":
+            preview.problems.append("the target is a dump, which can't be written to")
+            preview._kinds.add("access")
+        for each in preview.entries:
+            self._resolve(each)
+        self._overlaps()
+        self._access(writing)
+        self._read()
+        preview._faults = len(preview.problems) + sum(len(e.problems) for e in preview.entries)
+        for each in preview.entries:
+            if each.expected is not None and each._before is not None:
+                self._compare(each)
+        for each in preview.entries:
+            if each.problems:
+                place = self._place("write", each.number - 1)
+                preview.problems += [f"{place}: {problem}" for problem in each.problems]
+        return preview
+
+    def _problem(self, each: PreviewEntry, told: str, kind: str = "patch") -> None:
+        each.problems = [*each.problems, told]
+        self._preview._kinds.add(kind)
+
+    def _resolve(self, each: PreviewEntry) -> None:
+        entry = each.entry
+        address = self._number(each, entry.address, "address")
+        each.after = self._numbers(each, entry.pointers, "pointers")
+        if isinstance(entry.expect, (int, str)):
+            each.expected = self._number(each, entry.expect, "expect")
+        elif entry.expect is not None:
+            each.expected = self._numbers(each, entry.expect, "expect")
+        if address is not None and address + self._width * len(entry.pointers) > 2**64:
+            told = f"{len(entry.pointers):,} pointers at 0x{address:x} would go past 2**64"
+            self._problem(each, told)
+        else:
+            each.address = address
+
+    def _number(self, each: PreviewEntry, value: int | str, what: str) -> int | None:
+        if isinstance(value, str):
+            try:
+                value = self._resolver.resolve(value, what)
+            except NoTargetError:
+                raise
+            except (DebugEngineError, ValueError, OverflowError) as error:
+                named = isinstance(error, AddressError)
+                kind = "access" if isinstance(error, DebugEngineError) else "patch"
+                self._problem(each, f"{what}: {error}" if named else str(error), kind)
+                return None
+        if what == "expect":
+            self._check_width(each, (value,), what)
+        return value
+
+    def _numbers(self, each: PreviewEntry, values: _Values, what: str) -> array[int] | None:
+        numbers: array[int] | None
+        if isinstance(values, array):
+            numbers = values
+        else:
+            found = [self._number(each, value, f"{what}[{at}]") for at, value in enumerate(values)]
+            known = [value for value in found if value is not None]
+            numbers = array("Q", known) if len(known) == len(found) else None
+        if numbers is not None:
+            self._check_width(each, numbers, what)
+        return numbers
+
+    def _check_width(self, each: PreviewEntry, values: Sequence[int], what: str) -> None:
+        if self._width == 8 or max(values) <= _NARROW:
+            return
+        bad = [
+            at
+            for at, value in enumerate(values)
+            if value > _NARROW and not value >= 0xFFFFFFFF80000000
+        ]
+        if bad:
+            more = f", and {len(bad) - 1:,} more like it" if len(bad) > 1 else ""
+            name = what if len(values) == 1 and what == "expect" else f"{what}[{bad[0]}]"
+            self._problem(
+                each,
+                f"{name} is 0x{values[bad[0]]:x}, and the target has 32-bit pointers: it is "
+                f"neither zero- nor sign-extended from 32 bits{more}",
+            )
+
+    def _in_order(self) -> Iterator[tuple[int, PreviewEntry]]:
+        """Those with an address, by address."""
+        known = [(e.address, e.number, e) for e in self._preview.entries if e.address is not None]
+        known.sort()
+        for address, _, each in known:
+            yield address, each
+
+    def _overlaps(self) -> None:
+        ranges = [
+            (each.address, len(each.entry.pointers) * self._width, each.number - 1)
+            for each in self._preview.entries
+            if each.address is not None
+        ]
+        for index, told in overlaps(ranges):
+            self._problem(self._preview.entries[index], told)
+
+    def _access(self, writing: bool) -> None:
+        target_map = TargetMap(self._session, writing)
+        for address, each in self._in_order():
+            problem = target_map.problem(address, len(each.entry.pointers) * self._width)
+            if problem is not None:
+                self._problem(each, problem.told, "access")
+                each._readable = problem.readable
+
+    def _read(self) -> None:
+        """Read what the entries would replace."""
+        small: list[PreviewEntry] = []
+        addresses = array("Q")
+        for address, each in self._in_order():
+            if not each._readable:
+                continue
+            count = len(each.entry.pointers)
+            if count >= LARGE:
+                self._read_one(address, each)
+            else:
+                each._start = len(addresses)
+                if count == 1:
+                    addresses.append(address)
+                else:
+                    addresses.extend(range(address, address + count * self._width, self._width))
+                small.append(each)
+        if not small:
+            return
+        values = array("Q", bytes(8 * len(addresses)))
+        try:
+            self._session.read_scattered(addresses, into=values)
+        except TargetAccessError:
+            for each in small:
+                assert each.address is not None
+                self._read_one(each.address, each)
+            return
+        for each in small:
+            each._before = values
+
+    def _read_one(self, address: int, each: PreviewEntry) -> None:
+        each._start = 0
+        try:
+            each._before = self._session.read_pointers(address, len(each.entry.pointers))
+        except TargetAccessError as error:
+            self._problem(each, str(error), "access")
+
+    def _compare(self, each: PreviewEntry) -> None:
+        before, expected = each.before, each.expected
+        assert before is not None and each.address is not None
+        wanted: Any
+        if isinstance(expected, array):
+            wanted = narrowed(expected, self._width)
+        else:
+            assert expected is not None
+            value = expected & _NARROW if self._width == 4 else expected
+            wanted = array("Q", [value]) * len(before)
+        found = mismatches_of(each.address, self._width, wanted, before)
+        if not found:
+            return
+        preview = self._preview
+        preview.mismatch_total += len(found)
+        room = _MOST_MISMATCHES - len(preview.mismatches)
+        preview.mismatches += found[:room]
+        address, want, has = found[0]
+        of = f" ({len(found):,} of {len(before):,} differ)" if len(before) > 1 else ""
+        told = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
+        self._problem(each, told, "expect")
+
+
+def mismatches_of(
+    address: int, width: int, wanted: Sequence[int], found: Sequence[int]
+) -> list[Mismatch]:
+    """Where two rows differ that lie one after the other from an address on."""
+    if wanted == found:
+        return []
+    return [
+        Mismatch(address + at * width, want, has)
+        for at, (want, has) in enumerate(zip(wanted, found, strict=True))
+        if want != has
+    ]

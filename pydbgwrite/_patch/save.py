@@ -1,0 +1,126 @@
+"""Writes patch files: TOML by hand, as the library needs no package at run time."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite._patch.side_files import name_fault, replace_file, write_side_file
+from pydbgwrite.errors import PatchError
+
+if TYPE_CHECKING:
+    from pydbgwrite._patch.entry import _Values
+
+__all__ = ["save_patch"]
+
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+#: Values on one line; more stand in lines of so many.
+_A_LINE: Final = 4
+
+
+def save_patch(
+    path: str, entries: list[PatchEntry], builds: list[BuildCheck], note: str, inline: int
+) -> None:
+    """Write the side files, then the patch file; each is there as a whole, or not at all."""
+    blocks = ["format = 1\n"]
+    if note:
+        blocks.append(f"note = {_text(note, 'note')}\n")
+    for number, build in enumerate(builds, 1):
+        blocks.append(_build(build, f"build {number}"))
+    files: dict[str, array[int]] = {}
+    for number, entry in enumerate(entries, 1):
+        blocks.append(_entry(entry, _side_file(path, entry, number, inline, files), number))
+    folder = os.path.dirname(path) or "."
+    for name, values in files.items():
+        target = os.path.join(folder, *name.split("/"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        write_side_file(target, values)
+    replace_file(path, "".join(blocks).encode())
+
+
+def _side_file(
+    path: str, entry: PatchEntry, number: int, inline: int, files: dict[str, array[int]]
+) -> str | None:
+    """The name of the file that the entry's pointers go to; None: they stand in the patch."""
+    values = entry.pointers
+    name = entry.file
+    if name is None and len(values) > inline and isinstance(values, array):
+        stem = os.path.splitext(os.path.basename(path))[0]
+        name = f"{stem}.{number}.npy"
+    if name is None:
+        return None
+    fault = name_fault(name, anywhere=False)
+    problem = None
+    if fault is not None:
+        problem = str(fault)
+    elif not isinstance(values, array):
+        problem = f"file {name!r} can't hold addresses by name; leave file out"
+    elif files.get(name, values) != values:
+        problem = f"file {name!r} is that of another entry, which has other pointers"
+    if problem is not None:
+        problem = f"entry {number}: {problem}"
+        raise PatchError(problem, [problem])
+    assert isinstance(values, array)
+    files[name] = values
+    return name
+
+
+def _build(build: BuildCheck, what: str) -> str:
+    lines = ["", "[[build]]", f"module = {_text(build.module, what)}"]
+    for key, value in (("build_id", build.build_id), ("sha256", build.sha256)):
+        if value is not None:
+            lines.append(f"{key} = {_text(value, what)}")
+    return "\n".join(lines) + "\n"
+
+
+def _entry(entry: PatchEntry, file: str | None, number: int) -> str:
+    what = f"entry {number}"
+    lines = ["", "[[write]]", f"address = {_value(entry.address, what)}"]
+    if file is not None:
+        lines.append(f"file = {_text(file, what)}")
+    else:
+        lines.append(f"pointers = {_list(entry.pointers, what)}")
+    if isinstance(entry.expect, (int, str)):
+        lines.append(f"expect = {_value(entry.expect, what)}")
+    elif entry.expect is not None:
+        lines.append(f"expect = {_list(entry.expect, what)}")
+    if entry.note:
+        lines.append(f"note = {_text(entry.note, what)}")
+    return "\n".join(lines) + "\n"
+
+
+def _list(values: _Values, what: str) -> str:
+    if len(values) <= _A_LINE:
+        return f"[{', '.join(_value(value, what) for value in values)}]"
+    return "[\n" + "".join(_lines(values, what)) + "]"
+
+
+def _lines(values: _Values, what: str) -> Iterator[str]:
+    for start in range(0, len(values), _A_LINE):
+        shown = [_value(value, what) for value in values[start : start + _A_LINE]]
+        yield f"    {', '.join(shown)},\n"
+
+
+def _value(value: int | str, what: str) -> str:
+    # As text: an integer of TOML has 63 bits and a sign, by its specification.
+    return f'"0x{value:x}"' if isinstance(value, int) else _text(value, what)
+
+
+def _text(text: str, what: str) -> str:
+    """A basic string of TOML."""
+    shown = []
+    for character in text:
+        code = ord(character)
+        if character in _ESCAPES:
+            shown.append(_ESCAPES[character])
+        elif code < 0x20 or code == 0x7F:
+            shown.append(f"\\u{code:04x}")
+        elif 0xD800 <= code < 0xE000:
+            problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
+            raise PatchError(problem, [problem])
+        else:
+            shown.append(character)
+    return f'"{"".join(shown)}"'

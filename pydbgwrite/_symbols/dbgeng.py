@@ -1,0 +1,112 @@
+"""Symbols by a genuine engine: IDebugSymbols3, with the symbol path that it was started with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from pydbgwrite import hresults
+from pydbgwrite._symbols.resolver import KnownModule
+from pydbgwrite.errors import AddressError
+
+if TYPE_CHECKING:
+    from pydbgwrite._session import Session
+
+__all__ = ["GenuineSymbols"]
+
+# "String Wildcard Syntax" of the Windows Debugger's documentation; a name may hold them itself
+# (C++: "?name@@YAXXZ"), and GetOffsetByName takes them for wildcards. It takes "a!b!name" for
+# "b!name", too (docs/engine.md).
+_WILDCARDS: Final = "*?#[]+\\!"
+_ANY_ONE: Final = str.maketrans(dict.fromkeys(_WILDCARDS, "?"))
+_S_OK, _S_FALSE, _E_FAIL, _E_NOINTERFACE = 0, 1, 0x80004005, 0x80004002
+_MOST: Final = 20_000
+#: Of "module!symbol": from 2,011 characters on the engine answers S_OK with any address
+#: (docs/engine.md).
+_LONGEST: Final = 1_900
+
+
+class GenuineSymbols:
+    """Modules by file name with or without its extension, by path, and by the engine's name.
+
+    Case does not matter. What symbols there are is for the engine to know: those of a program
+    database that its symbol path leads to, else the module's exports.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        #: By base: what the engine calls the module, and how long it is.
+        self._names: dict[int, str] = {}
+        self._sizes: dict[int, int] = {}
+
+    def modules(self) -> list[KnownModule]:
+        """IDebugSymbols::GetModuleByIndex and others."""
+        found = []
+        for base, size, path, engine_name, _timestamp in sorted(self._session._list_modules()):
+            name = path.replace("/", "\\").rpartition("\\")[2]
+            stem = name.rpartition(".")[0]
+            short = tuple(each for each in (stem, engine_name) if each)
+            found.append(KnownModule(name, base, path, short))
+            self._names[base] = engine_name
+            self._sizes[base] = size
+        return found
+
+    def key(self, name: str) -> str:
+        """Windows' names of files have no case, and either slash."""
+        return name.replace("/", "\\").lower()
+
+    def find(self, module: KnownModule, symbol: str) -> int | None:
+        """IDebugSymbols3::GetOffsetByNameWide, or a search where the name has wildcards."""
+        name = f"{self._names[module.base]}!{symbol}"
+        if len(name) > _LONGEST:
+            raise AddressError(
+                f"{module.name} can't be asked for a symbol with a name of {len(symbol):,} "
+                "characters: the engine answers wrongly for such; give module+offset"
+            )
+        status, address = _E_FAIL, 0
+        if not any(wildcard in symbol for wildcard in _WILDCARDS):
+            status, address = self._session._symbol_address(name)
+        if status == _E_NOINTERFACE:
+            raise AddressError("this engine has no symbols (no IDebugSymbols3): give module+offset")
+        if status not in (_S_OK, _S_FALSE, _E_FAIL):
+            raise AddressError(
+                f"the engine could not look for {name!r}: GetOffsetByName failed "
+                f"({hresults.describe(status)})",
+                hresult=status,
+                hresult_name=hresults.name_of(status),
+                method="GetOffsetByName",
+            )
+        if status != _S_OK:
+            found = self._search(module, symbol, name, ambiguous=status == _S_FALSE)
+            if found is None:
+                return None
+            address = found
+        if not 0 <= address - module.base < self._sizes[module.base]:
+            raise AddressError(
+                f"{module.name}!{symbol} is 0x{address:x}, which does not lie in the module"
+            )
+        return address
+
+    def _search(
+        self, module: KnownModule, symbol: str, name: str, *, ambiguous: bool
+    ) -> int | None:
+        """Look through the names that are like it for those that are it."""
+        pattern = f"{self._names[module.base]}!{symbol.translate(_ANY_ONE)}"
+        matches = self._session._match_symbols(pattern, _MOST)
+        wanted = name.lower()
+        places = sorted({at for found, at in matches if found == name}) or sorted(
+            {at for found, at in matches if found.lower() == wanted}
+        )
+        if len(places) > 1 or (ambiguous and not places):
+            listed = ", ".join(f"{module.name}+0x{at - module.base:x}" for at in places[:8])
+            raise AddressError(
+                f"{module.name} has several symbols {symbol!r}"
+                + (f": {listed}; give the one you mean in that form" if listed else "")
+            )
+        return places[0] if places else None
+
+    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
+        """All that the engine lists."""
+        pattern = f"{self._names[module.base]}!*"
+        for name, _address in self._session._match_symbols(pattern, _MOST):
+            yield name.partition("!")[2]

@@ -1,0 +1,213 @@
+"""From an address as text to a number: Session.resolve(), and the same for many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, SupportsIndex
+
+from pydbgwrite._symbols.addresses import Place, checked_address, parse_address, shown
+from pydbgwrite.errors import AddressError
+
+if TYPE_CHECKING:
+    from pydbgwrite._session import Session
+
+__all__ = ["KnownModule", "Resolver", "near"]
+
+#: Of names that are like a wrong one; difflib is slow, and a browser has a million symbols.
+_MOST_COMPARED = 20_000
+#: Of wrong names, so many are compared: a long table may be wrong throughout.
+_MOST_HINTS = 20
+
+
+class KnownModule(NamedTuple):
+    """A module of the target as addresses name it: by a file name, by a path, by short names."""
+
+    name: str
+    base: int
+    path: str
+    #: Names without an extension, and the engine's own; none on Linux.
+    short: tuple[str, ...]
+
+
+class Symbols(Protocol):
+    """What a platform knows of modules and symbols."""
+
+    def modules(self) -> list[KnownModule]:
+        """All modules of the target, by address."""
+
+    def key(self, name: str) -> str:
+        """The form in which names and paths are compared."""
+
+    def find(self, module: KnownModule, symbol: str) -> int | None:
+        """The address of a symbol; None where there is none of that name.
+
+        Raises AddressError where there are several, or it has no address.
+        """
+
+    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
+        """Names among which the right one may be."""
+
+
+class Resolver:
+    """Resolves addresses against the modules that the target has when the first one is asked for.
+
+    What was found is remembered: a table may name one symbol a million times.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._backend: Symbols | None = None
+        self._modules: list[KnownModule] = []
+        self._by_key: dict[str, list[KnownModule]] = {}
+        self._by_short: dict[str, list[KnownModule]] = {}
+        self._found: dict[str, int] = {}
+        self._hints = 0
+
+    def resolve(self, address: SupportsIndex | str, what: str = "address") -> int:
+        """The number behind any form of address; see Session.resolve() for what it raises."""
+        if isinstance(address, str):
+            known = self._found.get(address)
+            if known is not None:
+                return known
+        parsed = parse_address(address, what)
+        if isinstance(parsed, int):
+            return parsed
+        assert isinstance(address, str)
+        number = self._of_places(address, parsed, what)
+        self._found[address] = number
+        return number
+
+    def module(self, name: str) -> KnownModule:
+        """The one module of that name or path; AddressError where there is none, or several."""
+        backend = self._open()
+        found = self._matches(name)
+        if not found:
+            raise AddressError(self._no_module([name], name))
+        if len(found) > 1:
+            raise AddressError(
+                f"{shown(name)} names {len(found)} modules of the target: {_candidates(found)}; "
+                "give a whole path, or the address as a number"
+            )
+        assert backend is not None
+        return found[0]
+
+    def _open(self) -> Symbols:
+        if self._backend is None:
+            backend = _backend_of(self._session)
+            self._modules = backend.modules()
+            for module in self._modules:
+                for key in {backend.key(module.name), backend.key(module.path)}:
+                    self._by_key.setdefault(key, []).append(module)
+                for key in {backend.key(short) for short in module.short}:
+                    self._by_short.setdefault(key, []).append(module)
+            self._backend = backend
+        return self._backend
+
+    def _matches(self, name: str) -> list[KnownModule]:
+        key = self._open().key(name)
+        return self._by_key.get(key) or self._by_short.get(key) or []
+
+    def _of_places(self, text: str, places: list[Place], what: str) -> int:
+        self._open()
+        longest = next((p.module for p in places if self._matches(p.module)), None)
+        if longest is None:
+            names = list(dict.fromkeys(place.module for place in places))
+            raise AddressError(self._no_module(names, text))
+        module = self.module(longest)
+        for place in places:
+            if place.module != longest:
+                continue
+            base: int | None = module.base
+            if place.symbol is not None:
+                base = self._open().find(module, place.symbol)
+            if base is not None:
+                return checked_address(base + place.offset, f"{what} {shown(text)}")
+        raise AddressError(self._no_symbol(module, [p for p in places if p.module == longest]))
+
+    def _no_module(self, names: list[str], text: str) -> str:
+        shown_names = " or ".join(shown(name) for name in names[:3])
+        if not self._modules:
+            told = "this target has none that are known"
+            if self._session.target == "simulated":
+                told = "simulated memory has none"
+            return f"{shown(text)} names a module, and {told}; give a number"
+        all_names = [module.name for module in self._modules]
+        alike: list[str] = []
+        if self._may_compare():
+            alike = near(names, all_names) or near(names, [m.path for m in self._modules])
+        hint = f"there is {_listed(alike)}" if alike else "session.modules() lists what it has"
+        return f"the target has no module {shown_names}; {hint}"
+
+    def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
+        names = list(dict.fromkeys(p.symbol for p in places if p.symbol is not None))
+        candidates: list[str] = []
+        told = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
+        if not self._may_compare():
+            return told
+        for like in self._open().like(module, names[-1]):
+            candidates.append(like)
+            if len(candidates) == _MOST_COMPARED:
+                break
+        alike = near(names, candidates)
+        hint = f"; there is {_listed(alike)}" if alike else ""
+        if not candidates:
+            hint = "; no symbols of it are known"
+        return told + hint
+
+    def _may_compare(self) -> bool:
+        self._hints += 1
+        return self._hints <= _MOST_HINTS
+
+
+def near(names: list[str], known: list[str]) -> list[str]:
+    """Up to three of the known names that are like one of the names."""
+    import difflib
+
+    lower: dict[str, str] = {}
+    for each in known:
+        lower.setdefault(each.lower(), each)
+    found: dict[str, None] = {}
+    for name in names[-3:]:
+        for match in difflib.get_close_matches(name[:200].lower(), lower, n=3, cutoff=0.7):
+            found[lower[match]] = None
+    return list(found)[:3]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(shown(name) for name in names)
+
+
+def _candidates(modules: list[KnownModule]) -> str:
+    listed = [f"{module.path} at 0x{module.base:x}" for module in modules[:8]]
+    if len(modules) > 8:
+        listed.append("others")
+    return ", ".join(listed)
+
+
+class _NoSymbols:
+    """A target without modules."""
+
+    def modules(self) -> list[KnownModule]:
+        return []
+
+    def key(self, name: str) -> str:
+        return name
+
+    def find(self, module: KnownModule, symbol: str) -> int | None:
+        return None
+
+    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
+        return ()
+
+
+def _backend_of(session: Session) -> Symbols:
+    if session._genuine:
+        from pydbgwrite._symbols.dbgeng import GenuineSymbols
+
+        return GenuineSymbols(session)
+    if session.pid is not None:
+        from pydbgwrite._symbols.elf import ElfSymbols
+
+        return ElfSymbols(session)
+    session.modules()  # raises what a closed session, or one without a target, raises
+    return _NoSymbols()

@@ -1,0 +1,1 @@
+"""Transactions: recording writes, and undoing them."""

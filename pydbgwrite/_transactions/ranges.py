@@ -1,0 +1,315 @@
+"""Sets of address ranges that carry a value: what an undo has found and not yet settled."""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sized
+from typing import Final, NamedTuple
+
+from pydbgwrite._journal.format import read_at, write_all
+from pydbgwrite._journal.spool import Spool
+
+__all__ = ["Range", "RangeMap", "merged"]
+
+_CHUNK: Final = 256  # ranges
+_MANY: Final = 16
+
+
+class Range(NamedTuple):
+    """A range, and what an undo knows of it.
+
+    record is the index of the record that says so; whole, whether that is all that this record
+    said, or parts beside it have been cut off; place, where the bytes found there are kept.
+    """
+
+    start: int
+    end: int
+    record: int
+    whole: bool
+    place: int
+
+    def part(self, start: int, end: int) -> Range:
+        """What is left of it."""
+        return Range(start, end, self.record, False, self.place + start - self.start)
+
+
+class RangeMap:
+    """Ranges that do not overlap, in order, each with the bytes that were found in it.
+
+    Those may be as many as an undo's journal has, so they are not held in memory, and a range takes
+    32 bytes. The ranges are kept in chunks, for each record of an undo changes a few of them.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[_Chunk] = []
+        self._firsts: list[int] = []  # where the first range of each chunk begins
+        self._found = _Found()
+
+    def cut(self, start: int, end: int) -> None:
+        """Take every address from start up to end out of the map."""
+        at = self._chunk_at(start)
+        while at < len(self._chunks) and self._firsts[at] < end:
+            chunk = self._chunks[at]
+            chunk.cut(start, end)
+            if len(chunk):
+                self._firsts[at] = chunk.starts[0]
+                at += 1
+            else:
+                del self._chunks[at], self._firsts[at]
+        if not self._chunks:
+            self._found.clear()
+
+    def cut_all(self, ranges: list[tuple[int, int]]) -> None:
+        """Cut many (start, end) ranges, in ascending order; they may overlap."""
+        if self._are_many(ranges):
+            self._fill(self._all().without(ranges))
+        else:
+            for start, end in ranges:
+                self.cut(start, end)
+        if not self._chunks:
+            self._found.clear()
+
+    def _are_many(self, ranges: Sized) -> bool:
+        """Are they so many that going through all of the map takes no longer than one by one?"""
+        return len(ranges) * _MANY >= len(self._chunks) * _CHUNK
+
+    def _all(self) -> _Chunk:
+        """All chunks as one."""
+        whole = _Chunk()
+        for each in self._chunks:
+            whole.replace(len(whole), len(whole), each)
+        return whole
+
+    def _fill(self, whole: _Chunk) -> None:
+        """Have these instead."""
+        self._chunks = whole.parts()
+        self._firsts = [each.starts[0] for each in self._chunks]
+
+    def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
+        """Add ranges that are not in the map, in ascending order.
+
+        Each with what was found in it, and whether that is all of what the record said there.
+        """
+        if not ranges:
+            return
+        place = self._found.add(b"".join([found for _, found, _ in ranges]))
+        new = _Chunk.of(ranges, record, place)
+        if self._are_many(new):
+            whole = self._all()
+            whole.replace(len(whole), len(whole), new)
+            self._fill(whole.in_order())
+            return
+        at = 0
+        while at < len(new):
+            start = new.starts[at]
+            number = self._chunk_at(start)
+            chunk = self._chunks[number]
+            index = bisect_left(chunk.starts, start)
+            behind = len(new)
+            if index < len(chunk):
+                behind = bisect_left(new.starts, chunk.starts[index], at)
+            elif number + 1 < len(self._firsts):
+                behind = bisect_left(new.starts, self._firsts[number + 1], at)
+            chunk.replace(index, index, new.slice(at, behind))
+            self._firsts[number] = chunk.starts[0]
+            if len(chunk) > 2 * _CHUNK:
+                parts = chunk.parts()
+                self._chunks[number : number + 1] = parts
+                self._firsts[number : number + 1] = [each.starts[0] for each in parts]
+            at = behind
+
+    def _chunk_at(self, start: int) -> int:
+        """The number of the chunk where a range from there on belongs."""
+        return max(bisect_right(self._firsts, start) - 1, 0)
+
+    def within(self, start: int, end: int) -> list[tuple[int, bytes]]:
+        """The parts of ranges that lie from start up to end, with what was found in them."""
+        parts = [
+            each.part(max(start, each.start), min(end, each.end))
+            for each in self._touching(start, end)
+        ]
+        return [(each.start, self.found(each)) for each in parts]
+
+    def touches(self, start: int, end: int) -> bool:
+        """Is any address from start up to end in the map?"""
+        return next(self._touching(start, end), None) is not None
+
+    def _touching(self, start: int, end: int) -> Iterator[Range]:
+        for at in range(self._chunk_at(start), len(self._chunks)):
+            if self._firsts[at] >= end:
+                return
+            chunk = self._chunks[at]
+            for index in chunk.touching(start, end):
+                yield chunk[index]
+
+    def found(self, of: Range) -> bytes:
+        """What was found there."""
+        return self._found.at(of.place, of.end - of.start)
+
+    def __bool__(self) -> bool:
+        return bool(self._chunks)
+
+    def __iter__(self) -> Iterator[Range]:
+        return itertools.chain.from_iterable(self._chunks)
+
+
+class _Chunk:
+    """Some ranges of a map, side by side. An address fits 64 bits, the end of memory does not.
+
+    said is the record, doubled, and whether the range is whole.
+    """
+
+    __slots__ = ("lasts", "places", "said", "starts")
+
+    def __init__(self, *columns: array[int]) -> None:
+        self.starts, self.lasts, self.said, self.places = columns or (array("Q") for _ in range(4))
+
+    @classmethod
+    def of(cls, ranges: list[tuple[int, bytes, bool]], record: int, place: int) -> _Chunk:
+        """What was found, and is kept from that place on, range behind range."""
+        starts = array("Q", [start for start, _, _ in ranges])
+        sizes = [len(found) for _, found, _ in ranges]
+        return cls(
+            starts,
+            array("Q", [start + size - 1 for start, size in zip(starts, sizes, strict=True)]),
+            array("Q", [2 * record + whole for _, _, whole in ranges]),
+            array("Q", itertools.accumulate(sizes[:-1], initial=place)),
+        )
+
+    def slice(self, first: int, last: int) -> _Chunk:
+        """Some of them."""
+        return _Chunk(*(each[first:last] for each in self._columns()))
+
+    def parts(self) -> list[_Chunk]:
+        """The same in chunks of the usual size."""
+        return [self.slice(at, at + _CHUNK) for at in range(0, len(self), _CHUNK)]
+
+    def in_order(self) -> _Chunk:
+        """The same by address."""
+        order = sorted(range(len(self)), key=self.starts.__getitem__)
+        return _Chunk(*(array("Q", map(each.__getitem__, order)) for each in self._columns()))
+
+    def without(self, cut: list[tuple[int, int]]) -> _Chunk:
+        """What is left of them when ranges, in ascending order, are cut."""
+        left = _Chunk()
+        at = 0
+        for start, last, said, place in zip(*self._columns(), strict=True):
+            while at < len(cut) and cut[at][1] <= start:
+                at += 1
+            low = start  # what is before it has been settled
+            for index in range(at, len(cut)):
+                first, end = cut[index]
+                if first > last:
+                    break
+                if first > low:
+                    left.append(low, first - 1, said & ~1, place + low - start)
+                low = max(low, end)
+            if low <= last:
+                left.append(low, last, said if low == start else said & ~1, place + low - start)
+        return left
+
+    def append(self, start: int, last: int, said: int, place: int) -> None:
+        """Add one at the end."""
+        self.starts.append(start)
+        self.lasts.append(last)
+        self.said.append(said)
+        self.places.append(place)
+
+    def replace(self, first: int, last: int, by: _Chunk) -> None:
+        """Put others in the place of some."""
+        for column, new in zip(self._columns(), by._columns(), strict=True):
+            column[first:last] = new
+
+    def _columns(self) -> tuple[array[int], ...]:
+        return self.starts, self.lasts, self.said, self.places
+
+    def cut(self, start: int, end: int) -> None:
+        """Take these addresses out."""
+        first = bisect_left(self.lasts, start)
+        last = bisect_left(self.starts, end, first)
+        if first == last:
+            return
+        left = []
+        begin, behind = self.starts[first], self.lasts[last - 1]
+        if begin < start:
+            left.append((begin, start - 1, self.said[first] & ~1, self.places[first]))
+        if behind >= end:
+            place = self.places[last - 1] + end - self.starts[last - 1]
+            left.append((end, behind, self.said[last - 1] & ~1, place))
+        for index, column in enumerate(self._columns()):
+            if len(left) == 1 and last - first == 1:
+                column[first] = left[0][index]
+            else:
+                column[first:last] = array("Q", [each[index] for each in left])
+
+    def touching(self, start: int, end: int) -> range:
+        """Which of them have any of these addresses."""
+        first = bisect_left(self.lasts, start)
+        return range(first, bisect_left(self.starts, end, first))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, at: int) -> Range:
+        record, whole = divmod(self.said[at], 2)
+        return Range(self.starts[at], self.lasts[at] + 1, record, bool(whole), self.places[at])
+
+    def __iter__(self) -> Iterator[Range]:
+        return map(self.__getitem__, range(len(self)))
+
+
+class _Found:
+    """Bytes by the place where they are kept; in memory, should the disk have no room for them."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._spooled = 0
+        self._rest: bytearray | None = None
+
+    def add(self, data: bytes) -> int:
+        """Keep them; their place."""
+        place = self._spooled
+        if self._rest is None:
+            try:
+                self._spool.seek(place)
+                write_all(self._spool, data)
+            except OSError:
+                self._rest = bytearray()  # an undo is not given up for this
+            else:
+                self._spooled += len(data)
+                return place
+        place += len(self._rest)
+        self._rest += data
+        return place
+
+    def at(self, place: int, size: int) -> bytes:
+        """Those of that place."""
+        if place < self._spooled:
+            return read_at(self._spool, place, size)
+        assert self._rest is not None
+        return bytes(self._rest[place - self._spooled : place - self._spooled + size])
+
+    def clear(self) -> None:
+        """Nothing of it is needed any more."""
+        self._spooled, self._rest = 0, None
+
+    def __del__(self) -> None:
+        self._spool.close()
+
+
+def merged(ranges: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """(address, size, why) ranges in order; those that touch or overlap become one.
+
+    Where reasons differ the first address's stays.
+    """
+    result: list[tuple[int, int, str]] = []
+    for address, size, why in sorted(ranges):
+        if result:
+            start, length, reason = result[-1]
+            if address < start + length or (address == start + length and why == reason):
+                result[-1] = (start, max(length, address + size - start), reason)
+                continue
+        result.append((address, size, why))
+    return result

@@ -1,0 +1,287 @@
+"""Transactions: what a session writes is recorded, and undone where not all of it went well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, overload
+
+from pydbgwrite._reports import Change, UndoReport
+from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from _typeshed import StrOrBytesPath
+
+    from pydbgwrite._journal.log import JournalLog
+    from pydbgwrite._session import Session
+
+__all__ = ["Transaction", "checked_journal"]
+
+
+class Transaction:
+    """The writes of a session within a `with` block, all of them or none. Session.transaction().
+
+    A block that ends well leaves its writes in the target; an exception that leaves it, Ctrl-C
+    among them, undoes them, the last first, and goes on with a note that says what was undone or
+    exactly what remains, and with the UndoReport as its attribute undo_report. A transaction is
+    used once and does not nest.
+
+    While an undo runs because of an exception, the first Ctrl-C waits for its end; a second stops
+    it, and the note then says what remains.
+    """
+
+    __slots__ = ("__weakref__", "_durable", "_log", "_path", "_report", "_session", "_state")
+
+    def __init__(self, session: Session, path: str | None, durable: bool | None) -> None:
+        self._session = session
+        self._path = path
+        self._durable = durable
+        self._state = "new"  # then "open"; at last "committed" or "undone"
+        self._report: UndoReport | None = None
+        self._log: JournalLog | None = None
+
+    @property
+    def journal(self) -> str | None:
+        """The path of the journal, absolute; None where there is none."""
+        return self._path
+
+    @property
+    def report(self) -> UndoReport | None:
+        """Of the undo that an exception caused; None where there was none."""
+        return self._report
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """The recorded writes, in the order in which they were made; those undone since, too.
+
+        Long writes are recorded in pieces. Each element is read from where it is kept when it is
+        asked for. Of a transaction that has ended with a journal, the file is read: JournalError
+        or OSError where it is not there any more.
+        """
+        return _Changes(self._recorded())
+
+    def undo(self) -> UndoReport:
+        """Undo all recorded writes, the last first; then the transaction goes on.
+
+        Works after its end too, as long as the session is open. What has neither the written nor
+        the old value is a conflict, and left alone. Raises nothing for what can't be undone: the
+        report says exactly what remains (`complete`). May be called again.
+
+        The calls behind it are ReadVirtual and WriteVirtual.
+        """
+        from pydbgwrite._transactions.undo import undo_log
+
+        if self._state == "new":
+            raise ValueError("the transaction has not begun: use it in a `with` statement")
+        if self._state == "open":
+            log = self._recorded()
+            self._session._set_recorder(None, None)
+            try:
+                return undo_log(self._session, log)
+            finally:
+                self._session._set_recorder(log.add, log.cut_short)
+        if self._path is not None:
+            from pydbgwrite._journal.files import undo
+
+            return undo(self._path, self._session)
+        if _open_in(self._session) is not None:
+            raise SessionBusyError(
+                "another transaction is open in this session: end that first, then undo this one"
+            )
+        return undo_log(self._session, self._recorded())
+
+    def __enter__(self) -> Self:
+        # What an undo needs is here before it is needed.
+        from pydbgwrite import _interrupts  # noqa: F401
+        from pydbgwrite._journal import files
+        from pydbgwrite._transactions import undo  # noqa: F401
+
+        session = self._session
+        if self._state != "new":
+            raise ValueError("a transaction is used once: session.transaction() makes another")
+        if _open_in(session) is not None:
+            raise SessionBusyError(
+                "a transaction is open in this session already, and they do not nest: end that "
+                "first, or let it record these writes too"
+            )
+        if getattr(session, "_serving", False):
+            raise SessionBusyError(
+                "the session serves clients, and no transaction can go with that: what they write "
+                "would not be recorded. End serve() first"
+            )
+        if not session.writable:
+            raise ReadOnlyError(
+                "the session was opened with writable=False: there is nothing to record"
+            )
+        if self._path is None:
+            log = files.memory_journal()
+        else:
+            log = files.create_journal(self._path, session, self._durable)
+        recording = False
+        try:
+            session._set_recorder(log.add, log.cut_short)
+            recording = True
+            session._transaction = self
+            self._log = log
+            self._state = "open"
+        except BaseException:
+            log.close()
+            if self._path is not None:
+                os.unlink(self._path)
+            if recording:
+                session._transaction = None
+                session._set_recorder(None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A Ctrl-C may come between any two lines, until undoing holds it back: then it is one more
+        # reason to undo. One that comes before this `try` leaves the transaction open, and then the
+        # session's end undoes it.
+        try:
+            if self._state == "open":
+                if value is None:
+                    self._commit()
+                else:
+                    self._undo_because(value)
+        except BaseException as error:
+            if self._state == "open":
+                self._undo_because(error if value is None else value)
+            elif self._state == "committed":
+                error.add_note("The transaction was complete before: its writes stay")
+            raise
+
+    def _commit(self) -> None:
+        from pydbgwrite._journal.format import COMMITTED
+
+        log = self._recorded()
+        self._session._set_recorder(None, None)
+        log.mark(COMMITTED)
+        self._over("committed")
+
+    def _undo_because(self, error: BaseException) -> None:
+        """Undo, and say so in a note of the exception."""
+        from pydbgwrite._interrupts import HeldInterrupts
+        from pydbgwrite._transactions.undo import undo_log
+
+        with HeldInterrupts() as held:
+            try:
+                self._session._set_recorder(None, None)
+                self._tell(error, undo_log(self._session, self._recorded()))
+                self._over("undone")
+            except BaseException as other:
+                report = getattr(other, "report", None)
+                if report is None:
+                    error.add_note(f"The transaction could NOT be undone: {other!r}{self._hint()}")
+                else:
+                    self._tell(error, report)
+                    self._over("undone")
+                if isinstance(other, Exception):
+                    return  # error says all, and goes on
+                raise
+        if held.pressed and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt
+
+    def _tell(self, error: BaseException, report: UndoReport) -> None:
+        self._report = report
+        error.undo_report = report  # type: ignore[attr-defined]
+        # Where nothing had been written there is nothing to say of its undo.
+        if len(self._recorded()):
+            error.add_note(self._told(report))
+
+    def _told(self, report: UndoReport) -> str:
+        if report.complete:
+            return f"The transaction was undone: {report}"
+        return f"The transaction could NOT be undone wholly: {report}{self._hint()}"
+
+    def _hint(self) -> str:
+        if self._path is None:
+            return ""
+        return f". The journal has it all: pydbgwrite.undo({self._path!r}, session)"
+
+    def _over(self, state: str) -> None:
+        """The end; a journal on disk is let go, for others to open."""
+        self._session._transaction = None
+        self._state = state
+        log = self._log
+        if self._path is not None and log is not None:
+            self._log = None
+            log.close()
+
+    def _recorded(self) -> JournalLog:
+        """What was recorded: where it was, or the journal, read anew."""
+        from pydbgwrite._journal import files
+
+        if self._log is None:
+            if self._path is None or self._state == "new":
+                return files.memory_journal()
+            return files.open_to_read(self._path)
+        return self._log
+
+    def _abandon(self, error: BaseException | None) -> None:
+        """The session ends while this is open: undo, as for an exception."""
+        if self._state != "open":
+            return
+        if error is not None:
+            self._undo_because(error)
+            return
+        reason = UndoError("a transaction was open when its session ended, and it was undone")
+        self._undo_because(reason)
+        reason.report = self._report
+        if self._report is None or not self._report.complete:
+            raise reason
+
+    def __repr__(self) -> str:
+        return f"<pydbgwrite.Transaction of {self._session!r}, {self._state}>"
+
+
+def checked_journal(
+    journal: StrOrBytesPath | None, durable: bool | None
+) -> tuple[str | None, bool | None]:
+    """The arguments of Session.transaction(): an absolute path, for the folder may be left."""
+    if durable is not None and not isinstance(durable, bool):
+        raise TypeError(f"durable must be True, False or None, got {type(durable).__name__}")
+    if journal is None:
+        if durable:
+            raise ValueError("durable=True is for a journal: pass journal=, the file to make")
+        return None, None
+    name = os.fsdecode(journal)
+    if not name or "\0" in name:
+        raise ValueError(f"journal must be the path of a file to make, got {name!r}")
+    return os.path.abspath(name), durable
+
+
+class _Changes(Sequence[Change]):
+    """A log's records as a sequence."""
+
+    def __init__(self, log: JournalLog) -> None:
+        self._log = log
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Change]: ...
+    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
+        chosen = range(len(self._log))[index]
+        if isinstance(chosen, range):
+            return [self._log.load(each) for each in chosen]
+        return self._log.load(chosen)
+
+    def __repr__(self) -> str:
+        return f"<recorded changes: {len(self):,}, of {self._log.bytes:,} bytes>"
+
+
+def _open_in(session: Session) -> Transaction | None:
+    found: Transaction | None = getattr(session, "_transaction", None)
+    return found

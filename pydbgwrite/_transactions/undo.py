@@ -1,0 +1,415 @@
+"""Undoing recorded writes, the last one first: by a transaction, or from a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from pydbgwrite._journal.format import UNDOING, UNDONE
+from pydbgwrite._reports import Change, Conflict, UndoReport
+from pydbgwrite._transactions.compare import Overlaps, Verdict, elements_of, judge
+from pydbgwrite._transactions.ranges import RangeMap, merged
+from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
+
+if TYPE_CHECKING:
+    from pydbgwrite._journal.log import JournalLog
+    from pydbgwrite._session import Session
+
+__all__ = ["undo_log"]
+
+_PAGE: Final = 4096
+_LISTED: Final = 100
+_SHOWN_BYTES: Final = 64
+_KEPT_RECORDS: Final = 8
+_MANY: Final = 64  # runs
+
+_Progress = Callable[[int, int], object]
+
+
+def undo_log(
+    session: Session, log: JournalLog, *, force: bool = False, progress: _Progress | None = None
+) -> UndoReport:
+    """Write back what each record replaced, the last one first; the journal is marked.
+
+    What was undone wholly before is looked at and not touched, unless force is True. Raises nothing
+    of its own: what could not be done is in the report. An exception from outside (Ctrl-C, or what
+    progress raises) goes on, with the report as its attribute `report` and in a note.
+    """
+    done_before = log.undone
+    work = _Undo(session, log, force)
+    try:
+        if not done_before:
+            # From here on a record's write back may be cut short too. Where the mark can't be made
+            # (a full disk, a file that is not ours), undoing is still what matters.
+            with contextlib.suppress(JournalError, OSError):
+                log.mark(UNDOING)
+        work.run(progress)
+    except BaseException as error:
+        work.give_up("the undo was interrupted")
+        report = work.report()
+        error.report = report  # type: ignore[attr-defined]
+        error.add_note(f"The undo was interrupted: {report}. It can be run again")
+        raise
+    report = work.report()
+    if report.complete and not done_before:
+        with contextlib.suppress(JournalError, OSError):
+            log.mark(UNDONE)
+    return report
+
+
+class _Undo:
+    """One undo of a journal's records."""
+
+    def __init__(self, session: Session, log: JournalLog, force: bool) -> None:
+        self._session = session
+        self._log = log
+        self._force = force
+        # Is the record at hand one that an undo has come past? Then nothing there is ours, though
+        # it may look so: an earlier record's old bytes may be there by now.
+        self._settled = False
+        self._marks = not log.undone
+        self._begun_before = log.undoing
+        self._next = len(log) - 1
+        self._last = 0 if log.undone else log.first
+        self._restored = self._unchanged = 0
+        self._foreign = RangeMap()
+        self._remaining: list[tuple[int, int, str]] = []
+
+    def run(self, progress: _Progress | None) -> None:
+        """All of it. Ends early where the target has gone."""
+        total = self._next + 1 - self._last
+        while self._next >= self._last:
+            try:
+                self._undo_next()
+            except NoTargetError as error:
+                self.give_up(f"the target has gone: {error}")
+                return
+            self._next -= 1
+            if progress is not None:
+                progress(total - (self._next + 1 - self._last), total)
+
+    def _undo_next(self) -> None:
+        index, failed = self._next, len(self._remaining)
+        self._settled = self._log.is_settled(index)
+        self._undo(index)
+        if self._marks and not self._settled and len(self._remaining) == failed:
+            try:
+                self._log.settle(index)
+            except (JournalError, OSError):
+                self._marks = False  # a full disk, or a file that is not ours
+
+    def give_up(self, why: str) -> None:
+        """Count all that was not come to yet as remaining."""
+        for index in range(self._next, self._last - 1, -1):
+            change = self._log.load(index)
+            if change.addresses is None:
+                self._remaining.append((change.address, len(change.old), why))
+            else:
+                self._remaining += [(each, change.unit, why) for each in change.addresses]
+            if len(self._remaining) > 100_000:
+                self._remaining = merged(self._remaining)
+        self._next = self._last - 1
+
+    def report(self) -> UndoReport:
+        """What was done so far."""
+        remaining = merged(self._remaining)
+        for address, size, _ in remaining:
+            self._foreign.cut(address, address + size)
+        conflicts, total = self._conflicts()
+        return UndoReport(
+            self._restored,
+            self._unchanged,
+            conflicts,
+            total,
+            tuple(remaining),
+            self._force,
+            self._log.torn,
+        )
+
+    def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:
+        listed: list[Conflict] = []
+        total = 0
+        units: dict[int, int] = {}
+        images = _Images(self._log)
+        foreign = self._foreign
+        # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
+        # record, for reading one takes a while.
+        parts = sorted(
+            (each for each in foreign if not each.whole), key=operator.attrgetter("record")
+        )
+        as_it_was = {
+            each.start
+            for each in parts
+            if foreign.found(each) == images.at(each.record, each.start, each.end - each.start)[0]
+        }
+        for each in foreign:
+            start, size, record = each.start, each.end - each.start, each.record
+            if start in as_it_was:
+                continue
+            unit = units.get(record)
+            if unit is None:
+                unit = units[record] = self._log.unit(record)
+            step = unit if unit > 1 and not size % unit else _SHOWN_BYTES
+            total += -(-size // step)
+            if len(listed) >= _LISTED:
+                continue
+            shown = each._replace(end=start + min(size, step * _LISTED))
+            found = foreign.found(shown)
+            for at in range(0, len(found), step):
+                here = found[at : at + step]
+                listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
+        return tuple(listed[:_LISTED]), total
+
+    # One record.
+
+    def _undo(self, index: int) -> None:
+        change = self._log.load(index)
+        mixed = self._begun_before or self._log.is_cut(index)
+        if change.addresses is None:
+            self._undo_stretch(change.address, change.old, change.new, change.unit, index, mixed)
+            return
+        self._undo_scattered(change, index, mixed)
+
+    def _undo_stretch(
+        self, address: int, old: bytes, new: bytes, unit: int, index: int, mixed: bool
+    ) -> None:
+        for at, found in self._read(address, len(old), unit):
+            part = slice(at, at + len(found))
+            before, ours = (old, new) if len(found) == len(old) else (old[part], new[part])
+            verdict = judge(found, before, ours, unit, mixed)
+            self._settle(address + at, found, before, ours, verdict, index)
+
+    def _settle(
+        self, address: int, found: bytes, old: bytes, new: bytes, verdict: Verdict, index: int
+    ) -> None:
+        """Write back what is ours; note what is not, in place of what later records said of it."""
+        self._reconsider(address, old, new)
+        self._unchanged += verdict.unchanged
+        ours, foreign = verdict.ours, verdict.foreign
+        if self._settled:  # this was undone: whatever has come since is not ours
+            ours, foreign = [], sorted(ours + foreign)
+        self._note([(address + start, found[start:end], True) for start, end in foreign], index)
+        self._write_runs(address, old, sorted(ours + foreign) if self._force else ours, index)
+
+    def _write_runs(
+        self, address: int, old: bytes, runs: list[tuple[int, int]], index: int
+    ) -> None:
+        """Write back the runs of a stretch; where they are many, as scattered pointers."""
+        unit = self._log.unit(index) if len(runs) > _MANY else 1
+        if unit != self._session.pointer_size:
+            for start, end in runs:
+                self._write(address + start, old[start:end])
+            return
+        values = elements_of(old, unit)
+        where, what = array("Q"), array("Q")
+        for start, end in runs:
+            where.extend(range(address + start, address + end, unit))
+            what.extend(values[start // unit : end // unit])
+        self._write_pointers(where, what, unit)
+
+    def _reconsider(self, address: int, old: bytes, new: bytes) -> None:
+        """Of what a later record could not explain, this record's range is this record's to say."""
+        if not self._foreign:
+            return
+        end = address + len(old)
+        if not self._force:
+            self._foreign.cut(address, end)
+            return
+        # The target no longer holds what was found there: it was restored by force.
+        for start, found in self._foreign.within(address, end):
+            at = start - address
+            if found in (old[at : at + len(found)], new[at : at + len(found)]):
+                self._foreign.cut(start, start + len(found))
+
+    def _note(self, found: list[tuple[int, bytes, bool]], index: int) -> None:
+        """Note what is foreign, by address."""
+        if self._force:  # what was found there first is what counts
+            found = [
+                each for each in found if not self._foreign.touches(each[0], each[0] + len(each[1]))
+            ]
+        self._foreign.put_all(found, index)
+
+    # Scattered elements.
+
+    def _undo_scattered(self, change: Change, index: int, mixed: bool) -> None:
+        addresses, unit = change.addresses, change.unit
+        assert addresses is not None
+        if not addresses:
+            return
+        overlaps = Overlaps(change)
+        left = overlaps.left
+        found = self._read_elements(addresses, unit)
+        if found is None:
+            for i, address in enumerate(addresses):
+                part = slice(unit * i, unit * i + unit)
+                self._undo_stretch(address, change.old[part], left[part], unit, index, mixed)
+            return
+        if self._foreign and self._force:
+            for i, address in enumerate(addresses):
+                part = slice(unit * i, unit * i + unit)
+                self._reconsider(address, change.old[part], left[part])
+        elif self._foreign:
+            self._foreign.cut_all([(each, each + unit) for each in sorted(addresses)])
+        verdict = judge(found, change.old, left, unit, mixed)
+        self._unchanged += verdict.unchanged
+        ours, foreign = list(verdict.ours), []
+        for start, end in verdict.foreign:
+            for at in range(start, end, unit):
+                one = found[at : at + unit]
+                if mixed and overlaps.explain(at // unit, one):
+                    ours.append((at, at + unit))
+                else:
+                    foreign.append((at, at + unit))
+        if self._settled:
+            ours, foreign = [], sorted(ours + foreign)
+        self._note(
+            _apart(
+                (addresses[at // unit], found[at : at + unit])
+                for start, end in foreign
+                for at in range(start, end, unit)
+            ),
+            index,
+        )
+        self._write_elements(change, sorted(ours + foreign) if self._force else ours)
+
+    def _read_elements(self, addresses: array[int], unit: int) -> bytes | None:
+        """All of them, one behind the other; None where that can't be had at once."""
+        if unit != self._session.pointer_size:
+            return None
+        try:
+            values = self._session.read_scattered(addresses)
+        except NoTargetError:
+            raise
+        except DebugEngineError:
+            return None
+        return array("I", values).tobytes() if unit == 4 else values.tobytes()
+
+    def _write_elements(self, change: Change, runs: list[tuple[int, int]]) -> None:
+        if not runs:
+            return
+        addresses, unit = change.addresses, change.unit
+        assert addresses is not None
+        values = elements_of(change.old, unit)
+        where, what = array("Q"), array("Q")
+        for start, end in runs:
+            where += addresses[start // unit : end // unit]
+            what.extend(values[start // unit : end // unit])
+        self._write_pointers(where, what, unit)
+
+    def _write_pointers(self, where: array[int], what: array[int], unit: int) -> None:
+        try:
+            # No span: bytes beside these may be others' to change.
+            self._session.write_scattered(where, what, spans=False)
+        except NoTargetError:
+            raise
+        except DebugEngineError:
+            for address, value in zip(where, what, strict=True):
+                self._write(address, value.to_bytes(unit, "little"))
+        else:
+            self._restored += unit * len(where)
+
+    # Access to the target, past what can't be accessed.
+
+    def _read(self, address: int, size: int, unit: int) -> Iterator[tuple[int, bytes]]:
+        """(offset, bytes) of what can be read, in whole elements; the rest remains."""
+        try:
+            whole = self._session.read(address, size)
+        except NoTargetError:
+            raise
+        except DebugEngineError as error:
+            yield from self._read_by_page(address, size, unit, str(error))
+        else:
+            yield 0, whole
+
+    def _read_by_page(
+        self, address: int, size: int, unit: int, why: str
+    ) -> Iterator[tuple[int, bytes]]:
+        parts: list[tuple[int, bytes]] = []  # stretches
+        for start, end in _pages(address, size):
+            try:
+                data = self._session.read(address + start, end - start)
+            except NoTargetError:
+                raise
+            except DebugEngineError as error:
+                why = str(error)
+                continue
+            if parts and parts[-1][0] + len(parts[-1][1]) == start:
+                parts[-1] = (parts[-1][0], parts[-1][1] + data)
+            else:
+                parts.append((start, data))
+        known = 0
+        for start, data in parts:
+            first = -(-start // unit) * unit
+            end = (start + len(data)) // unit * unit
+            if first >= end:
+                continue
+            if first > known:
+                self._remaining.append((address + known, first - known, why))
+            known = end
+            yield first, data[first - start : end - start]
+        if known < size:
+            self._remaining.append((address + known, size - known, why))
+
+    def _write(self, address: int, data: bytes) -> None:
+        """Write back, past pages that can't be written; these are noted as remaining."""
+        at = 0
+        while at < len(data):
+            try:
+                self._session.write(address + at, data[at:] if at else data)
+            except NoTargetError:
+                raise
+            except DebugEngineError as error:
+                landed = min(error.written or 0, len(data) - at)
+                self._restored += landed
+                at += landed
+                rest = min(len(data) - at, _PAGE - (address + at) % _PAGE)
+                self._remaining.append((address + at, rest, str(error)))
+                at += rest
+            else:
+                self._restored += len(data) - at
+                at = len(data)
+
+
+def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
+    """The offsets of a range's parts page by page."""
+    start = 0
+    while start < size:
+        end = min(size, start + _PAGE - (address + start) % _PAGE)
+        yield start, end
+        start = end
+
+
+def _apart(found: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes, bool]]:
+    """By address; where elements overlap, the rest of the later ones. Is each a whole element?"""
+    apart: list[tuple[int, bytes, bool]] = []
+    end = 0
+    for start, here in sorted(found):
+        known = max(end - start, 0)
+        if known < len(here):
+            apart.append((start + known, here[known:], known == 0))
+            end = start + len(here)
+    return apart
+
+
+class _Images:
+    """What records say was and was written at an address; the last few records are kept."""
+
+    def __init__(self, log: JournalLog) -> None:
+        self._log = log
+        self._kept: dict[int, Change | Overlaps] = {}
+
+    def at(self, record: int, start: int, size: int) -> tuple[bytes, bytes]:
+        """Of a range within that record."""
+        if record not in self._kept:
+            if len(self._kept) >= _KEPT_RECORDS:
+                self._kept.clear()
+            change = self._log.load(record)
+            self._kept[record] = change if change.addresses is None else Overlaps(change)
+        said = self._kept[record]
+        if isinstance(said, Overlaps):
+            return said.at(start, size)
+        first = start - said.address
+        return said.old[first : first + size], said.new[first : first + size]

@@ -1,0 +1,163 @@
+"""What decides on Linux whether a process may be written to, as far as it can be read somewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+from typing import Final
+
+from pydbgwrite.cli.doctor.checks import INFO, LIMITED, Check, read_text
+
+__all__ = ["permissions"]
+
+_CAP_SYS_PTRACE: Final = 19  # capabilities(7): the bit of CapEff
+
+#: Documentation/admin-guide/LSM/Yama.rst
+_SCOPES: Final = {
+    "0": "processes of the same user may be traced",
+    "1": "only descendants may be traced, and those that allow it (PR_SET_PTRACER)",
+    "2": "only CAP_SYS_PTRACE may trace",
+    "3": "nobody may trace until the machine restarts",
+}
+_SCOPE_ADVICE: Final = (
+    "start the program from a script (launch), run this with CAP_SYS_PTRACE (sudo), or, until the "
+    "next restart: sysctl kernel.yama.ptrace_scope=0"
+)
+
+
+def permissions() -> list[Check]:
+    """One check for each thing that may forbid it."""
+    own = _status("self")
+    capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
+    checks = [
+        _capability(capable),
+        _ptrace_scope(capable),
+        _seccomp(own),
+        _container(),
+        _forced_writes(),
+        _traced(own),
+    ]
+    if read_text("/sys/fs/selinux/booleans/deny_ptrace").startswith("1"):
+        checks.append(
+            Check("SELinux", LIMITED, "deny_ptrace is on", "setsebool deny_ptrace off, as root")
+        )
+    return checks
+
+
+def _status(pid: str) -> dict[str, str]:
+    """/proc/PID/status by field, proc_pid_status(5)."""
+    lines = read_text(f"/proc/{pid}/status").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _capability(capable: bool) -> Check:
+    if capable:
+        return Check("CAP_SYS_PTRACE", INFO, "this process has it: processes of every user")
+    return Check(
+        "CAP_SYS_PTRACE",
+        INFO,
+        f"this process (user {os.getuid()}) does not have it: processes of its own user at most",
+    )
+
+
+def _ptrace_scope(capable: bool) -> Check:
+    scope = read_text("/proc/sys/kernel/yama/ptrace_scope")
+    if not scope:
+        return Check("ptrace_scope", INFO, "no such limit here: this kernel runs without Yama")
+    what = f"{scope}: {_SCOPES.get(scope, 'unknown')}"
+    if scope == "3":
+        return Check("ptrace_scope", LIMITED, what, "restart with another setting")
+    if scope != "0" and not capable:
+        return Check("ptrace_scope", LIMITED, what, _SCOPE_ADVICE)
+    return Check("ptrace_scope", INFO, what + ("; CAP_SYS_PTRACE may anyway" if capable else ""))
+
+
+def _seccomp(own: dict[str, str]) -> Check:
+    if own.get("Seccomp", "0") != "2":
+        return Check("seccomp", INFO, "no filter of system calls")
+    return Check(
+        "seccomp",
+        INFO,
+        "this process runs under a filter, which may refuse ptrace and process_vm_writev",
+        "where it does: docker run --cap-add=SYS_PTRACE, or a profile that allows both",
+    )
+
+
+def _container() -> Check:
+    hints = [path for path in ("/.dockerenv", "/run/.containerenv") if os.path.exists(path)]
+    hints += [name for name in ("container", "KUBERNETES_SERVICE_HOST") if os.environ.get(name)]
+    if re.search("docker|kubepods|lxc|libpod", read_text("/proc/1/cgroup")):
+        hints.append("/proc/1/cgroup")
+    if not hints:
+        return Check("container", INFO, "no sign of one")
+    return Check(
+        "container",
+        INFO,
+        f"probably ({', '.join(hints)}): only its own processes can be seen from here",
+    )
+
+
+def _forced_writes() -> Check:
+    """The kernel's say on writes to pages that the process itself may not write."""
+    name = "forced writes"
+    match = re.search(r"\bproc_mem\.force_override=(\w+)", read_text("/proc/cmdline"))
+    if match:
+        said, where = match[1], "the kernel's command line (proc_mem.force_override)"
+    else:
+        said, where = _configured()
+    if said == "never":
+        return Check(
+            name,
+            LIMITED,
+            f"forbidden by {where}",
+            "start the kernel with proc_mem.force_override=ptrace, or let the program make its "
+            "page writable",
+        )
+    if said == "ptrace":
+        return Check(name, INFO, f"allowed by {where} while the process is stopped (--pid alone)")
+    return Check(name, INFO, f"allowed by {where}" if said else f"allowed, as far as {where} says")
+
+
+def _configured() -> tuple[str, str]:
+    for path in ("/proc/config.gz", f"/boot/config-{platform.release()}"):
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError:
+            continue
+        if path.endswith(".gz"):
+            import gzip
+
+            text = gzip.decompress(text)
+        match = re.search(rb"^CONFIG_PROC_MEM_(NO_FORCE|FORCE_PTRACE)=y$", text, re.MULTILINE)
+        said = {b"NO_FORCE": "never", b"FORCE_PTRACE": "ptrace"}.get(match[1]) if match else ""
+        return said or "", f"its configuration ({path})"
+    return "", "the kernel's command line"
+
+
+def _traced(own: dict[str, str]) -> Check:
+    """Processes that a debugger has already: a process has one tracer."""
+    traced = []
+    with contextlib.suppress(OSError):  # a place without /proc
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            tracer = _status(pid).get("TracerPid", "0")
+            if tracer != "0":
+                traced.append(f"{pid} (by {tracer})")
+    if own.get("TracerPid", "0") != "0":
+        return Check(
+            "other debuggers",
+            LIMITED,
+            f"this very process is traced by {own['TracerPid']}: what it starts may be too",
+            "run it without strace or a debugger",
+        )
+    if not traced:
+        return Check("other debuggers", INFO, "no process here is being traced")
+    shown = ", ".join(traced[:5]) + (f" and {len(traced) - 5} more" if len(traced) > 5 else "")
+    return Check(
+        "other debuggers",
+        INFO,
+        f"traced already, and so not to be opened: {shown}",
+        "detach the other debugger first, or open with --no-suspend",
+    )
