@@ -10,6 +10,7 @@ Switches (each "1" to turn on):
 from __future__ import annotations
 
 import os
+import runpy
 import sysconfig
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def is_for_this_platform(path: Path) -> bool:
 
 
 def sources() -> list[str]:
-    """The C files of this platform, in a fixed order."""
+    """The C files of this platform, in a fixed order; the header that is made for them exists."""
+    make = runpy.run_path("csrc/python/make_docstrings.py")
+    make["write_header"](Path("pydbgwrite/_core.pyi"), Path("csrc/python/docstrings.h"))
     found = sorted(path for part in SOURCE_FOLDERS for path in Path("csrc", part).rglob("*.c"))
     return [path.as_posix() for path in found if is_for_this_platform(path)]
 

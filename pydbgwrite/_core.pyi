@@ -1,5 +1,6 @@
-# The compiled half of pydbgwrite (csrc/python). Docstrings are in the C source alone: help() shows
-# them. `python -m mypy.stubtest pydbgwrite` keeps the two in step.
+# The compiled half of pydbgwrite (csrc/python). Its docstrings stand here, where editors find them:
+# the build makes a C header from this file (csrc/python/make_docstrings.py), so help() shows them.
+# `python -m mypy.stubtest pydbgwrite` keeps the signatures in step.
 import sys
 from array import array
 from collections.abc import Callable, Iterable
@@ -25,26 +26,36 @@ RECORD_BYTES: Final[int]
 @disjoint_base
 class Session:
     # Not made directly (TypeError): attach(), launch() and simulate() open one.
+    """The compiled half of pydbgwrite.Session: an engine's interfaces and who may use them."""
     def __new__(cls, not_made_directly: Never, /) -> Self: ...
     def __del__(self) -> None: ...
     @property
-    def data_spaces(self) -> DataSpaces: ...
+    def data_spaces(self) -> DataSpaces:
+        """The raw layer: IDebugDataSpaces4, one method a call."""
     @property
-    def pointer_size(self) -> int: ...
+    def pointer_size(self) -> int:
+        """Bytes of a pointer in the target now: 8 or 4 (IDebugControl::IsPointer64Bit)."""
     @property
-    def pid(self) -> int | None: ...
+    def pid(self) -> int | None:
+        """The target's process id; None if it is no process."""
     @property
-    def target(self) -> str: ...
+    def target(self) -> str:
+        """What the target is: 'process', 'dump', 'kernel', 'remote' or 'simulated'."""
     @property
-    def owner_thread(self) -> int: ...
+    def owner_thread(self) -> int:
+        """The thread that opened the session, as threading.get_ident() numbers it."""
     @property
-    def writable(self) -> bool: ...
+    def writable(self) -> bool:
+        """False if every write raises ReadOnlyError."""
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """True once the session has ended."""
     @property
-    def _embedded(self) -> bool: ...
+    def _embedded(self) -> bool:
+        """True if the engine is this package's own."""
     @property
-    def _wrapped(self) -> bool: ...
+    def _wrapped(self) -> bool:
+        """True if another package started the engine."""
     def write_pointers(
         self,
         address: SupportsIndex,
@@ -55,7 +66,51 @@ class Session:
         expect: SupportsIndex | _Pointers | None = None,
         truncate: bool = False,
         progress: _Progress | None = None,
-    ) -> int: ...
+    ) -> int:
+        """Write pointers to consecutive addresses of the target.
+
+        The engine call is IDebugDataSpaces4::WritePointersVirtual (MicrosoftDocs,
+        nf-dbgeng-idebugdataspaces4-writepointersvirtual). It reads the memory of `pointers` itself
+        where that is contiguous and the target has 64-bit pointers. Long arrays are split, so that
+        Ctrl-C works and `progress` is called. A write of more than one pointer is not atomic for a
+        running target.
+
+        Args:
+            address: Virtual address in the target, 0 to 2**64 - 1. It need not be aligned.
+            pointers: A one-dimensional buffer of 8-byte integers or pointers in native byte order
+                (array('Q'), numpy uint64 or int64, ctypes arrays, memoryview; contiguous or
+                strided), raw bytes whose length is a multiple of 8, or an iterable of ints.
+            via: The engine's method. 'WriteVirtual' writes the same bytes in bulk, with the same
+                result: Microsoft's engine loops pointer by pointer inside WritePointersVirtual, and
+                bulk is up to a thousand times faster there. 'auto' chooses WriteVirtual for
+                BULK_THRESHOLD_POINTERS pointers or more on such an engine, and for a 32-bit target.
+            verify: Read the data back by ReadVirtual and compare it. A difference raises
+                VerificationError, even though the engine answered S_OK.
+            expect: One int, or as many pointers as are written, of any type that `pointers` takes.
+                The write happens only if the target holds these values now. The whole range is
+                compared, by ReadVirtual, before the first byte is written. The comparison is exact
+                for a stopped target. A running target may change the memory between the comparison
+                and the write.
+            truncate: For a 32-bit target, write and compare the low 32 bits of values that do not
+                fit, instead of raising PointerRangeError.
+            progress: A callable, called as progress(done, total) between chunks and at the end, in
+                pointers written. Comparisons do not count. If it raises, the write stops and the
+                exception propagates with `written`.
+
+        Returns:
+            The number of pointers written. It is always all of them; anything less raises.
+
+        Raises:
+            TypeError, ValueError, OverflowError: The input is not valid. Nothing is written.
+            PointerRangeError: A value does not fit a 32-bit target. Nothing is written.
+            ExpectationError: The target does not hold what `expect` says. Nothing is written. The
+                exception carries the first 100 `mismatches` and their `total`.
+            VerificationError: The target does not hold what was written. It carries the same.
+            TargetAccessError, NoTargetError, WriteNotAppliedError, DebugEngineError: The engine
+                answered something other than S_OK. `written` says how many leading pointers the
+                target holds now. A TargetAccessError is also raised if memory that `expect` names
+                can't be read; then nothing is written.
+        """
     @overload
     def read_pointers(
         self,
@@ -65,7 +120,31 @@ class Session:
         into: None = None,
         via: _ReadVia = "auto",
         progress: _Progress | None = None,
-    ) -> array[int]: ...
+    ) -> array[int]:
+        """Read pointers from consecutive addresses of the target.
+
+        The engine call is IDebugDataSpaces4::ReadPointersVirtual (MicrosoftDocs,
+        nf-dbgeng-idebugdataspaces4-readpointersvirtual) or ReadVirtual. Pointers of a 32-bit target
+        are zero-extended on every engine.
+
+        Args:
+            address: Virtual address in the target, 0 to 2**64 - 1. It need not be aligned.
+            count: How many pointers to read. The default with `into` is as many as fit.
+            into: A writable, contiguous buffer of a type that write_pointers takes.
+            via: 'ReadPointersVirtual', 'ReadVirtual', or 'auto', which chooses ReadVirtual for
+                BULK_THRESHOLD_POINTERS pointers or more on an engine that loops pointer by pointer.
+            progress: A callable, called as progress(done, total), as for write_pointers.
+
+        Returns:
+            An array('Q') of `count` elements; with `into`, the number of pointers read.
+
+        Raises:
+            TargetAccessError, NoTargetError: Not all pointers can be read. The message names
+                the first address that can't be. `into` then holds the pointers before that
+                address, and the rest of it is unchanged. The exception to this is a large read
+                of a stopped Linux process that meets a MADV_GUARD_INSTALL page, which no memory
+                map shows.
+        """
     @overload
     def read_pointers(
         self,
@@ -86,7 +165,45 @@ class Session:
         truncate: bool = False,
         spans: bool = True,
         progress: _Progress | None = None,
-    ) -> int: ...
+    ) -> int:
+        """Write each pointer to its own address: pointers[i] to addresses[i].
+
+        Pointers at neighbouring addresses are written together. Where several elements cover the
+        same bytes, the last one counts. A running target is written in the order given. For a
+        stopped target the elements are sorted by page, up to 2**21 at a time (32 bytes of memory
+        each), and a page that holds several is read, patched and written back.
+
+        The engine calls are WriteVirtual and ReadVirtual, WritePointersVirtual for single pointers,
+        and on Linux process_vm_writev(2) with up to 1,024 ranges a call.
+
+        Args:
+            addresses: Virtual addresses: a buffer or an iterable of ints, as for write_pointers.
+            pointers: As for write_pointers. There must be as many as addresses.
+            verify: As for write_pointers. Where an address occurs more than once, the last element
+                counts, and the address is one mismatch.
+            expect: As for write_pointers. expect[i] is what addresses[i] must hold; each element is
+                compared by itself.
+            truncate: As for write_pointers.
+            spans: False never writes back bytes that the caller did not name. They are written
+                back only in a stopped target, in private memory that it can read and write and that
+                no other process shares, never in huge pages or a device. The kernel may still
+                write there for input that was pending when the target was stopped (io_uring,
+                O_DIRECT): pass False for a target that uses these.
+            progress: As for write_pointers. `done` counts elements in any order.
+
+        Returns:
+            The number of pointers written. It is always all of them; anything less raises.
+
+        Raises:
+            TypeError, ValueError, OverflowError, PointerRangeError, ExpectationError: As for
+                write_pointers. Nothing is written.
+            VerificationError: As for write_pointers.
+            TargetAccessError, NoTargetError, WriteNotAppliedError, DebugEngineError: The engine
+                answered something other than S_OK, and the target was read back. `index` is the
+                first element, in the order given, that is not in place; `written` is the same
+                number. Elements after it may be written too. After Ctrl-C, or when `progress`
+                raises, `written` of that exception is the number of leading elements written.
+        """
     @overload
     def read_scattered(
         self,
@@ -94,7 +211,25 @@ class Session:
         *,
         into: None = None,
         progress: _Progress | None = None,
-    ) -> array[int]: ...
+    ) -> array[int]:
+        """Read the pointer at each of many addresses.
+
+        The engine call is IDebugDataSpaces4::ReadVirtual; on Linux process_vm_readv(2) with up to
+        1,024 ranges a call. Pointers of a 32-bit target are zero-extended.
+
+        Args:
+            addresses: Virtual addresses: a buffer or an iterable of ints, as for write_pointers.
+            into: A writable, contiguous buffer of a type that write_pointers takes, large
+                enough for as many pointers.
+            progress: As for write_scattered.
+
+        Returns:
+            An array('Q') in the order of the addresses; with `into`, the number of pointers read.
+
+        Raises:
+            TargetAccessError, NoTargetError: Not all pointers can be read. `index` is the first
+                element that can't be. `into` may hold some of the pointers.
+        """
     @overload
     def read_scattered(
         self,
@@ -111,64 +246,181 @@ class Session:
         verify: bool = False,
         expect: ReadableBuffer | None = None,
         progress: _Progress | None = None,
-    ) -> int: ...
+    ) -> int:
+        """Write bytes to the target, by IDebugDataSpaces4::WriteVirtual.
+
+        Args:
+            address: Virtual address in the target, 0 to 2**64 - 1.
+            data: A contiguous bytes-like object.
+            verify: As for write_pointers.
+            expect: A bytes-like object of the same length. The write happens only if the target
+                holds these bytes now; see write_pointers.
+            progress: As for write_pointers, in bytes.
+
+        Returns:
+            The number of bytes written. It is always all of them; anything less raises.
+
+        Raises:
+            ExpectationError, VerificationError: As for write_pointers.
+            TargetAccessError, NoTargetError, WriteNotAppliedError, DebugEngineError: The engine
+                answered something other than S_OK. `written` says how many leading bytes the target
+                holds now.
+        """
     def read(
         self,
         address: SupportsIndex,
         size: SupportsIndex,
         *,
         progress: _Progress | None = None,
-    ) -> bytes: ...
-    def detach(self) -> None: ...
-    def terminate(self) -> None: ...
-    def close(self) -> None: ...
-    def _end_at_exit(self) -> None: ...
+    ) -> bytes:
+        """Read bytes from the target, by IDebugDataSpaces4::ReadVirtual.
+
+        Args:
+            address: Virtual address in the target, 0 to 2**64 - 1.
+            size: How many bytes to read.
+            progress: As for write_pointers, in bytes.
+
+        Returns:
+            `size` bytes.
+
+        Raises:
+            TargetAccessError, NoTargetError: Not all bytes can be read.
+        """
+    def detach(self) -> None:
+        """Resume the target as it was found, and close the session.
+
+        The engine call is IDebugClient::DetachProcesses.
+
+        Raises:
+            ValueError: The session comes from wrap(): whoever started its engine ends it.
+            WrongThreadError, SessionBusyError: As for close.
+        """
+    def terminate(self) -> None:
+        """End the target and close the session.
+
+        The engine call is IDebugClient::TerminateProcesses.
+
+        Raises:
+            ValueError: The session comes from wrap(): whoever started its engine ends it.
+            WrongThreadError, SessionBusyError: As for close.
+        """
+    def close(self) -> None:
+        """Close the session. The target resumes, as after detach.
+
+        A session of wrap() releases its references and leaves the engine and its target as they
+        are. A second call does nothing. In a forked child the call has no effect on the
+        parent's session.
+
+        Raises:
+            WrongThreadError: The call comes from another thread than the owner's.
+            SessionBusyError: Another call of this session is under way.
+        """
+    def _end_at_exit(self) -> None:
+        """Release the target, from any thread, unless a call is under way."""
     @overload
-    def _set_recorder(self, record: _Record, cut_short: Callable[[], object], /) -> None: ...
+    def _set_recorder(self, record: _Record, cut_short: Callable[[], object], /) -> None:
+        """Record what writes replace, before they happen; (None, None) ends that.
+
+        Each write goes in pieces of at most RECORD_BYTES bytes of the target. For each piece the
+        target is read, record(where, old, new, unit) is called, and the piece is written. All of
+        `old` is read before any of the piece is written. An exception from `record` ends the write,
+        with `written`; nothing of its piece is written.
+
+        Args:
+            record: Called with `where`, `old`, `new` and `unit`. `old` and `new` are bytes in the
+                target's form. `where` is their address, or bytes of little-endian 64-bit addresses,
+                one for each `unit` bytes, in the order of the call. `unit` is the size of an
+                element: 8 or 4 for pointers, 1 for bytes.
+            cut_short: Called once if a recorded piece is not written completely, before the
+                exception that says why propagates.
+
+        Raises:
+            SessionBusyError: A recorder is set already.
+        """
     @overload
     def _set_recorder(self, record: None, cut_short: None, /) -> None: ...
-    def _set_pointer_size(self, size: int, /) -> None: ...
-    def _list_modules(self) -> list[tuple[int, int, str, str, int]]: ...
-    def _symbol_address(self, name: str, /) -> tuple[int, int]: ...
-    def _match_symbols(self, pattern: str, most: int, /) -> list[tuple[str, int]]: ...
-    def _start_server(self, options: str, /) -> None: ...
-    def _end_servers(self) -> None: ...
-    def _dispatch(self, milliseconds: int, /) -> None: ...
-    def _interface_address(self) -> int: ...
-    def _read_maps(self) -> bytes: ...
-    def _inject_fault(
-        self, kind: str, first: SupportsIndex = 0, second: SupportsIndex = 0
-    ) -> None: ...
+    def _set_pointer_size(self, size: int, /) -> None:
+        """Set the effective processor to one with pointers of this size, 4 or 8."""
+    def _list_modules(self) -> list[tuple[int, int, str, str, int]]:
+        """List the modules that dbgeng knows.
+
+        Returns:
+            For each module its base, size, path, the name that its symbols go by, and
+            TimeDateStamp.
+        """
+    def _symbol_address(self, name: str, /) -> tuple[int, int]:
+        """Find a symbol's address, by IDebugSymbols3::GetOffsetByNameWide.
+
+        Returns:
+            The HRESULT, unsigned, and the address. The HRESULT is E_NOINTERFACE if the engine
+            has no symbols.
+        """
+    def _match_symbols(self, pattern: str, most: int, /) -> list[tuple[str, int]]:
+        """List up to `most` (name, address), by IDebugSymbols3::StartSymbolMatchWide."""
+    def _start_server(self, options: str, /) -> None:
+        """Start a server, by IDebugClient5::StartServerWide."""
+    def _end_servers(self) -> None:
+        """End every server, by the engine's command .endsrv."""
+    def _dispatch(self, milliseconds: int, /) -> None:
+        """Serve clients for this long, by IDebugClient::DispatchCallbacks."""
+    def _interface_address(self) -> int:
+        """Return the address of the session's IDebugClient.
+
+        The address is borrowed: it holds no reference, and is valid until the session ends.
+        """
+    def _read_maps(self) -> bytes:
+        """Return the memory map of a Linux process, as the kernel writes it."""
+    def _inject_fault(self, kind: str, first: SupportsIndex = 0, second: SupportsIndex = 0) -> None:
+        """Make a simulated target fail; pydbgwrite.testing describes the faults."""
 
 @final
 class DataSpaces:
-    def read_virtual(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
-    def write_virtual(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
-    def read_virtual_uncached(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
-    def write_virtual_uncached(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
-    def read_pointers_virtual(self, offset: SupportsIndex, count: SupportsIndex) -> array[int]: ...
-    def write_pointers_virtual(self, offset: SupportsIndex, ptrs: _Pointers) -> None: ...
-    def read_physical(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes: ...
-    def write_physical(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int: ...
+    """IDebugDataSpaces4 of a session, one method a call."""
+    def read_virtual(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes:
+        """ReadVirtual: read up to buffer_size bytes from offset; the result may be shorter."""
+    def write_virtual(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int:
+        """WriteVirtual: return the number of bytes written, which may be fewer than len(buffer)."""
+    def read_virtual_uncached(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes:
+        """ReadVirtualUncached: as read_virtual, bypassing the engine's cache of kernel memory."""
+    def write_virtual_uncached(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int:
+        """WriteVirtualUncached: as write_virtual, bypassing the engine's cache of kernel memory."""
+    def read_pointers_virtual(self, offset: SupportsIndex, count: SupportsIndex) -> array[int]:
+        """ReadPointersVirtual: return count pointers as an array('Q'), extended by the engine."""
+    def write_pointers_virtual(self, offset: SupportsIndex, ptrs: _Pointers) -> None:
+        """WritePointersVirtual: make one call on the memory of ptrs itself.
+
+        The call takes at most 2**32 - 1 pointers. The engine casts values to 32 bits on a
+        32-bit target.
+        """
+    def read_physical(self, offset: SupportsIndex, buffer_size: SupportsIndex) -> bytes:
+        """ReadPhysical: read physical memory; kernel targets only."""
+    def write_physical(self, offset: SupportsIndex, buffer: ReadableBuffer) -> int:
+        """WritePhysical: write physical memory; kernel targets only."""
     def fill_virtual(
         self, start: SupportsIndex, size: SupportsIndex, pattern: ReadableBuffer
-    ) -> int: ...
+    ) -> int:
+        """FillVirtual: repeat pattern over size bytes; return the number of bytes filled."""
     def search_virtual(
         self,
         offset: SupportsIndex,
         length: SupportsIndex,
         pattern: ReadableBuffer,
         pattern_granularity: SupportsIndex = 1,
-    ) -> int | None: ...
-    def query_virtual(self, offset: SupportsIndex) -> MemoryBasicInformation: ...
-    def get_valid_region_virtual(
-        self, base: SupportsIndex, size: SupportsIndex
-    ) -> tuple[int, int]: ...
-    def get_next_differently_valid_offset_virtual(self, offset: SupportsIndex) -> int | None: ...
-    def is_pointer_64bit(self) -> bool: ...
+    ) -> int | None:
+        """SearchVirtual: return the address of the first match, or None."""
+    def query_virtual(self, offset: SupportsIndex) -> MemoryBasicInformation:
+        """QueryVirtual: return the MemoryBasicInformation of the region that holds offset."""
+    def get_valid_region_virtual(self, base: SupportsIndex, size: SupportsIndex) -> tuple[int, int]:
+        """GetValidRegionVirtual: return the first valid part as (base, size), or (0, 0)."""
+    def get_next_differently_valid_offset_virtual(self, offset: SupportsIndex) -> int | None:
+        """GetNextDifferentlyValidOffsetVirtual: return where validity may change, or None."""
+    def is_pointer_64bit(self) -> bool:
+        """IDebugControl::IsPointer64Bit: return True for 64-bit pointers, False for 32-bit ones."""
 
 @final
 class MemoryBasicInformation(structseq[int], tuple[int, int, int, int, int, int, int]):
+    """MEMORY_BASIC_INFORMATION64, with Microsoft's names in snake case."""
+
     __match_args__: Final = (
         "base_address",
         "allocation_base",
@@ -179,32 +431,50 @@ class MemoryBasicInformation(structseq[int], tuple[int, int, int, int, int, int,
         "type",
     )
     @property
-    def base_address(self) -> int: ...
+    def base_address(self) -> int:
+        """Address of the page that was asked for; region_size counts from here."""
     @property
-    def allocation_base(self) -> int: ...
+    def allocation_base(self) -> int:
+        """Start of the allocation that the page belongs to."""
     @property
-    def allocation_protect(self) -> int: ...
+    def allocation_protect(self) -> int:
+        """PAGE_* of the allocation."""
     @property
-    def region_size(self) -> int: ...
+    def region_size(self) -> int:
+        """Bytes to the end of the run of pages with the same attributes."""
     @property
-    def state(self) -> int: ...
+    def state(self) -> int:
+        """MEM_COMMIT, MEM_RESERVE or MEM_FREE."""
     @property
-    def protect(self) -> int: ...
+    def protect(self) -> int:
+        """PAGE_* now."""
     @property
-    def type(self) -> int: ...
+    def type(self) -> int:
+        """MEM_PRIVATE, MEM_MAPPED or MEM_IMAGE; 0 if free."""
 
 # (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.
 def simulate(
     type: type[_S], regions: list[tuple[int, int, int]], pointer_size: int, writable: bool, /
-) -> _S: ...
+) -> _S:
+    """Open simulated memory; pydbgwrite.simulate() checks the arguments.
+
+    A region is (base, size, protection), with protection 0 for none, 1 for r, 2 for rw. Regions
+    come in order of base and do not overlap.
+    """
 
 # The session, and where code of its engine is.
-def wrap(type: type[_S], address: int, writable: bool, /) -> tuple[_S, int]: ...
+def wrap(type: type[_S], address: int, writable: bool, /) -> tuple[_S, int]:
+    """Open an engine that another package started; pydbgwrite.wrap() finds the address.
+
+    Returns:
+        The session, and the address of code of its engine.
+    """
 
 if sys.platform == "linux":
     def linux_attach(
         type: type[_S], pid: int, suspend: bool, writable: bool, timeout: float, /
-    ) -> _S: ...
+    ) -> _S:
+        """Open a live Linux process; pydbgwrite.attach() checks the arguments."""
     def linux_launch(
         type: type[_S],
         path: bytes,
@@ -215,12 +485,16 @@ if sys.platform == "linux":
         writable: bool,
         timeout: float,
         /,
-    ) -> _S: ...
+    ) -> _S:
+        """Start a program, stopped at exec; pydbgwrite.launch() checks the arguments."""
 
 if sys.platform == "win32":
-    def dbgeng_load(folder: str, /) -> tuple[str, int, int, int, str, list[str]]: ...
-    def dbgeng_loaded() -> tuple[str, tuple[int, int, int, int]] | None: ...
-    def dbgeng_file_of(code: int, /) -> tuple[str, tuple[int, int, int, int]] | None: ...
+    def dbgeng_load(folder: str, /) -> tuple[str, int, int, int, str, list[str]]:
+        """Load the engine of one folder."""
+    def dbgeng_loaded() -> tuple[str, tuple[int, int, int, int]] | None:
+        """Return the path and version of the loaded engine, or None."""
+    def dbgeng_file_of(code: int, /) -> tuple[str, tuple[int, int, int, int]] | None:
+        """Return the path and version of the library that has code at an address, or None."""
     def dbgeng_attach(
         type: type[_S],
         server: object,
@@ -230,7 +504,8 @@ if sys.platform == "win32":
         writable: bool,
         timeout: float,
         /,
-    ) -> _S: ...
+    ) -> _S:
+        """Open a process."""
     def dbgeng_launch(
         type: type[_S],
         server: object,
@@ -240,11 +515,15 @@ if sys.platform == "win32":
         writable: bool,
         timeout: float,
         /,
-    ) -> _S: ...
-    def dbgeng_open_dump(type: type[_S], path: str, writable: bool, timeout: float, /) -> _S: ...
-    def dbgeng_attach_kernel(
-        type: type[_S], options: str, writable: bool, timeout: float, /
-    ) -> _S: ...
-    def dbgeng_connect(type: type[_S], options: str, writable: bool, timeout: float, /) -> _S: ...
-    def dbgeng_process_server(options: str, timeout: float, /) -> object: ...
-    def dbgeng_disconnect(server: object, /) -> int: ...
+    ) -> _S:
+        """Start a program."""
+    def dbgeng_open_dump(type: type[_S], path: str, writable: bool, timeout: float, /) -> _S:
+        """Open a dump file."""
+    def dbgeng_attach_kernel(type: type[_S], options: str, writable: bool, timeout: float, /) -> _S:
+        """Open a kernel."""
+    def dbgeng_connect(type: type[_S], options: str, writable: bool, timeout: float, /) -> _S:
+        """Join the session of another engine."""
+    def dbgeng_process_server(options: str, timeout: float, /) -> object:
+        """Connect to a process server."""
+    def dbgeng_disconnect(server: object, /) -> int:
+        """Disconnect from a process server; return the HRESULT, unsigned."""

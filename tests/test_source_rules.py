@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-C_FILES = sorted([*ROOT.glob("csrc/**/*.[ch]"), *ROOT.glob("tests/c/*.[ch]")])
+C_FILES = sorted(
+    path
+    for path in (*ROOT.glob("csrc/**/*.[ch]"), *ROOT.glob("tests/c/*.[ch]"))
+    if path.name != "docstrings.h"  # made by make_docstrings.py
+)
 PYTHON_FILES = sorted(
     path
     for folder in ("pydbgwrite", "tests", "bench")

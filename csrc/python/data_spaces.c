@@ -2,6 +2,7 @@
  * case and Microsoft's parameters. The methods are in data_spaces_*.c. */
 #include "data_spaces.h"
 
+#include "docstrings.h"
 #include "raw_call.h"
 
 PyObject *data_spaces_create(session_object *session)
@@ -44,65 +45,34 @@ static void dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-#define RAW(name, function, doc)                                                                   \
+#define RAW(name)                                                                                  \
     {                                                                                              \
-        name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, PyDoc_STR(doc) \
+#name, (PyCFunction)(void (*)(void))raw_##name, METH_FASTCALL | METH_KEYWORDS,             \
+            PyDoc_STR(DOC_DataSpaces_##name)                                                       \
     }
 
 static PyMethodDef methods[] = {
-    RAW("read_virtual", raw_read_virtual,
-        "read_virtual($self, /, offset, buffer_size)\n--\n\n"
-        "ReadVirtual: up to buffer_size bytes from offset; bytes, perhaps fewer."),
-    RAW("write_virtual", raw_write_virtual,
-        "write_virtual($self, /, offset, buffer)\n--\n\n"
-        "WriteVirtual: the number of bytes written, perhaps fewer than len(buffer)."),
-    RAW("read_virtual_uncached", raw_read_virtual_uncached,
-        "read_virtual_uncached($self, /, offset, buffer_size)\n--\n\n"
-        "ReadVirtualUncached: as read_virtual, past the engine's cache of kernel memory."),
-    RAW("write_virtual_uncached", raw_write_virtual_uncached,
-        "write_virtual_uncached($self, /, offset, buffer)\n--\n\n"
-        "WriteVirtualUncached: as write_virtual, past the engine's cache of kernel memory."),
-    RAW("read_pointers_virtual", raw_read_pointers_virtual,
-        "read_pointers_virtual($self, /, offset, count)\n--\n\n"
-        "ReadPointersVirtual: an array('Q') of count pointers, extended as the engine does."),
-    RAW("write_pointers_virtual", raw_write_pointers_virtual,
-        "write_pointers_virtual($self, /, offset, ptrs)\n--\n\n"
-        "WritePointersVirtual: one call on the memory of ptrs itself, at most 2**32 - 1 pointers.\n"
-        "The engine casts values to 32 bits on a 32-bit target."),
-    RAW("read_physical", raw_read_physical,
-        "read_physical($self, /, offset, buffer_size)\n--\n\n"
-        "ReadPhysical: kernel targets only."),
-    RAW("write_physical", raw_write_physical,
-        "write_physical($self, /, offset, buffer)\n--\n\n"
-        "WritePhysical: kernel targets only."),
-    RAW("fill_virtual", raw_fill_virtual,
-        "fill_virtual($self, /, start, size, pattern)\n--\n\n"
-        "FillVirtual: repeats pattern over size bytes; the number of bytes filled."),
-    RAW("search_virtual", raw_search_virtual,
-        "search_virtual($self, /, offset, length, pattern, pattern_granularity=1)\n--\n\n"
-        "SearchVirtual: the address of the first match, or None."),
-    RAW("query_virtual", raw_query_virtual,
-        "query_virtual($self, /, offset)\n--\n\n"
-        "QueryVirtual: the MemoryBasicInformation of the region that holds offset."),
-    RAW("get_valid_region_virtual", raw_get_valid_region_virtual,
-        "get_valid_region_virtual($self, /, base, size)\n--\n\n"
-        "GetValidRegionVirtual: (valid_base, valid_size) of the first valid part; (0, 0): none."),
-    RAW("get_next_differently_valid_offset_virtual", raw_get_next_differently_valid_offset_virtual,
-        "get_next_differently_valid_offset_virtual($self, /, offset)\n--\n\n"
-        "GetNextDifferentlyValidOffsetVirtual: where validity may change next, or None (S_FALSE)."),
-    RAW("is_pointer_64bit", raw_is_pointer_64bit,
-        "is_pointer_64bit($self, /)\n--\n\n"
-        "IDebugControl::IsPointer64Bit: True for 64-bit pointers, False for 32-bit ones."),
+    RAW(read_virtual),
+    RAW(write_virtual),
+    RAW(read_virtual_uncached),
+    RAW(write_virtual_uncached),
+    RAW(read_pointers_virtual),
+    RAW(write_pointers_virtual),
+    RAW(read_physical),
+    RAW(write_physical),
+    RAW(fill_virtual),
+    RAW(search_virtual),
+    RAW(query_virtual),
+    RAW(get_valid_region_virtual),
+    RAW(get_next_differently_valid_offset_virtual),
+    RAW(is_pointer_64bit),
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_dealloc, (void *)dealloc},
-    {Py_tp_traverse, (void *)traverse},
-    {Py_tp_clear, (void *)clear},
-    {Py_tp_methods, methods},
-    {Py_tp_doc, PyDoc_STR("IDebugDataSpaces4 of a session, one method a call.")},
-    {0, NULL},
+    {Py_tp_dealloc, (void *)dealloc},       {Py_tp_traverse, (void *)traverse},
+    {Py_tp_clear, (void *)clear},           {Py_tp_methods, methods},
+    {Py_tp_doc, PyDoc_STR(DOC_DataSpaces)}, {0, NULL},
 };
 
 static PyType_Spec specification = {

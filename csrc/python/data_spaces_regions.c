@@ -1,22 +1,23 @@
 /* The raw layer's calls about regions of the target's memory. */
 #include "raw_call.h"
 
+#include "docstrings.h"
 #include "failures.h"
 
 static PyStructSequence_Field information_fields[] = {
-    {"base_address", "the page of the address asked for: region_size counts from there"},
-    {"allocation_base", "where the allocation it belongs to begins"},
-    {"allocation_protect", "PAGE_* of the allocation"},
-    {"region_size", "bytes to the end of the run of like pages"},
-    {"state", "MEM_COMMIT, MEM_RESERVE or MEM_FREE"},
-    {"protect", "PAGE_* now"},
-    {"type", "MEM_PRIVATE, MEM_MAPPED or MEM_IMAGE; 0 where free"},
+    {"base_address", DOC_MemoryBasicInformation_base_address},
+    {"allocation_base", DOC_MemoryBasicInformation_allocation_base},
+    {"allocation_protect", DOC_MemoryBasicInformation_allocation_protect},
+    {"region_size", DOC_MemoryBasicInformation_region_size},
+    {"state", DOC_MemoryBasicInformation_state},
+    {"protect", DOC_MemoryBasicInformation_protect},
+    {"type", DOC_MemoryBasicInformation_type},
     {NULL, NULL},
 };
 
 static PyStructSequence_Desc information_description = {
     "pydbgwrite._core.MemoryBasicInformation",
-    "MEMORY_BASIC_INFORMATION64, with Microsoft's names in snake case.",
+    DOC_MemoryBasicInformation,
     information_fields,
     7,
 };

@@ -1,6 +1,7 @@
 /* The module pydbgwrite._core: its state, its functions, its constants. */
 #include "data_spaces.h"
 #include "../core/bulk.h"
+#include "docstrings.h"
 #include "opening/opening.h"
 #include "recording.h"
 #include "session.h"
@@ -84,50 +85,29 @@ static void release(void *module)
     (void)clear(module);
 }
 
+#define FUNCTION(name, function, flags)                                                            \
+    {                                                                                              \
+#name, function, flags, PyDoc_STR(DOC_##name)                                              \
+    }
+
 static PyMethodDef functions[] = {
-    {"simulate", open_simulated, METH_VARARGS,
-     PyDoc_STR("simulate($module, type, regions, pointer_size, writable, /)\n--\n\n"
-               "Open simulated memory; pydbgwrite.simulate() checks the arguments.")},
-    {"wrap", open_wrapped, METH_VARARGS,
-     PyDoc_STR("wrap($module, type, address, writable, /)\n--\n\n"
-               "Open an engine that somebody else started; pydbgwrite.wrap() finds the address.")},
+    FUNCTION(simulate, open_simulated, METH_VARARGS),
+    FUNCTION(wrap, open_wrapped, METH_VARARGS),
 #if defined(__linux__)
-    {"linux_attach", open_linux_attach, METH_VARARGS,
-     PyDoc_STR("linux_attach($module, type, pid, suspend, writable, timeout, /)\n--\n\n"
-               "Open a live Linux process; pydbgwrite.attach() checks the arguments.")},
-    {"linux_launch", open_linux_launch, METH_VARARGS,
-     PyDoc_STR("linux_launch($module, type, path, arguments, environment, directory, standard, "
-               "writable, timeout, /)\n--\n\n"
-               "Start a program, stopped at exec; pydbgwrite.launch() checks the arguments.")},
+    FUNCTION(linux_attach, open_linux_attach, METH_VARARGS),
+    FUNCTION(linux_launch, open_linux_launch, METH_VARARGS),
 #endif
 #if defined(_WIN32)
-    {"dbgeng_load", open_dbgeng_load, METH_O,
-     PyDoc_STR("dbgeng_load($module, folder, /)\n--\n\nLoad the engine of one folder.")},
-    {"dbgeng_loaded", open_dbgeng_loaded, METH_NOARGS,
-     PyDoc_STR("dbgeng_loaded($module)\n--\n\nFile and version of the engine that is loaded.")},
-    {"dbgeng_file_of", open_dbgeng_file_of, METH_O,
-     PyDoc_STR("dbgeng_file_of($module, code, /)\n--\n\n"
-               "File and version of the library that has code at an address.")},
-    {"dbgeng_attach", open_dbgeng_attach, METH_VARARGS,
-     PyDoc_STR("dbgeng_attach($module, type, server, pid, invasive, suspend, writable, timeout, "
-               "/)\n--\n\nOpen a process.")},
-    {"dbgeng_launch", open_dbgeng_launch, METH_VARARGS,
-     PyDoc_STR("dbgeng_launch($module, type, server, command_line, directory, environment, "
-               "writable, timeout, /)\n--\n\nStart a program.")},
-    {"dbgeng_open_dump", open_dbgeng_dump, METH_VARARGS,
-     PyDoc_STR(
-         "dbgeng_open_dump($module, type, path, writable, timeout, /)\n--\n\nOpen a dump file.")},
-    {"dbgeng_attach_kernel", open_dbgeng_kernel, METH_VARARGS,
-     PyDoc_STR("dbgeng_attach_kernel($module, type, options, writable, timeout, /)\n--\n\nOpen a "
-               "kernel.")},
-    {"dbgeng_connect", open_dbgeng_connect, METH_VARARGS,
-     PyDoc_STR("dbgeng_connect($module, type, options, writable, timeout, /)\n--\n\nJoin another "
-               "engine.")},
-    {"dbgeng_process_server", open_dbgeng_process_server, METH_VARARGS,
-     PyDoc_STR("dbgeng_process_server($module, options, timeout, /)\n--\n\nConnect to a process "
-               "server.")},
-    {"dbgeng_disconnect", open_dbgeng_disconnect, METH_O,
-     PyDoc_STR("dbgeng_disconnect($module, server, /)\n--\n\nLeave a process server.")},
+    FUNCTION(dbgeng_load, open_dbgeng_load, METH_O),
+    FUNCTION(dbgeng_loaded, open_dbgeng_loaded, METH_NOARGS),
+    FUNCTION(dbgeng_file_of, open_dbgeng_file_of, METH_O),
+    FUNCTION(dbgeng_attach, open_dbgeng_attach, METH_VARARGS),
+    FUNCTION(dbgeng_launch, open_dbgeng_launch, METH_VARARGS),
+    FUNCTION(dbgeng_open_dump, open_dbgeng_dump, METH_VARARGS),
+    FUNCTION(dbgeng_attach_kernel, open_dbgeng_kernel, METH_VARARGS),
+    FUNCTION(dbgeng_connect, open_dbgeng_connect, METH_VARARGS),
+    FUNCTION(dbgeng_process_server, open_dbgeng_process_server, METH_VARARGS),
+    FUNCTION(dbgeng_disconnect, open_dbgeng_disconnect, METH_O),
 #endif
     {NULL, NULL, 0, NULL},
 };

@@ -3,10 +3,10 @@
 
 #include "../com/iids.h"
 #include "data_spaces.h"
+#include "docstrings.h"
 #include "failures.h"
 #include "opening/opening.h"
 #include "recording.h"
-#include "session_docs.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -337,104 +337,52 @@ static PyObject *get_closed(PyObject *self, void *unused)
     return PyBool_FromLong(session->closed || session_is_forked(session));
 }
 
-#define METHOD (METH_FASTCALL | METH_KEYWORDS)
+#define METHOD(name, function, flags)                                                              \
+    {                                                                                              \
+#name, (PyCFunction)(void (*)(void))function, flags, PyDoc_STR(DOC_Session_##name)         \
+    }
+#define KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
 
 static PyMethodDef methods[] = {
-    {"write_pointers", (PyCFunction)(void (*)(void))session_write_pointers, METHOD,
-     PyDoc_STR(WRITE_POINTERS_DOC)},
-    {"read_pointers", (PyCFunction)(void (*)(void))session_read_pointers, METHOD,
-     PyDoc_STR(READ_POINTERS_DOC)},
-    {"write_scattered", (PyCFunction)(void (*)(void))session_write_scattered, METHOD,
-     PyDoc_STR(WRITE_SCATTERED_DOC)},
-    {"read_scattered", (PyCFunction)(void (*)(void))session_read_scattered, METHOD,
-     PyDoc_STR(READ_SCATTERED_DOC)},
-    {"write", (PyCFunction)(void (*)(void))session_write, METHOD, PyDoc_STR(WRITE_DOC)},
-    {"read", (PyCFunction)(void (*)(void))session_read, METHOD, PyDoc_STR(READ_DOC)},
-    {"detach", session_detach, METH_NOARGS,
-     PyDoc_STR("detach($self, /)\n--\n\n"
-               "Let the target go on, as it was found, and close the session\n"
-               "(IDebugClient::DetachProcesses). A session of wrap() raises ValueError: who\n"
-               "started its engine ends it.")},
-    {"terminate", session_terminate, METH_NOARGS,
-     PyDoc_STR("terminate($self, /)\n--\n\n"
-               "End the target and close the session (IDebugClient::TerminateProcesses). A\n"
-               "session of wrap() raises ValueError: who started its engine ends it.")},
-    {"close", session_close, METH_NOARGS,
-     PyDoc_STR(
-         "close($self, /)\n--\n\n"
-         "Close the session; the target goes on, as after detach(). A session of wrap() gives\n"
-         "back its references, and leaves the engine and its target as they are.\n\n"
-         "Raises SessionClosedError where the session is closed already, WrongThreadError\n"
-         "from another thread, SessionBusyError in the middle of a call. In a forked child it\n"
-         "does nothing to the parent's session.")},
-    {"_end_at_exit", session_end_at_exit, METH_NOARGS,
-     PyDoc_STR("_end_at_exit($self, /)\n--\n\n"
-               "Let the target go, from any thread, unless a call is under way.")},
-    {"_set_recorder", (PyCFunction)(void (*)(void))recording_set, METH_FASTCALL,
-     PyDoc_STR(
-         "_set_recorder($self, record, cut_short, /)\n--\n\n"
-         "Record what writes replace, before they happen; (None, None) ends that.\n\n"
-         "Each write then goes piece by piece, RECORD_BYTES of the target at most: what it\n"
-         "holds is read, record(where, old, new, unit) is called, and the piece is written.\n"
-         "where: the address of old and new, which are bytes in the target's form; or bytes of\n"
-         "    little-endian 64-bit addresses, one for each `unit` bytes of them, in the order of\n"
-         "    the call. All of old was read before any was written.\n"
-         "unit: bytes of an element: 8 or 4 for pointers, 1 for bytes.\n"
-         "What record raises ends the write, with `written`; nothing of its piece was written.\n"
-         "cut_short() is called once when a recorded piece did not go out whole, before the\n"
-         "exception that says why goes on.\n\n"
-         "Raises SessionBusyError where a recorder is set already.")},
-    {"_set_pointer_size", session_set_pointer_size, METH_O,
-     PyDoc_STR("_set_pointer_size($self, size, /)\n--\n\n"
-               "Set the effective processor to one with pointers of this size, 4 or 8.")},
-    {"_list_modules", session_list_modules, METH_NOARGS,
-     PyDoc_STR("_list_modules($self, /)\n--\n\n"
-               "The modules that a genuine engine knows, as (base, size, path, the name that its\n"
-               "symbols go by, TimeDateStamp).")},
-    {"_symbol_address", session_symbol_address, METH_O,
-     PyDoc_STR("_symbol_address($self, name, /)\n--\n\n"
-               "IDebugSymbols3::GetOffsetByNameWide: its HRESULT, unsigned, and the address.\n"
-               "E_NOINTERFACE where the engine has no symbols.")},
-    {"_match_symbols", session_match_symbols, METH_VARARGS,
-     PyDoc_STR("_match_symbols($self, pattern, most, /)\n--\n\n"
-               "IDebugSymbols3::StartSymbolMatchWide: up to so many (name, address).")},
-    {"_start_server", session_start_server, METH_O,
-     PyDoc_STR("_start_server($self, options, /)\n--\n\n"
-               "IDebugClient5::StartServerWide.")},
-    {"_end_servers", session_end_servers, METH_NOARGS,
-     PyDoc_STR("_end_servers($self, /)\n--\n\nThe engine's command .endsrv, for every server.")},
-    {"_dispatch", session_dispatch, METH_O,
-     PyDoc_STR("_dispatch($self, milliseconds, /)\n--\n\n"
-               "IDebugClient::DispatchCallbacks, so long.")},
-    {"_interface_address", session_interface_address, METH_NOARGS,
-     PyDoc_STR("_interface_address($self, /)\n--\n\n"
-               "The address of the session's IDebugClient, borrowed: it counts no reference, and\n"
-               "is good until the session ends.")},
-    {"_read_maps", session_read_maps, METH_NOARGS,
-     PyDoc_STR("_read_maps($self, /)\n--\n\n"
-               "The memory map of a Linux process, as the kernel writes it, in bytes.")},
-    {"_inject_fault", (PyCFunction)(void (*)(void))session_inject_fault, METHOD,
-     PyDoc_STR("_inject_fault($self, /, kind, first=0, second=0)\n--\n\n"
-               "Make a simulated target fail; pydbgwrite.testing says how.")},
+    METHOD(write_pointers, session_write_pointers, KEYWORDS),
+    METHOD(read_pointers, session_read_pointers, KEYWORDS),
+    METHOD(write_scattered, session_write_scattered, KEYWORDS),
+    METHOD(read_scattered, session_read_scattered, KEYWORDS),
+    METHOD(write, session_write, KEYWORDS),
+    METHOD(read, session_read, KEYWORDS),
+    METHOD(detach, session_detach, METH_NOARGS),
+    METHOD(terminate, session_terminate, METH_NOARGS),
+    METHOD(close, session_close, METH_NOARGS),
+    METHOD(_end_at_exit, session_end_at_exit, METH_NOARGS),
+    METHOD(_set_recorder, recording_set, METH_FASTCALL),
+    METHOD(_set_pointer_size, session_set_pointer_size, METH_O),
+    METHOD(_list_modules, session_list_modules, METH_NOARGS),
+    METHOD(_symbol_address, session_symbol_address, METH_O),
+    METHOD(_match_symbols, session_match_symbols, METH_VARARGS),
+    METHOD(_start_server, session_start_server, METH_O),
+    METHOD(_end_servers, session_end_servers, METH_NOARGS),
+    METHOD(_dispatch, session_dispatch, METH_O),
+    METHOD(_interface_address, session_interface_address, METH_NOARGS),
+    METHOD(_read_maps, session_read_maps, METH_NOARGS),
+    METHOD(_inject_fault, session_inject_fault, KEYWORDS),
     {NULL, NULL, 0, NULL},
 };
 
+#define ATTRIBUTE(name, get)                                                                       \
+    {                                                                                              \
+#name, get, NULL, PyDoc_STR(DOC_Session_##name), NULL                                      \
+    }
+
 static PyGetSetDef attributes[] = {
-    {"data_spaces", get_data_spaces, NULL,
-     PyDoc_STR("The raw layer: IDebugDataSpaces4, one method a call."), NULL},
-    {"pointer_size", get_pointer_size, NULL,
-     PyDoc_STR("Bytes of a pointer in the target now: 8 or 4 (IDebugControl::IsPointer64Bit)."),
-     NULL},
-    {"pid", get_pid, NULL, PyDoc_STR("The target's process id; None where it is no process."),
-     NULL},
-    {"target", get_target, NULL,
-     PyDoc_STR("What the target is: 'process', 'dump', 'kernel', 'remote' or 'simulated'."), NULL},
-    {"owner_thread", get_owner_thread, NULL,
-     PyDoc_STR("The thread that opened the session, as threading.get_ident() counts."), NULL},
-    {"writable", get_writable, NULL, PyDoc_STR("False: every write raises ReadOnlyError."), NULL},
-    {"_embedded", get_embedded, NULL, PyDoc_STR("Is the engine this package's own?"), NULL},
-    {"_wrapped", get_wrapped, NULL, PyDoc_STR("Is it over somebody else's engine?"), NULL},
-    {"closed", get_closed, NULL, PyDoc_STR("Has the session ended?"), NULL},
+    ATTRIBUTE(data_spaces, get_data_spaces),
+    ATTRIBUTE(pointer_size, get_pointer_size),
+    ATTRIBUTE(pid, get_pid),
+    ATTRIBUTE(target, get_target),
+    ATTRIBUTE(owner_thread, get_owner_thread),
+    ATTRIBUTE(writable, get_writable),
+    ATTRIBUTE(_embedded, get_embedded),
+    ATTRIBUTE(_wrapped, get_wrapped),
+    ATTRIBUTE(closed, get_closed),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -446,8 +394,7 @@ static PyType_Slot slots[] = {
     {Py_tp_finalize, (void *)session_finalize},
     {Py_tp_methods, methods},
     {Py_tp_getset, attributes},
-    {Py_tp_doc,
-     PyDoc_STR("The compiled half of pydbgwrite.Session: an engine's interfaces and their rules.")},
+    {Py_tp_doc, PyDoc_STR(DOC_Session)},
     {0, NULL},
 };
 
