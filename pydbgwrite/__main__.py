@@ -11,13 +11,8 @@ from typing import Final
 
 __all__ = ["main"]
 
-#: What the [cli] extra brings (pyproject.toml): the module, and the package it comes from.
-_EXTRA: Final = {
-    "click": "click",
-    "elftools": "pyelftools",
-    "numpy": "numpy",
-    "rich": "rich",
-}
+#: What the [cli] extra brings (pyproject.toml).
+_EXTRA: Final = ("click", "numpy", "rich")
 
 _BAD_USAGE: Final = 2
 
@@ -31,7 +26,7 @@ def _is_here(module: str) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line, sys.argv's where none is given; the exit code."""
-    missing = [package for module, package in _EXTRA.items() if not _is_here(module)]
+    missing = [module for module in _EXTRA if not _is_here(module)]
     if missing:
         print(
             f"pydbgwrite: the command line needs {', '.join(missing)}: "

@@ -107,10 +107,10 @@ class Session(_core.Session):
           library or a position-independent program that is what readelf and objdump print as an
           address; in a program with a fixed address it is that less the program's first one;
         - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the module, and
-          bytes before or behind it. On Linux one of .symtab or .dynsym in the module's file (this
-          needs pyelftools, which pydbgwrite[cli] brings; separate debug files are not looked at),
-          with a version if need be: "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine what its
-          symbol path leads to, or an export, in either case (IDebugSymbols3::GetOffsetByNameWide).
+          bytes before or behind it. On Linux one of .symtab or .dynsym in the module's file
+          (separate debug files are not looked at), with a version if need be:
+          "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine what its symbol path leads to, or an
+          export, in either case (IDebugSymbols3::GetOffsetByNameWide).
 
         A module is named by its file's name or by its whole path; on the genuine engine also
         without the extension ("kernel32"), by the engine's own name for it ("nt"), and in either

@@ -118,7 +118,7 @@ def test_what_runs_without_numpy() -> None:
     """Start-up stays quick: numpy and rich are imported only by what needs them."""
     code = (
         "import sys; from pydbgwrite.__main__ import main; code = main(['doctor']);"
-        "print(sorted({'numpy', 'rich', 'elftools', 'tomllib'} & set(sys.modules)));"
+        "print(sorted({'numpy', 'rich', 'tomllib'} & set(sys.modules)));"
         "sys.exit(code)"
     )
     done = subprocess.run(

@@ -18,7 +18,7 @@ from pydbgwrite import errors, hresults, testing
 #: What an import of the package must not bring along.
 HEAVY = {
     *("numpy", "ctypes", "asyncio", "subprocess", "inspect", "dataclasses", "pathlib", "argparse"),
-    *("click", "rich", "elftools", "json", "tempfile", "logging", "socket", "threading"),
+    *("click", "rich", "json", "tempfile", "logging", "socket", "threading"),
     *("multiprocessing", "importlib.metadata", "email", "hypothesis", "pytest"),
 }
 PUBLIC: list[ModuleType] = [pydbgwrite, errors, hresults, testing]

@@ -1,8 +1,9 @@
-"""Symbols of a Linux process: its map says which files, pyelftools what is in them."""
+"""Symbols of a Linux process: its map says which files, and they say what is in them."""
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
@@ -81,13 +82,6 @@ class ElfSymbols:
         return opened
 
     def _read(self, image: Image) -> _Opened:
-        try:
-            import elftools  # noqa: F401
-        except ImportError:
-            raise AddressError(
-                "symbols of Linux programs need the package pyelftools: pip install "
-                "'pydbgwrite[cli]'. Without it, give module+offset"
-            ) from None
         stream: IO[bytes]
         if image.path == VDSO:
             stream = BytesIO(self._session.read(image.base, image.size))
@@ -100,16 +94,17 @@ class ElfSymbols:
     def _read_stream(self, stream: IO[bytes], image: Image) -> _Opened:
         from pydbgwrite._symbols.elf_tables import SymbolTable
 
+        end = stream.seek(0, os.SEEK_END)
+
         def read(offset: int, size: int) -> bytes:
-            stream.seek(offset)
-            return stream.read(size)
+            stream.seek(min(offset, end))
+            return stream.read(min(size, end))
 
         try:
-            return _Opened(SymbolTable(stream), read_headers(read).bias(image.base, image.offset))
-        except AddressError:
-            raise
-        # What a damaged file makes a parser raise, nobody can list: struct.error, KeyError, ...
-        except Exception as error:
+            headers = read_headers(read)
+            table = SymbolTable(headers.bits, headers.order, read)
+            return _Opened(table, headers.bias(image.base, image.offset))
+        except (ValueError, IndexError, struct.error, OSError) as error:
             raise AddressError(
                 f"{image.name} ({image.path}) can't be read as an ELF file: {error}; give "
                 "module+offset"

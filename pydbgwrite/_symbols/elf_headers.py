@@ -1,7 +1,7 @@
 """The headers of an ELF file, as it is on disk or as the loader mapped it (elf(5)).
 
-Only what needs no symbols: where the parts go, and the build id. It is read out of a live target,
-so everything is checked: nothing here trusts a number of the file.
+Only what needs no symbols: where the parts go, where the sections are, and the build id. It is read
+out of a live target or its files, so everything is checked: nothing here trusts a number of theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["ElfHeaders", "Segment", "build_id_of", "read_headers"]
+__all__ = [
+    "ElfHeaders",
+    "Reader",
+    "Section",
+    "Segment",
+    "build_id_of",
+    "read_headers",
+    "read_sections",
+    "read_whole",
+]
 
 _PT_LOAD, _PT_NOTE = 1, 4
 _NT_GNU_BUILD_ID: Final = 3
@@ -18,7 +27,21 @@ _MOST_SEGMENTS: Final = 4096
 _MOST_NOTES: Final = 1 << 16
 
 #: Reads that many bytes from that place on: from the file's, or from the module's beginning.
+#: Fewer where that is the end.
 Reader = Callable[[int, int], bytes]
+
+
+class _Layout(NamedTuple):
+    """Of a table: its entry, and the fields of the file's header that say where it is."""
+
+    entry: str
+    offset: str
+    offset_at: int
+    sizes_at: int
+
+
+_PROGRAM_HEADERS: Final = {64: _Layout("2I6Q", "Q", 32, 54), 32: _Layout("8I", "I", 28, 42)}
+_SECTION_HEADERS: Final = {64: _Layout("2I4Q2I2Q", "Q", 40, 58), 32: _Layout("10I", "I", 32, 46)}
 
 
 class Segment(NamedTuple):
@@ -28,6 +51,15 @@ class Segment(NamedTuple):
     offset: int
     address: int
     file_size: int
+
+
+class Section(NamedTuple):
+    """A part of the file (Elf64_Shdr): what it is, where, and the number of the one it needs."""
+
+    kind: int
+    offset: int
+    size: int
+    link: int
 
 
 class ElfHeaders(NamedTuple):
@@ -48,35 +80,56 @@ class ElfHeaders(NamedTuple):
 
 def read_headers(read: Reader) -> ElfHeaders:
     """The headers; ValueError where it is no ELF file, or makes no sense."""
+    bits, order, rows = _table(read, "program", _PROGRAM_HEADERS)
+    if not 0 < len(rows) <= _MOST_SEGMENTS:
+        raise ValueError(f"it has {len(rows)} program headers")
+    segments = []
+    for values in rows:
+        if bits == 64:
+            kind, _flags, offset, address, _physical, file_size = values[:6]
+        else:
+            kind, offset, address, _physical, file_size = values[:5]
+        segments.append(Segment(kind, offset, address, file_size))
+    return ElfHeaders(bits, order, segments)
+
+
+def read_sections(read: Reader) -> list[Section]:
+    """The sections, none where they were stripped; ValueError as from read_headers()."""
+    rows = _table(read, "section", _SECTION_HEADERS)[2]
+    return [Section(kind, offset, size, link) for _, kind, _, _, offset, size, link, *_ in rows]
+
+
+def read_whole(read: Reader, offset: int, size: int) -> bytes:
+    """So many bytes; ValueError where the file ends before."""
+    content = read(offset, size)
+    if len(content) != size:
+        raise ValueError(f"it ends within the {size:,} bytes at 0x{offset:x}")
+    return content
+
+
+def _table(
+    read: Reader, name: str, layouts: dict[int, _Layout]
+) -> tuple[int, str, list[tuple[int, ...]]]:
+    """A table that the file's header points to: its width, byte order, and entries."""
     start = read(0, 64)
     if (
-        len(start) < 52
+        len(start) < 64
         or start[:4] != b"\x7fELF"
         or start[4] not in (1, 2)
         or start[5] not in (1, 2)
     ):
         raise ValueError("it does not begin with an ELF header")
-    order = "<" if start[5] == 1 else ">"
-    if start[4] == 2:
-        form, place, sizes = f"{order}2I6Q", 32, 54
-        (table,) = struct.unpack_from(f"{order}Q", start, place)
-    else:
-        form, place, sizes = f"{order}8I", 28, 42
-        (table,) = struct.unpack_from(f"{order}I", start, place)
-    entry, count = struct.unpack_from(f"{order}2H", start, sizes)
-    if entry != struct.calcsize(form) or not 0 < count <= _MOST_SEGMENTS:
-        raise ValueError(f"its program headers have {entry} bytes, {count} of them")
-    raw = read(table, entry * count)
-    if len(raw) != entry * count:
-        raise ValueError("its program headers are cut off")
-    segments = []
-    for values in struct.iter_unpack(form, raw):
-        if start[4] == 2:
-            kind, _flags, offset, address, _physical, file_size = values[:6]
-        else:
-            kind, offset, address, _physical, file_size = values[:5]
-        segments.append(Segment(kind, offset, address, file_size))
-    return ElfHeaders(64 if start[4] == 2 else 32, order, segments)
+    bits, order = 32 * start[4], "<" if start[5] == 1 else ">"
+    layout = layouts[bits]
+    (offset,) = struct.unpack_from(order + layout.offset, start, layout.offset_at)
+    size, count = struct.unpack_from(f"{order}2H", start, layout.sizes_at)
+    form = order + layout.entry
+    if offset == 0:
+        count = 0
+    # A count of 0 stands for 65,280 sections or more, which no linker makes of a program.
+    elif count == 0 or size != struct.calcsize(form):
+        raise ValueError(f"its {name} headers have {size} bytes, {count} of them")
+    return bits, order, list(struct.iter_unpack(form, read_whole(read, offset, size * count)))
 
 
 def build_id_of(headers: ElfHeaders, read: Callable[[Segment], bytes]) -> str | None:

@@ -1,27 +1,27 @@
-"""The symbols that an ELF file defines, by name, with their versions; read with pyelftools.
+"""The symbols that an ELF file defines, by name, with their versions.
 
-pyelftools finds the tables. Their entries are unpacked here, all at once: it makes an object of
-each, and a browser has a million.
+The entries of a table are unpacked all at once, with no object for each: a browser has a million.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerDefSection, GNUVerSymSection
-from elftools.elf.sections import SymbolTableSection
+from pydbgwrite._symbols.elf_headers import Reader, Section, read_sections, read_whole
 
 __all__ = ["Definition", "SymbolTable"]
 
 # elf(5), and gABI for the others.
+_SHT_SYMTAB, _SHT_DYNSYM = 2, 11
+_SHT_GNU_VERDEF, _SHT_GNU_VERSYM = 0x6FFFFFFD, 0x6FFFFFFF
 _SHN_UNDEF, _SHN_ABS, _SHN_COMMON = 0, 0xFFF1, 0xFFF2
 _STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
 _STB_LOCAL: Final = 0
 _HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
 _MOST_BYTES: Final = 1 << 31
+_MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
 
 
@@ -61,15 +61,14 @@ class Definition(NamedTuple):
 class _Table:
     """One symbol table, with its strings and versions."""
 
-    def __init__(self, section: Any, versions: list[tuple[str, bool]] | None) -> None:
-        elf = section.elffile
-        order = "<" if elf.little_endian else ">"
-        self._form = f"{order}IBBHQQ" if elf.elfclass == 64 else f"{order}IIIBBH"
-        self._wide = elf.elfclass == 64
-        self._raw = _content(section)
-        self._strings = _content(section.stringtable)
-        self._size = struct.calcsize(self._form)
-        self._raw = self._raw[: len(self._raw) // self._size * self._size]
+    def __init__(
+        self, form: str, raw: bytes, strings: bytes, versions: list[tuple[str, bool]] | None
+    ) -> None:
+        self._form = form
+        self._wide = form.endswith("Q")
+        self._size = struct.calcsize(form)
+        self._raw = raw[: len(raw) // self._size * self._size]
+        self._strings = strings
         self._versions = versions
         #: From where its name begins to the numbers of symbols.
         self._by_name: dict[int, list[int]] = {}
@@ -148,14 +147,35 @@ class _Table:
 class SymbolTable:
     """All that a file defines."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        elf: Any = ELFFile(stream)
-        versions = _versions(elf)
-        self._tables: list[_Table] = []
-        for section in elf.iter_sections():
-            if isinstance(section, SymbolTableSection):
-                dynamic = section["sh_type"] == "SHT_DYNSYM"
-                self._tables.append(_Table(section, versions if dynamic else None))
+    def __init__(self, bits: int, order: str, read: Reader) -> None:
+        sections = read_sections(read)
+        # A file has one of each kind (gABI, "Sections").
+        by_kind = {section.kind: section for section in sections}
+
+        def content(section: Section) -> bytes:
+            if section.size > _MOST_BYTES:
+                raise ValueError(f"one of its sections has {section.size:,} bytes")
+            return read_whole(read, section.offset, section.size)
+
+        def strings_of(section: Section) -> bytes:
+            return content(sections[section.link])
+
+        versions = None
+        if numbers := by_kind.get(_SHT_GNU_VERSYM):
+            names = by_kind.get(_SHT_GNU_VERDEF)
+            known = _version_names(order, content(names), strings_of(names)) if names else {}
+            versions = _versions(order, content(numbers), known)
+        form = order + ("IBBHQQ" if bits == 64 else "IIIBBH")
+        self._tables = [
+            _Table(
+                form,
+                content(section),
+                strings_of(section),
+                versions if section.kind == _SHT_DYNSYM else None,
+            )
+            for kind in (_SHT_SYMTAB, _SHT_DYNSYM)
+            if (section := by_kind.get(kind))
+        ]
 
     def find(self, symbol: str) -> list[Definition]:
         """What a name means: "name", or "name@version"; several where it is ambiguous."""
@@ -191,38 +211,30 @@ class SymbolTable:
                     yield name
 
 
-def _content(section: Any) -> bytes:
-    """A section's bytes, if it has no more than can be meant."""
-    if section["sh_size"] > _MOST_BYTES:
-        raise ValueError(f"its section {section.name} has {section['sh_size']:,} bytes")
-    data: bytes = section.data()
-    return data
-
-
-def _versions(elf: Any) -> list[tuple[str, bool]] | None:
-    """The version of each dynamic symbol, and whether a plain name means it; None: there are none.
+def _versions(order: str, raw: bytes, known: dict[int, str]) -> list[tuple[str, bool]]:
+    """The version of each dynamic symbol, and whether a plain name means it.
 
     "Symbol Versioning" of the Linux Standard Base: .gnu.version has a number for each symbol, and
     .gnu.version_d names the numbers.
     """
-    numbers = names = None
-    for section in elf.iter_sections():
-        if isinstance(section, GNUVerSymSection):
-            numbers = section
-        elif isinstance(section, GNUVerDefSection):
-            names = section
-    if numbers is None:
-        return None
-    known: dict[int, str] = {}
-    if names is not None:
-        for definition, auxiliary in names.iter_versions():
-            known[definition["vd_ndx"] & ~_HIDDEN] = next(auxiliary).name
-    raw = _content(numbers)
-    form = f"{'<' if elf.little_endian else '>'}H"
-    usable = raw[: len(raw) // 2 * 2]
     return [
         # 0 and 1: local and global, without a version. The version that bears the file's own name
         # is no version of a symbol.
         (known.get(number & ~_HIDDEN, "") if number & ~_HIDDEN > 1 else "", not number & _HIDDEN)
-        for (number,) in struct.iter_unpack(form, usable)
+        for (number,) in struct.iter_unpack(f"{order}H", raw[: len(raw) // 2 * 2])
     ]
+
+
+def _version_names(order: str, raw: bytes, strings: bytes) -> dict[int, str]:
+    """The names of numbers. Each entry says how far the next is (Elfxx_Verdef, Elfxx_Verdaux)."""
+    known: dict[int, str] = {}
+    at = 0
+    for _ in range(_HIDDEN):  # no more than there are numbers
+        number, auxiliary, following = struct.unpack_from(f"{order}4xH6x2I", raw, at)
+        (name,) = struct.unpack_from(f"{order}I", raw, at + auxiliary)
+        text = strings[name : name + _MOST_OF_VERSION].partition(b"\0")[0]
+        known[number & ~_HIDDEN] = text.decode(errors="surrogateescape")
+        if following == 0:
+            break
+        at += following
+    return known

@@ -40,7 +40,6 @@ TEST_PACKAGES = (
     "hypothesis==6.170.15",
     "click==8.5.1",
     "rich==15.0.0",
-    "pyelftools==0.33",
     "colorama==0.4.6",  # pip reads markers for the machine it runs on: so these are named
 )
 PEER_PACKAGES = (
