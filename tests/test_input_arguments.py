@@ -98,6 +98,22 @@ def test_impossible_sizes_are_no_crash(session: Session) -> None:
             session.read_pointers(BASE, size)
 
 
+@LINUX
+def test_raw_sizes_that_memory_is_too_short_for(session: Session) -> None:
+    """A ULONG of pointers may be 32 GiB; a 32-bit Python can't even count their bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    if "asan" in os.environ.get("LD_PRELOAD", ""):
+        return  # the sanitizer's own memory needs more than any limit
+    resource.setrlimit(resource.RLIMIT_AS, (2**34, before[1]))
+    try:
+        with nothing_written(session), pytest.raises(MemoryError):
+            session.data_spaces.read_pointers_virtual(BASE, 2**32 - 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 @pytest.mark.parametrize("given", [5, "text", [len], object()])
 def test_progress_must_be_callable(session: Session, given: Any) -> None:
     calls: list[Callable[[], object]] = [
@@ -241,6 +257,12 @@ def test_bad_regions(regions: Any, kind: type[Exception]) -> None:
     with pytest.raises(kind) as caught:
         pydbgwrite.simulate(regions)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("region", [5, None, [0, 10, 2], (0, 10), ("0", 10, 2)])
+def test_regions_that_only_the_compiled_half_sees(region: Any) -> None:
+    with pytest.raises(TypeError):
+        pydbgwrite._core.simulate(Session, [region], 8, True)
 
 
 def test_unhashable_protection() -> None:

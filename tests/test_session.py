@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import threading
@@ -132,6 +133,26 @@ def test_the_raw_layer_keeps_its_session() -> None:
     assert opened is not None
     opened.close()
     del opened, spaces
+    gc.collect()
+    assert reference() is None
+
+
+@pytest.mark.filterwarnings("ignore:unclosed session:ResourceWarning")
+def test_the_raw_layer_in_a_cycle() -> None:
+    """The session breaks it, and the raw layer never: its methods always have a session."""
+    py_tp_clear = 51  # typeslots.h
+    slot = ctypes.pythonapi.PyType_GetSlot
+    slot.restype = ctypes.c_void_p
+    address = slot(ctypes.py_object(DataSpaces), py_tp_clear)
+    with simulate([(0, 4096)]) as session:
+        spaces = session.data_spaces
+        if address is not None:
+            ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)(address)(spaces)
+        assert spaces.is_pointer_64bit()
+    looped: Any = simulate([(0, 4096)])
+    looped._token = looped.data_spaces
+    reference = weakref.ref(looped)
+    del looped
     gc.collect()
     assert reference() is None
 

@@ -18,19 +18,11 @@ PyObject *data_spaces_create(session_object *session)
     return (PyObject *)self;
 }
 
+/* There is no Py_tp_clear: whatever cycle it is in goes through its session, which breaks it. */
 static int traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)((data_spaces_object *)self)->session);
-    return 0;
-}
-
-static int clear(PyObject *self)
-{
-    PyObject *session = (PyObject *)((data_spaces_object *)self)->session;
-
-    ((data_spaces_object *)self)->session = NULL;
-    Py_XDECREF(session);
     return 0;
 }
 
@@ -40,7 +32,7 @@ static void dealloc(PyObject *self)
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     PyObject_GC_UnTrack(self);
-    (void)clear(self);
+    Py_DECREF((PyObject *)((data_spaces_object *)self)->session);
     release(self);
     Py_DECREF(type);
 }
@@ -70,9 +62,11 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_dealloc, (void *)dealloc},       {Py_tp_traverse, (void *)traverse},
-    {Py_tp_clear, (void *)clear},           {Py_tp_methods, methods},
-    {Py_tp_doc, PyDoc_STR(DOC_DataSpaces)}, {0, NULL},
+    {Py_tp_dealloc, (void *)dealloc},
+    {Py_tp_traverse, (void *)traverse},
+    {Py_tp_methods, methods},
+    {Py_tp_doc, PyDoc_STR(DOC_DataSpaces)},
+    {0, NULL},
 };
 
 static PyType_Spec specification = {

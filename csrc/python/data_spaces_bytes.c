@@ -197,9 +197,11 @@ RAW_METHOD(raw_fill_virtual)
         error.address = start;
         error.count = size;
         error.width = 1;
+        raw_leave_python(&call, size);
         error.known =
             core_count_filled(&call.session->target, start, pattern.buf, (uint64_t)pattern.len,
                               pattern.len > 0 ? size : 0, &error.landed);
+        raw_enter_python(&call);
         failure_raise(call.session, &error, true);
     }
 done:

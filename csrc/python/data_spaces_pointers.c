@@ -97,7 +97,7 @@ RAW_METHOD(raw_read_pointers_virtual)
         !arguments_ulong(call.values[1], "count", &wanted)) {
         goto done;
     }
-    array = PySequence_Repeat(call.session->state->zero_word, (Py_ssize_t)wanted);
+    array = session_array_of_zeros(call.session->state, wanted);
     if (array == NULL || PyObject_GetBuffer(array, &buffer, PyBUF_RECORDS) < 0) {
         goto done;
     }
@@ -108,6 +108,7 @@ RAW_METHOD(raw_read_pointers_virtual)
         result = array;
         array = NULL;
     } else {
+        raw_leave_python(&call, (uint64_t)wanted * 8);
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "ReadPointersVirtual", status);
         error.address = offset;
@@ -117,6 +118,7 @@ RAW_METHOD(raw_read_pointers_virtual)
                                               (uint64_t)wanted * error.width, &error.landed);
             error.landed /= error.width;
         }
+        raw_enter_python(&call);
         failure_raise(call.session, &error, false);
     }
 done:

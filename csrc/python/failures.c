@@ -35,7 +35,7 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     IDebugDataSpaces4 *spaces = session->target.data_spaces;
     MEMORY_BASIC_INFORMATION64 page = {0};
     PyObject *result = NULL;
-    PyThreadState *released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
+    PyThreadState *released = PyEval_SaveThread();
     HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
     uint64_t left = page.BaseAddress + page.RegionSize - *address;
 
@@ -45,9 +45,7 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
         *address += left;
         status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
     }
-    if (released != NULL) {
-        PyEval_RestoreThread(released);
-    }
+    PyEval_RestoreThread(released);
     /* For an address that a dump does not hold the genuine engine describes the next region. */
     if (status == S_OK && *address - page.BaseAddress < page.RegionSize) {
         result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
@@ -68,11 +66,9 @@ static bool ends_unread(const session_object *session, const core_error *error, 
     PyThreadState *released = NULL;
 
     if (error->status == CORE_ENGINE && error->known && error->landed < error->count) {
-        released = session_releases_gil(session, 0) ? PyEval_SaveThread() : NULL;
+        released = PyEval_SaveThread();
         (void)core_read_leading(&session->target, at, &byte, 1, &read);
-        if (released != NULL) {
-            PyEval_RestoreThread(released);
-        }
+        PyEval_RestoreThread(released);
     }
     return read == 0;
 }
@@ -102,7 +98,7 @@ static bool forcing_forbidden(const session_object *session)
     bool forbidden = false;
 
 #if defined(__linux__)
-    if (session->process_id != 0) {
+    if (session->memory != NULL && session->process_id != 0) {
         forbidden = linux_forcing_forbidden(session->memory);
     }
 #else

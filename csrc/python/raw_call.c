@@ -11,7 +11,7 @@ bool raw_begin(raw_call *call, PyObject *self, const call_signature *signature,
 
     call->released = NULL;
     call->session = NULL;
-    if (session != NULL && arguments_parse(signature, arguments, count, names, call->values) &&
+    if (arguments_parse(signature, arguments, count, names, call->values) &&
         session_enter(session, writes)) {
         call->session = session;
         call->spaces = session->target.data_spaces;

@@ -6,7 +6,7 @@
 #include "session.h"
 
 typedef struct data_spaces_object {
-    PyObject_HEAD session_object *session; /* NULL once the collector broke a cycle */
+    PyObject_HEAD session_object *session;
 } data_spaces_object;
 
 #define RAW_PARAMETERS 4

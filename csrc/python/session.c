@@ -143,9 +143,12 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
 {
     session_object *self = allocate_session(state, type, memory, kind, writable);
     void *control = NULL, *data_spaces = NULL, *scatter = NULL;
+    PyThreadState *released = NULL;
 
     if (self == NULL) {
+        released = PyEval_SaveThread();
         (void)client->lpVtbl->Release(client);
+        PyEval_RestoreThread(released);
         goto done;
     }
     self->client = client;
@@ -172,13 +175,16 @@ session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
                                        const wrapped_engine *opened, bool writable)
 {
     session_object *self = allocate_session(state, type, opened->memory, opened->kind, writable);
+    PyThreadState *released = NULL;
     void *scatter = NULL;
 
     if (self == NULL) {
+        released = PyEval_SaveThread();
         (void)opened->data_spaces->lpVtbl->Release(opened->data_spaces);
         (void)opened->control->lpVtbl->Release(opened->control);
         (void)opened->client->lpVtbl->Release(opened->client);
         opened->behind->operations->destroy(opened->behind);
+        PyEval_RestoreThread(released);
         goto done;
     }
     self->wrapped = true;

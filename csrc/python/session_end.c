@@ -155,17 +155,16 @@ void session_let_go(session_object *self)
 {
     bool owner = thread_token() == self->owner_token;
     const char *method = NULL;
+    PyThreadState *released = PyEval_SaveThread(); /* the tracer's thread is waited for */
 
     if (self->behind == NULL) {
         release_interfaces(self);
     } else {
-        PyThreadState *released = PyEval_SaveThread();
-
         if (!self->closed) {
             (void)leave_target(self, false, owner, &method);
         }
         self->behind->operations->destroy(self->behind);
         self->behind = NULL;
-        PyEval_RestoreThread(released);
     }
+    PyEval_RestoreThread(released);
 }

@@ -4,30 +4,28 @@
 #include <stdlib.h>
 
 #if defined(__linux__)
-
 #include "../engines/embedded/linux/target_linux.h"
+#endif
 
-static HRESULT read_map(session_object *session, char **text, size_t *length)
+/* A target of the embedded engine: simulated memory, or a Linux process. */
+static HRESULT read_map(target *memory, char **text, size_t *length)
 {
-    return linux_read_maps(session->memory, text, length);
-}
+    HRESULT status = memory->operations->accessible(memory);
 
-#else
-
-/* Processes here are not the embedded engine's. */
-static HRESULT read_map(session_object *session, char **text, size_t *length)
-{
-    (void)session;
     (void)text;
     (void)length;
-    return E_NOTIMPL;
-}
-
+#if defined(__linux__)
+    if (memory->process_id != 0) {
+        status = linux_read_maps(memory, text, length);
+    }
 #endif
+    return status;
+}
 
 PyObject *session_read_maps(PyObject *self, PyObject *unused)
 {
     session_object *session = (session_object *)self;
+    PyThreadState *released = NULL;
     PyObject *result = NULL;
     char *text = NULL;
     size_t length = 0;
@@ -37,10 +35,10 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
     if (!session_enter(session, false)) {
         goto done;
     }
-    if (session->process_id == 0) {
-        status = session->memory->operations->accessible(session->memory);
-    } else {
-        status = read_map(session, &text, &length);
+    if (session->memory != NULL) {
+        released = PyEval_SaveThread();
+        status = read_map(session->memory, &text, &length);
+        PyEval_RestoreThread(released);
     }
     if (status == S_OK) {
         result = PyBytes_FromStringAndSize(text == NULL ? "" : text, (Py_ssize_t)length);

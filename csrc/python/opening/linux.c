@@ -69,12 +69,17 @@ static void opening_failed(const module_state *state, const linux_open_error *er
 static PyObject *session_over(PyObject *module, PyObject *type, target *memory, bool writable)
 {
     IDebugClient5 *client = embedded_engine_create(memory);
+    PyThreadState *released = NULL;
     PyObject *result = NULL;
 
     if (PyErr_Occurred() && client != NULL) { /* Ctrl-C came in the last moment */
+        released = PyEval_SaveThread();
         (void)client->lpVtbl->Release(client);
+        PyEval_RestoreThread(released);
     } else if (client == NULL) {
+        released = PyEval_SaveThread();
         memory->operations->destroy(memory);
+        PyEval_RestoreThread(released);
         (void)PyErr_NoMemory();
     } else {
         result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,

@@ -13,8 +13,14 @@ static bool region_of_tuple(PyObject *item, simulated_region *region)
 {
     unsigned long long base = 0, size = 0;
     int protection = 0;
-    bool good = item != NULL && PyTuple_Check(item) &&
-                PyArg_ParseTuple(item, "KKi", &base, &size, &protection);
+    bool good = false;
+
+    if (item != NULL && !PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a region must be a tuple, got an object of %R",
+                     (PyObject *)Py_TYPE(item));
+    } else if (item != NULL) {
+        good = PyArg_ParseTuple(item, "KKi", &base, &size, &protection) != 0;
+    }
 
     region->base = base;
     region->size = size;
