@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx.util import logging
+
 import pydbgwrite
-from pydbgwrite import errors, hresults
+from pydbgwrite import errors, hresults, testing
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_extensions"))
@@ -24,9 +27,10 @@ project_copyright = author
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
-    "house_docstrings",
+    "stub_signatures",
 ]
 exclude_patterns = ["_build", "_extensions"]
 source_suffix = {".md": "markdown"}
@@ -37,10 +41,15 @@ myst_heading_anchors = 3
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!pydbgwrite\.).*")]
 autodoc_typehints = "signature"
+default_role = "py:obj"  # `write_pointers` in a docstring links to it; any other `word` is code
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 smartquotes = False  # docstrings have code in quotes
+MICROSOFT = "https://learn.microsoft.com/en-us/windows-hardware/drivers/ddi/dbgeng/"
 manpages_url = "https://man7.org/linux/man-pages/man{section}/{page}.{section}.html"
 
 html_theme = "furo"
@@ -82,6 +91,43 @@ def read_source(app: Sphinx, name: str, content: list[str]) -> None:
     content[0] = text
 
 
+def link_sources(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Link the man pages and the pages of Microsoft's that a docstring names."""
+    del app, what, name, thing, options
+    for place, line in enumerate(lines):
+        linked = re.sub(r"\bn[fs]-dbgeng-[\w-]+", rf"`\g<0> <{MICROSOFT}\g<0>>`__", line)
+        lines[place] = re.sub(r"\b[a-z_][a-z0-9_]*\([1-8]\)", r":manpage:`\g<0>`", linked)
+
+
+def public_bases(app: Sphinx, name: str, thing: object, options: object, bases: list[type]) -> None:
+    """Show the bases of a private base class in its place."""
+    del app, name, thing, options
+    bases[:] = [
+        each
+        for base in bases
+        for each in (base.__bases__ if base.__name__.startswith("_") else (base,))
+    ]
+
+
+def report_missing(app: Sphinx, environment: BuildEnvironment) -> None:
+    """Warn of each public name that the reference lacks."""
+    del app
+    documented = environment.domains.python_domain.objects
+    public = [f"pydbgwrite.{name}" for name in pydbgwrite.__all__ if not name.startswith("__")]
+    for owner in (pydbgwrite.Session, pydbgwrite.ProcessServer, pydbgwrite.DataSpaces):
+        names = [name for name in dir(owner) if not name.startswith("_")]
+        public += [f"pydbgwrite.{owner.__name__}.{name}" for name in names]
+    public += [f"pydbgwrite.testing.{name}" for name in testing.__all__]
+    for name in sorted(set(public) - set(documented)):
+        message = "public, but not in docs/reference: %s"
+        logging.getLogger(__name__).warning(message, name, location="reference/index")
+
+
 def setup(app: Sphinx) -> None:
     """Register what is above."""
     app.connect("source-read", read_source)
+    app.connect("autodoc-process-docstring", link_sources)
+    app.connect("autodoc-process-bases", public_bases)
+    app.connect("env-check-consistency", report_missing)

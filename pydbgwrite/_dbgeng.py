@@ -34,11 +34,14 @@ _MACHINES = {
 
 
 class EngineInfo(NamedTuple):
-    """Which engine works behind a session.
+    """The engine behind a session.
 
-    name: "dbgeng" (Microsoft's) or "embedded" (this package's own); of an engine that wrap() was
-        given and that is neither, "other".
-    file: the library that it is in; version: that library's; folder: where it lies.
+    Attributes:
+        name: "dbgeng" (Microsoft's) or "embedded" (this package's own); "other" for an engine of
+            wrap() that is neither.
+        file: The library that the engine is in.
+        version: That library's version.
+        folder: That library's folder.
     """
 
     name: str

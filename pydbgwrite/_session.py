@@ -28,10 +28,10 @@ _SLICE_MS = 50
 
 
 class Session(_core.Session):
-    """An open target. attach(), launch(), simulate(), wrap() and others make one.
+    """An open target, made by attach(), launch(), simulate(), wrap() and others.
 
-    A session belongs to the thread that opened it: calls from another raise WrongThreadError. Used
-    as a context manager it closes itself, and the target goes on as it was found.
+    A session belongs to the thread that opened it: a call from another thread raises
+    WrongThreadError. As a context manager it closes itself, and the target resumes as it was found.
     """
 
     # All but the first are there only where they have been set.
@@ -50,9 +50,9 @@ class Session(_core.Session):
 
     @property
     def engine(self) -> EngineInfo:
-        """Which engine works behind this session: its name, file, version and folder.
+        """The engine behind this session: its name, file, version and folder.
 
-        name is "dbgeng" for Microsoft's, "embedded" for this package's own.
+        The name is "dbgeng" for Microsoft's engine and "embedded" for this package's own.
         """
         if not self._genuine:
             file = _core.__file__
@@ -66,11 +66,16 @@ class Session(_core.Session):
         return found
 
     def query(self, address: int) -> Region:
-        """The like pages from the page of address on (IDebugDataSpaces2::QueryVirtual).
+        """Return the run of pages with the same protection that begins at the page of `address`.
 
-        base is that page, not where the run of pages begins, and base + size is where it ends. A
-        gap has the state "free", and so has what lies behind the last mapping. Raises
-        TargetAccessError past user space, and NoTargetError where there is no accessible target.
+        The region's base is that page, not the beginning of the run; base + size is the end of the
+        run. Unmapped memory has the state "free".
+
+        Engine call: IDebugDataSpaces2::QueryVirtual.
+
+        Raises:
+            TargetAccessError: The address is beyond user space.
+            NoTargetError: There is no accessible target.
         """
         info = self.data_spaces.query_virtual(address)
         return Region(
@@ -81,9 +86,12 @@ class Session(_core.Session):
         )
 
     def modules(self) -> list[Module]:
-        """The programs and libraries in the target, by address; none in simulated memory.
+        """Return the programs and libraries in the target, by address.
 
-        A module is a file of which code is mapped. Raises NoTargetError where the process has gone.
+        Simulated memory has none. A module is a file whose code is mapped.
+
+        Raises:
+            NoTargetError: The process has ended.
         """
         if self._genuine:
             return sorted(
@@ -132,31 +140,39 @@ class Session(_core.Session):
     def transaction(
         self, journal: StrOrBytesPath | None = None, *, durable: bool | None = None
     ) -> Transaction:
-        """A transaction: writes within its `with` block happen all, or are undone.
+        """Open a transaction: the writes within its `with` block all happen, or are rolled back.
+
+        Example::
 
             with session.transaction("table.journal") as t:
                 session.write_pointers(table, new)
                 session.write_scattered(addresses, values)
 
-        What each write replaces is read and recorded before it, 1 MiB at a time. An exception that
-        leaves the block, Ctrl-C too, undoes the writes, the last first, and goes on with a note
-        that says so; t.undo() does it at any time. A location that holds neither the old nor the
-        written value by then, for the target ran on, is left alone and told.
+        Before each write, what it replaces is read and recorded, 1 MiB at a time. An exception that
+        leaves the block, Ctrl-C included, rolls the writes back, the last one first, and propagates
+        with a note that says so. t.undo() rolls back at any time. A location that holds neither the
+        old nor the written value is a conflict: it is reported, not changed.
 
-        journal: a file that must not exist yet, for each record to be in before its write reaches
-            the target: pydbgwrite.undo() restores the target from it when this process was killed.
-            It stays after the end. Without one, records beyond 4 MiB are in a temporary file.
-        durable: have each record on the disk first (fdatasync), for a target that lives on when
-            this machine goes down. Where None: on a remote or kernel target, through a process
-            server, and where wrap() can't know.
+        While the transaction is open, the raw layer's writes, serve(), detach(), terminate(),
+        close() and another transaction raise SessionBusyError.
 
-        While it is open, the raw layer's writes, serve(), detach(), terminate(), close() and
-        another transaction raise SessionBusyError; so does entering the block while the session
-        serves. Entering it raises ReadOnlyError for a session with writable=False, and
-        FileExistsError or another OSError where the journal can't be made. A write whose record
-        can't be made (a full disk) raises JournalError and is not made.
+        Engine calls: ReadVirtual, and WriteVirtual to roll back.
 
-        The calls behind it are ReadVirtual, and WriteVirtual to undo.
+        Args:
+            journal: A file that must not exist yet. Each record is in it before its write reaches
+                the target, so pydbgwrite.undo() can restore the target after this process is
+                killed. The file stays after the end. Without a journal, records beyond 4 MiB go to
+                a temporary file.
+            durable: Sync each record to the disk before its write (fdatasync), for a target that
+                survives a crash of this machine. The default is True for a remote or kernel target,
+                for one behind a process server, and where wrap() can't tell.
+
+        Returns:
+            The Transaction, a context manager. Entering it raises ReadOnlyError if the session has
+            writable=False, SessionBusyError while the session serves, and FileExistsError or
+            another
+            OSError if the journal can't be made. A write whose record can't be made (a full disk)
+            raises JournalError and does not happen.
         """
         from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
@@ -169,22 +185,24 @@ class Session(_core.Session):
         stop: Callable[[], object] | None = None,
         insecure: bool = False,
     ) -> None:
-        """Be a server for connect(), from this or another machine, until told to stop.
+        """Serve clients that call connect(), on this or another machine, until told to stop.
 
-        The engine's own remoting (IDebugClient5::StartServerWide; "Activating a Debugging Server"
-        in the Windows Debugger's documentation). Everything that a client may do, it does in this
-        process and to its target. Serving goes on until `stop` gives true, until the session is
-        closed (by `stop`, say), or until Ctrl-C; then nobody is let in any more.
+        This is the engine's own remoting (IDebugClient5::StartServerWide; "Activating a Debugging
+        Server" in the Windows Debugger's documentation). A client acts in this process and on its
+        target. Serving ends when `stop` returns true, when the session is closed, or on Ctrl-C;
+        then no client is admitted any more.
 
-        options: what to listen at, such as "tcp:port=5005,password=secret" or "npipe:pipe=patch".
-        stop: called about every 50 ms.
-        insecure: a tcp server without password= lets anyone who reaches it run any code here: it
-            needs insecure=True.
+        Args:
+            options: Where to listen, such as "tcp:port=5005,password=secret" or "npipe:pipe=patch".
+            stop: Called about every 50 ms.
+            insecure: True allows a tcp server without a password, which lets anyone who reaches it
+                run any code in this process.
 
-        Raises ValueError for a tcp server without a password and for a session of wrap(), whose
-        engine is for the package that started it to serve; SessionBusyError while a transaction is
-        open, which would not see what clients write (nor can one begin while this serves);
-        DebugEngineError where the engine can't serve (an embedded one never can: E_NOTIMPL).
+        Raises:
+            ValueError: A tcp server has no password, or the session comes from wrap(): its engine
+                is for the package that started it to serve.
+            SessionBusyError: A transaction is open, which does not see what clients write.
+            DebugEngineError: The engine can't serve; the embedded one never can (E_NOTIMPL).
         """
         if not isinstance(options, str):
             raise TypeError(f"options must be a str, got {type(options).__name__}")

@@ -34,14 +34,20 @@ _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 def read_journal(path: StrOrBytesPath) -> JournalInfo:
-    """What a journal says of its transaction and of the target that it belongs to.
+    """Read what a journal says of its transaction and of the target it belongs to.
 
-    The whole file is read and its checksums are checked; no target is needed.
+    The whole file is read and its checksums are checked. No target is needed.
 
-    path: of a file that Session.transaction() made.
+    Args:
+        path: A file that Session.transaction() made.
 
-    Raises JournalError where it is damaged (with the offset), of another version, or no journal;
-    OSError where it can't be read.
+    Returns:
+        The JournalInfo.
+
+    Raises:
+        JournalError: The file is damaged (the message names the offset), has another version, or is
+            no journal.
+        OSError: The file can't be read.
     """
     from pydbgwrite._journal import format as form
 
@@ -75,33 +81,41 @@ def undo(
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> UndoReport:
-    """Write back what the writes of a transaction replaced, from its journal.
+    """Restore what the writes of a transaction replaced, from its journal.
+
+    Example::
 
         with pydbgwrite.attach(pydbgwrite.read_journal("table.journal").pid) as session:
             report = pydbgwrite.undo("table.journal", session)
 
-    For a transaction that was killed, and for one that ended well. The last write is undone first.
-    Each location is read: what holds the written value gets the old one back; what holds the old
-    one is left; what holds neither (nor, where a write was cut short, bytes of both) is a conflict:
-    the target has run on and changed it, so it is left alone and told.
+    It works for a transaction that was killed and for one that was committed. The last write is
+    undone first. Each location is read. If it holds the written value, the old value is restored.
+    If it holds the old value, nothing is done. Anything else (except a mix of the two where a write
+    was cut short) is a conflict: it is reported, not changed. Undo is idempotent, and may be run
+    again after an interruption.
 
-    journal: a file that Session.transaction() made. It stays, with a mark.
-    session: of the target that the journal belongs to: the same process, since its start and its
-        last execve; of simulated memory, the same session.
-    force: restore conflicts too.
-    progress: called as progress(done, total), in recorded pieces; what it raises goes on.
+    Engine calls: ReadVirtual and WriteVirtual.
 
-    Returns an UndoReport; `complete` says whether all is as it was. May be run again, after an end
-    half-way too. What was undone wholly before is not touched again, only compared.
+    Args:
+        journal: A file that Session.transaction() made. It stays, and is marked as undone.
+        session: The target that the journal belongs to: the same process, since its start and its
+            last execve; for simulated memory, the same session.
+        force: Restore conflicts too.
+        progress: Called as progress(done, total), in recorded pieces. If it raises, the undo stops
+            and the exception propagates.
 
-    Raises JournalError before anything is written: for a damaged journal (with the offset), one of
-    another version, of another target, or one in use by another process; ReadOnlyError, OSError
-    where the file can't be read, SessionBusyError while a transaction is open in the session, and
-    NoTargetError where the target has gone. (One that goes meanwhile, or went behind a process
-    server, which can't be asked for it, is what the report says.) After Ctrl-C the exception has
-    the report as its attribute `report`.
+    Returns:
+        An UndoReport. Its `complete` says whether everything is restored.
 
-    The calls behind it are ReadVirtual and WriteVirtual.
+    Raises:
+        JournalError: The journal is damaged (the message names the offset), has another version,
+            belongs to another target, or is in use by another process. Nothing is written.
+        ReadOnlyError: The session has writable=False.
+        OSError: The file can't be read.
+        SessionBusyError: A transaction is open in the session.
+        NoTargetError: The target has ended. If it ends during the undo, or behind a process server,
+            which can't be asked, the report says so instead.
+        KeyboardInterrupt: Ctrl-C. The exception carries the report, as does what `progress` raises.
     """
     from pydbgwrite import _session
     from pydbgwrite._journal import target_identity

@@ -61,33 +61,40 @@ def attach(
 ) -> Session:
     """Open a live process.
 
-    With suspend=True all its threads stand still until the session ends; then it goes on as it was
-    found. With suspend=False it runs on, and a write of more than one pointer is seen by it piece
-    by piece. On Linux the embedded engine works on it, on Windows Microsoft's.
+    With suspend=True all its threads are suspended until the session ends, and then resumed. With
+    suspend=False it keeps running and can see a write of more than one pointer half done. The
+    engine is the embedded one on Linux and Microsoft's on Windows.
 
-    pid: of a process other than this one.
-    invasive: Windows only (ValueError on Linux): be the process's debugger, which stops it at a
-        breakpoint in a thread of its own. Otherwise its threads are just suspended.
-    suspend: stop it for the life of the session. invasive=True always does.
-    writable: False means that every write raises ReadOnlyError; on Linux nothing is opened for
-        writing then.
-    timeout: seconds to wait for the process to stop; math.inf waits for ever. Ctrl-C works. Where a
-        tracer that has been killed holds it, its end is waited for too.
-    engine: Windows only: the folder of dbgeng.dll, an absolute path. Where None: the folder that
-        the environment variable PYDBGWRITE_DBGENG names, else the Windows SDK's, else System32. A
-        process has one engine: the first that is loaded stays.
-    pointer_size: 4 has the target's pointers taken as 32-bit ones. Where None, they are as wide as
-        the program says: on Windows a 32-bit program under 64-bit Windows (WOW64) has 4 bytes.
-
-    Raises NoTargetError (no such process, or it has ended), TargetAccessError (no permission; the
-    message says why and what to do), TimeoutError (it would not stop: all was let go),
-    SessionBusyError (on Windows, where another session of Microsoft's engine is open in this
-    process), EngineNotFoundError, TypeError or ValueError for arguments that mean nothing, such as
-    pointer_size=8 for a 32-bit process.
-
-    Behind it: ptrace(2) PTRACE_SEIZE and PTRACE_INTERRUPT, process_vm_writev(2), proc_pid_mem(5);
-    IDebugClient::AttachProcess and IDebugControl::WaitForEvent (MicrosoftDocs,
+    Engine calls: ptrace(2) PTRACE_SEIZE and PTRACE_INTERRUPT, process_vm_writev(2),
+    proc_pid_mem(5); IDebugClient::AttachProcess and IDebugControl::WaitForEvent (MicrosoftDocs,
     nf-dbgeng-idebugclient-attachprocess).
+
+    Args:
+        pid: The process id. It must not be this process.
+        invasive: Windows only. True makes this process the target's debugger, which stops the
+            target at a breakpoint in a thread of its own. False suspends its threads.
+        suspend: Suspend the target for the life of the session. invasive=True always does.
+        writable: False makes every write raise ReadOnlyError. On Linux nothing is opened for
+            writing then.
+        timeout: Seconds to wait for the process to stop; math.inf waits without limit. Ctrl-C ends
+            the wait. The time includes waiting for the end of a killed tracer that still holds it.
+        engine: Windows only. The folder of dbgeng.dll, an absolute path. The default is the folder
+            in the environment variable PYDBGWRITE_DBGENG, then the Windows SDK's, then System32. A
+            process has one engine: the first one loaded stays.
+        pointer_size: 4 treats the target's pointers as 32-bit. By default the program decides: a
+            32-bit program under 64-bit Windows (WOW64) has 4-byte pointers.
+
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        NoTargetError: There is no such process, or it has ended.
+        TargetAccessError: The system refuses access. The message says why and what to do.
+        TimeoutError: The process does not stop in time. It is resumed.
+        SessionBusyError: Windows: another session of Microsoft's engine is open in this process.
+        EngineNotFoundError: Windows: there is no dbgeng.dll. The message lists every path tried.
+        TypeError, ValueError: An argument is not valid here, such as `invasive` on Linux, or
+            pointer_size=8 for a 32-bit process.
     """
     number = taken_pid(pid, 2**32 if sys.platform == "win32" else 2**31)
     size = None if pointer_size is None else taken_pointer_size(pointer_size)
@@ -128,26 +135,34 @@ def launch(
 ) -> Session:
     """Start a program and open it before its first instruction runs, to patch its own image.
 
-    On Linux it is stopped at the end of execve(2): the program and its loader are mapped, shared
-    libraries are not yet. It is a child of this process: os.waitpid(session.pid, 0) collects its
-    exit status, unless the session has. After terminate(), or where the process died while the
-    session was open and close() came then, os.waitpid raises ChildProcessError.
+    On Linux the program is stopped at the end of execve(2): the program and its loader are mapped,
+    shared libraries are not. It is a child of this process: os.waitpid(session.pid, 0) collects its
+    exit status unless the session has collected it. The session collects it in terminate(), and in
+    close() if the process died while the session was open; os.waitpid then raises
+    ChildProcessError.
 
-    On Windows it is stopped at the initial breakpoint: the libraries that it links with are mapped,
-    and its own code has not run. detach() or close() lets it go on, terminate() ends it.
+    On Windows the program is stopped at the initial breakpoint: its libraries are mapped, and its
+    own code has not run. detach() or close() resumes it, terminate() ends it.
 
-    args: program and arguments; a program without a slash is looked for on PATH. On Windows they
-        are quoted as subprocess.list2cmdline() does.
-    cwd: working folder; env: the whole environment, this process's where None.
-    stdin, stdout, stderr: Linux only (ValueError on Windows, whose engine has no call that takes
-        them): a file or its descriptor; this process's where None.
-    writable, timeout, engine: as for attach().
+    Engine calls: execve(2), ptrace(2); IDebugClient5::CreateProcess2Wide with
+    DEBUG_ONLY_THIS_PROCESS (MicrosoftDocs, nf-dbgeng-idebugclient5-createprocess2wide).
 
-    Raises OSError (FileNotFoundError, PermissionError, ...) where the program can't be started, and
-    what attach() raises.
+    Args:
+        args: The program and its arguments. A program without a slash is looked up on PATH. On
+            Windows they are quoted as subprocess.list2cmdline() quotes them.
+        cwd: The working folder; by default this process's.
+        env: The whole environment; by default this process's.
+        stdin, stdout, stderr: Linux only. A file or a file descriptor; by default this process's.
+            Microsoft's engine has no call that takes them.
+        writable, timeout, engine: As for attach.
 
-    Behind it: execve(2), ptrace(2); IDebugClient5::CreateProcess2Wide with DEBUG_ONLY_THIS_PROCESS
-    (MicrosoftDocs, nf-dbgeng-idebugclient5-createprocess2wide).
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        OSError: The program can't be started (FileNotFoundError, PermissionError and others).
+        NoTargetError, TargetAccessError, TimeoutError, SessionBusyError: As for attach.
+        EngineNotFoundError, TypeError, ValueError: As for attach.
     """
     check_program(args, cwd, env)
     seconds = taken_timeout(timeout)
@@ -175,19 +190,29 @@ def open_dump(
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,
 ) -> Session:
-    """Open a dump file (Windows only), to read from.
+    """Open a dump file for reading (Windows only).
 
-    path: of a user-mode or kernel dump. Writing to a dump is not applied by the engine, which says
-        so by a success code: it raises WriteNotAppliedError here.
-    writable, timeout, engine: as for attach().
+    The engine does not apply writes to a dump, and answers them with a success code: here they
+    raise WriteNotAppliedError.
 
-    Raises OSError where the file can't be opened, ValueError where it is a pipe or a device,
-    NoTargetError where it is no dump or cut off, and what attach() raises; on Linux
-    EngineNotFoundError. After TimeoutError (or Ctrl-C) the engine reads on in the background; until
-    it has come back, openings in this process raise SessionBusyError.
-
-    Behind it: IDebugClient4::OpenDumpFileWide (MicrosoftDocs,
+    Engine call: IDebugClient4::OpenDumpFileWide (MicrosoftDocs,
     nf-dbgeng-idebugclient4-opendumpfilewide).
+
+    Args:
+        path: A user-mode or kernel dump.
+        writable, timeout, engine: As for attach.
+
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        OSError: The file can't be opened.
+        ValueError: The path names a pipe or a device.
+        NoTargetError: The file is no dump, or is truncated.
+        TimeoutError: The engine does not finish in time. It continues in the background, as after
+            Ctrl-C; until it finishes, opening another target raises SessionBusyError.
+        EngineNotFoundError: There is no dbgeng.dll; always on Linux.
+        SessionBusyError, TypeError: As for attach.
     """
     file = os.fsdecode(path)
     seconds = taken_timeout(timeout)
@@ -205,23 +230,30 @@ def attach_kernel(
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,
 ) -> Session:
-    r"""Open the kernel of another machine (Windows only), which stops until the session ends.
+    r"""Open the kernel of another machine, which stops until the session ends (Windows only).
 
-    options: how to reach it, as for kd -k: "net:port=50000,key=1.2.3.4" or
-        "com:pipe,port=\\\\.\\pipe\\com_1".
-    writable, engine: as for attach().
-    timeout: seconds to wait for it to answer. The engine can't be called back from this wait: after
-        TimeoutError (or Ctrl-C) it goes on in the background, and every later opening with it in
-        this process raises DebugEngineError. Start a new process then.
+    If the connection breaks later, the engine retries without limit, and the call in progress does
+    not return.
 
-    Raises TimeoutError, DebugEngineError where the options mean nothing to the engine, and what
-    attach() raises; on Linux EngineNotFoundError.
+    Engine calls: IDebugClient5::AttachKernelWide and IDebugControl::WaitForEvent, without a limit,
+    on a thread of its own (MicrosoftDocs, nf-dbgeng-idebugclient5-attachkernelwide).
 
-    Should the connection break later on, the engine tries again for ever, and the call that was
-    under way does not come back.
+    Args:
+        options: How to reach the kernel, as for kd -k: "net:port=50000,key=1.2.3.4" or
+            "com:pipe,port=\\.\pipe\com_1".
+        writable, engine: As for attach.
+        timeout: Seconds to wait for the kernel to answer. The engine can't cancel this wait.
 
-    Behind it: IDebugClient5::AttachKernelWide and IDebugControl::WaitForEvent, without a limit, on
-    a thread of its own (MicrosoftDocs, nf-dbgeng-idebugclient5-attachkernelwide).
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        TimeoutError: The kernel does not answer in time. The wait continues in the background, as
+            after Ctrl-C, and every later opening with this engine raises DebugEngineError: start a
+            new process.
+        DebugEngineError: The engine does not accept the options.
+        EngineNotFoundError: There is no dbgeng.dll; always on Linux.
+        SessionBusyError, TypeError, ValueError: As for attach.
     """
     text = taken_options(options)
     seconds = taken_timeout(timeout)
@@ -239,20 +271,28 @@ def connect(
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,
 ) -> Session:
-    """Join the session of another debugger (Windows only): WinDbg's .server, or Session.serve().
+    """Join the session of another debugger: WinDbg's .server, or Session.serve() (Windows only).
 
-    options: where it is, such as "tcp:server=host,port=5005,password=secret". The whole write goes
-        there in one message, and its engine does the work. Trust that server: the protocol protects
-        neither side from the other.
-    writable, timeout, engine: as for attach(). Several connections may be open at once.
+    A whole write goes to the server in one message, and its engine does the work. The target is the
+    server's: close() and detach() leave it as it is; terminate() ends it. Several connections may
+    be open at once. Connect only to a server that you trust: the protocol protects neither side
+    from the other.
 
-    The target is the server's: close() and detach() leave it as it is; terminate() ends it.
-
-    Raises NoTargetError where nothing answers there, or nothing is being debugged; TimeoutError;
-    and what attach() raises; on Linux EngineNotFoundError.
-
-    Behind it: DebugConnectWide and IDebugClient::ConnectSession (MicrosoftDocs,
+    Engine calls: DebugConnectWide and IDebugClient::ConnectSession (MicrosoftDocs,
     nf-dbgeng-debugconnectwide).
+
+    Args:
+        options: Where the server is, such as "tcp:server=host,port=5005,password=secret".
+        writable, timeout, engine: As for attach.
+
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        NoTargetError: Nothing answers there, or the server debugs nothing.
+        TimeoutError: The server does not answer in time.
+        EngineNotFoundError: There is no dbgeng.dll; always on Linux.
+        TypeError, ValueError: As for attach.
     """
     text = taken_options(options)
     seconds = taken_timeout(timeout)
@@ -269,19 +309,24 @@ def process_server(
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,
 ) -> ProcessServer:
-    """Connect to a process server (dbgsrv.exe; Windows only), to work on that machine's processes.
+    """Connect to a process server (dbgsrv.exe), to open its machine's processes (Windows only).
 
-    options: where it is, such as "tcp:server=host,port=5005".
-    timeout, engine: as for attach().
+    The engine runs on this side: write_pointers() costs one round trip a pointer.
 
-    Returns a ProcessServer, a context manager with attach() and launch(). Here the engine works on
-    this side: write_pointers() costs one round trip a pointer.
-
-    Raises NoTargetError where nothing answers there, TimeoutError, EngineNotFoundError (on Linux
-    always).
-
-    Behind it: IDebugClient5::ConnectProcessServerWide (MicrosoftDocs,
+    Engine call: IDebugClient5::ConnectProcessServerWide (MicrosoftDocs,
     nf-dbgeng-idebugclient5-connectprocessserverwide).
+
+    Args:
+        options: Where the server is, such as "tcp:server=host,port=5005".
+        timeout, engine: As for attach.
+
+    Returns:
+        A ProcessServer, a context manager with attach and launch.
+
+    Raises:
+        NoTargetError: Nothing answers there.
+        TimeoutError: The server does not answer in time.
+        EngineNotFoundError: There is no dbgeng.dll; always on Linux.
     """
     text = taken_options(options)
     seconds = taken_timeout(timeout)
@@ -295,18 +340,23 @@ def process_server(
 def simulate(
     regions: Iterable[RegionSpec], *, pointer_size: int = 8, writable: bool = True
 ) -> Session:
-    """Open simulated memory: a place to try patches on, on any platform.
+    """Open simulated memory, to try patches on any platform.
 
-    regions: (base, size) or (base, size, protection), in bytes, in any order, without overlaps;
-        protection is "rw" (the default), "r" or "none". All bytes are 0 at first. Memory is used
-        only for what is written, so regions may be as large as an address space.
-    pointer_size: of the target, 8 or 4.
-    writable: False makes every write raise ReadOnlyError.
+    The simulated target answers as Microsoft's engine was seen to answer (docs/engine.md).
+    pydbgwrite.testing makes it fail on demand.
 
-    It answers as the genuine engine was seen to answer (docs/engine.md). pydbgwrite.testing makes
-    it fail on demand.
+    Args:
+        regions: (base, size) or (base, size, protection), in bytes, in any order, without overlaps.
+            The protection is "rw" (the default), "r" or "none". All bytes are 0 at first. Only what
+            is written takes memory, so a region may be as large as an address space.
+        pointer_size: The target's pointer size, 8 or 4.
+        writable: False makes every write raise ReadOnlyError.
 
-    Raises TypeError or ValueError for regions that make no sense.
+    Returns:
+        The session, a context manager.
+
+    Raises:
+        TypeError, ValueError: The regions or the pointer size are not valid.
     """
     width = taken_pointer_size(pointer_size)
     limit = 1 << (8 * width)

@@ -23,10 +23,10 @@ __all__ = ["ProcessServer"]
 
 
 class ProcessServer:
-    """A connection to a process server (dbgsrv.exe). process_server() makes one.
+    """A connection to a process server (dbgsrv.exe), made by process_server().
 
-    Its attach() and launch() open that machine's processes, one at a time: Microsoft's engine has
-    one session a process. Used as a context manager it closes itself.
+    Its attach and launch open that machine's processes, one at a time: Microsoft's engine has one
+    session a process. As a context manager it closes itself.
     """
 
     __slots__ = ("__weakref__", "_options", "_server", "_session")
@@ -38,12 +38,12 @@ class ProcessServer:
 
     @property
     def options(self) -> str:
-        """Where the server is, as it was given."""
+        """Where the server is, as given."""
         return self._options
 
     @property
     def closed(self) -> bool:
-        """Has the connection ended?"""
+        """True once the connection has ended."""
         return self._server is None
 
     def attach(
@@ -56,9 +56,10 @@ class ProcessServer:
         timeout: float = 10.0,
         pointer_size: int | None = None,
     ) -> Session:
-        """Open a process of the server's machine; the arguments are those of pydbgwrite.attach().
+        """Open a process of the server's machine.
 
-        Whether it is a 32-bit one is found out from the headers of its program.
+        The arguments are those of pydbgwrite.attach(). The headers of the program say whether it is
+        a 32-bit one.
         """
         if sys.platform != "win32":
             raise EngineNotFoundError("Microsoft's engine is for Windows")
@@ -85,9 +86,10 @@ class ProcessServer:
         writable: bool = True,
         timeout: float = 10.0,
     ) -> Session:
-        """Start a program on the server's machine; the arguments are those of pydbgwrite.launch().
+        """Start a program on the server's machine.
 
-        cwd and env are the server's where None.
+        The arguments are those of pydbgwrite.launch(). The defaults of cwd and env are the
+        server's.
         """
         if sys.platform != "win32":
             raise EngineNotFoundError("Microsoft's engine is for Windows")
@@ -100,7 +102,11 @@ class ProcessServer:
         return self._session
 
     def close(self) -> None:
-        """End the connection. Its session must be closed first (SessionBusyError)."""
+        """End the connection. A second call does nothing.
+
+        Raises:
+            SessionBusyError: A session through this server is open: close it first.
+        """
         server = self._open()
         if self._session is not None and not self._session.closed:
             raise SessionBusyError(

@@ -25,42 +25,50 @@ _PYBAG = ("_client", "_cli", "_data", "_ctrl", "_sym", "_sys", "_adv", "_reg")
 
 
 def wrap(interface: object, *, writable: bool = True) -> Session:
-    """Open the engine that another package started, on the target that it has.
+    """Open the engine that another package started, on its target.
+
+    Example::
 
         dbg = pybag.UserDbg()
         dbg.attach(pid)
         with pydbgwrite.wrap(dbg) as session:
             session.write_pointers(address, pointers, via="auto")
 
-    This is the one call that trusts its caller. The pointer, its vtable and that table's first
-    slots are checked to be memory and code; what passes that is called as a COM object, and one
-    that only looks like it, or was released already, can crash this process.
+    This call trusts its caller. It checks that the pointer, its vtable and the vtable's first slots
+    are memory and code, and then calls the object as a COM object. An object that only looks like
+    one, or is released already, can crash this process.
 
-    interface: any interface of the engine (IUnknown, IDebugClient, IDebugDataSpaces, ...): a
-        comtypes pointer, a win32more object, a Pybag debugger or one of its wrappers, a ctypes
-        c_void_p or POINTER instance, or the address as an int.
-    writable: False means that every write raises ReadOnlyError.
+    The session holds references of its own, so either side may end first. close() releases them and
+    leaves the engine, its target and the other package's session as they are. When that package
+    releases its target, calls here raise NoTargetError; when it opens another target, call wrap()
+    again.
 
-    The session has references of its own and keeps the engine's objects alive; either side may go
-    first. close() gives them back and leaves the engine, its target and the other package's session
-    as they are. detach(), terminate() and serve() raise ValueError: they are the other package's to
-    do. When that lets its target go, calls here raise NoTargetError; when it turns to another
-    target, wrap() again.
+    The session belongs to the thread that calls wrap(). The caller must see to two things: an
+    engine's methods are for the thread that made its client (MicrosoftDocs,
+    using-client-objects.md), and never for two threads at once. If the other package has Python
+    event callbacks, as Pybag has, write_pointers() calls them for each pointer: via="auto" or
+    "WriteVirtual" is much faster.
 
-    The session belongs to the thread that calls wrap(). An engine's methods are for the thread
-    that made its client (MicrosoftDocs, using-client-objects.md), and never for two at once: both
-    are the caller's to see to.
-    Where the other package has Python event callbacks, as Pybag has, write_pointers() calls them
-    for each pointer; via="auto" or "WriteVirtual" is faster by far.
+    If a 64-bit engine takes a 32-bit program for a 64-bit one (after a noninvasive attach), the
+    engine's effective processor is set, as attach() does. It stays set after close().
 
-    A 32-bit program under a 64-bit engine that takes it for a 64-bit one (a noninvasive attach
-    does) gets the engine's effective processor set, as attach() does; that stays after close().
+    Engine calls: IUnknown::QueryInterface for IDebugDataSpaces4 (or an older version, whose missing
+    calls raise DebugEngineError with E_NOTIMPL), IDebugControl and IDebugClient.
 
-    Raises TypeError for an object that holds no interface, ValueError for a pointer that is none or
-    an object that is no engine, NoTargetError where the engine has no accessible target now.
+    Args:
+        interface: Any interface of the engine (IUnknown, IDebugClient, IDebugDataSpaces and
+            others): a comtypes pointer, a win32more object, a Pybag debugger or one of its
+            wrappers, a ctypes c_void_p or POINTER instance, or the address as an int.
+        writable: False makes every write raise ReadOnlyError.
 
-    Behind it: IUnknown::QueryInterface for IDebugDataSpaces4 (or an older one, whose calls then
-    end earlier: those behind raise DebugEngineError, E_NOTIMPL), IDebugControl and IDebugClient.
+    Returns:
+        The session, a context manager. Its detach, terminate and serve raise ValueError: they are
+        for the package that started the engine.
+
+    Raises:
+        TypeError: The object holds no interface.
+        ValueError: The pointer is not valid, or the object is no engine.
+        NoTargetError: The engine has no accessible target now.
     """
     session, code = _core.wrap(Session, interface_address(interface), bool(writable))
     if not session._embedded:

@@ -33,17 +33,19 @@ _MOST_FAULTS: Final = 20
 
 
 class PatchEntry:
-    """Pointers that go to one place, one after the other.
+    """Pointers that go to consecutive addresses.
 
-    address: in any form that Session.resolve() takes.
-    pointers: a buffer of 8-byte unsigned integers, as write_pointers takes it, or an iterable of
-        ints and of addresses as text. They are copied.
-    expect: what the target must hold before: None, one value for all, or one each.
-    note: for people.
-    file: the side file, with "/" between folders, that Patch.save() puts the pointers into (.npy or
-        .bin); None leaves it to save().
+    Args:
+        address: Any form that Session.resolve() takes.
+        pointers: A buffer of 8-byte unsigned integers, as write_pointers takes it, or an iterable
+            of ints and of addresses as text. They are copied.
+        expect: What the target must hold before: None, one value for all, or one for each.
+        note: Text for people.
+        file: The side file that Patch.save() writes the pointers to (.npy or .bin), with "/"
+            between folders. None lets save() choose.
 
-    Raises TypeError, ValueError or OverflowError for what can't be written; nothing is resolved.
+    Raises:
+        TypeError, ValueError, OverflowError: A value can't be written. Nothing is resolved yet.
     """
 
     __slots__ = {
@@ -115,14 +117,15 @@ class PatchEntry:
 
 
 class BuildCheck:
-    """The build that a patch was made for: of a module, its build id, its file's hash, or both.
+    """The build of a module that a patch is made for: its build id, its file's hash, or both.
 
-    module: its name or path, as in an address.
-    build_id: on Linux the GNU build id ("readelf -n" prints it), as the target has it in memory. On
-        Windows what symbol servers go by: of the program database (its GUID and age, 33 or more
-        hexadecimal digits) or of the file (TimeDateStamp and SizeOfImage). Hyphens, braces and case
-        do not matter.
-    sha256: of the module's file, which must be readable here, and be the target's.
+    Args:
+        module: The module's name or path, as in an address.
+        build_id: On Linux the GNU build id ("readelf -n" prints it), as the target has it in
+            memory. On Windows the id that symbol servers use: of the program database (its GUID and
+            age, 33 or more hexadecimal digits) or of the file (TimeDateStamp and SizeOfImage).
+            Hyphens, braces and case do not matter.
+        sha256: The hash of the module's file, which must be the target's and readable here.
     """
 
     __slots__ = {

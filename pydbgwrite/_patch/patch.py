@@ -26,7 +26,9 @@ __all__ = ["BuildCheck", "Patch", "PatchEntry"]
 
 
 class Patch:
-    """What to write where, what the target must hold before, and for which builds it is meant.
+    """What to write where, what the target must hold before, and for which builds it is made.
+
+    Example::
 
         patch = pydbgwrite.Patch.load("table.toml")
         with pydbgwrite.attach(pid) as session:
@@ -34,9 +36,7 @@ class Patch:
                 print(hex(entry.address), list(entry.before), list(entry.after))
             patch.apply(session, journal="table.journal")
 
-    entries: PatchEntry objects, at least one. builds: BuildCheck objects. note: for people.
-
-    A patch file is TOML:
+    A patch file is TOML::
 
         format = 1                        # of the file; this version reads 1
         note = "for 2.4"                  # optional, as all notes
@@ -56,7 +56,12 @@ class Patch:
         file = "handlers.npy"             # in place of pointers: little-endian, 64 bits each, for
                                           # 32-bit targets too; .npy of type '<u8', or raw .bin
 
-    Numbers are integers of TOML or, from 2**63 on and wherever one likes, text: "0x7f..".
+    Numbers are TOML integers or text such as "0x7f..". From 2**63 on they must be text.
+
+    Args:
+        entries: PatchEntry objects, at least one.
+        builds: BuildCheck objects.
+        note: Text for people.
     """
 
     __slots__ = {
@@ -87,13 +92,19 @@ class Patch:
 
     @classmethod
     def load(cls, path: StrPath, *, side_files_anywhere: bool = False) -> Self:
-        """A patch from a file, and the side files that it names.
+        """Load a patch from a file, and the side files that it names.
 
-        side_files_anywhere: False refuses side files that do not lie below the patch file's folder,
-            whatever their names and symbolic links say: a patch file may come from a stranger.
+        Args:
+            path: The patch file.
+            side_files_anywhere: False refuses a side file outside the patch file's folder, even by
+                way of symbolic links: a patch file may come from a stranger.
 
-        Raises PatchError for all that is wrong with it at once: `problems` has the line and the
-        entry of each. OSError where the patch file itself can't be read.
+        Returns:
+            The patch.
+
+        Raises:
+            PatchError: The file is not valid. `problems` lists every fault with its line and entry.
+            OSError: The patch file can't be read.
         """
         from pydbgwrite._patch.load import read_patch
 
@@ -105,13 +116,16 @@ class Patch:
         return made
 
     def save(self, path: StrPath, *, inline: SupportsIndex = 1024) -> None:
-        """Write the patch to a file, in place of what is there.
+        """Write the patch to a file, replacing what is there. load() returns the same patch.
 
-        inline: entries with more pointers than that, numbers alone, go to side files in the same
-            folder, "<name>.<entry>.npy", unless the entry has a file of its own.
+        Args:
+            path: The patch file. Each file is replaced as a whole.
+            inline: An entry with more pointers than this, numbers alone, goes to a side file in the
+                same folder, "<name>.<entry>.npy", unless the entry names a file.
 
-        load() gives the same patch again. Raises PatchError for what can't be written as TOML, and
-        OSError where a file can't be written; each file is replaced as a whole.
+        Raises:
+            PatchError: The patch can't be written as TOML.
+            OSError: A file can't be written.
         """
         import operator
 
@@ -122,15 +136,20 @@ class Patch:
         save_patch(os.fsdecode(path), self.entries, self.builds, self.note, most)
 
     def preview(self, session: Session) -> Preview:
-        """A dry run: resolves all addresses, and looks at everything that apply() would need.
+        """Make a dry run: resolve all addresses and check everything that apply() needs.
 
-        Builds, widths, overlaps, whether all is mapped and readable and would be writable, and what
-        is expected. Nothing is written, so a session with writable=False will do. Whether a write
-        succeeds in the end, only the write can tell: the target's map says what it says.
+        The checks cover builds, widths, overlaps, expectations, and whether all memory is mapped,
+        readable and writable. Nothing is written, so a session with writable=False is enough. Only
+        the write itself can prove that a write succeeds: the check relies on the target's memory
+        map.
 
-        Raises NoTargetError where the target has gone; other faults are in the Preview's problems.
+        Engine calls: QueryVirtual and ReadVirtual.
 
-        The calls behind it are QueryVirtual and ReadVirtual.
+        Returns:
+            The Preview. Its `problems` list the faults.
+
+        Raises:
+            NoTargetError: The target has ended.
         """
         from pydbgwrite._patch.preview import make_preview
 
@@ -147,20 +166,27 @@ class Patch:
         verify: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> int:
-        """Preview, and if nothing speaks against it, write all in one transaction.
+        """Preview the patch, and write all of it in one transaction if there is no problem.
 
-        journal, durable: as for Session.transaction().
-        via: as for Session.write_pointers(). "auto" writes small entries that follow each other
-            together, by write_scattered(); the others write each entry by itself.
-        verify: read everything back.
-        progress: called as progress(done, total), in pointers; if it raises, all is undone.
+        Args:
+            session: The target.
+            journal, durable: As for Session.transaction.
+            via: As for Session.write_pointers. "auto" writes consecutive small entries together by
+                write_scattered; other values write each entry by itself.
+            verify: Read the data back and compare it.
+            progress: Called as progress(done, total), in pointers. If it raises, all is rolled
+                back.
 
-        Returns the number of pointers written: always all of them.
+        Returns:
+            The number of pointers written. It is always all of them; anything less raises.
 
-        Raises PatchError, with everything that speaks against it, before anything is written;
-        ExpectationError where all that does is that the target does not hold what is expected;
-        ReadOnlyError; and, after all was undone, what a write raises: a note says so, or exactly
-        what remains.
+        Raises:
+            PatchError: The preview found problems; the exception lists them. Nothing is written.
+            ExpectationError: The only problem is that the target does not hold what is expected.
+                Nothing is written.
+            ReadOnlyError: The session has writable=False.
+            DebugEngineError, VerificationError: A write failed, and all was rolled back. A note
+                says so, or says exactly what remains.
         """
         from pydbgwrite._patch.apply import apply_patch
 
@@ -176,10 +202,11 @@ class Patch:
         return written
 
     def verify(self, session: Session) -> None:
-        """Does the target hold all that the patch writes?
+        """Check that the target holds everything that the patch writes.
 
-        Raises VerificationError, with the places that differ; PatchError where addresses can't be
-        resolved or read, or the build is another.
+        Raises:
+            VerificationError: The target holds something else; the exception lists where.
+            PatchError: An address can't be resolved or read, or the build is another.
         """
         from pydbgwrite._patch.apply import verify_patch
         from pydbgwrite._patch.preview import make_preview
@@ -190,13 +217,17 @@ class Patch:
         )
 
     def undo(self, session: Session) -> UndoReport:
-        """Undo the last apply() of this object, in the session that it was applied to.
+        """Undo the last apply() of this object, in the session it was applied to.
 
-        What holds neither the old nor the written pointers is a conflict: it is left alone, and in
-        the report. Undoing twice does no harm.
+        A location that holds neither the old nor the written pointers is a conflict: it is
+        reported, not changed. Undo is idempotent. After a restart, or in another session,
+        pydbgwrite.undo() undoes the patch from its journal.
 
-        Raises PatchError where this object has applied nothing to this session. After a restart, or
-        in another session, pydbgwrite.undo() does it from the journal.
+        Returns:
+            The UndoReport.
+
+        Raises:
+            PatchError: This object has applied nothing to this session.
         """
         if self._applied is None or self._applied[1] is not session:
             told = (

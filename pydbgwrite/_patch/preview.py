@@ -36,14 +36,16 @@ _NARROW: Final = 0xFFFFFFFF
 
 
 class PreviewEntry:
-    """One entry as it would be applied to the target.
+    """One entry as apply() would write it.
 
-    number: its place in the patch, from 1. entry: the PatchEntry.
-    address: resolved; None where it can't be.
-    before: the pointers that the target holds there now; None where they can't be read.
-    after: the pointers that would be written, resolved; None where they can't be.
-    expected: what the target must hold; one value for all, or one each; None: whatever it holds.
-    problems: what speaks against it, each a str; empty where nothing does.
+    Attributes:
+        number: Its place in the patch, from 1.
+        entry: The PatchEntry.
+        address: The resolved address; None if it can't be resolved.
+        before: The pointers that the target holds there now; None if they can't be read.
+        after: The pointers that would be written, resolved; None if they can't be resolved.
+        expected: What the target must hold: one value for all, or one for each; None for anything.
+        problems: What prevents the write, each a str; empty if nothing does.
     """
 
     __slots__ = {
@@ -87,11 +89,13 @@ class PreviewEntry:
 class Preview:
     """What Patch.preview() found.
 
-    entries: a PreviewEntry for each entry of the patch, in its order.
-    problems: all that speaks against applying it, each with the line and the entry.
-    mismatches: places that do not hold what the patch expects; the first 100. mismatch_total: how
-        many there are.
-    pointers: how many the patch writes. pointer_size: of the target.
+    Attributes:
+        entries: A PreviewEntry for each entry of the patch, in its order.
+        problems: Everything that prevents apply(), each with the line and the entry.
+        mismatches: Places that do not hold what the patch expects; the first 100.
+        mismatch_total: How many such places there are.
+        pointers: How many pointers the patch writes.
+        pointer_size: The target's pointer size in bytes.
     """
 
     def __init__(self, pointer_size: int, entries: list[PreviewEntry]) -> None:
