@@ -98,8 +98,8 @@ static bool forcing_forbidden(const session_object *session)
     bool forbidden = false;
 
 #if defined(__linux__)
-    if (session->memory != NULL && session->process_id != 0) {
-        forbidden = linux_forcing_forbidden(session->memory);
+    if (session->embedded != NULL && session->process_id != 0) {
+        forbidden = linux_forcing_forbidden(session->embedded);
     }
 #else
     (void)session;
@@ -172,7 +172,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
         (int)forcing_forbidden(session), "gone", failure_gone_name(gone), "embedded",
-        (int)session->embedded, "scattered", (int)error->scattered, "at", (unsigned long long)at,
+        (int)!session->genuine, "scattered", (int)error->scattered, "at", (unsigned long long)at,
         "purpose", error->purpose, "mismatches", mismatches, "total",
         (unsigned long long)(different ? differences->total : 0), "unread", (int)unread);
     if (facts == NULL) {

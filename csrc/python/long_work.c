@@ -71,7 +71,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
     work->pace.step = step;
     work->pace.now_ns = now_ns;
     work->pace.context = work;
-    work->pace.first_chunk = session->embedded ? FIRST_BYTES_EMBEDDED / width : FIRST_ELEMENTS;
+    work->pace.first_chunk = session->genuine ? FIRST_ELEMENTS : FIRST_BYTES_EMBEDDED / width;
     work->pace.chunk_ns = CHUNK_NS;
     work->pace.most = 0;
     work->progress = progress;

@@ -34,7 +34,7 @@ bool session_is_forked(const session_object *self)
 
 bool session_releases_gil(const session_object *self, uint64_t bytes)
 {
-    return !self->embedded || self->wrapped || bytes >= GIL_RELEASE_BYTES;
+    return self->genuine || self->wrapped || bytes >= GIL_RELEASE_BYTES;
 }
 
 /* The thread and process rules, which hold for close() too. */
@@ -109,8 +109,8 @@ backing_gone session_gone(const session_object *self)
 }
 
 /* One without interfaces yet. */
-static session_object *allocate_session(module_state *state, PyTypeObject *type, target *memory,
-                                        const char *kind, bool writable)
+static session_object *allocate_session(module_state *state, PyTypeObject *type,
+                                        embedded_target *embedded, const char *kind, bool writable)
 {
     session_object *self = NULL;
 
@@ -126,11 +126,11 @@ static session_object *allocate_session(module_state *state, PyTypeObject *type,
     }
     if (self != NULL) {
         self->state = state;
-        self->memory = memory;
-        self->embedded = memory != NULL;
+        self->embedded = embedded;
+        self->genuine = embedded == NULL;
         self->kind = kind;
         self->writable = writable;
-        self->process_id = memory == NULL ? 0 : memory->process_id;
+        self->process_id = embedded == NULL ? 0 : embedded->process_id;
         self->owner = PyThread_get_thread_ident();
         self->owner_token = thread_token();
         self->fork_count = atomic_i32_load(&fork_count);
@@ -139,9 +139,9 @@ static session_object *allocate_session(module_state *state, PyTypeObject *type,
 }
 
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
-                               target *memory, const char *kind, bool writable)
+                               embedded_target *embedded, const char *kind, bool writable)
 {
-    session_object *self = allocate_session(state, type, memory, kind, writable);
+    session_object *self = allocate_session(state, type, embedded, kind, writable);
     void *control = NULL, *data_spaces = NULL, *scatter = NULL;
     PyThreadState *released = NULL;
 
@@ -174,7 +174,7 @@ done:
 session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
                                        const wrapped_engine *opened, bool writable)
 {
-    session_object *self = allocate_session(state, type, opened->memory, opened->kind, writable);
+    session_object *self = allocate_session(state, type, opened->embedded, opened->kind, writable);
     PyThreadState *released = NULL;
     void *scatter = NULL;
 
@@ -194,7 +194,7 @@ session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
     self->behind = opened->behind;
     self->process_id = opened->process_id;
     /* `stopped` stays false: whoever holds the target may let it go on at any time. */
-    if (self->embedded && self->client->lpVtbl->QueryInterface(self->client, &iid_pointer_scatter,
+    if (!self->genuine && self->client->lpVtbl->QueryInterface(self->client, &iid_pointer_scatter,
                                                                &scatter) == S_OK) {
         self->target.scatter = scatter;
     }
@@ -326,7 +326,7 @@ static PyObject *get_writable(PyObject *self, void *unused)
 static PyObject *get_embedded(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyBool_FromLong(session_of(self)->embedded);
+    return PyBool_FromLong(!session_of(self)->genuine);
 }
 
 static PyObject *get_wrapped(PyObject *self, void *unused)

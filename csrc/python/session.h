@@ -23,7 +23,9 @@ typedef struct session_object {
     PyObject_HEAD module_state *state; /* lives as long as the type, which the object holds */
     IDebugClient5 *client;
     core_target target;
-    target *memory;      /* the embedded engine's target, for what COM has no call for; else NULL */
+    /* The embedded engine's target, for what COM has no call for; NULL of other
+     * engines, and of a closed session. */
+    embedded_target *embedded;
     backing *behind;     /* a genuine engine's session, or a wrapped one; NULL: neither */
     const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
     unsigned long owner; /* the thread that opened it, by its ident */
@@ -33,8 +35,8 @@ typedef struct session_object {
     atomic_i32 busy;
     PyObject *record;    /* of a transaction (recording.h); else NULL */
     PyObject *cut_short; /* the same */
-    bool embedded;
-    bool wrapped; /* somebody else's engine: closing leaves it alone */
+    bool genuine;        /* not the embedded engine; of a closed session, too */
+    bool wrapped;        /* somebody else's engine: closing leaves it alone */
     bool writable;
     bool closed;
 } session_object;
@@ -52,7 +54,7 @@ bool session_add_type(PyObject *module);
 /* A session of `type` (a subclass of the session type) over a client, which it takes over with its
  * one reference. NULL: an exception is set and the client was released. */
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
-                               target *memory, const char *kind, bool writable);
+                               embedded_target *embedded, const char *kind, bool writable);
 
 /* A session of `type` over an engine that somebody else started, whose interfaces it takes over.
  * NULL: an exception is set and they were released. */

@@ -26,7 +26,7 @@ static void release_interfaces(session_object *self)
         (void)self->client->lpVtbl->Release(self->client);
         self->client = NULL;
     }
-    self->memory = NULL;
+    self->embedded = NULL;
 }
 
 /* Ends the target or lets it go, by the engine's calls. *method names the one that failed.
@@ -47,7 +47,7 @@ static HRESULT leave_target(session_object *self, bool terminate, bool owner, co
         *method = "DetachProcesses";
         status = self->client->lpVtbl->DetachProcesses(self->client);
     }
-    if (self->behind == NULL || owner || self->embedded) {
+    if (self->behind == NULL || owner || !self->genuine) {
         release_interfaces(self);
     }
     return status;

@@ -8,15 +8,15 @@
 #endif
 
 /* A target of the embedded engine: simulated memory, or a Linux process. */
-static HRESULT read_map(target *memory, char **text, size_t *length)
+static HRESULT read_map(embedded_target *embedded, char **text, size_t *length)
 {
-    HRESULT status = memory->operations->accessible(memory);
+    HRESULT status = embedded->operations->accessible(embedded);
 
     (void)text;
     (void)length;
 #if defined(__linux__)
-    if (memory->process_id != 0) {
-        status = linux_read_maps(memory, text, length);
+    if (embedded->process_id != 0) {
+        status = linux_read_maps(embedded, text, length);
     }
 #endif
     return status;
@@ -35,9 +35,9 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
     if (!session_enter(session, false)) {
         goto done;
     }
-    if (session->memory != NULL) {
+    if (session->embedded != NULL) {
         released = PyEval_SaveThread();
-        status = read_map(session->memory, &text, &length);
+        status = read_map(session->embedded, &text, &length);
         PyEval_RestoreThread(released);
     }
     if (status == S_OK) {

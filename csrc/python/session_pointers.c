@@ -26,9 +26,9 @@ static bool wants_bulk(const session_object *session, PyObject *via, const char 
         *wanted = true;
     } else if (via == NULL ? automatic : PyUnicode_CompareWithASCIIString(via, "auto") == 0) {
         /* The embedded engine narrows pointers in smaller pieces than the bulk way does. */
-        bool narrows = !automatic && session->embedded && session->memory->pointer_size == 4;
+        bool narrows = !automatic && !session->genuine && session->embedded->pointer_size == 4;
 
-        *wanted = count >= BULK_THRESHOLD_POINTERS && (!session->embedded || narrows);
+        *wanted = count >= BULK_THRESHOLD_POINTERS && (session->genuine || narrows);
     } else if (via == NULL) {
         *wanted = false;
     } else {

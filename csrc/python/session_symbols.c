@@ -75,7 +75,7 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused)
         goto done;
     }
     found.list = PyList_New(0);
-    if (found.list != NULL && !session->embedded) {
+    if (found.list != NULL && session->genuine) {
         found.released = PyEval_SaveThread();
         status = dbgeng_modules(session->client, take_module, &found);
         PyEval_RestoreThread(found.released);
@@ -104,7 +104,7 @@ PyObject *session_symbol_address(PyObject *self, PyObject *name)
 
     if (text != NULL && session_enter(session, false)) {
         released = PyEval_SaveThread();
-        if (!session->embedded) {
+        if (session->genuine) {
             status = dbgeng_symbol(session->client, text, &address);
         }
         PyEval_RestoreThread(released);
@@ -130,7 +130,7 @@ PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
         goto done;
     }
     found.list = PyList_New(0);
-    if (found.list != NULL && !session->embedded && found.most > 0) {
+    if (found.list != NULL && session->genuine && found.most > 0) {
         found.released = PyEval_SaveThread();
         /* A pattern that matches nothing, an engine without symbols: there are none to list. */
         (void)dbgeng_symbols(session->client, text, take_symbol, &found);

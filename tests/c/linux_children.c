@@ -223,8 +223,8 @@ int count_descriptors(void)
     return count;
 }
 
-target *attach_to(pid_t process, bool suspend, bool writable, unsigned limit,
-                  linux_open_error *error)
+embedded_target *attach_to(pid_t process, bool suspend, bool writable, unsigned limit,
+                           linux_open_error *error)
 {
     linux_attach_options options = {.process_id = (int32_t)process,
                                     .suspend = suspend,

@@ -53,7 +53,7 @@ int tracer_of(pid_t thread);
 int count_descriptors(void);
 
 /* linux_attach() with a time limit in milliseconds. */
-target *attach_to(pid_t process, bool suspend, bool writable, unsigned limit,
-                  linux_open_error *error);
+embedded_target *attach_to(pid_t process, bool suspend, bool writable, unsigned limit,
+                           linux_open_error *error);
 
 #endif

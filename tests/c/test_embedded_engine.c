@@ -8,11 +8,11 @@
 #include "../../csrc/engines/embedded/simulated/target_simulated.h"
 #include "check.h"
 
-static target_operations counting;
-static const target_operations *original;
+static embedded_target_operations counting;
+static const embedded_target_operations *original;
 static int destroyed;
 
-static void count_destroy(target *self)
+static void count_destroy(embedded_target *self)
 {
     destroyed++;
     self->operations = original;
@@ -23,16 +23,16 @@ static void count_destroy(target *self)
 static IDebugClient5 *new_client(uint32_t pointer_size)
 {
     simulated_region region = {0x1000, 64, SIMULATED_READ_WRITE};
-    target *memory = target_simulated_create(&region, 1, pointer_size);
+    embedded_target *embedded = target_simulated_create(&region, 1, pointer_size);
     IDebugClient5 *client = NULL;
 
-    if (memory != NULL) {
-        original = memory->operations;
+    if (embedded != NULL) {
+        original = embedded->operations;
         counting = *original;
         counting.destroy = count_destroy;
-        memory->operations = &counting;
+        embedded->operations = &counting;
         destroyed = 0;
-        client = embedded_engine_create(memory);
+        client = embedded_engine_create(embedded);
     }
     if (client == NULL) {
         abort();

@@ -19,8 +19,8 @@
 
 static char *no_environment[] = {"MARK=here", NULL};
 
-static target *launch(const char *path, const char *script, const char *directory, int output,
-                      linux_open_error *error)
+static embedded_target *launch(const char *path, const char *script, const char *directory,
+                               int output, linux_open_error *error)
 {
     char *arguments[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
     linux_launch_options options = {.path = path,
@@ -43,7 +43,7 @@ static void check_output(const char *script, const char *directory, const char *
     int ends[2];
     int status = -1;
     linux_open_error error;
-    target *held;
+    embedded_target *held;
     pid_t id;
 
     CHECK_EQUAL(pipe2(ends, O_CLOEXEC), 0);
@@ -95,7 +95,7 @@ static void test_patched_before_it_runs(void)
     char *line;
     size_t length;
     int status = -1;
-    target *held = launch(SHELL, "exit 11", NULL, -1, &error);
+    embedded_target *held = launch(SHELL, "exit 11", NULL, -1, &error);
 
     if (!CHECK(held != NULL)) {
         return;
@@ -127,7 +127,7 @@ static void test_terminated(bool by_others)
     linux_open_error error;
     uint64_t value = 0;
     size_t moved;
-    target *held = launch(SHELL, "exit 0", NULL, -1, &error);
+    embedded_target *held = launch(SHELL, "exit 0", NULL, -1, &error);
 
     if (!CHECK(held != NULL)) {
         return;

@@ -21,7 +21,7 @@ static void serve(child *self, void *context)
     child_serve(self);
 }
 
-static target *hold(const child *served, bool suspend, bool writable)
+static embedded_target *hold(const child *served, bool suspend, bool writable)
 {
     linux_attach_options options = {.process_id = served->id,
                                     .suspend = suspend,
@@ -45,18 +45,18 @@ static unsigned char *make_values(void)
     return made;
 }
 
-static size_t equal(target *held, size_t from, const unsigned char *data, size_t size)
+static size_t equal(embedded_target *held, size_t from, const unsigned char *data, size_t size)
 {
     return linux_memory_count_equal(held, (uint64_t)(uintptr_t)(area + from), data, size);
 }
 
-static size_t narrow(target *held, size_t from, const unsigned char *data, size_t count)
+static size_t narrow(embedded_target *held, size_t from, const unsigned char *data, size_t count)
 {
     return linux_memory_write_narrow(held, (uint64_t)(uintptr_t)(area + from), data, count, true);
 }
 
 /* Equal bytes are counted whole; where one differs, only such as come before it. */
-static void test_comparing(target *held, unsigned char *values)
+static void test_comparing(embedded_target *held, unsigned char *values)
 {
     static const size_t places[] = {0, 4095, SIZE / 2, SIZE - 4096 - 1};
     uint64_t start = (uint64_t)(uintptr_t)area;
@@ -80,7 +80,7 @@ static void test_comparing(target *held, unsigned char *values)
 }
 
 /* Pointers before one that does not fit are written, where they are counted. */
-static void test_narrowing(target *held, unsigned char *values)
+static void test_narrowing(embedded_target *held, unsigned char *values)
 {
     size_t count = SIZE / 4;
     uint64_t wide = UINT64_C(1) << 32, fits;
@@ -117,7 +117,7 @@ static void test_narrowing(target *held, unsigned char *values)
 static void test_work(unsigned char *values)
 {
     child one = child_start(serve, NULL);
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     held = hold(&one, true, true);
@@ -136,7 +136,7 @@ static void test_work(unsigned char *values)
 static void test_refusals(const unsigned char *values)
 {
     child one = child_start(serve, NULL);
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     held = hold(&one, false, true);

@@ -43,7 +43,7 @@ static void serve_and_share(child *self, void *context)
     child_serve(self);
 }
 
-static target *hold(const child *served)
+static embedded_target *hold(const child *served)
 {
     linux_attach_options options = {.process_id = served->id,
                                     .suspend = true,
@@ -57,7 +57,7 @@ static target *hold(const child *served)
 static void test_alone(void)
 {
     child one = child_start(serve, NULL);
-    target *held;
+    embedded_target *held;
     uint64_t end = 0;
 
     CHECK(child_hear(&one));
@@ -75,7 +75,7 @@ static void test_shared(void)
 {
     pid_t *shared = shared_room(sizeof *shared);
     child one = child_start(serve_and_share, shared);
-    target *held;
+    embedded_target *held;
     uint64_t end = 0;
 
     CHECK(child_hear(&one));
@@ -96,7 +96,7 @@ static void test_mixed_ranges(void)
     static pointer_range ranges[PAGES];
     static uint64_t values[PAGES], held_values[PAGES];
     child one;
-    target *held;
+    embedded_target *held;
     size_t done = 0;
 
     for (size_t i = 0; i < PAGES; i++) {

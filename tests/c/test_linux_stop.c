@@ -31,7 +31,7 @@ static void serve_with_eight(child *self, void *context)
     child_serve(self);
 }
 
-static bool write_word(target *to, uint64_t value)
+static bool write_word(embedded_target *to, uint64_t value)
 {
     size_t moved = 0;
 
@@ -45,7 +45,7 @@ static void test_killed_while_held(void)
     child one = child_start(serve_with_eight, NULL);
     linux_open_error error;
     int status = 0;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     held = attach_to(one.id, true, true, LIMIT, &error);
@@ -86,7 +86,7 @@ static void test_foreign_parent(void)
     volatile pid_t *id = shared_room(sizeof *id);
     child parent = child_start(be_waiting_parent, (void *)(uintptr_t)id);
     linux_open_error error;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&parent));
     held = attach_to(*id, true, true, LIMIT, &error);
@@ -107,7 +107,7 @@ static void test_group_stop(void)
     linux_open_error error;
     int status;
     int round;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     for (round = 0; round < 20; round++) {
@@ -184,7 +184,7 @@ static void test_signals_arrive(void)
     child sender;
     linux_open_error error;
     int attached = 0;
-    target *held;
+    embedded_target *held;
 
     signals_seen = shared_room(sizeof *signals_seen);
     one = child_start(serve_signals, NULL);
@@ -255,7 +255,7 @@ static void test_forked_owner(void)
     linux_open_error error;
     int status = -1;
     pid_t copy;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     held = attach_to(one.id, true, true, LIMIT, &error);
@@ -382,7 +382,7 @@ static void test_no_leak(void)
     int ignored;
     int threads = count_threads(getpid(), 'R', &ignored);
     int round;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     for (round = 0; round < 1000; round++) {

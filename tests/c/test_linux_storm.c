@@ -18,7 +18,7 @@
 
 static volatile uint64_t word; /* at the same address in every child */
 
-static bool write_word(target *to, uint64_t value)
+static bool write_word(embedded_target *to, uint64_t value)
 {
     size_t moved = 0;
 
@@ -73,7 +73,7 @@ static void test_breeding(void (*body)(child *self, void *context), int rounds)
     atomic_i32 *born = shared_room(sizeof *born);
     child one = child_start(body, born);
     linux_open_error error;
-    target *held;
+    embedded_target *held;
     int before;
 
     CHECK(child_hear(&one));
@@ -116,7 +116,7 @@ static void test_exec_storm(void)
     linux_open_error error;
     struct timespec begin;
     struct timespec end;
-    target *held;
+    embedded_target *held;
     int stuck = 0;
     int round;
 
@@ -162,7 +162,7 @@ static void test_death_while_opening(void)
         int turns = round * 1000;
         child one = child_start(end_after, &turns);
         int status = 0;
-        target *held;
+        embedded_target *held;
 
         child_hear(&one);
         alarm(10);

@@ -65,19 +65,20 @@ static void serve(child *self, void *context)
     child_serve(self);
 }
 
-static HRESULT put(target *to, uint64_t address, const void *data, size_t size, size_t *moved)
+static HRESULT put(embedded_target *to, uint64_t address, const void *data, size_t size,
+                   size_t *moved)
 {
     *moved = 12345;
     return to->operations->write(to, address, data, size, moved);
 }
 
-static HRESULT get(target *from, uint64_t address, void *data, size_t size, size_t *moved)
+static HRESULT get(embedded_target *from, uint64_t address, void *data, size_t size, size_t *moved)
 {
     *moved = 12345;
     return from->operations->read(from, address, data, size, moved);
 }
 
-static void check_query(target *of, int number, ULONG state, ULONG protect, ULONG type)
+static void check_query(embedded_target *of, int number, ULONG state, ULONG protect, ULONG type)
 {
     MEMORY_BASIC_INFORMATION64 info;
 
@@ -96,7 +97,7 @@ static void check_query(target *of, int number, ULONG state, ULONG protect, ULON
     }
 }
 
-static void check_regions(target *of)
+static void check_regions(embedded_target *of)
 {
     MEMORY_BASIC_INFORMATION64 info;
 
@@ -113,7 +114,8 @@ static void check_regions(target *of)
     CHECK_EQUAL(info.Type, MEM_IMAGE);
 }
 
-static void check_refused(target *to, int number, HRESULT write_result, HRESULT read_result)
+static void check_refused(embedded_target *to, int number, HRESULT write_result,
+                          HRESULT read_result)
 {
     uint64_t value = 7;
     size_t moved;
@@ -124,7 +126,7 @@ static void check_refused(target *to, int number, HRESULT write_result, HRESULT 
     CHECK_EQUAL(moved, read_result == S_OK ? sizeof value : 0);
 }
 
-static void check_memory(target *to)
+static void check_memory(embedded_target *to)
 {
     unsigned char data[3 * 65536];
     unsigned char back[sizeof data];
@@ -175,7 +177,7 @@ static void test_memory(bool suspend)
     size_t moved;
     size_t length = 0;
     char *text = NULL;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     held = attach_to(one.id, suspend, true, LIMIT, &error);
@@ -234,7 +236,7 @@ static void test_exec_while_running(void)
     size_t moved;
     char *text;
     size_t length;
-    target *held;
+    embedded_target *held;
     MEMORY_BASIC_INFORMATION64 info;
 
     CHECK(child_hear(&one));
@@ -334,7 +336,7 @@ static void test_elf32(bool suspend)
     uint32_t value = 0x12345678;
     uint32_t back = 0;
     size_t moved;
-    target *held;
+    embedded_target *held;
 
     if (child_hear(&one)) {
         printf("this kernel runs no 32-bit programs: not tested\n");
@@ -370,7 +372,7 @@ static void test_killed_while_written(bool suspend)
     linux_open_error error;
     HRESULT result = S_OK;
     size_t moved = 0;
-    target *held;
+    embedded_target *held;
 
     memset(room, 1, size);
     CHECK(child_hear(&victim) && child_hear(&killer));

@@ -63,7 +63,7 @@ static int measure(bool any, int options)
     linux_open_error error;
     pthread_t thread;
     int round;
-    target *held;
+    embedded_target *held;
 
     CHECK(child_hear(&one));
     pthread_create(&thread, NULL, wait_all_the_time, &self);

@@ -13,9 +13,9 @@
 #define DEBUG_END_ACTIVE_DETACH    2u
 #define DEBUG_END_DISCONNECT       4u
 
-static target *target_of(IDebugClient5 *This)
+static embedded_target *embedded_of(IDebugClient5 *This)
 {
-    return embedded_engine_of_client(This)->memory;
+    return embedded_engine_of_client(This)->embedded;
 }
 
 static HRESULT STDMETHODCALLTYPE query_interface(IDebugClient5 *This, const GUID *InterfaceId,
@@ -55,32 +55,32 @@ static HRESULT STDMETHODCALLTYPE connect_session(IDebugClient5 *This, ULONG Flag
 
 static HRESULT STDMETHODCALLTYPE terminate_processes(IDebugClient5 *This)
 {
-    target *memory = target_of(This);
+    embedded_target *embedded = embedded_of(This);
 
-    return memory->operations->terminate(memory);
+    return embedded->operations->terminate(embedded);
 }
 
 /* S_OK without a target too, as the genuine engine answers. */
 static HRESULT STDMETHODCALLTYPE detach_processes(IDebugClient5 *This)
 {
-    target *memory = target_of(This);
+    embedded_target *embedded = embedded_of(This);
 
-    return memory->operations->detach(memory);
+    return embedded->operations->detach(embedded);
 }
 
 static HRESULT STDMETHODCALLTYPE end_session(IDebugClient5 *This, ULONG Flags)
 {
-    target *memory = target_of(This);
+    embedded_target *embedded = embedded_of(This);
     HRESULT status = E_INVALIDARG;
 
     switch (Flags) {
     case DEBUG_END_ACTIVE_TERMINATE:
-        status = memory->operations->terminate(memory);
+        status = embedded->operations->terminate(embedded);
         break;
     case DEBUG_END_PASSIVE:
     case DEBUG_END_ACTIVE_DETACH:
     case DEBUG_END_DISCONNECT:
-        status = memory->operations->detach(memory);
+        status = embedded->operations->detach(embedded);
         break;
     default:
         break;

@@ -12,16 +12,16 @@
 #define MACHINE_I386              0x014cu
 #define MACHINE_AMD64             0x8664u
 
-static target *target_of(IDebugControl *This)
+static embedded_target *embedded_of(IDebugControl *This)
 {
-    return embedded_engine_of_control(This)->memory;
+    return embedded_engine_of_control(This)->embedded;
 }
 
 static HRESULT accessible(IDebugControl *This)
 {
-    target *memory = target_of(This);
+    embedded_target *embedded = embedded_of(This);
 
-    return memory->operations->accessible(memory);
+    return embedded->operations->accessible(embedded);
 }
 
 static HRESULT STDMETHODCALLTYPE query_interface(IDebugControl *This, const GUID *InterfaceId,
@@ -77,7 +77,7 @@ static HRESULT give_machine(IDebugControl *This, uint32_t pointer_size, ULONG *T
 
 static HRESULT STDMETHODCALLTYPE get_actual_processor_type(IDebugControl *This, ULONG *Type)
 {
-    return give_machine(This, target_of(This)->pointer_size, Type);
+    return give_machine(This, embedded_of(This)->pointer_size, Type);
 }
 
 static HRESULT STDMETHODCALLTYPE get_page_size(IDebugControl *This, ULONG *Size)
@@ -85,7 +85,7 @@ static HRESULT STDMETHODCALLTYPE get_page_size(IDebugControl *This, ULONG *Size)
     HRESULT status = Size == NULL ? E_POINTER : accessible(This);
 
     if (status == S_OK) {
-        *Size = target_of(This)->page_size;
+        *Size = embedded_of(This)->page_size;
     }
     return status;
 }
@@ -114,7 +114,7 @@ static HRESULT STDMETHODCALLTYPE set_effective_processor_type(IDebugControl *Thi
     if (status == S_OK) {
         if (Type == MACHINE_I386) {
             self->effective_pointer_size = 4;
-        } else if (Type == MACHINE_AMD64 && self->memory->pointer_size == 8) {
+        } else if (Type == MACHINE_AMD64 && self->embedded->pointer_size == 8) {
             self->effective_pointer_size = 8;
         } else {
             status = E_INVALIDARG;

@@ -9,25 +9,26 @@
 #include "search.h"
 #include "not_implemented.h"
 
-static HRESULT accessible(const target *memory)
+static HRESULT accessible(const embedded_target *embedded)
 {
-    return memory->operations->accessible((struct target *)memory);
+    return embedded->operations->accessible((struct embedded_target *)embedded);
 }
 
-static target *target_of(IDebugDataSpaces4 *This)
+static embedded_target *embedded_of(IDebugDataSpaces4 *This)
 {
-    return embedded_engine_of_data_spaces(This)->memory;
+    return embedded_engine_of_data_spaces(This)->embedded;
 }
 
-static HRESULT read_bytes(target *memory, uint64_t address, void *data, size_t size, size_t *moved)
+static HRESULT read_bytes(embedded_target *embedded, uint64_t address, void *data, size_t size,
+                          size_t *moved)
 {
-    return memory->operations->read(memory, address, data, size, moved);
+    return embedded->operations->read(embedded, address, data, size, moved);
 }
 
-static HRESULT write_bytes(target *memory, uint64_t address, const void *data, size_t size,
-                           size_t *moved)
+static HRESULT write_bytes(embedded_target *embedded, uint64_t address, const void *data,
+                           size_t size, size_t *moved)
 {
-    return memory->operations->write(memory, address, data, size, moved);
+    return embedded->operations->write(embedded, address, data, size, moved);
 }
 
 static HRESULT STDMETHODCALLTYPE query_interface(IDebugDataSpaces4 *This, const GUID *InterfaceId,
@@ -49,8 +50,8 @@ static ULONG STDMETHODCALLTYPE release(IDebugDataSpaces4 *This)
 static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer,
                                               ULONG BufferSize, ULONG *BytesRead)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
     size_t moved = 0;
 
     if (status == S_OK && BufferSize == 0) {
@@ -60,7 +61,7 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
     } else if (status == S_OK) {
         size_t size = (size_t)bytes_before_wrap(Offset, BufferSize);
 
-        status = read_bytes(memory, Offset, Buffer, size, &moved);
+        status = read_bytes(embedded, Offset, Buffer, size, &moved);
         if (moved > 0) {
             status = S_OK; /* "at least partially successful" */
             if (BytesRead != NULL) {
@@ -74,8 +75,8 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
 static HRESULT STDMETHODCALLTYPE write_virtual(IDebugDataSpaces4 *This, ULONG64 Offset,
                                                void *Buffer, ULONG BufferSize, ULONG *BytesWritten)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
     size_t moved = 0;
 
     if (status == S_OK && BufferSize == 0) {
@@ -84,7 +85,7 @@ static HRESULT STDMETHODCALLTYPE write_virtual(IDebugDataSpaces4 *This, ULONG64 
     if (status == S_OK) {
         size_t size = (size_t)bytes_before_wrap(Offset, BufferSize);
 
-        status = write_bytes(memory, Offset, Buffer, size, &moved);
+        status = write_bytes(embedded, Offset, Buffer, size, &moved);
         if (moved > 0) {
             status = S_OK; /* "at least partially successful" */
             if (BytesWritten != NULL) {
@@ -99,13 +100,13 @@ static HRESULT STDMETHODCALLTYPE search_virtual(IDebugDataSpaces4 *This, ULONG64
                                                 ULONG64 Length, void *Pattern, ULONG PatternSize,
                                                 ULONG PatternGranularity, ULONG64 *MatchOffset)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
 
     if (status == S_OK) {
-        status = search_target(memory, Offset, bytes_before_wrap(Offset, Length), Pattern,
-                               PatternSize, PatternGranularity, MatchOffset);
-        if (status == HR_NOT_FOUND && accessible(memory) != S_OK) {
+        status = embedded_search(embedded, Offset, bytes_before_wrap(Offset, Length), Pattern,
+                                 PatternSize, PatternGranularity, MatchOffset);
+        if (status == HR_NOT_FOUND && accessible(embedded) != S_OK) {
             status = E_UNEXPECTED; /* it went in the middle: nobody knows */
         }
     }
@@ -131,11 +132,11 @@ static HRESULT STDMETHODCALLTYPE read_pointers_virtual(IDebugDataSpaces4 *This, 
                                                        ULONG64 Offset, ULONG64 *Ptrs)
 {
     embedded_engine *self = embedded_engine_of_data_spaces(This);
-    HRESULT status = accessible(self->memory);
+    HRESULT status = accessible(self->embedded);
 
     if (status == S_OK && Count > 0) {
-        status =
-            read_target_pointers(self->memory, self->effective_pointer_size, Offset, Ptrs, Count);
+        status = embedded_read_pointers(self->embedded, self->effective_pointer_size, Offset, Ptrs,
+                                        Count);
     }
     return status;
 }
@@ -144,11 +145,11 @@ static HRESULT STDMETHODCALLTYPE write_pointers_virtual(IDebugDataSpaces4 *This,
                                                         ULONG64 Offset, ULONG64 *Ptrs)
 {
     embedded_engine *self = embedded_engine_of_data_spaces(This);
-    HRESULT status = accessible(self->memory);
+    HRESULT status = accessible(self->embedded);
 
     if (status == S_OK && Count > 0) {
-        status =
-            write_target_pointers(self->memory, self->effective_pointer_size, Offset, Ptrs, Count);
+        status = embedded_write_pointers(self->embedded, self->effective_pointer_size, Offset, Ptrs,
+                                         Count);
     }
     return status;
 }
@@ -176,8 +177,8 @@ static HRESULT STDMETHODCALLTYPE write_physical(IDebugDataSpaces4 *This, ULONG64
 static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 Start, ULONG Size,
                                               void *Pattern, ULONG PatternSize, ULONG *Filled)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
     unsigned char block[4096];
     uint64_t done = 0, size = 0;
 
@@ -197,7 +198,7 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
         for (size_t i = 0; i < run; i++) {
             block[i] = ((const unsigned char *)Pattern)[(done + i) % PatternSize];
         }
-        status = write_bytes(memory, Start + done, block, run, &moved);
+        status = write_bytes(embedded, Start + done, block, run, &moved);
         done += moved;
     }
     if (done > 0) {
@@ -212,10 +213,10 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
 static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 Offset,
                                                MEMORY_BASIC_INFORMATION64 *Info)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
 
-    return status == S_OK ? memory->operations->query(memory, Offset, Info) : status;
+    return status == S_OK ? embedded->operations->query(embedded, Offset, Info) : status;
 }
 
 /* The next page, as the genuine engine answers for a live user-mode target; behind the last page
@@ -224,9 +225,9 @@ static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebu
                                                                            ULONG64 Offset,
                                                                            ULONG64 *NextOffset)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
-    uint64_t in_page = memory->page_size - 1;
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
+    uint64_t in_page = embedded->page_size - 1;
 
     if (status == S_OK) {
         if ((Offset | in_page) == UINT64_MAX) {
@@ -243,15 +244,15 @@ static HRESULT STDMETHODCALLTYPE get_valid_region_virtual(IDebugDataSpaces4 *Thi
                                                           ULONG Size, ULONG64 *ValidBase,
                                                           ULONG *ValidSize)
 {
-    target *memory = target_of(This);
-    HRESULT status = accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = accessible(embedded);
 
     if (status == S_OK) {
-        status =
-            first_valid_region(memory, Base, bytes_before_wrap(Base, Size), ValidBase, ValidSize);
+        status = embedded_first_valid_region(embedded, Base, bytes_before_wrap(Base, Size),
+                                             ValidBase, ValidSize);
     }
     if (status == S_OK && *ValidSize == 0) {
-        status = accessible(memory); /* it may have gone in the middle */
+        status = accessible(embedded); /* it may have gone in the middle */
     }
     return status;
 }

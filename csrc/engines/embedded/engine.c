@@ -6,7 +6,7 @@
 
 #include "../../com/iids.h"
 
-IDebugClient5 *embedded_engine_create(target *memory)
+IDebugClient5 *embedded_engine_create(embedded_target *embedded)
 {
     IDebugClient5 *client = NULL;
     embedded_engine *self = calloc(1, sizeof *self);
@@ -16,8 +16,8 @@ IDebugClient5 *embedded_engine_create(target *memory)
         self->control.lpVtbl = &embedded_control_vtbl;
         self->data_spaces.lpVtbl = &embedded_data_spaces_vtbl;
         self->scatter.lpVtbl = &embedded_scatter_vtbl;
-        self->memory = memory;
-        self->effective_pointer_size = memory->pointer_size;
+        self->embedded = embedded;
+        self->effective_pointer_size = embedded->pointer_size;
         atomic_i32_store(&self->references, 1);
         client = &self->client;
     }
@@ -86,7 +86,7 @@ ULONG embedded_engine_release(embedded_engine *self)
     int32_t left = atomic_i32_add(&self->references, -1);
 
     if (left == 0) {
-        self->memory->operations->destroy(self->memory);
+        self->embedded->operations->destroy(self->embedded);
         free(self);
     }
     return (ULONG)left;

@@ -20,13 +20,13 @@ typedef struct embedded_engine {
     IDebugDataSpaces4 data_spaces;
     IPointerScatter scatter;
     atomic_i32 references;
-    target *memory;
+    embedded_target *embedded;
     uint32_t effective_pointer_size; /* of the effective processor: 4 or 8 */
 } embedded_engine;
 
 /* Makes an engine over `target`, which it owns from then on, and gives its client with one
  * reference. NULL when memory is short; the target is then still the caller's. */
-IDebugClient5 *embedded_engine_create(target *memory);
+IDebugClient5 *embedded_engine_create(embedded_target *embedded);
 
 /* The object behind a client that embedded_engine_create() gave. */
 embedded_engine *embedded_engine_of_client(IDebugClient5 *client);

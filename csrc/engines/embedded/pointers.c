@@ -16,10 +16,10 @@
 
 /* How many of `count` pointers from `address` on can go in one transfer that can't end inside a
  * pointer; 0: the first one itself lies across a boundary of the granule. */
-static uint64_t whole_pointers(const target *memory, uint64_t address, uint64_t count,
+static uint64_t whole_pointers(const embedded_target *embedded, uint64_t address, uint64_t count,
                                uint32_t width)
 {
-    uint64_t granule = memory->granule;
+    uint64_t granule = embedded->granule;
     uint64_t whole = count;
 
     if (granule % width != 0) {
@@ -31,22 +31,23 @@ static uint64_t whole_pointers(const target *memory, uint64_t address, uint64_t 
 }
 
 /* One pointer that lies across a boundary: all its bytes or none of them. */
-static HRESULT write_across(target *memory, uint64_t address, const void *data, uint32_t width)
+static HRESULT write_across(embedded_target *embedded, uint64_t address, const void *data,
+                            uint32_t width)
 {
     unsigned char old[8];
     size_t held = 0, moved = 0, restored = 0;
     HRESULT status = S_OK;
 
-    (void)memory->operations->read(memory, address, old, width, &held);
-    status = memory->operations->write(memory, address, data, width, &moved);
+    (void)embedded->operations->read(embedded, address, old, width, &held);
+    status = embedded->operations->write(embedded, address, data, width, &moved);
     if (status != S_OK && moved > 0 && held >= moved) {
-        (void)memory->operations->write(memory, address, old, moved, &restored);
+        (void)embedded->operations->write(embedded, address, old, moved, &restored);
     }
     return status;
 }
 
 /* Writes `count` values of `width` bytes each, already in the target's form. */
-static HRESULT write_values(target *memory, uint64_t address, const unsigned char *data,
+static HRESULT write_values(embedded_target *embedded, uint64_t address, const unsigned char *data,
                             uint64_t count, uint32_t width)
 {
     uint64_t fitting = bytes_before_wrap(address, count * width) / width;
@@ -54,10 +55,10 @@ static HRESULT write_values(target *memory, uint64_t address, const unsigned cha
     HRESULT status = S_OK;
 
     while (fitting > 0 && status == S_OK) {
-        uint64_t run = whole_pointers(memory, address, fitting, width);
+        uint64_t run = whole_pointers(embedded, address, fitting, width);
 
         if (run == 0) {
-            status = write_across(memory, address, data, width);
+            status = write_across(embedded, address, data, width);
             run = 1;
         } else {
             size_t moved = 0;
@@ -68,7 +69,7 @@ static HRESULT write_values(target *memory, uint64_t address, const unsigned cha
                 run = SIZE_MAX / width;
             }
             status =
-                memory->operations->write(memory, address, data, (size_t)(run * width), &moved);
+                embedded->operations->write(embedded, address, data, (size_t)(run * width), &moved);
         }
         address += run * width;
         data += run * width;
@@ -78,8 +79,8 @@ static HRESULT write_values(target *memory, uint64_t address, const unsigned cha
 }
 
 /* Reads up to `count` values; *done says how many were, and no byte after them is touched. */
-static HRESULT read_values(target *memory, uint64_t address, unsigned char *data, uint64_t count,
-                           uint32_t width, uint64_t *done)
+static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned char *data,
+                           uint64_t count, uint32_t width, uint64_t *done)
 {
     uint64_t fitting = bytes_before_wrap(address, count * width) / width;
     bool wraps = fitting < count;
@@ -88,12 +89,12 @@ static HRESULT read_values(target *memory, uint64_t address, unsigned char *data
     *done = 0;
     while (*done < fitting && status == S_OK) {
         uint64_t left = fitting - *done;
-        uint64_t run = whole_pointers(memory, address, left, width);
+        uint64_t run = whole_pointers(embedded, address, left, width);
         unsigned char across[8];
         size_t moved = 0;
 
         if (run == 0) {
-            status = memory->operations->read(memory, address, across, width, &moved);
+            status = embedded->operations->read(embedded, address, across, width, &moved);
             if (status == S_OK) {
                 memcpy(data, across, width);
             } else if (moved > 0 && status == HR_READ_FAULT) {
@@ -104,7 +105,8 @@ static HRESULT read_values(target *memory, uint64_t address, unsigned char *data
             if (run > SIZE_MAX / width) {
                 run = SIZE_MAX / width;
             }
-            status = memory->operations->read(memory, address, data, (size_t)(run * width), &moved);
+            status =
+                embedded->operations->read(embedded, address, data, (size_t)(run * width), &moved);
             run = moved / width;
         }
         address += run * width;
@@ -114,7 +116,8 @@ static HRESULT read_values(target *memory, uint64_t address, unsigned char *data
     return status == S_OK && wraps ? HR_READ_FAULT : status;
 }
 
-static HRESULT read_narrow(target *memory, uint64_t address, uint64_t *pointers, uint64_t count)
+static HRESULT read_narrow(embedded_target *embedded, uint64_t address, uint64_t *pointers,
+                           uint64_t count)
 {
     uint32_t narrow[FEW_POINTERS];
     HRESULT status = S_OK;
@@ -123,7 +126,7 @@ static HRESULT read_narrow(target *memory, uint64_t address, uint64_t *pointers,
     while (status == S_OK && count > 0) {
         uint64_t run = count < FEW_POINTERS ? count : FEW_POINTERS;
 
-        status = read_values(memory, address, (unsigned char *)narrow, run, 4, &done);
+        status = read_values(embedded, address, (unsigned char *)narrow, run, 4, &done);
         for (uint64_t i = 0; i < done; i++) {
             /* Zero-extended, but for the one that is all ones, as observed. */
             pointers[i] = narrow[i] == UINT32_MAX ? UINT64_MAX : narrow[i];
@@ -146,7 +149,7 @@ static void narrow_values(const uint64_t *restrict values, uint64_t count, uint3
     }
 }
 
-static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *pointers,
+static HRESULT write_narrow(embedded_target *embedded, uint64_t address, const uint64_t *pointers,
                             uint64_t count)
 {
     uint32_t few[FEW_POINTERS];
@@ -156,10 +159,10 @@ static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *po
     uint64_t room = many == NULL ? FEW_POINTERS : most;
     HRESULT status = S_OK;
 
-    if (memory->operations->write_narrow != NULL && count > FEW_POINTERS &&
+    if (embedded->operations->write_narrow != NULL && count > FEW_POINTERS &&
         bytes_before_wrap(address, count * 4) == count * 4) {
         size_t written =
-            memory->operations->write_narrow(memory, address, pointers, (size_t)count, false);
+            embedded->operations->write_narrow(embedded, address, pointers, (size_t)count, false);
 
         pointers += written;
         address += written * 4;
@@ -169,7 +172,7 @@ static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *po
         uint64_t run = count < room ? count : room;
 
         narrow_values(pointers, run, narrow);
-        status = write_values(memory, address, (const unsigned char *)narrow, run, 4);
+        status = write_values(embedded, address, (const unsigned char *)narrow, run, 4);
         if (status == S_OK && run < count && address > UINT64_MAX - run * 4) {
             status = HR_INVALID_ADDRESS;
         }
@@ -181,18 +184,18 @@ static HRESULT write_narrow(target *memory, uint64_t address, const uint64_t *po
     return status;
 }
 
-HRESULT read_target_pointers(target *memory, uint32_t width, uint64_t address, uint64_t *pointers,
-                             uint64_t count)
+HRESULT embedded_read_pointers(embedded_target *embedded, uint32_t width, uint64_t address,
+                               uint64_t *pointers, uint64_t count)
 {
     uint64_t done = 0;
 
-    return width == 8 ? read_values(memory, address, (unsigned char *)pointers, count, 8, &done)
-                      : read_narrow(memory, address, pointers, count);
+    return width == 8 ? read_values(embedded, address, (unsigned char *)pointers, count, 8, &done)
+                      : read_narrow(embedded, address, pointers, count);
 }
 
-HRESULT write_target_pointers(target *memory, uint32_t width, uint64_t address,
-                              const uint64_t *pointers, uint64_t count)
+HRESULT embedded_write_pointers(embedded_target *embedded, uint32_t width, uint64_t address,
+                                const uint64_t *pointers, uint64_t count)
 {
-    return width == 8 ? write_values(memory, address, (const unsigned char *)pointers, count, 8)
-                      : write_narrow(memory, address, pointers, count);
+    return width == 8 ? write_values(embedded, address, (const unsigned char *)pointers, count, 8)
+                      : write_narrow(embedded, address, pointers, count);
 }

@@ -13,9 +13,9 @@ static inline uint64_t bytes_before_wrap(uint64_t address, uint64_t size)
 }
 
 /* Both move `count` pointers of `width` bytes, above 0, of an accessible target. */
-HRESULT read_target_pointers(target *memory, uint32_t width, uint64_t address, uint64_t *pointers,
-                             uint64_t count);
-HRESULT write_target_pointers(target *memory, uint32_t width, uint64_t address,
-                              const uint64_t *pointers, uint64_t count);
+HRESULT embedded_read_pointers(embedded_target *embedded, uint32_t width, uint64_t address,
+                               uint64_t *pointers, uint64_t count);
+HRESULT embedded_write_pointers(embedded_target *embedded, uint32_t width, uint64_t address,
+                                const uint64_t *pointers, uint64_t count);
 
 #endif

@@ -1,9 +1,9 @@
 /* The embedded engine's IPointerScatter: target memory in many ranges, or compared. */
 #include "engine.h"
 
-static target *target_of(IPointerScatter *This)
+static embedded_target *embedded_of(IPointerScatter *This)
 {
-    return embedded_engine_of_scatter(This)->memory;
+    return embedded_engine_of_scatter(This)->embedded;
 }
 
 static HRESULT STDMETHODCALLTYPE query_interface(IPointerScatter *This, const GUID *InterfaceId,
@@ -24,20 +24,20 @@ static ULONG STDMETHODCALLTYPE release(IPointerScatter *This)
 
 static HRESULT STDMETHODCALLTYPE is_stopped(IPointerScatter *This)
 {
-    return target_of(This)->stopped ? S_OK : S_FALSE;
+    return embedded_of(This)->stopped ? S_OK : S_FALSE;
 }
 
 static HRESULT STDMETHODCALLTYPE get_granule(IPointerScatter *This, ULONG *Bytes)
 {
-    *Bytes = target_of(This)->granule;
+    *Bytes = embedded_of(This)->granule;
     return S_OK;
 }
 
 /* A transfer may end early and go on from there; sizes are those of the caller's memory, so size_t
  * holds them. */
-static HRESULT move_range(target *memory, bool writing, const pointer_range *range)
+static HRESULT move_range(embedded_target *embedded, bool writing, const pointer_range *range)
 {
-    const target_operations *operations = memory->operations;
+    const embedded_target_operations *operations = embedded->operations;
     unsigned char *data = range->Data;
     HRESULT status = S_OK;
     size_t done = 0, moved = 1;
@@ -46,8 +46,8 @@ static HRESULT move_range(target *memory, bool writing, const pointer_range *ran
         uint64_t address = range->Offset + done;
         size_t left = (size_t)range->Size - done;
 
-        status = writing ? operations->write(memory, address, data + done, left, &moved)
-                         : operations->read(memory, address, data + done, left, &moved);
+        status = writing ? operations->write(embedded, address, data + done, left, &moved)
+                         : operations->read(embedded, address, data + done, left, &moved);
         done += moved;
     }
     return done == range->Size ? S_OK : status;
@@ -56,16 +56,16 @@ static HRESULT move_range(target *memory, bool writing, const pointer_range *ran
 static HRESULT move_ranges(IPointerScatter *This, bool writing, ULONG count,
                            const pointer_range *ranges, ULONG *done)
 {
-    target *memory = target_of(This);
-    const target_operations *operations = memory->operations;
-    HRESULT status = operations->accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    const embedded_target_operations *operations = embedded->operations;
+    HRESULT status = operations->accessible(embedded);
     size_t whole = 0;
 
     if (status == S_OK && operations->move_ranges != NULL) {
-        status = operations->move_ranges(memory, writing, ranges, count, &whole);
+        status = operations->move_ranges(embedded, writing, ranges, count, &whole);
     } else {
         while (status == S_OK && whole < count) {
-            status = move_range(memory, writing, &ranges[whole]);
+            status = move_range(embedded, writing, &ranges[whole]);
             whole += status == S_OK ? 1 : 0;
         }
     }
@@ -88,34 +88,34 @@ static HRESULT STDMETHODCALLTYPE read_ranges(IPointerScatter *This, ULONG Count,
 static HRESULT STDMETHODCALLTYPE get_span_region(IPointerScatter *This, ULONG64 Offset,
                                                  ULONG64 *End)
 {
-    target *memory = target_of(This);
-    HRESULT status = memory->operations->accessible(memory);
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = embedded->operations->accessible(embedded);
 
-    return status == S_OK ? memory->operations->span_region(memory, Offset, End) : status;
+    return status == S_OK ? embedded->operations->span_region(embedded, Offset, End) : status;
 }
 
 static HRESULT STDMETHODCALLTYPE write_narrow_pointers(IPointerScatter *This, ULONG64 Offset,
                                                        const void *Ptrs, ULONG64 Count, bool Check,
                                                        ULONG64 *Done)
 {
-    target *memory = target_of(This);
-    const target_operations *operations = memory->operations;
+    embedded_target *embedded = embedded_of(This);
+    const embedded_target_operations *operations = embedded->operations;
 
     *Done = operations->write_narrow == NULL
                 ? 0
-                : operations->write_narrow(memory, Offset, Ptrs, (size_t)Count, Check);
+                : operations->write_narrow(embedded, Offset, Ptrs, (size_t)Count, Check);
     return S_OK;
 }
 
 static HRESULT STDMETHODCALLTYPE count_equal_bytes(IPointerScatter *This, ULONG64 Offset,
                                                    const void *Data, ULONG64 Size, ULONG64 *Equal)
 {
-    target *memory = target_of(This);
-    const target_operations *operations = memory->operations;
+    embedded_target *embedded = embedded_of(This);
+    const embedded_target_operations *operations = embedded->operations;
 
     *Equal = operations->count_equal == NULL
                  ? 0
-                 : operations->count_equal(memory, Offset, Data, (size_t)Size);
+                 : operations->count_equal(embedded, Offset, Data, (size_t)Size);
     return S_OK;
 }
 

@@ -17,8 +17,8 @@ static bool readable(const MEMORY_BASIC_INFORMATION64 *region)
 
 /* The next stretch of readable memory at or after `address`, joined over neighbouring regions, up
  * to and with `last`. False when there is none. */
-static bool next_readable(target *memory, uint64_t address, uint64_t last, uint64_t *from,
-                          uint64_t *to)
+static bool next_readable(embedded_target *embedded, uint64_t address, uint64_t last,
+                          uint64_t *from, uint64_t *to)
 {
     bool found = false, more = true;
 
@@ -26,7 +26,7 @@ static bool next_readable(target *memory, uint64_t address, uint64_t last, uint6
         MEMORY_BASIC_INFORMATION64 region;
         uint64_t region_last = 0;
 
-        more = memory->operations->query(memory, address, &region) == S_OK;
+        more = embedded->operations->query(embedded, address, &region) == S_OK;
         if (more) {
             region_last = region.BaseAddress + (region.RegionSize - 1);
             if (readable(&region)) {
@@ -49,16 +49,16 @@ static bool next_readable(target *memory, uint64_t address, uint64_t last, uint6
 
 /* Reads as many leading bytes as can be read, however short single transfers come out. False: the
  * target has gone. */
-static bool read_leading(target *memory, uint64_t from, unsigned char *block, size_t wanted,
-                         size_t *read)
+static bool read_leading(embedded_target *embedded, uint64_t from, unsigned char *block,
+                         size_t wanted, size_t *read)
 {
     HRESULT status = S_OK;
     size_t moved = 1;
 
     *read = 0;
     while (*read < wanted && moved > 0 && status != E_UNEXPECTED) {
-        status =
-            memory->operations->read(memory, from + *read, block + *read, wanted - *read, &moved);
+        status = embedded->operations->read(embedded, from + *read, block + *read, wanted - *read,
+                                            &moved);
         *read += moved;
     }
     return status != E_UNEXPECTED;
@@ -66,7 +66,7 @@ static bool read_leading(target *memory, uint64_t from, unsigned char *block, si
 
 /* Searches one stretch; matches start at `origin` plus multiples of the granularity. The protection
  * of a stretch lets it be read; a part of it that can't be read all the same is passed over. */
-static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t origin,
+static bool search_stretch(embedded_target *embedded, uint64_t from, uint64_t to, uint64_t origin,
                            const unsigned char *pattern, uint32_t size, uint32_t granularity,
                            unsigned char *block, uint64_t *match, HRESULT *status)
 {
@@ -80,7 +80,7 @@ static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t 
         uint64_t passed = 0; /* how far the next block begins behind this one */
         size_t read = 0;
 
-        if (!read_leading(memory, from, block, wanted, &read)) {
+        if (!read_leading(embedded, from, block, wanted, &read)) {
             *status = E_UNEXPECTED;
         } else {
             for (uint64_t i = skip; !found && read >= size && i <= read - size; i += granularity) {
@@ -92,7 +92,7 @@ static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t 
         }
         if (read < wanted) {
             /* Access can change at the next granule: behind the byte that could not be read. */
-            passed = memory->granule - (from + read) % memory->granule + read;
+            passed = embedded->granule - (from + read) % embedded->granule + read;
         } else {
             passed = SEARCH_BLOCK;
         }
@@ -104,8 +104,9 @@ static bool search_stretch(target *memory, uint64_t from, uint64_t to, uint64_t 
     return found;
 }
 
-HRESULT search_target(target *memory, uint64_t address, uint64_t length, const void *pattern,
-                      uint32_t pattern_size, uint32_t granularity, uint64_t *match)
+HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
+                        const void *pattern, uint32_t pattern_size, uint32_t granularity,
+                        uint64_t *match)
 {
     HRESULT status = HR_NOT_FOUND;
     HRESULT reading = S_OK;
@@ -135,8 +136,8 @@ HRESULT search_target(target *memory, uint64_t address, uint64_t length, const v
     while (more) {
         uint64_t from = 0, to = 0;
 
-        more = next_readable(memory, address, last, &from, &to);
-        if (more && search_stretch(memory, from, to, origin, pattern, pattern_size, granularity,
+        more = next_readable(embedded, address, last, &from, &to);
+        if (more && search_stretch(embedded, from, to, origin, pattern, pattern_size, granularity,
                                    block, match, &reading)) {
             status = S_OK;
             more = false;
@@ -156,12 +157,12 @@ done:
 }
 
 /* None is S_OK with base 0 and size 0, as observed on the genuine engine. */
-HRESULT first_valid_region(target *memory, uint64_t base, uint64_t size, uint64_t *valid_base,
-                           ULONG *valid_size)
+HRESULT embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
+                                    uint64_t *valid_base, ULONG *valid_size)
 {
     uint64_t from = 0, to = 0;
 
-    if (size > 0 && next_readable(memory, base, base + (size - 1), &from, &to)) {
+    if (size > 0 && next_readable(embedded, base, base + (size - 1), &from, &to)) {
         *valid_base = from;
         *valid_size = (ULONG)(to - from + 1);
     } else {

@@ -5,9 +5,10 @@
 #include "target.h"
 
 /* Both take a range that does not wrap. */
-HRESULT search_target(target *memory, uint64_t address, uint64_t length, const void *pattern,
-                      uint32_t pattern_size, uint32_t granularity, uint64_t *match);
-HRESULT first_valid_region(target *memory, uint64_t base, uint64_t size, uint64_t *valid_base,
-                           ULONG *valid_size);
+HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
+                        const void *pattern, uint32_t pattern_size, uint32_t granularity,
+                        uint64_t *match);
+HRESULT embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
+                                    uint64_t *valid_base, ULONG *valid_size);
 
 #endif

@@ -14,54 +14,54 @@
 #include "../../com/pointer_scatter.h"
 #include "../../com/types.h"
 
-typedef struct target target;
+typedef struct embedded_target embedded_target;
 
-/* Move many ranges, in the way and with the answer of IPointerScatter. */
-typedef HRESULT (*target_move_ranges)(target *self, bool writing, const pointer_range *ranges,
-                                      size_t count, size_t *done);
-
-typedef struct target_operations {
+typedef struct embedded_target_operations {
     /* S_OK while memory can be read and written; E_UNEXPECTED while it can't: the target runs and
      * refuses, has gone, or was let go. Cheap: it is asked before every engine call. */
-    HRESULT (*accessible)(target *self);
+    HRESULT (*accessible)(embedded_target *self);
 
     /* Move bytes in ascending order up to the first that can't be moved; *moved says how many were.
      * S_OK only when all were; otherwise the HRESULT says why the byte at address + *moved was
      * not (E_UNEXPECTED: the target has gone). size is above 0; address + size - 1 does not wrap.
      */
-    HRESULT (*read)(target *self, uint64_t address, void *data, size_t size, size_t *moved);
-    HRESULT (*write)(target *self, uint64_t address, const void *data, size_t size, size_t *moved);
+    HRESULT(*read)
+    (embedded_target *self, uint64_t address, void *data, size_t size, size_t *moved);
+    HRESULT(*write)
+    (embedded_target *self, uint64_t address, const void *data, size_t size, size_t *moved);
 
     /* Describe the run of like pages from the page of address on (QueryVirtual's contract): base
      * and size begin at that page, not where the run does. A gap is MEM_FREE, and so is what lies
      * between the last region and the end of user space; E_NOINTERFACE past that. */
-    HRESULT (*query)(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
+    HRESULT (*query)(embedded_target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
 
-    /* NULL where there is no better way than one range after the other. */
-    target_move_ranges move_ranges;
+    /* Move many ranges, in the way and with the answer of IPointerScatter; NULL where there is no
+     * better way than one range after the other. */
+    HRESULT(*move_ranges)
+    (embedded_target *self, bool writing, const pointer_range *ranges, size_t count, size_t *done);
 
     /* Write leading pointers, as IPointerScatter's WriteNarrowPointers; NULL where there is no
      * faster way than write(). */
-    size_t (*write_narrow)(target *self, uint64_t address, const void *pointers, size_t count,
-                           bool check);
+    size_t (*write_narrow)(embedded_target *self, uint64_t address, const void *pointers,
+                           size_t count, bool check);
 
     /* Leading bytes known to equal these, as IPointerScatter's CountEqualBytes; NULL likewise. */
-    size_t (*count_equal)(target *self, uint64_t address, const void *data, size_t size);
+    size_t (*count_equal)(embedded_target *self, uint64_t address, const void *data, size_t size);
 
     /* IPointerScatter's GetSpanRegion. */
-    HRESULT (*span_region)(target *self, uint64_t address, uint64_t *end);
+    HRESULT (*span_region)(embedded_target *self, uint64_t address, uint64_t *end);
 
     /* Let the target go, as it was found. Afterwards accessible() says E_UNEXPECTED.
      * Both may be called again, and from any thread; then they do nothing and say S_OK. */
-    HRESULT (*detach)(target *self);
-    HRESULT (*terminate)(target *self);
+    HRESULT (*detach)(embedded_target *self);
+    HRESULT (*terminate)(embedded_target *self);
 
     /* Detach if that has not been done, and free. */
-    void (*destroy)(target *self);
-} target_operations;
+    void (*destroy)(embedded_target *self);
+} embedded_target_operations;
 
-struct target {
-    const target_operations *operations;
+struct embedded_target {
+    const embedded_target_operations *operations;
     uint32_t pointer_size; /* of the target: 4 or 8 bytes */
     uint32_t page_size;
     uint32_t granule;    /* access can change only at multiples of this: the page size of a process,

@@ -180,7 +180,7 @@ static backing *create_backing(wrapped_engine *opened, wrap_error *error)
     bool own = true;
 
 #if defined(_WIN32)
-    own = opened->memory != NULL;
+    own = opened->embedded != NULL;
     if (!own) {
         self = dbgeng_wrapped_create(opened, &opened->process_id, error);
     }
@@ -214,8 +214,8 @@ static void describe(wrapped_engine *opened)
 
     opened->kind = "process";
     if (opened->client->lpVtbl == &embedded_client_vtbl) {
-        opened->memory = embedded_engine_of_client(opened->client)->memory;
-        opened->process_id = opened->memory->process_id;
+        opened->embedded = embedded_engine_of_client(opened->client)->embedded;
+        opened->process_id = opened->embedded->process_id;
         if (opened->process_id == 0) {
             opened->kind = "simulated";
         }

@@ -35,11 +35,11 @@ typedef struct wrapped_engine {
     IDebugClient5 *client; /* perhaps of the first version: 48 slots */
     IDebugControl *control;
     IDebugDataSpaces4 *data_spaces;
-    backing *behind;     /* leaves the engine and its target as they are */
-    target *memory;      /* where it is this project's own engine; else NULL */
-    const char *kind;    /* as of a session */
-    uint32_t process_id; /* 0: none, or not known */
-    uintptr_t code;      /* where its client's QueryInterface is */
+    backing *behind;           /* leaves the engine and its target as they are */
+    embedded_target *embedded; /* where it is this project's own engine; else NULL */
+    const char *kind;          /* as of a session */
+    uint32_t process_id;       /* 0: none, or not known */
+    uintptr_t code;            /* where its client's QueryInterface is */
 } wrapped_engine;
 
 /* From a pointer to any interface of an engine, on the thread that will use it. False: *error, and

@@ -66,9 +66,10 @@ static void opening_failed(const module_state *state, const linux_open_error *er
 }
 
 /* A session over an opened target, which is destroyed where that fails. */
-static PyObject *session_over(PyObject *module, PyObject *type, target *memory, bool writable)
+static PyObject *session_over(PyObject *module, PyObject *type, embedded_target *embedded,
+                              bool writable)
 {
-    IDebugClient5 *client = embedded_engine_create(memory);
+    IDebugClient5 *client = embedded_engine_create(embedded);
     PyThreadState *released = NULL;
     PyObject *result = NULL;
 
@@ -78,12 +79,12 @@ static PyObject *session_over(PyObject *module, PyObject *type, target *memory, 
         PyEval_RestoreThread(released);
     } else if (client == NULL) {
         released = PyEval_SaveThread();
-        memory->operations->destroy(memory);
+        embedded->operations->destroy(embedded);
         PyEval_RestoreThread(released);
         (void)PyErr_NoMemory();
     } else {
         result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,
-                                            memory, "process", writable);
+                                            embedded, "process", writable);
     }
     return result;
 }
@@ -93,7 +94,7 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     PyObject *type = NULL, *result = NULL, *subject = NULL;
     int pid = 0, suspend = 1, writable = 1;
     double timeout = 0;
-    target *memory = NULL;
+    embedded_target *embedded = NULL;
     linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
     linux_attach_options options;
     waiting_context waiting = {NULL};
@@ -108,15 +109,15 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     options.waiting.context = &waiting;
     options.waiting.timeout_ns = nanoseconds(timeout);
     waiting.released = PyEval_SaveThread();
-    memory = linux_attach(&options, &error);
+    embedded = linux_attach(&options, &error);
     PyEval_RestoreThread(waiting.released);
-    if (memory == NULL) {
+    if (embedded == NULL) {
         subject = PyLong_FromLong(pid);
         if (subject != NULL) {
             opening_failed(state_of_module(module), &error, subject);
         }
     } else {
-        result = session_over(module, type, memory, options.writable);
+        result = session_over(module, type, embedded, options.writable);
     }
 done:
     Py_XDECREF(subject);
@@ -159,7 +160,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     int writable = 1;
     double timeout = 0;
     char **argv = NULL, **envp = NULL;
-    target *memory = NULL;
+    embedded_target *embedded = NULL;
     linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
     linux_launch_options options = {0};
     waiting_context waiting = {NULL};
@@ -186,9 +187,9 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     options.waiting.context = &waiting;
     options.waiting.timeout_ns = nanoseconds(timeout);
     waiting.released = PyEval_SaveThread();
-    memory = linux_launch(&options, &error);
+    embedded = linux_launch(&options, &error);
     PyEval_RestoreThread(waiting.released);
-    if (memory == NULL) {
+    if (embedded == NULL) {
         of_folder =
             directory != NULL && error.operation != NULL && strcmp(error.operation, "chdir") == 0;
         subject = PyUnicode_DecodeFSDefault(of_folder ? directory : path);
@@ -196,7 +197,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
             opening_failed(state_of_module(module), &error, subject);
         }
     } else {
-        result = session_over(module, type, memory, options.writable);
+        result = session_over(module, type, embedded, options.writable);
     }
 done:
     Py_XDECREF(subject);

@@ -34,7 +34,7 @@ PyObject *open_simulated(PyObject *module, PyObject *arguments)
     unsigned int pointer_size = 8;
     int writable = 1;
     simulated_region *regions = NULL;
-    target *memory = NULL;
+    embedded_target *embedded = NULL;
     IDebugClient5 *client = NULL;
     Py_ssize_t count = 0;
 
@@ -55,18 +55,18 @@ PyObject *open_simulated(PyObject *module, PyObject *arguments)
             goto done;
         }
     }
-    memory = target_simulated_create(regions, (size_t)count, pointer_size);
-    client = memory == NULL ? NULL : embedded_engine_create(memory);
+    embedded = target_simulated_create(regions, (size_t)count, pointer_size);
+    client = embedded == NULL ? NULL : embedded_engine_create(embedded);
     if (client == NULL) {
         (void)PyErr_NoMemory();
         goto done;
     }
     result = (PyObject *)session_create(state_of_module(module), (PyTypeObject *)type, client,
-                                        memory, "simulated", writable != 0);
-    memory = NULL; /* the engine's, and with it gone where that failed */
+                                        embedded, "simulated", writable != 0);
+    embedded = NULL; /* the engine's, and with it gone where that failed */
 done:
-    if (memory != NULL) {
-        memory->operations->destroy(memory);
+    if (embedded != NULL) {
+        embedded->operations->destroy(embedded);
     }
     free(regions);
     return result;
@@ -93,28 +93,28 @@ PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ss
         (values[SECOND] != NULL && !arguments_unsigned(values[SECOND], "second", &second))) {
         goto done;
     }
-    if (session->memory == NULL || !target_is_simulated(session->memory)) {
+    if (session->embedded == NULL || !target_is_simulated(session->embedded)) {
         PyErr_SetString(PyExc_ValueError, "faults can be injected into simulated targets alone");
         goto done;
     }
     if (!PyUnicode_Check(values[KIND])) {
         PyErr_SetString(PyExc_TypeError, "kind must be a str");
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "fail_write") == 0) {
-        good = simulated_fail_at(session->memory, first, second, true, false);
+        good = simulated_fail_at(session->embedded, first, second, true, false);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "fail_read") == 0) {
-        good = simulated_fail_at(session->memory, first, second, false, true);
+        good = simulated_fail_at(session->embedded, first, second, false, true);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "lose_write") == 0) {
-        good = simulated_lose_at(session->memory, first);
+        good = simulated_lose_at(session->embedded, first);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "short") == 0) {
-        simulated_limit_transfers(session->memory, first);
+        simulated_limit_transfers(session->embedded, first);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "run") == 0) {
-        simulated_run(session->memory, true);
+        simulated_run(session->embedded, true);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "stop") == 0) {
-        simulated_run(session->memory, false);
+        simulated_run(session->embedded, false);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "vanish") == 0) {
-        simulated_vanish(session->memory);
+        simulated_vanish(session->embedded);
     } else if (PyUnicode_CompareWithASCIIString(values[KIND], "clear") == 0) {
-        simulated_clear_faults(session->memory);
+        simulated_clear_faults(session->embedded);
     } else {
         PyErr_Format(PyExc_ValueError, "there is no fault %R", values[KIND]);
     }

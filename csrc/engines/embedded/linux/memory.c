@@ -45,7 +45,7 @@ static bool lost(const linux_target *process)
     return gone;
 }
 
-HRESULT linux_memory_accessible(target *self)
+HRESULT linux_memory_accessible(embedded_target *self)
 {
     return lost((const linux_target *)self) ? E_UNEXPECTED : S_OK;
 }
@@ -227,14 +227,15 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
     return result;
 }
 
-HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t size, size_t *moved)
+HRESULT linux_memory_read(embedded_target *self, uint64_t address, void *data, size_t size,
+                          size_t *moved)
 {
     transfer move = {.process = (linux_target *)self, .data = data};
 
     return move_all(&move, address, size, moved);
 }
 
-HRESULT linux_memory_write(target *self, uint64_t address, const void *data, size_t size,
+HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved)
 {
     /* The cast drops const for struct iovec, which serves both directions; nothing is changed. */
@@ -254,8 +255,8 @@ HRESULT linux_memory_write(target *self, uint64_t address, const void *data, siz
     return result;
 }
 
-size_t linux_memory_write_narrow(target *self, uint64_t address, const void *pointers, size_t count,
-                                 bool check)
+size_t linux_memory_write_narrow(embedded_target *self, uint64_t address, const void *pointers,
+                                 size_t count, bool check)
 {
     linux_target *process = (linux_target *)self;
     size_t written = 0;
@@ -268,7 +269,8 @@ size_t linux_memory_write_narrow(target *self, uint64_t address, const void *poi
     return written / 4;
 }
 
-size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size)
+size_t linux_memory_count_equal(embedded_target *self, uint64_t address, const void *data,
+                                size_t size)
 {
     return linux_parallel_run((linux_target *)self, LINUX_PARALLEL_COMPARE, address,
                               (void *)(uintptr_t)data, size);
@@ -292,7 +294,7 @@ static ULONG protection_of(const linux_region *region)
 
 /* The end of what a program can map; past it there is no such address (TASK_SIZE; with five-level
  * page tables a program may ask for more, and what it got is seen as a mapping). */
-static uint64_t user_space_end(const target *self)
+static uint64_t user_space_end(const embedded_target *self)
 {
     uint64_t end = self->pointer_size == 8 ? UINT64_C(1) << 47 : UINT64_C(1) << 32;
 
@@ -304,7 +306,8 @@ static uint64_t user_space_end(const target *self)
     return end;
 }
 
-HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
+HRESULT linux_memory_query(embedded_target *self, uint64_t address,
+                           MEMORY_BASIC_INFORMATION64 *info)
 {
     const linux_target *process = (const linux_target *)self;
     HRESULT result = S_OK;

@@ -15,7 +15,7 @@ typedef enum linux_sharing {
 } linux_sharing;
 
 typedef struct linux_target {
-    target base;
+    embedded_target base;
     linux_tracer *tracer; /* NULL: the process runs */
     int pidfd;
     int memory; /* /proc/PID/mem; with `maps` bound to the memory the process had when attached */
@@ -35,14 +35,17 @@ typedef struct linux_target {
     pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
 } linux_target;
 
-/* The members of target_operations; see target.h. */
-HRESULT linux_memory_accessible(target *self);
-HRESULT linux_memory_read(target *self, uint64_t address, void *data, size_t size, size_t *moved);
-HRESULT linux_memory_write(target *self, uint64_t address, const void *data, size_t size,
+/* The members of embedded_target_operations; see target.h. */
+HRESULT linux_memory_accessible(embedded_target *self);
+HRESULT linux_memory_read(embedded_target *self, uint64_t address, void *data, size_t size,
+                          size_t *moved);
+HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved);
-size_t linux_memory_write_narrow(target *self, uint64_t address, const void *pointers, size_t count,
-                                 bool check);
-size_t linux_memory_count_equal(target *self, uint64_t address, const void *data, size_t size);
-HRESULT linux_memory_query(target *self, uint64_t address, MEMORY_BASIC_INFORMATION64 *info);
+size_t linux_memory_write_narrow(embedded_target *self, uint64_t address, const void *pointers,
+                                 size_t count, bool check);
+size_t linux_memory_count_equal(embedded_target *self, uint64_t address, const void *data,
+                                size_t size);
+HRESULT linux_memory_query(embedded_target *self, uint64_t address,
+                           MEMORY_BASIC_INFORMATION64 *info);
 
 #endif

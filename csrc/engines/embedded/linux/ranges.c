@@ -52,7 +52,8 @@ static void fill(batch *self, const pointer_range *ranges, size_t most)
 }
 
 /* One range, or what is left of it: in all the ways that there are. */
-static HRESULT move_one(target *self, bool writing, const pointer_range *range, uint64_t done)
+static HRESULT move_one(embedded_target *self, bool writing, const pointer_range *range,
+                        uint64_t done)
 {
     unsigned char *data = (unsigned char *)range->Data + done;
     uint64_t address = range->Offset + done;
@@ -63,8 +64,8 @@ static HRESULT move_one(target *self, bool writing, const pointer_range *range, 
                    : linux_memory_read(self, address, data, size, &moved);
 }
 
-HRESULT linux_ranges_move(target *self, bool writing, const pointer_range *ranges, size_t count,
-                          size_t *done)
+HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_range *ranges,
+                          size_t count, size_t *done)
 {
     const linux_target *process = (const linux_target *)self;
     bool together = process->tracer != NULL && (process->writable || !writing);
@@ -124,7 +125,7 @@ bool linux_ranges_alone(linux_target *process)
     return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
 }
 
-HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end)
+HRESULT linux_ranges_span_region(embedded_target *self, uint64_t address, uint64_t *end)
 {
     linux_target *process = (linux_target *)self;
     linux_region region;

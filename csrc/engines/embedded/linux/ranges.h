@@ -4,10 +4,10 @@
 
 #include "memory.h"
 
-/* The members of target_operations; see target.h. */
-HRESULT linux_ranges_move(target *self, bool writing, const pointer_range *ranges, size_t count,
-                          size_t *done);
-HRESULT linux_ranges_span_region(target *self, uint64_t address, uint64_t *end);
+/* The members of embedded_target_operations; see target.h. */
+HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_range *ranges,
+                          size_t count, size_t *done);
+HRESULT linux_ranges_span_region(embedded_target *self, uint64_t address, uint64_t *end);
 
 /* Does the memory of a stopped process belong to its own, stopped threads alone? */
 bool linux_ranges_alone(linux_target *process);

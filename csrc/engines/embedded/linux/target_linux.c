@@ -80,7 +80,7 @@ static bool foreign(const linux_target *process)
     return process->creator != getpid();
 }
 
-static HRESULT detach(target *self)
+static HRESULT detach(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
 
@@ -90,7 +90,7 @@ static HRESULT detach(target *self)
     return S_OK;
 }
 
-static HRESULT terminate(target *self)
+static HRESULT terminate(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
     HRESULT result = S_OK;
@@ -117,7 +117,7 @@ static void close_file(int file)
     }
 }
 
-static void destroy(target *self)
+static void destroy(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
 
@@ -136,17 +136,17 @@ static void destroy(target *self)
     free(process);
 }
 
-static const target_operations operations = {.accessible = linux_memory_accessible,
-                                             .read = linux_memory_read,
-                                             .write = linux_memory_write,
-                                             .query = linux_memory_query,
-                                             .move_ranges = linux_ranges_move,
-                                             .write_narrow = linux_memory_write_narrow,
-                                             .count_equal = linux_memory_count_equal,
-                                             .span_region = linux_ranges_span_region,
-                                             .detach = detach,
-                                             .terminate = terminate,
-                                             .destroy = destroy};
+static const embedded_target_operations operations = {.accessible = linux_memory_accessible,
+                                                      .read = linux_memory_read,
+                                                      .write = linux_memory_write,
+                                                      .query = linux_memory_query,
+                                                      .move_ranges = linux_ranges_move,
+                                                      .write_narrow = linux_memory_write_narrow,
+                                                      .count_equal = linux_memory_count_equal,
+                                                      .span_region = linux_ranges_span_region,
+                                                      .detach = detach,
+                                                      .terminate = terminate,
+                                                      .destroy = destroy};
 
 static linux_target *create(bool writable)
 {
@@ -280,11 +280,11 @@ done:
     return error;
 }
 
-target *linux_attach(const linux_attach_options *options, linux_open_error *error)
+embedded_target *linux_attach(const linux_attach_options *options, linux_open_error *error)
 {
     linux_target *process = create(options->writable);
     linux_stat stat = {.state = '?'};
-    target *opened = NULL;
+    embedded_target *opened = NULL;
     int attempt;
 
     if (process == NULL) {
@@ -318,12 +318,12 @@ done:
     return opened;
 }
 
-target *linux_launch(const linux_launch_options *options, linux_open_error *error)
+embedded_target *linux_launch(const linux_launch_options *options, linux_open_error *error)
 {
     linux_target *process = create(options->writable);
     linux_stat stat = {.state = '?'};
     siginfo_t info = {.si_pid = 0};
-    target *opened = NULL;
+    embedded_target *opened = NULL;
 
     if (process == NULL) {
         *error = fail(LINUX_OPEN_SYSTEM, "calloc", ENOMEM, 0);
@@ -354,7 +354,7 @@ done:
     return opened;
 }
 
-HRESULT linux_read_maps(target *self, char **text, size_t *length)
+HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
 {
     const linux_target *process = (const linux_target *)self;
     size_t capacity = 65536;
@@ -408,7 +408,7 @@ done:
     return result;
 }
 
-bool linux_forcing_forbidden(const target *self)
+bool linux_forcing_forbidden(const embedded_target *self)
 {
     return atomic_i32_load(&((const linux_target *)self)->forcing_forbidden) != 0;
 }

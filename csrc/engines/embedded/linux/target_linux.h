@@ -51,16 +51,16 @@ typedef struct linux_launch_options {
 } linux_launch_options;
 
 /* Both give a target that the caller destroys, or NULL and *error. */
-target *linux_attach(const linux_attach_options *options, linux_open_error *error);
-target *linux_launch(const linux_launch_options *options, linux_open_error *error);
+embedded_target *linux_attach(const linux_attach_options *options, linux_open_error *error);
+embedded_target *linux_launch(const linux_launch_options *options, linux_open_error *error);
 
 /* The text of the process's memory map as the kernel shows it, from a descriptor that is bound to
  * the attached program's memory (never that of a later program under the same pid). Gives a
  * malloc'ed, NUL-terminated text in *text. E_UNEXPECTED when that memory has gone. */
-HRESULT linux_read_maps(target *self, char **text, size_t *length);
+HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length);
 
 /* Why the last refused access was refused, where a map line can't tell: true when the kernel
  * forbids forced writes (proc_mem.force_override). */
-bool linux_forcing_forbidden(const target *self);
+bool linux_forcing_forbidden(const embedded_target *self);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct fault {
 } fault;
 
 typedef struct simulated_target {
-    target base;
+    embedded_target base;
     simulated_region *regions;
     sparse_memory bytes;
     size_t region_count;
@@ -30,9 +30,9 @@ typedef struct simulated_target {
     bool gone;
 } simulated_target;
 
-static simulated_target *simulated_of(target *memory)
+static simulated_target *simulated_of(embedded_target *embedded)
 {
-    return (simulated_target *)(void *)memory;
+    return (simulated_target *)(void *)embedded;
 }
 
 static void free_regions(simulated_target *self)
@@ -108,9 +108,9 @@ static size_t bytes_before_fault(simulated_target *self, uint64_t address, size_
     return allowed;
 }
 
-static HRESULT simulated_accessible(target *memory)
+static HRESULT simulated_accessible(embedded_target *embedded)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
 
     return self->running || self->gone ? E_UNEXPECTED : S_OK;
 }
@@ -161,10 +161,10 @@ static HRESULT simulated_move(simulated_target *self, uint64_t address, unsigned
     return status;
 }
 
-static HRESULT simulated_read(target *memory, uint64_t address, void *data, size_t size,
+static HRESULT simulated_read(embedded_target *embedded, uint64_t address, void *data, size_t size,
                               size_t *moved)
 {
-    return simulated_move(simulated_of(memory), address, data, size, moved, false);
+    return simulated_move(simulated_of(embedded), address, data, size, moved, false);
 }
 
 /* Keeps the bytes that a write of `size` bytes will lose, or puts them back. */
@@ -183,10 +183,10 @@ static void keep_lost(simulated_target *self, uint64_t address, size_t size, boo
     }
 }
 
-static HRESULT simulated_write(target *memory, uint64_t address, const void *data, size_t size,
-                               size_t *moved)
+static HRESULT simulated_write(embedded_target *embedded, uint64_t address, const void *data,
+                               size_t size, size_t *moved)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
     HRESULT status;
 
     if (self->fault_count > 0) {
@@ -202,15 +202,16 @@ static HRESULT simulated_write(target *memory, uint64_t address, const void *dat
 
 /* The first address past user space: as a 64-bit Windows has it, or all that 32 bits address.
  * Regions may lie above it. */
-static uint64_t user_space_end(const target *memory)
+static uint64_t user_space_end(const embedded_target *embedded)
 {
-    return memory->pointer_size == 8 ? UINT64_C(0x7fffffff0000) : UINT64_C(1) << 32;
+    return embedded->pointer_size == 8 ? UINT64_C(0x7fffffff0000) : UINT64_C(1) << 32;
 }
 
-static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_INFORMATION64 *info)
+static HRESULT simulated_query(embedded_target *embedded, uint64_t address,
+                               MEMORY_BASIC_INFORMATION64 *info)
 {
     static const ULONG protections[] = {PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE};
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
     size_t index = region_at_or_after(self, address);
     uint64_t start = address - address % SIMULATED_PAGE;
     HRESULT status = S_OK;
@@ -227,7 +228,7 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
         info->Type = MEM_PRIVATE;
         info->Protect = protections[place->protection];
         info->AllocationProtect = info->Protect;
-    } else if (index < self->region_count || address < user_space_end(memory)) {
+    } else if (index < self->region_count || address < user_space_end(embedded)) {
         uint64_t end = index < self->region_count ? self->regions[index].base : 0;
         uint64_t below = 0;
 
@@ -236,7 +237,7 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
         }
         start = start < below ? below : start;
         info->BaseAddress = start;
-        info->RegionSize = (end == 0 ? user_space_end(memory) : end) - start;
+        info->RegionSize = (end == 0 ? user_space_end(embedded) : end) - start;
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
     } else {
@@ -246,9 +247,9 @@ static HRESULT simulated_query(target *memory, uint64_t address, MEMORY_BASIC_IN
 }
 
 /* Nothing but the session touches simulated memory. */
-static HRESULT simulated_span_region(target *memory, uint64_t address, uint64_t *end)
+static HRESULT simulated_span_region(embedded_target *embedded, uint64_t address, uint64_t *end)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
     size_t index = region_at_or_after(self, address);
     HRESULT status = S_FALSE;
 
@@ -265,23 +266,23 @@ static HRESULT simulated_span_region(target *memory, uint64_t address, uint64_t 
     return status;
 }
 
-void simulated_vanish(target *memory)
+void simulated_vanish(embedded_target *embedded)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
 
     self->gone = true;
     free_regions(self);
 }
 
-static HRESULT simulated_let_go(target *memory)
+static HRESULT simulated_let_go(embedded_target *embedded)
 {
-    simulated_vanish(memory);
+    simulated_vanish(embedded);
     return S_OK;
 }
 
-static void simulated_destroy(target *memory)
+static void simulated_destroy(embedded_target *embedded)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
 
     free_regions(self);
     free(self->faults);
@@ -300,33 +301,34 @@ static bool add_fault(simulated_target *self, const fault *added)
     return grown != NULL;
 }
 
-bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads)
+bool simulated_fail_at(embedded_target *embedded, uint64_t address, uint64_t after, bool writes,
+                       bool reads)
 {
     fault added = {.address = address, .passes = after, .writes = writes, .reads = reads};
 
-    return add_fault(simulated_of(memory), &added);
+    return add_fault(simulated_of(embedded), &added);
 }
 
-bool simulated_lose_at(target *memory, uint64_t address)
+bool simulated_lose_at(embedded_target *embedded, uint64_t address)
 {
     fault added = {.address = address, .loses = true};
 
-    return add_fault(simulated_of(memory), &added);
+    return add_fault(simulated_of(embedded), &added);
 }
 
-void simulated_limit_transfers(target *memory, uint64_t bytes)
+void simulated_limit_transfers(embedded_target *embedded, uint64_t bytes)
 {
-    simulated_of(memory)->transfer_limit = bytes;
+    simulated_of(embedded)->transfer_limit = bytes;
 }
 
-void simulated_run(target *memory, bool running)
+void simulated_run(embedded_target *embedded, bool running)
 {
-    simulated_of(memory)->running = running;
+    simulated_of(embedded)->running = running;
 }
 
-void simulated_clear_faults(target *memory)
+void simulated_clear_faults(embedded_target *embedded)
 {
-    simulated_target *self = simulated_of(memory);
+    simulated_target *self = simulated_of(embedded);
 
     free(self->faults);
     self->faults = NULL;
@@ -334,7 +336,7 @@ void simulated_clear_faults(target *memory)
     self->transfer_limit = 0;
 }
 
-static const target_operations simulated_operations = {
+static const embedded_target_operations simulated_operations = {
     .accessible = simulated_accessible,
     .read = simulated_read,
     .write = simulated_write,
@@ -345,11 +347,11 @@ static const target_operations simulated_operations = {
     .destroy = simulated_destroy,
 };
 
-target *target_simulated_create(const simulated_region *regions, size_t count,
-                                uint32_t pointer_size)
+embedded_target *target_simulated_create(const simulated_region *regions, size_t count,
+                                         uint32_t pointer_size)
 {
     simulated_target *self = calloc(1, sizeof *self);
-    target *created = NULL;
+    embedded_target *created = NULL;
 
     if (self != NULL && count > 0) {
         self->regions = calloc(count, sizeof *self->regions);
@@ -371,7 +373,7 @@ target *target_simulated_create(const simulated_region *regions, size_t count,
     return created;
 }
 
-bool target_is_simulated(const target *memory)
+bool target_is_simulated(const embedded_target *embedded)
 {
-    return memory->operations == &simulated_operations;
+    return embedded->operations == &simulated_operations;
 }

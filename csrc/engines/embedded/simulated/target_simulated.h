@@ -22,33 +22,34 @@ typedef struct simulated_region {
 
 /* Takes regions in ascending order that do not overlap (the caller checks), all zero at first.
  * Memory is allocated as pages are touched first. NULL when memory is short. */
-target *target_simulated_create(const simulated_region *regions, size_t count,
-                                uint32_t pointer_size);
+embedded_target *target_simulated_create(const simulated_region *regions, size_t count,
+                                         uint32_t pointer_size);
 
 /* Is this target a simulated one? */
-bool target_is_simulated(const target *memory);
+bool target_is_simulated(const embedded_target *embedded);
 
 /* Faults. Each takes a target for which target_is_simulated() holds. */
 
 /* Access to the byte at `address` works `after` more times and fails from then on (a write with
  * ERROR_WRITE_FAULT, a read with ERROR_READ_FAULT). False when memory is short. */
-bool simulated_fail_at(target *memory, uint64_t address, uint64_t after, bool writes, bool reads);
+bool simulated_fail_at(embedded_target *embedded, uint64_t address, uint64_t after, bool writes,
+                       bool reads);
 
 /* Writes of the byte at `address` succeed from now on and leave it as it is: as where something
  * else writes it back at once. False when memory is short. */
-bool simulated_lose_at(target *memory, uint64_t address);
+bool simulated_lose_at(embedded_target *embedded, uint64_t address);
 
 /* No single transfer moves more than `bytes`; 0 takes the limit away. A bulk write then comes out
  * short, as WriteVirtual may; a single pointer still goes whole. */
-void simulated_limit_transfers(target *memory, uint64_t bytes);
+void simulated_limit_transfers(embedded_target *embedded, uint64_t bytes);
 
 /* The target runs and refuses every access (true), or stops again (false). */
-void simulated_run(target *memory, bool running);
+void simulated_run(embedded_target *embedded, bool running);
 
 /* The target has gone, for good: its memory is freed. */
-void simulated_vanish(target *memory);
+void simulated_vanish(embedded_target *embedded);
 
 /* Takes all of fail_at, lose_at and limit_transfers away. */
-void simulated_clear_faults(target *memory);
+void simulated_clear_faults(embedded_target *embedded);
 
 #endif
