@@ -19,7 +19,6 @@ from pydbgwrite._core import (
     MemoryBasicInformation,
 )
 from pydbgwrite._dbgeng import EngineInfo
-from pydbgwrite._journal.files import read_journal, undo
 from pydbgwrite._opening.api import (
     attach,
     attach_kernel,
@@ -34,6 +33,7 @@ from pydbgwrite._opening.wrap import wrap
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._reports import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._session import Session
+from pydbgwrite._transactions.api import read_journal, undo
 from pydbgwrite._transactions.transaction import Transaction
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import (

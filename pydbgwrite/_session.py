@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed import StrOrBytesPath
 
+    from pydbgwrite._target import OpenTransaction
     from pydbgwrite._transactions.transaction import Transaction
 
 __all__ = ["EngineInfo", "Session"]
@@ -46,7 +47,7 @@ class Session(_core.Session):
     #: What tells this simulated memory from any other.
     _token: str
     #: The one that is open.
-    _transaction: Transaction | None
+    _transaction: OpenTransaction | None
 
     @property
     def engine(self) -> EngineInfo:
@@ -54,7 +55,7 @@ class Session(_core.Session):
 
         The name is "dbgeng" for Microsoft's engine and "embedded" for this package's own.
         """
-        if not self._genuine:
+        if self._embedded:
             file = _core.__file__
             folder = file[: max(file.rfind("/"), file.rfind("\\"), 0)]
             return EngineInfo("embedded", file, __version__, folder)
@@ -93,7 +94,7 @@ class Session(_core.Session):
         Raises:
             NoTargetError: The process has ended.
         """
-        if self._genuine:
+        if not self._embedded:
             return sorted(
                 (
                     Module(path.rpartition("\\")[2], base, size, path)
@@ -243,10 +244,6 @@ class Session(_core.Session):
         finally:
             if not self.closed:  # closing has ended it then
                 self._end_servers()
-
-    @property
-    def _genuine(self) -> bool:
-        return not self._embedded
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Journals as files: making them, undo() from them, and read_journal()."""
+"""Journals as files: making, locking and opening them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pydbgwrite._reports import JournalInfo, UndoReport
-from pydbgwrite.errors import JournalError, ReadOnlyError, SessionBusyError
+from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
 __all__ = [
     "create_journal",
     "memory_journal",
     "open_to_read",
-    "read_journal",
-    "undo",
+    "open_to_undo",
 ]
 
 # Where the lock of a journal is: far behind its contents, for Windows locks what it covers.
@@ -33,113 +31,7 @@ _PATIENCE: Final = 1.0  # seconds
 _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
-def read_journal(path: StrOrBytesPath) -> JournalInfo:
-    """Read what a journal says of its transaction and of the target it belongs to.
-
-    The whole file is read and its checksums are checked. No target is needed.
-
-    Args:
-        path: A file that Session.transaction() made.
-
-    Returns:
-        The JournalInfo.
-
-    Raises:
-        JournalError: The file is damaged (the message names the offset), has another version, or is
-            no journal.
-        OSError: The file can't be read.
-    """
-    from pydbgwrite._journal import format as form
-
-    log = open_to_read(path)
-    log.close()
-    name, told = log.name, log.header
-    return JournalInfo(
-        path=name,
-        version=form.VERSION,
-        created=float(told.get("created", 0)),
-        pid=told.get("pid"),
-        target=str(told.get("target", "")),
-        engine=str(told.get("engine", "")),
-        pointer_size=int(told.get("pointer_size", 0)),
-        started=str(told.get("started", "")),
-        program=str(told.get("program", "")),
-        base=told.get("base"),
-        size=told.get("size"),
-        durable=bool(told.get("durable")),
-        state=log.state,
-        writes=len(log),
-        bytes=log.bytes,
-        torn=log.torn,
-    )
-
-
-def undo(
-    journal: StrOrBytesPath,
-    session: Session,
-    *,
-    force: bool = False,
-    progress: Callable[[int, int], object] | None = None,
-) -> UndoReport:
-    """Restore what the writes of a transaction replaced, from its journal.
-
-    Example::
-
-        with pydbgwrite.attach(pydbgwrite.read_journal("table.journal").pid) as session:
-            report = pydbgwrite.undo("table.journal", session)
-
-    It works for a transaction that was killed and for one that was committed. The last write is
-    undone first. Each location is read. If it holds the written value, the old value is restored.
-    If it holds the old value, nothing is done. Anything else (except a mix of the two where a write
-    was cut short) is a conflict: it is reported, not changed. Undo is idempotent, and may be run
-    again after an interruption.
-
-    Engine calls: ReadVirtual and WriteVirtual.
-
-    Args:
-        journal: A file that Session.transaction() made. It stays, and is marked as undone.
-        session: The target that the journal belongs to: the same process, since its start and its
-            last execve; for simulated memory, the same session.
-        force: Restore conflicts too.
-        progress: Called as progress(done, total), in recorded pieces. If it raises, the undo stops
-            and the exception propagates.
-
-    Returns:
-        An UndoReport. Its `complete` says whether everything is restored.
-
-    Raises:
-        JournalError: The journal is damaged (the message names the offset), has another version,
-            belongs to another target, or is in use by another process. Nothing is written.
-        ReadOnlyError: The session has writable=False.
-        OSError: The file can't be read.
-        SessionBusyError: A transaction is open in the session.
-        NoTargetError: The target has ended. If it ends during the undo, or behind a process server,
-            which can't be asked, the report says so instead.
-        KeyboardInterrupt: Ctrl-C. The exception carries the report, as does what `progress` raises.
-    """
-    from pydbgwrite import _session
-    from pydbgwrite._journal import target_identity
-    from pydbgwrite._transactions.undo import undo_log
-
-    if not isinstance(session, _session.Session):
-        raise TypeError(f"session must be a Session, got {type(session).__name__}")
-    if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be callable, got {type(progress).__name__}")
-    if not session.writable:
-        raise ReadOnlyError("the session was opened with writable=False: nothing can be undone")
-    if getattr(session, "_transaction", None) is not None:
-        raise SessionBusyError(
-            "a transaction is open in this session: its own undo() undoes it; end it first"
-        )
-    log = _open_to_undo(journal)
-    try:
-        target_identity.check_target(log.header, session, log.name)
-        return undo_log(session, log, force=bool(force), progress=progress)
-    finally:
-        log.close()
-
-
-def create_journal(path: StrOrBytesPath, session: Session, durable: bool | None) -> JournalLog:
+def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) -> JournalLog:
     """A new journal on disk, with its header in it. FileExistsError where there is such a file."""
     from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.target_identity import describe_target, outlives_this_machine
@@ -201,7 +93,7 @@ def open_to_read(path: StrOrBytesPath) -> JournalLog:
     return log
 
 
-def _open_to_undo(path: StrOrBytesPath) -> JournalLog:
+def open_to_undo(path: StrOrBytesPath) -> JournalLog:
     """A journal for an undo: locked, read, and checked whole."""
     from pydbgwrite._journal.log import JournalLog
 

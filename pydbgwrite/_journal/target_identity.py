@@ -15,14 +15,14 @@ from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
 if TYPE_CHECKING:
     from pydbgwrite._regions import Module
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
 __all__ = ["check_target", "describe_target", "outlives_this_machine"]
 
 _HEADER_BYTES: Final = 1024
 
 
-def outlives_this_machine(session: Session) -> bool:
+def outlives_this_machine(session: Target) -> bool:
     """May the target live on when this machine goes down? True where nobody can say."""
     if session._embedded:
         return False
@@ -33,7 +33,7 @@ def outlives_this_machine(session: Session) -> bool:
     )
 
 
-def describe_target(session: Session) -> dict[str, Any]:
+def describe_target(session: Target) -> dict[str, Any]:
     """What a journal's header says of the target. Raises NoTargetError where it has gone."""
     told: dict[str, Any] = {
         "target": session.target,
@@ -68,7 +68,7 @@ _QUESTIONS: Final = {
 }
 
 
-def check_target(header: dict[str, Any], session: Session, name: str) -> None:
+def check_target(header: dict[str, Any], session: Target, name: str) -> None:
     """Raise JournalError unless the session's target is the one that the journal belongs to."""
     now = describe_target(session)
     for key, text in _QUESTIONS.items():
@@ -95,7 +95,7 @@ def _shown(key: str, value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _token(session: Session) -> str:
+def _token(session: Target) -> str:
     """Simulated memory is its session's: a random name of that session."""
     token: str | None = getattr(session, "_token", None)
     if token is None:
@@ -103,7 +103,7 @@ def _token(session: Session) -> str:
     return token
 
 
-def _linux(session: Session) -> dict[str, Any]:
+def _linux(session: Target) -> dict[str, Any]:
     """When the process began (proc_pid_stat(5)), since which boot, and which execve it is.
 
     The auxiliary vector is what execve told the program (getauxval(3)): where it, its stack and the
@@ -157,7 +157,7 @@ def _windows_start(pid: int) -> str:
     return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
 
 
-def _main_module(session: Session, program: str | None) -> Module | None:
+def _main_module(session: Target, program: str | None) -> Module | None:
     """The program itself; the kernel's, of a kernel. None where no module can be told."""
     if session.target == "simulated":
         return None
@@ -173,7 +173,7 @@ def _main_module(session: Session, program: str | None) -> Module | None:
     return next(iter(programs or modules), None)
 
 
-def _header_of(session: Session, base: int) -> str | None:
+def _header_of(session: Target, base: int) -> str | None:
     """A checksum of where the build says what it is: the time and checksum in the PE header."""
     import hashlib
 

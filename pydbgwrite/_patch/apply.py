@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydbgwrite._patch.load import summary
 from pydbgwrite._patch.preview import LARGE, Preview, PreviewEntry, mismatches_of, narrowed
@@ -17,12 +17,11 @@ from pydbgwrite.errors import (
 )
 
 if TYPE_CHECKING:
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target, _Progress, _Via
     from pydbgwrite._transactions.transaction import Transaction
 
 __all__ = ["apply_patch", "verify_patch"]
 
-_Progress = Callable[[int, int], object]
 #: Of the pointers of small entries, so many are written by one call.
 _MOST_TOGETHER = 1 << 20
 _MOST_MISMATCHES = 100
@@ -39,10 +38,10 @@ class _Step(NamedTuple):
 
 def apply_patch(
     preview: Preview,
-    session: Session,
+    session: Target,
     transaction: Transaction,
     *,
-    via: Literal["WritePointersVirtual", "WriteVirtual", "auto"],
+    via: _Via,
     verify: bool,
     progress: _Progress | None,
 ) -> tuple[Transaction, int]:
@@ -157,7 +156,7 @@ def _joined(entries: list[PreviewEntry], count: int, width: int) -> _Step:
     return _Step(None, addresses, pointers, expected if expected else None)
 
 
-def verify_patch(preview: Preview, session: Session) -> None:
+def verify_patch(preview: Preview, session: Target) -> None:
     """VerificationError unless the target holds what the patch writes."""
     if preview._faults:
         raise _does_not_fit(preview)

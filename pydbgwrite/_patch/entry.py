@@ -1,4 +1,4 @@
-"""What a patch is made of: entries (an address, its pointers) and checks of builds."""
+"""What a patch is made of: entries, each an address and its pointers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from pydbgwrite._session import Session
-
     #: Pointers as they are kept: an array where all are numbers, else with symbols among them.
     _Values: TypeAlias = array[int] | tuple[int | str, ...]
 
-__all__ = ["BuildCheck", "PatchEntry", "take_pointers"]
+__all__ = ["PatchEntry", "described", "take_address", "take_expect", "take_pointers"]
 
 _WIDE: Final = "QqLlPNn"
 _BYTES: Final = "Bbc"
@@ -116,97 +114,6 @@ class PatchEntry:
         return f"<pydbgwrite.PatchEntry of {len(self.pointers):,} pointers at {where}>"
 
 
-class BuildCheck:
-    """The build of a module that a patch is made for: its build id, its file's hash, or both.
-
-    Args:
-        module: The module's name or path, as in an address.
-        build_id: On Linux the GNU build id ("readelf -n" prints it), as the target has it in
-            memory. On Windows the id that symbol servers use: of the program database (its GUID and
-            age, 33 or more hexadecimal digits) or of the file (TimeDateStamp and SizeOfImage).
-            Hyphens, braces and case do not matter.
-        sha256: The hash of the module's file, which must be the target's and readable here.
-    """
-
-    __slots__ = {
-        "build_id": "In lower case, without hyphens and braces; None: it does not matter.",
-        "module": "Its name or path, as in an address.",
-        "sha256": "Of the module's file, in lower case; None: it does not matter.",
-    }
-
-    module: str
-    build_id: str | None
-    sha256: str | None
-
-    def __init__(
-        self, module: str, *, build_id: str | None = None, sha256: str | None = None
-    ) -> None:
-        faults = build_faults(module, build_id, sha256)
-        if faults:
-            raise faults[0]
-        self.module = module
-        self.build_id = None if build_id is None else plain_hex(build_id)
-        self.sha256 = None if sha256 is None else plain_hex(sha256)
-
-    @classmethod
-    def of(cls, session: Session, module: str) -> Self:
-        """The check that this target's module passes: its build id, or else its file's hash.
-
-        Raises AddressError where there is no such module, or it has neither.
-        """
-        from pydbgwrite._symbols.build_ids import Builds
-
-        builds = Builds(session)
-        found = builds.build_ids(module)
-        if found:
-            return cls(module, build_id=found[0])
-        return cls(module, sha256=builds.sha256(module))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BuildCheck):
-            return NotImplemented
-        return (self.module, self.build_id, self.sha256) == (
-            other.module,
-            other.build_id,
-            other.sha256,
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.module, self.build_id, self.sha256))
-
-    def __repr__(self) -> str:
-        told = [f"{name}={getattr(self, name)!r}" for name in ("build_id", "sha256")]
-        return f"BuildCheck({self.module!r}, {', '.join(told)})"
-
-
-def plain_hex(text: str) -> str:
-    """Hexadecimal digits without what people put between them."""
-    return text.strip("{}").replace("-", "").lower()
-
-
-def build_faults(module: object, build_id: object, sha256: object) -> list[Exception]:
-    """What is wrong with the parts of a BuildCheck."""
-    faults: list[Exception] = []
-    if not isinstance(module, str):
-        faults.append(TypeError(f"module must be a str, got {_told(module)}"))
-    elif not module or "\0" in module:
-        faults.append(ValueError("module is empty, or has a null character"))
-    if build_id is None and sha256 is None:
-        faults.append(ValueError("build_id or sha256 must be there"))
-    for name, value in (("build_id", build_id), ("sha256", sha256)):
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            faults.append(TypeError(f"{name} must be a str, got {_told(value)}"))
-        elif not plain_hex(value) or plain_hex(value).strip("0123456789abcdef"):
-            faults.append(ValueError(f"{name} must be hexadecimal digits, got {value[:80]!r}"))
-        elif name == "sha256" and len(plain_hex(value)) != 64:
-            faults.append(
-                ValueError(f"sha256 must have 64 hexadecimal digits, got {len(plain_hex(value))}")
-            )
-    return faults
-
-
 def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
     """An address whose form is right, as a number or as its text; 0 after a fault."""
     # What nearly all of a long table are.
@@ -255,7 +162,7 @@ def take_expect(
 def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
     if type(given) is not list:
         if isinstance(given, (str, Mapping, Set)) or not hasattr(given, "__iter__"):
-            faults.append(TypeError(_NO_POINTERS.format(what, _told(given))))
+            faults.append(TypeError(_NO_POINTERS.format(what, described(given))))
             return ()
         try:
             view = memoryview(given)
@@ -301,5 +208,6 @@ def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Value
     return ()
 
 
-def _told(value: object) -> str:
+def described(value: object) -> str:
+    """A value of the wrong type, for a message."""
     return f"{value!r:.60} ({type(value).__name__})" if value is not None else "None"

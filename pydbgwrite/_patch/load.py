@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._patch.builds import BuildCheck, build_faults
 from pydbgwrite._patch.entry import (
-    BuildCheck,
     PatchEntry,
-    build_faults,
     take_address,
     take_expect,
     take_pointers,
@@ -16,7 +15,7 @@ from pydbgwrite._patch.entry import (
 from pydbgwrite._patch.overlaps import sure_overlaps
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
-from pydbgwrite._symbols.resolver import near
+from pydbgwrite._symbols.addresses import near
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, SupportsIndex
 
-from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite._patch.builds import BuildCheck
+from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from pydbgwrite._patch.preview import Preview
     from pydbgwrite._patch.toml_lines import Lines
     from pydbgwrite._reports import UndoReport
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target, _Via
     from pydbgwrite._transactions.transaction import Transaction
-
-    _Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
 
 __all__ = ["BuildCheck", "Patch", "PatchEntry"]
 
@@ -87,7 +86,7 @@ class Patch:
         self.builds = list(builds)
         self.note = note
         self._lines: Lines | None = None
-        self._applied: tuple[Transaction, Session] | None = None
+        self._applied: tuple[Transaction, Target] | None = None
         self._check()
 
     @classmethod
@@ -135,7 +134,7 @@ class Patch:
         most = operator.index(inline)
         save_patch(os.fsdecode(path), self.entries, self.builds, self.note, most)
 
-    def preview(self, session: Session) -> Preview:
+    def preview(self, session: Target) -> Preview:
         """Make a dry run: resolve all addresses and check everything that apply() needs.
 
         The checks cover builds, widths, overlaps, expectations, and whether all memory is mapped,
@@ -158,7 +157,7 @@ class Patch:
 
     def apply(
         self,
-        session: Session,
+        session: Target,
         *,
         journal: StrPath | None = None,
         durable: bool | None = None,
@@ -189,11 +188,12 @@ class Patch:
                 says so, or says exactly what remains.
         """
         from pydbgwrite._patch.apply import apply_patch
+        from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
         transaction, written = apply_patch(
             self.preview(session),
             session,
-            session.transaction(journal, durable=durable),
+            Transaction(session, *checked_journal(journal, durable)),
             via=via,
             verify=verify,
             progress=progress,
@@ -201,7 +201,7 @@ class Patch:
         self._applied = (transaction, session)
         return written
 
-    def verify(self, session: Session) -> None:
+    def verify(self, session: Target) -> None:
         """Check that the target holds everything that the patch writes.
 
         Raises:
@@ -216,7 +216,7 @@ class Patch:
             make_preview(self.entries, self.builds, session, self._place, writing=False), session
         )
 
-    def undo(self, session: Session) -> UndoReport:
+    def undo(self, session: Target) -> UndoReport:
         """Undo the last apply() of this object, in the session it was applied to.
 
         A location that holds neither the old nor the written pointers is a conflict: it is

@@ -10,10 +10,10 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite._patch.builds import BuildCheck, Builds
+from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.overlaps import overlaps
 from pydbgwrite._patch.target_map import TargetMap
-from pydbgwrite._symbols.build_ids import Builds
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import (
     AddressError,
@@ -25,7 +25,7 @@ from pydbgwrite.errors import (
 
 if TYPE_CHECKING:
     from pydbgwrite._patch.entry import _Values
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
 __all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed"]
 
@@ -159,7 +159,7 @@ def count_differences(one: Sequence[int], other: Sequence[int]) -> int:
 def make_preview(
     entries: list[PatchEntry],
     builds: list[BuildCheck],
-    session: Session,
+    session: Target,
     place: Callable[[str, int], str],
     *,
     writing: bool = True,
@@ -173,7 +173,7 @@ def make_preview(
 
 class _Maker:
     def __init__(
-        self, entries: list[PatchEntry], session: Session, place: Callable[[str, int], str]
+        self, entries: list[PatchEntry], session: Target, place: Callable[[str, int], str]
     ) -> None:
         self._session = session
         self._place = place
@@ -314,9 +314,8 @@ class _Maker:
                 small.append(each)
         if not small:
             return
-        values = array("Q", bytes(8 * len(addresses)))
         try:
-            self._session.read_scattered(addresses, into=values)
+            values = self._session.read_scattered(addresses)
         except TargetAccessError:
             for each in small:
                 assert each.address is not None

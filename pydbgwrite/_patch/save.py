@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from pydbgwrite._patch.entry import BuildCheck, PatchEntry
+from pydbgwrite._patch.builds import BuildCheck
+from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.side_files import name_fault, replace_file, write_side_file
 from pydbgwrite.errors import PatchError
 

@@ -9,7 +9,7 @@ from pydbgwrite.errors import DebugEngineError, TargetAccessError
 
 if TYPE_CHECKING:
     from pydbgwrite._core import MemoryBasicInformation
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
 __all__ = ["Obstacle", "TargetMap"]
 
@@ -32,12 +32,12 @@ class TargetMap:
     as WriteProcessMemory opens those itself.
     """
 
-    def __init__(self, session: Session, writing: bool) -> None:
+    def __init__(self, session: Target, writing: bool) -> None:
         self._query = session.data_spaces.query_virtual
         self._writing = writing and session.target != "dump"
-        self._forces = not session._genuine and session.pid is not None
+        self._forces = session._embedded and session.pid is not None
         self._forbidden = self._forces and _forcing_is_forbidden()
-        self._genuine = session._genuine
+        self._genuine = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
         #: The run of pages looked at last, and what is wrong with it.

@@ -10,7 +10,7 @@ import operator
 import re
 from typing import Final, NamedTuple, SupportsIndex
 
-__all__ = ["LIMIT", "Place", "checked_address", "parse_address", "shown"]
+__all__ = ["LIMIT", "Place", "checked_address", "near", "parse_address", "shown"]
 
 LIMIT: Final = 2**64
 FORMS: Final = (
@@ -63,6 +63,20 @@ def checked_address(number: int, what: str) -> int:
 def shown(text: str) -> str:
     """A text for a message, cut where it is long."""
     return repr(text) if len(text) <= 120 else f"{text[:100]!r}... ({len(text):,} characters)"
+
+
+def near(names: list[str], known: list[str]) -> list[str]:
+    """Up to three of the known names that are like one of the names."""
+    import difflib
+
+    lower: dict[str, str] = {}
+    for each in known:
+        lower.setdefault(each.lower(), each)
+    found: dict[str, None] = {}
+    for name in names[-3:]:
+        for match in difflib.get_close_matches(name[:200].lower(), lower, n=3, cutoff=0.7):
+            found[lower[match]] = None
+    return list(found)[:3]
 
 
 def _number(address: SupportsIndex, what: str) -> int:

@@ -1,108 +1,66 @@
-"""Which build of a module the target has: its build id, and the hash of its file."""
+"""Which build of a module the target has: what that goes by, and its file."""
 
 from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pydbgwrite._patch.entry import BuildCheck
-from pydbgwrite._symbols.resolver import KnownModule, Resolver
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
-    from pydbgwrite._session import Session
+    from pydbgwrite._symbols.model import KnownModule
+    from pydbgwrite._target import Target
 
-__all__ = ["Builds"]
-
-_PIECE: Final = 1 << 20
+__all__ = ["build_ids_of", "open_file"]
 
 
-class Builds:
-    """Answers for one session; the resolver, where there is one, has the modules already."""
+def build_ids_of(session: Target, module: KnownModule) -> list[str]:
+    """What the module's build goes by, as the target has it in memory; the best first.
 
-    def __init__(self, session: Session, resolver: Resolver | None = None) -> None:
-        self._session = session
-        self._resolver = resolver if resolver is not None else Resolver(session)
+    On Linux the GNU build id; on Windows what symbol servers look for: GUID and age of the program
+    database, then TimeDateStamp and SizeOfImage. Empty where it has none.
+    """
+    return _of_elf(session, module) if session._embedded else _of_pe(session, module)
 
-    def problem(self, check: BuildCheck) -> str | None:
-        """Why the target does not pass the check; None: it does."""
-        try:
-            if check.build_id is not None:
-                found = self.build_ids(check.module)
-                if check.build_id not in found:
-                    has = " or ".join(found) if found else "no build id"
-                    return f"{check.module} has {has}, and the patch is for {check.build_id}"
-            if check.sha256 is not None:
-                hashed = self.sha256(check.module)
-                if hashed != check.sha256:
-                    return (
-                        f"the file of {check.module} has the SHA-256 {hashed}, and the patch is "
-                        f"for {check.sha256}"
-                    )
-        except NoTargetError:
-            raise
-        except (DebugEngineError, ValueError) as error:
-            return str(error)
-        return None
 
-    def build_ids(self, name: str) -> list[str]:
-        """What the module's build goes by, as the target has it in memory; the best first.
-
-        On Linux the GNU build id; on Windows what symbol servers look for: GUID and age of the
-        program database, then TimeDateStamp and SizeOfImage. Empty where it has none.
-        """
-        module = self._resolver.module(name)
-        if self._session._genuine:
-            return _of_pe(self._session, module)
-        return _of_elf(self._session, module)
-
-    def sha256(self, name: str) -> str:
-        """Of the module's file; AddressError where that very file can't be read here."""
-        import hashlib
-
-        module = self._resolver.module(name)
-        digest = hashlib.sha256()
-        with os.fdopen(self._open(module), "rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        return digest.hexdigest()
-
-    def _open(self, module: KnownModule) -> int:
-        if not self._session._genuine:
-            return self._open_linux(module)
-        try:
-            file = os.open(module.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        except (OSError, ValueError) as error:
+def open_file(session: Target, module: KnownModule) -> int:
+    """A descriptor of that very file, which the caller closes; AddressError where it isn't here."""
+    if session._embedded:
+        return _open_linux(session, module)
+    try:
+        file = os.open(module.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        raise AddressError(
+            f"the file of {module.name} ({module.path}) can't be read here: {error}; check its "
+            "build_id instead"
+        ) from None
+    try:
+        # The target may be on another machine: the file must say the same as the memory.
+        here, there = os.read(file, 4096), session.read(module.base, 4096)
+        if _pe_stamp(here) != _pe_stamp(there):
             raise AddressError(
-                f"the file of {module.name} ({module.path}) can't be read here: {error}; check its "
-                "build_id instead"
-            ) from None
-        try:
-            # The target may be on another machine: the file must say the same as the memory.
-            here, there = os.read(file, 4096), self._session.read(module.base, 4096)
-            if _pe_stamp(here) != _pe_stamp(there):
-                raise AddressError(
-                    f"{module.path} here is another build than the one that the target has mapped"
-                )
-            os.lseek(file, 0, os.SEEK_SET)
-        except BaseException:
-            os.close(file)
-            raise
-        return file
-
-    def _open_linux(self, module: KnownModule) -> int:
-        from pydbgwrite._symbols.linux_files import open_image
-        from pydbgwrite._symbols.linux_maps import VDSO, images_of_maps
-
-        for image in images_of_maps(self._session._read_maps()):
-            if image.base == module.base and image.path != VDSO:
-                assert self._session.pid is not None
-                return open_image(self._session.pid, image, self._session.read)
-        raise AddressError(f"{module.name} has no file")
+                f"{module.path} here is another build than the one that the target has mapped"
+            )
+        os.lseek(file, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
-def _of_elf(session: Session, module: KnownModule) -> list[str]:
+def _open_linux(session: Target, module: KnownModule) -> int:
+    from pydbgwrite._symbols.linux_files import open_image
+    from pydbgwrite._symbols.linux_maps import VDSO, images_of_maps
+
+    for image in images_of_maps(session._read_maps()):
+        if image.base == module.base and image.path != VDSO:
+            assert session.pid is not None
+            return open_image(session.pid, image, session.read)
+    raise AddressError(f"{module.name} has no file")
+
+
+def _of_elf(session: Target, module: KnownModule) -> list[str]:
     from pydbgwrite._symbols.elf_headers import Segment, build_id_of, read_headers
 
     def read(offset: int, size: int) -> bytes:
@@ -134,7 +92,7 @@ def _pe_stamp(start: bytes) -> tuple[int, int]:
     return stamp, size
 
 
-def _of_pe(session: Session, module: KnownModule) -> list[str]:
+def _of_pe(session: Target, module: KnownModule) -> list[str]:
     start = session.read(module.base, 4096)
     stamp, size = _pe_stamp(start)
     found = [f"{stamp:08x}{size:x}"]
@@ -142,7 +100,7 @@ def _of_pe(session: Session, module: KnownModule) -> list[str]:
     return found if database is None else [database, *found]
 
 
-def _program_database(session: Session, module: KnownModule, start: bytes) -> str | None:
+def _program_database(session: Target, module: KnownModule, start: bytes) -> str | None:
     """GUID and age that the debug directory's CodeView record has ("RSDS"); None: there is none."""
     (header,) = struct.unpack_from("<I", start, 0x3C)
     optional = header + 24

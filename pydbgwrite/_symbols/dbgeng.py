@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
-from pydbgwrite._symbols.resolver import KnownModule
+from pydbgwrite._symbols.model import KnownModule
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
 __all__ = ["GenuineSymbols"]
 
@@ -33,7 +33,7 @@ class GenuineSymbols:
     database that its symbol path leads to, else the module's exports.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Target) -> None:
         self._session = session
         #: By base: what the engine calls the module, and how long it is.
         self._names: dict[int, str] = {}

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydbgwrite._symbols.elf_headers import read_headers
 from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_maps import VDSO, Image, images_of_maps
-from pydbgwrite._symbols.resolver import KnownModule
+from pydbgwrite._symbols.model import KnownModule
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
     from typing import IO
 
-    from pydbgwrite._session import Session
     from pydbgwrite._symbols.elf_tables import Definition, SymbolTable
+    from pydbgwrite._target import Target
 
 __all__ = ["ElfSymbols"]
 
@@ -34,7 +34,7 @@ class ElfSymbols:
     Each file is read once.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Target) -> None:
         self._session = session
         self._images: dict[int, Image] = {}
         self._opened: dict[int, _Opened] = {}

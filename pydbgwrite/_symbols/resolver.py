@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
-from pydbgwrite._symbols.addresses import Place, checked_address, parse_address, shown
+from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
+from pydbgwrite._symbols.model import KnownModule, NoSymbols, Symbols
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target
 
-__all__ = ["KnownModule", "Resolver", "near"]
+__all__ = ["Resolver"]
 
 #: Of names that are like a wrong one; difflib is slow, and a browser has a million symbols.
 _MOST_COMPARED = 20_000
 #: Of wrong names, so many are compared: a long table may be wrong throughout.
 _MOST_HINTS = 20
-
-
-class KnownModule(NamedTuple):
-    """A module of the target as addresses name it: by a file name, by a path, by short names."""
-
-    name: str
-    base: int
-    path: str
-    #: Names without an extension, and the engine's own; none on Linux.
-    short: tuple[str, ...]
-
-
-class Symbols(Protocol):
-    """What a platform knows of modules and symbols."""
-
-    def modules(self) -> list[KnownModule]:
-        """All modules of the target, by address."""
-
-    def key(self, name: str) -> str:
-        """The form in which names and paths are compared."""
-
-    def find(self, module: KnownModule, symbol: str) -> int | None:
-        """The address of a symbol; None where there is none of that name.
-
-        Raises AddressError where there are several, or it has no address.
-        """
-
-    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        """Names among which the right one may be."""
 
 
 class Resolver:
@@ -54,7 +25,7 @@ class Resolver:
     What was found is remembered: a table may name one symbol a million times.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Target) -> None:
         self._session = session
         self._backend: Symbols | None = None
         self._modules: list[KnownModule] = []
@@ -159,20 +130,6 @@ class Resolver:
         return self._hints <= _MOST_HINTS
 
 
-def near(names: list[str], known: list[str]) -> list[str]:
-    """Up to three of the known names that are like one of the names."""
-    import difflib
-
-    lower: dict[str, str] = {}
-    for each in known:
-        lower.setdefault(each.lower(), each)
-    found: dict[str, None] = {}
-    for name in names[-3:]:
-        for match in difflib.get_close_matches(name[:200].lower(), lower, n=3, cutoff=0.7):
-            found[lower[match]] = None
-    return list(found)[:3]
-
-
 def _listed(names: list[str]) -> str:
     return " and ".join(shown(name) for name in names)
 
@@ -184,24 +141,8 @@ def _candidates(modules: list[KnownModule]) -> str:
     return ", ".join(listed)
 
 
-class _NoSymbols:
-    """A target without modules."""
-
-    def modules(self) -> list[KnownModule]:
-        return []
-
-    def key(self, name: str) -> str:
-        return name
-
-    def find(self, module: KnownModule, symbol: str) -> int | None:
-        return None
-
-    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        return ()
-
-
-def _backend_of(session: Session) -> Symbols:
-    if session._genuine:
+def _backend_of(session: Target) -> Symbols:
+    if not session._embedded:
         from pydbgwrite._symbols.dbgeng import GenuineSymbols
 
         return GenuineSymbols(session)
@@ -210,4 +151,4 @@ def _backend_of(session: Session) -> Symbols:
 
         return ElfSymbols(session)
     session.modules()  # raises what a closed session, or one without a target, raises
-    return _NoSymbols()
+    return NoSymbols()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import OpenTransaction, Target
 
 __all__ = ["Transaction", "checked_journal"]
 
@@ -35,7 +35,7 @@ class Transaction:
 
     __slots__ = ("__weakref__", "_durable", "_log", "_path", "_report", "_session", "_state")
 
-    def __init__(self, session: Session, path: str | None, durable: bool | None) -> None:
+    def __init__(self, session: Target, path: str | None, durable: bool | None) -> None:
         self._session = session
         self._path = path
         self._durable = durable
@@ -84,7 +84,7 @@ class Transaction:
             finally:
                 self._session._set_recorder(log.add, log.cut_short)
         if self._path is not None:
-            from pydbgwrite._journal.files import undo
+            from pydbgwrite._transactions.api import undo
 
             return undo(self._path, self._session)
         if _open_in(self._session) is not None:
@@ -282,6 +282,6 @@ class _Changes(Sequence[Change]):
         return f"<recorded changes: {len(self):,}, of {self._log.bytes:,} bytes>"
 
 
-def _open_in(session: Session) -> Transaction | None:
-    found: Transaction | None = getattr(session, "_transaction", None)
+def _open_in(session: Target) -> OpenTransaction | None:
+    found: OpenTransaction | None = getattr(session, "_transaction", None)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._journal.format import UNDOING, UNDONE
@@ -16,7 +16,7 @@ from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
 if TYPE_CHECKING:
     from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._session import Session
+    from pydbgwrite._target import Target, _Progress
 
 __all__ = ["undo_log"]
 
@@ -26,11 +26,9 @@ _SHOWN_BYTES: Final = 64
 _KEPT_RECORDS: Final = 8
 _MANY: Final = 64  # runs
 
-_Progress = Callable[[int, int], object]
-
 
 def undo_log(
-    session: Session, log: JournalLog, *, force: bool = False, progress: _Progress | None = None
+    session: Target, log: JournalLog, *, force: bool = False, progress: _Progress | None = None
 ) -> UndoReport:
     """Write back what each record replaced, the last one first; the journal is marked.
 
@@ -63,7 +61,7 @@ def undo_log(
 class _Undo:
     """One undo of a journal's records."""
 
-    def __init__(self, session: Session, log: JournalLog, force: bool) -> None:
+    def __init__(self, session: Target, log: JournalLog, force: bool) -> None:
         self._session = session
         self._log = log
         self._force = force

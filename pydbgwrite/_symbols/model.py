@@ -1,0 +1,57 @@
+"""Modules and symbols as addresses name them, whatever platform knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+__all__ = ["KnownModule", "NoSymbols", "Symbols"]
+
+
+class KnownModule(NamedTuple):
+    """A module of the target as addresses name it: by a file name, by a path, by short names."""
+
+    name: str
+    base: int
+    path: str
+    #: Names without an extension, and the engine's own; none on Linux.
+    short: tuple[str, ...]
+
+
+class Symbols(Protocol):
+    """What a platform knows of modules and symbols."""
+
+    def modules(self) -> list[KnownModule]:
+        """All modules of the target, by address."""
+
+    def key(self, name: str) -> str:
+        """The form in which names and paths are compared."""
+
+    def find(self, module: KnownModule, symbol: str) -> int | None:
+        """The address of a symbol; None where there is none of that name.
+
+        Raises AddressError where there are several, or it has no address.
+        """
+
+    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
+        """Names among which the right one may be."""
+
+
+class NoSymbols:
+    """A target without modules."""
+
+    def modules(self) -> list[KnownModule]:
+        """None."""
+        return []
+
+    def key(self, name: str) -> str:
+        """Nothing is compared."""
+        return name
+
+    def find(self, module: KnownModule, symbol: str) -> int | None:
+        """There is no module to find it in."""
+        return None
+
+    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
+        """Nothing."""
+        return ()

@@ -1,0 +1,89 @@
+"""What journals, undo, symbols and patches ask of a session.
+
+The session imports what works on it; by this Protocol, nothing of that imports the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable
+    from typing import Literal, TypeAlias
+
+    from pydbgwrite._core import DataSpaces
+    from pydbgwrite._dbgeng import EngineInfo
+    from pydbgwrite._regions import Module
+
+    _Progress: TypeAlias = Callable[[int, int], object]
+    _Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
+    _Recorder: TypeAlias = Callable[[int | bytes, bytes, bytes, int], object]
+
+__all__ = ["OpenTransaction", "Target"]
+
+
+class OpenTransaction(Protocol):
+    """What a session asks of the transaction that is open in it."""
+
+    def _abandon(self, error: BaseException | None) -> None: ...
+
+
+class Target(Protocol):
+    """A Session, as far as these know it."""
+
+    _far: bool
+    _serving: bool
+    _token: str
+    _transaction: OpenTransaction | None
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def pointer_size(self) -> int: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def engine(self) -> EngineInfo: ...
+    @property
+    def data_spaces(self) -> DataSpaces: ...
+    @property
+    def _embedded(self) -> bool: ...
+    @property
+    def _wrapped(self) -> bool: ...
+
+    def read(self, address: int, size: int) -> bytes: ...
+    def read_pointers(self, address: int, count: int) -> array[int]: ...
+    def read_scattered(self, addresses: array[int]) -> array[int]: ...
+    def write(self, address: int, data: bytes) -> int: ...
+    def write_pointers(
+        self,
+        address: int,
+        pointers: array[int],
+        *,
+        via: _Via = ...,
+        verify: bool = ...,
+        expect: int | array[int] | None = ...,
+        progress: _Progress | None = ...,
+    ) -> int: ...
+    def write_scattered(
+        self,
+        addresses: array[int],
+        pointers: array[int],
+        *,
+        verify: bool = ...,
+        expect: int | array[int] | None = ...,
+        spans: bool = ...,
+        progress: _Progress | None = ...,
+    ) -> int: ...
+
+    def modules(self) -> list[Module]: ...
+    def _read_maps(self) -> bytes: ...
+    def _list_modules(self) -> list[tuple[int, int, str, str, int]]: ...
+    def _symbol_address(self, name: str, /) -> tuple[int, int]: ...
+    def _match_symbols(self, pattern: str, most: int, /) -> list[tuple[str, int]]: ...
+    def _set_recorder(
+        self, record: _Recorder | None, cut_short: Callable[[], object] | None, /
+    ) -> None: ...
