@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydbgwrite import _core
 from pydbgwrite._dbgeng import EngineInfo, loaded_engine
-from pydbgwrite._protection import protection_name, state_name
-from pydbgwrite._regions import Module, Region
+from pydbgwrite._regions import Module, Region, protection_name, state_name
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import SessionBusyError
 
@@ -244,6 +243,14 @@ class Session(_core.Session):
         finally:
             if not self.closed:  # closing has ended it then
                 self._end_servers()
+
+    def _override_pointer_size(self, size: int) -> None:
+        """Set the target's pointer size, or close the session and raise."""
+        try:
+            self._set_pointer_size(size)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

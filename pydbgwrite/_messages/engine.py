@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from pydbgwrite import errors, hresults
-from pydbgwrite._protection import protection_name, state_name
+from pydbgwrite._regions import protection_name, state_name
 
 __all__ = ["EngineFailure", "call_failed", "engine_failed", "opening_failed"]
 

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite import _core
 from pydbgwrite._opening.arguments import (
+    RegionSpec,
     check_program,
     taken_options,
     taken_pid,
@@ -41,9 +42,6 @@ __all__ = [
 
 #: Seconds that an opening may take, where nothing else is said.
 DEFAULT_TIMEOUT: Final = 10.0
-
-#: (base, size) or (base, size, "rw" / "r" / "none").
-RegionSpec: TypeAlias = tuple[int, int] | tuple[int, int, str]
 
 #: What launch() takes for stdin, stdout and stderr.
 _File: TypeAlias = int | IO[bytes] | IO[str] | None
@@ -111,13 +109,13 @@ def attach(
             raise ValueError(
                 "invasive=True is for Windows: on Linux a process is stopped with suspend=True"
             )
-        from pydbgwrite._opening import linux_tracers
+        from pydbgwrite._opening import linux
 
-        session = linux_tracers.attach(number, bool(suspend), bool(writable), seconds)
+        session = linux.attach(number, bool(suspend), bool(writable), seconds)
     else:
         raise _no_engine("attach")
     if size is not None:
-        set_pointer_size(session, size)
+        session._override_pointer_size(size)
     return session
 
 
@@ -333,7 +331,7 @@ def process_server(
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
-        return dbgeng.process_server(text, seconds, engine)
+        return ProcessServer(text, dbgeng.connect_server(text, seconds, engine))
     raise _windows_only("process_server", engine)
 
 
@@ -368,15 +366,6 @@ def simulate(
                 f"and another begins at 0x{after[0]:x}"
             )
     return _core.simulate(Session, checked, width, bool(writable))
-
-
-def set_pointer_size(session: Session, size: int) -> None:
-    """Override the target's pointer size, or close the session and raise."""
-    try:
-        session._set_pointer_size(size)
-    except BaseException:
-        session.close()
-        raise
 
 
 def _windows_only(call: str, engine: StrPath | None) -> EngineNotFoundError:

@@ -6,14 +6,13 @@ import math
 import operator
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, SupportsIndex
+from typing import TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
-    from pydbgwrite._opening.api import RegionSpec
-
 __all__ = [
+    "RegionSpec",
     "check_program",
     "taken_options",
     "taken_pid",
@@ -21,6 +20,9 @@ __all__ = [
     "taken_region",
     "taken_timeout",
 ]
+
+#: (base, size) or (base, size, "rw" / "r" / "none").
+RegionSpec: TypeAlias = tuple[int, int] | tuple[int, int, str]
 
 _PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 

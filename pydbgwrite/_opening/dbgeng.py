@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pydbgwrite import _core
 from pydbgwrite._dbgeng import load_engine
-from pydbgwrite._opening.process_server import ProcessServer
 from pydbgwrite._session import Session
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 assert sys.platform == "win32"
 
-__all__ = ["attach", "attach_kernel", "connect", "launch", "open_dump", "process_server"]
+__all__ = ["attach", "attach_kernel", "connect", "connect_server", "launch", "open_dump"]
 
 # Sessions that the exit of the interpreter would else leave with a target that stands still.
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -91,10 +90,10 @@ def connect(options: str, writable: bool, timeout: float, engine: StrPath | None
     return _kept(_core.dbgeng_connect(Session, options, writable, timeout))
 
 
-def process_server(options: str, timeout: float, engine: StrPath | None) -> ProcessServer:
-    """Open what pydbgwrite.process_server() is asked for."""
+def connect_server(options: str, timeout: float, engine: StrPath | None) -> object:
+    """The connection of a ProcessServer."""
     load_engine(engine)
-    return ProcessServer(options, _core.dbgeng_process_server(options, timeout))
+    return _core.dbgeng_process_server(options, timeout)
 
 
 def _kept(session: Session) -> Session:

@@ -1,21 +1,96 @@
-"""Starting programs on Linux: their arguments as the bytes and descriptors that C takes."""
+"""Opening sessions on Linux: attaching, and launching programs.
+
+A process has one tracer at a time. A script that was killed leaves its target traced for a moment:
+the kernel lets it go when the tracer has come to its end. Who attaches in that moment, as
+`pydbgwrite undo` may, waits for it. A program's arguments go to C as bytes and descriptors.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from pydbgwrite import _core
 from pydbgwrite._session import Session
+from pydbgwrite.errors import TargetAccessError
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
 assert sys.platform.startswith("linux")
 
-__all__ = ["launch"]
+__all__ = ["attach", "launch"]
+
+#: Of a thread that ends, or that a signal ends: include/linux/sched.h, PF_EXITING and PF_SIGNALED.
+_ENDING: Final = 0x4 | 0x400
+_KILLED: Final = 1 << 8  # SIGKILL in SigPnd and ShdPnd of /proc/PID/status
+#: What a tracer of this package calls itself (linux/host.c). It dies with its parent.
+_OURS: Final = "pydbgwrite"
+
+
+def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
+    """Attach with the embedded engine; within the timeout, wait for a tracer that is dying."""
+    until = time.monotonic() + timeout
+    ended: set[int] = set()
+    while True:
+        left = max(until - time.monotonic(), 0)
+        try:
+            return _core.linux_attach(Session, pid, suspend, writable, left)
+        except TargetAccessError:
+            # 0: nobody traces it, perhaps no more since the attempt. So there is one more.
+            tracer = int(_status(pid).get("TracerPid", "0"))
+            if tracer in ended or (tracer and not _wait_for_end(tracer, left)):
+                raise
+            ended.add(tracer)
+
+
+def _wait_for_end(tracer: int, seconds: float) -> bool:
+    """Wait for a process that is dying; False where it lives on, or can't be waited for."""
+    try:
+        descriptor = os.pidfd_open(tracer)
+    except ProcessLookupError:
+        return True
+    except OSError:  # a kernel before 5.3, or a seccomp filter
+        return False
+    try:
+        if not _is_dying(tracer):
+            return False
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(min(seconds * 1000, 2**31 - 1)))
+    finally:
+        os.close(descriptor)
+
+
+def _is_dying(pid: int) -> bool:
+    """Is it dead, or dying? A tracer of ours is when its parent is."""
+    if _has_end_before_it(pid):
+        return True
+    status = _status(pid)
+    return status.get("Name") == _OURS and _has_end_before_it(int(status.get("PPid", "0")))
+
+
+def _has_end_before_it(pid: int) -> bool:
+    status = _status(pid)
+    if any(int(status.get(name, "0"), 16) & _KILLED for name in ("SigPnd", "ShdPnd")):
+        return True
+    # The name, in parentheses, may hold anything; then state, ..., and flags as the seventh.
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return True
+    return not fields or bool(int(fields[6]) & _ENDING)
+
+
+def _status(pid: int) -> dict[str, str]:
+    from pydbgwrite._messages.linux import status_fields
+
+    return status_fields(f"/proc/{pid}/status")
 
 
 def launch(

@@ -63,7 +63,7 @@ class ProcessServer:
         """
         if sys.platform != "win32":
             raise EngineNotFoundError("Microsoft's engine is for Windows")
-        from pydbgwrite._opening import api, arguments, dbgeng
+        from pydbgwrite._opening import arguments, dbgeng
 
         number = arguments.taken_pid(pid, 2**32)
         size = None if pointer_size is None else arguments.taken_pointer_size(pointer_size)
@@ -74,7 +74,7 @@ class ProcessServer:
         session._far = True
         self._session = session
         if size is not None:
-            api.set_pointer_size(session, size)
+            session._override_pointer_size(size)
         return session
 
     def launch(

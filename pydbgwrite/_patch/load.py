@@ -13,6 +13,7 @@ from pydbgwrite._patch.entry import (
     take_pointers,
 )
 from pydbgwrite._patch.overlaps import sure_overlaps
+from pydbgwrite._patch.problems import summary
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
 from pydbgwrite._symbols.addresses import near
@@ -21,13 +22,12 @@ from pydbgwrite.errors import PatchError
 if TYPE_CHECKING:
     from pydbgwrite._patch.entry import _Values
 
-__all__ = ["Parts", "read_patch", "summary"]
+__all__ = ["Parts", "read_patch"]
 
 FORMAT: Final = 1
 _TOP_KEYS: Final = ("format", "note", "build", "write")
 _WRITE_KEYS: Final = ("address", "pointers", "file", "expect", "note")
 _BUILD_KEYS: Final = ("module", "build_id", "sha256")
-_MOST_SHOWN: Final = 20
 #: Characters from which on the faster reader is tried.
 _LONG: Final = 1 << 16
 
@@ -40,15 +40,6 @@ class Parts:
         self.note = ""
         self.entries: list[PatchEntry] = []
         self.builds: list[BuildCheck] = []
-
-
-def summary(what: str, problems: list[str]) -> str:
-    """A message that shows the first of them."""
-    shown = problems[:_MOST_SHOWN]
-    if len(problems) > len(shown):
-        shown.append(f"and {len(problems) - len(shown):,} more")
-    count = f"{len(problems):,} problem" + ("s" if len(problems) != 1 else "")
-    return f"{what}: {count}; nothing was written\n  " + "\n  ".join(shown)
 
 
 def read_patch(path: str, *, anywhere: bool) -> Parts:

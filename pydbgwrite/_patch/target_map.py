@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydbgwrite._protection import protection_name, state_name
+from pydbgwrite._regions import protection_name, state_name
 from pydbgwrite.errors import DebugEngineError, TargetAccessError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pydbgwrite._core import Session as CompiledSession
+from pydbgwrite import _core
 from pydbgwrite._reports import JournalInfo, UndoReport
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError
 
@@ -106,7 +106,7 @@ def undo(
     from pydbgwrite._journal.target_identity import check_target
     from pydbgwrite._transactions.undo import undo_log
 
-    if not isinstance(session, CompiledSession):
+    if not isinstance(session, _core.Session):
         raise TypeError(f"session must be a Session, got {type(session).__name__}")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, got {type(progress).__name__}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Final
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Final, NoReturn
 
 import click
 
@@ -15,10 +18,8 @@ from pydbgwrite.cli.demo import demo
 from pydbgwrite.cli.doctor.command import doctor
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
-from pydbgwrite.cli.interrupts import ends_as_interrupts
-from pydbgwrite.cli.mismatches import mismatch_fields
 from pydbgwrite.cli.modules import modules
-from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
+from pydbgwrite.cli.output import example, fail, mismatch_fields, print_json, show_on_stderr
 from pydbgwrite.cli.read import read
 from pydbgwrite.cli.undo import undo
 from pydbgwrite.cli.verify import verify
@@ -56,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     held = HeldOutput(sys.stdout)
     code: int = ExitCode.DONE
     try:
-        with ends_as_interrupts():
+        with _signals_interrupt():
             with contextlib.redirect_stdout(held):
                 code = _outcome(words, held)
             held.release()
@@ -66,6 +67,35 @@ def run(arguments: Sequence[str] | None = None) -> int:
         fail(_interrupted(interrupt))
         return ExitCode.INTERRUPTED if code == ExitCode.DONE else code
     return code
+
+
+#: These end a command as Ctrl-C does: a write that they cut short is undone first. They come from
+#: kill(1), a terminal that is closed, Ctrl-Break.
+_SIGNALS: Final = ("SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Within this block these signals raise KeyboardInterrupt, which says which it was.
+
+    Those that are ignored (nohup), or that somebody else handles, are left alone.
+    """
+    taken: list[signal.Signals] = []
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for name in _SIGNALS:
+                number: signal.Signals | None = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, _interrupt)
+                    taken.append(number)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(f"interrupted by {signal.Signals(number).name}")
 
 
 def _no_output(failure: OutputError, code: int) -> int:

@@ -17,16 +17,20 @@ from pydbgwrite.cli.held_output import HeldOutput, give_up
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pydbgwrite.errors import Mismatch
+
 __all__ = [
     "console",
     "counted",
     "example",
     "fail",
+    "mismatch_fields",
     "on_terminal",
     "print_fields",
     "print_json",
     "print_table",
     "printable",
+    "show_mismatches",
     "show_on_stderr",
     "stream_output",
 ]
@@ -159,3 +163,30 @@ def show_on_stderr(show: Callable[[], None]) -> None:
         show()
     except OSError:
         give_up(sys.stderr)
+
+
+def mismatch_fields(mismatches: Iterable[Mismatch]) -> list[dict[str, str]]:
+    """For --json."""
+    return [
+        {
+            "address": f"0x{each.address:x}",
+            "wanted": f"0x{each.wanted:x}",
+            "found": f"0x{each.found:x}",
+        }
+        for each in mismatches
+    ]
+
+
+def show_mismatches(mismatches: Iterable[Mismatch], total: int) -> None:
+    """A table of the first of them."""
+    rows = [
+        (f"0x{each.address:x}", f"0x{each.wanted:x}", f"0x{each.found:x}") for each in mismatches
+    ]
+    print_table(
+        ("address", "wanted", "found"),
+        rows,
+        whole=("address", "wanted", "found"),
+        styles={"address": "cyan", "wanted": "green", "found": "red"},
+    )
+    if total > len(rows):
+        click.echo(f"... and {counted(total - len(rows), 'place')} more")

@@ -5,8 +5,14 @@ from __future__ import annotations
 import click
 
 from pydbgwrite.cli.exit_codes import ExitCode
-from pydbgwrite.cli.mismatches import mismatch_fields, show_mismatches
-from pydbgwrite.cli.output import counted, example, fail, print_json
+from pydbgwrite.cli.output import (
+    counted,
+    example,
+    fail,
+    mismatch_fields,
+    print_json,
+    show_mismatches,
+)
 from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import load_patch, side_files_option
 from pydbgwrite.cli.targets import Target, json_option, target_options
