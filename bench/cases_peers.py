@@ -11,7 +11,7 @@ from contest import BASELINE, Contest, Outcome, hold
 from measuring import Figure
 from targets import Numbers
 
-__all__ = ["peers"]
+__all__ = ["contests", "peers"]
 
 _ROOM = 256 << 20
 _MILLION = 1 << 20
@@ -20,7 +20,8 @@ _FASTEST_PEER_RATIO = 0.7
 _HUGE = "16M pointers"
 
 
-def _contests(quick: bool) -> Iterator[Contest]:
+def contests(*, quick: bool) -> Iterator[Contest]:
+    """What all do; quick: without what takes a peer many seconds."""
     yield Contest("1 pointer", "contiguous", 1, calls=1000)
     yield Contest("100 pointers", "contiguous", 100, calls=1000)
     yield Contest("10k pointers", "contiguous", 10_000, calls=20)
@@ -46,7 +47,7 @@ def _scattered(name: str, places: Numbers) -> Contest:
 
 def peers(*, quick: bool) -> Iterator[Figure]:
     """All contests; of the largest, also against the fastest peer."""
-    for contest in _contests(quick):
+    for contest in contests(quick=quick):
         print(f"  {contest.name}", file=sys.stderr, flush=True)
         rounds, seconds, least = (5, 1.0, 1) if quick else (51, 6.0, 3)
         outcomes = hold(contest, rounds=rounds, seconds=seconds, least=least)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +29,24 @@ from targets import Numbers, Target, Target32, started, started_32
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["BASELINE", "Contest", "Outcome", "hold"]
+__all__ = ["BASELINE", "Contest", "Entrant", "Outcome", "hold"]
 
 _FOLDER = Path(__file__).resolve().parent
 _WORKER = _FOLDER / "contest_worker.py"
 
 #: Whom all others are measured against.
 BASELINE = next(iter(WAYS))
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """Who takes part: a way of contest_ways.py, in a process of this Python."""
+
+    way: str
+    python: str = sys.executable
+
+
+_ALL = {way: Entrant(way) for way in WAYS}
 
 
 @dataclass(frozen=True)
@@ -86,11 +97,11 @@ class Outcome:
 class _Worker:
     """A contestant's process."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, entrant: Entrant) -> None:
         to_it, from_us = os.pipe()
         to_us, from_it = os.pipe()
-        command = [sys.executable, str(_WORKER)]
-        if way == "gdb":
+        command = [entrant.python, "-I", str(_WORKER)]
+        if entrant.way == "gdb":
             command = ["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off"]
             command += ["-iex", "set auto-load off", "-x", str(_WORKER)]
         self._process = subprocess.Popen(
@@ -142,32 +153,39 @@ def _target(contest: Contest) -> Iterator[Target | Target32]:
         yield target
 
 
-def hold(contest: Contest, *, rounds: int, seconds: float, least: int) -> dict[str, Outcome]:
+def hold(
+    contest: Contest,
+    *,
+    rounds: int,
+    seconds: float,
+    least: int,
+    entrants: Mapping[str, Entrant] = _ALL,
+) -> dict[str, Outcome]:
     """Let all do it `rounds` times; who has taken so many seconds leaves after the `least`."""
-    outcomes = {way: Outcome(cannot=_missing(way)) for way in WAYS}
+    outcomes = {name: Outcome(cannot=_missing(each.way)) for name, each in entrants.items()}
     targets: dict[str, Target | Target32] = {}
     workers: dict[str, _Worker] = {}
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-")))
         contest.values(1).tofile(folder / "values")
-        for way in WAYS:
-            if not outcomes[way].cannot:
-                target = targets[way] = held.enter_context(_target(contest))
-                workers[way] = held.enter_context(_Worker(way))
-                outcomes[way].cannot = _prepared(contest, way, workers[way], target, folder)
+        for name, entrant in entrants.items():
+            if not outcomes[name].cannot:
+                target = targets[name] = held.enter_context(_target(contest))
+                worker = workers[name] = held.enter_context(_Worker(entrant))
+                outcomes[name].cannot = _prepared(contest, entrant.way, worker, target, folder)
         for number in range(-1, rounds):
             takes_part = [
-                way
-                for way, outcome in outcomes.items()
+                name
+                for name, outcome in outcomes.items()
                 if not outcome.cannot and (number < least or sum(outcome.times) < seconds * 1e9)
             ]
-            turn = max(number, 0) % max(len(takes_part), 1)
+            cycle, turn = divmod(max(number, 0), max(len(takes_part), 1))
             order = takes_part[turn:] + takes_part[:turn]
-            for way in order[:: -1 if number % 2 else 1]:
-                _one_round(contest, workers[way], outcomes[way], number)
-        for seed, way in enumerate(workers, 2):
-            if not outcomes[way].cannot:
-                _verify(contest, workers[way], targets[way], outcomes[way], folder, seed)
+            for name in order[:: -1 if cycle % 2 else 1]:
+                _one_round(contest, workers[name], outcomes[name], number)
+        for seed, name in enumerate(workers, 2):
+            if not outcomes[name].cannot:
+                _verify(contest, workers[name], targets[name], outcomes[name], folder, seed)
     return outcomes
 
 
@@ -185,7 +203,7 @@ def _prepared(
         "values": str(folder / "values"),
     }
     if contest.places is not None:
-        path = folder / f"addresses of {way}"
+        path = folder / f"addresses in {target.pid}"
         (contest.places + numpy.uint64(target.address)).tofile(path)
         request["addresses"] = str(path)
     return str(worker.ask(**request).get("cannot", ""))

@@ -27,11 +27,14 @@ class Pairs:
     baseline: tuple[float, ...]
 
     @property
+    def ratios(self) -> list[float]:
+        """The contestant's time to the baseline's, of each round."""
+        return [ours / base for ours, base in zip(self.contestant, self.baseline, strict=True)]
+
+    @property
     def ratio(self) -> float:
         """Median of the paired ratios."""
-        return median(
-            ours / base for ours, base in zip(self.contestant, self.baseline, strict=True)
-        )
+        return median(self.ratios)
 
     def excess(self, factor: float) -> float:
         """Median of what the contestant took over `factor` times the baseline, in nanoseconds."""

@@ -19,7 +19,7 @@ from rich.table import Table
 
 import pydbgwrite
 
-__all__ = ["RESULTS", "machine", "per_pointer", "show", "write_json"]
+__all__ = ["RESULTS", "duration", "machine", "per_pointer", "show", "write_json"]
 
 #: Git ignores it.
 RESULTS = Path(__file__).with_name("results")
@@ -43,7 +43,7 @@ def show(figures: Sequence[Figure]) -> None:
             figure.case,
             figure.contestant_name,
             figure.baseline_name,
-            _time(figure.contestant),
+            duration(figure.contestant),
             per_pointer(figure),
             "-" if figure.ratio is None else f"{figure.ratio:.3f}",
             figure.note if figure.value is None else f"{figure.value:,.3g} {figure.unit}",
@@ -65,7 +65,8 @@ def per_pointer(figure: Figure) -> str:
     return f"{took:,.2f} ns" if took < 10 else f"{took:,.0f} ns"
 
 
-def _time(nanoseconds: float | None) -> str:
+def duration(nanoseconds: float | None) -> str:
+    """In a unit that suits it."""
     if nanoseconds is None:
         return "-"
     if nanoseconds < 1e4:

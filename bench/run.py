@@ -4,11 +4,14 @@
     python bench/run.py --quick       fewer rounds, less memory
     python bench/run.py large one     only these cases
     python bench/run.py --docs        everything, into docs/performance.md too
+    python bench/run.py --compare REV [CASE...]
+                                      this folder's state against that commit, in turns: compare.py
 
 It prints one table, says which limits are kept, and writes JSON and an SVG plot to bench/results.
 It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case
 (--quick: 2 GiB), and the packages of pip install -e ".[cli]" --group bench; gdb where it is
-installed. Exit code 1: a limit was not kept.
+installed. Exit code 1: a limit was not kept; of --compare: a target did not hold what was written,
+and 2: there is no such commit, or it can't be built.
 
 A case is a function of cases_*.py that yields Figures; a contestant is a function of
 contestants.py; how a Figure is shown is in reports.py.
@@ -27,6 +30,7 @@ from cases_peers import peers
 from cases_pointers import large_arrays, one_pointer
 from cases_scattered import huge_arrays, lists, scattered
 from cases_verify import verified
+from compare import COMPARED, compare
 from document import update_docs, write_plot
 from measuring import Figure
 from reports import RESULTS, show, write_json
@@ -53,10 +57,16 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less memory")
     parser.add_argument("--docs", action="store_true", help="put it into docs/performance.md too")
+    parser.add_argument("--compare", metavar="REV", help=f"of {', '.join(COMPARED)}, in turns")
     options = parser.parse_args()
-    unknown = [name for name in options.cases if name not in CASES]
+    there_are = CASES if options.compare is None else COMPARED
+    unknown = [name for name in options.cases if name not in there_are]
     if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(there_are)}")
+    if options.compare is not None:
+        if options.docs:
+            parser.error("--docs shows the benchmarks themselves, not --compare")
+        return compare(options.compare, options.cases or COMPARED, quick=options.quick)
     figures: list[Figure] = []
     for name in options.cases or CASES:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
