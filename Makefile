@@ -29,6 +29,7 @@ lint: install ## ruff, mypy, stubtest, clang-format
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest pydbgwrite
+	$(BIN)/python .ci/check_imports.py
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 format: install ## rewrite Python and C as the linters want it
