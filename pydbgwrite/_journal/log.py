@@ -10,7 +10,7 @@ import json
 import os
 from array import array
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydbgwrite._journal import format as form
 from pydbgwrite._reports import Change
@@ -19,6 +19,19 @@ from pydbgwrite.errors import JournalError
 __all__ = ["JournalLog"]
 
 _U64: Final = 8
+
+
+class _State(NamedTuple):
+    """What the records up to `end` say. It is replaced as one value: no signal can split it."""
+
+    end: int = 0  # of the last record; the next one goes there
+    number: int = 0  # of the next record
+    chain: int = 0  # the checksum that the next record continues
+    bytes: int = 0
+    committed: bool = False
+    undone: bool = False  # by an undo that finished, and nothing has been recorded since
+    undoing: bool = False  # an undo was begun and not finished
+    first: int = 0
 
 
 class JournalLog:
@@ -32,22 +45,16 @@ class JournalLog:
         self.name = name
         self.header: dict[str, Any] = {}
         self.torn = False
-        #: Of the marks: COMMITTED, or UNDONE and nothing recorded after it.
-        self.committed = self.undone = False
-        #: An undo was begun and not finished: it too may have been cut short in any write.
-        self.undoing = False
-        #: The first record that a finished undo has not undone already.
-        self.first = 0
-        self.bytes = 0
         self._flush = flush
+        self._state = _State()
+        # The index. Each entry holds the offset of the record it comes from, and counts only if
+        # that is before the state's end: an exception may come between an entry and the state.
         self._offsets = array("Q")
-        self._cut: set[int] = set()
-        self._settled: set[int] = set()
-        # Where the next record goes, its number, and the chain before it: one value, so that a
-        # Ctrl-C can't come between them.
-        self._at = (0, 0, 0)
-        # Whether something may lie behind _end, that an append which failed has left.
+        self._cut: dict[int, int] = {}
+        self._settled: dict[int, int] = {}
+        # True if the file or the index may hold something of an append that did not finish.
         self._litter = False
+        self._owes_cut = False
         self._broken = ""
 
     @property
@@ -55,8 +62,34 @@ class JournalLog:
         """As JournalInfo.state."""
         return "undone" if self.undone else "committed" if self.committed else "open"
 
+    @property
+    def committed(self) -> bool:
+        """True if the transaction has committed."""
+        return self._state.committed
+
+    @property
+    def undone(self) -> bool:
+        """True if an undo has finished and nothing has been recorded since."""
+        return self._state.undone
+
+    @property
+    def undoing(self) -> bool:
+        """True if an undo was begun and not finished: any of its writes may be cut short."""
+        return self._state.undoing
+
+    @property
+    def first(self) -> int:
+        """The first record that no finished undo has undone."""
+        return self._state.first
+
+    @property
+    def recorded_bytes(self) -> int:
+        """Bytes of the target that the recorded writes cover."""
+        return self._state.bytes
+
     def __len__(self) -> int:
-        return len(self._offsets)
+        count = len(self._offsets)
+        return count - 1 if count and self._offsets[-1] >= self._state.end else count
 
     def flush_by(self, flush: Callable[[], object]) -> None:
         """Have what is appended from now on outlast the machine."""
@@ -66,59 +99,73 @@ class JournalLog:
         """Write the beginning of a new journal."""
         start = form.file_head()
         form.write_all(self.file, start)
-        self._at = (len(start), 0, form.read_file_head(self.file, self.name))
+        self._state = _State(end=len(start), chain=form.read_file_head(self.file, self.name))
         self.header = header
         text = json.dumps(header, sort_keys=True).encode()
         self._append(form.HEADER, 0, [text], "its header")
 
     def scan(self) -> None:
         """Read the whole of a journal, checking all of it. JournalError where it is not right."""
-        chain = form.read_file_head(self.file, self.name)
-        offset, number = form.FILE_HEAD_SIZE, 0
+        self._state = _State(
+            end=form.FILE_HEAD_SIZE, chain=form.read_file_head(self.file, self.name)
+        )
         size = self.file.seek(0, os.SEEK_END)
-        while offset < size:
-            frame = form.next_frame(self.file, offset, size, number, chain, self.name)
+        while (here := self._state).end < size:
+            frame = form.next_frame(self.file, here.end, size, here.number, here.chain, self.name)
             if frame is None:
                 self.torn = self._litter = True
                 break
-            self._take(frame, offset, number)
-            offset, number, chain = frame.end, number + 1, frame.chain
-        self._at = (offset, number, chain)
-        if not number:
+            self._take(frame, here)
+        if not self._state.number:
             raise JournalError(
                 f"the journal {self.name} ends within its header, after {size:,} bytes: its "
                 "transaction had not begun, and there is nothing to undo"
             )
 
-    def _take(self, frame: form.Frame, offset: int, number: int) -> None:
-        """Note a record that was read."""
-        if (frame.kind == form.HEADER) != (number == 0):
+    def _take(self, frame: form.Frame, here: _State) -> None:
+        """Note a record that was read; it begins where `here` ends."""
+        if (frame.kind == form.HEADER) != (here.number == 0):
             raise self._nonsense(frame, "a header belongs at the beginning, and there alone")
+        size = index = 0
         if frame.kind == form.HEADER:
             self.header = self._parse_header(frame)
         elif frame.kind in (form.WRITE, form.SCATTERED):
             size = self._size_of(frame)
-            self._offsets.append(offset)
-            self.bytes += size
-            self.undone = False
         elif frame.kind == form.SETTLED:
             index = int.from_bytes(self._payload(frame.payload, frame.length), "little")
             if frame.length != _U64 or index >= len(self):
                 raise self._nonsense(frame, "it stands for a record that is not there")
-            self._settled.add(index)
-        else:
-            self._mark(frame.kind)
+        self._note(frame.kind, here, frame.end, frame.chain, size or index)
 
-    def _mark(self, kind: int) -> None:
-        if kind == form.CUT_SHORT:
-            self._cut.add(len(self) - 1)
+    def _note(self, kind: int, here: _State, end: int, chain: int, value: int = 0) -> None:
+        """Put a record that is whole in the file into the index.
+
+        value: of a write its bytes in the target; of SETTLED the index of a record.
+        """
+        after = here._replace(end=end, number=here.number + 1, chain=chain)
+        if kind in (form.WRITE, form.SCATTERED):
+            self._offsets.append(here.end)
+            after = after._replace(bytes=here.bytes + value, undone=False)
+        elif kind == form.SETTLED:
+            self._settled[value] = here.end
+        elif kind == form.CUT_SHORT:
+            self._cut[len(self) - 1] = here.end
         elif kind == form.COMMITTED:
-            self.committed = True
+            after = after._replace(committed=True)
         elif kind == form.UNDOING:
-            self.undoing = True
-        else:
-            self.undone, self.undoing, self.first = True, False, len(self)
-            self._settled.clear()
+            after = after._replace(undoing=True)
+        elif kind == form.UNDONE:
+            after = after._replace(undone=True, undoing=False, first=len(self))
+        self._state = after
+
+    def _forget_unfinished(self) -> None:
+        """Take out of the index what an append that did not finish has put there."""
+        end = self._state.end
+        while self._offsets and self._offsets[-1] >= end:
+            self._offsets.pop()
+        for entries in (self._cut, self._settled):
+            for index in [index for index, offset in entries.items() if offset >= end]:
+                del entries[index]
 
     def _parse_header(self, frame: form.Frame) -> dict[str, Any]:
         try:
@@ -154,49 +201,52 @@ class JournalLog:
             count = len(where) // _U64
             parts = [count.to_bytes(_U64, "little"), where, old, new]
             kind, place = form.SCATTERED, f"at {count:,} addresses"
-        offset = self._at[0]
         what = f"the record of {len(new):,} bytes {place}, so they were not written"
-        self._append(kind, unit, parts, what)
-        self._offsets.append(offset)
-        self.bytes += len(new)
-        self.undone = False
+        self._append(kind, unit, parts, what, len(new))
 
     def cut_short(self) -> None:
         """Note that the last recorded write was begun and may not have been finished."""
-        if not len(self):
-            return
-        self._cut.add(len(self) - 1)
-        try:
-            self._append(form.CUT_SHORT, 0, [], "the mark of a write that was cut short")
-        except JournalError:
-            # The last record is always taken as cut short. So no other may follow.
-            self._broken = "a mark that belongs in front of this record could not be written"
-            raise
+        if len(self):
+            # The last record always counts as cut short. So no other may follow before the mark.
+            self._owes_cut = True
+            self._pay_cut()
+
+    def _pay_cut(self) -> None:
+        self._append(form.CUT_SHORT, 0, [], "the mark of a write that was cut short")
+        self._owes_cut = False
 
     def mark(self, kind: int) -> None:
         """Append COMMITTED, UNDOING or UNDONE."""
         self._append(kind, 0, [], "the mark of its end")
-        self._mark(kind)
 
     def settle(self, index: int) -> None:
         """Note that an undo has come past this record: whatever its place holds now is not its."""
-        self._append(form.SETTLED, 0, [index.to_bytes(_U64, "little")], "the mark of an undo")
-        self._settled.add(index)
+        payload = index.to_bytes(_U64, "little")
+        self._append(form.SETTLED, 0, [payload], "the mark of an undo", index)
 
     def is_settled(self, index: int) -> bool:
         """Has an undo come past this record?"""
-        return self.undone or index in self._settled
+        return self.undone or self._settled.get(index, self._state.end) < self._state.end
 
-    def _append(self, kind: int, unit: int, parts: list[bytes], what: str) -> None:
+    def _append(self, kind: int, unit: int, parts: list[bytes], what: str, value: int = 0) -> None:
         if self._broken:
             raise JournalError(f"{what} can't be added to {self.name}: {self._broken}")
-        offset, number, chain = self._at
-        record, chain = form.encode(kind, unit, number, chain, parts)
+        if self._owes_cut and kind != form.CUT_SHORT:
+            try:
+                self._pay_cut()
+            except JournalError as error:
+                raise JournalError(
+                    f"{what} can't be added to {self.name}: a mark that belongs in front of it "
+                    f"could not be written: {error}"
+                ) from error
+        here = self._state
+        record, chain = form.encode(kind, unit, here.number, here.chain, parts)
         try:
             if self._litter:
-                self.file.truncate(offset)
+                self.file.truncate(here.end)
+                self._forget_unfinished()
             self._litter = True
-            self.file.seek(offset)
+            self.file.seek(here.end)
             form.write_all(self.file, record)
         except OSError as error:
             raise JournalError(f"{self.name} can't take {what}: {error}") from error
@@ -209,7 +259,7 @@ class JournalLog:
                 raise JournalError(
                     f"{self.name} could not be brought to the disk with {what}: {error}"
                 ) from error
-        self._at = (offset + len(record), number + 1, chain)
+        self._note(kind, here, here.end + len(record), chain, value)
         self._litter = False
 
     def close(self) -> None:
@@ -222,7 +272,7 @@ class JournalLog:
     def is_cut(self, index: int) -> bool:
         """May the target hold a mixture of old and new bytes of this record?"""
         last = index == len(self) - 1 and not self.committed
-        return last or index in self._cut
+        return last or self._cut.get(index, self._state.end) < self._state.end
 
     def load(self, index: int) -> Change:
         """A recorded write."""

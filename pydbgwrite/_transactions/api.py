@@ -54,7 +54,7 @@ def read_journal(path: StrOrBytesPath) -> JournalInfo:
         durable=bool(told.get("durable")),
         state=log.state,
         writes=len(log),
-        bytes=log.bytes,
+        bytes=log.recorded_bytes,
         torn=log.torn,
     )
 

@@ -279,7 +279,7 @@ class _Changes(Sequence[Change]):
         return self._log.load(chosen)
 
     def __repr__(self) -> str:
-        return f"<recorded changes: {len(self):,}, of {self._log.bytes:,} bytes>"
+        return f"<recorded changes: {len(self):,}, of {self._log.recorded_bytes:,} bytes>"
 
 
 def _open_in(session: Target) -> OpenTransaction | None:

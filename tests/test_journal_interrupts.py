@@ -1,0 +1,148 @@
+"""An exception between any two steps of the journal's code leaves file and index alike.
+
+A signal handler may raise at any line of it. The tests raise at each line in turn, by tracing, and
+then compare what the open transaction knows with what the file says.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import pydbgwrite
+from pydbgwrite import Session
+from pydbgwrite._journal import files, log
+from pydbgwrite._journal.format import UNDOING
+
+BASE = 0x10000
+
+
+class Pressed(BaseException):
+    """What the handler of a signal raises."""
+
+
+@pytest.fixture
+def target() -> Iterator[Session]:
+    with pydbgwrite.simulate([(BASE, 0x3000)]) as session:
+        yield session
+
+
+def run_to_line(number: int, work: Callable[[], object]) -> bool:
+    """Run `work`, raising Pressed at its number-th line in log.py. False: it has fewer."""
+    left = number
+    pressed = False
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left, pressed
+        del argument
+        if frame.f_code.co_filename != log.__file__:
+            return None
+        if event == "line" and not pressed:
+            left -= 1
+            if left < 0:
+                pressed = True
+                raise Pressed
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except Pressed:
+        assert pressed
+    finally:
+        sys.settrace(before)
+    return pressed
+
+
+def said_by(journal: log.JournalLog) -> list[object]:
+    changes = [journal.load(index) for index in range(len(journal))]
+    marks = [(journal.is_cut(index), journal.is_settled(index)) for index in range(len(journal))]
+    return [changes, marks, journal.recorded_bytes, journal.state, journal.undoing, journal.first]
+
+
+def scanned(path: Path) -> list[object]:
+    read = files.open_to_read(path)
+    try:
+        assert not read.torn
+        return said_by(read)
+    finally:
+        read.close()
+
+
+def test_a_write_that_is_interrupted_anywhere(target: Session, tmp_path: Path) -> None:
+    for number in itertools.count():
+        path = tmp_path / f"{number}.journal"
+        with pytest.raises(ZeroDivisionError), target.transaction(path) as transaction:
+            target.write(BASE, b"before..")
+            pressed = run_to_line(number, lambda: target.write(BASE + 0x1000, b"pressed."))
+            target.write(BASE + 0x2000, b"after...")
+            recorded = transaction._log
+            assert recorded is not None
+            assert said_by(recorded) == scanned(path)
+            assert len(recorded) in (2, 3)
+            raise ZeroDivisionError
+        assert target.read(BASE, 0x3000) == bytes(0x3000)
+        assert pydbgwrite.read_journal(path).state == "undone"
+        if not pressed:
+            break
+    assert number > 10
+
+
+@pytest.mark.parametrize("step", ["cut_short", "mark", "settle"])
+def test_a_mark_that_is_interrupted_anywhere(target: Session, tmp_path: Path, step: str) -> None:
+    for number in itertools.count():
+        path = tmp_path / f"{number}.journal"
+        with target.transaction(path) as transaction:
+            target.write(BASE, b"12345678")
+            target.write(BASE, b"abcdefgh")
+            recorded = transaction._log
+            assert recorded is not None
+            arguments = {"cut_short": (), "mark": (UNDOING,), "settle": (1,)}[step]
+            pressed = run_to_line(number, partial(getattr(recorded, step), *arguments))
+            was_cut = recorded._owes_cut or bool(recorded._cut)
+            target.write(BASE + 8, b"ABCDEFGH")
+            assert said_by(recorded) == scanned(path)
+            if step == "cut_short":
+                assert recorded.is_cut(1) == was_cut
+        target.write(BASE, bytes(16))
+        if not pressed:
+            break
+    assert number > 5
+
+
+def test_an_undo_that_is_killed_after_an_interrupted_write(target: Session, tmp_path: Path) -> None:
+    """The journal alone must be enough, whatever was interrupted before."""
+    for number in itertools.count():
+        path = tmp_path / f"{number}.journal"
+        transaction = target.transaction(path)
+        transaction.__enter__()
+        pressed = run_to_line(number, lambda: target.write(BASE + 0x1000, b"BBBBBBBB"))
+        target.write(BASE, b"AAAAAAAA")
+        target.write(BASE + 0x2000, b"CCCCCCCC")
+        kept = path.read_bytes()
+        # The undo of the last record, and no more: as if the script were killed there.
+        recorded = transaction._log
+        assert recorded is not None
+        recorded.mark(UNDOING)
+        target._set_recorder(None, None)
+        target.write(BASE + 0x2000, bytes(8))
+        recorded.settle(len(recorded) - 1)
+        killed = tmp_path / f"{number}.killed"
+        killed.write_bytes(path.read_bytes())
+        assert len(killed.read_bytes()) > len(kept)
+        transaction._over("undone")
+        report = pydbgwrite.undo(killed, target)
+        assert report.complete
+        assert not report.conflicts
+        assert target.read(BASE, 0x3000) == bytes(0x3000)
+        if not pressed:
+            break
+    assert number > 10
