@@ -9,6 +9,12 @@
 
 #include "types.h"
 
+/* EndSession's flags (dbgeng.h). */
+#define DEBUG_END_PASSIVE          0u
+#define DEBUG_END_ACTIVE_TERMINATE 1u
+#define DEBUG_END_ACTIVE_DETACH    2u
+#define DEBUG_END_DISCONNECT       4u
+
 typedef struct IDebugClient5 IDebugClient5;
 
 typedef struct IDebugClient5Vtbl {

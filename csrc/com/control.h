@@ -7,6 +7,14 @@
 
 #include "types.h"
 
+/* GetDebuggeeType's answers: classes, and the first of the qualifiers that dumps have; an option of
+ * AddEngineOptions (dbgeng.h). */
+#define DEBUG_CLASS_UNINITIALIZED     0u
+#define DEBUG_CLASS_KERNEL            1u
+#define DEBUG_CLASS_USER_WINDOWS      2u
+#define DEBUG_USER_WINDOWS_SMALL_DUMP 1024u
+#define DEBUG_ENGOPT_INITIAL_BREAK    0x20u
+
 typedef struct IDebugControl IDebugControl;
 
 typedef struct IDebugControlVtbl {

@@ -61,6 +61,9 @@ typedef struct MEMORY_BASIC_INFORMATION64 {
 #define MEM_MAPPED  0x40000u
 #define MEM_IMAGE   0x1000000u
 
+#define IMAGE_FILE_MACHINE_I386  0x014cu
+#define IMAGE_FILE_MACHINE_AMD64 0x8664u
+
 /* The platform's own C calling convention. */
 #define STDMETHODCALLTYPE
 

@@ -5,11 +5,8 @@
 #include "../core/pointers.h"
 
 #if defined(_WIN32)
-#include "../engines/dbgeng/sessions.h"
+#include "../engines/dbgeng/servers.h"
 #endif
-
-/* winnt.h: IMAGE_FILE_MACHINE_I386 */
-#define MACHINE_I386 0x014cu
 
 void session_call_failed(const session_object *self, const char *method, HRESULT hresult)
 {
@@ -63,7 +60,7 @@ PyObject *session_set_pointer_size(PyObject *self, PyObject *size)
     released = PyEval_SaveThread();
     width = core_pointer_size(&session->target, &error);
     if (width == 8 && wanted == 4) {
-        status = control->lpVtbl->SetEffectiveProcessorType(control, MACHINE_I386);
+        status = control->lpVtbl->SetEffectiveProcessorType(control, IMAGE_FILE_MACHINE_I386);
     } else if (width == 0) {
         status = error.hresult;
         method = error.method;

@@ -5,7 +5,7 @@
 
 #if defined(_WIN32)
 
-#include "../engines/dbgeng/sessions.h"
+#include "../engines/dbgeng/symbols.h"
 
 /* Modules and symbols come while the GIL is released: they are kept aside until it is back. */
 typedef struct found_list {

@@ -7,7 +7,6 @@
 #include <wchar.h>
 
 #include "../../com/hresult.h"
-#include "session.h"
 
 static void close_handle(HANDLE handle)
 {
@@ -105,9 +104,4 @@ void dbgeng_job_undo(dbgeng_job *job)
         (void)WaitForSingleObject(job->thread, INFINITE);
     }
     job_release(job);
-}
-
-void dbgeng_job_end(struct dbgeng_job *job)
-{
-    dbgeng_job_finish(job, true);
 }

@@ -7,7 +7,8 @@
 #define PYDBGWRITE_ENGINES_DBGENG_JOB_H
 
 #include "../../base/atomics.h"
-#include "sessions.h"
+#include "../../com/client.h"
+#include "waiting.h"
 
 typedef struct dbgeng_job {
     atomic_i32 references; /* its thread's, and the opening one's */

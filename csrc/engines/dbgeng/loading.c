@@ -12,16 +12,13 @@
 
 #include <winver.h>
 
-/* winnt.h: IMAGE_FILE_MACHINE_*. */
 #if defined(_M_ARM64) || defined(__aarch64__)
-#define OWN_MACHINE 0xaa64u
+#define OWN_MACHINE IMAGE_FILE_MACHINE_ARM64
 #elif defined(_M_X64) || defined(__x86_64__)
-#define OWN_MACHINE 0x8664u
+#define OWN_MACHINE IMAGE_FILE_MACHINE_AMD64
 #else
-#define OWN_MACHINE 0x014cu
+#define OWN_MACHINE IMAGE_FILE_MACHINE_I386
 #endif
-#define MACHINE_ARM64 0xaa64u
-#define MACHINE_AMD64 0x8664u
 
 /* LoadLibraryExW, in the documentation of its dwFlags. */
 #define SEARCH_FLAGS (0x00000100u | 0x00000800u) /* DLL_LOAD_DIR | SYSTEM32 */
@@ -115,8 +112,8 @@ static bool check_file(const wchar_t *path, dbgeng_load_error *error)
         CloseHandle(file);
         if (error->machine == 0) {
             good = fail(error, DBGENG_LOAD_PROGRAM, 0);
-        } else if (error->machine != OWN_MACHINE &&
-                   !(error->machine == MACHINE_ARM64 && OWN_MACHINE == MACHINE_AMD64)) {
+        } else if (error->machine != OWN_MACHINE && !(error->machine == IMAGE_FILE_MACHINE_ARM64 &&
+                                                      OWN_MACHINE == IMAGE_FILE_MACHINE_AMD64)) {
             /* System libraries of Windows on Arm serve x64 programs too (ARM64X). */
             good = fail(error, DBGENG_LOAD_BITNESS, 0);
         }

@@ -4,12 +4,13 @@
  * directory of a huge or distant dump takes as long as it takes. All clients of a process share its
  * session, so the thread that owns the session has a client of its own.
  */
-#include "sessions.h"
+#include "open_on_thread.h"
 
+#include "../../com/control.h"
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
-#include "job.h"
-#include "session.h"
+#include "claim.h"
+#include "width.h"
 
 /* dbgeng.h */
 #define DEBUG_ATTACH_KERNEL_CONNECTION 0u

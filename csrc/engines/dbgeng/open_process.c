@@ -1,18 +1,17 @@
-/* Opening processes with Microsoft's engine, and leaving every kind of session.
+/* Opening processes with Microsoft's engine.
  *
  * What each call means: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng. What was
  * observed: docs/engine.md.
  */
-#include "sessions.h"
+#include "open_process.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "../../com/control.h"
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
-#include "../../com/system_objects.h"
-#include "../../base/atomics.h"
-#include "session.h"
+#include "claim.h"
+#include "presence.h"
+#include "servers.h"
+#include "width.h"
 
 /* dbgeng.h. */
 #define DEBUG_ATTACH_DEFAULT                  0u
@@ -27,188 +26,6 @@ typedef struct DEBUG_CREATE_PROCESS_OPTIONS {
     ULONG VerifierFlags;
     ULONG Reserved;
 } DEBUG_CREATE_PROCESS_OPTIONS;
-
-enum { FREE, TAKEN, LOST };
-static atomic_i32 engine_use;
-
-bool dbgeng_fail(dbgeng_error *error, dbgeng_failure failure)
-{
-    error->failure = failure;
-    return false;
-}
-
-bool dbgeng_fail_engine(dbgeng_error *error, const char *operation, HRESULT hresult)
-{
-    error->failure = DBGENG_ENGINE;
-    error->operation = operation;
-    error->hresult = hresult;
-    return false;
-}
-
-bool dbgeng_is_lost(void)
-{
-    return atomic_i32_load(&engine_use) == LOST;
-}
-
-bool dbgeng_claim(dbgeng_error *error)
-{
-    bool claimed = atomic_i32_compare_exchange(&engine_use, FREE, TAKEN);
-
-    return claimed ? true : dbgeng_fail(error, dbgeng_is_lost() ? DBGENG_LOST : DBGENG_BUSY);
-}
-
-void dbgeng_unclaim(void)
-{
-    (void)atomic_i32_compare_exchange(&engine_use, TAKEN, FREE);
-}
-
-void dbgeng_lose(void)
-{
-    atomic_i32_store(&engine_use, LOST);
-}
-
-dbgeng_clock dbgeng_clock_start(const dbgeng_waiting *waiting)
-{
-    dbgeng_clock clock = {waiting, GetTickCount64()};
-
-    return clock;
-}
-
-uint32_t dbgeng_clock_slice(const dbgeng_clock *clock)
-{
-    uint64_t limit_ms = clock->waiting->timeout_ns / 1000000u;
-    uint64_t passed_ms = GetTickCount64() - clock->started_ms;
-    uint64_t left_ms = passed_ms < limit_ms ? limit_ms - passed_ms : 0;
-
-    return left_ms < DBGENG_SLICE_MS ? (uint32_t)left_ms : DBGENG_SLICE_MS;
-}
-
-bool dbgeng_clock_goes_on(const dbgeng_clock *clock, dbgeng_error *error)
-{
-    const dbgeng_waiting *waiting = clock->waiting;
-    uint64_t passed_ms = GetTickCount64() - clock->started_ms;
-    bool good = true;
-
-    if (!waiting->keep_waiting(waiting->context)) {
-        good = dbgeng_fail(error, DBGENG_CANCELLED);
-    } else if (waiting->timeout_ns != UINT64_MAX && passed_ms >= waiting->timeout_ns / 1000000u) {
-        good = dbgeng_fail(error, DBGENG_TIMEOUT);
-    }
-    return good;
-}
-
-bool dbgeng_create_client(IDebugClient5 **client, dbgeng_error *error)
-{
-    void *made = NULL;
-    HRESULT status = dbgeng_loaded()->create(&iid_debug_client5, &made);
-
-    *client = made;
-    return status == S_OK ? true : dbgeng_fail_engine(error, "DebugCreate", status);
-}
-
-/* -- Leaving -------------------------------------------------------------------------------- */
-
-static backing_gone session_gone(const backing *base)
-{
-    const dbgeng_session *self = (const dbgeng_session *)base;
-
-    return dbgeng_gone(self->client, self->process);
-}
-
-/* Keeps the first failure. */
-static void note(HRESULT status, const char *method, HRESULT *first, const char **first_method)
-{
-    if (status != S_OK && *first == S_OK) {
-        *first = status;
-        *first_method = method;
-    }
-}
-
-static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate,
-                     const char **method)
-{
-    HRESULT status = S_OK;
-    bool gone = (terminate || self->kind == DBGENG_PROCESS) &&
-                dbgeng_gone(client, self->process) != BACKING_THERE;
-    ULONG how = DEBUG_END_ACTIVE_DETACH;
-
-    if (self->kind != DBGENG_REMOTE) {
-        (void)dbgeng_end_servers(client);
-    }
-    if (terminate && self->kind != DBGENG_DUMP) {
-        note(client->lpVtbl->TerminateProcesses(client), "TerminateProcesses", &status, method);
-        how = DEBUG_END_ACTIVE_TERMINATE;
-    } else if (self->kind == DBGENG_PROCESS) {
-        note(client->lpVtbl->DetachProcesses(client), "DetachProcesses", &status, method);
-    }
-    if (self->kind == DBGENG_REMOTE) {
-        how = DEBUG_END_DISCONNECT; /* the target is its server's */
-    }
-    note(client->lpVtbl->EndSession(client, how), "EndSession", &status, method);
-    /* A target that has ended can't be let go, and need not be; nor can a server be left that has.
-     */
-    return gone || (self->kind == DBGENG_REMOTE && !terminate) ? S_OK : status;
-}
-
-/* "A client's methods may be called only from the thread in which the client was created"
- * (MicrosoftDocs/windows-driver-docs, using-client-objects.md). So another thread, which ends a
- * session that its owner has forgotten, makes a client of its own; all share the one session. */
-static HRESULT session_end(backing *base, bool terminate, bool owner, const char **method)
-{
-    dbgeng_session *self = (dbgeng_session *)base;
-    IDebugClient5 *client = NULL;
-    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
-    HRESULT status = S_OK;
-
-    if (self->client == NULL) {
-        status = S_OK; /* an opening that failed, or the second call */
-    } else if (owner) {
-        status = leave(self, self->client, terminate, method);
-        (void)self->client->lpVtbl->Release(self->client);
-    } else if (self->kind != DBGENG_REMOTE && dbgeng_create_client(&client, &error)) {
-        status = leave(self, client, terminate, method);
-        (void)client->lpVtbl->Release(client);
-    }
-    self->client = NULL;
-    if (self->job != NULL) {
-        dbgeng_job_end(self->job);
-        self->job = NULL;
-    }
-    if (self->claimed) {
-        self->claimed = false;
-        dbgeng_unclaim();
-    }
-    return status;
-}
-
-static void session_destroy(backing *base)
-{
-    dbgeng_session *self = (dbgeng_session *)base;
-    const char *method = NULL;
-
-    (void)session_end(base, false, true, &method);
-    if (self->process != NULL) {
-        CloseHandle(self->process);
-    }
-    free(self);
-}
-
-static const backing_operations operations = {session_end, session_gone, session_destroy};
-
-dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error)
-{
-    dbgeng_session *self = calloc(1, sizeof *self);
-
-    if (self == NULL) {
-        (void)dbgeng_fail_engine(error, "malloc", E_OUTOFMEMORY);
-    } else {
-        self->base.operations = &operations;
-        self->kind = kind;
-    }
-    return self;
-}
-
-/* -- Opening -------------------------------------------------------------------------------- */
 
 /* The process's one session, with a client; `server` is 0 or answers in time. */
 static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
@@ -225,7 +42,7 @@ static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbg
     }
     self->claimed = true;
     if (!dbgeng_create_client(&self->client, error)) {
-        session_destroy(&self->base);
+        self->base.operations->destroy(&self->base);
         self = NULL;
     }
 done:
@@ -358,26 +175,10 @@ dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error
     dbgeng_session *self = begin(options->server, &options->waiting, error);
 
     if (self != NULL && !attach(self, options, error)) {
-        session_destroy(&self->base);
+        self->base.operations->destroy(&self->base);
         self = NULL;
     }
     return self;
-}
-
-uint32_t dbgeng_current_process(IDebugClient5 *client)
-{
-    void *found = NULL;
-    ULONG process_id = 0;
-
-    if (client->lpVtbl->QueryInterface(client, &iid_debug_system_objects, &found) == S_OK) {
-        IDebugSystemObjects *objects = found;
-
-        if (objects->lpVtbl->GetCurrentProcessSystemId(objects, &process_id) != S_OK) {
-            process_id = 0;
-        }
-        (void)objects->lpVtbl->Release(objects);
-    }
-    return process_id;
 }
 
 static bool launch(dbgeng_session *self, const dbgeng_launch_options *options, dbgeng_error *error)
@@ -416,8 +217,9 @@ dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error
     const char *method = NULL;
 
     if (self != NULL && !launch(self, options, error)) {
-        (void)session_end(&self->base, true, true, &method); /* nobody else knows of it */
-        session_destroy(&self->base);
+        (void)self->base.operations->end(&self->base, true, true,
+                                         &method); /* nobody else knows of it */
+        self->base.operations->destroy(&self->base);
         self = NULL;
     }
     return self;

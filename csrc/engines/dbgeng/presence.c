@@ -5,23 +5,23 @@
  * says S_OK to much. Here that is the system's to say; behind a server only the engine can be
  * asked, by GetExitCode, which is S_FALSE as long as the process runs (docs/engine.md).
  */
-#include "session.h"
+#include "presence.h"
 
 #include <wchar.h>
 
+#include "../../com/control.h"
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
+#include "../../com/system_objects.h"
 
 /* dbgeng.h */
-#define DEBUG_CLASS_USER_WINDOWS      2u
-#define DEBUG_USER_WINDOWS_SMALL_DUMP 1024u /* the first qualifier of a dump */
-#define DEBUG_PROC_DESC_DEFAULT       0u
+#define DEBUG_PROC_DESC_DEFAULT 0u
 
 #define TEXT_SIZE 1024u
 
 /* winerror.h: HRESULTs of COM's and RPC's own (0x8001xxxx), and the system's numbers of RPC and of
  * sockets (1700 to 1999, 10000 to 11999). */
-bool dbgeng_server_lost(HRESULT status)
+static bool server_lost(HRESULT status)
 {
     uint32_t code = (uint32_t)status;
     uint32_t number = code & 0xFFFFu;
@@ -31,6 +31,22 @@ bool dbgeng_server_lost(HRESULT status)
         lost = (number >= 1700u && number < 2000u) || (number >= 10000u && number < 12000u);
     }
     return lost;
+}
+
+uint32_t dbgeng_current_process(IDebugClient5 *client)
+{
+    void *found = NULL;
+    ULONG process_id = 0;
+
+    if (client->lpVtbl->QueryInterface(client, &iid_debug_system_objects, &found) == S_OK) {
+        IDebugSystemObjects *objects = found;
+
+        if (objects->lpVtbl->GetCurrentProcessSystemId(objects, &process_id) != S_OK) {
+            process_id = 0;
+        }
+        (void)objects->lpVtbl->Release(objects);
+    }
+    return process_id;
 }
 
 bool dbgeng_process_ended(HANDLE process)
@@ -80,7 +96,7 @@ static backing_gone gone_by_engine(IDebugClient5 *client)
         status = client->lpVtbl->GetExitCode(client, &code);
         gone = status == S_OK ? BACKING_TARGET_GONE : BACKING_THERE;
     }
-    return dbgeng_server_lost(status) ? BACKING_SERVER_GONE : gone;
+    return server_lost(status) ? BACKING_SERVER_GONE : gone;
 }
 
 backing_gone dbgeng_gone(IDebugClient5 *client, HANDLE process)

@@ -1,5 +1,5 @@
 /* The target's modules and symbols, as the engine knows them (IDebugSymbols3). */
-#include "sessions.h"
+#include "symbols.h"
 
 #include <string.h>
 

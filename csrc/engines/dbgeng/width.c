@@ -5,22 +5,16 @@
  * processor must be set: "determines whether the process uses 32-bit or 64-bit pointers"
  * (MicrosoftDocs/windows-driver-docs, -effmach--effective-machine-.md).
  */
-#include "session.h"
+#include "width.h"
 
 #include <string.h>
 #include <wchar.h>
 
+#include "../../com/control.h"
+#include "../../com/data_spaces.h"
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
-
-/* dbgeng.h */
-#define DEBUG_CLASS_USER_WINDOWS 2u
-
-/* winnt.h: IMAGE_FILE_MACHINE_* and IMAGE_FILE_DLL. */
-#define MACHINE_UNKNOWN 0u
-#define MACHINE_I386    0x014cu
-#define MACHINE_ARM     0x01c4u
-#define FILE_IS_DLL     0x2000u
+#include "symbols.h"
 
 /* What the modules tell of the program. */
 typedef struct program {
@@ -55,32 +49,35 @@ static bool look_at_module(void *context, const dbgeng_module *module)
     if (is_wow64_name(module->path)) {
         found->wow64 = true;
     }
-    if (found->machine == MACHINE_UNKNOWN &&
+    if (found->machine == IMAGE_FILE_MACHINE_UNKNOWN &&
         read_all(found->spaces, module->base + 0x3c, &offset, sizeof offset) &&
         offset < module->size &&
         read_all(found->spaces, module->base + offset, header, sizeof header) &&
-        memcmp(header, "PE\0\0", 4) == 0 && ((header[22] | header[23] << 8) & FILE_IS_DLL) == 0) {
+        memcmp(header, "PE\0\0", 4) == 0 &&
+        ((header[22] | header[23] << 8) & IMAGE_FILE_DLL) == 0) {
         found->machine = header[4] | (uint32_t)header[5] << 8;
     }
     return true;
 }
 
-/* The 32-bit machine that the program runs on by its modules, or MACHINE_UNKNOWN. A program for any
- * processor (.NET) says 0x14c and runs as a 64-bit one: hence the look at wow64.dll. */
+/* The 32-bit machine that the program runs on by its modules, or IMAGE_FILE_MACHINE_UNKNOWN. A
+ * program for any processor (.NET) says 0x14c and runs as a 64-bit one: hence the look at
+ * wow64.dll. */
 static uint32_t guest_by_modules(IDebugClient5 *client)
 {
-    program found = {NULL, MACHINE_UNKNOWN, false};
+    program found = {NULL, IMAGE_FILE_MACHINE_UNKNOWN, false};
     void *spaces = NULL;
     bool guest = false;
 
     if (client->lpVtbl->QueryInterface(client, &iid_debug_data_spaces4, &spaces) == S_OK) {
         found.spaces = spaces;
         if (dbgeng_modules(client, look_at_module, &found) == S_OK) {
-            guest = found.wow64 && (found.machine == MACHINE_I386 || found.machine == MACHINE_ARM);
+            guest = found.wow64 && (found.machine == IMAGE_FILE_MACHINE_I386 ||
+                                    found.machine == IMAGE_FILE_MACHINE_ARMNT);
         }
         (void)found.spaces->lpVtbl->Release(found.spaces);
     }
-    return guest ? found.machine : MACHINE_UNKNOWN;
+    return guest ? found.machine : IMAGE_FILE_MACHINE_UNKNOWN;
 }
 
 typedef BOOL(WINAPI *is_wow64_process2)(HANDLE process, USHORT *guest, USHORT *native);
@@ -93,7 +90,7 @@ static uint32_t guest_by_system(HANDLE process)
     is_wow64_process2 newer = NULL;
     USHORT guest = 0, native = 0;
     BOOL wow64 = FALSE;
-    uint32_t machine = MACHINE_UNKNOWN;
+    uint32_t machine = IMAGE_FILE_MACHINE_UNKNOWN;
 
     if (kernel != NULL) {
         newer = (is_wow64_process2)(void (*)(void))GetProcAddress(kernel, "IsWow64Process2");
@@ -101,7 +98,7 @@ static uint32_t guest_by_system(HANDLE process)
     if (newer != NULL && newer(process, &guest, &native)) {
         machine = guest;
     } else if (IsWow64Process(process, &wow64) && wow64) {
-        machine = MACHINE_I386;
+        machine = IMAGE_FILE_MACHINE_I386;
     }
     return machine;
 }
@@ -111,7 +108,7 @@ bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *er
     void *found = NULL;
     IDebugControl *control = NULL;
     ULONG class = 0, qualifier = 0;
-    uint32_t guest = MACHINE_UNKNOWN;
+    uint32_t guest = IMAGE_FILE_MACHINE_UNKNOWN;
     HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &found);
     const char *operation = "QueryInterface(IDebugControl)";
 
@@ -125,7 +122,7 @@ bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *er
         class == DEBUG_CLASS_USER_WINDOWS) {
         guest = process != NULL ? guest_by_system(process) : guest_by_modules(client);
     }
-    if (status == S_OK && guest != MACHINE_UNKNOWN) {
+    if (status == S_OK && guest != IMAGE_FILE_MACHINE_UNKNOWN) {
         operation = "SetEffectiveProcessorType";
         status = control->lpVtbl->SetEffectiveProcessorType(control, guest);
     } else if (status == S_FALSE) {

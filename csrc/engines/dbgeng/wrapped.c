@@ -4,15 +4,15 @@
  * 32-bit one: then the effective processor is set as attach does. That stays so when the session
  * ends: another one over the same engine may rely on it by then.
  */
-#include "session.h"
-#include "../wrapped/wrapped.h"
+#include "wrapped.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
 #include "../../com/system_objects.h"
+#include "presence.h"
+#include "width.h"
 
 typedef struct wrapped_process {
     backing base;
@@ -71,33 +71,26 @@ static HANDLE open_local(IDebugClient5 *client, uint32_t process_id)
     return process;
 }
 
-backing *dbgeng_wrapped_create(const wrapped_engine *opened, uint32_t *process_id,
-                               wrap_error *error)
+backing *dbgeng_wrapped_create(IDebugClient5 *client, bool is_process, uint32_t *process_id,
+                               dbgeng_error *error)
 {
     wrapped_process *self = calloc(1, sizeof *self);
-    dbgeng_error failure = {DBGENG_OK, S_OK, 0, NULL};
 
     if (self == NULL) {
-        error->failure = WRAP_ENGINE;
-        error->operation = "malloc";
-        error->hresult = E_OUTOFMEMORY;
-        goto done;
+        (void)dbgeng_fail_engine(error, "malloc", E_OUTOFMEMORY);
+        return NULL;
     }
     self->base.operations = &operations;
-    self->client = opened->client;
-    if (strcmp(opened->kind, "process") == 0) {
-        *process_id = dbgeng_current_process(opened->client);
+    self->client = client;
+    if (is_process) {
+        *process_id = dbgeng_current_process(client);
         if (*process_id != 0) {
-            self->process = open_local(opened->client, *process_id);
+            self->process = open_local(client, *process_id);
         }
     }
-    if (!dbgeng_settle_width(opened->client, self->process, &failure)) {
-        error->failure = WRAP_ENGINE;
-        error->operation = failure.operation;
-        error->hresult = failure.hresult;
+    if (!dbgeng_settle_width(client, self->process, error)) {
         destroy(&self->base);
         self = NULL;
     }
-done:
     return self == NULL ? NULL : &self->base;
 }

@@ -7,12 +7,6 @@
 
 #include "not_implemented.h"
 
-/* EndSession's flags (dbgeng.h, DEBUG_END_*). */
-#define DEBUG_END_PASSIVE          0u
-#define DEBUG_END_ACTIVE_TERMINATE 1u
-#define DEBUG_END_ACTIVE_DETACH    2u
-#define DEBUG_END_DISCONNECT       4u
-
 static embedded_target *embedded_of(IDebugClient5 *This)
 {
     return embedded_engine_of_client(This)->embedded;

@@ -3,14 +3,11 @@
 
 #include "not_implemented.h"
 
-/* dbgeng.h: DEBUG_CLASS_*, DEBUG_USER_WINDOWS_*, DEBUG_STATUS_*; winnt.h: IMAGE_FILE_MACHINE_*. */
-#define DEBUG_CLASS_UNINITIALIZED 0u
-#define DEBUG_CLASS_USER_WINDOWS  2u
-#define DEBUG_USER_PROCESS        0u
-#define DEBUG_STATUS_BREAK        6u
-#define DEBUG_STATUS_NO_DEBUGGEE  7u
-#define MACHINE_I386              0x014cu
-#define MACHINE_AMD64             0x8664u
+/* dbgeng.h: a qualifier of DEBUG_CLASS_USER_WINDOWS (DEBUG_USER_WINDOWS_PROCESS), DEBUG_STATUS_*.
+ */
+#define DEBUG_USER_PROCESS       0u
+#define DEBUG_STATUS_BREAK       6u
+#define DEBUG_STATUS_NO_DEBUGGEE 7u
 
 static embedded_target *embedded_of(IDebugControl *This)
 {
@@ -62,7 +59,7 @@ static HRESULT STDMETHODCALLTYPE get_debuggee_type(IDebugControl *This, ULONG *C
 
 static ULONG machine_of_width(uint32_t pointer_size)
 {
-    return pointer_size == 4 ? MACHINE_I386 : MACHINE_AMD64;
+    return pointer_size == 4 ? IMAGE_FILE_MACHINE_I386 : IMAGE_FILE_MACHINE_AMD64;
 }
 
 static HRESULT give_machine(IDebugControl *This, uint32_t pointer_size, ULONG *Type)
@@ -112,9 +109,9 @@ static HRESULT STDMETHODCALLTYPE set_effective_processor_type(IDebugControl *Thi
     embedded_engine *self = embedded_engine_of_control(This);
 
     if (status == S_OK) {
-        if (Type == MACHINE_I386) {
+        if (Type == IMAGE_FILE_MACHINE_I386) {
             self->effective_pointer_size = 4;
-        } else if (Type == MACHINE_AMD64 && self->embedded->pointer_size == 8) {
+        } else if (Type == IMAGE_FILE_MACHINE_AMD64 && self->embedded->pointer_size == 8) {
             self->effective_pointer_size = 8;
         } else {
             status = E_INVALIDARG;

@@ -11,16 +11,15 @@
 
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
+#if defined(_WIN32)
+#include "../dbgeng/wrapped.h"
+#endif
 #include "../embedded/engine.h"
 #include "older_data_spaces.h"
 #include "own_memory.h"
 
 #define UNKNOWN_SLOTS     3u  /* IUnknown */
 #define DATA_SPACES_SLOTS 10u /* up to WritePointersVirtual */
-
-/* dbgeng.h */
-#define DEBUG_CLASS_KERNEL  1u
-#define DEBUG_DUMP_SMALLEST 1024u /* DEBUG_USER_WINDOWS_SMALL_DUMP: the first of the dumps */
 
 static bool fail(wrap_error *error, wrap_failure failure, uintptr_t address, unsigned int slot)
 {
@@ -182,7 +181,13 @@ static backing *create_backing(wrapped_engine *opened, wrap_error *error)
 #if defined(_WIN32)
     own = opened->embedded != NULL;
     if (!own) {
-        self = dbgeng_wrapped_create(opened, &opened->process_id, error);
+        dbgeng_error failure = {DBGENG_OK, S_OK, 0, NULL};
+
+        self = dbgeng_wrapped_create(opened->client, strcmp(opened->kind, "process") == 0,
+                                     &opened->process_id, &failure);
+        if (self == NULL) {
+            (void)fail_engine(error, failure.operation, failure.hresult);
+        }
     }
 #endif
     if (own) {
@@ -221,7 +226,7 @@ static void describe(wrapped_engine *opened)
         }
     } else if (opened->control->lpVtbl->GetDebuggeeType(opened->control, &class, &qualifier) ==
                S_OK) {
-        if (qualifier >= DEBUG_DUMP_SMALLEST) {
+        if (qualifier >= DEBUG_USER_WINDOWS_SMALL_DUMP) {
             opened->kind = "dump";
         } else if (class == DEBUG_CLASS_KERNEL) {
             opened->kind = "kernel";

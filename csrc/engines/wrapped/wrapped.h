@@ -46,10 +46,4 @@ typedef struct wrapped_engine {
  * nothing is held. */
 bool wrapped_open(uintptr_t address, wrapped_engine *opened, wrap_error *error);
 
-#if defined(_WIN32)
-/* For Microsoft's engine; see wrapped.c. NULL: *error. */
-backing *dbgeng_wrapped_create(const wrapped_engine *opened, uint32_t *process_id,
-                               wrap_error *error);
-#endif
-
 #endif

@@ -1,8 +1,11 @@
 /* Opening sessions of Microsoft's engine. The Python half has checked the arguments. */
 #include "opening.h"
 
-#include "../../engines/dbgeng/sessions.h"
 #include "../../engines/dbgeng/loading.h"
+#include "../../engines/dbgeng/open_on_thread.h"
+#include "../../engines/dbgeng/open_process.h"
+#include "../../engines/dbgeng/open_remote.h"
+#include "../../engines/dbgeng/servers.h"
 
 #define SERVER_CAPSULE "pydbgwrite.process_server"
 

@@ -1,0 +1,181 @@
+/* Process servers, and being a server; see servers.h. */
+#include "servers.h"
+
+#include <stdio.h>
+#include <wchar.h>
+
+#include "../../base/atomics.h"
+#include "../../com/control.h"
+#include "../../com/hresult.h"
+#include "../../com/iids.h"
+#include "claim.h"
+#include "job.h"
+#include "presence.h"
+
+/* dbgeng.h */
+#define DEBUG_OUTCTL_IGNORE      3u
+#define DEBUG_EXECUTE_NOT_LOGGED 2u
+
+#define SERVER_NUMBERS 256u
+
+/* Has this process started a server that was not ended? */
+static atomic_i32 serving;
+
+/* Questions to process servers that nobody waits for any more. */
+static atomic_i32 unanswered;
+
+/* -- Being a server
+ * -------------------------------------------------------------------------------- */
+
+HRESULT dbgeng_start_server(IDebugClient5 *client, const wchar_t *options)
+{
+    HRESULT status = client->lpVtbl->StartServerWide(client, options);
+
+    if (status == S_OK) {
+        atomic_i32_store(&serving, 1);
+    }
+    return status;
+}
+
+/* The engine has no call that ends a server, and one that was started outlives even its session.
+ * The command that does (".endsrv", MicrosoftDocs/windows-driver-docs) takes a number that no call
+ * tells; servers and their clients get them in turn from 0, and ending a number that there is not
+ * does nothing. The socket itself closes when the next one knocks, who is not let in. */
+HRESULT dbgeng_end_servers(IDebugClient5 *client)
+{
+    void *found = NULL;
+    HRESULT status = S_OK;
+
+    if (atomic_i32_load(&serving) != 0) {
+        status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &found);
+        if (status == S_OK) {
+            IDebugControl *control = found;
+
+            for (unsigned number = 0; status == S_OK && number < SERVER_NUMBERS; number++) {
+                char command[32];
+
+                (void)snprintf(command, sizeof command, ".endsrv %u", number);
+                status = control->lpVtbl->Execute(control, DEBUG_OUTCTL_IGNORE, command,
+                                                  DEBUG_EXECUTE_NOT_LOGGED);
+            }
+            (void)control->lpVtbl->Release(control);
+        }
+        if (status == S_OK) {
+            atomic_i32_store(&serving, 0);
+        }
+    }
+    return status;
+}
+
+/* -- Process servers ------------------------------------------------------------------------ */
+
+static void server_work(dbgeng_job *job)
+{
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+
+    job->operation = "ConnectProcessServerWide";
+    if (dbgeng_create_client(&job->client, &error)) {
+        job->status =
+            job->client->lpVtbl->ConnectProcessServerWide(job->client, job->options, &job->server);
+    } else {
+        job->operation = error.operation;
+        job->status = error.hresult;
+    }
+}
+
+static void server_undo(dbgeng_job *job, bool wanted)
+{
+    if (job->client != NULL) {
+        if (!wanted && job->status == S_OK) {
+            (void)job->client->lpVtbl->DisconnectProcessServer(job->client, job->server);
+        }
+        (void)job->client->lpVtbl->Release(job->client);
+    }
+}
+
+uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *waiting,
+                               dbgeng_error *error)
+{
+    dbgeng_job *job = NULL;
+    uint64_t server = 0;
+    bool good = !dbgeng_is_lost() || dbgeng_fail(error, DBGENG_LOST);
+
+    if (good) {
+        job = dbgeng_job_start(options, server_work, server_undo, error);
+        good = job != NULL && dbgeng_job_wait(job, waiting, error);
+    }
+    if (job != NULL) {
+        server = good ? job->server : 0;
+        dbgeng_job_finish(job, good);
+    }
+    return server;
+}
+
+/* One question to a server; whatever it answers. */
+static void ask_work(dbgeng_job *job)
+{
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+
+    job->operation = "GetRunningProcessDescriptionWide";
+    if (dbgeng_create_client(&job->client, &error)) {
+        (void)dbgeng_is_this_process(job->client, _wcstoui64(job->options, NULL, 10));
+    } else {
+        job->operation = error.operation;
+        job->status = error.hresult;
+    }
+}
+
+static void ask_undo(dbgeng_job *job, bool wanted)
+{
+    (void)wanted;
+    if (job->client != NULL) {
+        (void)job->client->lpVtbl->Release(job->client);
+    }
+    if (atomic_i32_load(&job->unclaims) != 0) {
+        (void)atomic_i32_add(&unanswered, -1);
+        dbgeng_unclaim();
+    }
+}
+
+bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
+{
+    dbgeng_job *job = NULL;
+    wchar_t number[24];
+    bool good = dbgeng_claim(error);
+
+    if (!good) {
+        goto done;
+    }
+    (void)swprintf(number, sizeof number / sizeof number[0], L"%llu", (unsigned long long)server);
+    job = dbgeng_job_start(number, ask_work, ask_undo, error);
+    good = job != NULL && dbgeng_job_wait(job, waiting, error);
+    if (!good && job != NULL &&
+        (error->failure == DBGENG_TIMEOUT || error->failure == DBGENG_CANCELLED)) {
+        (void)atomic_i32_add(&unanswered, 1);
+        atomic_i32_store(&job->unclaims, 1);
+    } else {
+        dbgeng_unclaim();
+    }
+    if (job != NULL) {
+        dbgeng_job_undo(job);
+    }
+done:
+    return good;
+}
+
+HRESULT dbgeng_disconnect_server(uint64_t server)
+{
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+    IDebugClient5 *client = NULL;
+    HRESULT status = S_OK;
+
+    if (atomic_i32_load(&unanswered) != 0) {
+        status = S_OK; /* the engine waits for a server, and would wait with this, too */
+    } else if (dbgeng_create_client(&client, &error)) {
+        status = client->lpVtbl->DisconnectProcessServer(client, server);
+        (void)client->lpVtbl->Release(client);
+    } else {
+        status = error.hresult;
+    }
+    return status;
+}
