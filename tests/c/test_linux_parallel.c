@@ -6,7 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../csrc/engines/embedded/linux/memory.h"
 #include "../../csrc/engines/embedded/linux/parallel.h"
+#include "../../csrc/engines/embedded/linux/processors.h"
 #include "check.h"
 #include "linux_children.h"
 

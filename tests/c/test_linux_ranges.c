@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../csrc/engines/embedded/linux/ranges.h"
+#include "../../csrc/engines/embedded/linux/sharing.h"
 #include "check.h"
 #include "linux_children.h"
 
@@ -61,7 +62,7 @@ static void test_alone(void)
     uint64_t end = 0;
 
     CHECK(child_hear(&one));
-    CHECK(!linux_memory_is_shared(one.id));
+    CHECK(!linux_sharing_found(one.id));
     held = hold(&one);
     if (CHECK(held != NULL)) {
         CHECK_EQUAL(linux_ranges_span_region(held, (uint64_t)(uintptr_t)area, &end), S_OK);
@@ -80,7 +81,7 @@ static void test_shared(void)
 
     CHECK(child_hear(&one));
     CHECK(*shared > 0);
-    CHECK(linux_memory_is_shared(one.id));
+    CHECK(linux_sharing_found(one.id));
     held = hold(&one);
     if (CHECK(held != NULL)) {
         CHECK_EQUAL(linux_ranges_span_region(held, (uint64_t)(uintptr_t)area, &end), S_FALSE);

@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch.h"
 #include "process.h"
 #include "stop.h"
 
@@ -31,31 +31,11 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
-#ifndef __WALL
-#define __WALL 0x40000000
-#endif
-
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
 
 #define STACK_SIZE ((size_t)256 * 1024)
-
-void linux_event_ring(int event)
-{
-    uint64_t one = 1;
-
-    while (write(event, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-}
-
-void linux_event_hush(int event)
-{
-    uint64_t count;
-
-    while (read(event, &count, sizeof count) < 0 && errno == EINTR) {
-    }
-}
 
 /* ---- in the tracer ---------------------------------------------------------------------- */
 
@@ -128,10 +108,7 @@ static bool hold(linux_tracer *self)
             linux_event_ring(self->answered);
         }
     }
-    if (self->watch >= 0) {
-        close(self->watch);
-        self->watch = -1;
-    }
+    linux_close(&self->watch);
     return asked;
 }
 

@@ -1,6 +1,6 @@
 /* Starting a program under the tracer, stopped at its exec: fork, seize, exec. */
 #define _GNU_SOURCE 1
-#include "stop.h"
+#include "launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +12,10 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
+#include "stop.h"
 
 /* The same numbers on every architecture; older headers lack them. */
 #ifndef SYS_close_range
@@ -205,18 +205,10 @@ static bool await_exec(linux_tracer *self, int bad)
         } else if (dead) {
             go_on = linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "execve", ESRCH, 0);
         } else {
-            go_on = linux_stop_pause(self, &turn, self->child, -1);
+            go_on = linux_stop_pause(self, &turn, self->child);
         }
     }
     return held;
-}
-
-static void shut(int *file)
-{
-    if (*file >= 0) {
-        close(*file);
-        *file = -1;
-    }
 }
 
 bool linux_launch_run(linux_tracer *self)
@@ -243,8 +235,8 @@ bool linux_launch_run(linux_tracer *self)
     }
     self->process = child;
     self->child = child;
-    shut(&ends.go[0]);
-    shut(&ends.bad[1]);
+    linux_close(&ends.go[0]);
+    linux_close(&ends.bad[1]);
     /* Seized before it does anything, and stopped by nothing but its exec. */
     if (ptrace(PTRACE_SEIZE, child, (void *)0, (void *)(intptr_t)PTRACE_O_TRACEEXEC) != 0) {
         linux_tracer_fail(self, errno == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
@@ -260,9 +252,9 @@ done:
     if (!done && self->child != 0) {
         kill(self->child, SIGKILL); /* nobody reaps it but the owner, after this */
     }
-    shut(&ends.go[0]);
-    shut(&ends.go[1]);
-    shut(&ends.bad[0]);
-    shut(&ends.bad[1]);
+    linux_close(&ends.go[0]);
+    linux_close(&ends.go[1]);
+    linux_close(&ends.bad[0]);
+    linux_close(&ends.bad[1]);
     return done;
 }

@@ -4,7 +4,7 @@
  * (fs/proc/task_mmu.c, proc_maps_open), so that a later program is never looked at.
  */
 #define _GNU_SOURCE 1
-#include "process.h"
+#include "maps.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,16 +41,13 @@ struct procmap_query {
 /* Of find_by_text(): the mappings so far have not settled the search. */
 #define UNSETTLED (-1)
 
-/* Nothing of a program lies in the upper half; the map's text lists [vsyscall] there. */
-#define UPPER_HALF (UINT64_C(1) << 63)
-
 static int find_by_query(int maps, uint64_t address, linux_region *region)
 {
     struct procmap_query query = {
         .size = sizeof query, .query_flags = QUERY_COVERS_OR_NEXT, .query_addr = address};
     int failure = ioctl(maps, QUERY_MAP, &query) == 0 ? 0 : errno;
 
-    if (failure == 0 && query.vma_start >= UPPER_HALF) {
+    if (failure == 0 && query.vma_start >= LINUX_UPPER_HALF) {
         failure = ENOENT;
     }
     if (failure == 0) {
@@ -120,7 +117,7 @@ static int search_lines(char *text, text_search *search, size_t *used)
         *end = '\0';
         if (!parse_line(text + *used, search->region)) {
             outcome = EPROTO;
-        } else if (search->region->start >= UPPER_HALF) {
+        } else if (search->region->start >= LINUX_UPPER_HALF) {
             outcome = ENOENT;
         } else if (search->region->end > search->address) {
             outcome = 0;
@@ -167,7 +164,7 @@ int linux_maps_find(int maps, uint64_t address, linux_region *region)
     text_search search = {.address = address, .region = region};
     int failure = ENOENT;
 
-    if (address < UPPER_HALF) {
+    if (address < LINUX_UPPER_HALF) {
         failure = find_by_query(maps, address, region);
         if (without_query(failure)) {
             failure = find_by_text(maps, &search);

@@ -14,41 +14,22 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "held.h"
+#include "maps.h"
 #include "parallel.h"
 #include "process.h"
+#include "tracer.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
-/* One system call moves at most MAX_RW_COUNT, 2 GiB less a page (include/linux/fs.h). */
-#define LARGEST_MOVE ((size_t)1 << 30)
 /* From this size on, asking whether the process still lives costs nothing to speak of. */
 #define LARGE_MOVE ((size_t)64 * 1024)
-
-/* Offsets in files are signed, and nothing of a program lies in the upper half. */
-#define UPPER_HALF (UINT64_C(1) << 63)
 
 typedef struct transfer {
     linux_target *process;
     bool writing;
     unsigned char *data; /* only read from when writing */
 } transfer;
-
-/* Free of system calls for a stopped process. */
-static bool lost(const linux_target *process)
-{
-    bool gone = true;
-
-    if (atomic_i32_load(&process->let_go) == 0) {
-        gone = process->tracer != NULL ? linux_tracer_gone(process->tracer)
-                                       : linux_pidfd_ended(process->pidfd);
-    }
-    return gone;
-}
-
-HRESULT linux_memory_accessible(embedded_target *self)
-{
-    return lost((const linux_target *)self) ? E_UNEXPECTED : S_OK;
-}
 
 /* The first byte of a transfer failed although the map allows it. */
 static HRESULT fault(const transfer *move)
@@ -77,7 +58,7 @@ static HRESULT force_by_tracer(const transfer *move, uint64_t address, const uns
     }
     if (done > 0) {
         *moved = (size_t)done;
-    } else if (done == 0 || lost(process)) {
+    } else if (done == 0 || linux_held_lost(process)) {
         result = E_UNEXPECTED;
     } else {
         atomic_i32_store(&process->forcing_forbidden, 1);
@@ -169,7 +150,7 @@ static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned cha
         result = move_by_descriptor(move, address, data, size, moved);
         break;
     case EFAULT:
-        if (lost(process)) {
+        if (linux_held_lost(process)) {
             result = E_UNEXPECTED;
         } else if (move->writing) {
             result = move_by_descriptor(move, address, data, size, moved);
@@ -211,12 +192,13 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
                                   address, move->data, size);
     }
     while (done < size && result == S_OK) {
-        part = size - done < LARGEST_MOVE ? size - done : LARGEST_MOVE;
+        part = size - done < LINUX_LARGEST_MOVE ? size - done : LINUX_LARGEST_MOVE;
         step = 0;
-        if (lost(move->process) || (move->process->tracer != NULL && part >= LARGE_MOVE &&
-                                    linux_pidfd_ended(move->process->pidfd))) {
+        if (linux_held_lost(move->process) ||
+            (move->process->tracer != NULL && part >= LARGE_MOVE &&
+             linux_pidfd_ended(move->process->pidfd))) {
             result = E_UNEXPECTED;
-        } else if (address + done >= UPPER_HALF) {
+        } else if (address + done >= LINUX_UPPER_HALF) {
             result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
         } else {
             result = move_some(move, address + done, move->data + done, part, &step);
@@ -245,7 +227,7 @@ HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *
 
     *moved = 0;
     if (!move.process->writable) {
-        result = lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
+        result = linux_held_lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
     } else {
         if (atomic_i32_load(&move.process->forcing_forbidden) != 0) {
             atomic_i32_store(&move.process->forcing_forbidden, 0);
@@ -315,7 +297,7 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
     uint64_t start = address - address % self->page_size;
     int failure;
 
-    if (lost(process)) {
+    if (linux_held_lost(process)) {
         result = E_UNEXPECTED;
         goto done;
     }

@@ -24,8 +24,10 @@
 #include <sys/uio.h>
 
 #include "../../../base/pointer_view.h"
+#include "maps.h"
 #include "process.h"
-#include "ranges.h"
+#include "processors.h"
+#include "sharing.h"
 
 #define MOST_HELPERS 7
 /* Some 50 microseconds of work; the caller waits for at most one of them of each helper. */
@@ -155,7 +157,7 @@ static bool take_block(job *self, bool helping, unsigned char *room)
                                 : atomic_i32_add(&self->front, 1) - 1;
 
         /* Whoever holds a block has the caller wait, and with it the target. */
-        if (linux_memory_accessible(&self->target->base) != S_OK) {
+        if (linux_held_lost(self->target)) {
             atomic_i32_store(&self->cut, 1);
         }
         if (atomic_i32_load(&self->cut) == 0) {
@@ -334,10 +336,10 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
 
     if (size > 0 && (most > 0 || by_parts(work)) &&
         size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
-        atomic_i32_load(&process->calls_refused) == 0 &&
-        linux_memory_accessible(&process->base) == S_OK && !linux_pidfd_ended(process->pidfd) &&
+        atomic_i32_load(&process->calls_refused) == 0 && !linux_held_lost(process) &&
+        !linux_pidfd_ended(process->pidfd) &&
         (work == LINUX_PARALLEL_COMPARE ||
-         (sure(process, address, size) && linux_ranges_alone(process)))) {
+         (sure(process, address, size) && linux_sharing_alone(process)))) {
         self = prepare(process, work, address, data, size, most);
     }
     if (self == NULL) {

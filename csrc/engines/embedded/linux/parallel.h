@@ -2,7 +2,7 @@
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PARALLEL_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PARALLEL_H
 
-#include "memory.h"
+#include "held.h"
 
 /* Work on so many bytes of the target is shared among processors. */
 #define LINUX_PARALLEL_LEAST ((size_t)2 << 20)
@@ -21,12 +21,5 @@ typedef enum linux_parallel_work {
  * about. */
 size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint64_t address,
                           void *data, size_t size);
-
-/* Processors that this thread may use, the one it is on included. */
-int linux_processors_usable(void);
-
-/* Those of the system that have nothing to do now: a helper that has to share one makes the caller
- * wait for it. */
-int linux_processors_idle(linux_target *process);
 
 #endif

@@ -23,6 +23,14 @@
 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000u
 
+void linux_close(int *file)
+{
+    if (*file >= 0) {
+        close(*file);
+        *file = -1;
+    }
+}
+
 /* One read: the kernel makes these small files in one piece. The text is NUL-terminated. */
 static int read_small_file(const char *path, char *text, size_t capacity)
 {

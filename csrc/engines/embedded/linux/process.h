@@ -1,4 +1,4 @@
-/* Facts about a Linux process, from /proc and pidfd: identity, state, threads, memory map.
+/* Facts about a Linux process, from /proc and pidfd: identity, state, threads.
  *
  * Nothing here allocates or keeps state, so the tracer may call all of it. Functions that can fail
  * give 0 or an errno.
@@ -32,6 +32,9 @@ int linux_process_pointer_size(int32_t process, uint32_t *size);
 /* Opens /proc/PID/NAME close-on-exec; the descriptor, or -1 and errno. */
 int linux_process_open(int32_t process, const char *name, int flags);
 
+/* Closes a descriptor that is open, and notes it by -1. */
+void linux_close(int *file);
+
 /* pidfd_open(2); the descriptor (always close-on-exec), or -1 and errno. */
 int linux_pidfd_open(int32_t id, unsigned flags);
 
@@ -48,18 +51,5 @@ uint64_t linux_now(void);
  * `directory` is a descriptor of /proc/PID/task. */
 int linux_process_threads(int directory, bool (*visit)(void *context, int32_t thread),
                           void *context);
-
-typedef struct linux_region {
-    uint64_t start;
-    uint64_t end; /* the first address behind it */
-    bool readable, writable, executable;
-    bool shared;
-    bool file_backed;
-    uint64_t page_size; /* above the usual one for huge pages; 0: the kernel does not tell */
-} linux_region;
-
-/* The mapping that holds address, or else the next one above it. `maps` is a descriptor of
- * /proc/PID/maps. ENOENT: there is none; ESRCH: the memory has gone. */
-int linux_maps_find(int maps, uint64_t address, linux_region *region);
 
 #endif

@@ -1,12 +1,12 @@
 /* Which processors of this machine a large transfer can use. */
 #define _GNU_SOURCE 1
+#include "processors.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "parallel.h"
 
 /* Tasks of the whole machine that run or want to, this one included: the fourth number of
  * /proc/loadavg (proc_loadavg(5)). The descriptor is kept, since opening takes four times as long

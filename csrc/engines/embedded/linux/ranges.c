@@ -6,16 +6,16 @@
 #include <limits.h>
 #include <sys/uio.h>
 
-#include "process.h"
+#include "held.h"
+#include "maps.h"
+#include "memory.h"
+#include "sharing.h"
 
 #if defined(IOV_MAX)
 #define MOST_RANGES IOV_MAX
 #else
 #define MOST_RANGES 1024 /* UIO_MAXIOV, include/uapi/linux/uio.h */
 #endif
-
-/* One system call moves at most MAX_RW_COUNT, 2 GiB less a page. */
-#define MOST_BYTES ((uint64_t)1 << 30)
 
 typedef struct batch {
     struct iovec local[MOST_RANGES];
@@ -33,7 +33,7 @@ static void fill(batch *self, const pointer_range *ranges, size_t most)
     self->count = 0;
     self->bytes = 0;
     while (self->count < most && self->count < MOST_RANGES &&
-           ranges[self->count].Size <= MOST_BYTES - self->bytes) {
+           ranges[self->count].Size <= LINUX_LARGEST_MOVE - self->bytes) {
         const pointer_range *range = &ranges[self->count];
         struct iovec *last = self->local_count == 0 ? NULL : &self->local[self->local_count - 1];
 
@@ -79,8 +79,8 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
         uint64_t moved = 0;
 
         calls.count = 0;
-        status = linux_memory_accessible(self);
-        if (status != S_OK) {
+        if (linux_held_lost(process)) {
+            status = E_UNEXPECTED;
             break;
         }
         if (together && atomic_i32_load(&process->calls_refused) == 0) {
@@ -113,18 +113,6 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
     return status;
 }
 
-bool linux_ranges_alone(linux_target *process)
-{
-    /* Once a session: the stopped process makes no other that could share its memory. */
-    if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
-        atomic_i32_store(&process->sharing,
-                         linux_memory_is_shared((int32_t)process->base.process_id)
-                             ? LINUX_SHARING_FOUND
-                             : LINUX_SHARING_NONE);
-    }
-    return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
-}
-
 HRESULT linux_ranges_span_region(embedded_target *self, uint64_t address, uint64_t *end)
 {
     linux_target *process = (linux_target *)self;
@@ -140,7 +128,7 @@ HRESULT linux_ranges_span_region(embedded_target *self, uint64_t address, uint64
         /* Where the kernel does not tell the page size, huge pages are among those with a file. */
         if (process->tracer != NULL && region.readable && region.writable && !region.shared &&
             (region.page_size == 0 ? !region.file_backed : region.page_size == self->page_size)) {
-            status = linux_ranges_alone(process) ? S_OK : S_FALSE;
+            status = linux_sharing_alone(process) ? S_OK : S_FALSE;
         }
     } else if (failure == ESRCH) {
         status = E_UNEXPECTED;

@@ -6,7 +6,7 @@
  * /proc does not show (hidepid, an outer pid namespace) are not seen.
  */
 #define _GNU_SOURCE 1
-#include "ranges.h"
+#include "sharing.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ static bool same_memory(int32_t process, int32_t other)
     return same;
 }
 
-bool linux_memory_is_shared(int32_t process)
+bool linux_sharing_found(int32_t process)
 {
     DIR *processes = opendir("/proc");
     bool shared = processes == NULL;
@@ -75,4 +75,15 @@ bool linux_memory_is_shared(int32_t process)
         closedir(processes);
     }
     return shared;
+}
+
+bool linux_sharing_alone(linux_target *process)
+{
+    /* Once a session: the stopped process makes no other that could share its memory. */
+    if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
+        atomic_i32_store(&process->sharing, linux_sharing_found((int32_t)process->base.process_id)
+                                                ? LINUX_SHARING_FOUND
+                                                : LINUX_SHARING_NONE);
+    }
+    return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
 }

@@ -11,25 +11,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
-
-/* include/uapi/linux/wait.h; not every libc has it. */
-#ifndef __WALL
-#define __WALL 0x40000000
-#endif
-
-bool linux_tracer_fail(linux_tracer *self, linux_open_failure failure, const char *operation,
-                       int os_error, int64_t detail)
-{
-    self->error.failure = failure;
-    self->error.operation = operation;
-    self->error.os_error = os_error;
-    self->error.detail = detail;
-    return false;
-}
 
 /* The place of a thread in the table, or where it belongs. */
 static size_t place_of(const linux_tracer *self, int32_t thread)
@@ -53,39 +37,35 @@ static size_t place_of(const linux_tracer *self, int32_t thread)
 static bool grow(linux_tracer *self)
 {
     size_t capacity = self->capacity == 0 ? 512 : self->capacity * 2; /* threads are < 2^22 */
-    void *room = mmap(NULL, capacity * sizeof *self->threads, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    bool grown = false;
+    linux_traced *threads = mmap(NULL, capacity * sizeof *self->threads, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (room == MAP_FAILED) {
-        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "mmap", errno, 0);
-        goto done;
+    if (threads == MAP_FAILED) {
+        return linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "mmap", errno, 0);
     }
     if (self->threads != NULL) {
-        memcpy(room, self->threads, self->count * sizeof *self->threads);
+        memcpy(threads, self->threads, self->count * sizeof *self->threads);
         munmap(self->threads, self->capacity * sizeof *self->threads);
     }
-    self->threads = room;
+    self->threads = threads;
     self->capacity = capacity;
-    grown = true;
-done:
-    return grown;
+    return true;
 }
 
 bool linux_stop_add(linux_tracer *self, int32_t thread, bool stopped)
 {
-    bool room = self->count != self->capacity || grow(self);
     size_t place;
 
-    if (room) {
-        place = place_of(self, thread);
-        memmove(self->threads + place + 1, self->threads + place,
-                (self->count - place) * sizeof *self->threads);
-        self->threads[place].id = thread;
-        self->threads[place].stopped = stopped;
-        self->count++;
+    if (self->count == self->capacity && !grow(self)) {
+        return false;
     }
-    return room;
+    place = place_of(self, thread);
+    memmove(self->threads + place + 1, self->threads + place,
+            (self->count - place) * sizeof *self->threads);
+    self->threads[place].id = thread;
+    self->threads[place].stopped = stopped;
+    self->count++;
+    return true;
 }
 
 static void drop(linux_tracer *self, size_t place)
@@ -162,16 +142,15 @@ linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status
 
 /* The first turns only yield: a thread stops within microseconds, and the sooner its status is
  * taken the smaller the chance that a waiting thread of the same process is given it. */
-bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int also)
+bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread)
 {
-    struct pollfd sources[2] = {{.fd = self->wake, .events = POLLIN},
-                                {.fd = also, .events = POLLIN}};
+    struct pollfd wake = {.fd = self->wake, .events = POLLIN};
     bool go_on = true;
 
     if (*turn < 200) {
         sched_yield();
     } else {
-        poll(sources, 2, *turn < 220 ? 1 : 5);
+        poll(&wake, 1, *turn < 220 ? 1 : 5);
     }
     if (*turn < 1000) {
         (*turn)++;
@@ -399,16 +378,13 @@ bool linux_stop_all(linux_tracer *self)
         if (found.fresh) {
             turn = 0; /* there is progress: no sleeping */
         }
-        if (!linux_stop_pause(self, &turn, running, -1)) {
+        if (!linux_stop_pause(self, &turn, running)) {
             goto done;
         }
     }
     done = true;
 done:
-    if (self->directory >= 0) {
-        close(self->directory);
-        self->directory = -1;
-    }
+    linux_close(&self->directory);
     return done;
 }
 

@@ -1,15 +1,11 @@
-/* What the tracer does to threads: stop all of a process, start one under trace, let them go.
+/* What the tracer does to threads: stop all of a process, and let them go.
  *
  * All of it runs in the tracer, which is the only caller.
  */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_STOP_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_STOP_H
 
-#include "tracer.h"
-
-/* Fills error and gives false, for the result of a failing step. */
-bool linux_tracer_fail(linux_tracer *self, linux_open_failure failure, const char *operation,
-                       int os_error, int64_t detail);
+#include "tracing.h"
 
 typedef enum linux_wait {
     LINUX_WAIT_NOTHING,
@@ -22,7 +18,7 @@ linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status
 
 /* Sleeps a little, more from turn to turn. False when the opening was cancelled or its time is
  * over; then error is set, and names `thread` as the one that did not stop. */
-bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread, int also);
+bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread);
 
 /* Seizes and stops every thread of self->process. */
 bool linux_stop_all(linux_tracer *self);
@@ -32,8 +28,5 @@ bool linux_stop_add(linux_tracer *self, int32_t thread, bool stopped);
 
 /* Detaches every thread that is stopped; the rest is let go by the kernel when the tracer ends. */
 void linux_stop_let_go(linux_tracer *self);
-
-/* Starts self->launch and stops it at exec. */
-bool linux_launch_run(linux_tracer *self);
 
 #endif

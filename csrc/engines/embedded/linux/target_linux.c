@@ -7,16 +7,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "held.h"
+#include "maps.h"
 #include "memory.h"
 #include "process.h"
 #include "ranges.h"
-
-#ifndef __WALL
-#define __WALL 0x40000000
-#endif
+#include "tracer.h"
 
 static linux_open_error fail(linux_open_failure failure, const char *operation, int os_error,
                              int64_t detail)
@@ -80,6 +78,11 @@ static bool foreign(const linux_target *process)
     return process->creator != getpid();
 }
 
+static HRESULT accessible(embedded_target *self)
+{
+    return linux_held_lost((const linux_target *)self) ? E_UNEXPECTED : S_OK;
+}
+
 static HRESULT detach(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
@@ -110,13 +113,6 @@ done:
     return result;
 }
 
-static void close_file(int file)
-{
-    if (file >= 0) {
-        close(file);
-    }
-}
-
 static void destroy(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
@@ -125,10 +121,10 @@ static void destroy(embedded_target *self)
     if (process->tracer != NULL) {
         linux_tracer_free(process->tracer);
     }
-    close_file(process->pidfd);
-    close_file(process->memory);
-    close_file(process->maps);
-    close_file(process->load);
+    linux_close(&process->pidfd);
+    linux_close(&process->memory);
+    linux_close(&process->maps);
+    linux_close(&process->load);
     free(process->room);
     if (!foreign(process)) {
         pthread_mutex_destroy(&process->lock);
@@ -136,7 +132,7 @@ static void destroy(embedded_target *self)
     free(process);
 }
 
-static const embedded_target_operations operations = {.accessible = linux_memory_accessible,
+static const embedded_target_operations operations = {.accessible = accessible,
                                                       .read = linux_memory_read,
                                                       .write = linux_memory_write,
                                                       .query = linux_memory_query,
@@ -300,10 +296,8 @@ embedded_target *linux_attach(const linux_attach_options *options, linux_open_er
         if (error->os_error != EAGAIN) {
             break;
         }
-        close_file(process->memory);
-        close_file(process->maps);
-        process->memory = -1;
-        process->maps = -1;
+        linux_close(&process->memory);
+        linux_close(&process->maps);
         if (attempt < 7) {
             error->failure = LINUX_OPEN_OK;
         }
@@ -359,7 +353,7 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
     const linux_target *process = (const linux_target *)self;
     size_t capacity = 65536;
     size_t filled = 0;
-    char *room = malloc(capacity);
+    char *found = malloc(capacity);
     char *larger;
     char probe;
     ssize_t got = 0;
@@ -367,16 +361,16 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
 
     *text = NULL;
     *length = 0;
-    if (room == NULL) {
+    if (found == NULL) {
         result = E_OUTOFMEMORY;
         goto done;
     }
-    if (linux_memory_accessible(self) != S_OK) {
+    if (linux_held_lost(process)) {
         result = E_UNEXPECTED;
         goto done;
     }
     for (;;) {
-        got = pread(process->maps, room + filled, capacity - 1 - filled, (off_t)filled);
+        got = pread(process->maps, found + filled, capacity - 1 - filled, (off_t)filled);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -385,12 +379,12 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
         }
         filled += (size_t)got;
         if (capacity - 1 - filled < 4096) {
-            larger = capacity > SIZE_MAX / 2 ? NULL : realloc(room, capacity * 2);
+            larger = capacity > SIZE_MAX / 2 ? NULL : realloc(found, capacity * 2);
             if (larger == NULL) {
                 result = E_OUTOFMEMORY;
                 goto done;
             }
-            room = larger;
+            found = larger;
             capacity *= 2;
         }
     }
@@ -399,12 +393,12 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
         result = E_UNEXPECTED;
         goto done;
     }
-    room[filled] = '\0';
-    *text = room;
+    found[filled] = '\0';
+    *text = found;
     *length = filled;
-    room = NULL;
+    found = NULL;
 done:
-    free(room);
+    free(found);
     return result;
 }
 

@@ -11,17 +11,11 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "host.h"
 #include "process.h"
-#include "stop.h"
-
-#ifndef __WALL
-#define __WALL 0x40000000
-#endif
 
 /* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
 #define STUCK_NS UINT64_C(500000000)
@@ -45,13 +39,6 @@ static atomic_i32 never_apart;
 void linux_tracer_never_apart(bool never)
 {
     atomic_i32_store(&never_apart, never);
-}
-
-static void shut(int file)
-{
-    if (file >= 0) {
-        close(file);
-    }
 }
 
 static bool reap_thread(void *context, int32_t thread)
@@ -233,6 +220,7 @@ void linux_tracer_end(linux_tracer *self)
 
 void linux_tracer_free(linux_tracer *self)
 {
+    int apart = atomic_i32_load(&self->apart_pidfd);
     siginfo_t info = {.si_pid = 0};
 
     linux_tracer_end(self);
@@ -242,10 +230,10 @@ void linux_tracer_free(linux_tracer *self)
     if (self->threads != NULL) {
         munmap(self->threads, self->capacity * sizeof *self->threads);
     }
-    shut(self->wake);
-    shut(self->answered);
-    shut(self->directory);
-    shut(self->watch);
-    shut(atomic_i32_load(&self->apart_pidfd));
+    linux_close(&self->wake);
+    linux_close(&self->answered);
+    linux_close(&self->directory);
+    linux_close(&self->watch);
+    linux_close(&apart);
     free(self);
 }
