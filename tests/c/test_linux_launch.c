@@ -3,11 +3,17 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,6 +153,42 @@ static void test_terminated(bool by_others)
     CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
 }
 
+/* A sandbox that allows neither to trace nor to kill. The child then waits for a word that never
+ * comes, with what the last call before left in errno, and has to end by itself. */
+static void test_given_up_before_it_began(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kill, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 1, 2),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINTR),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    struct rlimit processor = {60, 60}; /* of a child that turns in a circle */
+    linux_open_error error;
+    int status = -1;
+    pid_t inner;
+
+    fflush(NULL);
+    inner = fork();
+    if (inner == 0) {
+        check_failed = 0;
+        alarm(20);
+        if (setrlimit(RLIMIT_CPU, &processor) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+            _exit(2);
+        }
+        CHECK(launch(SHELL, "exit 0", NULL, -1, &error) == NULL);
+        CHECK_EQUAL(error.failure, LINUX_OPEN_PERMISSION);
+        CHECK_EQUAL(error.os_error, EPERM);
+        _exit(check_failed == 0 ? 0 : 1);
+    }
+    CHECK_EQUAL(waitpid(inner, &status, 0), inner);
+    CHECK_EQUAL(status, 0);
+}
+
 int main(void)
 {
     /* Whoever started this may have it ignore signals, which launched programs would inherit. */
@@ -161,6 +203,7 @@ int main(void)
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     descriptors = count_descriptors();
+    test_given_up_before_it_began();
     for (never = 0; never < 2; never++) {
         int extra = open("/dev/null", O_RDONLY);
 

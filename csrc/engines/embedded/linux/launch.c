@@ -114,6 +114,7 @@ static bool restore_signals(void)
 static void child_main(const linux_launch_options *launch, const pipes *ends, pid_t tracer)
 {
     report failed = {.step = STEP_DUP};
+    ssize_t got;
     char word;
     int bad;
 
@@ -121,10 +122,11 @@ static void child_main(const linux_launch_options *launch, const pipes *ends, pi
     close(ends->bad[0]);
     /* Where only ancestors may trace (Yama), the tracer, a sibling when it runs apart, may too. */
     prctl(PR_SET_PTRACER, (unsigned long)tracer, 0ul, 0ul, 0ul);
-    while (read(ends->go[0], &word, 1) != 1) {
-        if (errno != EINTR) {
-            _exit(127);
-        }
+    do {
+        got = read(ends->go[0], &word, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) {
+        _exit(127); /* the tracer gave up */
     }
     bad = fcntl(ends->bad[1], F_DUPFD_CLOEXEC, 3); /* it may be 0, 1 or 2 itself */
     if (bad < 0) {
