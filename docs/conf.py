@@ -41,6 +41,7 @@ myst_heading_anchors = 3
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!pydbgwrite\.).*")]
 autodoc_typehints = "signature"
+autodoc_type_aliases = {"Target": "pydbgwrite.Session"}  # what the Protocol stands for
 default_role = "py:obj"  # `write_pointers` in a docstring links to it; any other `word` is code
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -110,6 +110,11 @@ __all__ = [
     "wrap",
 ]
 
+# Tracebacks, help() and pickles show the name that users know. What comes later says so itself.
+for _name in __all__:
+    if getattr(globals().get(_name), "__module__", __name__) != __name__:
+        globals()[_name].__module__ = __name__
+
 #: What is imported when it is asked for first: many programs never need it.
 _LATER = {
     "BuildCheck": "_patch.patch",
@@ -131,4 +136,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import pickle
 import pkgutil
+import pydoc
+import re
+import rlcompleter
 import subprocess
 import sys
 from types import ModuleType
@@ -82,9 +86,43 @@ def test_all_is_complete(module: ModuleType) -> None:
         and not isinstance(value, ModuleType)
         and (inspect.isclass(value) or inspect.isroutine(value))
         and (getattr(value, "__module__", "") or "").startswith("pydbgwrite")
-        and (module is pydbgwrite or value.__module__ == module.__name__)
+        # Errors say that they are the package's, as all that it exports does.
+        and (module in (pydbgwrite, errors) or value.__module__ == module.__name__)
     }
     assert public <= set(module.__all__)
+
+
+EXPORTS = [name for name in pydbgwrite.__all__ if hasattr(getattr(pydbgwrite, name), "__module__")]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_go_by_the_package_name(name: str) -> None:
+    """In tracebacks, in help() and in pickles: classes and functions are pickled by name."""
+    value = getattr(pydbgwrite, name)
+    assert value.__module__ == "pydbgwrite"
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_a_patch_that_nobody_asked_for_goes_by_that_name_too() -> None:
+    """What is imported later, before the package has been asked for it by name."""
+    code = "import pydbgwrite._patch.preview as late; print(late.PatchEntry, late.PreviewEntry)"
+    assert in_fresh_python(code).strip() == (
+        "<class 'pydbgwrite.PatchEntry'> <class 'pydbgwrite.PreviewEntry'>"
+    )
+
+
+def test_help_and_completion_show_public_names_alone() -> None:
+    assert dir(pydbgwrite) == sorted(pydbgwrite.__all__)
+    completed = rlcompleter.Completer({"package": pydbgwrite}).attr_matches("package.")
+    assert {each.partition(".")[2].partition("(")[0] for each in completed} == {
+        name for name in pydbgwrite.__all__ if not name.startswith("_")
+    }
+    text = pydoc.plain(pydoc.render_doc(pydbgwrite))
+    # The tree of classes. Those of other modules have a dot: they are bases alone.
+    tree = text[text.index("\nCLASSES\n") : text.index("\n    class ")]
+    assert set(re.findall(r"^ +(\w+)(?:\(.*)?$", tree, flags=re.MULTILINE)) == {
+        name for name in EXPORTS if inspect.isclass(getattr(pydbgwrite, name))
+    }
 
 
 def documented_things() -> list[tuple[str, object]]:

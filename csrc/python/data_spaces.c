@@ -70,7 +70,7 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec specification = {
-    .name = "pydbgwrite._core.DataSpaces",
+    .name = "pydbgwrite.DataSpaces",
     .basicsize = sizeof(data_spaces_object),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

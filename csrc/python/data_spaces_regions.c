@@ -16,7 +16,7 @@ static PyStructSequence_Field information_fields[] = {
 };
 
 static PyStructSequence_Desc information_description = {
-    "pydbgwrite._core.MemoryBasicInformation",
+    "pydbgwrite.MemoryBasicInformation",
     DOC_MemoryBasicInformation,
     information_fields,
     7,

@@ -32,6 +32,7 @@ class BuildCheck:
         sha256: The hash of the module's file, which must be the target's and readable here.
     """
 
+    __module__ = "pydbgwrite"
     __slots__ = {
         "build_id": "In lower case, without hyphens and braces; None: it does not matter.",
         "module": "Its name or path, as in an address.",

@@ -46,6 +46,7 @@ class PatchEntry:
         TypeError, ValueError, OverflowError: A value can't be written. Nothing is resolved yet.
     """
 
+    __module__ = "pydbgwrite"
     __slots__ = {
         "address": "A number, or the text that resolve() takes.",
         "expect": "What the target must hold: None, one value, or as many as there are pointers.",

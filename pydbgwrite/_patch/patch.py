@@ -63,6 +63,7 @@ class Patch:
         note: Text for people.
     """
 
+    __module__ = "pydbgwrite"
     __slots__ = {
         "_applied": "The transaction of the last apply(), and its session.",
         "_lines": "Of the file that it was loaded from.",

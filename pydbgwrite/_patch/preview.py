@@ -48,6 +48,7 @@ class PreviewEntry:
         problems: What prevents the write, each a str; empty if nothing does.
     """
 
+    __module__ = "pydbgwrite"
     __slots__ = {
         "_before": "Pointers that were read: its own, or those of many entries.",
         "_readable": "Does the target's map allow to read there?",
@@ -97,6 +98,8 @@ class Preview:
         pointers: How many pointers the patch writes.
         pointer_size: The target's pointer size in bytes.
     """
+
+    __module__ = "pydbgwrite"
 
     def __init__(self, pointer_size: int, entries: list[PreviewEntry]) -> None:
         self.pointer_size = pointer_size
