@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define KEYWORD_METHOD(name)                                                                       \
+    PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
+
 typedef struct call_signature {
     const char *function;
     const char *const *names; /* of all parameters, NULL at the end */

@@ -2,6 +2,9 @@
  * case and Microsoft's parameters. The methods are in data_spaces_*.c. */
 #include "data_spaces.h"
 
+#include "data_spaces_bytes.h"
+#include "data_spaces_pointers.h"
+#include "data_spaces_regions.h"
 #include "docstrings.h"
 #include "raw_call.h"
 

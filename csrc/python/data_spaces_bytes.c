@@ -3,11 +3,12 @@
  * Every method is one engine call. It returns the out-parameters; any HRESULT but S_OK raises. What
  * the engine takes or refuses is the engine's to say: a range that wraps is passed on.
  */
-#include "raw_call.h"
+#include "data_spaces_bytes.h"
 
 #include "../core/chunk.h"
 #include "../core/read_back.h"
 #include "failures.h"
+#include "raw_call.h"
 
 /* The shape that ReadVirtual, ReadVirtualUncached and ReadPhysical share. */
 typedef HRESULT(STDMETHODCALLTYPE *reader)(IDebugDataSpaces4 *, ULONG64, void *, ULONG, ULONG *);
@@ -48,7 +49,7 @@ static PyObject *read_by(int which, const call_signature *signature, PyObject *s
         result = PyBytes_FromStringAndSize(PyBytes_AsString(bytes),
                                            (Py_ssize_t)(read < size ? read : size));
     } else {
-        failure_raise_call(call.session, methods[which], status, offset, size, false);
+        failure_raise_at(call.session, methods[which], status, offset, size, false);
     }
 done:
     Py_XDECREF(bytes);
@@ -118,49 +119,49 @@ done:
 static const char *const read_names[] = {"offset", "buffer_size", NULL};
 static const char *const write_names[] = {"offset", "buffer", NULL};
 
-RAW_METHOD(raw_read_virtual)
+KEYWORD_METHOD(raw_read_virtual)
 {
     static const call_signature signature = {"read_virtual", read_names, 2, 2};
 
     return read_by(READ_VIRTUAL, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_read_virtual_uncached)
+KEYWORD_METHOD(raw_read_virtual_uncached)
 {
     static const call_signature signature = {"read_virtual_uncached", read_names, 2, 2};
 
     return read_by(READ_UNCACHED, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_read_physical)
+KEYWORD_METHOD(raw_read_physical)
 {
     static const call_signature signature = {"read_physical", read_names, 2, 2};
 
     return read_by(READ_PHYSICAL, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_write_virtual)
+KEYWORD_METHOD(raw_write_virtual)
 {
     static const call_signature signature = {"write_virtual", write_names, 2, 2};
 
     return write_by(WRITE_VIRTUAL, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_write_virtual_uncached)
+KEYWORD_METHOD(raw_write_virtual_uncached)
 {
     static const call_signature signature = {"write_virtual_uncached", write_names, 2, 2};
 
     return write_by(WRITE_UNCACHED, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_write_physical)
+KEYWORD_METHOD(raw_write_physical)
 {
     static const call_signature signature = {"write_physical", write_names, 2, 2};
 
     return write_by(WRITE_PHYSICAL, &signature, self, arguments, count, names);
 }
 
-RAW_METHOD(raw_fill_virtual)
+KEYWORD_METHOD(raw_fill_virtual)
 {
     static const char *const parameters[] = {"start", "size", "pattern", NULL};
     static const call_signature signature = {"fill_virtual", parameters, 3, 3};
@@ -212,7 +213,7 @@ done:
     return result;
 }
 
-RAW_METHOD(raw_search_virtual)
+KEYWORD_METHOD(raw_search_virtual)
 {
     static const char *const parameters[] = {"offset", "length", "pattern", "pattern_granularity",
                                              NULL};
@@ -250,7 +251,7 @@ RAW_METHOD(raw_search_virtual)
         result = Py_None;
         Py_INCREF(result);
     } else {
-        failure_raise_call(call.session, "SearchVirtual", status, offset, length, false);
+        failure_raise_at(call.session, "SearchVirtual", status, offset, length, false);
     }
 done:
     if (pattern.obj != NULL) {

@@ -1,5 +1,5 @@
 /* The raw layer's calls on pointers: exactly one engine call each, on the caller's memory. */
-#include "raw_call.h"
+#include "data_spaces_pointers.h"
 
 #include <stdlib.h>
 
@@ -7,8 +7,10 @@
 #include "../core/read_back.h"
 #include "failures.h"
 #include "pointer_input.h"
+#include "pointer_output.h"
+#include "raw_call.h"
 
-RAW_METHOD(raw_write_pointers_virtual)
+KEYWORD_METHOD(raw_write_pointers_virtual)
 {
     static const char *const parameters[] = {"offset", "ptrs", NULL};
     static const call_signature signature = {"write_pointers_virtual", parameters, 2, 2};
@@ -80,7 +82,7 @@ done:
     return result;
 }
 
-RAW_METHOD(raw_read_pointers_virtual)
+KEYWORD_METHOD(raw_read_pointers_virtual)
 {
     static const char *const parameters[] = {"offset", "count", NULL};
     static const call_signature signature = {"read_pointers_virtual", parameters, 2, 2};
@@ -97,7 +99,7 @@ RAW_METHOD(raw_read_pointers_virtual)
         !arguments_ulong(call.values[1], "count", &wanted)) {
         goto done;
     }
-    array = session_array_of_zeros(call.session->state, wanted);
+    array = pointer_output_array(call.session->state, wanted);
     if (array == NULL || PyObject_GetBuffer(array, &buffer, PyBUF_RECORDS) < 0) {
         goto done;
     }
@@ -130,7 +132,7 @@ done:
     return result;
 }
 
-RAW_METHOD(raw_is_pointer_64bit)
+KEYWORD_METHOD(raw_is_pointer_64bit)
 {
     static const char *const parameters[] = {NULL};
     static const call_signature signature = {"is_pointer_64bit", parameters, 0, 0};

@@ -1,8 +1,9 @@
 /* The raw layer's calls about regions of the target's memory. */
-#include "raw_call.h"
+#include "data_spaces_regions.h"
 
 #include "docstrings.h"
 #include "failures.h"
+#include "raw_call.h"
 
 static PyStructSequence_Field information_fields[] = {
     {"base_address", DOC_MemoryBasicInformation_base_address},
@@ -53,7 +54,7 @@ static PyObject *information_of(const module_state *state, const MEMORY_BASIC_IN
     return result;
 }
 
-RAW_METHOD(raw_query_virtual)
+KEYWORD_METHOD(raw_query_virtual)
 {
     static const char *const parameters[] = {"offset", NULL};
     static const call_signature signature = {"query_virtual", parameters, 1, 1};
@@ -73,14 +74,14 @@ RAW_METHOD(raw_query_virtual)
     if (status == S_OK) {
         result = information_of(call.session->state, &info);
     } else {
-        failure_raise_call(call.session, "QueryVirtual", status, offset, 0, false);
+        failure_raise_at(call.session, "QueryVirtual", status, offset, 0, false);
     }
 done:
     raw_finish(&call);
     return result;
 }
 
-RAW_METHOD(raw_get_valid_region_virtual)
+KEYWORD_METHOD(raw_get_valid_region_virtual)
 {
     static const char *const parameters[] = {"base", "size", NULL};
     static const call_signature signature = {"get_valid_region_virtual", parameters, 2, 2};
@@ -104,14 +105,14 @@ RAW_METHOD(raw_get_valid_region_virtual)
     if (status == S_OK) {
         result = Py_BuildValue("(Kk)", (unsigned long long)valid_base, (unsigned long)valid_size);
     } else {
-        failure_raise_call(call.session, "GetValidRegionVirtual", status, base, size, false);
+        failure_raise_at(call.session, "GetValidRegionVirtual", status, base, size, false);
     }
 done:
     raw_finish(&call);
     return result;
 }
 
-RAW_METHOD(raw_get_next_differently_valid_offset_virtual)
+KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
 {
     static const char *const parameters[] = {"offset", NULL};
     static const call_signature signature = {"get_next_differently_valid_offset_virtual",
@@ -134,8 +135,8 @@ RAW_METHOD(raw_get_next_differently_valid_offset_virtual)
     } else if (status == S_FALSE) {
         result = Py_NewRef(Py_None); /* an answer: there is no further page */
     } else {
-        failure_raise_call(call.session, "GetNextDifferentlyValidOffsetVirtual", status, offset, 0,
-                           false);
+        failure_raise_at(call.session, "GetNextDifferentlyValidOffsetVirtual", status, offset, 0,
+                         false);
     }
 done:
     raw_finish(&call);

@@ -107,7 +107,7 @@ static bool forcing_forbidden(const session_object *session)
     return forbidden;
 }
 
-const char *failure_gone_name(backing_gone gone)
+static const char *gone_name(backing_gone gone)
 {
     static const char *const names[] = {
         [BACKING_THERE] = "", [BACKING_TARGET_GONE] = "target", [BACKING_SERVER_GONE] = "server"};
@@ -171,7 +171,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session), "gone", failure_gone_name(gone), "embedded",
+        (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded",
         (int)!session->genuine, "scattered", (int)error->scattered, "at", (unsigned long long)at,
         "purpose", error->purpose, "mismatches", mismatches, "total",
         (unsigned long long)(different ? differences->total : 0), "unread", (int)unread);
@@ -190,8 +190,8 @@ done:
     Py_XDECREF(page);
 }
 
-void failure_raise_call(const session_object *session, const char *method, HRESULT hresult,
-                        uint64_t address, uint64_t count, bool writes)
+void failure_raise_at(const session_object *session, const char *method, HRESULT hresult,
+                      uint64_t address, uint64_t count, bool writes)
 {
     core_error error = {0};
 
@@ -202,4 +202,21 @@ void failure_raise_call(const session_object *session, const char *method, HRESU
     error.count = count;
     error.width = 1;
     failure_raise(session, &error, writes);
+}
+
+void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
+{
+    PyObject *module = PyImport_ImportModule("pydbgwrite._messages.engine");
+    PyObject *exception = NULL;
+
+    if (module != NULL) {
+        exception =
+            PyObject_CallMethod(module, "call_failed", "sks", method,
+                                (unsigned long)(uint32_t)hresult, gone_name(session_gone(session)));
+    }
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    }
+    Py_XDECREF(exception);
+    Py_XDECREF(module);
 }

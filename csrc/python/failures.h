@@ -13,11 +13,11 @@
  * looked up, so that the message can name its protection. */
 void failure_raise(const session_object *session, const core_error *error, bool writes);
 
-/* The same for a call of the raw layer that failed. `written` below 0: nobody knows. */
-void failure_raise_call(const session_object *session, const char *method, HRESULT hresult,
-                        uint64_t address, uint64_t count, bool writes);
+/* The same for a call of the raw layer, about `count` bytes at `address`, that failed. */
+void failure_raise_at(const session_object *session, const char *method, HRESULT hresult,
+                      uint64_t address, uint64_t count, bool writes);
 
-/* "": there; "target" or "server": what is gone. */
-const char *failure_gone_name(backing_gone gone);
+/* The same for an engine call about no memory. */
+void failure_raise_call(const session_object *session, const char *method, HRESULT hresult);
 
 #endif

@@ -2,14 +2,18 @@
 #include "data_spaces.h"
 #include "../core/bulk.h"
 #include "docstrings.h"
-#include "opening/opening.h"
+#include "opening/simulated.h"
+#include "opening/wrapped.h"
 #include "recording.h"
 #include "session.h"
+#include "session_type.h"
 
-module_state *state_of_module(PyObject *module)
-{
-    return PyModule_GetState(module);
-}
+#if defined(__linux__)
+#include "opening/linux.h"
+#endif
+#if defined(_WIN32)
+#include "opening/dbgeng.h"
+#endif
 
 /* One name out of a module that is imported for it. */
 static PyObject *imported(const char *module_name, const char *name)
@@ -23,7 +27,8 @@ static PyObject *imported(const char *module_name, const char *name)
 
 static bool import_all(module_state *state)
 {
-    state->array_type = imported("array", "array");
+    PyObject *array_type = imported("array", "array");
+
     state->mapping_type = imported("collections.abc", "Mapping");
     state->set_type = imported("collections.abc", "Set");
     state->engine_failed = imported("pydbgwrite._messages.engine", "engine_failed");
@@ -33,9 +38,10 @@ static bool import_all(module_state *state)
     state->session_busy = imported("pydbgwrite.errors", "SessionBusyError");
     state->read_only = imported("pydbgwrite.errors", "ReadOnlyError");
     state->no_target = imported("pydbgwrite.errors", "NoTargetError");
-    if (state->array_type != NULL) {
-        state->zero_word = PyObject_CallFunction(state->array_type, "s(i)", "Q", 0);
+    if (array_type != NULL) {
+        state->zero_word = PyObject_CallFunction(array_type, "s(i)", "Q", 0);
     }
+    Py_XDECREF(array_type);
     return state->mapping_type != NULL && state->set_type != NULL && state->engine_failed != NULL &&
            state->opening_failed != NULL && state->wrong_thread != NULL &&
            state->session_closed != NULL && state->session_busy != NULL &&
@@ -45,7 +51,7 @@ static bool import_all(module_state *state)
 static int execute(PyObject *module)
 {
     bool good =
-        import_all(state_of_module(module)) && session_add_type(module) &&
+        import_all(state_of_module(module)) && session_type_add(module) &&
         data_spaces_add_types(module) &&
         PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
         PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0 &&
@@ -55,10 +61,10 @@ static int execute(PyObject *module)
 }
 
 #define EACH_REFERENCE(apply)                                                                      \
-    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(array_type)   \
-        apply(mapping_type) apply(set_type) apply(engine_failed) apply(opening_failed)             \
-            apply(wrong_thread) apply(session_closed) apply(session_busy) apply(read_only)         \
-                apply(no_target) apply(zero_word)
+    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(mapping_type) \
+        apply(set_type) apply(engine_failed) apply(opening_failed) apply(wrong_thread)             \
+            apply(session_closed) apply(session_busy) apply(read_only) apply(no_target)            \
+                apply(zero_word)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -1,8 +1,6 @@
 /* Beginning and ending a call of the raw layer; see raw_call.h. */
 #include "raw_call.h"
 
-#include "recording.h"
-
 bool raw_begin(raw_call *call, PyObject *self, const call_signature *signature,
                PyObject *const *arguments, Py_ssize_t count, PyObject *names, bool writes)
 {
@@ -15,8 +13,8 @@ bool raw_begin(raw_call *call, PyObject *self, const call_signature *signature,
         session_enter(session, writes)) {
         call->session = session;
         call->spaces = session->target.data_spaces;
-        good = !writes || recording_allows(session, signature->function,
-                                           "writes of the raw layer are not recorded");
+        good = !writes || session_not_recorded(session, signature->function,
+                                               "writes of the raw layer are not recorded");
     }
     return good;
 }

@@ -29,29 +29,4 @@ void raw_finish(raw_call *call);
 void raw_leave_python(raw_call *call, uint64_t bytes);
 void raw_enter_python(raw_call *call);
 
-/* The methods, by file. */
-#define RAW_METHOD(name)                                                                           \
-    PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
-
-/* data_spaces_bytes.c */
-RAW_METHOD(raw_read_virtual);
-RAW_METHOD(raw_read_virtual_uncached);
-RAW_METHOD(raw_read_physical);
-RAW_METHOD(raw_write_virtual);
-RAW_METHOD(raw_write_virtual_uncached);
-RAW_METHOD(raw_write_physical);
-RAW_METHOD(raw_fill_virtual);
-RAW_METHOD(raw_search_virtual);
-
-/* pointers.c */
-RAW_METHOD(raw_write_pointers_virtual);
-RAW_METHOD(raw_read_pointers_virtual);
-RAW_METHOD(raw_is_pointer_64bit);
-
-/* data_spaces_regions.c */
-RAW_METHOD(raw_query_virtual);
-RAW_METHOD(raw_get_valid_region_virtual);
-RAW_METHOD(raw_get_next_differently_valid_offset_virtual);
-PyObject *raw_memory_information_type(void);
-
 #endif

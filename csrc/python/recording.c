@@ -33,7 +33,7 @@ PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t c
             goto done;
         }
     }
-    if (!takes_away && !recording_allows(session, "another transaction", "they do not nest")) {
+    if (!takes_away && !session_not_recorded(session, "another transaction", "they do not nest")) {
         goto done;
     }
     old_record = session->record;
@@ -55,19 +55,6 @@ done:
     Py_XDECREF(old_record); /* may run Python code: the session is free again */
     Py_XDECREF(old_cut_short);
     return result;
-}
-
-bool recording_allows(const session_object *session, const char *what, const char *why)
-{
-    bool good = session->record == NULL;
-
-    if (!good) {
-        PyErr_Format(session->state->session_busy,
-                     "a transaction is open in this session, and %s can't go with it: %s. End the "
-                     "transaction first",
-                     what, why);
-    }
-    return good;
 }
 
 /* A pace whose steps count elements of the whole request. */

@@ -21,10 +21,6 @@
 /* Session._set_recorder(record, cut_short, /) */
 PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
-/* Is the session free of a recorder? Otherwise SessionBusyError is set: `what` can't go with one,
- * for the reason that `why` gives. */
-bool recording_allows(const session_object *session, const char *what, const char *why);
-
 /* The request piece by piece; the long work is under way. True: a piece that was recorded went out
  * in part or not at all, and recording_cut_short() is to follow once the exception is set. */
 bool recording_write(session_object *session, const write_request *request, long_work *work,

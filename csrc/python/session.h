@@ -17,7 +17,6 @@
 #include "../engines/embedded/target.h"
 #include "../engines/wrapped/wrapped.h"
 #include "state.h"
-#include "thread_token.h"
 
 typedef struct session_object {
     PyObject_HEAD module_state *state; /* lives as long as the type, which the object holds */
@@ -45,11 +44,8 @@ typedef struct session_object {
  * sooner than a switch of threads. Exported, so that tests reach both sides. */
 #define GIL_RELEASE_BYTES 65536
 
-/* A new array('Q') of `count` zeros; NULL: an exception is set. */
-PyObject *session_array_of_zeros(const module_state *state, uint64_t count);
-
-/* Adds the type to the module and to its state. False: an exception is set. */
-bool session_add_type(PyObject *module);
+/* From now on forked children are known; once a process is enough. */
+void session_count_forks(void);
 
 /* A session of `type` (a subclass of the session type) over a client, which it takes over with its
  * one reference. NULL: an exception is set and the client was released. */
@@ -68,48 +64,17 @@ backing_gone session_gone(const session_object *self);
 bool session_enter(session_object *self, bool writes);
 void session_leave(session_object *self);
 
-/* Is this the copy that a forked child has? */
+/* The parts of session_enter() that endings without an owner ask for, without an exception: does it
+ * belong to this thread; is it the copy that a forked child has; takes it unless it is in use. */
+bool session_owned(const session_object *self);
 bool session_is_forked(const session_object *self);
+bool session_take(session_object *self);
+
+/* No transaction records this session. False: an exception is set, that `what` can't go with one,
+ * and `why`. */
+bool session_not_recorded(const session_object *self, const char *what, const char *why);
 
 /* Should a call that moves so many bytes let other threads run? */
 bool session_releases_gil(const session_object *self, uint64_t bytes);
-
-/* Methods in session_pointers.c, session_scattered.c and session_bytes.c. */
-PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                                 PyObject *names);
-PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                                PyObject *names);
-PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                                  PyObject *names);
-PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                                 PyObject *names);
-PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                        PyObject *names);
-PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                       PyObject *names);
-
-/* Methods in session_end.c. */
-PyObject *session_detach(PyObject *self, PyObject *unused);
-PyObject *session_terminate(PyObject *self, PyObject *unused);
-PyObject *session_close(PyObject *self, PyObject *unused);
-PyObject *session_end_at_exit(PyObject *self, PyObject *unused);
-
-/* For the collector: lets the target go if nobody has, and releases everything. */
-void session_let_go(session_object *self);
-
-/* Methods in session_engine.c, for the Python half of the session and the openings. */
-PyObject *session_set_pointer_size(PyObject *self, PyObject *size);
-PyObject *session_start_server(PyObject *self, PyObject *options);
-PyObject *session_end_servers(PyObject *self, PyObject *unused);
-PyObject *session_dispatch(PyObject *self, PyObject *milliseconds);
-PyObject *session_interface_address(PyObject *self, PyObject *unused);
-
-/* Methods in session_symbols.c. */
-PyObject *session_list_modules(PyObject *self, PyObject *unused);
-PyObject *session_symbol_address(PyObject *self, PyObject *name);
-PyObject *session_match_symbols(PyObject *self, PyObject *arguments);
-
-/* Sets the exception for an engine call about no memory that failed. */
-void session_call_failed(const session_object *self, const char *method, HRESULT hresult);
 
 #endif

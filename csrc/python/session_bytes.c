@@ -1,5 +1,5 @@
 /* Session.write and Session.read: plain bytes. */
-#include "session.h"
+#include "session_bytes.h"
 
 #include "../core/bytes.h"
 #include "arguments.h"

@@ -1,29 +1,13 @@
 /* What the Python half of a session asks of its engine: pointer size, being a server. */
-#include "failures.h"
-#include "session.h"
+#include "session_engine.h"
 
 #include "../core/pointers.h"
+#include "failures.h"
+#include "session.h"
 
 #if defined(_WIN32)
 #include "../engines/dbgeng/servers.h"
 #endif
-
-void session_call_failed(const session_object *self, const char *method, HRESULT hresult)
-{
-    PyObject *module = PyImport_ImportModule("pydbgwrite._messages.engine");
-    PyObject *exception = NULL;
-
-    if (module != NULL) {
-        exception = PyObject_CallMethod(module, "call_failed", "sks", method,
-                                        (unsigned long)(uint32_t)hresult,
-                                        failure_gone_name(session_gone(self)));
-    }
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
-    Py_XDECREF(exception);
-    Py_XDECREF(module);
-}
 
 /* None, or the exception for a status that is not S_OK. */
 static PyObject *none_or_failure(const session_object *self, const char *method, HRESULT hresult)
@@ -34,7 +18,7 @@ static PyObject *none_or_failure(const session_object *self, const char *method,
         result = Py_None;
         Py_INCREF(result);
     } else {
-        session_call_failed(self, method, hresult);
+        failure_raise_call(self, method, hresult);
     }
     return result;
 }
@@ -161,14 +145,14 @@ PyObject *session_end_servers(PyObject *self, PyObject *unused)
 PyObject *session_start_server(PyObject *self, PyObject *options)
 {
     (void)options;
-    session_call_failed((session_object *)self, "StartServerWide", E_NOTIMPL);
+    failure_raise_call((session_object *)self, "StartServerWide", E_NOTIMPL);
     return NULL;
 }
 
 PyObject *session_dispatch(PyObject *self, PyObject *milliseconds)
 {
     (void)milliseconds;
-    session_call_failed((session_object *)self, "DispatchCallbacks", E_NOTIMPL);
+    failure_raise_call((session_object *)self, "DispatchCallbacks", E_NOTIMPL);
     return NULL;
 }
 

@@ -1,7 +1,9 @@
 /* Session._read_maps: the memory map of a Linux process, for modules(); empty for other targets. */
-#include "opening/opening.h"
+#include "session_maps.h"
 
 #include <stdlib.h>
+
+#include "session.h"
 
 #if defined(__linux__)
 #include "../engines/embedded/linux/target_linux.h"

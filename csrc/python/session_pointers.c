@@ -1,5 +1,5 @@
 /* Session.write_pointers and Session.read_pointers: arguments, buffers, the core's call. */
-#include "session.h"
+#include "session_pointers.h"
 
 #include <stdlib.h>
 
@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
+#include "pointer_output.h"
 #include "write_request.h"
 
 /* Which engine call moves the pointers? `via` is NULL where it was not given. False: an exception
@@ -104,15 +105,6 @@ done:
     return result;
 }
 
-PyObject *session_array_of_zeros(const module_state *state, uint64_t count)
-{
-    PyObject *number = PyLong_FromUnsignedLongLong(count);
-    PyObject *array = number == NULL ? NULL : PyNumber_Multiply(state->zero_word, number);
-
-    Py_XDECREF(number);
-    return array;
-}
-
 /* How many pointers are asked for, and whether the given buffer has room for them. */
 static bool wanted_count(PyObject *given, PyObject *into, const pointer_view *view,
                          uint64_t *wanted)
@@ -167,7 +159,7 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
         if (!wanted_count(values[COUNT], NULL, &view, &wanted)) {
             goto done;
         }
-        made = session_array_of_zeros(session->state, wanted);
+        made = pointer_output_array(session->state, wanted);
         if (made == NULL) {
             goto done;
         }

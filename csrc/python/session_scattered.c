@@ -1,5 +1,5 @@
 /* Session.write_scattered and Session.read_scattered: pointers at addresses of their own. */
-#include "session.h"
+#include "session_scattered.h"
 
 #include <stdlib.h>
 
@@ -7,6 +7,7 @@
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
+#include "pointer_output.h"
 #include "write_request.h"
 
 PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
@@ -128,7 +129,7 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     if (into == NULL) {
-        made = session_array_of_zeros(session->state, addresses.count);
+        made = pointer_output_array(session->state, addresses.count);
         if (made == NULL) {
             goto done;
         }

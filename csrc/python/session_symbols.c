@@ -1,7 +1,9 @@
 /* The modules and symbols that a genuine engine knows, for modules() and resolve(). */
-#include "session.h"
+#include "session_symbols.h"
 
 #include "../com/hresult.h"
+#include "failures.h"
+#include "session.h"
 
 #if defined(_WIN32)
 
@@ -80,7 +82,7 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused)
         status = dbgeng_modules(session->client, take_module, &found);
         PyEval_RestoreThread(found.released);
         if (status != S_OK && !PyErr_Occurred()) {
-            session_call_failed(session, "GetModuleParameters", status);
+            failure_raise_call(session, "GetModuleParameters", status);
         }
     }
     if (PyErr_Occurred()) {

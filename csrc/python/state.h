@@ -8,7 +8,6 @@ typedef struct module_state {
     PyObject *session_type;
     PyObject *data_spaces_type;
     PyObject *memory_information_type;
-    PyObject *array_type;     /* array.array */
     PyObject *mapping_type;   /* collections.abc.Mapping */
     PyObject *set_type;       /* collections.abc.Set */
     PyObject *engine_failed;  /* pydbgwrite._messages.engine.engine_failed */
@@ -21,6 +20,9 @@ typedef struct module_state {
     PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of */
 } module_state;
 
-module_state *state_of_module(PyObject *module);
+static inline module_state *state_of_module(PyObject *module)
+{
+    return (module_state *)PyModule_GetState(module);
+}
 
 #endif

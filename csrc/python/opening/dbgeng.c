@@ -1,39 +1,19 @@
 /* Opening sessions of Microsoft's engine. The Python half has checked the arguments. */
-#include "opening.h"
+#include "dbgeng.h"
 
 #include "../../engines/dbgeng/loading.h"
 #include "../../engines/dbgeng/open_on_thread.h"
 #include "../../engines/dbgeng/open_process.h"
 #include "../../engines/dbgeng/open_remote.h"
 #include "../../engines/dbgeng/servers.h"
+#include "../session.h"
+#include "waiting.h"
 
 #define SERVER_CAPSULE "pydbgwrite.process_server"
 
-/* While the opening thread waits, about every 50 ms: Ctrl-C ends it. */
-typedef struct waiting_context {
-    PyThreadState *released;
-} waiting_context;
-
-static bool keep_waiting(void *context)
+static dbgeng_waiting waiting_for(opening_waiting *context, double seconds)
 {
-    waiting_context *waiting = context;
-    bool go_on;
-
-    PyEval_RestoreThread(waiting->released);
-    go_on = PyErr_CheckSignals() == 0;
-    waiting->released = PyEval_SaveThread();
-    return go_on;
-}
-
-/* Infinity and more than a century wait for ever. */
-static dbgeng_waiting waiting_for(waiting_context *context, double seconds)
-{
-    dbgeng_waiting waiting = {keep_waiting, context, UINT64_MAX};
-
-    if (seconds < 3.2e9) {
-        waiting.timeout_ns = (uint64_t)(seconds * 1e9);
-    }
-    return waiting;
+    return (dbgeng_waiting){opening_goes_on, context, opening_nanoseconds(seconds)};
 }
 
 static const char *failure_name(dbgeng_failure failure)
@@ -265,7 +245,7 @@ PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
     dbgeng_session *opened = NULL;
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
     dbgeng_attach_options options;
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     if (!PyArg_ParseTuple(arguments, "OOkpppd", &type, &server, &process_id, &invasive, &suspend,
                           &writable, &timeout) ||
@@ -303,7 +283,7 @@ PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments)
     dbgeng_session *opened = NULL;
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
     dbgeng_launch_options options;
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     if (!PyArg_ParseTuple(arguments, "OOUOOpd", &type, &server, &line, &folder, &variables,
                           &writable, &timeout) ||
@@ -344,7 +324,7 @@ static PyObject *open_by(opener open, const char *call, PyObject *module, PyObje
     dbgeng_session *opened = NULL;
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
     dbgeng_waiting limit;
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     if (!PyArg_ParseTuple(arguments, "OUpd", &type, &subject, &writable, &timeout) ||
         !wide(subject, &text)) {
@@ -404,7 +384,7 @@ PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments)
     uint64_t *server = NULL;
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
     dbgeng_waiting limit;
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     (void)module;
     if (!PyArg_ParseTuple(arguments, "Ud", &subject, &timeout) || !wide(subject, &text)) {

@@ -1,33 +1,13 @@
 /* Opening live Linux processes. */
-#include "opening.h"
+#include "linux.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../engines/embedded/engine.h"
 #include "../../engines/embedded/linux/target_linux.h"
-
-/* While the opening thread waits, about every 50 ms: Ctrl-C ends it. */
-typedef struct waiting_context {
-    PyThreadState *released;
-} waiting_context;
-
-static bool keep_waiting(void *context)
-{
-    waiting_context *waiting = context;
-    bool go_on;
-
-    PyEval_RestoreThread(waiting->released);
-    go_on = PyErr_CheckSignals() == 0;
-    waiting->released = PyEval_SaveThread();
-    return go_on;
-}
-
-/* Seconds to nanoseconds; infinity and more than a century wait for ever. */
-static uint64_t nanoseconds(double seconds)
-{
-    return seconds < 3.2e9 ? (uint64_t)(seconds * 1e9) : UINT64_MAX;
-}
+#include "../session.h"
+#include "waiting.h"
 
 static const char *failure_name(linux_open_failure failure)
 {
@@ -97,7 +77,7 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     embedded_target *embedded = NULL;
     linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
     linux_attach_options options;
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     if (!PyArg_ParseTuple(arguments, "Oippd", &type, &pid, &suspend, &writable, &timeout)) {
         goto done;
@@ -105,9 +85,9 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     options.process_id = pid;
     options.suspend = suspend != 0;
     options.writable = writable != 0;
-    options.waiting.keep_waiting = keep_waiting;
+    options.waiting.keep_waiting = opening_goes_on;
     options.waiting.context = &waiting;
-    options.waiting.timeout_ns = nanoseconds(timeout);
+    options.waiting.timeout_ns = opening_nanoseconds(timeout);
     waiting.released = PyEval_SaveThread();
     embedded = linux_attach(&options, &error);
     PyEval_RestoreThread(waiting.released);
@@ -163,7 +143,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     embedded_target *embedded = NULL;
     linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
     linux_launch_options options = {0};
-    waiting_context waiting = {NULL};
+    opening_waiting waiting = {NULL};
 
     if (!PyArg_ParseTuple(arguments, "OyO!O!O(iii)pd", &type, &path, &PyTuple_Type, &words,
                           &PyTuple_Type, &environment, &folder, &options.standard[0],
@@ -183,9 +163,9 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
     options.environment = envp;
     options.directory = directory;
     options.writable = writable != 0;
-    options.waiting.keep_waiting = keep_waiting;
+    options.waiting.keep_waiting = opening_goes_on;
     options.waiting.context = &waiting;
-    options.waiting.timeout_ns = nanoseconds(timeout);
+    options.waiting.timeout_ns = opening_nanoseconds(timeout);
     waiting.released = PyEval_SaveThread();
     embedded = linux_launch(&options, &error);
     PyEval_RestoreThread(waiting.released);

@@ -1,12 +1,12 @@
 /* Opening simulated memory, and making it fail on demand. */
-#include "opening.h"
+#include "simulated.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../engines/embedded/engine.h"
 #include "../../engines/embedded/simulated/target_simulated.h"
-#include "../arguments.h"
+#include "../session.h"
 
 /* One (base, size, protection) of the list. */
 static bool region_of_tuple(PyObject *item, simulated_region *region)
@@ -72,8 +72,7 @@ done:
     return result;
 }
 
-PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                               PyObject *names)
+KEYWORD_METHOD(session_inject_fault)
 {
     enum { KIND, FIRST, SECOND, PARAMETERS };
     static const char *const parameters[] = {"kind", "first", "second", NULL};

@@ -1,7 +1,8 @@
 /* Opening a session over an engine that another package started. */
-#include "opening.h"
+#include "wrapped.h"
 
 #include "../../engines/wrapped/wrapped.h"
+#include "../session.h"
 
 static const char *failure_name(wrap_failure failure)
 {

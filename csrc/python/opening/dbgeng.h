@@ -1,21 +1,8 @@
-/* The module functions that open sessions, and what only certain targets have. */
-#ifndef PYDBGWRITE_PYTHON_OPENING_OPENING_H
-#define PYDBGWRITE_PYTHON_OPENING_OPENING_H
+/* Opening sessions of Microsoft's engine. */
+#ifndef PYDBGWRITE_PYTHON_OPENING_DBGENG_H
+#define PYDBGWRITE_PYTHON_OPENING_DBGENG_H
 
-#include "../session.h"
-
-/* simulate(type, regions, pointer_size, writable): regions is a list of (base, size, protection
- * 0..2), in ascending order without overlaps; the Python side checks that. */
-PyObject *open_simulated(PyObject *module, PyObject *arguments);
-
-/* linux_attach(type, pid, suspend, writable, timeout) */
-PyObject *open_linux_attach(PyObject *module, PyObject *arguments);
-
-/* linux_launch(type, path, arguments, environment, directory, standard, writable, timeout) */
-PyObject *open_linux_launch(PyObject *module, PyObject *arguments);
-
-/* wrap(type, address, writable) -> (session, where its engine's code is). */
-PyObject *open_wrapped(PyObject *module, PyObject *arguments);
+#include "../python.h"
 
 /* Microsoft's engine, on Windows; pydbgwrite/_opening/dbgeng.py checks the arguments.
  *   dbgeng_load(folder) -> (failure, os_error, machine, own_machine, file, mixed)
@@ -38,10 +25,5 @@ PyObject *open_dbgeng_kernel(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_connect(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_disconnect(PyObject *module, PyObject *capsule);
-
-/* Methods of the session type. */
-PyObject *session_read_maps(PyObject *self, PyObject *unused);
-PyObject *session_inject_fault(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
-                               PyObject *names);
 
 #endif

@@ -1,0 +1,21 @@
+/* What opening a session does while it waits for the target: about every 50 ms Ctrl-C may end it.
+ */
+#ifndef PYDBGWRITE_PYTHON_OPENING_WAITING_H
+#define PYDBGWRITE_PYTHON_OPENING_WAITING_H
+
+#include "../python.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct opening_waiting {
+    PyThreadState *released; /* set it by PyEval_SaveThread(), restore what it is afterwards */
+} opening_waiting;
+
+/* Called while the GIL is released, with an opening_waiting. False: an exception is set. */
+bool opening_goes_on(void *waiting);
+
+/* Seconds as nanoseconds; infinity and more than a century wait for ever. */
+uint64_t opening_nanoseconds(double seconds);
+
+#endif

@@ -1,0 +1,11 @@
+/* The modules and symbols that a genuine engine knows: methods of the session. */
+#ifndef PYDBGWRITE_PYTHON_SESSION_SYMBOLS_H
+#define PYDBGWRITE_PYTHON_SESSION_SYMBOLS_H
+
+#include "python.h"
+
+PyObject *session_list_modules(PyObject *self, PyObject *unused);
+PyObject *session_symbol_address(PyObject *self, PyObject *name);
+PyObject *session_match_symbols(PyObject *self, PyObject *arguments);
+
+#endif
