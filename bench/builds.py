@@ -1,4 +1,4 @@
-"""Any state of the project, installed in an environment of its own under bench/results/builds.
+"""Any state of the project, installed in an environment of its own under .cache/bench.
 
 A state is a git tree: that of a commit, or that of the working folder, with what git would add. An
 environment is named by its tree and kept, so that the next comparison finds it.
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from reports import RESULTS
-
 __all__ = ["Build", "CannotBuild", "build_of_commit", "build_of_working_folder"]
 
 _ROOT = Path(__file__).resolve().parent.parent
+#: Git ignores it, and so does all that looks through bench/.
+_BUILDS = _ROOT / ".cache" / "bench"
 
 
 class CannotBuild(Exception):  # noqa: N818
@@ -101,7 +101,7 @@ def _run(command: list[str], environment: dict[str, str] | os._Environ[str] | No
 
 def _built(name: str, tree: str, environment: dict[str, str] | os._Environ[str]) -> Build:
     """The environment of a tree, made where there is none."""
-    folder = RESULTS / "builds" / f"{tree[:16]}-{sys.implementation.cache_tag}"
+    folder = _BUILDS / f"{tree[:16]}-{sys.implementation.cache_tag}"
     build = Build(name, tree, folder)
     ready = folder / "ready"
     if ready.exists():
