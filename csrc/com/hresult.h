@@ -28,7 +28,5 @@
     ((HRESULT)0x800701E7)                      /* ERROR_INVALID_ADDRESS: nothing is mapped there */
 #define HR_ACCESS_DENIED ((HRESULT)0x80070005) /* ERROR_ACCESS_DENIED: mapped, write refused */
 #define HR_NOT_FOUND     ((HRESULT)0x9000001A) /* HRESULT_FROM_NT(STATUS_NO_MORE_ENTRIES) */
-#define HR_WAIT_TIMEOUT  ((HRESULT)0x80070102) /* HRESULT_FROM_WIN32(WAIT_TIMEOUT) */
-#define HR_CANCELLED     ((HRESULT)0x800704C7) /* ERROR_CANCELLED: the caller asked to stop */
 
 #endif

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../csrc/com/data_spaces.h"
+#include "../../csrc/com/hresult.h"
 #include "../../csrc/com/iids.h"
-#include "../../csrc/engines/embedded/engine.h"
+#include "../../csrc/engines/embedded/client.h"
+#include "../../csrc/engines/embedded/control.h"
 #include "../../csrc/engines/embedded/not_implemented.h"
 #include "../../csrc/engines/embedded/simulated/target_simulated.h"
 #include "check.h"
@@ -23,7 +26,7 @@ static void count_destroy(embedded_target *self)
 static IDebugClient5 *new_client(uint32_t pointer_size)
 {
     simulated_region region = {0x1000, 64, SIMULATED_READ_WRITE};
-    embedded_target *embedded = target_simulated_create(&region, 1, pointer_size);
+    embedded_target *embedded = simulated_create(&region, 1, pointer_size);
     IDebugClient5 *client = NULL;
 
     if (embedded != NULL) {
@@ -32,7 +35,7 @@ static IDebugClient5 *new_client(uint32_t pointer_size)
         counting.destroy = count_destroy;
         embedded->operations = &counting;
         destroyed = 0;
-        client = embedded_engine_create(embedded);
+        client = embedded_client_create(embedded);
     }
     if (client == NULL) {
         abort();
@@ -46,7 +49,7 @@ static HRESULT query(void *interface_pointer, const GUID *iid, void **result)
     HRESULT status;
 
     /* Which of the three it is decides the type of the call. */
-    if ((const void *)data_spaces->lpVtbl == &embedded_client_vtbl) {
+    if (embedded_client_target(interface_pointer) != NULL) {
         IDebugClient5 *client = interface_pointer;
 
         status = client->lpVtbl->QueryInterface(client, iid, result);
@@ -123,51 +126,27 @@ static void test_refusals(void)
     CHECK_EQUAL(destroyed, 1);
 }
 
-typedef HRESULT(STDMETHODCALLTYPE *words_1)(stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_2)(stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_3)(stack_word, stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_4)(stack_word, stack_word, stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_5)(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_6)(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_7)(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_8)(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word, stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_9)(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word, stack_word,
-                                            stack_word);
-typedef HRESULT(STDMETHODCALLTYPE *words_10)(stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word);
+#define CALL(words)                                                                                \
+    case words: {                                                                                  \
+        stack_##words all = {{(uintptr_t)self}};                                                   \
+                                                                                                   \
+        return ((HRESULT(STDMETHODCALLTYPE *)(stack_##words))slot)(all);                           \
+    }
 
 /* Calls a slot that is not typed, by the number of stack words that its method takes. */
 static HRESULT call_untyped(com_untyped_slot slot, int words, void *self)
 {
-    stack_word me = (stack_word)self;
-
     switch (words) {
-    case 1:
-        return ((words_1)slot)(me);
-    case 2:
-        return ((words_2)slot)(me, 0);
-    case 3:
-        return ((words_3)slot)(me, 0, 0);
-    case 4:
-        return ((words_4)slot)(me, 0, 0, 0);
-    case 5:
-        return ((words_5)slot)(me, 0, 0, 0, 0);
-    case 6:
-        return ((words_6)slot)(me, 0, 0, 0, 0, 0);
-    case 7:
-        return ((words_7)slot)(me, 0, 0, 0, 0, 0, 0);
-    case 8:
-        return ((words_8)slot)(me, 0, 0, 0, 0, 0, 0, 0);
-    case 9:
-        return ((words_9)slot)(me, 0, 0, 0, 0, 0, 0, 0, 0);
-    case 10:
-        return ((words_10)slot)(me, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        CALL(1)
+        CALL(2)
+        CALL(3)
+        CALL(4)
+        CALL(5)
+        CALL(6)
+        CALL(7)
+        CALL(8)
+        CALL(9)
+        CALL(10)
     default:
         return S_OK;
     }

@@ -1,51 +1,20 @@
-/* The embedded engine's IDebugClient: letting a target go, or ending it.
+/* The embedded engine's IDebugClient: how an engine begins, and a target is let go or ended.
  *
  * A target is opened by a C function of its own (target_simulated.h, target_linux.h), since what
  * there is to say at an opening differs from Windows; AttachProcess and its kin are E_NOTIMPL.
  */
+#include "client.h"
+
+#include <stdlib.h>
+
+#include "../../com/hresult.h"
+#include "control.h"
+#include "data_spaces.h"
 #include "engine.h"
-
 #include "not_implemented.h"
+#include "scatter.h"
 
-static embedded_target *embedded_of(IDebugClient5 *This)
-{
-    return embedded_engine_of_client(This)->embedded;
-}
-
-static HRESULT STDMETHODCALLTYPE query_interface(IDebugClient5 *This, const GUID *InterfaceId,
-                                                 void **Interface)
-{
-    return embedded_engine_query(embedded_engine_of_client(This), InterfaceId, Interface);
-}
-
-static ULONG STDMETHODCALLTYPE add_ref(IDebugClient5 *This)
-{
-    return embedded_engine_add_reference(embedded_engine_of_client(This));
-}
-
-static ULONG STDMETHODCALLTYPE release(IDebugClient5 *This)
-{
-    return embedded_engine_release(embedded_engine_of_client(This));
-}
-
-static HRESULT STDMETHODCALLTYPE attach_process(IDebugClient5 *This, ULONG64 Server,
-                                                ULONG ProcessId, ULONG AttachFlags)
-{
-    (void)This;
-    (void)Server;
-    (void)ProcessId;
-    (void)AttachFlags;
-    return E_NOTIMPL;
-}
-
-static HRESULT STDMETHODCALLTYPE connect_session(IDebugClient5 *This, ULONG Flags,
-                                                 ULONG HistoryLimit)
-{
-    (void)This;
-    (void)Flags;
-    (void)HistoryLimit;
-    return E_NOTIMPL;
-}
+EMBEDDED_INTERFACE(IDebugClient5, client)
 
 static HRESULT STDMETHODCALLTYPE terminate_processes(IDebugClient5 *This)
 {
@@ -82,42 +51,7 @@ static HRESULT STDMETHODCALLTYPE end_session(IDebugClient5 *This, ULONG Flags)
     return status;
 }
 
-static HRESULT STDMETHODCALLTYPE get_exit_code(IDebugClient5 *This, ULONG *Code)
-{
-    (void)This;
-    (void)Code;
-    return E_NOTIMPL;
-}
-
-static HRESULT STDMETHODCALLTYPE disconnect_process_server(IDebugClient5 *This, ULONG64 Server)
-{
-    (void)This;
-    (void)Server;
-    return E_NOTIMPL;
-}
-
-static HRESULT STDMETHODCALLTYPE add_process_options(IDebugClient5 *This, ULONG Options)
-{
-    (void)This;
-    (void)Options;
-    return E_NOTIMPL;
-}
-
-static HRESULT STDMETHODCALLTYPE dispatch_callbacks(IDebugClient5 *This, ULONG Timeout)
-{
-    (void)This;
-    (void)Timeout;
-    return E_NOTIMPL;
-}
-
-static HRESULT STDMETHODCALLTYPE create_client(IDebugClient5 *This, void **Client)
-{
-    (void)This;
-    (void)Client;
-    return E_NOTIMPL;
-}
-
-const IDebugClient5Vtbl embedded_client_vtbl = {
+static const IDebugClient5Vtbl client_vtbl = {
     .QueryInterface = query_interface,
     .AddRef = add_ref,
     .Release = release,
@@ -126,29 +60,29 @@ const IDebugClient5Vtbl embedded_client_vtbl = {
     .SetKernelConnectionOptions = NOT_IMPLEMENTED(2),
     .StartProcessServer = NOT_IMPLEMENTED(4),
     .ConnectProcessServer = NOT_IMPLEMENTED(3),
-    .DisconnectProcessServer = disconnect_process_server,
+    .DisconnectProcessServer = NOT_IMPLEMENTED_AS(3, IDebugClient5 *, ULONG64),
     .GetRunningProcessSystemIds = NOT_IMPLEMENTED(6),
     .GetRunningProcessSystemIdByExecutableName = NOT_IMPLEMENTED(6),
     .GetRunningProcessDescription = NOT_IMPLEMENTED(11),
-    .AttachProcess = attach_process,
+    .AttachProcess = NOT_IMPLEMENTED_AS(5, IDebugClient5 *, ULONG64, ULONG, ULONG),
     .CreateProcess = NOT_IMPLEMENTED(5),
     .CreateProcessAndAttach = NOT_IMPLEMENTED(7),
     .GetProcessOptions = NOT_IMPLEMENTED(2),
-    .AddProcessOptions = add_process_options,
+    .AddProcessOptions = NOT_IMPLEMENTED_AS(2, IDebugClient5 *, ULONG),
     .RemoveProcessOptions = NOT_IMPLEMENTED(2),
     .SetProcessOptions = NOT_IMPLEMENTED(2),
     .OpenDumpFile = NOT_IMPLEMENTED(2),
     .WriteDumpFile = NOT_IMPLEMENTED(3),
-    .ConnectSession = connect_session,
+    .ConnectSession = NOT_IMPLEMENTED_AS(3, IDebugClient5 *, ULONG, ULONG),
     .StartServer = NOT_IMPLEMENTED(2),
     .OutputServers = NOT_IMPLEMENTED(4),
     .TerminateProcesses = terminate_processes,
     .DetachProcesses = detach_processes,
     .EndSession = end_session,
-    .GetExitCode = get_exit_code,
-    .DispatchCallbacks = dispatch_callbacks,
+    .GetExitCode = NOT_IMPLEMENTED_AS(2, IDebugClient5 *, ULONG *),
+    .DispatchCallbacks = NOT_IMPLEMENTED_AS(2, IDebugClient5 *, ULONG),
     .ExitDispatch = NOT_IMPLEMENTED(2),
-    .CreateClient = create_client,
+    .CreateClient = NOT_IMPLEMENTED_AS(2, IDebugClient5 *, void **),
     .GetInputCallbacks = NOT_IMPLEMENTED(2),
     .SetInputCallbacks = NOT_IMPLEMENTED(2),
     .GetOutputCallbacks = NOT_IMPLEMENTED(2),
@@ -167,3 +101,25 @@ const IDebugClient5Vtbl embedded_client_vtbl = {
     .SetEventCallbacks = NOT_IMPLEMENTED(2),
     .FlushCallbacks = NOT_IMPLEMENTED(1),
 };
+
+IDebugClient5 *embedded_client_create(embedded_target *embedded)
+{
+    embedded_engine *self = calloc(1, sizeof *self);
+
+    if (self == NULL) {
+        return NULL;
+    }
+    self->client.lpVtbl = &client_vtbl;
+    self->control.lpVtbl = &embedded_control_vtbl;
+    self->data_spaces.lpVtbl = &embedded_data_spaces_vtbl;
+    self->scatter.lpVtbl = &embedded_scatter_vtbl;
+    self->embedded = embedded;
+    self->effective_pointer_size = embedded->pointer_size;
+    atomic_i32_store(&self->references, 1);
+    return &self->client;
+}
+
+embedded_target *embedded_client_target(IDebugClient5 *client)
+{
+    return client->lpVtbl == &client_vtbl ? embedded_of(client) : NULL;
+}

@@ -1,6 +1,8 @@
 /* The embedded engine's IDebugControl: what the target is and in which state. */
-#include "engine.h"
+#include "control.h"
 
+#include "../../com/hresult.h"
+#include "engine.h"
 #include "not_implemented.h"
 
 /* dbgeng.h: a qualifier of DEBUG_CLASS_USER_WINDOWS (DEBUG_USER_WINDOWS_PROCESS), DEBUG_STATUS_*.
@@ -9,32 +11,11 @@
 #define DEBUG_STATUS_BREAK       6u
 #define DEBUG_STATUS_NO_DEBUGGEE 7u
 
-static embedded_target *embedded_of(IDebugControl *This)
-{
-    return embedded_engine_of_control(This)->embedded;
-}
+EMBEDDED_INTERFACE(IDebugControl, control)
 
 static HRESULT accessible(IDebugControl *This)
 {
-    embedded_target *embedded = embedded_of(This);
-
-    return embedded->operations->accessible(embedded);
-}
-
-static HRESULT STDMETHODCALLTYPE query_interface(IDebugControl *This, const GUID *InterfaceId,
-                                                 void **Interface)
-{
-    return embedded_engine_query(embedded_engine_of_control(This), InterfaceId, Interface);
-}
-
-static ULONG STDMETHODCALLTYPE add_ref(IDebugControl *This)
-{
-    return embedded_engine_add_reference(embedded_engine_of_control(This));
-}
-
-static ULONG STDMETHODCALLTYPE release(IDebugControl *This)
-{
-    return embedded_engine_release(embedded_engine_of_control(This));
+    return embedded_accessible(embedded_of(This));
 }
 
 /* Nothing here waits for an interrupt; it is harmless, and allowed at any time. */
@@ -47,14 +28,12 @@ static HRESULT STDMETHODCALLTYPE set_interrupt(IDebugControl *This, ULONG Flags)
 static HRESULT STDMETHODCALLTYPE get_debuggee_type(IDebugControl *This, ULONG *Class,
                                                    ULONG *Qualifier)
 {
-    HRESULT status = E_POINTER;
-
-    if (Class != NULL && Qualifier != NULL) {
-        *Class = accessible(This) == S_OK ? DEBUG_CLASS_USER_WINDOWS : DEBUG_CLASS_UNINITIALIZED;
-        *Qualifier = DEBUG_USER_PROCESS;
-        status = S_OK;
+    if (Class == NULL || Qualifier == NULL) {
+        return E_POINTER;
     }
-    return status;
+    *Class = accessible(This) == S_OK ? DEBUG_CLASS_USER_WINDOWS : DEBUG_CLASS_UNINITIALIZED;
+    *Qualifier = DEBUG_USER_PROCESS;
+    return S_OK;
 }
 
 static ULONG machine_of_width(uint32_t pointer_size)
@@ -91,7 +70,7 @@ static HRESULT STDMETHODCALLTYPE is_pointer64_bit(IDebugControl *This)
 {
     HRESULT status = accessible(This);
 
-    if (status == S_OK && embedded_engine_of_control(This)->effective_pointer_size == 4) {
+    if (status == S_OK && engine_of(This)->effective_pointer_size == 4) {
         status = S_FALSE;
     }
     return status;
@@ -99,43 +78,35 @@ static HRESULT STDMETHODCALLTYPE is_pointer64_bit(IDebugControl *This)
 
 static HRESULT STDMETHODCALLTYPE get_effective_processor_type(IDebugControl *This, ULONG *Type)
 {
-    return give_machine(This, embedded_engine_of_control(This)->effective_pointer_size, Type);
+    return give_machine(This, engine_of(This)->effective_pointer_size, Type);
 }
 
 /* A 64-bit target can be looked at as a 32-bit one and back; a 32-bit target stays one. */
 static HRESULT STDMETHODCALLTYPE set_effective_processor_type(IDebugControl *This, ULONG Type)
 {
     HRESULT status = accessible(This);
-    embedded_engine *self = embedded_engine_of_control(This);
+    embedded_engine *self = engine_of(This);
 
-    if (status == S_OK) {
-        if (Type == IMAGE_FILE_MACHINE_I386) {
-            self->effective_pointer_size = 4;
-        } else if (Type == IMAGE_FILE_MACHINE_AMD64 && self->embedded->pointer_size == 8) {
-            self->effective_pointer_size = 8;
-        } else {
-            status = E_INVALIDARG;
-        }
+    if (status != S_OK) {
+        return status;
     }
-    return status;
+    if (Type == IMAGE_FILE_MACHINE_I386) {
+        self->effective_pointer_size = 4;
+    } else if (Type == IMAGE_FILE_MACHINE_AMD64 && self->embedded->pointer_size == 8) {
+        self->effective_pointer_size = 8;
+    } else {
+        return E_INVALIDARG;
+    }
+    return S_OK;
 }
 
 static HRESULT STDMETHODCALLTYPE get_execution_status(IDebugControl *This, ULONG *Status)
 {
-    HRESULT status = E_POINTER;
-
-    if (Status != NULL) {
-        *Status = accessible(This) == S_OK ? DEBUG_STATUS_BREAK : DEBUG_STATUS_NO_DEBUGGEE;
-        status = S_OK;
+    if (Status == NULL) {
+        return E_POINTER;
     }
-    return status;
-}
-
-static HRESULT STDMETHODCALLTYPE add_engine_options(IDebugControl *This, ULONG Options)
-{
-    (void)This;
-    (void)Options;
-    return E_NOTIMPL;
+    *Status = accessible(This) == S_OK ? DEBUG_STATUS_BREAK : DEBUG_STATUS_NO_DEBUGGEE;
+    return S_OK;
 }
 
 /* A target of this engine is open from the start and has no events. "E_UNEXPECTED: nothing can
@@ -146,16 +117,6 @@ static HRESULT STDMETHODCALLTYPE wait_for_event(IDebugControl *This, ULONG Flags
     (void)Flags;
     (void)Timeout;
     return E_UNEXPECTED;
-}
-
-static HRESULT STDMETHODCALLTYPE execute(IDebugControl *This, ULONG OutputControl,
-                                         const char *Command, ULONG Flags)
-{
-    (void)This;
-    (void)OutputControl;
-    (void)Command;
-    (void)Flags;
-    return E_NOTIMPL;
 }
 
 const IDebugControlVtbl embedded_control_vtbl = {
@@ -213,7 +174,7 @@ const IDebugControlVtbl embedded_control_vtbl = {
     .GetCodeLevel = NOT_IMPLEMENTED(2),
     .SetCodeLevel = NOT_IMPLEMENTED(2),
     .GetEngineOptions = NOT_IMPLEMENTED(2),
-    .AddEngineOptions = add_engine_options,
+    .AddEngineOptions = NOT_IMPLEMENTED_AS(2, IDebugControl *, ULONG),
     .RemoveEngineOptions = NOT_IMPLEMENTED(2),
     .SetEngineOptions = NOT_IMPLEMENTED(2),
     .GetSystemErrorControl = NOT_IMPLEMENTED(3),
@@ -225,7 +186,7 @@ const IDebugControlVtbl embedded_control_vtbl = {
     .Evaluate = NOT_IMPLEMENTED(5),
     .CoerceValue = NOT_IMPLEMENTED(4),
     .CoerceValues = NOT_IMPLEMENTED(5),
-    .Execute = execute,
+    .Execute = NOT_IMPLEMENTED_AS(4, IDebugControl *, ULONG, const char *, ULONG),
     .ExecuteCommandFile = NOT_IMPLEMENTED(4),
     .GetNumberBreakpoints = NOT_IMPLEMENTED(2),
     .GetBreakpointByIndex = NOT_IMPLEMENTED(3),

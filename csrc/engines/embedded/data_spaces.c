@@ -3,55 +3,35 @@
  * What is asked of every method comes first: no accessible target is E_UNEXPECTED, whatever the
  * arguments. How pointers are moved is in pointers.c.
  */
-#include "engine.h"
+#include "data_spaces.h"
 
+#include "../../com/hresult.h"
+#include "engine.h"
+#include "not_implemented.h"
 #include "pointers.h"
 #include "search.h"
-#include "not_implemented.h"
 
-static HRESULT accessible(const embedded_target *embedded)
+EMBEDDED_INTERFACE(IDebugDataSpaces4, data_spaces)
+
+static HRESULT accessible(IDebugDataSpaces4 *This)
 {
-    return embedded->operations->accessible((struct embedded_target *)embedded);
+    return embedded_accessible(embedded_of(This));
 }
 
-static embedded_target *embedded_of(IDebugDataSpaces4 *This)
+/* ReadVirtual and WriteVirtual: S_OK when "at least partially successful". */
+static HRESULT count_moved(HRESULT status, size_t moved, ULONG *count)
 {
-    return embedded_engine_of_data_spaces(This)->embedded;
+    if (moved > 0 && count != NULL) {
+        *count = (ULONG)moved;
+    }
+    return moved > 0 ? S_OK : status;
 }
 
-static HRESULT read_bytes(embedded_target *embedded, uint64_t address, void *data, size_t size,
-                          size_t *moved)
-{
-    return embedded->operations->read(embedded, address, data, size, moved);
-}
-
-static HRESULT write_bytes(embedded_target *embedded, uint64_t address, const void *data,
-                           size_t size, size_t *moved)
-{
-    return embedded->operations->write(embedded, address, data, size, moved);
-}
-
-static HRESULT STDMETHODCALLTYPE query_interface(IDebugDataSpaces4 *This, const GUID *InterfaceId,
-                                                 void **Interface)
-{
-    return embedded_engine_query(embedded_engine_of_data_spaces(This), InterfaceId, Interface);
-}
-
-static ULONG STDMETHODCALLTYPE add_ref(IDebugDataSpaces4 *This)
-{
-    return embedded_engine_add_reference(embedded_engine_of_data_spaces(This));
-}
-
-static ULONG STDMETHODCALLTYPE release(IDebugDataSpaces4 *This)
-{
-    return embedded_engine_release(embedded_engine_of_data_spaces(This));
-}
-
+/* Also ReadVirtualUncached: "in user-mode they are the same" (dbgeng.h). */
 static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer,
                                               ULONG BufferSize, ULONG *BytesRead)
 {
-    embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = accessible(This);
     size_t moved = 0;
 
     if (status == S_OK && BufferSize == 0) {
@@ -59,84 +39,52 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
             *BytesRead = 0; /* a success, where WriteVirtual refuses: observed */
         }
     } else if (status == S_OK) {
-        size_t size = (size_t)bytes_before_wrap(Offset, BufferSize);
-
-        status = read_bytes(embedded, Offset, Buffer, size, &moved);
-        if (moved > 0) {
-            status = S_OK; /* "at least partially successful" */
-            if (BytesRead != NULL) {
-                *BytesRead = (ULONG)moved;
-            }
-        }
+        status = embedded_read(embedded_of(This), Offset, Buffer,
+                               (size_t)bytes_before_wrap(Offset, BufferSize), &moved);
     }
-    return status;
+    return count_moved(status, moved, BytesRead);
 }
 
 static HRESULT STDMETHODCALLTYPE write_virtual(IDebugDataSpaces4 *This, ULONG64 Offset,
                                                void *Buffer, ULONG BufferSize, ULONG *BytesWritten)
 {
-    embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = accessible(This);
     size_t moved = 0;
 
     if (status == S_OK && BufferSize == 0) {
         status = E_INVALIDARG;
+    } else if (status == S_OK) {
+        status = embedded_write(embedded_of(This), Offset, Buffer,
+                                (size_t)bytes_before_wrap(Offset, BufferSize), &moved);
     }
-    if (status == S_OK) {
-        size_t size = (size_t)bytes_before_wrap(Offset, BufferSize);
-
-        status = write_bytes(embedded, Offset, Buffer, size, &moved);
-        if (moved > 0) {
-            status = S_OK; /* "at least partially successful" */
-            if (BytesWritten != NULL) {
-                *BytesWritten = (ULONG)moved;
-            }
-        }
-    }
-    return status;
+    return count_moved(status, moved, BytesWritten);
 }
 
 static HRESULT STDMETHODCALLTYPE search_virtual(IDebugDataSpaces4 *This, ULONG64 Offset,
                                                 ULONG64 Length, void *Pattern, ULONG PatternSize,
                                                 ULONG PatternGranularity, ULONG64 *MatchOffset)
 {
-    embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    embedded_pattern pattern = {Pattern, PatternSize, PatternGranularity};
+    HRESULT status = accessible(This);
 
     if (status == S_OK) {
-        status = embedded_search(embedded, Offset, bytes_before_wrap(Offset, Length), Pattern,
-                                 PatternSize, PatternGranularity, MatchOffset);
-        if (status == HR_NOT_FOUND && accessible(embedded) != S_OK) {
+        status = embedded_search(embedded_of(This), Offset, bytes_before_wrap(Offset, Length),
+                                 &pattern, MatchOffset);
+        if (status == HR_NOT_FOUND && accessible(This) != S_OK) {
             status = E_UNEXPECTED; /* it went in the middle: nobody knows */
         }
     }
     return status;
 }
 
-/* "In user-mode they are the same as Read/WriteVirtual" (dbgeng.h). */
-static HRESULT STDMETHODCALLTYPE read_virtual_uncached(IDebugDataSpaces4 *This, ULONG64 Offset,
-                                                       void *Buffer, ULONG BufferSize,
-                                                       ULONG *BytesRead)
-{
-    return read_virtual(This, Offset, Buffer, BufferSize, BytesRead);
-}
-
-static HRESULT STDMETHODCALLTYPE write_virtual_uncached(IDebugDataSpaces4 *This, ULONG64 Offset,
-                                                        void *Buffer, ULONG BufferSize,
-                                                        ULONG *BytesWritten)
-{
-    return write_virtual(This, Offset, Buffer, BufferSize, BytesWritten);
-}
-
 static HRESULT STDMETHODCALLTYPE read_pointers_virtual(IDebugDataSpaces4 *This, ULONG Count,
                                                        ULONG64 Offset, ULONG64 *Ptrs)
 {
-    embedded_engine *self = embedded_engine_of_data_spaces(This);
-    HRESULT status = accessible(self->embedded);
+    HRESULT status = accessible(This);
 
     if (status == S_OK && Count > 0) {
-        status = embedded_read_pointers(self->embedded, self->effective_pointer_size, Offset, Ptrs,
-                                        Count);
+        status = embedded_read_pointers(embedded_of(This), engine_of(This)->effective_pointer_size,
+                                        Offset, Ptrs, Count);
     }
     return status;
 }
@@ -144,32 +92,25 @@ static HRESULT STDMETHODCALLTYPE read_pointers_virtual(IDebugDataSpaces4 *This, 
 static HRESULT STDMETHODCALLTYPE write_pointers_virtual(IDebugDataSpaces4 *This, ULONG Count,
                                                         ULONG64 Offset, ULONG64 *Ptrs)
 {
-    embedded_engine *self = embedded_engine_of_data_spaces(This);
-    HRESULT status = accessible(self->embedded);
+    HRESULT status = accessible(This);
 
     if (status == S_OK && Count > 0) {
-        status = embedded_write_pointers(self->embedded, self->effective_pointer_size, Offset, Ptrs,
-                                         Count);
+        status = embedded_write_pointers(embedded_of(This), engine_of(This)->effective_pointer_size,
+                                         Offset, Ptrs, Count);
     }
     return status;
 }
 
 /* Physical memory is for kernel targets; the genuine engine answers this for a user-mode one. */
-static HRESULT STDMETHODCALLTYPE read_physical(IDebugDataSpaces4 *This, ULONG64 Offset,
-                                               void *Buffer, ULONG BufferSize, ULONG *BytesRead)
+static HRESULT STDMETHODCALLTYPE no_physical(IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer,
+                                             ULONG BufferSize, ULONG *BytesMoved)
 {
     (void)This;
     (void)Offset;
     (void)Buffer;
     (void)BufferSize;
-    (void)BytesRead;
+    (void)BytesMoved;
     return E_UNEXPECTED;
-}
-
-static HRESULT STDMETHODCALLTYPE write_physical(IDebugDataSpaces4 *This, ULONG64 Offset,
-                                                void *Buffer, ULONG BufferSize, ULONG *BytesWritten)
-{
-    return read_physical(This, Offset, Buffer, BufferSize, BytesWritten);
 }
 
 /* Stops at the first byte that can't be written; S_OK when at least one was, or none was asked
@@ -177,8 +118,7 @@ static HRESULT STDMETHODCALLTYPE write_physical(IDebugDataSpaces4 *This, ULONG64
 static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 Start, ULONG Size,
                                               void *Pattern, ULONG PatternSize, ULONG *Filled)
 {
-    embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = accessible(This);
     unsigned char block[4096];
     uint64_t done = 0, size = 0;
 
@@ -198,7 +138,7 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
         for (size_t i = 0; i < run; i++) {
             block[i] = ((const unsigned char *)Pattern)[(done + i) % PatternSize];
         }
-        status = write_bytes(embedded, Start + done, block, run, &moved);
+        status = embedded_write(embedded_of(This), Start + done, block, run, &moved);
         done += moved;
     }
     if (done > 0) {
@@ -214,7 +154,7 @@ static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 
                                                MEMORY_BASIC_INFORMATION64 *Info)
 {
     embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = embedded_accessible(embedded);
 
     return status == S_OK ? embedded->operations->query(embedded, Offset, Info) : status;
 }
@@ -226,7 +166,7 @@ static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebu
                                                                            ULONG64 *NextOffset)
 {
     embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = embedded_accessible(embedded);
     uint64_t in_page = embedded->page_size - 1;
 
     if (status == S_OK) {
@@ -244,15 +184,14 @@ static HRESULT STDMETHODCALLTYPE get_valid_region_virtual(IDebugDataSpaces4 *Thi
                                                           ULONG Size, ULONG64 *ValidBase,
                                                           ULONG *ValidSize)
 {
-    embedded_target *embedded = embedded_of(This);
-    HRESULT status = accessible(embedded);
+    HRESULT status = accessible(This);
 
     if (status == S_OK) {
-        status = embedded_first_valid_region(embedded, Base, bytes_before_wrap(Base, Size),
-                                             ValidBase, ValidSize);
-    }
-    if (status == S_OK && *ValidSize == 0) {
-        status = accessible(embedded); /* it may have gone in the middle */
+        embedded_first_valid_region(embedded_of(This), Base, bytes_before_wrap(Base, Size),
+                                    ValidBase, ValidSize);
+        if (*ValidSize == 0) {
+            status = accessible(This); /* it may have gone in the middle */
+        }
     }
     return status;
 }
@@ -264,12 +203,12 @@ const IDebugDataSpaces4Vtbl embedded_data_spaces_vtbl = {
     .ReadVirtual = read_virtual,
     .WriteVirtual = write_virtual,
     .SearchVirtual = search_virtual,
-    .ReadVirtualUncached = read_virtual_uncached,
-    .WriteVirtualUncached = write_virtual_uncached,
+    .ReadVirtualUncached = read_virtual,
+    .WriteVirtualUncached = write_virtual,
     .ReadPointersVirtual = read_pointers_virtual,
     .WritePointersVirtual = write_pointers_virtual,
-    .ReadPhysical = read_physical,
-    .WritePhysical = write_physical,
+    .ReadPhysical = no_physical,
+    .WritePhysical = no_physical,
     .ReadControl = NOT_IMPLEMENTED(7),
     .WriteControl = NOT_IMPLEMENTED(7),
     .ReadIo = NOT_IMPLEMENTED(9),

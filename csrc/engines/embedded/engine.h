@@ -1,17 +1,17 @@
 /* The embedded engine: one COM object with a client, a control and data-spaces interfaces.
  *
  * It answers as Microsoft's engine does (docs/engine.md says what was observed there), over one
- * target that it owns. engine.c keeps identity and references; client.c, control.c,
- * data_spaces.c and scatter.c hold an interface each.
+ * target that it owns. Here are its identity and references; client.c makes it, and each interface
+ * has a file.
  */
-#ifndef PYDBGWRITE_EMBEDDED_ENGINE_H
-#define PYDBGWRITE_EMBEDDED_ENGINE_H
+#ifndef PYDBGWRITE_ENGINES_EMBEDDED_ENGINE_H
+#define PYDBGWRITE_ENGINES_EMBEDDED_ENGINE_H
 
+#include "../../base/atomics.h"
 #include "../../com/client.h"
 #include "../../com/control.h"
 #include "../../com/data_spaces.h"
 #include "../../com/pointer_scatter.h"
-#include "../../base/atomics.h"
 #include "target.h"
 
 typedef struct embedded_engine {
@@ -24,24 +24,38 @@ typedef struct embedded_engine {
     uint32_t effective_pointer_size; /* of the effective processor: 4 or 8 */
 } embedded_engine;
 
-/* Makes an engine over `target`, which it owns from then on, and gives its client with one
- * reference. NULL when memory is short; the target is then still the caller's. */
-IDebugClient5 *embedded_engine_create(embedded_target *embedded);
-
-/* The object behind a client that embedded_engine_create() gave. */
-embedded_engine *embedded_engine_of_client(IDebugClient5 *client);
-
-/* For the interface files: which object an interface pointer belongs to, and IUnknown for it. */
-embedded_engine *embedded_engine_of_control(IDebugControl *control);
-embedded_engine *embedded_engine_of_data_spaces(IDebugDataSpaces4 *data_spaces);
-embedded_engine *embedded_engine_of_scatter(IPointerScatter *scatter);
+/* IUnknown, for all interfaces. */
 HRESULT embedded_engine_query(embedded_engine *self, const GUID *interface_id, void **result);
 ULONG embedded_engine_add_reference(embedded_engine *self);
 ULONG embedded_engine_release(embedded_engine *self);
 
-extern const IDebugClient5Vtbl embedded_client_vtbl;
-extern const IDebugControlVtbl embedded_control_vtbl;
-extern const IDebugDataSpaces4Vtbl embedded_data_spaces_vtbl;
-extern const IPointerScatterVtbl embedded_scatter_vtbl;
+/* What the file of an interface, a member of the object, begins with: the object that a pointer to
+ * it belongs to, and the slots of IUnknown. */
+#define EMBEDDED_INTERFACE(interface, member)                                                      \
+    static embedded_engine *engine_of(interface *This)                                             \
+    {                                                                                              \
+        return (embedded_engine *)(void *)((char *)This - offsetof(embedded_engine, member));      \
+    }                                                                                              \
+                                                                                                   \
+    static embedded_target *embedded_of(interface *This)                                           \
+    {                                                                                              \
+        return engine_of(This)->embedded;                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static HRESULT STDMETHODCALLTYPE query_interface(interface *This, const GUID *InterfaceId,     \
+                                                     void **Interface)                             \
+    {                                                                                              \
+        return embedded_engine_query(engine_of(This), InterfaceId, Interface);                     \
+    }                                                                                              \
+                                                                                                   \
+    static ULONG STDMETHODCALLTYPE add_ref(interface *This)                                        \
+    {                                                                                              \
+        return embedded_engine_add_reference(engine_of(This));                                     \
+    }                                                                                              \
+                                                                                                   \
+    static ULONG STDMETHODCALLTYPE release(interface *This)                                        \
+    {                                                                                              \
+        return embedded_engine_release(engine_of(This));                                           \
+    }
 
 #endif

@@ -2,41 +2,41 @@
  *
  * NOT_IMPLEMENTED(words): a function that takes `words` stack words, `This` included, and fits the
  * slot's untyped pointer. The count matters on 32-bit x86 alone, where the callee of a stdcall
- * function takes its arguments off the stack (an ULONG64 is two words there). Counts are those of
- * the declarations in Microsoft's documentation of each method.
+ * function takes its arguments off the stack (an ULONG64 is two words there): a structure of so
+ * many words stands for them, and is never looked at. Counts are those of the declarations in
+ * Microsoft's documentation of each method.
+ *
+ * NOT_IMPLEMENTED_AS(words, parameters): the same for a slot that is typed.
  */
-#ifndef PYDBGWRITE_EMBEDDED_NOT_IMPLEMENTED_H
-#define PYDBGWRITE_EMBEDDED_NOT_IMPLEMENTED_H
+#ifndef PYDBGWRITE_ENGINES_EMBEDDED_NOT_IMPLEMENTED_H
+#define PYDBGWRITE_ENGINES_EMBEDDED_NOT_IMPLEMENTED_H
 
 #include "../../com/types.h"
 
-#define NOT_IMPLEMENTED(words)   ((com_untyped_slot)not_implemented_##words)
-#define NOT_IMPLEMENTED_VARIADIC ((com_untyped_slot)not_implemented_variadic)
+#define NOT_IMPLEMENTED(words) ((com_untyped_slot)not_implemented_##words)
+#define NOT_IMPLEMENTED_AS(words, ...)                                                             \
+    ((HRESULT(STDMETHODCALLTYPE *)(__VA_ARGS__))NOT_IMPLEMENTED(words))
 
-typedef uintptr_t stack_word;
+#define NOT_IMPLEMENTED_DECLARE(words)                                                             \
+    typedef struct stack_##words {                                                                 \
+        uintptr_t word[words];                                                                     \
+    } stack_##words;                                                                               \
+    HRESULT STDMETHODCALLTYPE not_implemented_##words(stack_##words)
 
-HRESULT STDMETHODCALLTYPE not_implemented_1(stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_2(stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_3(stack_word, stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_4(stack_word, stack_word, stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_5(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_6(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_7(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_8(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_9(stack_word, stack_word, stack_word, stack_word,
-                                            stack_word, stack_word, stack_word, stack_word,
-                                            stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_10(stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word);
-HRESULT STDMETHODCALLTYPE not_implemented_11(stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word, stack_word, stack_word,
-                                             stack_word, stack_word, stack_word);
+NOT_IMPLEMENTED_DECLARE(1);
+NOT_IMPLEMENTED_DECLARE(2);
+NOT_IMPLEMENTED_DECLARE(3);
+NOT_IMPLEMENTED_DECLARE(4);
+NOT_IMPLEMENTED_DECLARE(5);
+NOT_IMPLEMENTED_DECLARE(6);
+NOT_IMPLEMENTED_DECLARE(7);
+NOT_IMPLEMENTED_DECLARE(8);
+NOT_IMPLEMENTED_DECLARE(9);
+NOT_IMPLEMENTED_DECLARE(10);
+NOT_IMPLEMENTED_DECLARE(11);
+
 /* Variadic methods are cdecl even where the others are stdcall. */
+#define NOT_IMPLEMENTED_VARIADIC ((com_untyped_slot)not_implemented_variadic)
 HRESULT not_implemented_variadic(void);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../com/hresult.h"
+
 /* How many pointers are narrowed or widened at a time: 32 KiB on the stack, or, of larger requests,
  * what lies in the processor's second cache beside the caller's part: each transfer asks a live
  * process anew, which costs as much as some thousand pointers. */
@@ -38,10 +40,10 @@ static HRESULT write_across(embedded_target *embedded, uint64_t address, const v
     size_t held = 0, moved = 0, restored = 0;
     HRESULT status = S_OK;
 
-    (void)embedded->operations->read(embedded, address, old, width, &held);
-    status = embedded->operations->write(embedded, address, data, width, &moved);
+    (void)embedded_read(embedded, address, old, width, &held);
+    status = embedded_write(embedded, address, data, width, &moved);
     if (status != S_OK && moved > 0 && held >= moved) {
-        (void)embedded->operations->write(embedded, address, old, moved, &restored);
+        (void)embedded_write(embedded, address, old, moved, &restored);
     }
     return status;
 }
@@ -68,8 +70,7 @@ static HRESULT write_values(embedded_target *embedded, uint64_t address, const u
             if (run > SIZE_MAX / width) {
                 run = SIZE_MAX / width;
             }
-            status =
-                embedded->operations->write(embedded, address, data, (size_t)(run * width), &moved);
+            status = embedded_write(embedded, address, data, (size_t)(run * width), &moved);
         }
         address += run * width;
         data += run * width;
@@ -94,7 +95,7 @@ static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned
         size_t moved = 0;
 
         if (run == 0) {
-            status = embedded->operations->read(embedded, address, across, width, &moved);
+            status = embedded_read(embedded, address, across, width, &moved);
             if (status == S_OK) {
                 memcpy(data, across, width);
             } else if (moved > 0 && status == HR_READ_FAULT) {
@@ -105,8 +106,7 @@ static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned
             if (run > SIZE_MAX / width) {
                 run = SIZE_MAX / width;
             }
-            status =
-                embedded->operations->read(embedded, address, data, (size_t)(run * width), &moved);
+            status = embedded_read(embedded, address, data, (size_t)(run * width), &moved);
             run = moved / width;
         }
         address += run * width;
@@ -153,12 +153,12 @@ static HRESULT write_narrow(embedded_target *embedded, uint64_t address, const u
                             uint64_t count)
 {
     uint32_t few[FEW_POINTERS];
-    uint64_t most = count < MANY_POINTERS ? count : MANY_POINTERS;
+    uint64_t most = count < MANY_POINTERS ? count : MANY_POINTERS; /* at a time */
     uint32_t *many = count > FEW_POINTERS ? malloc((size_t)most * sizeof *many) : NULL;
     uint32_t *narrow = many == NULL ? few : many; /* where memory is short, in more steps */
-    uint64_t room = many == NULL ? FEW_POINTERS : most;
     HRESULT status = S_OK;
 
+    most = many == NULL ? FEW_POINTERS : most;
     if (embedded->operations->write_narrow != NULL && count > FEW_POINTERS &&
         bytes_before_wrap(address, count * 4) == count * 4) {
         size_t written =
@@ -169,7 +169,7 @@ static HRESULT write_narrow(embedded_target *embedded, uint64_t address, const u
         count -= written;
     }
     while (status == S_OK && count > 0) {
-        uint64_t run = count < room ? count : room;
+        uint64_t run = count < most ? count : most;
 
         narrow_values(pointers, run, narrow);
         status = write_values(embedded, address, (const unsigned char *)narrow, run, 4);

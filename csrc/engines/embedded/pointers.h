@@ -7,9 +7,9 @@
 /* How many of `size` bytes from `address` on lie below 2^64. */
 static inline uint64_t bytes_before_wrap(uint64_t address, uint64_t size)
 {
-    uint64_t room = UINT64_MAX - address; /* one less than there is, so that it fits */
+    uint64_t behind = UINT64_MAX - address; /* bytes behind the one at address */
 
-    return size == 0 || size - 1 <= room ? size : room + 1;
+    return size == 0 || size - 1 <= behind ? size : behind + 1;
 }
 
 /* Both move `count` pointers of `width` bytes, above 0, of an accessible target. */

@@ -1,26 +1,10 @@
 /* The embedded engine's IPointerScatter: target memory in many ranges, or compared. */
+#include "scatter.h"
+
+#include "../../com/hresult.h"
 #include "engine.h"
 
-static embedded_target *embedded_of(IPointerScatter *This)
-{
-    return embedded_engine_of_scatter(This)->embedded;
-}
-
-static HRESULT STDMETHODCALLTYPE query_interface(IPointerScatter *This, const GUID *InterfaceId,
-                                                 void **Interface)
-{
-    return embedded_engine_query(embedded_engine_of_scatter(This), InterfaceId, Interface);
-}
-
-static ULONG STDMETHODCALLTYPE add_ref(IPointerScatter *This)
-{
-    return embedded_engine_add_reference(embedded_engine_of_scatter(This));
-}
-
-static ULONG STDMETHODCALLTYPE release(IPointerScatter *This)
-{
-    return embedded_engine_release(embedded_engine_of_scatter(This));
-}
+EMBEDDED_INTERFACE(IPointerScatter, scatter)
 
 static HRESULT STDMETHODCALLTYPE is_stopped(IPointerScatter *This)
 {
@@ -37,7 +21,6 @@ static HRESULT STDMETHODCALLTYPE get_granule(IPointerScatter *This, ULONG *Bytes
  * holds them. */
 static HRESULT move_range(embedded_target *embedded, bool writing, const pointer_range *range)
 {
-    const embedded_target_operations *operations = embedded->operations;
     unsigned char *data = range->Data;
     HRESULT status = S_OK;
     size_t done = 0, moved = 1;
@@ -46,8 +29,8 @@ static HRESULT move_range(embedded_target *embedded, bool writing, const pointer
         uint64_t address = range->Offset + done;
         size_t left = (size_t)range->Size - done;
 
-        status = writing ? operations->write(embedded, address, data + done, left, &moved)
-                         : operations->read(embedded, address, data + done, left, &moved);
+        status = writing ? embedded_write(embedded, address, data + done, left, &moved)
+                         : embedded_read(embedded, address, data + done, left, &moved);
         done += moved;
     }
     return done == range->Size ? S_OK : status;
@@ -58,7 +41,7 @@ static HRESULT move_ranges(IPointerScatter *This, bool writing, ULONG count,
 {
     embedded_target *embedded = embedded_of(This);
     const embedded_target_operations *operations = embedded->operations;
-    HRESULT status = operations->accessible(embedded);
+    HRESULT status = embedded_accessible(embedded);
     size_t whole = 0;
 
     if (status == S_OK && operations->move_ranges != NULL) {
@@ -89,7 +72,7 @@ static HRESULT STDMETHODCALLTYPE get_span_region(IPointerScatter *This, ULONG64 
                                                  ULONG64 *End)
 {
     embedded_target *embedded = embedded_of(This);
-    HRESULT status = embedded->operations->accessible(embedded);
+    HRESULT status = embedded_accessible(embedded);
 
     return status == S_OK ? embedded->operations->span_region(embedded, Offset, End) : status;
 }

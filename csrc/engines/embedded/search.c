@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../com/hresult.h"
+
 #define SEARCH_BLOCK 65536u
 
 static bool readable(const MEMORY_BASIC_INFORMATION64 *region)
@@ -57,117 +59,111 @@ static bool read_leading(embedded_target *embedded, uint64_t from, unsigned char
 
     *read = 0;
     while (*read < wanted && moved > 0 && status != E_UNEXPECTED) {
-        status = embedded->operations->read(embedded, from + *read, block + *read, wanted - *read,
-                                            &moved);
+        status = embedded_read(embedded, from + *read, block + *read, wanted - *read, &moved);
         *read += moved;
     }
     return status != E_UNEXPECTED;
 }
 
-/* Searches one stretch; matches start at `origin` plus multiples of the granularity. The protection
- * of a stretch lets it be read; a part of it that can't be read all the same is passed over. */
-static bool search_stretch(embedded_target *embedded, uint64_t from, uint64_t to, uint64_t origin,
-                           const unsigned char *pattern, uint32_t size, uint32_t granularity,
-                           unsigned char *block, uint64_t *match, HRESULT *status)
-{
-    bool found = false;
+typedef struct search {
+    embedded_target *embedded;
+    const embedded_pattern *pattern;
+    uint64_t origin;      /* matches start at it plus multiples of the granularity */
+    unsigned char *block; /* SEARCH_BLOCK bytes and a pattern */
+    uint64_t match;
+} search;
 
-    while (!found && *status == S_OK && to - from >= (uint64_t)size - 1) {
+/* Looks for the first match in the block, which holds so many bytes from `from` on. */
+static bool search_block(search *self, uint64_t from, size_t held)
+{
+    const embedded_pattern *pattern = self->pattern;
+    uint32_t granularity = pattern->granularity;
+    uint64_t skip = (granularity - (from - self->origin) % granularity) % granularity;
+
+    for (uint64_t i = skip; held >= pattern->size && i <= held - pattern->size; i += granularity) {
+        if (memcmp(self->block + i, pattern->bytes, pattern->size) == 0) {
+            self->match = from + i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Searches one stretch: S_OK, HR_NOT_FOUND, or E_UNEXPECTED where the target has gone. The
+ * protection of a stretch lets it be read; a part of it that can't be read all the same is passed
+ * over. */
+static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
+{
+    uint64_t size = self->pattern->size, granule = self->embedded->granule;
+
+    while (to - from >= size - 1) {
         uint64_t left = to - from; /* one less than the bytes left */
-        size_t wanted = left < (uint64_t)SEARCH_BLOCK + size - 1 ? (size_t)left + 1
-                                                                 : (size_t)SEARCH_BLOCK + size;
-        uint64_t skip = (granularity - (from - origin) % granularity) % granularity;
-        uint64_t passed = 0; /* how far the next block begins behind this one */
+        size_t wanted =
+            left < SEARCH_BLOCK + size - 1 ? (size_t)left + 1 : (size_t)(SEARCH_BLOCK + size);
+        uint64_t passed = SEARCH_BLOCK; /* how far the next block begins behind this one */
         size_t read = 0;
 
-        if (!read_leading(embedded, from, block, wanted, &read)) {
-            *status = E_UNEXPECTED;
-        } else {
-            for (uint64_t i = skip; !found && read >= size && i <= read - size; i += granularity) {
-                if (memcmp(block + i, pattern, size) == 0) {
-                    *match = from + i;
-                    found = true;
-                }
-            }
+        if (!read_leading(self->embedded, from, self->block, wanted, &read)) {
+            return E_UNEXPECTED;
+        }
+        if (search_block(self, from, read)) {
+            return S_OK;
         }
         if (read < wanted) {
             /* Access can change at the next granule: behind the byte that could not be read. */
-            passed = embedded->granule - (from + read) % embedded->granule + read;
-        } else {
-            passed = SEARCH_BLOCK;
+            passed = granule - (from + read) % granule + read;
         }
         if (left < passed) {
             break;
         }
         from += passed;
     }
-    return found;
+    return HR_NOT_FOUND;
 }
 
 HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
-                        const void *pattern, uint32_t pattern_size, uint32_t granularity,
-                        uint64_t *match)
+                        const embedded_pattern *pattern, uint64_t *match)
 {
+    search self = {embedded, pattern, address, NULL, 0};
+    uint64_t from = 0, to = 0, last = address + (length - 1);
     HRESULT status = HR_NOT_FOUND;
-    HRESULT reading = S_OK;
-    unsigned char *block = NULL;
-    uint64_t origin = address, last = 0;
-    bool more = true;
 
     /* "The pattern size must be a multiple of the granularity" (searchvirtual). */
-    if (pattern == NULL || match == NULL || granularity == 0 || pattern_size % granularity != 0) {
-        status = E_INVALIDARG;
-        goto done;
+    if (pattern->bytes == NULL || match == NULL || pattern->granularity == 0 ||
+        pattern->size % pattern->granularity != 0) {
+        return E_INVALIDARG;
     }
-    if (pattern_size == 0) {
+    if (pattern->size == 0) {
         *match = address; /* nothing is everywhere, whatever lies there: observed */
-        status = S_OK;
-        goto done;
+        return S_OK;
     }
-    if (length < pattern_size) {
-        goto done;
+    if (length < pattern->size) {
+        return HR_NOT_FOUND;
     }
-    block = malloc((size_t)SEARCH_BLOCK + pattern_size);
-    if (block == NULL) {
-        status = E_OUTOFMEMORY;
-        goto done;
+    self.block = malloc((size_t)SEARCH_BLOCK + pattern->size);
+    if (self.block == NULL) {
+        return E_OUTOFMEMORY;
     }
-    last = address + (length - 1);
-    while (more) {
-        uint64_t from = 0, to = 0;
-
-        more = next_readable(embedded, address, last, &from, &to);
-        if (more && search_stretch(embedded, from, to, origin, pattern, pattern_size, granularity,
-                                   block, match, &reading)) {
-            status = S_OK;
-            more = false;
-        }
-        if (reading != S_OK) {
-            status = reading;
-            more = false;
-        }
-        if (more && to == last) {
-            more = false;
+    while (status == HR_NOT_FOUND && next_readable(embedded, address, last, &from, &to)) {
+        status = search_stretch(&self, from, to);
+        if (to == last) {
+            break;
         }
         address = to + 1;
     }
-done:
-    free(block);
+    if (status == S_OK) {
+        *match = self.match;
+    }
+    free(self.block);
     return status;
 }
 
-/* None is S_OK with base 0 and size 0, as observed on the genuine engine. */
-HRESULT embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
-                                    uint64_t *valid_base, ULONG *valid_size)
+void embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
+                                 uint64_t *valid_base, ULONG *valid_size)
 {
     uint64_t from = 0, to = 0;
+    bool found = size > 0 && next_readable(embedded, base, base + (size - 1), &from, &to);
 
-    if (size > 0 && next_readable(embedded, base, base + (size - 1), &from, &to)) {
-        *valid_base = from;
-        *valid_size = (ULONG)(to - from + 1);
-    } else {
-        *valid_base = 0;
-        *valid_size = 0;
-    }
-    return S_OK;
+    *valid_base = found ? from : 0;
+    *valid_size = found ? (ULONG)(to - from + 1) : 0;
 }

@@ -4,11 +4,18 @@
 
 #include "target.h"
 
+typedef struct embedded_pattern {
+    const void *bytes;
+    uint32_t size;
+    uint32_t granularity; /* matches lie apart by multiples of it */
+} embedded_pattern;
+
 /* Both take a range that does not wrap. */
 HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
-                        const void *pattern, uint32_t pattern_size, uint32_t granularity,
-                        uint64_t *match);
-HRESULT embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
-                                    uint64_t *valid_base, ULONG *valid_size);
+                        const embedded_pattern *pattern, uint64_t *match);
+
+/* None is base 0 and size 0, as observed on the genuine engine. */
+void embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
+                                 uint64_t *valid_base, ULONG *valid_size);
 
 #endif

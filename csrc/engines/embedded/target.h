@@ -70,4 +70,21 @@ struct embedded_target {
     bool stopped;        /* nothing of its own runs as long as it is held */
 };
 
+static inline HRESULT embedded_accessible(embedded_target *self)
+{
+    return self->operations->accessible(self);
+}
+
+static inline HRESULT embedded_read(embedded_target *self, uint64_t address, void *data,
+                                    size_t size, size_t *moved)
+{
+    return self->operations->read(self, address, data, size, moved);
+}
+
+static inline HRESULT embedded_write(embedded_target *self, uint64_t address, const void *data,
+                                     size_t size, size_t *moved)
+{
+    return self->operations->write(self, address, data, size, moved);
+}
+
 #endif

@@ -14,7 +14,7 @@
 #if defined(_WIN32)
 #include "../dbgeng/wrapped.h"
 #endif
-#include "../embedded/engine.h"
+#include "../embedded/client.h"
 #include "older_data_spaces.h"
 #include "own_memory.h"
 
@@ -218,8 +218,8 @@ static void describe(wrapped_engine *opened)
     ULONG class = 0, qualifier = 0;
 
     opened->kind = "process";
-    if (opened->client->lpVtbl == &embedded_client_vtbl) {
-        opened->embedded = embedded_engine_of_client(opened->client)->embedded;
+    opened->embedded = embedded_client_target(opened->client);
+    if (opened->embedded != NULL) {
         opened->process_id = opened->embedded->process_id;
         if (opened->process_id == 0) {
             opened->kind = "simulated";

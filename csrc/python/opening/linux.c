@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../engines/embedded/engine.h"
+#include "../../engines/embedded/client.h"
 #include "../../engines/embedded/linux/target_linux.h"
 #include "../session.h"
 #include "waiting.h"
@@ -49,7 +49,7 @@ static void opening_failed(const module_state *state, const linux_open_error *er
 static PyObject *session_over(PyObject *module, PyObject *type, embedded_target *embedded,
                               bool writable)
 {
-    IDebugClient5 *client = embedded_engine_create(embedded);
+    IDebugClient5 *client = embedded_client_create(embedded);
     PyThreadState *released = NULL;
     PyObject *result = NULL;
 

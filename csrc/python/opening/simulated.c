@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../engines/embedded/engine.h"
+#include "../../engines/embedded/client.h"
 #include "../../engines/embedded/simulated/target_simulated.h"
 #include "../session.h"
 
@@ -55,8 +55,8 @@ PyObject *open_simulated(PyObject *module, PyObject *arguments)
             goto done;
         }
     }
-    embedded = target_simulated_create(regions, (size_t)count, pointer_size);
-    client = embedded == NULL ? NULL : embedded_engine_create(embedded);
+    embedded = simulated_create(regions, (size_t)count, pointer_size);
+    client = embedded == NULL ? NULL : embedded_client_create(embedded);
     if (client == NULL) {
         (void)PyErr_NoMemory();
         goto done;
@@ -92,7 +92,7 @@ KEYWORD_METHOD(session_inject_fault)
         (values[SECOND] != NULL && !arguments_unsigned(values[SECOND], "second", &second))) {
         goto done;
     }
-    if (session->embedded == NULL || !target_is_simulated(session->embedded)) {
+    if (session->embedded == NULL || !is_simulated(session->embedded)) {
         PyErr_SetString(PyExc_ValueError, "faults can be injected into simulated targets alone");
         goto done;
     }

@@ -347,8 +347,8 @@ static const embedded_target_operations simulated_operations = {
     .destroy = simulated_destroy,
 };
 
-embedded_target *target_simulated_create(const simulated_region *regions, size_t count,
-                                         uint32_t pointer_size)
+embedded_target *simulated_create(const simulated_region *regions, size_t count,
+                                  uint32_t pointer_size)
 {
     simulated_target *self = calloc(1, sizeof *self);
     embedded_target *created = NULL;
@@ -373,7 +373,7 @@ embedded_target *target_simulated_create(const simulated_region *regions, size_t
     return created;
 }
 
-bool target_is_simulated(const embedded_target *embedded)
+bool is_simulated(const embedded_target *embedded)
 {
     return embedded->operations == &simulated_operations;
 }

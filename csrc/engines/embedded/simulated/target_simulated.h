@@ -22,13 +22,13 @@ typedef struct simulated_region {
 
 /* Takes regions in ascending order that do not overlap (the caller checks), all zero at first.
  * Memory is allocated as pages are touched first. NULL when memory is short. */
-embedded_target *target_simulated_create(const simulated_region *regions, size_t count,
-                                         uint32_t pointer_size);
+embedded_target *simulated_create(const simulated_region *regions, size_t count,
+                                  uint32_t pointer_size);
 
 /* Is this target a simulated one? */
-bool target_is_simulated(const embedded_target *embedded);
+bool is_simulated(const embedded_target *embedded);
 
-/* Faults. Each takes a target for which target_is_simulated() holds. */
+/* Faults. Each takes a target for which is_simulated() holds. */
 
 /* Access to the byte at `address` works `after` more times and fails from then on (a write with
  * ERROR_WRITE_FAULT, a read with ERROR_READ_FAULT). False when memory is short. */
