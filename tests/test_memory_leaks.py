@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from support.calls import ENGINE_CALLS, public_names
-from support.com import FakeObject, older, refusing
+from support.com import CLIENT, ENGINE, FakeObject, foreign, refusing
 from support.inputs import BASE
 from support.leak_check import Case, leaks, run
 from support.leaks import TRANSACTIONS
@@ -244,7 +244,8 @@ FAILING: dict[str, list[Case]] = {
         lambda s: pydbgwrite.wrap(s._interface_address(), writable=False),
         lambda s: wrapped_for(s, lambda wrapped: wrapped.detach()),
         lambda s: pydbgwrite.wrap(ctypes.c_void_p(s._interface_address() + 8)),
-        lambda s: wrap_fake(older(s._interface_address(), 2)),
+        lambda s: wrap_fake(foreign(s._interface_address(), *ENGINE)),
+        lambda s: wrap_fake(foreign(s._interface_address(), CLIENT)),
         lambda _: wrap_fake(refusing()),
         lambda _: pydbgwrite.wrap(8),
         lambda s: pydbgwrite.wrap(s),

@@ -293,37 +293,6 @@ def test_released_pybag_objects() -> None:
             wrap(released)
 
 
-# -- Older engines -----------------------------------------------------------------------------
-
-SINCE = {
-    "fill_virtual": 2,
-    "query_virtual": 2,
-    "query": 2,
-    "get_valid_region_virtual": 4,
-    "get_next_differently_valid_offset_virtual": 4,
-}
-
-
-@pytest.mark.parametrize("newest", [1, 2, 3])
-def test_older_engines_say_what_they_have_not(session: Session, newest: int) -> None:
-    pointer = session._interface_address()
-    before = com.references(pointer)
-    fake = com.older(pointer, newest)
-    with wrap(fake.pointer) as wrapped:
-        assert com.references(pointer) > before
-        for name, call in ENGINE_CALLS.items():
-            if SINCE.get(name, 1) > newest:
-                with pytest.raises(pydbgwrite.DebugEngineError, match="E_NOTIMPL") as caught:
-                    call(wrapped)
-                assert caught.value.hresult == 0x80004001
-            elif "physical" not in name:
-                assert call(wrapped) == call(session), name
-        with pytest.raises(pydbgwrite.TargetAccessError) as failed:
-            wrapped.write_pointers(BASE + 0x4000 - 16, [1, 2, 3])
-        assert failed.value.written == 2
-    assert com.references(pointer) == before
-
-
 # -- Live processes, and time -------------------------------------------------------------------
 
 
@@ -386,7 +355,7 @@ def test_other_threads_run_meanwhile() -> None:
 
 @pytest.mark.skipif(not LINUX, reason="/proc/self/maps")
 def test_the_library_of_a_foreign_engine(session: Session) -> None:
-    fake = com.older(session._interface_address(), 4)
+    fake = com.foreign(session._interface_address(), *com.ENGINE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with wrap(fake.pointer) as wrapped:

@@ -125,10 +125,20 @@ def test_a_session_is_no_interface(session: Session) -> None:
 
 def test_an_object_that_is_no_engine() -> None:
     fake = com.refusing()
-    with pytest.raises(ValueError, match=r"not of a debugger engine.*IDebugDataSpaces\)"):
+    with pytest.raises(ValueError, match=r"not of a debugger engine.*IDebugDataSpaces4\)"):
         wrap(fake.pointer)
-    versions = [com.DATA_SPACES_4, com.DATA_SPACES_3, com.DATA_SPACES_2, com.DATA_SPACES]
-    assert (fake.asked, fake.references) == (versions, 0)
+    assert (fake.asked, fake.references) == ([com.DATA_SPACES_4], 0)
+
+
+def test_an_engine_with_older_data_spaces_alone(session: Session) -> None:
+    """As Wine's own is; the genuine engine and this package's have IDebugDataSpaces4."""
+    older = [com.DATA_SPACES, com.DATA_SPACES_2, com.DATA_SPACES_3]
+    pointer = session._interface_address()
+    before = com.references(pointer)
+    fake = com.foreign(pointer, com.CLIENT, com.CONTROL, *older)
+    with pytest.raises(ValueError, match=r"IDebugDataSpaces4\) answered .*E_NOINTERFACE"):
+        wrap(fake.pointer)
+    assert com.references(pointer) == before
 
 
 def test_an_object_that_fails() -> None:
@@ -149,13 +159,7 @@ def test_an_object_whose_answers_are_wild() -> None:
 def test_an_engine_without_a_control_gets_its_data_spaces_back(session: Session) -> None:
     pointer = session._interface_address()
     before = com.references(pointer)
-
-    def answer(iid: Any) -> tuple[int, int]:
-        if iid == com.DATA_SPACES_4:
-            return com.S_OK, com.query(pointer, iid)
-        return com.E_NOINTERFACE, 0
-
-    fake = com.FakeObject(answer)
+    fake = com.foreign(pointer, com.DATA_SPACES_4)
     with pytest.raises(ValueError, match="IDebugControl"):
         wrap(fake.pointer)
     assert com.references(pointer) == before

@@ -144,7 +144,7 @@ def _shown(interface: object) -> str:
 def wrapping_failed(
     failure: str, interface: int, address: int, slot: int, operation: str | None, hresult: int
 ) -> BaseException:
-    """The exception for what C found: csrc/engines/wrapped.h says what each failure means."""
+    """The exception for what C found: engines/wrapped/wrapped.h says what each failure means."""
     if failure == "engine":
         return _engine_refused(interface, operation, hresult)
     given = f"0x{interface:x} is no interface pointer"

@@ -10,12 +10,13 @@ from typing import Any
 
 UNKNOWN = uuid.UUID("00000000-0000-0000-c000-000000000046")
 CLIENT = uuid.UUID("27fe5639-8407-4f47-8364-ee118fb08ac8")
-CLIENT_5 = uuid.UUID("e3acb9d7-7ec2-4f0c-a0da-e81e0cbbe628")
 CONTROL = uuid.UUID("5182e668-105e-416e-ad92-24ef800424ba")
 DATA_SPACES = uuid.UUID("88f7dfab-3ea7-4c3a-aefb-c4e8106173aa")
 DATA_SPACES_2 = uuid.UUID("7a5e852f-96e9-468f-ac1b-0b3addc4a049")
 DATA_SPACES_3 = uuid.UUID("23f79d6c-8aaf-4f7c-a607-9995f5407e63")
 DATA_SPACES_4 = uuid.UUID("d98ada1f-29e9-4ef5-a6c0-e53349883212")
+#: What wrap() asks an engine for.
+ENGINE = (CLIENT, CONTROL, DATA_SPACES_4)
 S_OK, E_NOINTERFACE, E_UNEXPECTED = 0, 0x80004002, 0x8000FFFF
 
 # COM's calling convention: stdcall on 32-bit Windows, else the platform's own.
@@ -108,18 +109,11 @@ def refusing(status: int = E_NOINTERFACE) -> FakeObject:
     return FakeObject(lambda iid: (status, 0))
 
 
-def older(pointer: int, newest: int) -> FakeObject:
-    """An engine whose data spaces end with version `newest`, before another engine's interfaces."""
-    versions = [DATA_SPACES, DATA_SPACES_2, DATA_SPACES_3, DATA_SPACES_4]
-    # This package's engine has no name for the fifth client; the first one's pointer will do.
-    clients = [CLIENT] if newest == 1 else [CLIENT_5]
+def foreign(pointer: int, *interfaces: uuid.UUID) -> FakeObject:
+    """An object with these interfaces of another engine, and no others."""
 
     def answer(iid: uuid.UUID) -> tuple[int, int]:
-        if iid in clients:
-            return S_OK, query(pointer, CLIENT)
-        if iid not in (CONTROL, *versions[:newest]):
-            return E_NOINTERFACE, 0
-        return S_OK, query(pointer, iid)
+        return (S_OK, query(pointer, iid)) if iid in interfaces else (E_NOINTERFACE, 0)
 
     return FakeObject(answer)
 

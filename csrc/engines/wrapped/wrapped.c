@@ -15,7 +15,6 @@
 #include "../dbgeng/wrapped.h"
 #endif
 #include "../embedded/client.h"
-#include "older_data_spaces.h"
 #include "own_memory.h"
 
 #define UNKNOWN_SLOTS     3u  /* IUnknown */
@@ -99,54 +98,6 @@ static void *query(uintptr_t address, const GUID *id, unsigned int slots, const 
         found = NULL; /* whatever it is: nothing to call Release of */
     }
     return found;
-}
-
-/* The newest version that it has. E_NOINTERFACE alone lets an older one be tried. */
-static IDebugDataSpaces4 *query_data_spaces(uintptr_t address, wrap_error *error)
-{
-    static const struct {
-        const GUID *id;
-        const char *operation;
-    } versions[] = {
-        {&iid_debug_data_spaces, "QueryInterface(IDebugDataSpaces)"},
-        {&iid_debug_data_spaces2, "QueryInterface(IDebugDataSpaces2)"},
-        {&iid_debug_data_spaces3, "QueryInterface(IDebugDataSpaces3)"},
-        {&iid_debug_data_spaces4, "QueryInterface(IDebugDataSpaces4)"},
-    };
-    unsigned int version = 4;
-    IDebugDataSpaces4 *found = NULL, *older = NULL;
-    bool more = true;
-
-    while (more) {
-        memset(error, 0, sizeof *error);
-        found = query(address, versions[version - 1].id, DATA_SPACES_SLOTS,
-                      versions[version - 1].operation, error);
-        more = found == NULL && version > 1 && error->failure == WRAP_ENGINE &&
-               error->hresult == E_NOINTERFACE;
-        version -= more ? 1u : 0u;
-    }
-    if (found != NULL && version < 4) {
-        older = found;
-        found = older_data_spaces_create(older, version);
-        if (found == NULL) {
-            (void)older->lpVtbl->Release(older);
-            (void)fail_engine(error, "malloc", E_OUTOFMEMORY);
-        }
-    }
-    return found;
-}
-
-static IDebugClient5 *query_client(uintptr_t address, wrap_error *error)
-{
-    IDebugClient5 *client =
-        query(address, &iid_debug_client5, UNKNOWN_SLOTS, "QueryInterface(IDebugClient5)", error);
-
-    if (client == NULL && error->failure == WRAP_ENGINE && error->hresult == E_NOINTERFACE) {
-        memset(error, 0, sizeof *error);
-        client =
-            query(address, &iid_debug_client, UNKNOWN_SLOTS, "QueryInterface(IDebugClient)", error);
-    }
-    return client;
 }
 
 /* -- What stands behind such a session: nothing that would have to be left ------------------- */
@@ -243,7 +194,8 @@ bool wrapped_open(uintptr_t address, wrapped_engine *opened, wrap_error *error)
     if (!looks_right(address, UNKNOWN_SLOTS, error)) {
         goto done;
     }
-    opened->data_spaces = query_data_spaces(address, error);
+    opened->data_spaces = query(address, &iid_debug_data_spaces4, DATA_SPACES_SLOTS,
+                                "QueryInterface(IDebugDataSpaces4)", error);
     if (opened->data_spaces == NULL) {
         goto done;
     }
@@ -252,7 +204,8 @@ bool wrapped_open(uintptr_t address, wrapped_engine *opened, wrap_error *error)
     if (opened->control == NULL) {
         goto done;
     }
-    opened->client = query_client(address, error);
+    opened->client =
+        query(address, &iid_debug_client, UNKNOWN_SLOTS, "QueryInterface(IDebugClient)", error);
     if (opened->client == NULL) {
         goto done;
     }

@@ -32,7 +32,7 @@ typedef struct wrap_error {
 
 /* The interfaces are references of the caller's own; `behind` is his too. */
 typedef struct wrapped_engine {
-    IDebugClient5 *client; /* perhaps of the first version: 48 slots */
+    IDebugClient5 *client; /* of the first version: 48 slots */
     IDebugControl *control;
     IDebugDataSpaces4 *data_spaces;
     backing *behind;           /* leaves the engine and its target as they are */
