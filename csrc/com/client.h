@@ -152,6 +152,7 @@ IDEBUGCLIENT5_SLOT(DisconnectProcessServer, 8);
 IDEBUGCLIENT5_SLOT(AddProcessOptions, 16);
 IDEBUGCLIENT5_SLOT(DispatchCallbacks, 28);
 IDEBUGCLIENT5_SLOT(CreateClient, 30);
+IDEBUGCLIENT5_SLOT(GetRunningProcessDescriptionWide, 57);
 IDEBUGCLIENT5_SLOT(OpenDumpFileWide, 60);
 IDEBUGCLIENT5_SLOT(AttachKernelWide, 66);
 IDEBUGCLIENT5_SLOT(ConnectProcessServerWide, 70);

@@ -133,6 +133,14 @@ static backing_gone what_is_gone(const session_object *session)
     return gone;
 }
 
+void failure_set(PyObject *exception)
+{
+    if (exception != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+        Py_DECREF(exception);
+    }
+}
+
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
     bool unreadable = error->status == CORE_UNREADABLE;
@@ -144,7 +152,7 @@ void failure_raise(const session_object *session, const core_error *error, bool 
                       ? error->at
                       : error->address + error->landed * error->width;
     bool unread = writes && gone == BACKING_THERE && ends_unread(session, error, at);
-    PyObject *exception = NULL, *page = NULL, *landed = NULL, *facts = NULL;
+    PyObject *page = NULL, *landed = NULL, *facts = NULL;
     PyObject *mismatches = mismatches_of(differences);
 
     if (gone != BACKING_THERE || different) {
@@ -178,12 +186,8 @@ void failure_raise(const session_object *session, const core_error *error, bool 
     if (facts == NULL) {
         goto done;
     }
-    exception = PyObject_CallFunctionObjArgs(session->state->engine_failed, facts, NULL);
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
+    failure_set(PyObject_CallFunctionObjArgs(session->state->engine_failed, facts, NULL));
 done:
-    Py_XDECREF(exception);
     Py_XDECREF(facts);
     Py_XDECREF(mismatches);
     Py_XDECREF(landed);
@@ -207,16 +211,11 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
     PyObject *module = PyImport_ImportModule("pydbgwrite._messages.engine");
-    PyObject *exception = NULL;
 
     if (module != NULL) {
-        exception =
-            PyObject_CallMethod(module, "call_failed", "sks", method,
-                                (unsigned long)(uint32_t)hresult, gone_name(session_gone(session)));
+        failure_set(PyObject_CallMethod(module, "call_failed", "sks", method,
+                                        (unsigned long)(uint32_t)hresult,
+                                        gone_name(session_gone(session))));
     }
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
-    Py_XDECREF(exception);
     Py_XDECREF(module);
 }

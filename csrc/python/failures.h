@@ -1,4 +1,4 @@
-/* The one place where an error of the core becomes a Python exception. */
+/* The one place where an error of C becomes a Python exception. */
 #ifndef PYDBGWRITE_PYTHON_FAILURES_H
 #define PYDBGWRITE_PYTHON_FAILURES_H
 
@@ -8,6 +8,9 @@
 
 #include "../core/error.h"
 #include "session.h"
+
+/* Sets an exception that Python made, and takes its reference; NULL: one is set already. */
+void failure_set(PyObject *exception);
 
 /* Sets the exception for `error`. The session is entered: the page behind a failing address is
  * looked up, so that the message can name its protection. */

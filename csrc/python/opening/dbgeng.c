@@ -6,6 +6,7 @@
 #include "../../engines/dbgeng/open_process.h"
 #include "../../engines/dbgeng/open_remote.h"
 #include "../../engines/dbgeng/servers.h"
+#include "../failures.h"
 #include "../session.h"
 #include "waiting.h"
 
@@ -38,21 +39,17 @@ static const char *failure_name(dbgeng_failure failure)
 /* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. */
 static void opening_failed(const dbgeng_error *error, const char *call, PyObject *subject)
 {
-    PyObject *module = NULL, *exception = NULL;
+    PyObject *module = NULL;
 
     if (!PyErr_Occurred()) {
         module = PyImport_ImportModule("pydbgwrite._messages.windows");
     }
     if (module != NULL) {
-        exception = PyObject_CallMethod(module, "opening_failed", "sskkzO", call,
+        failure_set(PyObject_CallMethod(module, "opening_failed", "sskkzO", call,
                                         failure_name(error->failure),
                                         (unsigned long)(uint32_t)error->hresult,
-                                        (unsigned long)error->os_error, error->operation, subject);
+                                        (unsigned long)error->os_error, error->operation, subject));
     }
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
-    Py_XDECREF(exception);
     Py_XDECREF(module);
 }
 
@@ -139,7 +136,7 @@ static const char *load_failure_name(dbgeng_load_failure failure)
 
 PyObject *open_dbgeng_load(PyObject *module, PyObject *folder)
 {
-    PyObject *result = NULL, *mixed = NULL, *file = NULL;
+    PyObject *result = NULL, *mixed = NULL;
     PyThreadState *released = NULL;
     wchar_t *path = PyUnicode_AsWideCharString(folder, NULL);
     dbgeng_load_error *error = PyMem_Malloc(sizeof *error); /* some 8 KB */
@@ -155,7 +152,6 @@ PyObject *open_dbgeng_load(PyObject *module, PyObject *folder)
     (void)dbgeng_load(path, error);
     PyEval_RestoreThread(released);
     mixed = PyList_New(0);
-    file = PyUnicode_FromWideChar(error->file, -1);
     for (int i = 0; mixed != NULL && i < DBGENG_SIBLINGS; i++) {
         PyObject *one = NULL;
 
@@ -167,38 +163,34 @@ PyObject *open_dbgeng_load(PyObject *module, PyObject *folder)
         }
         Py_XDECREF(one);
     }
-    if (mixed != NULL && file != NULL) {
-        result = Py_BuildValue("(skkkOO)", load_failure_name(error->failure),
+    if (mixed != NULL) {
+        result = Py_BuildValue("(skkkuO)", load_failure_name(error->failure),
                                (unsigned long)error->os_error, (unsigned long)error->machine,
-                               (unsigned long)error->own_machine, file, mixed);
+                               (unsigned long)error->own_machine, error->file, mixed);
     }
 done:
-    Py_XDECREF(file);
     Py_XDECREF(mixed);
     PyMem_Free(error);
     PyMem_Free(path);
     return result;
 }
 
+static PyObject *file_and_version(const wchar_t *file, const uint32_t *version)
+{
+    return Py_BuildValue("(u(kkkk))", file, (unsigned long)version[0], (unsigned long)version[1],
+                         (unsigned long)version[2], (unsigned long)version[3]);
+}
+
 PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused)
 {
     const dbgeng_engine *engine = dbgeng_loaded();
-    PyObject *result = Py_None, *file = NULL;
 
     (void)module;
     (void)unused;
     if (engine == NULL) {
-        Py_INCREF(result);
-    } else {
-        file = PyUnicode_FromWideChar(engine->file, -1);
-        result = file == NULL ? NULL
-                              : Py_BuildValue("(O(kkkk))", file, (unsigned long)engine->version[0],
-                                              (unsigned long)engine->version[1],
-                                              (unsigned long)engine->version[2],
-                                              (unsigned long)engine->version[3]);
-        Py_XDECREF(file);
+        Py_RETURN_NONE;
     }
-    return result;
+    return file_and_version(engine->file, engine->version);
 }
 
 PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
@@ -206,22 +198,15 @@ PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
     void *address = PyLong_AsVoidPtr(code);
     wchar_t file[DBGENG_PATH];
     uint32_t version[4] = {0, 0, 0, 0};
-    PyObject *result = Py_None, *text = NULL;
 
     (void)module;
     if (address == NULL && PyErr_Occurred()) {
-        result = NULL;
-    } else if (!dbgeng_file_of((uintptr_t)address, file, version)) {
-        Py_INCREF(result);
-    } else {
-        text = PyUnicode_FromWideChar(file, -1);
-        result = text == NULL ? NULL
-                              : Py_BuildValue("(O(kkkk))", text, (unsigned long)version[0],
-                                              (unsigned long)version[1], (unsigned long)version[2],
-                                              (unsigned long)version[3]);
-        Py_XDECREF(text);
+        return NULL;
     }
-    return result;
+    if (!dbgeng_file_of((uintptr_t)address, file, version)) {
+        Py_RETURN_NONE;
+    }
+    return file_and_version(file, version);
 }
 
 /* -- Sessions ------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "../../engines/embedded/client.h"
 #include "../../engines/embedded/linux/target_linux.h"
+#include "../failures.h"
 #include "../session.h"
 #include "waiting.h"
 
@@ -32,17 +33,11 @@ static const char *failure_name(linux_open_failure failure)
 static void opening_failed(const module_state *state, const linux_open_error *error,
                            PyObject *subject)
 {
-    PyObject *exception = NULL;
-
     if (!PyErr_Occurred()) {
-        exception =
-            PyObject_CallFunction(state->opening_failed, "siziO", failure_name(error->failure),
-                                  error->os_error, error->operation, (int)error->detail, subject);
+        failure_set(PyObject_CallFunction(state->opening_failed, "siziO",
+                                          failure_name(error->failure), error->os_error,
+                                          error->operation, (int)error->detail, subject));
     }
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
-    Py_XDECREF(exception);
 }
 
 /* A session over an opened target, which is destroyed where that fails. */

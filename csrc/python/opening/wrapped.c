@@ -2,6 +2,7 @@
 #include "wrapped.h"
 
 #include "../../engines/wrapped/wrapped.h"
+#include "../failures.h"
 #include "../session.h"
 
 static const char *failure_name(wrap_failure failure)
@@ -18,18 +19,13 @@ static const char *failure_name(wrap_failure failure)
 static void wrapping_failed(const wrap_error *error, uintptr_t address)
 {
     PyObject *module = PyImport_ImportModule("pydbgwrite._opening.wrap");
-    PyObject *exception = NULL;
 
     if (module != NULL) {
-        exception = PyObject_CallMethod(module, "wrapping_failed", "sKKIzk",
+        failure_set(PyObject_CallMethod(module, "wrapping_failed", "sKKIzk",
                                         failure_name(error->failure), (unsigned long long)address,
                                         (unsigned long long)error->address, error->slot,
-                                        error->operation, (unsigned long)(uint32_t)error->hresult);
+                                        error->operation, (unsigned long)(uint32_t)error->hresult));
     }
-    if (exception != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
-    }
-    Py_XDECREF(exception);
     Py_XDECREF(module);
 }
 
