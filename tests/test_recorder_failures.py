@@ -21,6 +21,7 @@ from support.recorder import Change, Recorder, forget, record
 import pydbgwrite
 from pydbgwrite import (
     DebugEngineError,
+    PointerRangeError,
     Session,
     SessionBusyError,
     SessionClosedError,
@@ -121,6 +122,28 @@ def test_a_value_that_was_there_before_counts(large: Session, recorder: Recorder
             large.write_pointers(0x100000, values)
     assert caught.value.written == 0
     assert caught.value.index == 0
+
+
+@pytest.mark.parametrize("way", ["pointers", "bulk", "scattered"])
+def test_a_value_that_stopped_fitting_is_not_counted(recorder: Recorder, way: str) -> None:
+    """It becomes too wide after all values were checked, in a piece that comes later."""
+    count, changed = 524_288, 300_000
+    values = array("Q", bytes(8 * count))
+    recorder.on_record = lambda change: values.__setitem__(changed, 2**40)
+    with simulate([(0x100000, 4 * count)], pointer_size=4) as session:
+        record(session, recorder)
+        with pytest.raises(PointerRangeError) as caught:
+            if way == "scattered":
+                session.write_scattered(range(0x100000, 0x100000 + 4 * count, 4), values)
+            else:
+                session.write_pointers(
+                    0x100000,
+                    values,
+                    via="WriteVirtual" if way == "bulk" else "WritePointersVirtual",
+                )
+        assert caught.value.index == changed
+        assert caught.value.written == changed
+        forget(session)
 
 
 def test_what_can_not_be_read_is_not_written(engine_case: EngineCase, recorder: Recorder) -> None:

@@ -14,6 +14,13 @@ const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index)
     return view->first + (ptrdiff_t)index * view->stride;
 }
 
+pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t count)
+{
+    pointer_view part = {pointer_view_at(view, from), view->stride, count};
+
+    return part;
+}
+
 void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count, uint64_t *to)
 {
     const unsigned char *source = pointer_view_at(view, from);
@@ -149,25 +156,25 @@ static bool pack_small(const unsigned char *source, size_t count, uint32_t width
     return any >> 32 == 0;
 }
 
-uint64_t pointer_view_pack(const pointer_view *view, uint64_t from, uint64_t count, uint32_t width,
-                           bool check, void *to, uint64_t *wide)
+uint64_t pointer_view_pack(const pointer_view *view, uint32_t width, bool check, void *to,
+                           uint64_t *wide)
 {
+    uint64_t count = view->count;
     bool neighbours = view->stride == (ptrdiff_t)sizeof(uint64_t);
     uint64_t values[BLOCK];
     uint64_t done = 0;
     bool clean = true;
 
     if (width == 8 && !check) {
-        pointer_view_gather(view, from, count, to);
+        pointer_view_gather(view, 0, count, to);
         done = count;
     }
     while (done < count && clean) {
         uint64_t run = count - done < BLOCK ? count - done : BLOCK;
         unsigned char *part = (unsigned char *)to + done * width;
 
-        if (!neighbours ||
-            !pack_small(pointer_view_at(view, from + done), (size_t)run, width, part)) {
-            pointer_view_gather(view, from + done, run, values);
+        if (!neighbours || !pack_small(pointer_view_at(view, done), (size_t)run, width, part)) {
+            pointer_view_gather(view, done, run, values);
             if (check && block_has_wide((const unsigned char *)values, (size_t)run)) {
                 uint64_t i = 0;
 

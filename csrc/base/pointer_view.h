@@ -18,6 +18,9 @@ bool pointer_view_is_direct(const pointer_view *view);
 /* Where element `index` lies. */
 const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index);
 
+/* Elements from..from+count-1 as a view of their own. */
+pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t count);
+
 /* Copies elements from..from+count-1 to `to`. */
 void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count, uint64_t *to);
 
@@ -25,11 +28,11 @@ void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count
  * sign-extended from 32 bits; `count` when there is none. */
 uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_t count);
 
-/* Copies elements from..from+count-1 to `to`, `width` bytes each: all 8, or the low 4. With `check`
- * it stops before the first wide value, looking at the copied value itself, since the caller's
- * memory may change at any time; *wide is then that value. Gives how many were copied. */
-uint64_t pointer_view_pack(const pointer_view *view, uint64_t from, uint64_t count, uint32_t width,
-                           bool check, void *to, uint64_t *wide);
+/* Copies all elements to `to`, `width` bytes each: all 8, or the low 4. With `check` it stops
+ * before the first wide value, looking at the copied value itself, since the caller's memory may
+ * change at any time; *wide is then that value. Gives how many were copied. */
+uint64_t pointer_view_pack(const pointer_view *view, uint32_t width, bool check, void *to,
+                           uint64_t *wide);
 
 /* Neither zero- nor sign-extended from 32 bits: a 32-bit target can't hold it. */
 static inline bool pointer_is_wide(uint64_t value)

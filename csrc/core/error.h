@@ -1,5 +1,4 @@
-/* What went wrong in the core, as a value: one struct that one function of python/ turns into an
- * exception. */
+/* What went wrong in the core, as a value. One function of python/ turns it into an exception. */
 #ifndef PYDBGWRITE_CORE_ERROR_H
 #define PYDBGWRITE_CORE_ERROR_H
 
@@ -38,5 +37,8 @@ typedef struct core_error {
     const char *purpose;
     const struct core_differences *differences; /* CORE_DIFFERENT; its owner's */
 } core_error;
+
+/* Notes that an engine call did not answer S_OK. */
+void core_engine_error(core_error *error, const char *method, HRESULT hresult);
 
 #endif

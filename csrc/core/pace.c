@@ -1,4 +1,4 @@
-/* The size of the next chunk of long work; see pace.h. */
+/* Sizing chunks, and the steps between them; see pace.h. */
 #include "pace.h"
 
 /* A chunk grows at most so many times over the last, where the pace does not say otherwise: one
@@ -18,4 +18,53 @@ uint64_t core_pace_next(const core_pace *pace, uint64_t last, uint64_t took_ns)
         next = wanted < next ? wanted : next;
     }
     return next > 0 ? next : 1;
+}
+
+static uint64_t most_of(const core_pace *pace)
+{
+    return pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
+}
+
+core_chunks core_chunks_begin(const core_pace *pace, uint64_t count)
+{
+    core_chunks chunks = {pace, count, count <= pace->first_chunk ? count : pace->first_chunk, 0};
+
+    if (chunks.size > most_of(pace)) {
+        chunks.size = most_of(pace);
+    }
+    if (chunks.size < count) {
+        chunks.started = pace->now_ns();
+    }
+    return chunks;
+}
+
+bool core_chunks_next(core_chunks *chunks, core_error *error)
+{
+    const core_pace *pace = chunks->pace;
+    uint64_t left = chunks->count - error->done;
+    uint64_t most = most_of(pace);
+
+    if (chunks->started > 0) {
+        chunks->size = core_pace_next(pace, chunks->size, pace->now_ns() - chunks->started);
+        if (!pace->step(pace->context, error->done, chunks->count)) {
+            error->status = CORE_STOPPED;
+        }
+        chunks->started = pace->now_ns();
+    }
+    if (chunks->size > most) {
+        chunks->size = most;
+    }
+    if (chunks->size > left) {
+        chunks->size = left;
+    }
+    return error->status == CORE_OK && left > 0;
+}
+
+bool core_pace_check(const core_pace *pace, uint64_t count, core_error *error)
+{
+    if (!pace->step(pace->context, 0, count)) {
+        error->status = CORE_STOPPED;
+        error->known = true; /* nothing was written */
+    }
+    return error->status == CORE_OK;
 }

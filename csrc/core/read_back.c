@@ -1,4 +1,4 @@
-/* Counting what landed, by ReadVirtual; see read_back.h. */
+/* Reading back and counting; see read_back.h. */
 #include "read_back.h"
 
 #include <string.h>
@@ -30,6 +30,29 @@ bool core_read_leading(const core_target *target, uint64_t address, unsigned cha
     return answers;
 }
 
+uint64_t core_get_bytes(const core_target *target, uint64_t address, unsigned char *to,
+                        uint64_t size, core_error *error)
+{
+    IDebugDataSpaces4 *spaces = target->data_spaces;
+    uint64_t done = 0;
+
+    while (error->status == CORE_OK && done < size) {
+        ULONG wanted = (ULONG)(size - done);
+        ULONG read = 0;
+        HRESULT status =
+            spaces->lpVtbl->ReadVirtual(spaces, address + done, to + done, wanted, &read);
+
+        if (status == S_OK && read > 0 && read <= wanted) {
+            done += read;
+        } else {
+            core_engine_error(error, "ReadVirtual", status == S_OK ? E_FAIL : status);
+            error->known = core_read_leading(target, address + done, to + done, wanted, &read);
+            done += read;
+        }
+    }
+    return done;
+}
+
 /* What one element of the view looks like in the target. */
 static void target_form(const pointer_view *view, uint64_t index, uint32_t width,
                         unsigned char *form)
@@ -46,7 +69,7 @@ static void target_form(const pointer_view *view, uint64_t index, uint32_t width
     }
 }
 
-bool core_count_pointers(const core_target *target, uint64_t address, const pointer_view *view,
+bool core_count_pointers(const core_target *target, uint64_t address, const pointer_view *values,
                          uint32_t width, uint64_t *landed)
 {
     unsigned char block[BLOCK_BYTES];
@@ -54,8 +77,8 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
     bool answers = true, more = true;
 
     *landed = 0;
-    while (answers && more && *landed < view->count) {
-        uint64_t left = view->count - *landed;
+    while (answers && more && *landed < values->count) {
+        uint64_t left = values->count - *landed;
         ULONG wanted = (ULONG)((left < in_block ? left : in_block) * width);
         ULONG read = 0;
 
@@ -64,7 +87,7 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
         for (ULONG at = 0; answers && at + width <= read; at += width) {
             unsigned char form[8];
 
-            target_form(view, *landed, width, form);
+            target_form(values, *landed, width, form);
             if (memcmp(block + at, form, width) != 0) {
                 more = false;
                 break;
@@ -148,12 +171,5 @@ void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t c
             memcpy(&value, block + at, width); /* little-endian, as all that the engine runs on */
             to[done++] = value;
         }
-    }
-}
-
-void core_limit_landed(core_error *error)
-{
-    if (error->status == CORE_POINTER_RANGE && error->landed > error->index) {
-        error->landed = error->index;
     }
 }

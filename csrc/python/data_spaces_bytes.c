@@ -5,7 +5,6 @@
  */
 #include "data_spaces_bytes.h"
 
-#include "../core/chunk.h"
 #include "../core/read_back.h"
 #include "failures.h"
 #include "raw_call.h"

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "../core/chunk.h"
 #include "../core/read_back.h"
 #include "failures.h"
 #include "pointer_input.h"

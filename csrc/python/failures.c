@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../core/compare.h"
+#include "../core/differences.h"
 #include "../core/read_back.h"
 
 #if defined(__linux__)

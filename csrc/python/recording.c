@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../core/bytes.h"
-#include "../core/scattered/scattered.h"
+#include "../core/dispatch.h"
+#include "../core/narrow.h"
 
 PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -82,7 +82,7 @@ typedef struct record_piece {
     PyObject *fresh;          /* bytes: what it is to hold */
     unsigned char *old_bytes; /* of `old`, for use without the GIL */
     uint64_t *values;         /* of a target with 32-bit pointers: as many 64-bit ones; else NULL */
-    write_request request;    /* the piece alone, over the memory of the objects above */
+    core_request request;     /* the piece alone, over the memory of the objects above */
 } record_piece;
 
 static unsigned char *bytes_of(PyObject *bytes)
@@ -97,11 +97,11 @@ static PyObject *new_bytes(uint64_t size)
 
 /* Makes the objects of a piece and copies what is written, and where. False: an exception is set,
  * or a value does not fit, as *error then says. */
-static bool prepare_piece(record_piece *piece, const write_request *whole, core_error *error)
+static bool prepare_piece(record_piece *piece, const core_request *whole, core_error *error)
 {
     uint32_t width = error->width;
     uint64_t from = piece->from, count = piece->count;
-    bool scattered = whole->kind == WRITE_SCATTERED;
+    bool scattered = whole->kind == CORE_SCATTERED;
     pointer_view copy = {NULL, 8, count};
     bool good = false;
 
@@ -134,16 +134,15 @@ static bool prepare_piece(record_piece *piece, const write_request *whole, core_
 
         pointer_view_gather(&whole->values, from, count, piece->values);
         copy.first = (const unsigned char *)piece->values;
-        wide = whole->truncate ? count : pointer_view_find_wide(&copy, 0, count);
+        wide = core_must_fit(whole, width) ? pointer_view_find_wide(&copy, 0, count) : count;
         if (wide < count) { /* the caller's memory has changed since it was checked */
             error->status = CORE_POINTER_RANGE;
             error->index = from + wide;
             error->value = piece->values[wide];
             goto done;
         }
-        (void)pointer_view_pack(&copy, 0, count, width, false, bytes_of(piece->fresh),
-                                &error->value);
-        piece->request.truncate = true; /* what fits was looked at */
+        (void)pointer_view_pack(&copy, width, false, bytes_of(piece->fresh), &error->value);
+        piece->request.truncate = true; /* what fits was checked */
     }
     piece->request.values = copy;
     good = true;
@@ -152,51 +151,47 @@ done:
 }
 
 /* Reads what the target holds where the piece goes. False: *error says why not. */
-static bool read_old(const core_target *engine, const record_piece *piece, const core_pace *pace,
+static bool read_old(const core_target *target, const record_piece *piece, const core_pace *pace,
                      core_error *error)
 {
-    const write_request *request = &piece->request;
-    unsigned char *old = piece->old_bytes;
+    core_request read = piece->request;
+    uint32_t width = error->width;
+    bool scattered = read.kind == CORE_SCATTERED;
+    uint64_t *wide = NULL;
     core_error part;
 
-    if (request->kind != WRITE_SCATTERED) {
-        (void)core_read_bytes(engine, request->address, old, piece->count * error->width, pace,
-                              &part);
-        part.at = part.address + part.landed;
-    } else if (error->width == 8) {
-        (void)core_read_scattered(engine, &request->addresses, (uint64_t *)(void *)old, pace,
-                                  &part);
-    } else {
-        uint64_t unused;
-        uint64_t *wide = malloc((size_t)piece->count * sizeof *wide);
-
-        if (wide == NULL) {
-            part = *error;
-            part.status = CORE_ENGINE;
-            part.method = "ReadVirtual";
-            part.hresult = E_OUTOFMEMORY;
-        } else if (core_read_scattered(engine, &request->addresses, wide, pace, &part) == CORE_OK) {
-            pointer_view read = {(const unsigned char *)wide, 8, piece->count};
-
-            (void)pointer_view_pack(&read, 0, piece->count, error->width, false, old, &unused);
-        }
-        free(wide);
+    read.to = piece->old_bytes;
+    if (!scattered) {
+        read.kind = CORE_BYTES;
+        read.values.count = piece->count * width;
+    } else if (width == 4) {
+        wide = malloc((size_t)piece->count * sizeof *wide + 1);
+        read.to = wide;
     }
+    if (read.to == NULL) {
+        part = *error;
+        part.landed = 0;
+        core_engine_error(&part, "ReadVirtual", E_OUTOFMEMORY);
+    } else if (core_read(target, &read, pace, &part) == CORE_OK && wide != NULL) {
+        pointer_view values = {(const unsigned char *)wide, 8, piece->count};
+        uint64_t unused;
+
+        (void)pointer_view_pack(&values, width, false, piece->old_bytes, &unused);
+    }
+    free(wide);
     if (part.status != CORE_OK) {
         error->status = part.status == CORE_ENGINE ? CORE_UNREADABLE : part.status;
         error->hresult = part.hresult;
         error->method = part.method;
-        error->at = part.at;
-        error->index =
-            piece->from +
-            (request->kind == WRITE_SCATTERED ? part.landed : part.landed / error->width);
+        error->at = scattered ? part.at : part.address + part.landed;
+        error->index = piece->from + (scattered ? part.landed : part.landed / width);
         error->purpose = "record";
     }
     return part.status == CORE_OK;
 }
 
 /* Writes what was recorded. True: all of it. */
-static bool write_piece(const core_target *engine, const record_piece *piece, long_work *work,
+static bool write_piece(const core_target *target, const record_piece *piece, long_work *work,
                         core_error *error)
 {
     piece_pace pace = {.pace = work->pace,
@@ -210,7 +205,7 @@ static bool write_piece(const core_target *engine, const record_piece *piece, lo
 
     pace.pace.step = step_of_piece;
     pace.pace.context = &pace;
-    whole = write_request_core(engine, &piece->request, &pace.pace, &part) == CORE_OK;
+    whole = core_write(target, &piece->request, &pace.pace, &part) == CORE_OK;
     error->done = piece->from + (whole ? piece->count : part.done);
     if (!whole) {
         error->status = part.status;
@@ -224,7 +219,7 @@ static bool write_piece(const core_target *engine, const record_piece *piece, lo
 }
 
 /* Reads, records and writes one piece. True: it was recorded, and not all of it was written. */
-static bool do_piece(session_object *session, record_piece *piece, const write_request *whole,
+static bool do_piece(session_object *session, record_piece *piece, const core_request *whole,
                      long_work *work, core_error *error)
 {
     PyObject *record = session->record, *answer = NULL;
@@ -268,16 +263,17 @@ done:
     return recorded && !written;
 }
 
-bool recording_write(session_object *session, const write_request *request, long_work *work,
+bool recording_write(session_object *session, const core_request *request, long_work *work,
                      core_error *error)
 {
-    const core_target *engine = &session->target;
-    bool cut_short = false;
-    uint64_t most = 0;
+    const core_target *target = &session->target;
     record_piece piece = {0};
+    bool cut_short = false;
+    uint64_t most;
 
-    if (!write_request_check(engine, request, &work->pace, error)) {
-        goto done;
+    if (request->checked ? !core_begin(target, request, &work->pace, error)
+                         : !core_check(target, request, &work->pace, error)) {
+        return false;
     }
     most = RECORD_BYTES / error->width;
     if (error->width == 4) {
@@ -300,14 +296,9 @@ bool recording_write(session_object *session, const write_request *request, long
     if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE ||
         error->status == CORE_UNREADABLE) {
         long_work_begin(work, session, UINT64_MAX);
-        error->known = write_request_count(engine, request, error->width, &error->landed);
-        if (error->scattered && error->status != CORE_UNREADABLE && error->known &&
-            error->landed < error->count) {
-            pointer_view_gather(&request->addresses, error->landed, 1, &error->at);
-        }
+        core_find_landed(target, request, error);
         long_work_end(work);
     }
-done:
     free(piece.values);
     return cut_short;
 }

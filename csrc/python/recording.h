@@ -13,7 +13,6 @@
 
 #include "long_work.h"
 #include "session.h"
-#include "write_request.h"
 
 /* Bytes of the target that one record is about, at most. Exported. */
 #define RECORD_BYTES (1u << 20)
@@ -23,7 +22,7 @@ PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t c
 
 /* The request piece by piece; the long work is under way. True: a piece that was recorded went out
  * in part or not at all, and recording_cut_short() is to follow once the exception is set. */
-bool recording_write(session_object *session, const write_request *request, long_work *work,
+bool recording_write(session_object *session, const core_request *request, long_work *work,
                      core_error *error);
 
 /* Tells the recorder so. The exception that is set stays, with a note of what goes wrong here. */

@@ -12,7 +12,7 @@
 
 #include "../com/client.h"
 #include "../base/atomics.h"
-#include "../core/pointers.h"
+#include "../core/request.h"
 #include "../engines/backing.h"
 #include "../engines/embedded/target.h"
 #include "../engines/wrapped/wrapped.h"

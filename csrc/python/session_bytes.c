@@ -1,7 +1,7 @@
 /* Session.write and Session.read: plain bytes. */
 #include "session_bytes.h"
 
-#include "../core/bytes.h"
+#include "../core/dispatch.h"
 #include "arguments.h"
 #include "long_work.h"
 #include "write_request.h"
@@ -17,7 +17,7 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
     Py_buffer buffer = {0}, expected = {0};
-    write_request request = {.kind = WRITE_BYTES};
+    write_request request = {.core = {.kind = CORE_BYTES}};
     bool entered = false;
 
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
@@ -25,7 +25,7 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
         goto done;
     }
     entered = true;
-    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.core.address) ||
         !arguments_flag(values[VERIFY], false, &request.verify) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
@@ -40,9 +40,9 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
         arguments_no_bytes(values[DATA], "data");
         goto done;
     }
-    request.values.first = buffer.buf;
-    request.values.stride = 1;
-    request.values.count = (uint64_t)buffer.len;
+    request.core.values.first = buffer.buf;
+    request.core.values.stride = 1;
+    request.core.values.count = (uint64_t)buffer.len;
     request.expects = values[EXPECT] != NULL && values[EXPECT] != Py_None;
     if (request.expects && !PyObject_CheckBuffer(values[EXPECT])) {
         PyErr_Format(PyExc_TypeError, "expect must be bytes-like, got an object of %R",
@@ -85,7 +85,8 @@ PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *bytes = NULL, *result = NULL;
-    uint64_t address = 0, size = 0;
+    core_request request = {.kind = CORE_BYTES};
+    uint64_t size = 0;
     bool entered = false;
     core_error error;
     long_work work;
@@ -95,7 +96,7 @@ PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t co
         goto done;
     }
     entered = true;
-    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
         !arguments_size(values[SIZE], "size", &size) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
@@ -105,10 +106,11 @@ PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     if (bytes == NULL) {
         goto done;
     }
+    request.values.count = size;
+    request.to = PyBytes_AsString(bytes);
     long_work_prepare(&work, session, progress, 1);
     long_work_begin(&work, session, size);
-    (void)core_read_bytes(&session->target, address, (unsigned char *)PyBytes_AsString(bytes), size,
-                          &work.pace, &error);
+    (void)core_read(&session->target, &request, &work.pace, &error);
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, false)) {
         result = bytes;

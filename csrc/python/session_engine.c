@@ -1,7 +1,7 @@
 /* What the Python half of a session asks of its engine: pointer size, being a server. */
 #include "session_engine.h"
 
-#include "../core/pointers.h"
+#include "../core/request.h"
 #include "failures.h"
 #include "session.h"
 

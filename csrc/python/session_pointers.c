@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../core/bulk.h"
+#include "../core/dispatch.h"
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
@@ -52,7 +53,7 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     PyObject *progress = NULL, *result = NULL;
     Py_buffer buffer, expect_buffer; /* taken where obj is set; zeroing all of them takes time */
     uint64_t *converted = NULL, *converted_expect = NULL;
-    write_request request = {.kind = WRITE_POINTERS, .values = {NULL, 8, 0}};
+    write_request request = {.core = {.kind = CORE_POINTERS, .values = {NULL, 8, 0}}};
     bool entered = false;
 
     buffer.obj = NULL;
@@ -62,9 +63,9 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     entered = true;
-    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.core.address) ||
         !arguments_flag(values[VERIFY], false, &request.verify) ||
-        !arguments_flag(values[TRUNCATE], false, &request.truncate) ||
+        !arguments_flag(values[TRUNCATE], false, &request.core.truncate) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -75,9 +76,9 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     if (!pointer_input_take(session->state, values[POINTERS], &buffer, "pointers", &converted,
-                            &request.values) ||
+                            &request.core.values) ||
         !wants_bulk(session, values[VIA], "WritePointersVirtual", "WriteVirtual", false,
-                    request.values.count, &request.bulk)) {
+                    request.core.values.count, &request.core.bulk)) {
         goto done;
     }
     if (values[EXPECT] != NULL && PyObject_CheckBuffer(values[EXPECT]) &&
@@ -135,8 +136,9 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
     PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;
     Py_buffer buffer = {0};
     pointer_view view = {NULL, 8, 0};
-    uint64_t address = 0, wanted = 0;
-    bool bulk = false, entered = false;
+    core_request request = {.kind = CORE_POINTERS};
+    uint64_t wanted = 0;
+    bool entered = false;
     core_error error;
     long_work work;
 
@@ -146,7 +148,7 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
     }
     entered = true;
     into = values[INTO] == Py_None ? NULL : values[INTO];
-    if (!arguments_unsigned(values[ADDRESS], "address", &address) ||
+    if (!arguments_unsigned(values[ADDRESS], "address", &request.address) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -177,17 +179,15 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
         goto done;
     }
     if (!wants_bulk(session, values[VIA], "ReadPointersVirtual", "ReadVirtual", true, wanted,
-                    &bulk)) {
+                    &request.bulk)) {
         goto done;
     }
+    request.values.count = wanted;
+    request.to = buffer.buf;
+    request.fresh = into == NULL;
     long_work_prepare(&work, session, progress, 8);
     long_work_begin(&work, session, wanted * 8);
-    if (bulk) {
-        (void)core_read_bulk(&session->target, address, wanted, buffer.buf, into == NULL,
-                             &work.pace, &error);
-    } else {
-        (void)core_read_pointers(&session->target, address, wanted, buffer.buf, &work.pace, &error);
-    }
+    (void)core_read(&session->target, &request, &work.pace, &error);
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, false)) {
         result = into == NULL ? made : PyLong_FromUnsignedLongLong(wanted);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "../core/scattered/scattered.h"
+#include "../core/dispatch.h"
 #include "arguments.h"
 #include "long_work.h"
 #include "pointer_input.h"
@@ -23,7 +23,7 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
     Py_buffer address_buffer = {0}, pointer_buffer = {0}, expect_buffer = {0};
     uint64_t *converted_addresses = NULL, *converted_pointers = NULL, *converted_expect = NULL;
     write_request request = {
-        .kind = WRITE_SCATTERED, .addresses = {NULL, 8, 0}, .values = {NULL, 8, 0}};
+        .core = {.kind = CORE_SCATTERED, .addresses = {NULL, 8, 0}, .values = {NULL, 8, 0}}};
     bool entered = false;
 
     if (!arguments_parse(&write_signature, arguments, count, names, values) ||
@@ -32,8 +32,8 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
     }
     entered = true;
     if (!arguments_flag(values[VERIFY], false, &request.verify) ||
-        !arguments_flag(values[TRUNCATE], false, &request.truncate) ||
-        !arguments_flag(values[SPANS], true, &request.spans) ||
+        !arguments_flag(values[TRUNCATE], false, &request.core.truncate) ||
+        !arguments_flag(values[SPANS], true, &request.core.spans) ||
         (values[PROGRESS] != NULL &&
          !arguments_callable(values[PROGRESS], "progress", &progress))) {
         goto done;
@@ -44,7 +44,7 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
         goto done;
     }
     if (!pointer_input_take(session->state, values[ADDRESSES], &address_buffer, "addresses",
-                            &converted_addresses, &request.addresses)) {
+                            &converted_addresses, &request.core.addresses)) {
         goto done;
     }
     if (PyObject_CheckBuffer(values[POINTERS]) &&
@@ -53,15 +53,15 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
         goto done;
     }
     if (!pointer_input_take(session->state, values[POINTERS], &pointer_buffer, "pointers",
-                            &converted_pointers, &request.values)) {
+                            &converted_pointers, &request.core.values)) {
         goto done;
     }
-    if (request.addresses.count != request.values.count) {
+    if (request.core.addresses.count != request.core.values.count) {
         PyErr_Format(PyExc_ValueError,
                      "addresses and pointers must have one length, got %llu addresses and %llu "
                      "pointers; nothing was written",
-                     (unsigned long long)request.addresses.count,
-                     (unsigned long long)request.values.count);
+                     (unsigned long long)request.core.addresses.count,
+                     (unsigned long long)request.core.values.count);
         goto done;
     }
     if (values[EXPECT] != NULL && PyObject_CheckBuffer(values[EXPECT]) &&
@@ -104,7 +104,9 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
     PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;
     Py_buffer address_buffer = {0}, buffer = {0};
     uint64_t *converted = NULL;
-    pointer_view addresses = {NULL, 8, 0}, view = {NULL, 8, 0};
+    pointer_view view = {NULL, 8, 0};
+    core_request request = {.kind = CORE_SCATTERED, .addresses = {NULL, 8, 0}};
+    const pointer_view *addresses = &request.addresses;
     bool entered = false;
     core_error error;
     long_work work;
@@ -125,11 +127,11 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
         goto done;
     }
     if (!pointer_input_take(session->state, values[ADDRESSES], &address_buffer, "addresses",
-                            &converted, &addresses)) {
+                            &converted, &request.addresses)) {
         goto done;
     }
     if (into == NULL) {
-        made = pointer_output_array(session->state, addresses.count);
+        made = pointer_output_array(session->state, addresses->count);
         if (made == NULL) {
             goto done;
         }
@@ -141,21 +143,23 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
     if (!pointer_input_of_buffer(into == NULL ? made : into, &buffer, "into", &view)) {
         goto done;
     }
-    if (addresses.count > view.count) {
+    if (addresses->count > view.count) {
         PyErr_Format(PyExc_ValueError, "into has room for %llu pointers, addresses are %llu",
-                     (unsigned long long)view.count, (unsigned long long)addresses.count);
+                     (unsigned long long)view.count, (unsigned long long)addresses->count);
         goto done;
     }
-    if (addresses.count > 0 && !pointer_view_is_direct(&view)) {
+    if (addresses->count > 0 && !pointer_view_is_direct(&view)) {
         PyErr_SetString(PyExc_ValueError, "into must be contiguous and aligned to 8 bytes");
         goto done;
     }
+    request.values.count = addresses->count;
+    request.to = buffer.buf;
     long_work_prepare(&work, session, progress, 8);
-    long_work_begin(&work, session, write_request_work(WRITE_SCATTERED, addresses.count));
-    (void)core_read_scattered(&session->target, &addresses, buffer.buf, &work.pace, &error);
+    long_work_begin(&work, session, write_request_work(CORE_SCATTERED, addresses->count));
+    (void)core_read(&session->target, &request, &work.pace, &error);
     long_work_end(&work);
     if (long_work_finish(&work, session, &error, false)) {
-        result = into == NULL ? made : PyLong_FromUnsignedLongLong(addresses.count);
+        result = into == NULL ? made : PyLong_FromUnsignedLongLong(addresses->count);
         Py_XINCREF(into == NULL ? made : NULL);
     }
 done:

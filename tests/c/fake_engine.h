@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../csrc/core/pointers.h"
+#include "../../csrc/core/request.h"
 
 #define FAKE_CALLS  64
 #define FAKE_MEMORY 524288
@@ -52,6 +52,9 @@ typedef struct fake_engine {
     int steps;
     uint64_t step_done[FAKE_CALLS];
 } fake_engine;
+
+/* A request of this kind, with its fields: REQUEST(CORE_POINTERS, .address = 0x1000, ...). */
+#define REQUEST(what, ...) (&(core_request){.kind = (what), __VA_ARGS__})
 
 /* A fake that answers S_OK to everything, with 64-bit pointers and no memory. */
 void fake_reset(fake_engine *fake);

@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "../../csrc/core/compare.h"
+#include "../../csrc/core/dispatch.h"
 #include "check.h"
 #include "fake_engine.h"
 
@@ -30,7 +30,8 @@ static core_status compare(uint64_t count)
 {
     pointer_view view = {(const unsigned char *)values, 8, count};
 
-    return core_compare_pointers(&fake.target, fake.base, &view, &fake.pace, &found, &error);
+    return core_compare(&fake.target, REQUEST(CORE_POINTERS, .address = fake.base, .values = view),
+                        &fake.pace, &found, &error);
 }
 
 static void test_equal(void)
@@ -104,13 +105,15 @@ static void test_forms(void)
         for (uint64_t i = 0; i < MOST; i++) {
             pairs[2 * i] = values[i] | (narrow == 1 ? UINT64_C(7) << 40 : 0);
         }
-        CHECK_EQUAL(
-            core_compare_pointers(&fake.target, fake.base, &strided, &fake.pace, &found, &error),
-            CORE_OK);
+        CHECK_EQUAL(core_compare(&fake.target,
+                                 REQUEST(CORE_POINTERS, .address = fake.base, .values = strided),
+                                 &fake.pace, &found, &error),
+                    CORE_OK);
         pairs[2 * 4000]++;
-        CHECK_EQUAL(
-            core_compare_pointers(&fake.target, fake.base, &strided, &fake.pace, &found, &error),
-            CORE_DIFFERENT);
+        CHECK_EQUAL(core_compare(&fake.target,
+                                 REQUEST(CORE_POINTERS, .address = fake.base, .values = strided),
+                                 &fake.pace, &found, &error),
+                    CORE_DIFFERENT);
         CHECK(found.total == 1 && found.first[0].index == 4000);
         CHECK_EQUAL(found.first[0].wanted, values[4000] + 1);
     }
@@ -118,13 +121,15 @@ static void test_forms(void)
     for (uint32_t i = 0; i < 1000; i++) {
         memcpy(fake.memory + 4 * i, &one, 4);
     }
-    CHECK_EQUAL(
-        core_compare_pointers(&fake.target, fake.base, &repeated, &fake.pace, &found, &error),
-        CORE_OK);
+    CHECK_EQUAL(core_compare(&fake.target,
+                             REQUEST(CORE_POINTERS, .address = fake.base, .values = repeated),
+                             &fake.pace, &found, &error),
+                CORE_OK);
     fake.memory[4 * 999] = 6;
-    CHECK_EQUAL(
-        core_compare_pointers(&fake.target, fake.base, &repeated, &fake.pace, &found, &error),
-        CORE_DIFFERENT);
+    CHECK_EQUAL(core_compare(&fake.target,
+                             REQUEST(CORE_POINTERS, .address = fake.base, .values = repeated),
+                             &fake.pace, &found, &error),
+                CORE_DIFFERENT);
     CHECK(found.first[0].index == 999 && found.first[0].wanted == 5 && found.first[0].found == 6);
 }
 
@@ -135,11 +140,15 @@ static void test_bytes(void)
     start(false);
     memcpy(fake.memory, data, sizeof data);
     CHECK_EQUAL(
-        core_compare_bytes(&fake.target, fake.base, data, sizeof data, &fake.pace, &found, &error),
+        core_compare(&fake.target,
+                     REQUEST(CORE_BYTES, .address = fake.base, .values = {data, 1, sizeof data}),
+                     &fake.pace, &found, &error),
         CORE_OK);
     fake.memory[9] = '_';
     CHECK_EQUAL(
-        core_compare_bytes(&fake.target, fake.base, data, sizeof data, &fake.pace, &found, &error),
+        core_compare(&fake.target,
+                     REQUEST(CORE_BYTES, .address = fake.base, .values = {data, 1, sizeof data}),
+                     &fake.pace, &found, &error),
         CORE_DIFFERENT);
     CHECK(found.total == 1 && found.first[0].address == fake.base + 9);
     CHECK(found.first[0].wanted == 'b' && found.first[0].found == '_');
@@ -183,15 +192,17 @@ static void test_stop(void)
     CHECK_EQUAL(fake.steps, 1);
 }
 
-static core_overlapping overlapping = CORE_LAST_COUNTS;
+static bool each_counts = false;
 
 static core_status scattered(const uint64_t *addresses, uint64_t count)
 {
     pointer_view where = {(const unsigned char *)addresses, 8, count};
     pointer_view view = {(const unsigned char *)values, 8, count};
 
-    return core_compare_scattered(&fake.target, &where, &view, overlapping, &fake.pace, &found,
-                                  &error);
+    return core_compare(
+        &fake.target,
+        REQUEST(CORE_SCATTERED, .addresses = where, .values = view, .each_counts = each_counts),
+        &fake.pace, &found, &error);
 }
 
 static void test_scattered(void)
@@ -213,12 +224,12 @@ static void test_scattered(void)
     CHECK_EQUAL(scattered(addresses, 6), CORE_OK);
     CHECK(error.landed == 6 && error.done == 6);
     CHECK_EQUAL(scattered(addresses, 0), CORE_OK);
-    overlapping = CORE_EACH_COUNTS;
+    each_counts = true;
     CHECK_EQUAL(scattered(addresses, 6), CORE_DIFFERENT);
     CHECK(found.total == 3 && error.landed == 0 && error.index == 0); /* [0], [1] and [4] */
     CHECK(found.first[0].wanted == values[0] && found.first[0].found == values[2]);
     CHECK(found.first[1].index == 1 && found.first[2].index == 4);
-    overlapping = CORE_LAST_COUNTS;
+    each_counts = false;
     fake.memory[64] ^= 1;
     fake.memory[800] ^= 1;
     CHECK_EQUAL(scattered(addresses, 6), CORE_DIFFERENT);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/core/bytes.h"
-#include "../../csrc/core/chunk.h"
+#include "../../csrc/core/dispatch.h"
+#include "../../csrc/core/pace.h"
 #include "../../csrc/core/read_back.h"
 #include "check.h"
 #include "fake_engine.h"
@@ -28,7 +28,10 @@ static core_status write_values(uint64_t count)
 {
     pointer_view view = view_of(count);
 
-    return core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error);
+    return core_write(
+        &fake.target,
+        REQUEST(CORE_POINTERS, .address = fake.base, .values = view, .truncate = false), &fake.pace,
+        &error);
 }
 
 static void fill_values(void)
@@ -79,17 +82,29 @@ static void test_split(void)
         fake_reset(&fake);
         fake.base = 0x1000;
         if (i == 0) {
-            CHECK_EQUAL(core_write_pointers(&fake.target, 0x1000, &view, false, &fake.pace, &error),
+            CHECK_EQUAL(core_write(&fake.target,
+                                   REQUEST(CORE_POINTERS, .address = 0x1000, .values = view,
+                                           .truncate = false),
+                                   &fake.pace, &error),
                         CORE_OK);
         } else if (i == 1) {
-            CHECK_EQUAL(core_read_pointers(&fake.target, 0x1000, count, room, &fake.pace, &error),
+            CHECK_EQUAL(core_read(&fake.target,
+                                  REQUEST(CORE_POINTERS, .address = 0x1000, .values.count = count,
+                                          .to = room),
+                                  &fake.pace, &error),
                         CORE_OK);
         } else if (i == 2) {
-            CHECK_EQUAL(core_write_bytes(&fake.target, 0x1000, room, count, &fake.pace, &error),
+            CHECK_EQUAL(core_write(&fake.target,
+                                   REQUEST(CORE_BYTES, .address = 0x1000,
+                                           .values = {(const unsigned char *)room, 1, count}),
+                                   &fake.pace, &error),
                         CORE_OK);
         } else {
-            CHECK_EQUAL(core_read_bytes(&fake.target, 0x1000, room, count, &fake.pace, &error),
-                        CORE_OK);
+            CHECK_EQUAL(
+                core_read(&fake.target,
+                          REQUEST(CORE_BYTES, .address = 0x1000, .values.count = count, .to = room),
+                          &fake.pace, &error),
+                CORE_OK);
         }
         CHECK_EQUAL(fake.calls, 3);
         CHECK(fake.counts[0] == UINT32_MAX && fake.counts[1] == UINT32_MAX && fake.counts[2] == 6);
@@ -168,15 +183,20 @@ static void test_stop(void)
     fake_reset(&fake);
     fake.pace.most = 10;
     fake.stop_at = 2;
-    CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 100, values, &fake.pace, &error),
-                CORE_STOPPED);
+    CHECK_EQUAL(
+        core_read(&fake.target,
+                  REQUEST(CORE_POINTERS, .address = fake.base, .values.count = 100, .to = values),
+                  &fake.pace, &error),
+        CORE_STOPPED);
     CHECK(fake.calls == 2 && error.done == 20);
     fake_reset(&fake);
     fake.pace.most = 10;
     fake.stop_at = 2;
-    CHECK_EQUAL(
-        core_write_bytes(&fake.target, fake.base, (unsigned char *)values, 100, &fake.pace, &error),
-        CORE_STOPPED);
+    CHECK_EQUAL(core_write(&fake.target,
+                           REQUEST(CORE_BYTES, .address = fake.base,
+                                   .values = {(const unsigned char *)values, 1, 100}),
+                           &fake.pace, &error),
+                CORE_STOPPED);
     CHECK(fake.calls == 2 && error.done == 20);
 }
 
@@ -198,16 +218,21 @@ static void test_success_codes(void)
         fake_reset(&fake);
         fake.answers[0] = others[i];
         fake.reading = FAKE_READS_ALL_OR_NOT; /* of nothing that can be read */
-        CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 3, values, &fake.pace, &error),
-                    CORE_ENGINE);
+        CHECK_EQUAL(
+            core_read(&fake.target,
+                      REQUEST(CORE_POINTERS, .address = fake.base, .values.count = 3, .to = values),
+                      &fake.pace, &error),
+            CORE_ENGINE);
         CHECK_EQUAL(error.hresult, others[i]);
         CHECK(strcmp(error.method, "ReadPointersVirtual") == 0 && error.done == 0);
 
         fake_reset(&fake);
         fake.answers[0] = others[i];
         fake.readable = FAKE_MEMORY;
-        CHECK_EQUAL(core_write_bytes(&fake.target, fake.base, (unsigned char *)values, 9,
-                                     &fake.pace, &error),
+        CHECK_EQUAL(core_write(&fake.target,
+                               REQUEST(CORE_BYTES, .address = fake.base,
+                                       .values = {(const unsigned char *)values, 1, 9}),
+                               &fake.pace, &error),
                     CORE_ENGINE);
         CHECK(error.hresult == others[i] && error.done == 0);
 
@@ -289,8 +314,10 @@ static void test_counting(void)
 
 static core_status write_bytes(uint64_t size)
 {
-    return core_write_bytes(&fake.target, fake.base, (const unsigned char *)values, size,
-                            &fake.pace, &error);
+    return core_write(&fake.target,
+                      REQUEST(CORE_BYTES, .address = fake.base,
+                              .values = {(const unsigned char *)values, 1, size}),
+                      &fake.pace, &error);
 }
 
 static void test_short_writes(void)

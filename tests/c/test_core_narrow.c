@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/core/bulk.h"
+#include "../../csrc/core/dispatch.h"
 #include "check.h"
 #include "fake_engine.h"
 
@@ -61,7 +61,8 @@ static void check_pack(const pointer_view *view, uint32_t width)
 {
     static uint64_t room[3000];
     uint64_t wide = 0, wanted, first = pointer_view_find_wide(view, 1, view->count - 1);
-    uint64_t done = pointer_view_pack(view, 1, view->count - 1, width, true, room, &wide);
+    pointer_view part = pointer_view_part(view, 1, view->count - 1);
+    uint64_t done = pointer_view_pack(&part, width, true, room, &wide);
 
     CHECK_EQUAL(done, first);
     if (done < view->count - 1) {
@@ -74,7 +75,7 @@ static void check_pack(const pointer_view *view, uint32_t width)
             break;
         }
     }
-    CHECK_EQUAL(pointer_view_pack(view, 0, view->count, width, false, room, &wide), view->count);
+    CHECK_EQUAL(pointer_view_pack(view, width, false, room, &wide), view->count);
     for (uint64_t i = 0; i < view->count; i++) {
         memcpy(&wanted, pointer_view_at(view, i), 8);
         if (!CHECK(memcmp((unsigned char *)room + i * width, &wanted, width) == 0)) {
@@ -145,9 +146,11 @@ static void test_copied(void)
             fake_reset(&fake);
             fake.width_answer = width == 4 ? S_FALSE : S_OK;
             fake.stores = true;
-            CHECK_EQUAL(
-                core_write_pointers(&fake.target, fake.base, &views[i], false, &fake.pace, &error),
-                CORE_OK);
+            CHECK_EQUAL(core_write(&fake.target,
+                                   REQUEST(CORE_POINTERS, .address = fake.base, .values = views[i],
+                                           .truncate = false),
+                                   &fake.pace, &error),
+                        CORE_OK);
             CHECK_EQUAL(error.done, views[i].count);
             CHECK(!pointer_view_is_direct(&views[i]));
             for (uint64_t j = 0; j < views[i].count; j++) {
@@ -172,16 +175,22 @@ static void test_range_errors(void)
     values[7000] = UINT64_C(1) << 40;
     fake_reset(&fake);
     fake.width_answer = S_FALSE;
-    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
-                CORE_POINTER_RANGE);
+    CHECK_EQUAL(
+        core_write(&fake.target,
+                   REQUEST(CORE_POINTERS, .address = fake.base, .values = view, .truncate = false),
+                   &fake.pace, &error),
+        CORE_POINTER_RANGE);
     CHECK(fake.calls == 0 && error.index == 7000 && error.value == UINT64_C(1) << 40);
     CHECK(error.known && error.landed == 0 && error.done == 0);
 
     fake_reset(&fake);
     fake.width_answer = S_FALSE;
     fake.stores = true;
-    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, true, &fake.pace, &error),
-                CORE_OK);
+    CHECK_EQUAL(
+        core_write(&fake.target,
+                   REQUEST(CORE_POINTERS, .address = fake.base, .values = view, .truncate = true),
+                   &fake.pace, &error),
+        CORE_OK);
     CHECK_EQUAL(error.done, COUNT);
     CHECK(memcmp(fake.memory + 4 * 7000, "\0\0\0\0", 4) == 0);
 
@@ -193,8 +202,11 @@ static void test_range_errors(void)
     fake.readable = FAKE_MEMORY;
     fake.spoil = &values[69000];
     fake.spoil_value = UINT64_MAX / 2;
-    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
-                CORE_POINTER_RANGE);
+    CHECK_EQUAL(
+        core_write(&fake.target,
+                   REQUEST(CORE_POINTERS, .address = fake.base, .values = view, .truncate = false),
+                   &fake.pace, &error),
+        CORE_POINTER_RANGE);
     CHECK(error.index == 69000 && error.value == UINT64_MAX / 2 && error.known);
     CHECK_EQUAL(error.landed, error.done);
     CHECK(error.done > 0 && error.done <= 69000);
@@ -202,7 +214,10 @@ static void test_range_errors(void)
     number_values();
     fake_reset(&fake);
     fake.width_answer = S_FALSE;
-    CHECK_EQUAL(core_write_pointers(&fake.target, UINT64_MAX - 2, &view, false, &fake.pace, &error),
+    CHECK_EQUAL(core_write(&fake.target,
+                           REQUEST(CORE_POINTERS, .address = UINT64_MAX - 2, .values = view,
+                                   .truncate = false),
+                           &fake.pace, &error),
                 CORE_WRAPS);
     CHECK_EQUAL(fake.calls, 0);
 }
@@ -218,8 +233,11 @@ static void test_failing_copies(void)
     fake.stores = true;
     fake.readable = FAKE_MEMORY;
     fake.answers[1] = HR_INVALID_ADDRESS;
-    CHECK_EQUAL(core_write_pointers(&fake.target, fake.base, &view, false, &fake.pace, &error),
-                CORE_ENGINE);
+    CHECK_EQUAL(
+        core_write(&fake.target,
+                   REQUEST(CORE_POINTERS, .address = fake.base, .values = view, .truncate = false),
+                   &fake.pace, &error),
+        CORE_ENGINE);
     CHECK(fake.calls == 2 && error.done == fake.counts[0] && error.landed == fake.counts[0]);
     CHECK_EQUAL(fake.offsets[1], fake.base + 4 * (uint64_t)fake.counts[0]);
     CHECK(error.width == 4 && error.count == COUNT);
@@ -236,16 +254,22 @@ static void test_reading(void)
         fake.stores = true;
         fake.sign_extends = extended != 0;
         memcpy(fake.memory, high, sizeof high);
-        CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 3, got, &fake.pace, &error),
-                    CORE_OK);
+        CHECK_EQUAL(
+            core_read(&fake.target,
+                      REQUEST(CORE_POINTERS, .address = fake.base, .values.count = 3, .to = got),
+                      &fake.pace, &error),
+            CORE_OK);
         CHECK(got[0] == high[0] && got[1] == high[1] && got[2] == 5 && got[3] == 9);
     }
     fake_reset(&fake);
     fake.width_answer = S_FALSE;
     fake.readable = 11; /* two pointers and three bytes */
     fake.answers[0] = HR_READ_FAULT;
-    CHECK_EQUAL(core_read_pointers(&fake.target, fake.base, 4, got, &fake.pace, &error),
-                CORE_ENGINE);
+    CHECK_EQUAL(
+        core_read(&fake.target,
+                  REQUEST(CORE_POINTERS, .address = fake.base, .values.count = 4, .to = got),
+                  &fake.pace, &error),
+        CORE_ENGINE);
     CHECK(error.known && error.landed == 2);
 }
 
@@ -274,7 +298,10 @@ static void test_bulk_reading(void)
             }
             memset(into, 0xA5, sizeof into);
             CHECK_EQUAL(
-                core_read_bulk(&fake.target, fake.base, ASKED, into, false, &fake.pace, &error),
+                core_read(&fake.target,
+                          REQUEST(CORE_POINTERS, .address = fake.base, .values.count = ASKED,
+                                  .to = into, .bulk = true, .fresh = false),
+                          &fake.pace, &error),
                 CORE_ENGINE);
             CHECK(error.known && error.landed == fits);
             CHECK(strcmp(error.method, "ReadVirtual") == 0);
@@ -289,9 +316,11 @@ static void test_bulk_reading(void)
                 right = right && into[i] == wanted;
             }
             CHECK(right);
-            CHECK_EQUAL(
-                core_read_bulk(&fake.target, fake.base, fits, into, true, &fake.pace, &error),
-                CORE_OK);
+            CHECK_EQUAL(core_read(&fake.target,
+                                  REQUEST(CORE_POINTERS, .address = fake.base, .values.count = fits,
+                                          .to = into, .bulk = true, .fresh = true),
+                                  &fake.pace, &error),
+                        CORE_OK);
             CHECK(memcmp(into, fake.memory, width) == 0);
         }
     }

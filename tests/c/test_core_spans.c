@@ -2,7 +2,7 @@
  * engine that says by QueryVirtual what memory is: Microsoft's. */
 #include <string.h>
 
-#include "../../csrc/core/scattered/scattered.h"
+#include "../../csrc/core/dispatch.h"
 #include "check.h"
 #include "fake_engine.h"
 
@@ -29,7 +29,10 @@ static ULONG largest_write(bool stopped, bool spans)
         addresses[i] = fake.base + (COUNT - 1 - i) * STRIDE;
         values[i] = i + 1;
     }
-    CHECK_EQUAL(core_write_scattered(&fake.target, &where, &what, false, spans, &fake.pace, &error),
+    CHECK_EQUAL(core_write(&fake.target,
+                           REQUEST(CORE_SCATTERED, .addresses = where, .values = what,
+                                   .truncate = false, .spans = spans),
+                           &fake.pace, &error),
                 CORE_OK);
     for (uint64_t i = 0; i < COUNT; i++) {
         unsigned char *at = fake.memory + (addresses[i] - fake.base);

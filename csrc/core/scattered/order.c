@@ -1,97 +1,55 @@
-/* Scattered pointers in the caller's order, runs of neighbours as one range; see scattered.h. */
-#include "job.h"
+/* Scattered pointers in the caller's order, runs of neighbours as one range; see order.h. */
+#include "order.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../chunk.h"
-
 /* Elements gathered at a time. */
 #define RUN SCATTERED_RUN
 
-struct ordered_room {
+struct ordered_scratch {
     uint64_t addresses[RUN];
     unsigned char packed[RUN * 8];
     pointer_range ranges[RUN];
-    bulk_buffer *buffer;
+    core_guard *guard;
 };
 
-ordered_room *scattered_room_create(void)
+ordered_scratch *scattered_ordered_create(void)
 {
-    ordered_room *room = calloc(1, sizeof *room);
+    ordered_scratch *scratch = calloc(1, sizeof *scratch);
 
-    if (room != NULL) {
-        room->buffer = core_bulk_buffer_create();
-        if (room->buffer == NULL) {
-            free(room);
-            room = NULL;
+    if (scratch != NULL) {
+        scratch->guard = core_guard_create();
+        if (scratch->guard == NULL) {
+            free(scratch);
+            scratch = NULL;
         }
     }
-    return room;
+    return scratch;
 }
 
-void scattered_room_free(ordered_room *room)
+void scattered_ordered_free(ordered_scratch *scratch)
 {
-    if (room != NULL) {
-        core_bulk_buffer_free(room->buffer);
-        free(room);
+    if (scratch != NULL) {
+        core_guard_free(scratch->guard);
+        free(scratch);
     }
-}
-
-static HRESULT move_range(const core_target *target, bool writing, const pointer_range *range)
-{
-    IDebugDataSpaces4 *spaces = target->data_spaces;
-    unsigned char *data = range->Data;
-    HRESULT status = S_OK;
-
-    for (uint64_t done = 0; status == S_OK && done < range->Size;) {
-        ULONG wanted = (ULONG)(range->Size - done);
-        ULONG moved = 0;
-
-        status = writing ? spaces->lpVtbl->WriteVirtual(spaces, range->Offset + done, data + done,
-                                                        wanted, &moved)
-                         : spaces->lpVtbl->ReadVirtual(spaces, range->Offset + done, data + done,
-                                                       wanted, &moved);
-        if (status == S_OK && (moved == 0 || moved > wanted)) {
-            status = E_FAIL;
-        }
-        done += status == S_OK ? moved : 0;
-    }
-    return status;
-}
-
-HRESULT scattered_move(const core_target *target, bool writing, const pointer_range *ranges,
-                       ULONG count, ULONG *done)
-{
-    IPointerScatter *scatter = target->scatter;
-    HRESULT status = S_OK;
-
-    *done = 0;
-    if (scatter != NULL) {
-        status = writing ? scatter->lpVtbl->WriteRanges(scatter, count, ranges, done)
-                         : scatter->lpVtbl->ReadRanges(scatter, count, ranges, done);
-    }
-    while (scatter == NULL && status == S_OK && *done < count) {
-        status = move_range(target, writing, &ranges[*done]);
-        *done += status == S_OK ? 1 : 0;
-    }
-    return status;
 }
 
 /* Neighbours become one range each. Gives how many ranges there are. */
-static ULONG merge(ordered_room *room, uint64_t count, uint32_t width)
+static ULONG merge(ordered_scratch *scratch, uint64_t count, uint32_t width)
 {
     ULONG ranges = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        pointer_range *last = ranges == 0 ? NULL : &room->ranges[ranges - 1];
+        pointer_range *last = ranges == 0 ? NULL : &scratch->ranges[ranges - 1];
 
-        if (last != NULL && last->Offset + last->Size == room->addresses[i]) {
+        if (last != NULL && last->Offset + last->Size == scratch->addresses[i]) {
             last->Size += width;
         } else {
-            room->ranges[ranges].Offset = room->addresses[i];
-            room->ranges[ranges].Data = room->packed + i * width;
-            room->ranges[ranges].Size = width;
+            scratch->ranges[ranges].Offset = scratch->addresses[i];
+            scratch->ranges[ranges].Data = scratch->packed + i * width;
+            scratch->ranges[ranges].Size = width;
             ranges++;
         }
     }
@@ -106,28 +64,7 @@ static bool may_tear(const scattered_job *job, const pointer_range *range)
     return !job->by_page || (range->Offset % job->width != 0 && in_page + range->Size > SPAN_PAGE);
 }
 
-bulk_outcome scattered_write_whole(const scattered_job *job, const pointer_range *range,
-                                   bulk_buffer *buffer)
-{
-    const core_target *target = job->target;
-    bulk_outcome outcome = {S_OK, "WritePointersVirtual", 0};
-
-    if (range->Size == job->width) {
-        IDebugDataSpaces4 *spaces = target->data_spaces;
-        uint64_t pointer = 0;
-
-        memcpy(&pointer, range->Data, job->width);
-        outcome.status = spaces->lpVtbl->WritePointersVirtual(spaces, 1, range->Offset, &pointer);
-    } else {
-        bool needed = core_put_needs_buffer(target, range->Offset, job->width);
-
-        outcome = core_put(target, range->Offset, range->Data, range->Size, job->width,
-                           needed ? buffer : NULL);
-    }
-    return outcome;
-}
-
-static bool write_ranges(scattered_job *job, ULONG count, ordered_room *room)
+static bool write_ranges(scattered_job *job, ULONG count, ordered_scratch *scratch)
 {
     HRESULT status = S_OK;
     ULONG i = 0;
@@ -136,11 +73,11 @@ static bool write_ranges(scattered_job *job, ULONG count, ordered_room *room)
         ULONG run = 0, done = 0;
 
         while (job->target->scatter != NULL && i + run < count &&
-               !may_tear(job, &room->ranges[i + run])) {
+               !may_tear(job, &scratch->ranges[i + run])) {
             run++;
         }
         if (run == 0) {
-            bulk_outcome outcome = scattered_write_whole(job, &room->ranges[i], room->buffer);
+            core_outcome outcome = scattered_write_whole(job, &scratch->ranges[i], scratch->guard);
 
             status = outcome.status;
             if (status != S_OK) {
@@ -148,7 +85,7 @@ static bool write_ranges(scattered_job *job, ULONG count, ordered_room *room)
             }
             i++;
         } else {
-            status = scattered_move(job->target, true, &room->ranges[i], run, &done);
+            status = scattered_move(job->target, true, &scratch->ranges[i], run, &done);
             if (status != S_OK) {
                 core_engine_error(job->error, "WriteVirtual", status);
             }
@@ -158,7 +95,8 @@ static bool write_ranges(scattered_job *job, ULONG count, ordered_room *room)
     return status == S_OK;
 }
 
-bool scattered_write_ordered(scattered_job *job, uint64_t from, uint64_t count, ordered_room *room)
+bool scattered_write_ordered(scattered_job *job, uint64_t from, uint64_t count,
+                             ordered_scratch *scratch)
 {
     core_error *error = job->error;
     bool good = true;
@@ -166,11 +104,12 @@ bool scattered_write_ordered(scattered_job *job, uint64_t from, uint64_t count, 
     for (uint64_t done = 0; good && done < count;) {
         uint64_t run = count - done < job->run ? count - done : job->run;
         uint64_t whole;
+        pointer_view part;
 
-        pointer_view_gather(job->addresses, from + done, run, room->addresses);
-        whole = pointer_view_pack(job->values, from + done, run, job->width, job->check,
-                                  room->packed, &error->value);
-        good = write_ranges(job, merge(room, whole, job->width), room);
+        pointer_view_gather(&job->request->addresses, from + done, run, scratch->addresses);
+        part = pointer_view_part(&job->request->values, from + done, run);
+        whole = pointer_view_pack(&part, job->width, job->must_fit, scratch->packed, &error->value);
+        good = write_ranges(job, merge(scratch, whole, job->width), scratch);
         if (good && whole < run) { /* the caller's memory has changed since it was checked */
             error->status = CORE_POINTER_RANGE;
             error->index = from + done + whole;
@@ -185,8 +124,10 @@ bool scattered_write_ordered(scattered_job *job, uint64_t from, uint64_t count, 
     return good;
 }
 
-bool scattered_read_ordered(scattered_job *job, uint64_t from, uint64_t count, ordered_room *room)
+bool scattered_read_ordered(scattered_job *job, uint64_t from, uint64_t count,
+                            ordered_scratch *scratch)
 {
+    uint64_t *to = job->request->to;
     core_error *error = job->error;
     bool good = true;
 
@@ -195,15 +136,16 @@ bool scattered_read_ordered(scattered_job *job, uint64_t from, uint64_t count, o
         ULONG ranges, moved = 0;
         HRESULT status;
 
-        pointer_view_gather(job->addresses, from + done, run, room->addresses);
-        ranges = merge(room, run, job->width);
-        status = scattered_move(job->target, false, room->ranges, ranges, &moved);
+        pointer_view_gather(&job->request->addresses, from + done, run, scratch->addresses);
+        ranges = merge(scratch, run, job->width);
+        status = scattered_move(job->target, false, scratch->ranges, ranges, &moved);
         if (status != S_OK) {
             /* One by one up to the first that can't be read. */
             core_engine_error(error, "ReadVirtual", status);
             error->known = status != E_UNEXPECTED;
             for (uint64_t i = 0; i < run; i++) {
-                pointer_range one = {room->addresses[i], room->packed + i * job->width, job->width};
+                pointer_range one = {scratch->addresses[i], scratch->packed + i * job->width,
+                                     job->width};
 
                 if (scattered_move(job->target, false, &one, 1, &moved) != S_OK) {
                     run = i;
@@ -214,8 +156,8 @@ bool scattered_read_ordered(scattered_job *job, uint64_t from, uint64_t count, o
         for (uint64_t i = 0; i < run; i++) {
             uint64_t value = 0;
 
-            memcpy(&value, room->packed + i * job->width, job->width);
-            job->to[from + done + i] = value;
+            memcpy(&value, scratch->packed + i * job->width, job->width);
+            to[from + done + i] = value;
         }
         done += run;
         error->done += run;

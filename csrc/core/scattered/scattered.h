@@ -8,33 +8,21 @@
 #ifndef PYDBGWRITE_CORE_SCATTERED_SCATTERED_H
 #define PYDBGWRITE_CORE_SCATTERED_SCATTERED_H
 
-#include "../pointers.h"
+#include "../request.h"
 
-/* As many elements are sorted at a time; the memory for it is 32 bytes an element. */
-#define CORE_SORTED_AT_ONCE (UINT64_C(1) << 21)
-
-/* Writes values[i] to addresses[i], for all i; both views have the same count. `spans`: pages may
- * be read and written back. CORE_OK only when every engine call said S_OK.
- *
- * After any other answer error->landed says how many leading elements, in the caller's order, the
- * target holds now (of overlapping ones, what the last leaves), and error->at is the address of the
- * first that it does not. Elements behind that one may be written as well. */
-core_status core_write_scattered(const core_target *target, const pointer_view *addresses,
-                                 const pointer_view *values, bool truncate, bool spans,
-                                 const core_pace *pace, core_error *error);
-
-/* What every scattered request begins with: *error filled in, the pointer size asked for, the
- * addresses looked through. False: the request ends here. */
-bool core_begin_scattered(const core_target *target, const pointer_view *addresses,
+/* Writes each value of a request that has begun to its address. After a failure elements behind the
+ * first that is not in place may be written as well. */
+void core_write_scattered(const core_target *target, const core_request *request,
                           const core_pace *pace, core_error *error);
 
-/* How many leading elements, in the caller's order, the target holds, whose pointers have `width`
- * bytes. False: nobody knows. */
-bool core_count_scattered(const core_target *target, const pointer_view *addresses,
-                          const pointer_view *values, uint32_t width, uint64_t *landed);
+/* Reads the pointer at each address, zero-extended on a 32-bit target. error->landed says how many
+ * came, in the caller's order, and error->at is the address of the first that did not. */
+void core_read_scattered(const core_target *target, const core_request *request,
+                         const core_pace *pace, core_error *error);
 
-/* Reads the pointer at addresses[i] to to[i], for all i, zero-extended on a 32-bit target. */
-core_status core_read_scattered(const core_target *target, const pointer_view *addresses,
-                                uint64_t *to, const core_pace *pace, core_error *error);
+/* How many leading elements, in the caller's order, the target holds, whose pointers have `width`
+ * bytes. Of overlapping ones that is what the last leaves. False: nobody knows. */
+bool core_count_scattered(const core_target *target, const core_request *request, uint32_t width,
+                          uint64_t *landed);
 
 #endif

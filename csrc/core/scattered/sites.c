@@ -1,12 +1,12 @@
 /* Which scattered pointers does the target hold? Asked after a failure, and to compare; see
  * scattered.h and compare.h. */
-#include "job.h"
+#include "sites.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "../chunk.h"
 #include "../read_back.h"
+#include "radix.h"
 
 /* What was read last: sorted addresses mostly lie in it. */
 typedef struct window {
@@ -68,7 +68,7 @@ static void expected(const scattered_job *job, const site *sites, uint64_t count
     for (uint64_t i = from; i < past; i++) {
         unsigned char form[8];
 
-        memcpy(form, pointer_view_at(job->values, sites[i].last), 8);
+        memcpy(form, pointer_view_at(&job->request->values, sites[i].last), 8);
         for (uint32_t b = 0; b < width; b++) {
             uint64_t place = sites[at].address + b - sites[i].address; /* wraps where below */
 

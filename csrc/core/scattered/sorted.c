@@ -4,10 +4,12 @@
  * value for an address wins. Every engine call here is a short cut: where one fails, the caller
  * does the same elements again in their order, which finds out what can't be moved and why.
  */
-#include "job.h"
+#include "sorted.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "radix.h"
 
 #define PAGE_SHIFT 12u
 _Static_assert(UINT64_C(1) << PAGE_SHIFT == SPAN_PAGE, "entries are sorted by page");
@@ -30,14 +32,14 @@ typedef struct span_page {
     unsigned char *bytes; /* where the page would begin in the buffer */
 } span_page;
 
-struct sorted_room {
+struct sorted_pages {
     radix_entry *entries;
     radix_entry *spare;
     /* Pages under way. */
     unsigned char bytes[SPAN_PAGES * SPAN_PAGE];
     unsigned char old[SPAN_PAGES * SPAN_PAGE]; /* where a write may end inside a pointer */
     pointer_range spans[SPAN_PAGES];
-    span_page pages[SPAN_PAGES];
+    span_page touched[SPAN_PAGES];
     ULONG span_count;
     size_t page_count;
     size_t in_spans; /* elements */
@@ -45,7 +47,7 @@ struct sorted_room {
     unsigned char packed[PIECES * 8];
     pointer_range pieces[PIECES];
     uint64_t places[PIECES]; /* reading: where each goes */
-    bulk_buffer *buffer;
+    core_guard *guard;
     ULONG piece_count;
     size_t in_pieces;
     /* Up to where it is known whether spans are allowed. */
@@ -53,30 +55,30 @@ struct sorted_room {
     bool allowed;
 };
 
-sorted_room *scattered_sorted_create(uint64_t count)
+sorted_pages *scattered_sorted_create(uint64_t count)
 {
     uint64_t entries = count < CORE_SORTED_AT_ONCE ? count : CORE_SORTED_AT_ONCE;
-    sorted_room *room = calloc(1, sizeof *room);
+    sorted_pages *pages = calloc(1, sizeof *pages);
 
-    if (room != NULL) {
-        room->entries = malloc((size_t)entries * sizeof *room->entries);
-        room->spare = malloc((size_t)entries * sizeof *room->spare);
-        room->buffer = core_bulk_buffer_create();
-        if (room->entries == NULL || room->spare == NULL || room->buffer == NULL) {
-            scattered_sorted_free(room);
-            room = NULL;
+    if (pages != NULL) {
+        pages->entries = malloc((size_t)entries * sizeof *pages->entries);
+        pages->spare = malloc((size_t)entries * sizeof *pages->spare);
+        pages->guard = core_guard_create();
+        if (pages->entries == NULL || pages->spare == NULL || pages->guard == NULL) {
+            scattered_sorted_free(pages);
+            pages = NULL;
         }
     }
-    return room;
+    return pages;
 }
 
-void scattered_sorted_free(sorted_room *room)
+void scattered_sorted_free(sorted_pages *pages)
 {
-    if (room != NULL) {
-        core_bulk_buffer_free(room->buffer);
-        free(room->entries);
-        free(room->spare);
-        free(room);
+    if (pages != NULL) {
+        core_guard_free(pages->guard);
+        free(pages->entries);
+        free(pages->spare);
+        free(pages);
     }
 }
 
@@ -101,28 +103,28 @@ static HRESULT queried_region(const core_target *target, uint64_t address, ULONG
 }
 
 /* May this page be read and written back as a whole? Pages come in ascending order. */
-static bool span_allowed(const scattered_job *job, sorted_room *room, uint64_t page)
+static bool span_allowed(const scattered_job *job, sorted_pages *pages, uint64_t page)
 {
     uint64_t last = page + (SPAN_PAGE - 1);
 
-    if (page < room->known_from || page > room->known_to) {
+    if (page < pages->known_from || page > pages->known_to) {
         IPointerScatter *scatter = job->target->scatter;
         ULONG64 end = 0;
         HRESULT status = scatter != NULL ? scatter->lpVtbl->GetSpanRegion(scatter, page, &end)
                                          : queried_region(job->target, page, &end);
 
-        room->allowed = status == S_OK;
-        room->known_from = page;
-        room->known_to = status == S_OK || status == S_FALSE ? end - 1 : last;
+        pages->allowed = status == S_OK;
+        pages->known_from = page;
+        pages->known_to = status == S_OK || status == S_FALSE ? end - 1 : last;
     }
-    return room->allowed && room->known_to >= last;
+    return pages->allowed && pages->known_to >= last;
 }
 
 static void patch(const scattered_job *job, const radix_entry *entry, unsigned char *page)
 {
     unsigned char *at = page + (entry->key & (SPAN_PAGE - 1));
 
-    if (job->to == NULL) {
+    if (!job->reading) {
         uint32_t narrow = (uint32_t)entry->value;
 
         if (job->width == 8) {
@@ -134,214 +136,217 @@ static void patch(const scattered_job *job, const radix_entry *entry, unsigned c
         uint64_t value = 0;
 
         memcpy(&value, at, job->width);
-        job->to[entry->value] = value;
+        ((uint64_t *)job->request->to)[entry->value] = value;
     }
 }
 
 /* A write that ended inside a pointer: what the target held there before is put back. */
-static void restore(scattered_job *job, sorted_room *room, ULONG failed)
+static void restore(scattered_job *job, sorted_pages *pages, ULONG failed)
 {
-    pointer_range *span = &room->spans[failed];
+    pointer_range *span = &pages->spans[failed];
     ULONG done = 0;
 
-    span->Data = room->old + ((unsigned char *)span->Data - room->bytes);
+    span->Data = pages->old + ((unsigned char *)span->Data - pages->bytes);
     (void)scattered_move(job->target, true, span, 1, &done);
 }
 
-static bool flush_spans(scattered_job *job, sorted_room *room)
+static bool flush_spans(scattered_job *job, sorted_pages *pages)
 {
     HRESULT status = S_OK;
     ULONG done = 0;
 
-    if (room->span_count > 0) {
-        status = scattered_move(job->target, false, room->spans, room->span_count, &done);
+    if (pages->span_count > 0) {
+        status = scattered_move(job->target, false, pages->spans, pages->span_count, &done);
     }
-    if (status == S_OK && !job->by_page && job->to == NULL) {
-        memcpy(room->old, room->bytes, sizeof room->old);
+    if (status == S_OK && !job->by_page && !job->reading) {
+        memcpy(pages->old, pages->bytes, sizeof pages->old);
     }
-    for (size_t i = 0; status == S_OK && i < room->page_count; i++) {
-        for (size_t j = room->pages[i].first; j < room->pages[i].past; j++) {
-            patch(job, &room->entries[j], room->pages[i].bytes);
+    for (size_t i = 0; status == S_OK && i < pages->page_count; i++) {
+        for (size_t j = pages->touched[i].first; j < pages->touched[i].past; j++) {
+            patch(job, &pages->entries[j], pages->touched[i].bytes);
         }
     }
-    if (status == S_OK && job->to == NULL && room->span_count > 0) {
-        status = scattered_move(job->target, true, room->spans, room->span_count, &done);
+    if (status == S_OK && !job->reading && pages->span_count > 0) {
+        status = scattered_move(job->target, true, pages->spans, pages->span_count, &done);
         if (status != S_OK && !job->by_page) {
-            restore(job, room, done);
+            restore(job, pages, done);
         }
     }
-    room->span_count = 0;
-    room->page_count = 0;
-    room->in_spans = 0;
+    pages->span_count = 0;
+    pages->page_count = 0;
+    pages->in_spans = 0;
     return status == S_OK;
 }
 
-static bool flush_pieces(scattered_job *job, sorted_room *room)
+static bool flush_pieces(scattered_job *job, sorted_pages *pages)
 {
     HRESULT status = S_OK;
     ULONG done = 0;
 
-    if (job->to == NULL && !job->by_page) {
-        for (ULONG i = 0; status == S_OK && i < room->piece_count; i++) {
-            status = scattered_write_whole(job, &room->pieces[i], room->buffer).status;
+    if (!job->reading && !job->by_page) {
+        for (ULONG i = 0; status == S_OK && i < pages->piece_count; i++) {
+            status = scattered_write_whole(job, &pages->pieces[i], pages->guard).status;
         }
-    } else if (room->piece_count > 0) {
+    } else if (pages->piece_count > 0) {
         status =
-            scattered_move(job->target, job->to == NULL, room->pieces, room->piece_count, &done);
+            scattered_move(job->target, !job->reading, pages->pieces, pages->piece_count, &done);
     }
-    for (size_t i = 0; status == S_OK && job->to != NULL && i < room->in_pieces; i++) {
+    for (size_t i = 0; status == S_OK && job->reading && i < pages->in_pieces; i++) {
         uint64_t value = 0;
 
-        memcpy(&value, room->packed + i * job->width, job->width);
-        job->to[room->places[i]] = value;
+        memcpy(&value, pages->packed + i * job->width, job->width);
+        ((uint64_t *)job->request->to)[pages->places[i]] = value;
     }
-    room->piece_count = 0;
-    room->in_pieces = 0;
+    pages->piece_count = 0;
+    pages->in_pieces = 0;
     return status == S_OK;
 }
 
 /* Adds entries first..past-1 of one page as a span from its first touched byte to its last; as far
  * as the whole page where the span before ends at it, so that both are one range. */
-static bool add_span(scattered_job *job, sorted_room *room, size_t first, size_t past)
+static bool add_span(scattered_job *job, sorted_pages *pages, size_t first, size_t past)
 {
-    uint64_t page = room->entries[first].key & ~(SPAN_PAGE - 1);
+    uint64_t page = pages->entries[first].key & ~(SPAN_PAGE - 1);
     uint64_t least = UINT64_MAX, most = 0;
     pointer_range *last;
     bool good = true;
 
-    if (room->page_count == SPAN_PAGES) {
-        good = flush_spans(job, room);
+    if (pages->page_count == SPAN_PAGES) {
+        good = flush_spans(job, pages);
     }
     for (size_t i = first; i < past; i++) {
-        uint64_t at = room->entries[i].key;
+        uint64_t at = pages->entries[i].key;
 
         least = at < least ? at : least;
         most = at > most ? at : most;
     }
     most += job->width;
-    last = room->span_count == 0 ? NULL : &room->spans[room->span_count - 1];
-    room->pages[room->page_count].first = first;
-    room->pages[room->page_count].past = past;
-    room->pages[room->page_count].bytes = room->bytes + room->page_count * SPAN_PAGE;
+    last = pages->span_count == 0 ? NULL : &pages->spans[pages->span_count - 1];
+    pages->touched[pages->page_count].first = first;
+    pages->touched[pages->page_count].past = past;
+    pages->touched[pages->page_count].bytes = pages->bytes + pages->page_count * SPAN_PAGE;
     if (last != NULL && ((last->Offset + last->Size - 1) | (SPAN_PAGE - 1)) + 1 == page) {
         last->Size = most - last->Offset;
     } else {
-        room->spans[room->span_count].Offset = least;
-        room->spans[room->span_count].Data = room->pages[room->page_count].bytes + (least - page);
-        room->spans[room->span_count].Size = most - least;
-        room->span_count++;
+        pages->spans[pages->span_count].Offset = least;
+        pages->spans[pages->span_count].Data =
+            pages->touched[pages->page_count].bytes + (least - page);
+        pages->spans[pages->span_count].Size = most - least;
+        pages->span_count++;
     }
-    room->page_count++;
-    room->in_spans += past - first;
+    pages->page_count++;
+    pages->in_spans += past - first;
     return good;
 }
 
-static bool add_pieces(scattered_job *job, sorted_room *room, size_t first, size_t past)
+static bool add_pieces(scattered_job *job, sorted_pages *pages, size_t first, size_t past)
 {
     size_t most = job->target->scatter != NULL ? PIECES : PIECES_BY_CALL;
     bool good = true;
 
     for (size_t i = first; good && i < past; i++) {
-        const radix_entry *entry = &room->entries[i];
+        const radix_entry *entry = &pages->entries[i];
         unsigned char *data;
         pointer_range *last;
 
-        if (room->in_pieces == most) {
-            good = flush_pieces(job, room);
+        if (pages->in_pieces == most) {
+            good = flush_pieces(job, pages);
         }
-        data = room->packed + room->in_pieces * job->width;
-        last = room->piece_count == 0 ? NULL : &room->pieces[room->piece_count - 1];
-        if (job->to == NULL) {
+        data = pages->packed + pages->in_pieces * job->width;
+        last = pages->piece_count == 0 ? NULL : &pages->pieces[pages->piece_count - 1];
+        if (!job->reading) {
             uint32_t narrow = (uint32_t)entry->value;
 
             memcpy(data, job->width == 8 ? (const void *)&entry->value : &narrow, job->width);
         } else {
-            room->places[room->in_pieces] = entry->value;
+            pages->places[pages->in_pieces] = entry->value;
         }
         if (last != NULL && last->Offset + last->Size == entry->key) {
             last->Size += job->width;
         } else {
-            room->pieces[room->piece_count].Offset = entry->key;
-            room->pieces[room->piece_count].Data = data;
-            room->pieces[room->piece_count].Size = job->width;
-            room->piece_count++;
+            pages->pieces[pages->piece_count].Offset = entry->key;
+            pages->pieces[pages->piece_count].Data = data;
+            pages->pieces[pages->piece_count].Size = job->width;
+            pages->piece_count++;
         }
-        room->in_pieces++;
+        pages->in_pieces++;
     }
     return good;
 }
 
 /* Takes the elements, in the caller's order. False: some need the caller's order: they lie in two
  * pages, their value has become too wide, or most are neighbours, which need no sorting. */
-static bool take(scattered_job *job, sorted_room *room, uint64_t from, uint64_t count)
+static bool take(scattered_job *job, sorted_pages *pages, uint64_t from, uint64_t count)
 {
+    const pointer_view addresses = job->request->addresses, values = job->request->values;
     uint64_t last_in_page = SPAN_PAGE - job->width;
     uint64_t before = 0, neighbours = 0;
     uint64_t crossing = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        radix_entry *entry = &room->entries[i];
+        radix_entry *entry = &pages->entries[i];
 
-        memcpy(&entry->key, pointer_view_at(job->addresses, from + i), sizeof entry->key);
+        memcpy(&entry->key, pointer_view_at(&addresses, from + i), sizeof entry->key);
         crossing |= (uint64_t)((entry->key & (SPAN_PAGE - 1)) > last_in_page);
         neighbours += (uint64_t)(entry->key == before + job->width);
         before = entry->key;
     }
-    for (uint64_t i = 0; job->to == NULL && i < count; i++) {
-        radix_entry *entry = &room->entries[i];
+    for (uint64_t i = 0; !job->reading && i < count; i++) {
+        radix_entry *entry = &pages->entries[i];
 
-        memcpy(&entry->value, pointer_view_at(job->values, from + i), sizeof entry->value);
-        crossing |= (uint64_t)(job->check && pointer_is_wide(entry->value));
+        memcpy(&entry->value, pointer_view_at(&values, from + i), sizeof entry->value);
+        crossing |= (uint64_t)(job->must_fit && pointer_is_wide(entry->value));
     }
-    for (uint64_t i = 0; job->to != NULL && i < count; i++) {
-        room->entries[i].value = from + i;
+    for (uint64_t i = 0; job->reading && i < count; i++) {
+        pages->entries[i].value = from + i;
     }
     return crossing == 0 && neighbours < count - count / 8;
 }
 
 sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t count,
-                                sorted_room *room)
+                                sorted_pages *pages)
 {
-    unsigned least_pieces = job->to == NULL ? LEAST_PIECES : LEAST_PIECES_READING;
+    unsigned least_pieces = !job->reading ? LEAST_PIECES : LEAST_PIECES_READING;
     sorted_outcome outcome = SORTED_FAILED;
     bool good = true, more = true;
     radix_entry *sorted;
     size_t first = 0, done = 0;
 
-    if (!take(job, room, from, count)) {
+    if (!take(job, pages, from, count)) {
         goto done;
     }
-    sorted = radix_sort(room->entries, room->spare, (size_t)count, PAGE_SHIFT);
-    if (sorted != room->entries) {
-        room->spare = room->entries;
-        room->entries = sorted;
+    sorted = radix_sort(pages->entries, pages->spare, (size_t)count, PAGE_SHIFT);
+    if (sorted != pages->entries) {
+        pages->spare = pages->entries;
+        pages->entries = sorted;
     }
-    room->known_from = UINT64_MAX;
-    room->known_to = 0;
+    pages->known_from = UINT64_MAX;
+    pages->known_to = 0;
     while (good && more && first < count) {
-        uint64_t page = room->entries[first].key >> PAGE_SHIFT;
+        uint64_t page = pages->entries[first].key >> PAGE_SHIFT;
         size_t past = first + 1, pieces = 1;
 
-        while (past < count && room->entries[past].key >> PAGE_SHIFT == page) {
-            pieces += room->entries[past].key == room->entries[past - 1].key + job->width ? 0 : 1;
+        while (past < count && pages->entries[past].key >> PAGE_SHIFT == page) {
+            pieces += pages->entries[past].key == pages->entries[past - 1].key + job->width ? 0 : 1;
             past++;
         }
-        if (job->spans && pieces >= least_pieces && span_allowed(job, room, page << PAGE_SHIFT)) {
-            good = add_span(job, room, first, past);
+        if (job->request->spans && pieces >= least_pieces &&
+            span_allowed(job, pages, page << PAGE_SHIFT)) {
+            good = add_span(job, pages, first, past);
         } else {
-            good = add_pieces(job, room, first, past);
+            good = add_pieces(job, pages, first, past);
         }
         first = past;
-        if (good && first - room->in_spans - room->in_pieces > done) {
-            size_t moved = first - room->in_spans - room->in_pieces - done;
+        if (good && first - pages->in_spans - pages->in_pieces > done) {
+            size_t moved = first - pages->in_spans - pages->in_pieces - done;
 
             done += moved;
             more = scattered_step(job, from + done, moved);
         }
     }
-    good = good && (!more || (flush_spans(job, room) && flush_pieces(job, room)));
-    room->span_count = room->piece_count = 0;
-    room->page_count = room->in_spans = room->in_pieces = 0;
+    good = good && (!more || (flush_spans(job, pages) && flush_pieces(job, pages)));
+    pages->span_count = pages->piece_count = 0;
+    pages->page_count = pages->in_spans = pages->in_pieces = 0;
     if (good) {
         outcome = more ? SORTED_DONE : SORTED_STOPPED;
     }

@@ -103,10 +103,10 @@ static size_t move_bytes(const job *self, bool writing, size_t start, unsigned c
  * not fit. */
 static size_t narrow_part(const job *self, size_t start, size_t size, unsigned char *room)
 {
-    pointer_view pointers = {self->data, sizeof(uint64_t), self->size / 4};
+    pointer_view pointers = {self->data + start * 2, sizeof(uint64_t), size / 4};
     bool check = self->work == LINUX_PARALLEL_NARROW_CHECKED;
     uint64_t wide;
-    uint64_t fit = pointer_view_pack(&pointers, start / 4, size / 4, 4, check, room, &wide);
+    uint64_t fit = pointer_view_pack(&pointers, 4, check, room, &wide);
 
     return move_bytes(self, true, start, room, (size_t)fit * 4);
 }

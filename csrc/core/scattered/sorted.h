@@ -1,0 +1,25 @@
+/* Scattered pointers of a stopped target, in the order of pages. */
+#ifndef PYDBGWRITE_CORE_SCATTERED_SORTED_H
+#define PYDBGWRITE_CORE_SCATTERED_SORTED_H
+
+#include "job.h"
+
+/* As many elements are sorted at a time; the memory for it is 32 bytes an element. */
+#define CORE_SORTED_AT_ONCE (UINT64_C(1) << 21)
+
+typedef enum sorted_outcome {
+    SORTED_DONE,
+    SORTED_STOPPED, /* the step said stop, and job->error too */
+    SORTED_FAILED,  /* some call failed: in the caller's order it will be found which */
+} sorted_outcome;
+
+/* Memory for it; NULL when memory is short. */
+typedef struct sorted_pages sorted_pages;
+sorted_pages *scattered_sorted_create(uint64_t count);
+void scattered_sorted_free(sorted_pages *pages);
+
+/* Moves elements from..from+count-1. */
+sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t count,
+                                sorted_pages *pages);
+
+#endif
