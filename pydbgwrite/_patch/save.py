@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from array import array
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["save_patch"]
 
-_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 #: Values on one line; more stand in lines of so many.
 _A_LINE: Final = 4
 
@@ -112,16 +112,10 @@ def _value(value: int | str, what: str) -> str:
 
 def _text(text: str, what: str) -> str:
     """A basic string of TOML."""
-    shown = []
-    for character in text:
-        code = ord(character)
-        if character in _ESCAPES:
-            shown.append(_ESCAPES[character])
-        elif code < 0x20 or code == 0x7F:
-            shown.append(f"\\u{code:04x}")
-        elif 0xD800 <= code < 0xE000:
-            problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
-            raise PatchError(problem, [problem])
-        else:
-            shown.append(character)
-    return f'"{"".join(shown)}"'
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
+        raise PatchError(problem, [problem]) from None
+    # A string of JSON is one of TOML too, but for DEL, which JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

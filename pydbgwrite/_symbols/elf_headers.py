@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias
 
 __all__ = [
     "ElfHeaders",
@@ -31,17 +32,11 @@ _MOST_NOTES: Final = 1 << 16
 Reader = Callable[[int, int], bytes]
 
 
-class _Layout(NamedTuple):
-    """Of a table: its entry, and the fields of the file's header that say where it is."""
-
-    entry: str
-    offset: str
-    offset_at: int
-    sizes_at: int
-
-
-_PROGRAM_HEADERS: Final = {64: _Layout("2I6Q", "Q", 32, 54), 32: _Layout("8I", "I", 28, 42)}
-_SECTION_HEADERS: Final = {64: _Layout("2I4Q2I2Q", "Q", 40, 58), 32: _Layout("10I", "I", 32, 46)}
+#: An entry of a table; then, in the file's header, the form and place of the table's offset, and
+#: the place of its sizes: how many bytes an entry has, and how many entries there are.
+_PROGRAM_HEADERS: Final = {64: ("2I6Q", "Q", 32, 54), 32: ("8I", "I", 28, 42)}
+_SECTION_HEADERS: Final = {64: ("2I4Q2I2Q", "Q", 40, 58), 32: ("10I", "I", 32, 46)}
+_Layouts: TypeAlias = dict[int, tuple[str, str, int, int]]
 
 
 class Segment(NamedTuple):
@@ -83,14 +78,8 @@ def read_headers(read: Reader) -> ElfHeaders:
     bits, order, rows = _table(read, "program", _PROGRAM_HEADERS)
     if not 0 < len(rows) <= _MOST_SEGMENTS:
         raise ValueError(f"it has {len(rows)} program headers")
-    segments = []
-    for values in rows:
-        if bits == 64:
-            kind, _flags, offset, address, _physical, file_size = values[:6]
-        else:
-            kind, offset, address, _physical, file_size = values[:5]
-        segments.append(Segment(kind, offset, address, file_size))
-    return ElfHeaders(bits, order, segments)
+    fields = itemgetter(0, 2, 3, 5) if bits == 64 else itemgetter(0, 1, 2, 4)
+    return ElfHeaders(bits, order, [Segment(*fields(row)) for row in rows])
 
 
 def read_sections(read: Reader) -> list[Section]:
@@ -107,9 +96,7 @@ def read_whole(read: Reader, offset: int, size: int) -> bytes:
     return content
 
 
-def _table(
-    read: Reader, name: str, layouts: dict[int, _Layout]
-) -> tuple[int, str, list[tuple[int, ...]]]:
+def _table(read: Reader, name: str, layouts: _Layouts) -> tuple[int, str, list[tuple[int, ...]]]:
     """A table that the file's header points to: its width, byte order, and entries."""
     start = read(0, 64)
     if (
@@ -120,10 +107,10 @@ def _table(
     ):
         raise ValueError("it does not begin with an ELF header")
     bits, order = 32 * start[4], "<" if start[5] == 1 else ">"
-    layout = layouts[bits]
-    (offset,) = struct.unpack_from(order + layout.offset, start, layout.offset_at)
-    size, count = struct.unpack_from(f"{order}2H", start, layout.sizes_at)
-    form = order + layout.entry
+    form, address, offset_at, sizes_at = layouts[bits]
+    (offset,) = struct.unpack_from(order + address, start, offset_at)
+    size, count = struct.unpack_from(f"{order}2H", start, sizes_at)
+    form = order + form
     if offset == 0:
         count = 0
     # A count of 0 stands for 65,280 sections or more, which no linker makes of a program.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-__all__ = ["KnownModule", "NoSymbols", "Symbols"]
+__all__ = ["KnownModule", "Symbols"]
 
 
 class KnownModule(NamedTuple):
@@ -35,23 +35,3 @@ class Symbols(Protocol):
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Names among which the right one may be."""
-
-
-class NoSymbols:
-    """A target without modules."""
-
-    def modules(self) -> list[KnownModule]:
-        """None."""
-        return []
-
-    def key(self, name: str) -> str:
-        """Nothing is compared."""
-        return name
-
-    def find(self, module: KnownModule, symbol: str) -> int | None:
-        """There is no module to find it in."""
-        return None
-
-    def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        """Nothing."""
-        return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, SupportsIndex
 
 from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
-from pydbgwrite._symbols.model import KnownModule, NoSymbols, Symbols
+from pydbgwrite._symbols.model import KnownModule, Symbols
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -146,9 +146,6 @@ def _backend_of(session: Target) -> Symbols:
         from pydbgwrite._symbols.dbgeng import GenuineSymbols
 
         return GenuineSymbols(session)
-    if session.pid is not None:
-        from pydbgwrite._symbols.elf import ElfSymbols
+    from pydbgwrite._symbols.elf import ElfSymbols
 
-        return ElfSymbols(session)
-    session.modules()  # raises what a closed session, or one without a target, raises
-    return NoSymbols()
+    return ElfSymbols(session)  # of simulated memory, which has no modules, too
