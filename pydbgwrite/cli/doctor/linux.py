@@ -8,6 +8,7 @@ import platform
 import re
 from typing import Final
 
+from pydbgwrite._messages.linux import status_fields
 from pydbgwrite.cli.doctor.checks import INFO, LIMITED, Check, read_text
 
 __all__ = ["permissions"]
@@ -29,7 +30,7 @@ _SCOPE_ADVICE: Final = (
 
 def permissions() -> list[Check]:
     """One check for each thing that may forbid it."""
-    own = _status("self")
+    own = status_fields("/proc/self/status")
     capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
     checks = [
         _capability(capable),
@@ -44,12 +45,6 @@ def permissions() -> list[Check]:
             Check("SELinux", LIMITED, "deny_ptrace is on", "setsebool deny_ptrace off, as root")
         )
     return checks
-
-
-def _status(pid: str) -> dict[str, str]:
-    """/proc/PID/status by field, proc_pid_status(5)."""
-    lines = read_text(f"/proc/{pid}/status").splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _capability(capable: bool) -> Check:
@@ -142,7 +137,7 @@ def _traced(own: dict[str, str]) -> Check:
     traced = []
     with contextlib.suppress(OSError):  # a place without /proc
         for pid in filter(str.isdecimal, os.listdir("/proc")):
-            tracer = _status(pid).get("TracerPid", "0")
+            tracer = status_fields(f"/proc/{pid}/status").get("TracerPid", "0")
             if tracer != "0":
                 traced.append(f"{pid} (by {tracer})")
     if own.get("TracerPid", "0") != "0":
