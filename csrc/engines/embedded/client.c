@@ -14,7 +14,7 @@
 #include "not_implemented.h"
 #include "scatter.h"
 
-EMBEDDED_INTERFACE(IDebugClient5, client)
+EMBEDDED_INTERFACE(IDebugClient5, client);
 
 static HRESULT STDMETHODCALLTYPE terminate_processes(IDebugClient5 *This)
 {

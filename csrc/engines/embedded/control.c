@@ -11,7 +11,7 @@
 #define DEBUG_STATUS_BREAK       6u
 #define DEBUG_STATUS_NO_DEBUGGEE 7u
 
-EMBEDDED_INTERFACE(IDebugControl, control)
+EMBEDDED_INTERFACE(IDebugControl, control);
 
 static HRESULT accessible(IDebugControl *This)
 {

@@ -11,7 +11,7 @@
 #include "pointers.h"
 #include "search.h"
 
-EMBEDDED_INTERFACE(IDebugDataSpaces4, data_spaces)
+EMBEDDED_INTERFACE(IDebugDataSpaces4, data_spaces);
 
 static HRESULT accessible(IDebugDataSpaces4 *This)
 {

@@ -56,6 +56,8 @@ ULONG embedded_engine_release(embedded_engine *self);
     static ULONG STDMETHODCALLTYPE release(interface *This)                                        \
     {                                                                                              \
         return embedded_engine_release(engine_of(This));                                           \
-    }
+    }                                                                                              \
+                                                                                                   \
+    _Static_assert(sizeof(interface) == sizeof(void *), "an interface is a pointer to a table")
 
 #endif

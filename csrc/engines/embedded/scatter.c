@@ -4,7 +4,7 @@
 #include "../../com/hresult.h"
 #include "engine.h"
 
-EMBEDDED_INTERFACE(IPointerScatter, scatter)
+EMBEDDED_INTERFACE(IPointerScatter, scatter);
 
 static HRESULT STDMETHODCALLTYPE is_stopped(IPointerScatter *This)
 {
