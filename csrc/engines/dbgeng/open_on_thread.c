@@ -90,18 +90,12 @@ static dbgeng_session *open_on_thread(dbgeng_kind kind, const wchar_t *options,
                                       void (*work)(dbgeng_job *), bool for_good,
                                       const dbgeng_waiting *waiting, dbgeng_error *error)
 {
-    dbgeng_session *self = NULL;
-    bool good = dbgeng_claim(error);
+    bool good = false;
+    dbgeng_session *self = dbgeng_session_create(kind, error);
 
-    if (!good) {
-        goto done;
-    }
-    self = dbgeng_session_create(kind, error);
     if (self == NULL) {
-        dbgeng_unclaim();
-        goto done;
+        return NULL;
     }
-    self->claimed = true;
     self->job = dbgeng_job_start(options, work, undo, error);
     good = self->job != NULL && dbgeng_job_wait(self->job, waiting, error);
     if (!good && (error->failure == DBGENG_TIMEOUT || error->failure == DBGENG_CANCELLED)) {
@@ -122,7 +116,6 @@ static dbgeng_session *open_on_thread(dbgeng_kind kind, const wchar_t *options,
         self->base.operations->destroy(&self->base);
         self = NULL;
     }
-done:
     return self;
 }
 

@@ -27,25 +27,19 @@ typedef struct DEBUG_CREATE_PROCESS_OPTIONS {
     ULONG Reserved;
 } DEBUG_CREATE_PROCESS_OPTIONS;
 
-/* The process's one session, with a client; `server` is 0 or answers in time. */
+/* A session with a client; `server` is 0 or answers in time. */
 static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
 {
     dbgeng_session *self = NULL;
 
-    if ((server != 0 && !dbgeng_server_answers(server, waiting, error)) || !dbgeng_claim(error)) {
-        goto done;
+    if (server != 0 && !dbgeng_server_answers(server, waiting, error)) {
+        return NULL;
     }
     self = dbgeng_session_create(DBGENG_PROCESS, error);
-    if (self == NULL) {
-        dbgeng_unclaim();
-        goto done;
-    }
-    self->claimed = true;
-    if (!dbgeng_create_client(&self->client, error)) {
+    if (self != NULL && !dbgeng_create_client(&self->client, error)) {
         self->base.operations->destroy(&self->base);
         self = NULL;
     }
-done:
     return self;
 }
 
@@ -112,62 +106,57 @@ static bool add_initial_break(IDebugClient5 *client, dbgeng_error *error)
  * keeps the id from being given to another process. */
 static bool open_process(dbgeng_session *self, uint32_t process_id, dbgeng_error *error)
 {
-    DWORD os_error = 0;
-    bool good = true;
+    dbgeng_failure failure = DBGENG_OK;
     BOOL other = FALSE, own = FALSE;
 
     if (process_id == GetCurrentProcessId()) {
-        good = dbgeng_fail(error, DBGENG_OWN_PROCESS);
-        goto done;
+        return dbgeng_fail(error, DBGENG_OWN_PROCESS);
     }
     self->process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, process_id);
-    os_error = GetLastError();
     if (self->process == NULL) {
         /* Refused: it is there, and the engine, which asks for the debug privilege, may get in. */
-        good = os_error == ERROR_ACCESS_DENIED ? true : dbgeng_fail(error, DBGENG_NO_PROCESS);
+        failure = GetLastError() == ERROR_ACCESS_DENIED ? DBGENG_OK : DBGENG_NO_PROCESS;
     } else if (dbgeng_process_ended(self->process) || GetProcessId(self->process) != process_id) {
-        good = dbgeng_fail(error, DBGENG_NO_PROCESS); /* ids are rounded down to a multiple of 4 */
+        failure = DBGENG_NO_PROCESS; /* ids are rounded down to a multiple of 4 */
     } else if (sizeof(void *) == 4 && IsWow64Process(GetCurrentProcess(), &own) && own &&
                IsWow64Process(self->process, &other) && !other) {
-        good = dbgeng_fail(error, DBGENG_OTHER_BITNESS);
+        failure = DBGENG_OTHER_BITNESS;
     }
-done:
-    return good;
+    return failure == DBGENG_OK ? true : dbgeng_fail(error, failure);
 }
 
 static bool attach(dbgeng_session *self, const dbgeng_attach_options *options, dbgeng_error *error)
 {
     IDebugClient5 *client = self->client;
     ULONG flags = DEBUG_ATTACH_DEFAULT;
-    HRESULT status = S_OK;
-    bool good = true;
+    HRESULT status;
 
-    if (options->server == 0) {
-        good = open_process(self, options->process_id, error);
-    } else if (options->process_id == GetCurrentProcessId() &&
-               dbgeng_is_this_process(client, options->server)) {
-        good = dbgeng_fail(error, DBGENG_OWN_PROCESS);
+    self->process_id = options->process_id;
+    if (options->server == 0 && !open_process(self, options->process_id, error)) {
+        return false;
+    }
+    if (options->server != 0 && options->process_id == GetCurrentProcessId() &&
+        dbgeng_is_this_process(client, options->server)) {
+        return dbgeng_fail(error, DBGENG_OWN_PROCESS);
     }
     if (!options->invasive) {
         flags = DEBUG_ATTACH_NONINVASIVE;
         flags |= options->suspend ? 0u : DEBUG_ATTACH_NONINVASIVE_NO_SUSPEND;
+    } else if (!add_initial_break(client, error)) {
+        return false;
     }
-    if (good && options->invasive) {
-        good = add_initial_break(client, error);
+    status = client->lpVtbl->AttachProcess(client, options->server, options->process_id, flags);
+    if (status != S_OK) {
+        return dbgeng_fail_engine(error, "AttachProcess", status);
     }
-    if (good) {
-        status = client->lpVtbl->AttachProcess(client, options->server, options->process_id, flags);
-        if (status != S_OK) {
-            good = dbgeng_fail_engine(error, "AttachProcess", status);
-        }
+    if (!wait_for_target(self, &options->waiting, error)) {
+        return false;
     }
-    good = good && wait_for_target(self, &options->waiting, error);
-    if (good && options->invasive) {
+    if (options->invasive) {
         /* Should this process be killed, the target lives on. Not every system can: no error. */
         (void)client->lpVtbl->AddProcessOptions(client, DEBUG_PROCESS_DETACH_ON_EXIT);
     }
-    self->process_id = options->process_id;
-    return good && dbgeng_settle_width(client, self->process, error);
+    return dbgeng_settle_width(client, self->process, error);
 }
 
 dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error *error)

@@ -42,17 +42,15 @@ static bool take_over(dbgeng_session *self, dbgeng_job *job, dbgeng_error *error
 {
     void *made = NULL, *client = NULL;
     HRESULT status = job->client->lpVtbl->CreateClient(job->client, &made);
-    bool good = status == S_OK;
 
-    if (good) {
+    if (status == S_OK) {
         IDebugClient5 *first = made;
 
         status = first->lpVtbl->QueryInterface(first, &iid_debug_client5, &client);
         (void)first->lpVtbl->Release(first);
         self->client = client;
-        good = status == S_OK;
     }
-    return good ? true : dbgeng_fail_engine(error, "CreateClient", status);
+    return status == S_OK ? true : dbgeng_fail_engine(error, "CreateClient", status);
 }
 
 dbgeng_session *dbgeng_connect(const wchar_t *options, const dbgeng_waiting *waiting,
@@ -60,18 +58,23 @@ dbgeng_session *dbgeng_connect(const wchar_t *options, const dbgeng_waiting *wai
 {
     dbgeng_session *self = NULL;
     dbgeng_job *job = NULL;
-    bool good = true;
+    bool good = false;
 
     if (dbgeng_is_lost()) {
-        good = dbgeng_fail(error, DBGENG_LOST);
-    } else if (dbgeng_loaded()->connect == NULL) {
-        good = dbgeng_fail_engine(error, "DebugConnectWide", E_NOTIMPL);
-    } else {
-        self = dbgeng_session_create(DBGENG_REMOTE, error);
-        job = self == NULL ? NULL : dbgeng_job_start(options, connect_work, connect_undo, error);
-        good = job != NULL && dbgeng_job_wait(job, waiting, error) && take_over(self, job, error);
+        (void)dbgeng_fail(error, DBGENG_LOST);
+        return NULL;
     }
+    if (dbgeng_loaded()->connect == NULL) {
+        (void)dbgeng_fail_engine(error, "DebugConnectWide", E_NOTIMPL);
+        return NULL;
+    }
+    self = dbgeng_session_create(DBGENG_REMOTE, error);
+    if (self == NULL) {
+        return NULL;
+    }
+    job = dbgeng_job_start(options, connect_work, connect_undo, error);
     if (job != NULL) {
+        good = dbgeng_job_wait(job, waiting, error) && take_over(self, job, error);
         dbgeng_job_finish(job, good);
     }
     if (good && !dbgeng_settle_width(self->client, NULL, error)) {
@@ -79,8 +82,7 @@ dbgeng_session *dbgeng_connect(const wchar_t *options, const dbgeng_waiting *wai
     }
     if (good) {
         self->process_id = dbgeng_current_process(self->client);
-    }
-    if (!good && self != NULL) {
+    } else {
         self->base.operations->destroy(&self->base);
         self = NULL;
     }

@@ -98,16 +98,19 @@ uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *wai
 {
     dbgeng_job *job = NULL;
     uint64_t server = 0;
-    bool good = !dbgeng_is_lost() || dbgeng_fail(error, DBGENG_LOST);
+    bool good;
 
-    if (good) {
-        job = dbgeng_job_start(options, server_work, server_undo, error);
-        good = job != NULL && dbgeng_job_wait(job, waiting, error);
+    if (dbgeng_is_lost()) {
+        (void)dbgeng_fail(error, DBGENG_LOST);
+        return 0;
     }
-    if (job != NULL) {
-        server = good ? job->server : 0;
-        dbgeng_job_finish(job, good);
+    job = dbgeng_job_start(options, server_work, server_undo, error);
+    if (job == NULL) {
+        return 0;
     }
+    good = dbgeng_job_wait(job, waiting, error);
+    server = good ? job->server : 0;
+    dbgeng_job_finish(job, good);
     return server;
 }
 
@@ -141,10 +144,10 @@ bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgen
 {
     dbgeng_job *job = NULL;
     wchar_t number[24];
-    bool good = dbgeng_claim(error);
+    bool good;
 
-    if (!good) {
-        goto done;
+    if (!dbgeng_claim(error)) {
+        return false;
     }
     (void)swprintf(number, sizeof number / sizeof number[0], L"%llu", (unsigned long long)server);
     job = dbgeng_job_start(number, ask_work, ask_undo, error);
@@ -159,7 +162,6 @@ bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgen
     if (job != NULL) {
         dbgeng_job_undo(job);
     }
-done:
     return good;
 }
 

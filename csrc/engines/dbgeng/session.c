@@ -104,9 +104,14 @@ dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error)
 
     if (self == NULL) {
         (void)dbgeng_fail_engine(error, "malloc", E_OUTOFMEMORY);
-    } else {
-        self->base.operations = &operations;
-        self->kind = kind;
+        return NULL;
+    }
+    self->base.operations = &operations;
+    self->kind = kind;
+    self->claimed = kind != DBGENG_REMOTE && dbgeng_claim(error);
+    if (kind != DBGENG_REMOTE && !self->claimed) {
+        free(self);
+        self = NULL;
     }
     return self;
 }

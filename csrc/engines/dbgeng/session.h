@@ -27,7 +27,8 @@ typedef struct dbgeng_session {
     dbgeng_job *job;       /* the thread that opened a kernel or a dump */
 } dbgeng_session;
 
-/* A session without a client; base.operations leave and free it. NULL: *error. */
+/* A session without a client, which has the process's one session unless it is DBGENG_REMOTE;
+ * base.operations leave and free it. NULL: *error. */
 dbgeng_session *dbgeng_session_create(dbgeng_kind kind, dbgeng_error *error);
 
 #endif

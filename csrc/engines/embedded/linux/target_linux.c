@@ -104,7 +104,7 @@ static HRESULT terminate(embedded_target *self)
     }
     failure = linux_pidfd_signal(process->pidfd, SIGKILL);
     if (failure != 0 && failure != ESRCH) {
-        result = failure == EPERM ? E_ACCESSDENIED : HR_GEN_FAILURE;
+        result = failure == EPERM ? HR_ACCESS_DENIED : HR_GEN_FAILURE;
         goto done;
     }
     let_go(process);
