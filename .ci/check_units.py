@@ -28,7 +28,10 @@ NOT_CODE = re.compile(
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 #: What stands at the top level: up to a semicolon, or up to the brace of a body.
 DECLARED = re.compile(r"(?P<text>[^;{}]*)(?P<end>[;{])")
-FUNCTION = re.compile(r"\b(?P<name>\w+)\s*\((?P<first>\w*)")
+#: A macro in capitals makes a function of the name that is its first argument.
+FUNCTION = re.compile(r"(?:\b[A-Z_]+\()?\b(?P<name>\w+)\s*[(),]")
+#: Calls of macros on lines of their own, before a declaration: what they make is theirs to check.
+MACROS_BEFORE = re.compile(r"\A(?:[A-Z_]+\([^()]*\)\s*\n)+(?=\s*\S)")
 #: Made by make_docstrings.py during a build: strings alone.
 GENERATED = "docstrings.h"
 
@@ -55,12 +58,11 @@ def functions(text: str, *, defined: bool) -> set[str]:
     """The functions that other files can call: those with a body, or those without."""
     names = set()
     for declaration, has_body in top_level(text):
+        declaration = MACROS_BEFORE.sub("", declaration).strip()
         found = FUNCTION.search(declaration)
         local = re.match(r"(static|typedef|PyMODINIT_FUNC)\b", declaration)
         if found and has_body == defined and not local and "=" not in declaration:
-            name = found["name"]
-            # A macro makes the function's name of its first argument.
-            names.add(f"{name}({found['first']})" if name.isupper() else name)
+            names.add(found["name"])
     return names
 
 

@@ -15,7 +15,7 @@ GOOD = {
     "a.h": "static inline int low(int x)\n{\n    return x;\n}\nint a(void);\n",
     "a.c": '#include <string.h>\n#include "a.h"\n#include "low/b.h"\n'
     "static int (*table[])(int) = {b};\nstatic int own(void);\n"
-    'int a(void)\n{\n    return table[0](own()); /* "} */\n}\n'
+    'SLOTS(a, b)\n\nint a(void)\n{\n    return table[0](own()); /* "} */\n}\n'
     "static int own(void)\n{\n    return '}';\n}\n",
     "types.h": "struct lonely {\n    int (*call)(int x);\n};\n",
 }
@@ -50,7 +50,7 @@ def test_a_circle_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ({"types.h": "int b(int x);\n"}, "low/b.c: b is declared in types.h, not in b.h"),
         ({"a.c": "int b(int);\nint a(void)\n{\n}\n"}, "low/b.c: b is declared in a.c, not in b.h"),
         ({"a.h": ""}, "a.c: a is declared in no file, not in a.h"),
-        ({"a.h": "MADE(word, 1);\n"}, "low/b.c: MADE(word) is declared in a.h, not in b.h"),
+        ({"a.h": "MADE(word, 1);\n"}, "low/b.c: word is declared in a.h, not in b.h"),
     ],
 )
 def test_a_misplaced_declaration_is_printed(

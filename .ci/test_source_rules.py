@@ -15,7 +15,7 @@ C_FILES = sorted(
 )
 PYTHON_FILES = sorted(
     path
-    for folder in ("pydbgwrite", "tests", "bench")
+    for folder in ("pydbgwrite", "tests", "bench", ".ci")
     for path in ROOT.glob(f"{folder}/**/*.py")
     if "__pycache__" not in path.parts
 )
