@@ -53,42 +53,40 @@ uint64_t core_get_bytes(const core_target *target, uint64_t address, unsigned ch
     return done;
 }
 
-/* What one element of the view looks like in the target. */
-static void target_form(const pointer_view *view, uint64_t index, uint32_t width,
-                        unsigned char *form)
+/* Copies up to `count` elements of the caller's, from..; gives how many could be read. */
+static uint64_t copy_own(const core_target *target, const pointer_view *view, uint64_t from,
+                         uint64_t count, uint64_t *to)
 {
-    uint64_t value;
-    uint32_t narrow;
-
-    memcpy(&value, pointer_view_at(view, index), sizeof value);
-    if (width == 4) {
-        narrow = (uint32_t)value;
-        memcpy(form, &narrow, sizeof narrow);
-    } else {
-        memcpy(form, &value, sizeof value);
+    if (target->copy_own != NULL && view->stride == (ptrdiff_t)sizeof *to) {
+        return target->copy_own(to, pointer_view_at(view, from), (size_t)count * 8) / 8;
     }
+    pointer_view_gather(view, from, count, to);
+    return count;
 }
 
 bool core_count_pointers(const core_target *target, uint64_t address, const pointer_view *values,
                          uint32_t width, uint64_t *landed)
 {
     unsigned char block[BLOCK_BYTES];
+    uint64_t own[BLOCK_BYTES / 4];
     uint64_t in_block = BLOCK_BYTES / width;
     bool answers = true, more = true;
 
     *landed = 0;
     while (answers && more && *landed < values->count) {
         uint64_t left = values->count - *landed;
-        ULONG wanted = (ULONG)((left < in_block ? left : in_block) * width);
+        uint64_t count = left < in_block ? left : in_block;
+        uint64_t known = copy_own(target, values, *landed, count, own);
+        ULONG wanted = (ULONG)(known * width);
         ULONG read = 0;
 
         answers = core_read_leading(target, address + *landed * width, block, wanted, &read);
-        more = read == wanted;
-        for (ULONG at = 0; answers && at + width <= read; at += width) {
-            unsigned char form[8];
+        more = known == count && read == wanted;
+        for (uint64_t i = 0; answers && (i + 1) * width <= read; i++) {
+            uint32_t narrow = (uint32_t)own[i];
+            const void *form = width == 4 ? (const void *)&narrow : &own[i];
 
-            target_form(values, *landed, width, form);
-            if (memcmp(block + at, form, width) != 0) {
+            if (memcmp(block + i * width, form, width) != 0) {
                 more = false;
                 break;
             }
@@ -101,7 +99,27 @@ bool core_count_pointers(const core_target *target, uint64_t address, const poin
 bool core_count_bytes(const core_target *target, uint64_t address, const unsigned char *data,
                       uint64_t size, uint64_t *landed)
 {
-    return core_count_filled(target, address, data, size, size, landed);
+    unsigned char own[BLOCK_BYTES];
+    bool answers = true, more = true;
+
+    *landed = 0;
+    while (answers && more && *landed < size) {
+        uint64_t left = size - *landed;
+        size_t count = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+        size_t known = count;
+        uint64_t here = 0;
+
+        if (target->copy_own != NULL) {
+            known = target->copy_own(own, data + *landed, count);
+        } else {
+            memcpy(own, data + *landed, count);
+        }
+        answers =
+            known == 0 || core_count_filled(target, address + *landed, own, known, known, &here);
+        more = here == count;
+        *landed += here;
+    }
+    return answers;
 }
 
 bool core_count_filled(const core_target *target, uint64_t address, const unsigned char *pattern,

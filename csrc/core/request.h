@@ -20,6 +20,9 @@ typedef struct core_target {
     IPointerScatter *scatter; /* NULL where the engine does not have it: Microsoft's does not */
     bool local;   /* a process of this machine, through an engine in this process: no network */
     bool stopped; /* nothing of the target's own changes its memory while the session lasts */
+    /* Copies the caller's memory, which may be gone; gives how many leading bytes could be read.
+     * NULL: it is read plainly. */
+    size_t (*copy_own)(void *to, const void *from, size_t size);
 } core_target;
 
 typedef enum core_kind {

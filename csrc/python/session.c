@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "../com/iids.h"
+#include "../engines/own_memory.h"
 #include "thread_token.h"
 
 /* Counts the forks this process came by, so that a forked child knows itself. */
@@ -144,6 +145,7 @@ static session_object *allocate(module_state *state, PyTypeObject *type, embedde
     self->owner = PyThread_get_thread_ident();
     self->owner_token = thread_token();
     self->fork_count = atomic_i32_load(&fork_count);
+    self->target.copy_own = own_memory_copy;
     return self;
 }
 

@@ -15,7 +15,7 @@
 #include "../dbgeng/wrapped.h"
 #endif
 #include "../embedded/client.h"
-#include "own_memory.h"
+#include "../own_memory.h"
 
 #define UNKNOWN_SLOTS     3u  /* IUnknown */
 #define DATA_SPACES_SLOTS 10u /* up to WritePointersVirtual */

@@ -1,8 +1,9 @@
-/* What this process's own memory is, for pointers that somebody else made: asked before use. */
-#ifndef PYDBGWRITE_ENGINES_WRAPPED_OWN_MEMORY_H
-#define PYDBGWRITE_ENGINES_WRAPPED_OWN_MEMORY_H
+/* This process's own memory, where it may not be what it should be: asked before use. */
+#ifndef PYDBGWRITE_ENGINES_OWN_MEMORY_H
+#define PYDBGWRITE_ENGINES_OWN_MEMORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A run of like pages, from start up to end. */
@@ -22,5 +23,9 @@ typedef enum own_memory_answer {
 /* The region that holds `address`. Where *region is that already (all zeros at first), the system
  * is not asked again. */
 own_memory_answer own_memory_at(uintptr_t address, own_region *region);
+
+/* Copies memory that may be gone: on Linux a mapping whose file was truncated raises SIGBUS when it
+ * is read (mmap(2)). Gives how many leading bytes could be read. */
+size_t own_memory_copy(void *to, const void *from, size_t size);
 
 #endif
