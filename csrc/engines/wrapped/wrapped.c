@@ -6,7 +6,6 @@
  */
 #include "wrapped.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../com/hresult.h"
@@ -57,30 +56,28 @@ static bool is_memory(uintptr_t address, bool code, own_region *region, bool *kn
 static bool looks_right(uintptr_t address, unsigned int slots, wrap_error *error)
 {
     own_region data = {0, 0, false, false}, code = {0, 0, false, false};
-    uintptr_t table = 0, entry = 0;
-    bool known = true, good = true;
+    uintptr_t table = 0;
+    bool known = true;
 
     if (address % sizeof(void *) != 0) {
-        good = fail(error, WRAP_UNALIGNED, address, 0);
-    } else if (!is_memory(address, false, &data, &known)) {
-        good = fail(error, WRAP_OBJECT, address, 0);
-    } else {
-        table = word_at(address);
+        return fail(error, WRAP_UNALIGNED, address, 0);
     }
-    for (unsigned int slot = 0; good && slot < slots; slot++) {
-        uintptr_t at = table + slot * sizeof(void *);
+    if (!is_memory(address, false, &data, &known)) {
+        return fail(error, known ? WRAP_OBJECT : WRAP_UNKNOWN, address, 0);
+    }
+    table = word_at(address);
+    for (unsigned int slot = 0; slot < slots; slot++) {
+        uintptr_t at = table + slot * sizeof(void *), entry = 0;
 
         if (table % sizeof(void *) != 0 || at < table || !is_memory(at, false, &data, &known)) {
-            good = fail(error, WRAP_TABLE, table, slot);
-        } else {
-            entry = word_at(at);
-            good = is_memory(entry, true, &code, &known) || fail(error, WRAP_SLOT, entry, slot);
+            return fail(error, known ? WRAP_TABLE : WRAP_UNKNOWN, table, slot);
+        }
+        entry = word_at(at);
+        if (!is_memory(entry, true, &code, &known)) {
+            return fail(error, known ? WRAP_SLOT : WRAP_UNKNOWN, entry, slot);
         }
     }
-    if (!known) {
-        error->failure = WRAP_UNKNOWN;
-    }
-    return good;
+    return true;
 }
 
 /* An interface with a reference, or NULL and *error. */
@@ -117,40 +114,33 @@ static backing_gone not_known(const backing *self)
     return BACKING_THERE;
 }
 
-static void free_backing(backing *self)
+static void do_nothing(backing *self)
 {
-    free(self);
+    (void)self;
 }
 
-static const backing_operations operations = {leave_alone, not_known, free_backing};
+static const backing_operations operations = {leave_alone, not_known, do_nothing};
+static backing nothing_behind = {&operations};
 
 static backing *create_backing(wrapped_engine *opened, wrap_error *error)
 {
-    backing *self = NULL;
-    bool own = true;
+    backing *behind = &nothing_behind;
 
 #if defined(_WIN32)
-    own = opened->embedded != NULL;
-    if (!own) {
+    if (opened->embedded == NULL) {
         dbgeng_error failure = {DBGENG_OK, S_OK, 0, NULL};
+        bool is_process = strcmp(opened->kind, "process") == 0;
 
-        self = dbgeng_wrapped_create(opened->client, strcmp(opened->kind, "process") == 0,
-                                     &opened->process_id, &failure);
-        if (self == NULL) {
+        behind = dbgeng_wrapped_create(opened->client, is_process, &opened->process_id, &failure);
+        if (behind == NULL) {
             (void)fail_engine(error, failure.operation, failure.hresult);
         }
     }
+#else
+    (void)error;
 #endif
-    if (own) {
-        self = calloc(1, sizeof *self);
-    }
-    if (self != NULL && own) {
-        self->operations = &operations;
-    } else if (own) {
-        (void)fail_engine(error, "malloc", E_OUTOFMEMORY);
-    }
     opened->code = word_at((uintptr_t)opened->client->lpVtbl);
-    return self;
+    return behind;
 }
 
 /* -------------------------------------------------------------------------------------------- */
