@@ -57,8 +57,8 @@ bool dbgeng_load(const wchar_t *folder, dbgeng_load_error *error);
 /* The engine of this process; NULL where none was loaded. */
 const dbgeng_engine *dbgeng_loaded(void);
 
-/* The file and version of the library that has code at `address`; false where none has. `file` has
- * room for DBGENG_PATH. */
+/* The file and version of the library that has code at `address`; false where none has. `file`
+ * holds DBGENG_PATH characters. */
 bool dbgeng_file_of(uintptr_t address, wchar_t *file, uint32_t *version);
 
 #endif

@@ -30,34 +30,37 @@ static unsigned char *find(sparse_memory *self, uint64_t number)
 }
 
 /* Keeps at least half of the places empty. */
-static bool make_room(sparse_memory *self)
+static bool keep_half_empty(sparse_memory *self)
 {
     size_t capacity = self->capacity == 0 ? FIRST_CAPACITY : self->capacity * 2;
     sparse_block *places = NULL;
-    bool roomy = self->capacity > 0 && self->used < self->capacity / 2;
 
-    if (!roomy && capacity <= SIZE_MAX / sizeof *places) {
-        places = calloc(capacity, sizeof *places);
+    if (self->capacity > 0 && self->used < self->capacity / 2) {
+        return true;
     }
-    if (places != NULL) {
-        for (size_t i = 0; i < self->capacity; i++) {
-            if (self->places[i].bytes != NULL) {
-                places[place_of(places, capacity, self->places[i].number)] = self->places[i];
-            }
+    if (capacity > SIZE_MAX / sizeof *places) {
+        return false;
+    }
+    places = calloc(capacity, sizeof *places);
+    if (places == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < self->capacity; i++) {
+        if (self->places[i].bytes != NULL) {
+            places[place_of(places, capacity, self->places[i].number)] = self->places[i];
         }
-        free(self->places);
-        self->places = places;
-        self->capacity = capacity;
-        roomy = true;
     }
-    return roomy;
+    free(self->places);
+    self->places = places;
+    self->capacity = capacity;
+    return true;
 }
 
 static unsigned char *find_or_add(sparse_memory *self, uint64_t number)
 {
     unsigned char *bytes = find(self, number);
 
-    if (bytes == NULL && make_room(self)) {
+    if (bytes == NULL && keep_half_empty(self)) {
         bytes = calloc(1, (size_t)SPARSE_BLOCK_BYTES);
         if (bytes != NULL) {
             self->last.number = number;
