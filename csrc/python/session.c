@@ -3,41 +3,25 @@
 #include "session.h"
 
 #include "../com/iids.h"
+#include "../engines/embedded/forks.h"
 #include "../engines/own_memory.h"
 #include "thread_token.h"
 
-/* Counts the forks this process came by, so that a forked child knows itself. */
-static atomic_i32 fork_count;
-
-#if defined(_WIN32)
-
-void session_count_forks(void)
-{
-}
-
-#else
-
-#include <pthread.h>
-
-static void count_fork(void)
-{
-    (void)atomic_i32_add(&fork_count, 1);
-}
-
-void session_count_forks(void)
-{
-    static atomic_i32 registered;
-
-    if (atomic_i32_compare_exchange(&registered, 0, 1)) {
-        (void)pthread_atfork(NULL, NULL, count_fork);
-    }
-}
-
-#endif
-
 bool session_is_forked(const session_object *self)
 {
-    return self->fork_count != atomic_i32_load(&fork_count);
+    return self->forks != forks_seen();
+}
+
+bool session_not_forked(const session_object *self)
+{
+    bool good = !session_is_forked(self);
+
+    if (!good) {
+        PyErr_SetString(self->state->wrong_thread,
+                        "this session belongs to the parent process; open one of your own in a "
+                        "forked child");
+    }
+    return good;
 }
 
 bool session_releases_gil(const session_object *self, uint64_t bytes)
@@ -59,10 +43,7 @@ bool session_enter(session_object *self, bool writes)
 {
     const module_state *state = self->state;
 
-    if (session_is_forked(self)) {
-        PyErr_SetString(state->wrong_thread,
-                        "this session belongs to the parent process; open one of your own in a "
-                        "forked child");
+    if (!session_not_forked(self)) {
         return false;
     }
     if (!session_owned(self)) {
@@ -144,7 +125,7 @@ static session_object *allocate(module_state *state, PyTypeObject *type, embedde
     self->process_id = embedded == NULL ? 0 : embedded->process_id;
     self->owner = PyThread_get_thread_ident();
     self->owner_token = thread_token();
-    self->fork_count = atomic_i32_load(&fork_count);
+    self->forks = forks_seen();
     self->target.copy_own = own_memory_copy;
     return self;
 }

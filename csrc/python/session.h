@@ -29,7 +29,7 @@ typedef struct session_object {
     const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
     unsigned long owner; /* the thread that opened it, by its ident */
     int32_t owner_token; /* the same by its token, which no later thread gets */
-    int32_t fork_count;  /* of the process when it was opened */
+    int32_t forks;       /* forks_seen() when it was opened */
     uint32_t process_id; /* 0: none */
     atomic_i32 busy;
     PyObject *record;    /* of a transaction (recording.h); else NULL */
@@ -43,9 +43,6 @@ typedef struct session_object {
 /* Embedded-engine calls that move at least so many bytes release the GIL; smaller ones are over
  * sooner than a switch of threads. Exported, so that tests reach both sides. */
 #define GIL_RELEASE_BYTES 65536
-
-/* From now on forked children are known; once a process is enough. */
-void session_count_forks(void);
 
 /* A session of `type` (a subclass of the session type) over a client, which it takes over with its
  * one reference. NULL: an exception is set and the client was released. */
@@ -69,6 +66,10 @@ void session_leave(session_object *self);
 bool session_owned(const session_object *self);
 bool session_is_forked(const session_object *self);
 bool session_take(session_object *self);
+
+/* Is this still the process that opened it? Asked again wherever Python code has run within a call:
+ * it may have forked. False: an exception is set. */
+bool session_not_forked(const session_object *self);
 
 /* No transaction records this session. False: an exception is set, that `what` can't go with one,
  * and `why`. */

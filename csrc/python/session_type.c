@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <structmember.h>
 
+#include "../engines/embedded/forks.h"
 #include "data_spaces.h"
 #include "docstrings.h"
 #include "failures.h"
@@ -217,7 +218,7 @@ bool session_type_add(PyObject *module)
 {
     module_state *state = state_of_module(module);
 
-    session_count_forks();
+    forks_watch();
     state->session_type = PyType_FromModuleAndSpec(module, &specification, NULL);
     return state->session_type != NULL &&
            PyModule_AddType(module, (PyTypeObject *)state->session_type) == 0;

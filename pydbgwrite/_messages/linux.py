@@ -36,10 +36,18 @@ def opening_failed(
             + (f"; its process is {detail}" if detail else "")
         )
     if failure == "own_process":
+        if subject != os.getpid():
+            return ValueError(
+                f"process {subject} has the memory of this very process (clone with CLONE_VM, as "
+                "vfork and the tracers of this package use it): what is written there is written "
+                "here"
+            )
         return ValueError(
             f"{subject} is this very process; a process can't stop itself to be patched. Use "
             "ctypes to write to your own memory"
         )
+    if failure == "other_proc":
+        return errors.NoTargetError(_other_proc(subject, detail))
     if failure == "timeout":
         return TimeoutError(
             f"process {subject} could not be stopped in time"
@@ -57,6 +65,25 @@ def opening_failed(
         f"could not open {subject}: {operation} failed with {errno.errorcode.get(os_error, '?')} "
         f"({system})"
     )
+
+
+def _other_proc(subject: object, shown: int) -> str:
+    """Why /proc can't show which process an id means. shown: our own id there, or 0."""
+    if shown == os.getpid():
+        why = f"/proc/{subject} is covered by the folder of another process (a bind mount)"
+        remedy = f"umount /proc/{subject}"
+    else:
+        why = (
+            f"/proc was mounted for another pid namespace, where this script is {shown} and not "
+            f"{os.getpid()}"
+            if shown
+            else "there is no /proc that shows this script"
+        )
+        remedy = (
+            "mount the /proc of this namespace (unshare --mount-proc; mount -t proc proc /proc), "
+            "or enter the target's mount namespace, too (nsenter -m -p)"
+        )
+    return f"which process {subject} is can't be told, and nothing was opened: {why}. {remedy}"
 
 
 def _thread_state(process: object, thread: int) -> str:

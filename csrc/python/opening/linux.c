@@ -19,6 +19,7 @@ static const char *failure_name(linux_open_failure failure)
         [LINUX_OPEN_KERNEL_THREAD] = "kernel_thread",
         [LINUX_OPEN_NOT_A_PROCESS] = "not_a_process",
         [LINUX_OPEN_OWN_PROCESS] = "own_process",
+        [LINUX_OPEN_OTHER_PROC] = "other_proc",
         [LINUX_OPEN_PERMISSION] = "permission",
         [LINUX_OPEN_TIMEOUT] = "timeout",
         [LINUX_OPEN_CANCELLED] = "cancelled",

@@ -1,13 +1,37 @@
 /* A live Linux process as the embedded engine holds it. */
+#define _GNU_SOURCE 1
 #include "held.h"
 
+#include <errno.h>
+#include <signal.h>
+
+#include "../forks.h"
 #include "process.h"
+
+bool linux_held_ended(const linux_target *process)
+{
+    return process->pidfd >= 0 ? linux_pidfd_ended(process->pidfd)
+                               : linux_process_ended(process->folder);
+}
 
 bool linux_held_lost(const linux_target *process)
 {
-    if (atomic_i32_load(&process->let_go) != 0) {
+    if (atomic_i32_load(&process->let_go) != 0 || process->forks != forks_seen()) {
         return true;
     }
-    return process->tracer != NULL ? linux_tracer_gone(process->tracer)
-                                   : linux_pidfd_ended(process->pidfd);
+    return process->tracer != NULL ? linux_tracer_gone(process->tracer) : linux_held_ended(process);
+}
+
+int linux_held_signal(const linux_target *process, int number)
+{
+    /* The folder serves as well (Linux 5.1). */
+    int failure =
+        linux_pidfd_signal(process->pidfd >= 0 ? process->pidfd : process->folder, number);
+
+    /* Before that, or in a sandbox: by its id, which nobody else gets while it is traced. */
+    if (failure != 0 && failure != ESRCH && process->tracer != NULL &&
+        !linux_tracer_gone(process->tracer)) {
+        failure = kill((pid_t)process->base.process_id, number) == 0 ? 0 : errno;
+    }
+    return failure;
 }

@@ -18,12 +18,15 @@ typedef enum linux_sharing {
 typedef struct linux_target {
     embedded_target base;
     linux_tracer *tracer; /* NULL: the process runs */
-    int pidfd;
+    int folder; /* /proc/PID: with it the process is pinned, and all of /proc read by way of it */
+    int pidfd;  /* -1 where the kernel, or a sandbox, has none */
+    int32_t thread; /* one that has the process's memory: the first one, unless that has ended */
     int memory; /* /proc/PID/mem; with `maps` bound to the memory the process had when attached */
     int maps;
     bool writable;
     bool launched; /* our child: nobody else reaps it */
     pid_t creator;
+    int32_t forks; /* forks_seen() there */
     atomic_i32 let_go;
     atomic_i32 calls_refused;     /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
     atomic_i32 forcing_forbidden; /* see linux_forcing_forbidden() */
@@ -36,8 +39,14 @@ typedef struct linux_target {
     pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
 } linux_target;
 
-/* Can its memory not be reached any more: has it ended, or been let go? Free of system calls for a
- * stopped process. */
+/* Has it ended, with all its threads? */
+bool linux_held_ended(const linux_target *process);
+
+/* Can its memory not be reached any more: has it ended, or been let go? True in a forked child,
+ * which holds nothing of its parent's. Free of system calls for a stopped process. */
 bool linux_held_lost(const linux_target *process);
+
+/* Sends it a signal. 0 or an errno. */
+int linux_held_signal(const linux_target *process, int number);
 
 #endif

@@ -40,39 +40,22 @@
 /* ---- in the tracer ---------------------------------------------------------------------- */
 
 /* A thread whose end tells that of the process: all are stopped, and so can only die together. Not
- * the leader where there is another, since a leader's end is told once all others are reaped, and
- * the tracer itself has to reap them (kernel/exit.c, exit_notify). */
+ * the leader where there is another: it may have ended before; and its end is told once all others
+ * are reaped, and the tracer itself has to reap them (kernel/exit.c, exit_notify). */
 static int32_t witness(const linux_tracer *self)
 {
-    size_t place = self->count > 1 && self->threads[0].id == self->process ? 1 : 0;
-
-    return self->count > 1 ? self->threads[place].id : self->process;
+    return self->threads[self->count > 1 && self->threads[0].id == self->process ? 1 : 0].id;
 }
 
 /* A descriptor that becomes readable when the process dies: that of a thread, for the reason above.
  * -1 and an interval where the kernel is older than 6.9. */
 static int open_watch(const linux_tracer *self, int *interval)
 {
-    int watch = linux_pidfd_open(witness(self), self->count > 1 ? LINUX_PIDFD_THREAD : 0);
+    int32_t thread = witness(self);
+    int watch = linux_pidfd_open(thread, thread != self->process ? LINUX_PIDFD_THREAD : 0);
 
     *interval = watch < 0 ? 5 : -1;
     return watch;
-}
-
-/* Has it died? Nothing is reaped. What it is told must be an end: the kernel shows a tracer the
- * stops of its tracees whatever it asks for (kernel/exit.c, wait_task_stopped: "Traditionally we
- * see ptrace'd stopped tasks regardless of options"). */
-static bool has_died(const linux_tracer *self)
-{
-    siginfo_t info = {.si_pid = 0};
-    int failure = 0;
-
-    if (waitid(P_PID, (id_t)witness(self), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
-        failure = errno;
-    }
-    return failure == ECHILD || (failure == 0 && info.si_pid != 0 &&
-                                 (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-                                  info.si_code == CLD_DUMPED));
 }
 
 /* Until it is asked to let go (true) or the process has died (false). */
@@ -88,7 +71,7 @@ static bool hold(linux_tracer *self)
                                     {.fd = self->watch, .events = POLLIN}};
 
         poll(sources, 2, interval);
-        if (sources[1].revents != 0 || has_died(self)) {
+        if (sources[1].revents != 0 || linux_stop_died(witness(self))) {
             break;
         }
         if ((sources[0].revents & POLLIN) != 0) {

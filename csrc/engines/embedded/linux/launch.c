@@ -191,7 +191,6 @@ static bool await_exec(linux_tracer *self, int bad)
     bool held = false;
     bool go_on = true;
     bool dead;
-    linux_stat stat;
 
     while (go_on) {
         if (linux_stop_wait(self, self->child, &status) == LINUX_WAIT_STOPPED &&
@@ -200,8 +199,7 @@ static bool await_exec(linux_tracer *self, int bad)
             break;
         }
         /* In this order: a child reports before it dies. */
-        dead = linux_process_stat(self->child, 0, &stat) != 0 || stat.state == 'Z' ||
-               stat.state == 'X';
+        dead = linux_stop_died(self->child);
         if (reported(self, bad)) {
             go_on = false;
         } else if (dead) {

@@ -17,7 +17,6 @@
 #include "held.h"
 #include "maps.h"
 #include "parallel.h"
-#include "process.h"
 #include "tracer.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
@@ -133,8 +132,8 @@ static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned cha
     HRESULT result = HR_GEN_FAILURE;
     ssize_t done;
 
-    done = move->writing ? process_vm_writev(process->base.process_id, &local, 1, &remote, 1, 0)
-                         : process_vm_readv(process->base.process_id, &local, 1, &remote, 1, 0);
+    done = move->writing ? process_vm_writev(process->thread, &local, 1, &remote, 1, 0)
+                         : process_vm_readv(process->thread, &local, 1, &remote, 1, 0);
     if (done > 0) {
         *moved = (size_t)done;
         result = S_OK;
@@ -196,7 +195,7 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
         step = 0;
         if (linux_held_lost(move->process) ||
             (move->process->tracer != NULL && part >= LARGE_MOVE &&
-             linux_pidfd_ended(move->process->pidfd))) {
+             linux_held_ended(move->process))) {
             result = E_UNEXPECTED;
         } else if (address + done >= LINUX_UPPER_HALF) {
             result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;

@@ -12,7 +12,9 @@ typedef enum linux_open_failure {
     LINUX_OPEN_ZOMBIE,        /* it has ended and waits for its parent */
     LINUX_OPEN_KERNEL_THREAD, /* no user memory at all */
     LINUX_OPEN_NOT_A_PROCESS, /* the id of a thread; `detail` is its process */
-    LINUX_OPEN_OWN_PROCESS,   /* the caller's own */
+    LINUX_OPEN_OWN_PROCESS,   /* the caller's own, or one that shares its memory */
+    LINUX_OPEN_OTHER_PROC,    /* /proc does not show it under its id: it is missing, of another pid
+                               * namespace (`detail`: the caller's own id there, or 0), or covered */
     LINUX_OPEN_PERMISSION,    /* EPERM or EACCES from `operation` */
     LINUX_OPEN_TIMEOUT,       /* thread `detail` did not stop in time; all were let go */
     LINUX_OPEN_CANCELLED,     /* keep_waiting said no; all were let go */

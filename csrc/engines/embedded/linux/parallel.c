@@ -289,7 +289,7 @@ static job *prepare(linux_target *process, linux_parallel_work work, uint64_t ad
         self->blocks =
             size <= self->first ? 1 : (int32_t)((size - self->first - 1) / BLOCK_BYTES + 2);
         self->target = process;
-        self->process = (pid_t)process->base.process_id;
+        self->process = (pid_t)process->thread;
         self->work = work;
         self->address = address;
         self->data = data;
@@ -337,7 +337,7 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
     if (size > 0 && (most > 0 || by_parts(work)) &&
         size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
         atomic_i32_load(&process->calls_refused) == 0 && !linux_held_lost(process) &&
-        !linux_pidfd_ended(process->pidfd) &&
+        !linux_held_ended(process) &&
         (work == LINUX_PARALLEL_COMPARE ||
          (sure(process, address, size) && linux_sharing_alone(process)))) {
         self = prepare(process, work, address, data, size, most);

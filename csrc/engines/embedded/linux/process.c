@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include "process.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,131 +32,190 @@ void linux_close(int *file)
     }
 }
 
-/* One read: the kernel makes these small files in one piece. The text is NUL-terminated. */
-static int read_small_file(const char *path, char *text, size_t capacity)
+bool linux_proc_is_own(int32_t *shown)
 {
-    int failure = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    char *line = NULL;
+    size_t capacity = 0;
+    int outer, inner, namespaces = 1;
+
+    *shown = 0;
+    while (file != NULL && getline(&line, &capacity, file) > 0) {
+        if (strncmp(line, "Pid:", 4) == 0) {
+            *shown = (int32_t)strtol(line + 4, NULL, 10);
+        } else if (strncmp(line, "NSpid:", 6) == 0) {
+            /* From the namespace that /proc was mounted for to this process's own. */
+            namespaces = sscanf(line + 6, "%d %d", &outer, &inner);
+        }
+    }
+    free(line);
+    if (file != NULL) {
+        fclose(file);
+    }
+    return *shown == getpid() && namespaces == 1;
+}
+
+int linux_process_folder(int32_t process)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d", (int)process);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int linux_process_open(int folder, int32_t thread, const char *name, int flags)
+{
+    char path[64];
+
+    if (thread == 0) {
+        return openat(folder, name, flags | O_CLOEXEC);
+    }
+    snprintf(path, sizeof path, "task/%d/%s", (int)thread, name);
+    return openat(folder, path, flags | O_CLOEXEC);
+}
+
+/* One read: the kernel makes these small files in one piece. Their length, or -1 and errno. */
+static ssize_t read_file(int folder, int32_t thread, const char *name, void *data, size_t capacity)
+{
+    int file = linux_process_open(folder, thread, name, O_RDONLY);
+    int failure;
     ssize_t length;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
 
     if (file < 0) {
-        failure = errno;
-        goto done;
+        return -1;
     }
     do {
-        length = read(file, text, capacity - 1);
+        length = read(file, data, capacity);
     } while (length < 0 && errno == EINTR);
-    if (length < 0) {
-        failure = errno;
-    } else {
-        text[length] = '\0';
-    }
+    failure = errno;
     close(file);
-done:
-    return failure;
+    errno = failure;
+    return length;
 }
 
 /* The text of proc_pid_stat(5), or EPROTO. */
 static int parse_stat(const char *text, linux_stat *stat)
 {
-    int failure = EPROTO;
-    const char *field;
-    char *end;
+    /* Field 2, the name, may hold blanks and parentheses: it ends at the last one. */
+    const char *field = strrchr(text, ')');
     int number;
 
-    /* Field 2, the name, may hold blanks and parentheses: it ends at the last one. */
-    field = strrchr(text, ')');
     if (field == NULL || field[1] != ' ') {
-        goto done;
+        return EPROTO;
     }
+    stat->id = (int32_t)strtol(text, NULL, 10);
     field += 2;
     stat->state = *field;
-    for (number = 3; number <= 22; number++) {
+    for (number = 3; number <= 20; number++) {
         if (*field == '\0') {
-            goto done;
+            return EPROTO;
         }
         if (number == 9) {
             stat->kernel_thread = (strtoul(field, NULL, 10) & PF_KTHREAD) != 0;
         } else if (number == 20) {
             stat->threads = (int32_t)strtol(field, NULL, 10);
-        } else if (number == 22) {
-            errno = 0;
-            stat->start_time = strtoull(field, &end, 10);
-            if (end == field || errno != 0) {
-                goto done;
-            }
         }
         field += strcspn(field, " ");
         field += strspn(field, " ");
     }
-    failure = 0;
-done:
-    return failure;
+    return 0;
 }
 
-int linux_process_stat(int32_t process, int32_t thread, linux_stat *stat)
+int linux_process_stat(int folder, int32_t thread, linux_stat *stat)
 {
-    char path[64];
     char text[1024];
-    int failure;
+    ssize_t length = read_file(folder, thread, "stat", text, sizeof text - 1);
 
-    if (thread == 0) {
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)process);
-    } else {
-        snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)process, (int)thread);
+    if (length < 0) {
+        return errno;
     }
-    failure = read_small_file(path, text, sizeof text);
-    return failure == 0 ? parse_stat(text, stat) : failure;
+    text[length] = '\0';
+    return parse_stat(text, stat);
 }
 
-int32_t linux_process_of_thread(int32_t thread)
+bool linux_process_ended(int folder)
 {
-    char path[64];
-    char text[1024];
-    const char *line = NULL;
+    linux_stat stat;
+    int failure = linux_process_stat(folder, 0, &stat);
 
-    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-    if (read_small_file(path, text, sizeof text) == 0) {
-        /* The name, on the first line, has its newlines escaped: no other line can be faked. */
-        line = strstr(text, "\nTgid:");
-    }
+    return failure == ESRCH || failure == ENOENT ||
+           (failure == 0 && linux_stat_ended(&stat) && stat.threads == 1);
+}
+
+int32_t linux_process_of_thread(int folder)
+{
+    char text[1024];
+    ssize_t length = read_file(folder, 0, "status", text, sizeof text - 1);
+    const char *line;
+
+    text[length > 0 ? length : 0] = '\0';
+    /* The name, on the first line, has its newlines escaped: no other line can be faked. */
+    line = strstr(text, "\nTgid:");
     return line == NULL ? 0 : (int32_t)strtol(line + strlen("\nTgid:"), NULL, 10);
 }
 
-int linux_process_open(int32_t process, const char *name, int flags)
-{
-    char path[64];
+typedef struct thread_search {
+    int folder;
+    int32_t found;
+} thread_search;
 
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)process, name);
-    return open(path, flags | O_CLOEXEC);
+static bool is_dead(void *context, int32_t thread)
+{
+    thread_search *search = context;
+    linux_stat stat;
+
+    if (linux_process_stat(search->folder, thread, &stat) == 0 && !linux_stat_ended(&stat)) {
+        search->found = thread;
+    }
+    return search->found == 0;
 }
 
-int linux_process_pointer_size(int32_t process, uint32_t *size)
+int32_t linux_process_living_thread(int folder)
 {
-    unsigned char identity[5] = {0};
-    int failure = 0;
-    ssize_t length;
-    int file = linux_process_open(process, "exe", O_RDONLY);
+    thread_search search = {.folder = folder};
+    linux_stat stat;
+    int directory;
 
-    if (file < 0) {
-        failure = errno;
-        goto done;
+    if (linux_process_stat(folder, 0, &stat) == 0 && !linux_stat_ended(&stat)) {
+        return stat.id;
     }
-    length = pread(file, identity, sizeof identity, 0);
+    directory = linux_process_open(folder, 0, "task", O_RDONLY | O_DIRECTORY);
+    if (directory >= 0) {
+        (void)linux_process_threads(directory, is_dead, &search);
+        close(directory);
+    }
+    return search.found;
+}
+
+/* AT_PHENT is the size of a program header: 32 bytes in a 32-bit program, 56 in a 64-bit one
+ * (elf(5)). The vector has pairs of words as wide as the program's. */
+int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size)
+{
+    uint64_t wide[2 * 64] = {0};
+    uint32_t narrow[2];
+    ssize_t length = read_file(folder, thread, "auxv", wide, sizeof wide);
+    size_t at;
+
     if (length < 0) {
-        failure = errno;
-    } else if (length != (ssize_t)sizeof identity || memcmp(identity, "\177ELF", 4) != 0) {
-        failure = ENOEXEC;
-    } else if (identity[4] == 1) { /* EI_CLASS: ELFCLASS32 (elf(5)) */
-        *size = 4;
-    } else if (identity[4] == 2) { /* ELFCLASS64 */
-        *size = 8;
-    } else {
-        failure = ENOEXEC;
+        return errno;
     }
-    close(file);
-done:
-    return failure;
+    if (length == 0) {
+        return ESRCH; /* it has no memory any more */
+    }
+    for (at = 0; at + 1 < (size_t)length / sizeof *wide; at += 2) {
+        if (wide[at] == AT_PHENT && wide[at + 1] == 56) {
+            *size = 8;
+            return 0;
+        }
+    }
+    for (at = 0; at + sizeof narrow <= (size_t)length; at += sizeof narrow) {
+        memcpy(narrow, (unsigned char *)wide + at, sizeof narrow);
+        if (narrow[0] == AT_PHENT && narrow[1] == 32) {
+            *size = 4;
+            return 0;
+        }
+    }
+    return ENOEXEC;
 }
 
 int linux_pidfd_open(int32_t id, unsigned flags)

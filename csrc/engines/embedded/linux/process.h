@@ -1,7 +1,10 @@
 /* Facts about a Linux process, from /proc and pidfd: identity, state, threads.
  *
- * Nothing here allocates or keeps state, so the tracer may call all of it. Functions that can fail
- * give 0 or an errno.
+ * A process is named by its folder: a descriptor of /proc/PID, which leads to that process alone,
+ * and once it has been reaped to none (ESRCH), whoever gets its number then.
+ *
+ * Nothing here keeps state, and nothing but linux_proc_is_own() allocates, so the tracer may call
+ * it. Functions that can fail give 0 or an errno.
  */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PROCESS_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PROCESS_H
@@ -14,23 +17,44 @@
 #define LINUX_PIDFD_THREAD 0200u /* O_EXCL */
 
 typedef struct linux_stat {
-    char state;          /* R, S, D, T, t, Z, X ... */
-    bool kernel_thread;  /* PF_KTHREAD */
-    int32_t threads;     /* alive or not yet reaped */
-    uint64_t start_time; /* in clock ticks since boot: with the pid, an identity */
+    int32_t id;
+    char state;         /* R, S, D, T, t, Z, X ... */
+    bool kernel_thread; /* PF_KTHREAD */
+    int32_t threads;    /* alive or not yet reaped; 0: replaced by an execve just now, or reaped */
 } linux_stat;
 
+/* Does /proc number processes as system calls of this process do? Not where it was mounted for
+ * another pid namespace: /proc/N is a stranger there. *shown: this process's number there, or 0. */
+bool linux_proc_is_own(int32_t *shown);
+
+/* A descriptor of /proc/PID, or -1 and errno. */
+int linux_process_folder(int32_t process);
+
 /* /proc/PID/task/TID/stat (proc_pid_stat(5)); with thread == 0, /proc/PID/stat. */
-int linux_process_stat(int32_t process, int32_t thread, linux_stat *stat);
+int linux_process_stat(int folder, int32_t thread, linux_stat *stat);
 
-/* The process of a thread id (Tgid in proc_pid_status(5)), or 0. */
-int32_t linux_process_of_thread(int32_t thread);
+/* Has this thread ended? What is left of it may wait for its parent, or for other threads. */
+static inline bool linux_stat_ended(const linux_stat *stat)
+{
+    return stat->state == 'Z' || stat->state == 'X' || stat->state == 'x';
+}
 
-/* 4 or 8, from the ELF class of /proc/PID/exe. */
-int linux_process_pointer_size(int32_t process, uint32_t *size);
+/* True once the process has ended, with all its threads. */
+bool linux_process_ended(int folder);
 
-/* Opens /proc/PID/NAME close-on-exec; the descriptor, or -1 and errno. */
-int linux_process_open(int32_t process, const char *name, int flags);
+/* Where the folder is that of a thread: its process (Tgid in proc_pid_status(5)); 0: unknown. */
+int32_t linux_process_of_thread(int folder);
+
+/* A thread that has not ended, the first one if possible: only such a one has the process's memory.
+ * 0: there is none. */
+int32_t linux_process_living_thread(int folder);
+
+/* 4 or 8, by the auxiliary vector of the process (getauxval(3)). */
+int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size);
+
+/* Opens /proc/PID/NAME, or with a thread /proc/PID/task/TID/NAME, close-on-exec; the descriptor, or
+ * -1 and errno. */
+int linux_process_open(int folder, int32_t thread, const char *name, int flags);
 
 /* Closes a descriptor that is open, and notes it by -1. */
 void linux_close(int *file);

@@ -87,7 +87,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
             fill(&calls, next, count - *done < most ? count - *done : most);
         }
         if (calls.count > 1) {
-            pid_t id = (pid_t)self->process_id;
+            pid_t id = (pid_t)process->thread;
             ssize_t got = writing ? process_vm_writev(id, calls.local, calls.local_count,
                                                       calls.remote, calls.count, 0)
                                   : process_vm_readv(id, calls.local, calls.local_count,

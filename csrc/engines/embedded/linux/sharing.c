@@ -11,12 +11,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "process.h"
 
 /* include/uapi/linux/kcmp.h */
 #define COMPARE_MEMORY 1
@@ -24,10 +23,12 @@
 /* Pages mapped by a process; 0: it has ended, or no memory of its own. */
 static unsigned long long mapped_pages(int32_t process)
 {
-    int file = linux_process_open(process, "statm", O_RDONLY);
     char text[64] = "";
     ssize_t got = 0;
+    int file;
 
+    snprintf(text, sizeof text, "/proc/%d/statm", (int)process);
+    file = open(text, O_RDONLY | O_CLOEXEC);
     if (file >= 0) {
         got = read(file, text, sizeof text - 1);
         close(file);
@@ -81,7 +82,7 @@ bool linux_sharing_alone(linux_target *process)
 {
     /* Once a session: the stopped process makes no other that could share its memory. */
     if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
-        atomic_i32_store(&process->sharing, linux_sharing_found((int32_t)process->base.process_id)
+        atomic_i32_store(&process->sharing, linux_sharing_found(process->thread)
                                                 ? LINUX_SHARING_FOUND
                                                 : LINUX_SHARING_NONE);
     }

@@ -91,6 +91,20 @@ static bool stolen_stop(int32_t thread, int *status)
     return stopped;
 }
 
+/* What it is told must be an end: the kernel shows a tracer the stops of its tracees whatever it
+ * asks for (kernel/exit.c, wait_task_stopped: "Traditionally we see ptrace'd stopped tasks
+ * regardless of options"). */
+bool linux_stop_died(int32_t thread)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    if (waitid(P_PID, (id_t)thread, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
+        return errno == ECHILD;
+    }
+    return info.si_pid != 0 &&
+           (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED);
+}
+
 /* What a status says. That of a death is taken now if it has only been looked at. */
 static linux_wait read_status(const linux_tracer *self, int32_t thread, siginfo_t *info,
                               int *status)
@@ -167,11 +181,10 @@ bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread)
 static bool ended(const linux_tracer *self, int32_t thread)
 {
     linux_stat stat;
-    int failure = linux_process_stat(self->process, thread, &stat);
+    int failure = linux_process_stat(self->folder, thread, &stat);
 
     /* Any other failure, such as EMFILE, says nothing of the thread. */
-    return failure == ENOENT || failure == ESRCH ||
-           (failure == 0 && (stat.state == 'Z' || stat.state == 'X' || stat.state == 'x'));
+    return failure == ENOENT || failure == ESRCH || (failure == 0 && linux_stat_ended(&stat));
 }
 
 typedef struct scan {
@@ -291,44 +304,35 @@ static bool in_event_stop(int32_t thread)
  * when they are as many as the kernel counts; a listing alone could miss one, as threads that end
  * while it is read make it skip (fs/proc/base.c, first_tid). Then each must still be in its stop:
  * an execve by a thread not known yet kills stopped threads too, and takes the leader's id. In this
- * order: once count and kernel agree and all are stopped, no other thread is left to do so. */
+ * order: once count and kernel agree and all are stopped, no other thread is left to do so.
+ *
+ * A leader that has ended before counts as long as others live, and can't be stopped. */
 static bool complete(linux_tracer *self, const linux_stat *stat)
 {
-    bool all = stat->threads > 0 && (size_t)stat->threads == self->count;
-    size_t place;
+    bool headless = linux_stat_ended(stat);
+    size_t place, stopped = 0;
+    bool all = true;
 
-    for (place = 0; all && place < self->count; place++) {
-        if (!in_event_stop(self->threads[place].id)) {
-            self->threads[place].stopped = false;
+    for (place = 0; place < self->count; place++) {
+        linux_traced *thread = self->threads + place;
+
+        if (headless && thread->id == self->process) {
+            continue;
+        }
+        if (in_event_stop(thread->id)) {
+            stopped++;
+        } else {
+            thread->stopped = false;
             all = false;
         }
     }
-    return all;
-}
-
-/* What is left to do in this round: OK is "go on", and anything else the end of it. */
-static linux_open_failure judge(const linux_tracer *self, const linux_stat *stat, int32_t running)
-{
-    bool dead = stat->state == 'Z' || stat->state == 'X';
-    linux_open_failure verdict = LINUX_OPEN_OK;
-
-    if (dead && stat->threads == 1) {
-        verdict = LINUX_OPEN_NO_PROCESS;
-    } else if (dead && ((running == self->process && (size_t)stat->threads == self->count) ||
-                        (running == 0 && (size_t)stat->threads == self->count + 1))) {
-        /* A dead leader with live threads: if one of them is in the middle of an execve it is
-         * about to take the leader's place, and can't be stopped before. Else the leader has ended
-         * alone. */
-        verdict = LINUX_OPEN_ZOMBIE;
-    }
-    return verdict;
+    return all && stopped > 0 && stat->threads == (int32_t)stopped + (headless ? 1 : 0);
 }
 
 bool linux_stop_all(linux_tracer *self)
 {
     scan found = {.self = self};
     unsigned turn = 0;
-    linux_open_failure verdict;
     linux_stat stat;
     int32_t running;
     bool done = false;
@@ -341,7 +345,7 @@ bool linux_stop_all(linux_tracer *self)
     for (turn = 0; turn < 200 && collect(self, false) != 0; turn++) {
         sched_yield();
     }
-    self->directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+    self->directory = linux_process_open(self->folder, 0, "task", O_RDONLY | O_DIRECTORY);
     if (self->directory < 0) {
         linux_tracer_fail(self, errno == ENOENT ? LINUX_OPEN_NO_PROCESS : LINUX_OPEN_SYSTEM,
                           "open(/proc/PID/task)", errno, 0);
@@ -359,7 +363,7 @@ bool linux_stop_all(linux_tracer *self)
             goto done;
         }
         running = collect(self, turn >= 200);
-        failure = linux_process_stat(self->process, 0, &stat);
+        failure = linux_process_stat(self->folder, 0, &stat);
         if (failure != 0) {
             linux_tracer_fail(self,
                               failure == ENOENT || failure == ESRCH ? LINUX_OPEN_NO_PROCESS
@@ -367,13 +371,14 @@ bool linux_stop_all(linux_tracer *self)
                               "open(/proc/PID/stat)", failure, 0);
             goto done;
         }
-        if (!found.fresh && running == 0 && complete(self, &stat)) {
-            break;
-        }
-        verdict = judge(self, &stat, running);
-        if (verdict != LINUX_OPEN_OK) {
-            linux_tracer_fail(self, verdict, "ptrace", ESRCH, 0);
+        if (linux_stat_ended(&stat) && stat.threads == 1) {
+            linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "ptrace", ESRCH, 0);
             goto done;
+        }
+        if (!found.fresh &&
+            (running == 0 || (running == self->process && linux_stat_ended(&stat))) &&
+            complete(self, &stat)) {
+            break;
         }
         if (found.fresh) {
             turn = 0; /* there is progress: no sleeping */

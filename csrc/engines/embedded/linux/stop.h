@@ -13,6 +13,9 @@ typedef enum linux_wait {
     LINUX_WAIT_ENDED    /* dead and, unless it is the leader, reaped; or no longer traced */
 } linux_wait;
 
+/* Has it died? Nothing is reaped. */
+bool linux_stop_died(int32_t thread);
+
 /* Asks, without blocking, what became of one traced thread. */
 linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status);
 

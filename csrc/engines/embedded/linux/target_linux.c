@@ -7,8 +7,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "../forks.h"
 #include "held.h"
 #include "maps.h"
 #include "memory.h"
@@ -38,11 +40,15 @@ static linux_open_error fail_file(const char *operation, int os_error)
 /* Takes the status of a launched process that has died or is about to: nobody else will. */
 static void reap(const linux_target *process)
 {
-    struct pollfd end = {.fd = process->pidfd, .events = POLLIN};
     siginfo_t info = {.si_pid = 0};
+    int turn;
 
-    if (process->launched && poll(&end, 1, 5000) > 0) {
-        waitid(P_PID, (id_t)process->base.process_id, &info, WEXITED | WNOHANG | __WALL);
+    for (turn = 0; process->launched && turn < 5000; turn++) {
+        if (waitid(P_PID, (id_t)process->base.process_id, &info, WEXITED | WNOHANG | __WALL) != 0 ||
+            info.si_pid != 0) {
+            break;
+        }
+        poll(NULL, 0, 1);
     }
 }
 
@@ -52,8 +58,7 @@ static bool died_held(const linux_target *process)
     linux_stat stat;
 
     return linux_tracer_gone(process->tracer) ||
-           (linux_process_stat((int32_t)process->base.process_id, 0, &stat) == 0 &&
-            (stat.state == 'Z' || stat.state == 'X'));
+           (linux_process_stat(process->folder, 0, &stat) == 0 && linux_stat_ended(&stat));
 }
 
 static void let_go(linux_target *process)
@@ -102,7 +107,7 @@ static HRESULT terminate(embedded_target *self)
     if (foreign(process) || atomic_i32_load(&process->let_go) != 0) {
         goto done;
     }
-    failure = linux_pidfd_signal(process->pidfd, SIGKILL);
+    failure = linux_held_signal(process, SIGKILL);
     if (failure != 0 && failure != ESRCH) {
         result = failure == EPERM ? HR_ACCESS_DENIED : HR_GEN_FAILURE;
         goto done;
@@ -121,6 +126,7 @@ static void destroy(embedded_target *self)
     if (process->tracer != NULL) {
         linux_tracer_free(process->tracer);
     }
+    linux_close(&process->folder);
     linux_close(&process->pidfd);
     linux_close(&process->memory);
     linux_close(&process->maps);
@@ -152,155 +158,199 @@ static linux_target *create(bool writable)
         process->base.operations = &operations;
         process->base.page_size = (uint32_t)sysconf(_SC_PAGESIZE);
         process->base.granule = process->base.page_size;
+        process->folder = -1;
         process->pidfd = -1;
         process->memory = -1;
         process->maps = -1;
         process->load = -1;
         process->writable = writable;
         process->creator = getpid();
+        forks_watch();
+        process->forks = forks_seen();
         pthread_mutex_init(&process->lock, NULL);
     }
     return process;
 }
 
-/* Pins the process: from here on its id can be checked against a reuse. */
+/* Does it use the memory of this very process (clone with CLONE_VM), as our tracers do and a child
+ * of vfork? Then what is written here is seen there. kcmp(2) would tell, where the kernel has it.
+ */
+static bool shares_our_memory(const linux_target *process)
+{
+    volatile uint64_t mark = linux_now();
+    uint64_t seen = 0;
+    bool shared = false;
+    int memory = linux_process_open(process->folder, linux_process_living_thread(process->folder),
+                                    "mem", O_RDONLY);
+
+    if (memory >= 0) {
+        off_t address = (off_t)(uintptr_t)&mark;
+
+        shared = pread(memory, &seen, sizeof seen, address) == sizeof seen && seen == mark;
+        mark = ~mark; /* a forked child has the one before, too */
+        shared =
+            shared && pread(memory, &seen, sizeof seen, address) == sizeof seen && seen == mark;
+        close(memory);
+    }
+    return shared;
+}
+
+/* Is the process behind the folder the one with that id, and one that can be opened? `unpinned`:
+ * why it has no pidfd, or 0. */
+static linux_open_error examine(const linux_target *process, int32_t id, int unpinned)
+{
+    linux_stat stat;
+    int32_t owner;
+    int failure = linux_process_stat(process->folder, 0, &stat);
+
+    if (failure != 0) {
+        return fail_file("open(/proc/PID/stat)", failure);
+    }
+    if (stat.id != id) { /* another folder is mounted there */
+        return fail(LINUX_OPEN_OTHER_PROC, NULL, 0, getpid());
+    }
+    owner = linux_process_of_thread(process->folder);
+    if (owner != 0 && owner != id) {
+        return fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", unpinned, owner);
+    }
+    if (stat.kernel_thread) {
+        return fail(LINUX_OPEN_KERNEL_THREAD, NULL, 0, 0);
+    }
+    if (linux_stat_ended(&stat) && stat.threads == 1) {
+        return fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
+    }
+    /* A kernel before 5.3 has no pidfd, and a sandbox may refuse it. */
+    if (unpinned != 0 && unpinned != ENOSYS && unpinned != EPERM && unpinned != EACCES) {
+        return fail_file("pidfd_open", unpinned);
+    }
+    if (shares_our_memory(process)) {
+        return fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
+    }
+    return fail(LINUX_OPEN_OK, NULL, 0, 0);
+}
+
+static linux_open_error check_proc(void)
+{
+    int32_t shown;
+
+    return linux_proc_is_own(&shown) ? fail(LINUX_OPEN_OK, NULL, 0, 0)
+                                     : fail(LINUX_OPEN_OTHER_PROC, NULL, 0, shown);
+}
+
+/* Pins the process. The folder comes first, and the process behind it is there when the pidfd has
+ * been opened: so both are of one process. */
 static linux_open_error pin(linux_target *process, int32_t id)
 {
-    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
-    int failure;
-    int32_t owner;
+    linux_open_error error = check_proc();
+    int hidden, unpinned;
 
+    if (error.failure != LINUX_OPEN_OK) {
+        return error;
+    }
+    if (id <= 0) {
+        return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+    }
+    if (id == getpid()) {
+        return fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
+    }
+    process->folder = linux_process_folder(id);
+    hidden = process->folder < 0 ? errno : 0;
     process->pidfd = linux_pidfd_open(id, 0);
-    if (process->pidfd < 0) {
-        failure = errno;
-        /* EINVAL, newer ENOENT: the id of a thread that leads no process (pidfd_open(2)). */
-        owner = linux_process_of_thread(id);
-        error = owner != 0 && owner != id
-                    ? fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", failure, owner)
-                    : fail_file("pidfd_open", failure);
-    }
-    return error;
-}
-
-/* Is the pinned process one that can be opened? */
-static linux_open_error examine(const linux_target *process, int32_t id, linux_stat *stat)
-{
-    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
-    int failure = 0;
-    int attempt;
-
-    /* A dead leader with live threads may be the moment within an execve by one of these, which
-     * then takes its place (fs/exec.c, de_thread): give it a second. */
-    for (attempt = 0; attempt < 500; attempt++) {
-        failure = linux_process_stat(id, 0, stat);
-        if (failure != 0 || (stat->state != 'Z' && stat->state != 'X') || stat->threads == 1) {
-            break;
-        }
-        poll(NULL, 0, 2);
-    }
-    if (failure == ENOENT && !linux_pidfd_ended(process->pidfd)) {
+    unpinned = process->pidfd < 0 ? errno : 0;
+    if (hidden == ENOENT && unpinned == 0) {
         /* It lives and /proc does not show it: mounted with hidepid (proc(5)). */
-        error = fail(LINUX_OPEN_PERMISSION, "open(/proc/PID/stat)", failure, 0);
-    } else if (failure != 0) {
-        error = fail_file("open(/proc/PID/stat)", failure);
-    } else if (stat->kernel_thread) {
-        error = fail(LINUX_OPEN_KERNEL_THREAD, NULL, 0, 0);
-    } else if (stat->state == 'Z' || stat->state == 'X') {
-        error = fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
+        return fail(LINUX_OPEN_PERMISSION, "open(/proc/PID)", hidden, 0);
     }
-    return error;
+    if (hidden != 0) {
+        return fail_file("open(/proc/PID)", hidden);
+    }
+    process->base.process_id = (uint32_t)id;
+    return examine(process, id, unpinned);
 }
 
-static linux_open_error identify(linux_target *process, int32_t id, linux_stat *stat)
+/* A file of the process's memory. EAGAIN: the thread that had it has just ended, others live. */
+static linux_open_error open_file(const linux_target *process, const char *name, int flags,
+                                  int *file)
+{
+    int failure;
+
+    *file = linux_process_open(process->folder, process->thread, name, flags);
+    failure = *file < 0 ? errno : 0;
+    if ((failure == ENOENT || failure == ESRCH) && !linux_held_ended(process)) {
+        failure = EAGAIN;
+    }
+    return failure == 0 ? fail(LINUX_OPEN_OK, NULL, 0, 0)
+                        : fail_file(strcmp(name, "mem") == 0 ? "open(/proc/PID/mem)"
+                                                             : "open(/proc/PID/maps)",
+                                    failure);
+}
+
+/* Opens the files of the process and makes sure that all of them are of one program: of a stopped
+ * process they are; a running one may exec between two of them. EAGAIN: it did. */
+static linux_open_error open_files(linux_target *process)
 {
     linux_open_error error;
-
-    if (id == getpid()) {
-        error = fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
-    } else if (id <= 0) {
-        error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
-    } else {
-        error = pin(process, id);
-    }
-    if (error.failure == LINUX_OPEN_OK) {
-        error = examine(process, id, stat);
-    }
-    if (error.failure == LINUX_OPEN_OK) {
-        process->base.process_id = (uint32_t)id;
-    }
-    return error;
-}
-
-/* Opens the files of the process and makes sure that all of them are of one program, the one that
- * was identified: of a stopped process they are; a running one may exec between two of them. */
-static linux_open_error open_files(linux_target *process, uint64_t start_time)
-{
-    int32_t id = (int32_t)process->base.process_id;
-    linux_open_error error = fail(LINUX_OPEN_OK, NULL, 0, 0);
-    linux_stat stat;
-    linux_region region;
+    unsigned char byte;
     int failure;
 
-    process->memory = linux_process_open(id, "mem", process->writable ? O_RDWR : O_RDONLY);
-    if (process->memory < 0) {
-        error = fail_file("open(/proc/PID/mem)", errno);
-        goto done;
+    linux_close(&process->memory);
+    linux_close(&process->maps);
+    process->thread = linux_process_living_thread(process->folder);
+    error = open_file(process, "mem", process->writable ? O_RDWR : O_RDONLY, &process->memory);
+    if (error.failure == LINUX_OPEN_OK) {
+        error = open_file(process, "maps", O_RDONLY, &process->maps);
     }
-    process->maps = linux_process_open(id, "maps", O_RDONLY);
-    if (process->maps < 0) {
-        error = fail_file("open(/proc/PID/maps)", errno);
-        goto done;
+    if (error.failure != LINUX_OPEN_OK) {
+        return error;
     }
-    failure = linux_process_pointer_size(id, &process->base.pointer_size);
-    if (failure != 0) {
-        error = failure == ENOEXEC ? fail(LINUX_OPEN_SYSTEM, "read(/proc/PID/exe)", failure, 0)
-                                   : fail_file("open(/proc/PID/exe)", failure);
-        goto done;
-    }
-    failure = linux_process_stat(id, 0, &stat);
-    if (failure != 0) {
-        error = fail_file("open(/proc/PID/stat)", failure);
-        goto done;
-    }
-    if (stat.start_time != start_time || linux_pidfd_ended(process->pidfd) ||
+    failure =
+        linux_process_pointer_size(process->folder, process->thread, &process->base.pointer_size);
+    if (linux_held_ended(process) ||
         (process->tracer != NULL && linux_tracer_gone(process->tracer))) {
-        error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
-        goto done;
+        return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
     }
-    failure = linux_maps_find(process->maps, 0, &region);
-    if (failure == ESRCH || failure == ENOENT) {
-        /* That memory has gone, yet the process lives: it ran an execve. The caller tries again. */
-        error = fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
+    /* Memory that has gone gives 0 (fs/proc/base.c, mem_rw); nothing is mapped at 0. What was
+     * opened after memory that is still there is of the same program. */
+    if (pread(process->memory, &byte, 1, 0) == 0) {
+        return fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
     }
-done:
+    if (failure == ENOEXEC || failure == ESRCH) {
+        return fail(LINUX_OPEN_SYSTEM, "read(/proc/PID/auxv)", failure, 0);
+    }
+    return failure == 0 ? error : fail_file("open(/proc/PID/auxv)", failure);
+}
+
+static linux_open_error open_one_program(linux_target *process)
+{
+    linux_open_error error = open_files(process);
+    int attempt;
+
+    for (attempt = 0; attempt < 100 && error.os_error == EAGAIN; attempt++) {
+        poll(NULL, 0, 2);
+        error = open_files(process);
+    }
     return error;
 }
 
 embedded_target *linux_attach(const linux_attach_options *options, linux_open_error *error)
 {
     linux_target *process = create(options->writable);
-    linux_stat stat = {.state = '?'};
     embedded_target *opened = NULL;
-    int attempt;
 
     if (process == NULL) {
         *error = fail(LINUX_OPEN_SYSTEM, "calloc", ENOMEM, 0);
-        goto done;
+        return NULL;
     }
-    *error = identify(process, options->process_id, &stat);
+    *error = pin(process, options->process_id);
     if (error->failure == LINUX_OPEN_OK && options->suspend) {
-        process->tracer = linux_tracer_start(options->process_id, NULL, &options->waiting, error);
+        linux_tracer_task task = {.process = options->process_id,
+                                  .folder = process->folder,
+                                  .waiting = &options->waiting};
+
+        process->tracer = linux_tracer_start(&task, error);
     }
-    for (attempt = 0; attempt < 8 && error->failure == LINUX_OPEN_OK; attempt++) {
-        *error = open_files(process, stat.start_time);
-        if (error->os_error != EAGAIN) {
-            break;
-        }
-        linux_close(&process->memory);
-        linux_close(&process->maps);
-        if (attempt < 7) {
-            error->failure = LINUX_OPEN_OK;
-        }
+    if (error->failure == LINUX_OPEN_OK) {
+        *error = open_one_program(process);
     }
     if (error->failure == LINUX_OPEN_OK) {
         process->base.stopped = process->tracer != NULL;
@@ -308,31 +358,32 @@ embedded_target *linux_attach(const linux_attach_options *options, linux_open_er
     } else {
         destroy(&process->base);
     }
-done:
     return opened;
 }
 
 embedded_target *linux_launch(const linux_launch_options *options, linux_open_error *error)
 {
     linux_target *process = create(options->writable);
-    linux_stat stat = {.state = '?'};
+    linux_tracer_task task = {.folder = -1, .launch = options, .waiting = &options->waiting};
     siginfo_t info = {.si_pid = 0};
     embedded_target *opened = NULL;
 
     if (process == NULL) {
         *error = fail(LINUX_OPEN_SYSTEM, "calloc", ENOMEM, 0);
-        goto done;
+        return NULL;
     }
-    *error = fail(LINUX_OPEN_OK, NULL, 0, 0);
-    process->tracer = linux_tracer_start(0, options, &options->waiting, error);
-    if (process->tracer != NULL) {
-        *error = identify(process, process->tracer->process, &stat);
+    *error = check_proc();
+    if (error->failure == LINUX_OPEN_OK) {
+        process->tracer = linux_tracer_start(&task, error);
     }
     if (error->failure == LINUX_OPEN_OK) {
-        *error = open_files(process, stat.start_time);
-        process->launched = error->failure == LINUX_OPEN_OK;
+        *error = pin(process, process->tracer->process);
     }
     if (error->failure == LINUX_OPEN_OK) {
+        *error = open_one_program(process);
+    }
+    if (error->failure == LINUX_OPEN_OK) {
+        process->launched = true;
         process->base.stopped = true;
         opened = &process->base;
         goto done;

@@ -65,7 +65,7 @@ static void free_stuck(linux_tracer *self, bool *again)
     if (pidfd >= 0 && linux_pidfd_signal(pidfd, SIGKILL) == 0) {
         *again = true;
     } else {
-        directory = linux_process_open(self->process, "task", O_RDONLY | O_DIRECTORY);
+        directory = linux_process_open(self->folder, 0, "task", O_RDONLY | O_DIRECTORY);
         if (directory >= 0) {
             linux_process_threads(directory, reap_thread, self);
             close(directory);
@@ -108,9 +108,8 @@ static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool
 }
 
 /* One attempt. *again: it came to nothing, and the next one may succeed. */
-static linux_tracer *start(int32_t process, const linux_launch_options *launch,
-                           const linux_waiting *waiting, uint64_t deadline, linux_open_error *error,
-                           bool *again)
+static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
+                           linux_open_error *error, bool *again)
 {
     linux_tracer *self = calloc(1, sizeof *self);
     int failure;
@@ -121,8 +120,9 @@ static linux_tracer *start(int32_t process, const linux_launch_options *launch,
         goto done;
     }
     self->creator = getpid();
-    self->process = process;
-    self->launch = launch;
+    self->process = task->process;
+    self->folder = task->folder;
+    self->launch = task->launch;
     self->deadline = deadline;
     self->apart = CAN_BE_APART && atomic_i32_load(&never_apart) == 0;
     self->directory = -1;
@@ -141,7 +141,8 @@ static linux_tracer *start(int32_t process, const linux_launch_options *launch,
         goto settled;
     }
     atomic_i32_store(&self->joining, 0);
-    if (!await_opening(self, waiting, launch == NULL) && self->error.failure == LINUX_OPEN_OK) {
+    if (!await_opening(self, task->waiting, task->launch == NULL) &&
+        self->error.failure == LINUX_OPEN_OK) {
         *again = atomic_i32_load(&self->cancelled) == 0;
         linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
     }
@@ -155,19 +156,18 @@ done:
     return self;
 }
 
-linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
-                                 const linux_waiting *waiting, linux_open_error *error)
+linux_tracer *linux_tracer_start(const linux_tracer_task *task, linux_open_error *error)
 {
     uint64_t now = linux_now();
-    uint64_t deadline =
-        waiting->timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + waiting->timeout_ns;
+    uint64_t limit = task->waiting->timeout_ns;
+    uint64_t deadline = limit > UINT64_MAX - now ? UINT64_MAX : now + limit;
     linux_tracer *self;
     bool again;
 
     do {
-        self = start(process, launch, waiting, deadline, error, &again);
+        self = start(task, deadline, error, &again);
         if (again && deadline != UINT64_MAX && linux_now() >= deadline) {
-            *error = (linux_open_error){LINUX_OPEN_TIMEOUT, 0, NULL, process};
+            *error = (linux_open_error){LINUX_OPEN_TIMEOUT, 0, NULL, task->process};
             again = false;
         }
     } while (again);

@@ -20,10 +20,16 @@
 
 #include "tracing.h"
 
-/* Stops all threads of `process`, or with `launch` starts a program and stops it at exec.
+typedef struct linux_tracer_task {
+    int32_t process;                    /* to attach to, */
+    int folder;                         /* and its folder (process.h); -1: none */
+    const linux_launch_options *launch; /* or to start; NULL: attach */
+    const linux_waiting *waiting;
+} linux_tracer_task;
+
+/* Stops all threads of a process, or starts a program and stops it at exec.
  * NULL and *error when that failed: everything is let go again, a launched child is reaped. */
-linux_tracer *linux_tracer_start(int32_t process, const linux_launch_options *launch,
-                                 const linux_waiting *waiting, linux_open_error *error);
+linux_tracer *linux_tracer_start(const linux_tracer_task *task, linux_open_error *error);
 
 /* pwrite(2) on /proc/PID/mem by the tracer, for kernels that force a write for the ptracer alone.
  * Bytes, or -errno. One call at a time. */

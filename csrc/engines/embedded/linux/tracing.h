@@ -50,6 +50,7 @@ typedef struct linux_tracer {
     /* The tracer's, until its phase is `ended`. */
     bool apart;
     int32_t process;
+    int folder;    /* of the process (process.h), the owner's; -1: launch */
     int32_t child; /* launch: the child, also when it failed later: the owner reaps it */
     const linux_launch_options *launch; /* NULL: attach */
     uint64_t deadline;                  /* linux_now() then; UINT64_MAX: none */
