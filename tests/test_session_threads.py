@@ -311,6 +311,113 @@ def test_a_forked_child_and_a_live_process() -> None:
         assert target.read(rw, 8) == b"HGFEDCBA"
 
 
+class Forker:
+    """Forks at its first call; the child goes on only when its parent has said so."""
+
+    def __init__(self) -> None:
+        self.child: int | None = None
+        self._go, self._say = os.pipe()
+
+    def __call__(self, *unused: object) -> None:
+        if self.child is None:
+            self.child = os.fork()
+            if self.child == 0:
+                os.close(self._say)
+                assert os.read(self._go, 1) == b"g"
+            else:
+                raise InterruptedError
+
+    def __index__(self) -> int:
+        self()
+        return 1
+
+    def let_go(self) -> int:
+        """Let the child go on; its exit status."""
+        assert self.child
+        os.write(self._say, b"g")
+        os.close(self._say)
+        os.close(self._go)
+        return os.waitpid(self.child, 0)[1]
+
+
+def by_progress(session: Session, address: int, forker: Forker) -> object:
+    return session.write_pointers(address, [1] * LONG, progress=forker)
+
+
+def by_the_last_progress(session: Session, address: int, forker: Forker) -> object:
+    return session.write_pointers(address, [1], progress=forker)
+
+
+def by_reading(session: Session, address: int, forker: Forker) -> object:
+    return session.read_pointers(address, LONG, progress=forker)
+
+
+def by_index(session: Session, address: int, forker: Forker) -> object:
+    return session.write_pointers(address, [forker] * 2)
+
+
+def by_the_raw_layer(session: Session, address: int, forker: Forker) -> object:
+    session.data_spaces.write_pointers_virtual(address, [forker] * 2)
+    return None
+
+
+def by_a_signal_handler(session: Session, address: int, forker: Forker) -> object:
+    def signalled(done: int, total: int) -> None:
+        if forker.child is None:
+            signal.raise_signal(signal.SIGUSR1)
+
+    previous = signal.signal(signal.SIGUSR1, forker)
+    try:
+        return session.write_pointers(address, [1] * LONG, progress=signalled)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+def by_the_recorder(session: Session, address: int, forker: Forker) -> object:
+    session._set_recorder(forker, lambda: None)
+    return session.write_pointers(address, [1] * LONG)
+
+
+@LINUX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.parametrize("suspend", [True, False])
+@pytest.mark.parametrize(
+    "call",
+    [
+        by_progress,
+        by_the_last_progress,
+        by_reading,
+        by_index,
+        by_the_raw_layer,
+        by_a_signal_handler,
+        by_the_recorder,
+    ],
+)
+def test_a_fork_in_the_middle_of_a_call(
+    call: Callable[[Session, int, Forker], object], suspend: bool
+) -> None:
+    """The child's call raises, and writes nothing into a target that its parent has let go."""
+    forker = Forker()
+    with Child64(LONG * 8 // 4096 + 1) as target:
+        rw = target.areas["rw"]
+        session = pydbgwrite.attach(target.pid, suspend=suspend)
+        try:
+            call(session, rw, forker)
+        except WrongThreadError as error:
+            assert forker.child == 0
+            os._exit(0 if "parent process" in str(error) else 2)
+        except InterruptedError:
+            assert forker.child
+        finally:
+            if forker.child == 0:
+                os._exit(1)
+        session._set_recorder(None, None)
+        session.write(rw, bytes(LONG * 8))
+        session.close()
+        assert forker.let_go() == 0
+        assert not any(target.read(rw, LONG * 8))
+
+
 def stopped(pid: int) -> bool:
     """Does ptrace hold this process?"""
     with open(f"/proc/{pid}/stat") as file:

@@ -141,7 +141,7 @@ void failure_set(PyObject *exception)
     }
 }
 
-void failure_raise(const session_object *session, const core_error *error, bool writes)
+static void raise_failure(const session_object *session, const core_error *error, bool writes)
 {
     bool unreadable = error->status == CORE_UNREADABLE;
     bool different = error->status == CORE_DIFFERENT;
@@ -194,6 +194,13 @@ done:
     Py_XDECREF(page);
 }
 
+void failure_raise(const session_object *session, const core_error *error, bool writes)
+{
+    if (session_not_forked(session)) { /* in a forked child no target answers */
+        raise_failure(session, error, writes);
+    }
+}
+
 void failure_raise_at(const session_object *session, const char *method, HRESULT hresult,
                       uint64_t address, uint64_t count, bool writes)
 {
@@ -210,8 +217,11 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
-    PyObject *module = PyImport_ImportModule("pydbgwrite._messages.engine");
+    PyObject *module = NULL;
 
+    if (session_not_forked(session)) {
+        module = PyImport_ImportModule("pydbgwrite._messages.engine");
+    }
     if (module != NULL) {
         failure_set(PyObject_CallMethod(module, "call_failed", "sks", method,
                                         (unsigned long)(uint32_t)hresult,

@@ -47,7 +47,7 @@ static bool report(long_work *work, uint64_t done, uint64_t total)
         work->reported = done;
     }
     Py_XDECREF(result);
-    return good;
+    return good && session_not_forked(work->session);
 }
 
 static bool step(void *context, uint64_t done, uint64_t total)
@@ -74,6 +74,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
     work->pace.first_chunk = session->genuine ? FIRST_ELEMENTS : FIRST_BYTES_EMBEDDED / width;
     work->pace.chunk_ns = CHUNK_NS;
     work->pace.most = 0;
+    work->session = session;
     work->progress = progress;
     work->released = NULL;
     work->reported = UINT64_MAX;
@@ -132,8 +133,12 @@ bool long_work_finish(long_work *work, const session_object *session, const core
         good = report(work, error->count, error->count);
         work->raised = !good;
     }
+    if (good && !session_not_forked(session)) { /* __index__ may have forked, too */
+        good = false;
+        work->raised = true;
+    }
     if (work->raised) {
-        if (writes) {
+        if (writes && !session_is_forked(session)) {
             note_written(error->done, error->count, error->width == 1 ? "bytes" : "pointers");
         }
     } else if (!good) {

@@ -12,6 +12,7 @@
 
 typedef struct long_work {
     core_pace pace;
+    const session_object *session;
     PyObject *progress; /* borrowed, or NULL */
     PyThreadState *released;
     uint64_t reported; /* elements at the last progress call */

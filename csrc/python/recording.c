@@ -243,7 +243,7 @@ static bool do_piece(session_object *session, record_piece *piece, const core_re
     }
     answer = PyObject_CallFunction(record, "OOOI", piece->where, piece->old, piece->fresh,
                                    (unsigned int)error->width);
-    if (answer == NULL) {
+    if (answer == NULL || !session_not_forked(session)) {
         goto raised;
     }
     recorded = true;
