@@ -370,6 +370,11 @@ class Session:
         """
     def _read_maps(self) -> bytes:
         """Return the memory map of a Linux process, as the kernel writes it."""
+    def _open_folder(self, of_memory: bool, /) -> int:
+        """Return a new descriptor of a Linux process's folder in /proc.
+
+        With of_memory, of that of a thread which has the process's memory.
+        """
     def _inject_fault(self, kind: str, first: SupportsIndex = 0, second: SupportsIndex = 0) -> None:
         """Make a simulated target fail; pydbgwrite.testing describes the faults."""
 

@@ -211,7 +211,7 @@ def without_map_files(open_file: Any) -> Any:
     """os.open() as for those who have no CAP_CHECKPOINT_RESTORE."""
 
     def refuse(path: Any, *arguments: Any, **options: Any) -> int:
-        if "/map_files/" in str(path):
+        if "map_files/" in str(path):
             raise PermissionError(1, "Operation not permitted")
         result: int = open_file(path, *arguments, **options)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,6 +131,26 @@ def test_after_an_execve(tmp_path: Path) -> None:
         ):
             pydbgwrite.undo(file, session)
         child.kill()
+
+
+@pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() != 0, reason="time namespaces need root"
+)
+def test_in_another_time_namespace(tmp_path: Path) -> None:
+    """Start times are shown with an offset there: made here and undone there, and the reverse."""
+    other = ("unshare", "--time", "--boottime", "86400", "--fork")
+    with Child64() as child:
+        address = child.areas["rw"]
+        before = child.read(address, 64)
+        for make, undo in ((other, ()), ((), other)):
+            file = str(tmp_path / f"{len(make)}.journal")
+            for where, script in (
+                (make, f"s.transaction({file!r}).__enter__(); s.write({address}, bytes(64))"),
+                (undo, f"assert pydbgwrite.undo({file!r}, s).complete"),
+            ):
+                text = f"import pydbgwrite\nwith pydbgwrite.attach({child.pid}) as s: {script}"
+                subprocess.run([*where, sys.executable, "-c", text], check=True, timeout=60)
+            assert child.read(address, 64) == before
 
 
 def test_a_process_that_has_ended(tmp_path: Path) -> None:

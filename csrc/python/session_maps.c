@@ -1,4 +1,5 @@
-/* Session._read_maps: the memory map of a Linux process, for modules(); empty for other targets. */
+/* What the kernel says of a Linux process: its memory map, for modules(), which is empty for other
+ * targets, and its folder in /proc. */
 #include "session_maps.h"
 
 #include <stdlib.h>
@@ -24,6 +25,12 @@ static HRESULT read_map(embedded_target *embedded, char **text, size_t *length)
     return status;
 }
 
+static void no_target(const session_object *session)
+{
+    PyErr_SetString(session->state->no_target,
+                    "there is no accessible target: it has gone, or runs");
+}
+
 PyObject *session_read_maps(PyObject *self, PyObject *unused)
 {
     session_object *session = (session_object *)self;
@@ -47,11 +54,47 @@ PyObject *session_read_maps(PyObject *self, PyObject *unused)
     } else if (status == E_OUTOFMEMORY) {
         (void)PyErr_NoMemory();
     } else {
-        PyErr_SetString(session->state->no_target, "there is no accessible target: it has gone, "
-                                                   "or runs");
+        no_target(session);
     }
     free(text);
     session_leave(session);
 done:
+    return result;
+}
+
+static HRESULT open_folder(embedded_target *embedded, bool of_memory, int *folder)
+{
+#if defined(__linux__)
+    if (embedded != NULL && embedded->process_id != 0) {
+        return linux_open_folder(embedded, of_memory, folder);
+    }
+#else
+    (void)of_memory;
+#endif
+    (void)embedded;
+    *folder = -1;
+    return E_UNEXPECTED;
+}
+
+PyObject *session_open_folder(PyObject *self, PyObject *of_memory)
+{
+    session_object *session = (session_object *)self;
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status;
+    int folder = -1;
+
+    if (!session_enter(session, false)) {
+        return NULL;
+    }
+    released = PyEval_SaveThread();
+    status = open_folder(session->embedded, of_memory == Py_True, &folder);
+    PyEval_RestoreThread(released);
+    session_leave(session);
+    if (status == S_OK) {
+        result = PyLong_FromLong(folder);
+    } else {
+        no_target(session);
+    }
     return result;
 }

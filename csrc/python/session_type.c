@@ -162,6 +162,7 @@ static PyMethodDef methods[] = {
     METHOD(_dispatch, session_dispatch, METH_O),
     METHOD(_interface_address, session_interface_address, METH_NOARGS),
     METHOD(_read_maps, session_read_maps, METH_NOARGS),
+    METHOD(_open_folder, session_open_folder, METH_O),
     METHOD(_inject_fault, session_inject_fault, KEYWORDS),
     {NULL, NULL, 0, NULL},
 };

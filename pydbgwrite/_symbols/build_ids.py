@@ -55,8 +55,7 @@ def _open_linux(session: Target, module: KnownModule) -> int:
 
     for image in images_of_maps(session._read_maps()):
         if image.base == module.base and image.path != VDSO:
-            assert session.pid is not None
-            return open_image(session.pid, image, session.read)
+            return open_image(session, image)
     raise AddressError(f"{module.name} has no file")
 
 

@@ -86,8 +86,7 @@ class ElfSymbols:
         if image.path == VDSO:
             stream = BytesIO(self._session.read(image.base, image.size))
         else:
-            assert self._session.pid is not None
-            stream = os.fdopen(open_image(self._session.pid, image, self._session.read), "rb")
+            stream = os.fdopen(open_image(self._session, image), "rb")
         with stream:
             return self._read_stream(stream, image)
 

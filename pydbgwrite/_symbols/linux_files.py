@@ -9,44 +9,53 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+import sys
+from typing import TYPE_CHECKING
 
 from pydbgwrite._symbols.linux_maps import Image
 from pydbgwrite.errors import AddressError
 
+if TYPE_CHECKING:
+    from pydbgwrite._target import Target
+
 __all__ = ["open_image"]
 
 
-def open_image(pid: int, image: Image, read: Callable[[int, int], bytes]) -> int:
+def open_image(session: Target, image: Image) -> int:
     """A descriptor of the file that the process has mapped; the caller closes it.
 
-    read: the target's memory. Raises AddressError where that file can't be had any more.
+    Raises AddressError where that file can't be had any more.
     """
+    assert sys.platform != "win32"
     # The first leads to the file itself, deleted or not, but takes CAP_CHECKPOINT_RESTORE
     # (proc_pid_map_files(5)). The map has names as this process would use them (after a chroot of
     # the target), or, of mounts that it can't reach, as the target does (in a container).
-    by_map = f"/proc/{pid}/map_files/{image.base:x}-{image.first_end:x}"
-    by_name = f"/proc/{pid}/root{image.path}"
+    by_map = f"map_files/{image.base:x}-{image.first_end:x}"
+    by_name = f"root{image.path}"
     why = "it was deleted, or replaced by another file of that name"
-    for path in (by_map, by_name, image.path):
-        try:
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            if path is image.path and not image.deleted:
-                why = error.strerror or str(error)
-            continue
-        except ValueError:  # a name with a null character: no file
-            continue
-        if _is_same(file, image, read):
-            return file
-        os.close(file)
+    folder = session._open_folder(True)
+    try:
+        for path in (by_map, by_name, image.path):
+            try:
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+            except OSError as error:
+                if path is image.path and not image.deleted:
+                    why = error.strerror or str(error)
+                continue
+            except ValueError:  # a name with a null character: no file
+                continue
+            if _is_same(file, image, session):
+                return file
+            os.close(file)
+    finally:
+        os.close(folder)
     raise AddressError(
         f"the file of {image.name} ({image.path}) that the target has mapped can't be read: {why}; "
         "its symbols are not known. Give module+offset, or start the target anew"
     )
 
 
-def _is_same(file: int, image: Image, read: Callable[[int, int], bytes]) -> bool:
+def _is_same(file: int, image: Image, session: Target) -> bool:
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
         return False
@@ -59,6 +68,6 @@ def _is_same(file: int, image: Image, read: Callable[[int, int], bytes]) -> bool
     # its headers, and its build id in most files, tells then.
     size = min(4096, image.first_end - image.base)
     try:
-        return os.pread(file, size, image.offset) == read(image.base, size)
+        return os.pread(file, size, image.offset) == session.read(image.base, size)
     except OSError:
         return False

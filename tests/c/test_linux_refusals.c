@@ -1,6 +1,8 @@
 /* Tests of the openings of a live Linux process that are refused, each with its reason. */
 #define _GNU_SOURCE 1
 #include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,9 +70,41 @@ static void test_refusals(void)
     child_stop(&two);
 }
 
+static int wait_for_word(void *context)
+{
+    child *self = context;
+
+    child_say(self, 'r');
+    return child_hear(self) ? 0 : 1;
+}
+
+/* A process with our memory: what is written there is written here. */
+static void test_our_memory(void)
+{
+    enum { STACK = 65536 };
+    unsigned char *stack = malloc(STACK);
+    int up[2], down[2];
+    child inner = {.id = 0}, mine = {.id = 0};
+
+    CHECK(stack != NULL && pipe(up) == 0 && pipe(down) == 0);
+    inner.in = down[0];
+    inner.out = up[1];
+    mine.in = up[0];
+    mine.out = down[1];
+    mine.id = clone(wait_for_word, stack + STACK, CLONE_VM | SIGCHLD, &inner);
+    CHECK(mine.id > 0 && child_hear(&mine));
+    check_no_opening(mine.id, LINUX_OPEN_OWN_PROCESS, 0);
+    child_say(&mine, 'x');
+    child_stop(&mine);
+    close(inner.in);
+    close(inner.out);
+    free(stack);
+}
+
 int main(void)
 {
     alarm(120);
     test_refusals();
+    test_our_memory();
     return check_report();
 }

@@ -82,10 +82,12 @@ class Child64(LiveChild):
 
     pointer_size = 8
 
-    def __init__(self, pages: int = RW_PAGES, *, anyone: bool = False) -> None:
-        super().__init__(
-            [sys.executable, "-I", str(CHILD), str(pages), *["anyone"] * anyone],
-        )
+    def __init__(
+        self, pages: int = RW_PAGES, *, anyone: bool = False, program: str | None = None
+    ) -> None:
+        """program: what runs child.main() instead, with the same arguments."""
+        what = [str(CHILD)] if program is None else ["-c", program]
+        super().__init__([sys.executable, "-I", *what, str(pages), *["anyone"] * anyone])
         self.areas = json.loads(self._hear_line())
 
     def read(self, address: int, size: int) -> bytes:

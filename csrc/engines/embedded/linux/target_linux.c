@@ -453,6 +453,25 @@ done:
     return result;
 }
 
+HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder)
+{
+    const linux_target *process = (const linux_target *)self;
+    int32_t thread = of_memory ? linux_process_living_thread(process->folder) : 0;
+
+    *folder = -1;
+    if (linux_held_lost(process)) {
+        return E_UNEXPECTED;
+    }
+    if (thread == (int32_t)self->process_id) {
+        thread = 0;
+    }
+    *folder = linux_process_open(process->folder, thread, ".", O_RDONLY | O_DIRECTORY);
+    if (*folder < 0) {
+        return errno == ENOENT || errno == ESRCH ? E_UNEXPECTED : HR_GEN_FAILURE;
+    }
+    return S_OK;
+}
+
 bool linux_forcing_forbidden(const embedded_target *self)
 {
     return atomic_i32_load(&((const linux_target *)self)->forcing_forbidden) != 0;
