@@ -18,10 +18,7 @@
 typedef struct IDebugClient5 IDebugClient5;
 
 typedef struct IDebugClient5Vtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IDebugClient5 *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugClient5 *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IDebugClient5 *This);
+    COM_UNKNOWN(IDebugClient5);
     com_untyped_slot AttachKernel;
     com_untyped_slot GetKernelConnectionOptions;
     com_untyped_slot SetKernelConnectionOptions;
@@ -136,28 +133,24 @@ struct IDebugClient5 {
 };
 
 _Static_assert(sizeof(IDebugClient5Vtbl) == 95 * sizeof(void *), "IDebugClient5 has 95 slots");
-#define IDEBUGCLIENT5_SLOT(method, slot)                                                           \
-    _Static_assert(offsetof(IDebugClient5Vtbl, method) == (slot) * sizeof(void *),                 \
-                   #method " is slot " #slot)
-IDEBUGCLIENT5_SLOT(QueryInterface, 0);
-IDEBUGCLIENT5_SLOT(AddRef, 1);
-IDEBUGCLIENT5_SLOT(Release, 2);
-IDEBUGCLIENT5_SLOT(AttachProcess, 12);
-IDEBUGCLIENT5_SLOT(ConnectSession, 21);
-IDEBUGCLIENT5_SLOT(TerminateProcesses, 24);
-IDEBUGCLIENT5_SLOT(DetachProcesses, 25);
-IDEBUGCLIENT5_SLOT(EndSession, 26);
-IDEBUGCLIENT5_SLOT(GetExitCode, 27);
-IDEBUGCLIENT5_SLOT(DisconnectProcessServer, 8);
-IDEBUGCLIENT5_SLOT(AddProcessOptions, 16);
-IDEBUGCLIENT5_SLOT(DispatchCallbacks, 28);
-IDEBUGCLIENT5_SLOT(CreateClient, 30);
-IDEBUGCLIENT5_SLOT(GetRunningProcessDescriptionWide, 57);
-IDEBUGCLIENT5_SLOT(OpenDumpFileWide, 60);
-IDEBUGCLIENT5_SLOT(AttachKernelWide, 66);
-IDEBUGCLIENT5_SLOT(ConnectProcessServerWide, 70);
-IDEBUGCLIENT5_SLOT(StartServerWide, 71);
-IDEBUGCLIENT5_SLOT(CreateProcess2Wide, 82);
-#undef IDEBUGCLIENT5_SLOT
+COM_SLOT(IDebugClient5, QueryInterface, 0);
+COM_SLOT(IDebugClient5, AddRef, 1);
+COM_SLOT(IDebugClient5, Release, 2);
+COM_SLOT(IDebugClient5, AttachProcess, 12);
+COM_SLOT(IDebugClient5, ConnectSession, 21);
+COM_SLOT(IDebugClient5, TerminateProcesses, 24);
+COM_SLOT(IDebugClient5, DetachProcesses, 25);
+COM_SLOT(IDebugClient5, EndSession, 26);
+COM_SLOT(IDebugClient5, GetExitCode, 27);
+COM_SLOT(IDebugClient5, DisconnectProcessServer, 8);
+COM_SLOT(IDebugClient5, AddProcessOptions, 16);
+COM_SLOT(IDebugClient5, DispatchCallbacks, 28);
+COM_SLOT(IDebugClient5, CreateClient, 30);
+COM_SLOT(IDebugClient5, GetRunningProcessDescriptionWide, 57);
+COM_SLOT(IDebugClient5, OpenDumpFileWide, 60);
+COM_SLOT(IDebugClient5, AttachKernelWide, 66);
+COM_SLOT(IDebugClient5, ConnectProcessServerWide, 70);
+COM_SLOT(IDebugClient5, StartServerWide, 71);
+COM_SLOT(IDebugClient5, CreateProcess2Wide, 82);
 
 #endif

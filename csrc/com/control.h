@@ -18,10 +18,7 @@
 typedef struct IDebugControl IDebugControl;
 
 typedef struct IDebugControlVtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IDebugControl *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugControl *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IDebugControl *This);
+    COM_UNKNOWN(IDebugControl);
     com_untyped_slot GetInterrupt;
     HRESULT(STDMETHODCALLTYPE *SetInterrupt)(IDebugControl *This, ULONG Flags);
     com_untyped_slot GetInterruptTimeout;
@@ -123,23 +120,19 @@ struct IDebugControl {
 };
 
 _Static_assert(sizeof(IDebugControlVtbl) == 95 * sizeof(void *), "IDebugControl has 95 slots");
-#define IDEBUGCONTROL_SLOT(method, slot)                                                           \
-    _Static_assert(offsetof(IDebugControlVtbl, method) == (slot) * sizeof(void *),                 \
-                   #method " is slot " #slot)
-IDEBUGCONTROL_SLOT(QueryInterface, 0);
-IDEBUGCONTROL_SLOT(AddRef, 1);
-IDEBUGCONTROL_SLOT(Release, 2);
-IDEBUGCONTROL_SLOT(SetInterrupt, 4);
-IDEBUGCONTROL_SLOT(GetDebuggeeType, 34);
-IDEBUGCONTROL_SLOT(GetActualProcessorType, 35);
-IDEBUGCONTROL_SLOT(GetPageSize, 41);
-IDEBUGCONTROL_SLOT(IsPointer64Bit, 42);
-IDEBUGCONTROL_SLOT(GetEffectiveProcessorType, 47);
-IDEBUGCONTROL_SLOT(SetEffectiveProcessorType, 48);
-IDEBUGCONTROL_SLOT(GetExecutionStatus, 49);
-IDEBUGCONTROL_SLOT(AddEngineOptions, 54);
-IDEBUGCONTROL_SLOT(WaitForEvent, 93);
-IDEBUGCONTROL_SLOT(Execute, 66);
-#undef IDEBUGCONTROL_SLOT
+COM_SLOT(IDebugControl, QueryInterface, 0);
+COM_SLOT(IDebugControl, AddRef, 1);
+COM_SLOT(IDebugControl, Release, 2);
+COM_SLOT(IDebugControl, SetInterrupt, 4);
+COM_SLOT(IDebugControl, GetDebuggeeType, 34);
+COM_SLOT(IDebugControl, GetActualProcessorType, 35);
+COM_SLOT(IDebugControl, GetPageSize, 41);
+COM_SLOT(IDebugControl, IsPointer64Bit, 42);
+COM_SLOT(IDebugControl, GetEffectiveProcessorType, 47);
+COM_SLOT(IDebugControl, SetEffectiveProcessorType, 48);
+COM_SLOT(IDebugControl, GetExecutionStatus, 49);
+COM_SLOT(IDebugControl, AddEngineOptions, 54);
+COM_SLOT(IDebugControl, WaitForEvent, 93);
+COM_SLOT(IDebugControl, Execute, 66);
 
 #endif

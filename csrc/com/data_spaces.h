@@ -11,10 +11,7 @@
 typedef struct IDebugDataSpaces4 IDebugDataSpaces4;
 
 typedef struct IDebugDataSpaces4Vtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IDebugDataSpaces4 *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugDataSpaces4 *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IDebugDataSpaces4 *This);
+    COM_UNKNOWN(IDebugDataSpaces4);
     HRESULT(STDMETHODCALLTYPE *ReadVirtual)
     (IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer, ULONG BufferSize, ULONG *BytesRead);
     HRESULT(STDMETHODCALLTYPE *WriteVirtual)
@@ -79,25 +76,21 @@ struct IDebugDataSpaces4 {
 
 _Static_assert(sizeof(IDebugDataSpaces4Vtbl) == 44 * sizeof(void *),
                "IDebugDataSpaces4 has 44 slots");
-#define IDEBUGDATASPACES4_SLOT(method, slot)                                                       \
-    _Static_assert(offsetof(IDebugDataSpaces4Vtbl, method) == (slot) * sizeof(void *),             \
-                   #method " is slot " #slot)
-IDEBUGDATASPACES4_SLOT(QueryInterface, 0);
-IDEBUGDATASPACES4_SLOT(AddRef, 1);
-IDEBUGDATASPACES4_SLOT(Release, 2);
-IDEBUGDATASPACES4_SLOT(ReadVirtual, 3);
-IDEBUGDATASPACES4_SLOT(WriteVirtual, 4);
-IDEBUGDATASPACES4_SLOT(SearchVirtual, 5);
-IDEBUGDATASPACES4_SLOT(ReadVirtualUncached, 6);
-IDEBUGDATASPACES4_SLOT(WriteVirtualUncached, 7);
-IDEBUGDATASPACES4_SLOT(ReadPointersVirtual, 8);
-IDEBUGDATASPACES4_SLOT(WritePointersVirtual, 9);
-IDEBUGDATASPACES4_SLOT(ReadPhysical, 10);
-IDEBUGDATASPACES4_SLOT(WritePhysical, 11);
-IDEBUGDATASPACES4_SLOT(FillVirtual, 26);
-IDEBUGDATASPACES4_SLOT(QueryVirtual, 28);
-IDEBUGDATASPACES4_SLOT(GetNextDifferentlyValidOffsetVirtual, 35);
-IDEBUGDATASPACES4_SLOT(GetValidRegionVirtual, 36);
-#undef IDEBUGDATASPACES4_SLOT
+COM_SLOT(IDebugDataSpaces4, QueryInterface, 0);
+COM_SLOT(IDebugDataSpaces4, AddRef, 1);
+COM_SLOT(IDebugDataSpaces4, Release, 2);
+COM_SLOT(IDebugDataSpaces4, ReadVirtual, 3);
+COM_SLOT(IDebugDataSpaces4, WriteVirtual, 4);
+COM_SLOT(IDebugDataSpaces4, SearchVirtual, 5);
+COM_SLOT(IDebugDataSpaces4, ReadVirtualUncached, 6);
+COM_SLOT(IDebugDataSpaces4, WriteVirtualUncached, 7);
+COM_SLOT(IDebugDataSpaces4, ReadPointersVirtual, 8);
+COM_SLOT(IDebugDataSpaces4, WritePointersVirtual, 9);
+COM_SLOT(IDebugDataSpaces4, ReadPhysical, 10);
+COM_SLOT(IDebugDataSpaces4, WritePhysical, 11);
+COM_SLOT(IDebugDataSpaces4, FillVirtual, 26);
+COM_SLOT(IDebugDataSpaces4, QueryVirtual, 28);
+COM_SLOT(IDebugDataSpaces4, GetNextDifferentlyValidOffsetVirtual, 35);
+COM_SLOT(IDebugDataSpaces4, GetValidRegionVirtual, 36);
 
 #endif

@@ -19,10 +19,7 @@ typedef struct pointer_range {
 typedef struct IPointerScatter IPointerScatter;
 
 typedef struct IPointerScatterVtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IPointerScatter *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IPointerScatter *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IPointerScatter *This);
+    COM_UNKNOWN(IPointerScatter);
 
     /* Does the target stand still as long as the session holds it, so that nothing of its own
      * changes its memory? S_OK: yes. S_FALSE: it runs. */

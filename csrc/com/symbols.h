@@ -28,10 +28,7 @@ _Static_assert(sizeof(DEBUG_MODULE_PARAMETERS) == 64, "DEBUG_MODULE_PARAMETERS i
 typedef struct IDebugSymbols3 IDebugSymbols3;
 
 typedef struct IDebugSymbols3Vtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IDebugSymbols3 *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugSymbols3 *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IDebugSymbols3 *This);
+    COM_UNKNOWN(IDebugSymbols3);
     com_untyped_slot GetSymbolOptions;
     com_untyped_slot AddSymbolOptions;
     com_untyped_slot RemoveSymbolOptions;
@@ -172,20 +169,16 @@ struct IDebugSymbols3 {
 };
 
 _Static_assert(sizeof(IDebugSymbols3Vtbl) == 126 * sizeof(void *), "IDebugSymbols3 has 126 slots");
-#define IDEBUGSYMBOLS3_SLOT(method, slot)                                                          \
-    _Static_assert(offsetof(IDebugSymbols3Vtbl, method) == (slot) * sizeof(void *),                \
-                   #method " is slot " #slot)
-IDEBUGSYMBOLS3_SLOT(QueryInterface, 0);
-IDEBUGSYMBOLS3_SLOT(AddRef, 1);
-IDEBUGSYMBOLS3_SLOT(Release, 2);
-IDEBUGSYMBOLS3_SLOT(GetNumberModules, 12);
-IDEBUGSYMBOLS3_SLOT(GetModuleByIndex, 13);
-IDEBUGSYMBOLS3_SLOT(GetModuleParameters, 17);
-IDEBUGSYMBOLS3_SLOT(EndSymbolMatch, 38);
-IDEBUGSYMBOLS3_SLOT(GetOffsetByNameWide, 61);
-IDEBUGSYMBOLS3_SLOT(StartSymbolMatchWide, 73);
-IDEBUGSYMBOLS3_SLOT(GetNextSymbolMatchWide, 74);
-IDEBUGSYMBOLS3_SLOT(GetModuleNameStringWide, 89);
-#undef IDEBUGSYMBOLS3_SLOT
+COM_SLOT(IDebugSymbols3, QueryInterface, 0);
+COM_SLOT(IDebugSymbols3, AddRef, 1);
+COM_SLOT(IDebugSymbols3, Release, 2);
+COM_SLOT(IDebugSymbols3, GetNumberModules, 12);
+COM_SLOT(IDebugSymbols3, GetModuleByIndex, 13);
+COM_SLOT(IDebugSymbols3, GetModuleParameters, 17);
+COM_SLOT(IDebugSymbols3, EndSymbolMatch, 38);
+COM_SLOT(IDebugSymbols3, GetOffsetByNameWide, 61);
+COM_SLOT(IDebugSymbols3, StartSymbolMatchWide, 73);
+COM_SLOT(IDebugSymbols3, GetNextSymbolMatchWide, 74);
+COM_SLOT(IDebugSymbols3, GetModuleNameStringWide, 89);
 
 #endif

@@ -10,10 +10,7 @@
 typedef struct IDebugSystemObjects IDebugSystemObjects;
 
 typedef struct IDebugSystemObjectsVtbl {
-    HRESULT(STDMETHODCALLTYPE *QueryInterface)
-    (IDebugSystemObjects *This, const GUID *InterfaceId, void **Interface);
-    ULONG(STDMETHODCALLTYPE *AddRef)(IDebugSystemObjects *This);
-    ULONG(STDMETHODCALLTYPE *Release)(IDebugSystemObjects *This);
+    COM_UNKNOWN(IDebugSystemObjects);
     com_untyped_slot GetEventThread;
     com_untyped_slot GetEventProcess;
     com_untyped_slot GetCurrentThreadId;
@@ -53,14 +50,10 @@ struct IDebugSystemObjects {
 
 _Static_assert(sizeof(IDebugSystemObjectsVtbl) == 32 * sizeof(void *),
                "IDebugSystemObjects has 32 slots");
-#define IDEBUGSYSTEMOBJECTS_SLOT(method, slot)                                                     \
-    _Static_assert(offsetof(IDebugSystemObjectsVtbl, method) == (slot) * sizeof(void *),           \
-                   #method " is slot " #slot)
-IDEBUGSYSTEMOBJECTS_SLOT(QueryInterface, 0);
-IDEBUGSYSTEMOBJECTS_SLOT(AddRef, 1);
-IDEBUGSYSTEMOBJECTS_SLOT(Release, 2);
-IDEBUGSYSTEMOBJECTS_SLOT(GetCurrentProcessSystemId, 27);
-IDEBUGSYSTEMOBJECTS_SLOT(GetCurrentProcessHandle, 29);
-#undef IDEBUGSYSTEMOBJECTS_SLOT
+COM_SLOT(IDebugSystemObjects, QueryInterface, 0);
+COM_SLOT(IDebugSystemObjects, AddRef, 1);
+COM_SLOT(IDebugSystemObjects, Release, 2);
+COM_SLOT(IDebugSystemObjects, GetCurrentProcessSystemId, 27);
+COM_SLOT(IDebugSystemObjects, GetCurrentProcessHandle, 29);
 
 #endif

@@ -76,6 +76,18 @@ _Static_assert(sizeof(GUID) == 16, "a GUID is 16 bytes");
 _Static_assert(sizeof(MEMORY_BASIC_INFORMATION64) == 48, "MEMORY_BASIC_INFORMATION64 is 48 bytes");
 _Static_assert(offsetof(MEMORY_BASIC_INFORMATION64, State) == 32, "State stands at byte 32");
 
+/* The slots of IUnknown, with which each table begins. */
+#define COM_UNKNOWN(interface)                                                                     \
+    HRESULT(STDMETHODCALLTYPE *QueryInterface)                                                     \
+    (interface * This, const GUID *InterfaceId, void **Interface);                                 \
+    ULONG(STDMETHODCALLTYPE *AddRef)(interface * This);                                            \
+    ULONG(STDMETHODCALLTYPE *Release)(interface * This)
+
+/* Fails to compile where a method does not stand in its slot. */
+#define COM_SLOT(interface, method, slot)                                                          \
+    _Static_assert(offsetof(interface##Vtbl, method) == (slot) * sizeof(void *),                   \
+                   #method " is slot " #slot)
+
 /* A vtable slot that this project never calls: it keeps its place and stays untyped, so that a
  * call through it does not compile. */
 typedef void (*com_untyped_slot)(void);
