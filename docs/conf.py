@@ -68,7 +68,7 @@ OUTSIDE = {
 EVERY_ERROR = [
     f".. autoexception:: {name}\n   :show-inheritance:"
     for name in errors.__all__
-    if issubclass(getattr(errors, name), Exception) and name != "DebugEngineError"
+    if issubclass(getattr(errors, name), Exception)
 ]
 EVERY_HRESULT = [
     f"| `0x{value:08X}` | `{name}` | {meaning} |"

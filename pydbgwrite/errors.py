@@ -1,4 +1,34 @@
-"""The exceptions of pydbgwrite. DebugEngineError is the base of all of them."""
+"""The exceptions of pydbgwrite.
+
+They form one tree::
+
+    Error                           whatever this package raises of its own
+        DebugEngineError            an engine's answer: hresult, method, address, count, written
+            TargetAccessError       the target is there, and refuses access
+            NoTargetError           there is no accessible target
+            WriteNotAppliedError    the engine reported success and wrote nothing
+            PointerRangeError       a 32-bit target can't hold the value (also an OverflowError)
+            ExpectationError        the target does not hold what `expect` says: mismatches
+            VerificationError       the target does not hold what was written: mismatches
+        SessionError                a session that can't be used like that; the engine is not called
+            EngineNotFoundError     the engine that the call needs is not here
+            ReadOnlyError           a write in a session with writable=False
+            SessionBusyError        a call into a session that is in the middle of one
+            SessionClosedError      a call into a session that is closed
+            WrongThreadError        a call from another thread or process than the owner
+        AddressError                a name that the target does not have, or has several of
+        PatchError                  a patch that is not valid or does not fit (also a ValueError)
+        JournalError                a journal that can't be used
+        UndoError                   a transaction that could not be rolled back completely
+
+Opening a target also raises TimeoutError (the target or the server does not answer in time),
+ValueError and TypeError (an argument is not valid on this platform) and OSError (a program or a
+file can't be opened). Input that is not valid raises TypeError, ValueError or OverflowError before
+anything is written.
+
+An exception that a transaction or an undo ends with has the UndoReport as `undo_report`, whatever
+its type.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +44,7 @@ __all__ = [
     "AddressError",
     "DebugEngineError",
     "EngineNotFoundError",
+    "Error",
     "ExpectationError",
     "JournalError",
     "Mismatch",
@@ -23,6 +54,7 @@ __all__ = [
     "ReadOnlyError",
     "SessionBusyError",
     "SessionClosedError",
+    "SessionError",
     "TargetAccessError",
     "UndoError",
     "VerificationError",
@@ -31,19 +63,27 @@ __all__ = [
 ]
 
 
-class DebugEngineError(Exception):
-    """An engine call said anything but S_OK, or could not be made at all.
+class Error(Exception):
+    """The base of all exceptions of this package."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The keyword-only attributes travel as state, so that errors survive pickling.
+        return (type(self), self.args, self.__dict__)
+
+
+class DebugEngineError(Error):
+    """An engine call answered something other than S_OK, or a check of its data failed.
 
     Attributes:
-        hresult: the engine's HRESULT as an unsigned 32-bit int; None where no engine call was made.
-        hresult_name: its name, e.g. "E_UNEXPECTED"; None where there is no HRESULT.
-        method: the engine's method, e.g. "WritePointersVirtual"; None where none was called.
-        address: the target address of the request; None where it had none.
-        count: the number of elements asked for: pointers, or bytes for the calls on bytes.
-        written: how many leading elements the target holds now, found by reading back with
-            ReadVirtual; counting stops at the first that differs or can't be read. 0 for calls that
-            write nothing. None only when the target itself no longer answers.
-        index: the first element that is not in place, or at fault; None where there is none.
+        hresult: The engine's HRESULT as an unsigned 32-bit int; None if no engine call was made.
+        hresult_name: Its name, such as "E_UNEXPECTED"; None if there is no HRESULT.
+        method: The engine's method, such as "WritePointersVirtual"; None if none was called.
+        address: The target address of the request; None if it has none.
+        count: The number of elements in the request: pointers, or bytes for the calls on bytes.
+        written: How many leading elements the target holds now, found by reading back with
+            ReadVirtual. Counting stops at the first that differs or can't be read. 0 for calls that
+            write nothing. None only if the target no longer answers.
+        index: The first element that is not in place, or at fault; None if there is none.
     """
 
     def __init__(
@@ -67,60 +107,60 @@ class DebugEngineError(Exception):
         self.written = written
         self.index = index
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # The keyword-only attributes travel as state, so that errors survive pickling.
-        return (type(self), self.args, self.__dict__)
-
 
 class TargetAccessError(DebugEngineError):
-    """The target is there, but this memory of it, or the process itself, can't be accessed."""
+    """The target is there, but this memory, or the process itself, refuses access."""
 
 
 class NoTargetError(DebugEngineError):
-    """There is no accessible target: it has ended, runs and refuses, or was never there."""
+    """There is no accessible target: it has ended, is running, or never existed."""
 
 
 class WriteNotAppliedError(DebugEngineError):
-    """The engine answered with a success code that is not S_OK, and did not write (dumps do)."""
+    """The engine answered with a success code other than S_OK and did not write, as for a dump."""
 
 
-class ReadOnlyError(DebugEngineError):
-    """A write in a session that was opened with writable=False; the engine was not touched."""
+class SessionError(Error):
+    """A session can't be used, or opened, like that. The engine is not called."""
 
 
-class EngineNotFoundError(DebugEngineError):
-    """The engine that this call needs is not here; the message says what was tried."""
+class ReadOnlyError(SessionError):
+    """A write in a session that was opened with writable=False."""
 
 
-class WrongThreadError(DebugEngineError):
-    """A session was used by another thread, or process, than the one that opened it."""
+class EngineNotFoundError(SessionError):
+    """The engine that this call needs is not here; the message lists every path tried."""
 
 
-class SessionBusyError(DebugEngineError):
+class WrongThreadError(SessionError):
+    """A call from another thread, or process, than the one that opened the session."""
+
+
+class SessionBusyError(SessionError):
     """A call into a session that is in the middle of one."""
 
 
-class SessionClosedError(DebugEngineError):
-    """A call into a session that has been closed."""
+class SessionClosedError(SessionError):
+    """A call into a session that is closed."""
 
 
 class PointerRangeError(DebugEngineError, OverflowError):
     """A value that a 32-bit target can't hold: neither zero- nor sign-extended from 32 bits.
 
-    `index` says which element. truncate=True writes the low 32 bits instead, as the engine does.
+    `index` is its element. truncate=True writes the low 32 bits instead, as the engine does.
     """
 
 
-class AddressError(DebugEngineError):
+class AddressError(Error):
     """An address whose module or symbol the target does not have, or has several of."""
 
 
-class PatchError(DebugEngineError, ValueError):
-    """A patch file that can't be taken, or a patch that does not fit the target; nothing written.
+class PatchError(Error, ValueError):
+    """A patch file that is not valid, or a patch that does not fit the target. Nothing is written.
 
     `problems` lists all of them, each a str that begins with the line and the entry; the message
-    shows the first ones. `kind` is "patch" where the patch itself is at fault, and else what
-    Preview.kind is: "build" or "access".
+    shows the first ones. `kind` is "patch" if the patch itself is at fault, else "build" or
+    "access", as Preview.kind is.
     """
 
     #: All that is wrong, in the order of the file.
@@ -135,30 +175,29 @@ class PatchError(DebugEngineError, ValueError):
         problems: list[str] | None = None,
         *,
         kind: str = "patch",
-        **details: Any,
     ) -> None:
-        super().__init__(message, **details)
+        super().__init__(message)
         self.problems = problems if problems is not None else [message]
         self.kind = kind
 
 
-class JournalError(DebugEngineError):
+class JournalError(Error):
     """A journal that can't be used: damaged, another process's, of another version, or full.
 
-    Nothing was written to the target, unless the message says what.
+    Nothing is written to the target, unless the message says what.
     """
 
 
-class UndoError(DebugEngineError):
-    """A transaction could not be undone wholly, where no other exception could say so.
+class UndoError(Error):
+    """A transaction could not be rolled back completely, and no other exception says so.
 
     Attributes:
-        report: the UndoReport, which says exactly what remains.
+        undo_report: The UndoReport, which says exactly what remains.
     """
 
-    def __init__(self, message: str, report: UndoReport | None = None, **details: Any) -> None:
-        super().__init__(message, **details)
-        self.report = report
+    def __init__(self, message: str, undo_report: UndoReport | None = None) -> None:
+        super().__init__(message)
+        self.undo_report = undo_report
 
 
 class Mismatch(NamedTuple):
@@ -176,9 +215,9 @@ class _DifferenceError(DebugEngineError):
     """The target holds other values than it should.
 
     Attributes:
-        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+        mismatches: The first 100 of them, in the order of the elements; of scattered ones, each
             address once.
-        total: how many there are.
+        total: How many there are.
     """
 
     def __init__(
@@ -198,9 +237,9 @@ class ExpectationError(_DifferenceError):
     """The target does not hold what `expect` says, so nothing was written: `written` is 0.
 
     Attributes:
-        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+        mismatches: The first 100 of them, in the order of the elements; of scattered ones, each
             address once.
-        total: how many there are.
+        total: How many there are.
     """
 
 
@@ -210,7 +249,7 @@ class VerificationError(_DifferenceError):
     `written` is how many leading elements it does hold.
 
     Attributes:
-        mismatches: the first 100 of them, in the order of the elements; of scattered ones, each
+        mismatches: The first 100 of them, in the order of the elements; of scattered ones, each
             address once.
-        total: how many there are.
+        total: How many there are.
     """

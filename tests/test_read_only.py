@@ -71,13 +71,9 @@ WRITES: dict[str, Callable[[Session], object]] = {
 def test_every_write_is_refused(name: str) -> None:
     with OPENINGS[name](False) as session:
         assert session.writable is False
-        for what, write in WRITES.items():
-            with pytest.raises(
-                ReadOnlyError, match="writable=False; nothing was written"
-            ) as caught:
+        for write in WRITES.values():
+            with pytest.raises(ReadOnlyError, match="writable=False; nothing was written"):
                 write(session)
-            assert (caught.value.hresult, caught.value.method) == (None, None), what
-            assert caught.value.written == 0
         assert session.pointer_size == 8
         assert session.data_spaces.is_pointer_64bit()
 

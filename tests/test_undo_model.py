@@ -96,7 +96,7 @@ def test_a_fault_and_interrupted_undos(
             try:
                 pydbgwrite.undo(journal, session, progress=progress)
             except Killed as killed:
-                assert killed.report.remaining or killed.report.complete  # type: ignore[attr-defined]
+                assert killed.undo_report.remaining or killed.undo_report.complete  # type: ignore[attr-defined]
         report = pydbgwrite.undo(journal, session)
         assert report.complete, str(report)
         assert now(session) == pattern(SIZE)

@@ -111,6 +111,9 @@ PyObject *session_close(PyObject *self, PyObject *unused)
     session_object *session = (session_object *)self;
 
     (void)unused;
+    if (session->closed) {
+        Py_RETURN_NONE;
+    }
     if (!session_is_forked(session)) {
         return end(session, false);
     }

@@ -387,6 +387,5 @@ def _refuse(**arguments: object) -> None:
 def _no_engine(call: str) -> EngineNotFoundError:
     return EngineNotFoundError(
         f"{call}() has no engine for live processes on {sys.platform} in this version of "
-        "pydbgwrite; simulate() works everywhere",
-        written=0,
+        "pydbgwrite; simulate() works everywhere"
     )

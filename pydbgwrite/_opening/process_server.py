@@ -107,7 +107,9 @@ class ProcessServer:
         Raises:
             SessionBusyError: A session through this server is open: close it first.
         """
-        server = self._open()
+        server = self._server
+        if server is None:
+            return
         if self._session is not None and not self._session.closed:
             raise SessionBusyError(
                 "a session of this process server is open: close that first, then the server"

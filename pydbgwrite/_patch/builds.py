@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pydbgwrite._patch.entry import described
 from pydbgwrite._symbols.build_ids import build_ids_of, open_file
 from pydbgwrite._symbols.resolver import Resolver
-from pydbgwrite.errors import DebugEngineError, NoTargetError
+from pydbgwrite.errors import Error, NoTargetError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -134,7 +134,7 @@ class Builds:
                     )
         except NoTargetError:
             raise
-        except (DebugEngineError, ValueError) as error:
+        except (Error, ValueError) as error:
             return str(error)
         return None
 

@@ -17,7 +17,7 @@ from pydbgwrite._patch.target_map import TargetMap
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import (
     AddressError,
-    DebugEngineError,
+    Error,
     Mismatch,
     NoTargetError,
     TargetAccessError,
@@ -236,9 +236,9 @@ class _Maker:
                 value = self._resolver.resolve(value, what)
             except NoTargetError:
                 raise
-            except (DebugEngineError, ValueError, OverflowError) as error:
+            except (Error, ValueError, OverflowError) as error:
                 named = isinstance(error, AddressError)
-                kind = "access" if isinstance(error, DebugEngineError) else "patch"
+                kind = "access" if isinstance(error, Error) else "patch"
                 self._problem(each, f"{what}: {error}" if named else str(error), kind)
                 return None
         if what == "expect":

@@ -71,10 +71,7 @@ class GenuineSymbols:
         if status not in (_S_OK, _S_FALSE, _E_FAIL):
             raise AddressError(
                 f"the engine could not look for {name!r}: GetOffsetByName failed "
-                f"({hresults.describe(status)})",
-                hresult=status,
-                hresult_name=hresults.name_of(status),
-                method="GetOffsetByName",
+                f"({hresults.describe(status)})"
             )
         if status != _S_OK:
             found = self._search(module, symbol, name, ambiguous=status == _S_FALSE)

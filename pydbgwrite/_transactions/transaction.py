@@ -178,7 +178,7 @@ class Transaction:
                 self._tell(error, undo_log(self._session, self._recorded()))
                 self._over("undone")
             except BaseException as other:
-                report = getattr(other, "report", None)
+                report = getattr(other, "undo_report", None)
                 if report is None:
                     error.add_note(f"The transaction could NOT be undone: {other!r}{self._hint()}")
                 else:
@@ -235,7 +235,7 @@ class Transaction:
             return
         reason = UndoError("a transaction was open when its session ended, and it was undone")
         self._undo_because(reason)
-        reason.report = self._report
+        reason.undo_report = self._report
         if self._report is None or not self._report.complete:
             raise reason
 

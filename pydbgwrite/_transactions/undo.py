@@ -34,7 +34,7 @@ def undo_log(
 
     What was undone wholly before is looked at and not touched, unless force is True. Raises nothing
     of its own: what could not be done is in the report. An exception from outside (Ctrl-C, or what
-    progress raises) goes on, with the report as its attribute `report` and in a note.
+    progress raises) goes on, with the report as its attribute `undo_report` and in a note.
     """
     done_before = log.undone
     work = _Undo(session, log, force)
@@ -48,7 +48,7 @@ def undo_log(
     except BaseException as error:
         work.give_up("the undo was interrupted")
         report = work.report()
-        error.report = report  # type: ignore[attr-defined]
+        error.undo_report = report  # type: ignore[attr-defined]
         error.add_note(f"The undo was interrupted: {report}. It can be run again")
         raise
     report = work.report()

@@ -43,7 +43,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.SessionClosedError, ExitCode.INTERNAL),
     (errors.JournalError, ExitCode.BAD_USAGE),
     (errors.UndoError, ExitCode.NOT_UNDONE),
-    (errors.DebugEngineError, ExitCode.NO_ACCESS),
+    (errors.Error, ExitCode.NO_ACCESS),
     (MemoryError, ExitCode.BAD_USAGE),  # more was asked for than there is room for
     (OSError, ExitCode.NO_ACCESS),
     (KeyboardInterrupt, ExitCode.INTERRUPTED),

@@ -64,7 +64,7 @@ def ended(failure: BaseException, journal: str | None) -> BaseException:
 
 def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
     """Ctrl-C in the middle of an undo, which can be run again."""
-    report: UndoReport | None = getattr(interrupt, "report", None)
+    report: UndoReport | None = getattr(interrupt, "undo_report", None)
     message = "; ".join(["interrupted", *getattr(interrupt, "__notes__", [])])
     if report is None:
         return CommandError(message, ExitCode.INTERRUPTED)
