@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support import elf32
+from support.libraries import compile_program
 from support.processes import Child64
 
 import pydbgwrite
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 
 SUPPORT = Path(__file__).parent / "support"
 NEEDS_ROOT = pytest.mark.skipif(
-    hasattr(os, "geteuid") and os.geteuid() != 0, reason="namespaces and mounts need root"
+    hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: namespaces and mounts"
 )
 
 #: What each script below begins with. `child`: a process of its own.
@@ -201,6 +204,52 @@ with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1) as c
     )
 
 
+PROGRAM = """
+#include <stdio.h>
+void *table[4];
+int main(void) { printf("%p\\n", (void *)table); fflush(stdout); return getchar() == 'x'; }
+"""
+
+
+@NEEDS_ROOT
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="the kernel has no FUSE")
+@pytest.mark.parametrize("bits", [64, 32])
+def test_a_program_whose_file_cannot_be_read(bits: int, tmp_path: Path) -> None:
+    """It lies on a FUSE mount of its user, which not even root may touch."""
+    program, folder = tmp_path / "program", tmp_path / "mount"
+    folder.mkdir()
+    if bits == 32:
+        elf32.write_program(program, 0)
+    else:
+        compile_program(program, PROGRAM)
+    tmp_path.chmod(0o755)
+    run(
+        f"""
+import json
+user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+fuse = [sys.executable, {str(SUPPORT / "fuse_file.py")!r}, {str(folder)!r}, {str(program)!r}]
+with subprocess.Popen([*fuse, "65534"], stdin=-1, stdout=-1) as mount:
+    assert mount.stdout.readline() == b"mounted\\n"
+    with subprocess.Popen([*user, {str(folder / "program")!r}], stdin=-1, stdout=-1) as child:
+        said = child.stdout.readline() if {bits} == 64 else child.stdout.read(1)
+        address = int(said, 16) if {bits} == 64 else {elf32.RW}
+        try:
+            open(f"/proc/{{child.pid}}/exe").close()
+        except PermissionError:
+            pass
+        else:
+            raise AssertionError("its file can be read")
+        for suspend in (True, False):
+            with pydbgwrite.attach(child.pid, suspend=suspend) as session:
+                assert session.pointer_size == {bits // 8}
+                assert session.write_pointers(address, [1, 2], verify=True) == 2
+        child.kill()
+    mount.stdin.close()
+""",
+        *("unshare", "--mount"),
+    )
+
+
 def tracer() -> int:
     """The process that holds a target for this one, which shares our memory."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -241,6 +290,11 @@ def test_a_process_whose_first_thread_has_ended(suspend: bool, tmp_path: Path) -
         with pydbgwrite.attach(child.pid, suspend=suspend) as session:
             assert pydbgwrite.undo(tmp_path / "a.journal", session).complete
         assert child.read(rw, 64) == before
+        with pydbgwrite.attach(child.pid, suspend=suspend) as session:
+            os.kill(child.pid, signal.SIGKILL)
+            assert child.wait() == -signal.SIGKILL
+            with pytest.raises(pydbgwrite.NoTargetError):
+                session.write_pointers(rw, [1])
 
 
 @pytest.mark.parametrize("suspend", [True, False])

@@ -134,7 +134,7 @@ def test_after_an_execve(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    hasattr(os, "geteuid") and os.geteuid() != 0, reason="time namespaces need root"
+    hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: time namespaces"
 )
 def test_in_another_time_namespace(tmp_path: Path) -> None:
     """Start times are shown with an offset there: made here and undone there, and the reverse."""

@@ -57,11 +57,11 @@ def _wait_for_end(tracer: int, seconds: float) -> bool:
     except OSError:  # a kernel before 5.3, or a seccomp filter
         return False
     try:
-        if not _is_dying(tracer):
-            return False
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(min(seconds * 1000, 2**31 - 1)))
+        # If it ended meanwhile, its number may be another's, and says nothing of it.
+        wait = min(seconds * 1000, 2**31 - 1) if _is_dying(tracer) else 0
+        return bool(poll.poll(wait))
     finally:
         os.close(descriptor)
 

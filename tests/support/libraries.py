@@ -63,6 +63,16 @@ def shared_library(path: Path, source: str) -> Path:
     return path
 
 
+def compile_program(path: Path, source: str) -> Path:
+    """A program of one C file, at that path; skips where there is no compiler."""
+    if shutil.which(_COMPILER[0]) is None:
+        pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
+    command = [*_COMPILER, "-x", "c", "-", "-o", str(path)]
+    done = subprocess.run(command, input=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
 def compile_library(path: Path, *flags: str) -> Path:
     """A library with all of the above, at that path; skips where there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
