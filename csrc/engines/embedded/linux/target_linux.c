@@ -209,7 +209,8 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
     if (stat.id != id) { /* another folder is mounted there */
         return fail(LINUX_OPEN_OTHER_PROC, NULL, 0, getpid());
     }
-    owner = linux_process_of_thread(process->folder);
+    /* A pidfd is a process's (EINVAL, newer ENOENT, for a thread that leads none). */
+    owner = unpinned == 0 ? id : linux_process_of_thread(process->folder);
     if (owner != 0 && owner != id) {
         return fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", unpinned, owner);
     }
