@@ -174,8 +174,10 @@ class TestWhoGoesFirst:
             wrapped.close()
             assert wrapped.closed and not session.closed
             assert com.references(pointer) == before
+        wrapped.close()  # the second call does nothing
+        assert com.references(pointer) == before
         with pytest.raises(pydbgwrite.SessionClosedError):
-            wrapped.close()
+            wrapped.write_pointers(BASE, VALUES)
         assert session.read_pointers(BASE, len(VALUES)) == VALUES
         assert session.write_pointers(BASE, [1]) == 1
 
