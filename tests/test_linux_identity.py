@@ -140,6 +140,29 @@ with Child64() as child:
     )
 
 
+@NEEDS_ROOT
+@pytest.mark.parametrize("option", ["hidepid=1", "hidepid=2"])
+def test_a_proc_that_hides_it(option: str) -> None:
+    run(
+        f"""
+import pydbgwrite._messages.linux
+with Child64() as child:
+    subprocess.check_call(["mount", "-t", "proc", "-o", "{option}", "proc", "/proc"])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 0)
+    for suspend in (True, False):
+        try:
+            pydbgwrite.attach(child.pid, suspend=suspend)
+        except pydbgwrite.TargetAccessError as error:
+            assert "hidepid" in str(error), error
+        else:
+            raise AssertionError("it was opened")
+    os.seteuid(0)
+""",
+        *("unshare", "--mount"),
+    )
+
+
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 @pytest.mark.parametrize("calls", ["PIDFD_OPEN", "PIDFD_OPEN, sandbox.PIDFD_SEND_SIGNAL"])
 def test_without_a_pidfd(error: str, calls: str) -> None:

@@ -8,7 +8,9 @@ import pickle
 import signal
 import sys
 import threading
+from array import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -416,6 +418,39 @@ def test_a_fork_in_the_middle_of_a_call(
         session.close()
         assert forker.let_go() == 0
         assert not any(target.read(rw, LONG * 8))
+
+
+@LINUX
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_within_a_transaction(tmp_path: Path) -> None:
+    """The child leaves by the end of the `with` block; the journal is the parent's all the same."""
+    file = tmp_path / "a.journal"
+    child: int | None = None
+
+    def fork_once(done: int, total: int) -> None:
+        nonlocal child
+        if child is None:
+            child = os.fork()
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+
+    with Child64(LONG * 8 // 4096 + 1) as target:
+        rw = target.areas["rw"]
+        before = target.read(rw, LONG * 8)
+        with pydbgwrite.attach(target.pid) as session:
+            try:
+                with session.transaction(file):
+                    session.write_pointers(rw, [1] * LONG, progress=fork_once)
+            except WrongThreadError as error:
+                assert child == 0
+                os._exit("cut short" in str(error.__notes__))
+            finally:
+                if child == 0:
+                    os._exit(1)
+            assert session.read_pointers(rw, LONG) == array("Q", [1]) * LONG
+            assert pydbgwrite.read_journal(file).state == "committed"
+            assert pydbgwrite.undo(file, session).complete
+        assert target.read(rw, LONG * 8) == before
 
 
 def stopped(pid: int) -> bool:

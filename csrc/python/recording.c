@@ -311,7 +311,10 @@ void recording_cut_short(const session_object *session)
 
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
-    answer = session->cut_short == NULL ? NULL : PyObject_CallNoArgs(session->cut_short);
+    /* In a forked child the journal is its parent's. */
+    if (session->cut_short != NULL && !session_is_forked(session)) {
+        answer = PyObject_CallNoArgs(session->cut_short);
+    }
     if (answer == NULL && PyErr_Occurred()) {
         PyErr_Fetch(&other_type, &other, &other_trace);
         PyErr_NormalizeException(&other_type, &other, &other_trace);

@@ -127,6 +127,11 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
         reasons.append(
             f"{who} traces it already (TracerPid): a process has one tracer; detach that first"
         )
+    if operation == "open(/proc/PID)":
+        reasons.append(
+            "/proc hides the processes of others (hidepid in its mount options, proc(5)): run as "
+            "its user or as root, or in the group that the option gid= names"
+        )
     scope = _read("/proc/sys/kernel/yama/ptrace_scope")
     if scope in ("1", "2") and not capable:
         reasons.append(
