@@ -314,6 +314,7 @@ class TestProcessServer:
                 with pytest.raises(pydbgwrite.DebugEngineError):
                     machine.attach(0xFFFFFFF0)
             assert machine.closed
+            machine.close()  # there is nothing left to do
             with pytest.raises(pydbgwrite.SessionClosedError):
                 machine.attach(child.pid)
             assert child.held()[:2] == [1, VALUES[1]]
