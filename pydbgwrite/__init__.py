@@ -10,15 +10,13 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
 from pydbgwrite._core import (
     BULK_THRESHOLD_POINTERS,
     GIL_RELEASE_BYTES,
     DataSpaces,
     MemoryBasicInformation,
 )
-from pydbgwrite._dbgeng import EngineInfo
 from pydbgwrite._opening.api import (
     attach,
     attach_kernel,
@@ -28,13 +26,7 @@ from pydbgwrite._opening.api import (
     process_server,
     simulate,
 )
-from pydbgwrite._opening.process_server import ProcessServer
-from pydbgwrite._opening.wrap import wrap
-from pydbgwrite._regions import Module, Region
-from pydbgwrite._reports import Change, Conflict, JournalInfo, UndoReport
 from pydbgwrite._session import Session
-from pydbgwrite._transactions.api import read_journal, undo
-from pydbgwrite._transactions.transaction import Transaction
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import (
     AddressError,
@@ -43,7 +35,6 @@ from pydbgwrite.errors import (
     Error,
     ExpectationError,
     JournalError,
-    Mismatch,
     NoTargetError,
     PatchError,
     PointerRangeError,
@@ -58,9 +49,21 @@ from pydbgwrite.errors import (
     WrongThreadError,
 )
 
+# typing is not imported at run time, nor is what most programs never need (_LATER): they would cost
+# more than all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from pydbgwrite._dbgeng import EngineInfo
+    from pydbgwrite._opening.process_server import ProcessServer
+    from pydbgwrite._opening.wrap import wrap
     from pydbgwrite._patch.patch import BuildCheck, Patch, PatchEntry
     from pydbgwrite._patch.preview import Preview, PreviewEntry
+    from pydbgwrite._regions import Module, Region
+    from pydbgwrite._reports import Change, Conflict, JournalInfo, Mismatch, UndoReport
+    from pydbgwrite._transactions.api import read_journal, undo
+    from pydbgwrite._transactions.transaction import Transaction
 
 __all__ = [
     "BULK_THRESHOLD_POINTERS",
@@ -114,7 +117,7 @@ __all__ = [
     "wrap",
 ]
 
-# Tracebacks, help() and pickles show the name that users know. What comes later says so itself.
+# Tracebacks, help() and pickles show the name that users know.
 for _name in __all__:
     if getattr(globals().get(_name), "__module__", __name__) != __name__:
         globals()[_name].__module__ = __name__
@@ -122,10 +125,23 @@ for _name in __all__:
 #: What is imported when it is asked for first: many programs never need it.
 _LATER = {
     "BuildCheck": "_patch.patch",
+    "Change": "_reports",
+    "Conflict": "_reports",
+    "EngineInfo": "_dbgeng",
+    "JournalInfo": "_reports",
+    "Mismatch": "_reports",
+    "Module": "_regions",
     "Patch": "_patch.patch",
     "PatchEntry": "_patch.patch",
     "Preview": "_patch.preview",
     "PreviewEntry": "_patch.preview",
+    "ProcessServer": "_opening.process_server",
+    "Region": "_regions",
+    "Transaction": "_transactions.transaction",
+    "UndoReport": "_reports",
+    "read_journal": "_transactions.api",
+    "undo": "_transactions.api",
+    "wrap": "_opening.wrap",
 }
 
 
@@ -134,7 +150,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'pydbgwrite' has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"pydbgwrite.{_LATER[name]}"), name)
+    value: Any = getattr(import_module(f"pydbgwrite.{_LATER[name]}"), name)
+    value.__module__ = __name__
     globals()[name] = value
     return value
 

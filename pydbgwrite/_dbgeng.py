@@ -53,6 +53,9 @@ class EngineInfo(NamedTuple):
         return f"{self.name} {self.version} ({self.file})"
 
 
+EngineInfo.__module__ = "pydbgwrite"
+
+
 class Candidate(NamedTuple):
     """A folder to try, and who says so."""
 

@@ -22,16 +22,22 @@ _STATES: Final = {0x1000: "committed", 0x2000: "reserved", 0x10000: "free"}
 
 
 class Region(NamedTuple):
-    """Like pages of the target, from one page on (QueryVirtual's MEMORY_BASIC_INFORMATION64).
+    """Pages of the target with the same protection (QueryVirtual's MEMORY_BASIC_INFORMATION64).
 
-    base and size are bytes, base of the page that was asked for; protection is "rw", "r", "rx",
-    "rwx", "x" or "none"; state is "committed", "reserved" or "free".
+    Attributes:
+        base: The address of the page that was asked for.
+        size: Bytes from there to the end of the run.
+        protection: "rw", "r", "rx", "rwx", "x" or "none"; "+guard" follows for a guard page.
+        state: "committed", "reserved" or "free".
     """
 
     base: int
     size: int
     protection: str
     state: str
+
+
+Region.__module__ = "pydbgwrite"
 
 
 class Module(NamedTuple):
@@ -41,6 +47,9 @@ class Module(NamedTuple):
     base: int
     size: int
     path: str
+
+
+Module.__module__ = "pydbgwrite"
 
 
 def protection_name(protect: int) -> str:

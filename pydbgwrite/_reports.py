@@ -1,20 +1,36 @@
-"""What transactions, journals and undo tell: Change, Conflict, UndoReport, JournalInfo."""
+"""What comparisons, transactions, journals and undo report."""
 
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Change", "Conflict", "JournalInfo", "UndoReport"]
+__all__ = ["Change", "Conflict", "JournalInfo", "Mismatch", "UndoReport"]
+
+
+class Mismatch(NamedTuple):
+    """A place where the target holds something else: its address, and both values.
+
+    For pointers of a 32-bit target both are the low 32 bits; for bytes each is one byte.
+    """
+
+    address: int
+    wanted: int
+    found: int
+
+
+Mismatch.__module__ = "pydbgwrite"
 
 
 class Change(NamedTuple):
     """A recorded write, or a piece of one: long writes are recorded a piece at a time.
 
-    address is where it is in the target; of scattered elements it is the lowest, and addresses
-    holds all of them, in the order given, else None. old and new are the bytes before and after in
-    the target's own form (little-endian), element by element; unit is the bytes of an element: 8 or
-    4 for pointers, 1 for bytes.
+    Attributes:
+        address: Where it is in the target; of scattered elements the lowest address.
+        old, new: The bytes before and after, in the target's form (little-endian), by element.
+        unit: Bytes of an element: 8 or 4 for pointers, 1 for bytes.
+        addresses: The addresses of scattered elements, in the order given; else None.
     """
 
     address: int
@@ -24,12 +40,18 @@ class Change(NamedTuple):
     addresses: array[int] | None = None
 
 
+Change.__module__ = "pydbgwrite"
+
+
 class Conflict(NamedTuple):
     """A location that holds neither what was written nor what was there before.
 
-    Someone else has changed it: the target, which ran on, or another debugger. old, written and
-    found are bytes of equal length in the target's own form: a pointer, or up to 64 changed bytes
-    side by side.
+    Someone else has changed it: the target, which was running, or another debugger.
+
+    Attributes:
+        address: Where it is in the target.
+        old, written, found: Bytes of equal length in the target's form: a pointer, or up to 64
+            adjacent bytes.
     """
 
     address: int
@@ -38,16 +60,25 @@ class Conflict(NamedTuple):
     found: bytes
 
 
-class UndoReport(NamedTuple):
+Conflict.__module__ = "pydbgwrite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UndoReport:
     """What an undo did, and what remains.
 
-    restored: bytes that were written back. unchanged: bytes that held the old value already, so
-    that nothing was to do. Where several writes overlap, each of them counts.
-    conflicts: the first 100 by address, conflict_total: how many there are. They were left alone,
-    or, with force=True, restored too (and forced is True).
-    remaining: (address, size, why) of each range that could not be restored, by address.
-    torn: the journal's last record was cut off while it was made; its write was never begun.
+    Attributes:
+        restored: Bytes that were restored. Where several writes overlap, each counts.
+        unchanged: Bytes that held the old value already.
+        conflicts: The first 100 conflicts, by address. They are not changed, unless force=True
+            restored them too.
+        conflict_total: How many conflicts there are.
+        remaining: (address, size, why) of each range that can't be restored, by address.
+        forced: True if conflicts were restored too.
+        torn: True if the journal's last record is incomplete. Its write had not begun.
     """
+
+    __module__ = "pydbgwrite"
 
     restored: int = 0
     unchanged: int = 0
@@ -87,15 +118,28 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-class JournalInfo(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class JournalInfo:
     """What a journal says of itself and of the target that it belongs to.
 
-    created is seconds since 1970; started tells one process from a later one of the same pid, in
-    the system's own terms; program, base and size are the target's main module, where known. state
-    is "open" (the transaction did not end: it was killed, or goes on), "committed" or "undone".
-    writes counts the recorded pieces and bytes their bytes in the target. torn: the last record was
-    cut off while it was made, and its write never begun.
+    Attributes:
+        path: The journal's file.
+        version: The version of its format.
+        created: Seconds since 1970.
+        pid: The target's process id; None if it is no process.
+        target: What the target is, as Session.target says.
+        engine: The engine's name.
+        pointer_size: Bytes of a pointer in the target.
+        started: Tells the process from a later one of the same pid, in the system's own terms.
+        program, base, size: The target's main module, if it is known.
+        durable: True if each record is synced to the disk before its write.
+        state: "open" (the transaction has not ended, or was killed), "committed" or "undone".
+        writes: The number of recorded pieces.
+        bytes: Their bytes in the target.
+        torn: True if the last record is incomplete. Its write had not begun.
     """
+
+    __module__ = "pydbgwrite"
 
     path: str
     version: int

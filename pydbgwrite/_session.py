@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from pydbgwrite import _core
-from pydbgwrite._dbgeng import EngineInfo, loaded_engine
-from pydbgwrite._regions import Module, Region, protection_name, state_name
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import SessionBusyError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
     from typing import Self, SupportsIndex
 
     from _typeshed import StrOrBytesPath
 
+    from pydbgwrite._dbgeng import EngineInfo
+    from pydbgwrite._regions import Module, Region
     from pydbgwrite._target import OpenTransaction
     from pydbgwrite._transactions.transaction import Transaction
 
@@ -54,6 +54,8 @@ class Session(_core.Session):
 
         The name is "dbgeng" for Microsoft's engine and "embedded" for this package's own.
         """
+        from pydbgwrite._dbgeng import EngineInfo, loaded_engine
+
         if self._embedded:
             file = _core.__file__
             folder = file[: max(file.rfind("/"), file.rfind("\\"), 0)]
@@ -77,6 +79,8 @@ class Session(_core.Session):
             TargetAccessError: The address is beyond user space.
             NoTargetError: There is no accessible target.
         """
+        from pydbgwrite._regions import Region, protection_name, state_name
+
         info = self.data_spaces.query_virtual(address)
         return Region(
             info.base_address,
@@ -94,6 +98,8 @@ class Session(_core.Session):
             NoTargetError: The process has ended.
         """
         if not self._embedded:
+            from pydbgwrite._regions import Module
+
             return sorted(
                 (
                     Module(path.rpartition("\\")[2], base, size, path)

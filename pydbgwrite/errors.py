@@ -32,13 +32,13 @@ its type.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+# typing is not imported at run time: it costs more than the rest of the package.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from pydbgwrite._reports import UndoReport
+    from pydbgwrite._reports import Mismatch, UndoReport
 
 __all__ = [
     "AddressError",
@@ -200,17 +200,6 @@ class UndoError(Error):
         self.undo_report = undo_report
 
 
-class Mismatch(NamedTuple):
-    """A place where the target holds something else: its address, and both values.
-
-    For pointers of a 32-bit target both are the low 32 bits; for bytes each is one byte.
-    """
-
-    address: int
-    wanted: int
-    found: int
-
-
 class _DifferenceError(DebugEngineError):
     """The target holds other values than it should.
 
@@ -253,3 +242,12 @@ class VerificationError(_DifferenceError):
             address once.
         total: How many there are.
     """
+
+
+def __getattr__(name: str) -> object:
+    """Mismatch, which no program needs before there is one."""
+    if name == "Mismatch":
+        from pydbgwrite._reports import Mismatch
+
+        return Mismatch
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ import re
 import rlcompleter
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -25,6 +26,8 @@ HEAVY = {
     *("click", "rich", "json", "tempfile", "logging", "socket", "threading"),
     *("multiprocessing", "importlib.metadata", "email", "hypothesis", "pytest"),
 }
+#: What the import alone must not bring: each costs more than the package.
+DEAR = {"typing", "re", "collections", "contextlib", "functools", "enum", "warnings", "array"}
 PUBLIC: list[ModuleType] = [pydbgwrite, errors, hresults, testing]
 
 
@@ -53,12 +56,30 @@ with pydbgwrite.simulate([(0, 64)]) as session:
 
 @pytest.mark.parametrize("use", ["", "; pydbgwrite.simulate([(0, 64)]).close()"])
 def test_an_import_brings_nothing_heavy(use: str) -> None:
-    code = f"import sys; before = set(sys.modules); import pydbgwrite{use}; "
-    code += "print(*sorted(set(sys.modules) - before))"
-    brought = set(in_fresh_python(code).split())
+    # Without site, which imports some of it for .pth files; -I alone keeps those of an environment.
+    folder = str(Path(pydbgwrite.__file__).parent.parent)
+    code = f"import sys; sys.path.append({folder!r}); before = set(sys.modules); "
+    code += f"import pydbgwrite{use}; print(*sorted(set(sys.modules) - before))"
+    brought = set(in_fresh_python(code, "-I", "-S").split())
     assert "pydbgwrite._core" in brought
-    assert not brought & HEAVY
+    assert not brought & (HEAVY if use else HEAVY | DEAR)
     assert not [name for name in brought if name.startswith("pydbgwrite.cli")]
+
+
+def test_what_c_calls_is_imported_by_python_too() -> None:
+    """So that tools which follow imports see it: PyInstaller and the like."""
+    sources = Path(__file__).resolve().parent.parent / "csrc" / "python"
+    named = set()
+    for path in sources.rglob("*.c"):
+        named |= set(re.findall(r'PyImport_ImportModule\("([\w.]+)"\)', path.read_text()))
+    assert "pydbgwrite._from_c" in named
+    brought = in_fresh_python("import sys, pydbgwrite; print(*sys.modules)").split()
+    assert {name for name in named if name.startswith("pydbgwrite")} <= set(brought)
+    package = Path(pydbgwrite.__file__).parent
+    imported = "".join(path.read_text() for path in package.glob("*.py"))
+    assert re.search(
+        r"^import pydbgwrite\._from_c|^from pydbgwrite import .*_from_c", imported, re.M
+    )
 
 
 def test_an_import_needs_no_debugger() -> None:

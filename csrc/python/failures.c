@@ -186,7 +186,7 @@ static void raise_failure(const session_object *session, const core_error *error
     if (facts == NULL) {
         goto done;
     }
-    failure_set(PyObject_CallFunctionObjArgs(session->state->engine_failed, facts, NULL));
+    failure_set(PyObject_CallMethod(session->state->from_c, "engine_failed", "O", facts));
 done:
     Py_XDECREF(facts);
     Py_XDECREF(mismatches);
@@ -217,15 +217,9 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
-    PyObject *module = NULL;
-
     if (session_not_forked(session)) {
-        module = PyImport_ImportModule("pydbgwrite._messages.engine");
-    }
-    if (module != NULL) {
-        failure_set(PyObject_CallMethod(module, "call_failed", "sks", method,
+        failure_set(PyObject_CallMethod(session->state->from_c, "call_failed", "sks", method,
                                         (unsigned long)(uint32_t)hresult,
                                         gone_name(session_gone(session))));
     }
-    Py_XDECREF(module);
 }

@@ -15,37 +15,23 @@
 #include "opening/dbgeng.h"
 #endif
 
-/* One name out of a module that is imported for it. */
-static PyObject *imported(const char *module_name, const char *name)
-{
-    PyObject *module = PyImport_ImportModule(module_name);
-    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
-
-    Py_XDECREF(module);
-    return found;
-}
-
+/* Looks up what C uses of Python. pydbgwrite/_from_c.py has all that is of this package. */
 static bool import_all(module_state *state)
 {
-    PyObject *array_type = imported("array", "array");
+    PyObject *own = PyImport_ImportModule("pydbgwrite._from_c");
+    bool good = own != NULL;
 
-    state->mapping_type = imported("collections.abc", "Mapping");
-    state->set_type = imported("collections.abc", "Set");
-    state->engine_failed = imported("pydbgwrite._messages.engine", "engine_failed");
-    state->opening_failed = imported("pydbgwrite._messages.engine", "opening_failed");
-    state->wrong_thread = imported("pydbgwrite.errors", "WrongThreadError");
-    state->session_closed = imported("pydbgwrite.errors", "SessionClosedError");
-    state->session_busy = imported("pydbgwrite.errors", "SessionBusyError");
-    state->read_only = imported("pydbgwrite.errors", "ReadOnlyError");
-    state->no_target = imported("pydbgwrite.errors", "NoTargetError");
-    if (array_type != NULL) {
-        state->zero_word = PyObject_CallFunction(array_type, "s(i)", "Q", 0);
+    state->from_c = own;
+    if (good) {
+        state->wrong_thread = PyObject_GetAttrString(own, "WrongThreadError");
+        state->session_closed = PyObject_GetAttrString(own, "SessionClosedError");
+        state->session_busy = PyObject_GetAttrString(own, "SessionBusyError");
+        state->read_only = PyObject_GetAttrString(own, "ReadOnlyError");
+        state->no_target = PyObject_GetAttrString(own, "NoTargetError");
+        good = state->wrong_thread != NULL && state->session_closed != NULL &&
+               state->session_busy != NULL && state->read_only != NULL && state->no_target != NULL;
     }
-    Py_XDECREF(array_type);
-    return state->mapping_type != NULL && state->set_type != NULL && state->engine_failed != NULL &&
-           state->opening_failed != NULL && state->wrong_thread != NULL &&
-           state->session_closed != NULL && state->session_busy != NULL &&
-           state->read_only != NULL && state->no_target != NULL && state->zero_word != NULL;
+    return good;
 }
 
 static int execute(PyObject *module)
@@ -61,10 +47,9 @@ static int execute(PyObject *module)
 }
 
 #define EACH_REFERENCE(apply)                                                                      \
-    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(mapping_type) \
-        apply(set_type) apply(engine_failed) apply(opening_failed) apply(wrong_thread)             \
-            apply(session_closed) apply(session_busy) apply(read_only) apply(no_target)            \
-                apply(zero_word)
+    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(from_c)       \
+        apply(wrong_thread) apply(session_closed) apply(session_busy) apply(read_only)             \
+            apply(no_target) apply(zero_word)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

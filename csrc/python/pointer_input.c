@@ -272,11 +272,10 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
 /* 1: mapping, set or str, whose order or meaning is not that of an array; 0: not; -1: error. */
 static int is_no_sequence(const module_state *state, PyObject *object)
 {
-    int found = PyUnicode_Check(object) ? 1 : PyObject_IsInstance(object, state->mapping_type);
+    PyObject *answer = PyObject_CallMethod(state->from_c, "is_no_sequence", "O", object);
+    int found = answer == NULL ? -1 : answer == Py_True;
 
-    if (found == 0) {
-        found = PyObject_IsInstance(object, state->set_type);
-    }
+    Py_XDECREF(answer);
     return found;
 }
 

@@ -9,6 +9,6 @@
 #include "state.h"
 
 /* A new array('Q') of `count` zeros; NULL: an exception is set. */
-PyObject *pointer_output_array(const module_state *state, uint64_t count);
+PyObject *pointer_output_array(module_state *state, uint64_t count);
 
 #endif

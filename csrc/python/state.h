@@ -8,16 +8,14 @@ typedef struct module_state {
     PyObject *session_type;
     PyObject *data_spaces_type;
     PyObject *memory_information_type;
-    PyObject *mapping_type;   /* collections.abc.Mapping */
-    PyObject *set_type;       /* collections.abc.Set */
-    PyObject *engine_failed;  /* pydbgwrite._messages.engine.engine_failed */
-    PyObject *opening_failed; /* pydbgwrite._messages.engine.opening_failed */
-    PyObject *wrong_thread;   /* pydbgwrite.errors.WrongThreadError, and so on */
+    PyObject *from_c;       /* the module pydbgwrite._from_c: what C calls in Python */
+    PyObject *wrong_thread; /* pydbgwrite.errors.WrongThreadError, and so on */
     PyObject *session_closed;
     PyObject *session_busy;
     PyObject *read_only;
     PyObject *no_target;
-    PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of */
+    PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of; NULL before the
+                            first */
 } module_state;
 
 static inline module_state *state_of_module(PyObject *module)

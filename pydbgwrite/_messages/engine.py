@@ -10,7 +10,7 @@ from typing import TypedDict
 from pydbgwrite import errors, hresults
 from pydbgwrite._regions import protection_name, state_name
 
-__all__ = ["EngineFailure", "call_failed", "engine_failed", "opening_failed"]
+__all__ = ["EngineFailure", "call_failed", "engine_failed"]
 
 S_OK = 0
 E_UNEXPECTED = 0x8000FFFF
@@ -346,13 +346,3 @@ def call_failed(method: str | None, hresult: int, gone: str) -> BaseException:
         hresult_name=hresults.name_of(hresult),
         method=method,
     )
-
-
-def opening_failed(
-    failure: str, os_error: int, operation: str | None, detail: int, subject: object
-) -> BaseException:
-    """The exception for a Linux process that could not be opened."""
-    # Opening a session is rare, and its advice reads /proc: imported where it is needed.
-    from pydbgwrite._messages import linux
-
-    return linux.opening_failed(failure, os_error, operation, detail, subject)

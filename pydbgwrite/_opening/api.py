@@ -6,15 +6,11 @@ there is on one platform alone is in linux.py and dbgeng.py.
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite import _core
 from pydbgwrite._opening.arguments import (
-    RegionSpec,
     check_program,
     taken_options,
     taken_pid,
@@ -22,12 +18,21 @@ from pydbgwrite._opening.arguments import (
     taken_region,
     taken_timeout,
 )
-from pydbgwrite._opening.process_server import ProcessServer
 from pydbgwrite._session import Session
 from pydbgwrite.errors import EngineNotFoundError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import IO, Final, SupportsIndex, TypeAlias
+
     from _typeshed import StrOrBytesPath, StrPath
+
+    from pydbgwrite._opening.arguments import RegionSpec
+    from pydbgwrite._opening.process_server import ProcessServer
+
+    #: What launch() takes for stdin, stdout and stderr.
+    _File: TypeAlias = int | IO[bytes] | IO[str] | None
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -42,9 +47,6 @@ __all__ = [
 
 #: Seconds that an opening may take, where nothing else is said.
 DEFAULT_TIMEOUT: Final = 10.0
-
-#: What launch() takes for stdin, stdout and stderr.
-_File: TypeAlias = int | IO[bytes] | IO[str] | None
 
 
 def attach(
@@ -330,6 +332,7 @@ def process_server(
     seconds = taken_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
+        from pydbgwrite._opening.process_server import ProcessServer
 
         return ProcessServer(text, dbgeng.connect_server(text, seconds, engine))
     raise _windows_only("process_server", engine)
@@ -356,6 +359,8 @@ def simulate(
     Raises:
         TypeError, ValueError: The regions or the pointer size are not valid.
     """
+    import itertools
+
     width = taken_pointer_size(pointer_size)
     limit = 1 << (8 * width)
     checked = sorted(taken_region(each, index, limit) for index, each in enumerate(regions))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final, SupportsIndex, TypeAlias
+
     from _typeshed import StrOrBytesPath
 
 __all__ = [
@@ -77,6 +79,8 @@ def check_program(
     args: Sequence[StrOrBytesPath], cwd: StrOrBytesPath | None, env: Mapping[str, str] | None
 ) -> None:
     """Raise TypeError or ValueError unless these describe a program to start."""
+    from collections.abc import Mapping, Sequence
+
     if isinstance(args, (str, bytes)) or not isinstance(args, Sequence):
         raise TypeError(
             f"args must be a sequence of a program and its arguments, got {type(args).__name__}; "
@@ -106,6 +110,8 @@ def _check_path(path: object, what: str) -> None:
 
 def taken_region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
     """One of simulate()'s regions: base, size and the number of its protection."""
+    from collections.abc import Sequence
+
     if isinstance(region, (str, bytes)) or not isinstance(region, Sequence):
         raise TypeError(f"regions[{index}] must be (base, size) or (base, size, protection)")
     if len(region) not in (2, 3):

@@ -11,14 +11,16 @@ import os
 import select
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Final
 
 from pydbgwrite import _core
 from pydbgwrite._session import Session
 from pydbgwrite.errors import TargetAccessError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import IO, Final
+
     from _typeshed import StrOrBytesPath
 
 assert sys.platform.startswith("linux")

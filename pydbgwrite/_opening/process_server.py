@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, SupportsIndex
 
 from pydbgwrite.errors import (
     DebugEngineError,
@@ -14,8 +11,11 @@ from pydbgwrite.errors import (
     SessionClosedError,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self, SupportsIndex
 
     from pydbgwrite._session import Session
 
@@ -28,6 +28,8 @@ class ProcessServer:
     Its attach and launch open that machine's processes, one at a time: Microsoft's engine has one
     session a process. As a context manager it closes itself.
     """
+
+    __module__ = "pydbgwrite"
 
     __slots__ = ("__weakref__", "_options", "_server", "_session")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from pydbgwrite import _core
-from pydbgwrite._reports import JournalInfo, UndoReport
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import StrOrBytesPath
 
+    from pydbgwrite._reports import JournalInfo, UndoReport
     from pydbgwrite._target import Target
 
 __all__ = ["read_journal", "undo"]
@@ -35,6 +35,7 @@ def read_journal(path: StrOrBytesPath) -> JournalInfo:
     """
     from pydbgwrite._journal.files import open_to_read
     from pydbgwrite._journal.format import VERSION
+    from pydbgwrite._reports import JournalInfo
 
     log = open_to_read(path)
     log.close()

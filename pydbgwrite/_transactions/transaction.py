@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, overload
 
-from pydbgwrite._reports import Change, UndoReport
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
     from typing import Self
 
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._journal.log import JournalLog
+    from pydbgwrite._reports import Change, UndoReport
     from pydbgwrite._target import OpenTransaction, Target
 
 __all__ = ["Transaction", "checked_journal"]
@@ -33,6 +33,7 @@ class Transaction:
     it, and the note then says what remains.
     """
 
+    __module__ = "pydbgwrite"
     __slots__ = ("__weakref__", "_durable", "_log", "_path", "_report", "_session", "_state")
 
     def __init__(self, session: Target, path: str | None, durable: bool | None) -> None:
@@ -61,7 +62,9 @@ class Transaction:
         asked for. Of a transaction that has ended with a journal, the file is read: JournalError
         or OSError where it is not there any more.
         """
-        return _Changes(self._recorded())
+        from pydbgwrite._transactions.changes import Changes
+
+        return Changes(self._recorded())
 
     def undo(self) -> UndoReport:
         """Undo all recorded writes, the last first; then the transaction goes on.
@@ -257,29 +260,6 @@ def checked_journal(
     if not name or "\0" in name:
         raise ValueError(f"journal must be the path of a file to make, got {name!r}")
     return os.path.abspath(name), durable
-
-
-class _Changes(Sequence[Change]):
-    """A log's records as a sequence."""
-
-    def __init__(self, log: JournalLog) -> None:
-        self._log = log
-
-    def __len__(self) -> int:
-        return len(self._log)
-
-    @overload
-    def __getitem__(self, index: int) -> Change: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Change]: ...
-    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
-        chosen = range(len(self._log))[index]
-        if isinstance(chosen, range):
-            return [self._log.load(each) for each in chosen]
-        return self._log.load(chosen)
-
-    def __repr__(self) -> str:
-        return f"<recorded changes: {len(self):,}, of {self._log.recorded_bytes:,} bytes>"
 
 
 def _open_in(session: Target) -> OpenTransaction | None:

@@ -118,13 +118,13 @@ class _Undo:
             self._foreign.cut(address, address + size)
         conflicts, total = self._conflicts()
         return UndoReport(
-            self._restored,
-            self._unchanged,
-            conflicts,
-            total,
-            tuple(remaining),
-            self._force,
-            self._log.torn,
+            restored=self._restored,
+            unchanged=self._unchanged,
+            conflicts=conflicts,
+            conflict_total=total,
+            remaining=tuple(remaining),
+            forced=self._force,
+            torn=self._log.torn,
         )
 
     def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:

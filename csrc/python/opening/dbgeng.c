@@ -37,20 +37,15 @@ static const char *failure_name(dbgeng_failure failure)
 }
 
 /* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. */
-static void opening_failed(const dbgeng_error *error, const char *call, PyObject *subject)
+static void opening_failed(PyObject *module, const dbgeng_error *error, const char *call,
+                           PyObject *subject)
 {
-    PyObject *module = NULL;
-
     if (!PyErr_Occurred()) {
-        module = PyImport_ImportModule("pydbgwrite._messages.windows");
-    }
-    if (module != NULL) {
-        failure_set(PyObject_CallMethod(module, "opening_failed", "sskkzO", call,
-                                        failure_name(error->failure),
+        failure_set(PyObject_CallMethod(state_of_module(module)->from_c, "windows_opening_failed",
+                                        "sskkzO", call, failure_name(error->failure),
                                         (unsigned long)(uint32_t)error->hresult,
                                         (unsigned long)error->os_error, error->operation, subject));
     }
-    Py_XDECREF(module);
 }
 
 /* A session over what was opened, which is left again where that fails. */
@@ -250,7 +245,7 @@ PyObject *open_dbgeng_attach(PyObject *module, PyObject *arguments)
     } else {
         subject = PyLong_FromUnsignedLong(process_id);
         if (subject != NULL) {
-            opening_failed(&error, "attach", subject);
+            opening_failed(module, &error, "attach", subject);
         }
     }
 done:
@@ -287,7 +282,7 @@ PyObject *open_dbgeng_launch(PyObject *module, PyObject *arguments)
         result = session_over(module, type, opened, writable != 0);
         note_target(result, true, options.server);
     } else {
-        opening_failed(&error, "launch", line);
+        opening_failed(module, &error, "launch", line);
     }
 done:
     PyMem_Free(environment);
@@ -322,7 +317,7 @@ static PyObject *open_by(opener open, const char *call, PyObject *module, PyObje
     if (opened != NULL) {
         result = session_over(module, type, opened, writable != 0);
     } else {
-        opening_failed(&error, call, subject);
+        opening_failed(module, &error, call, subject);
     }
 done:
     PyMem_Free(text);
@@ -385,7 +380,7 @@ PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments)
     *server = dbgeng_connect_server(text, &limit, &error);
     PyEval_RestoreThread(waiting.released);
     if (error.failure != DBGENG_OK) {
-        opening_failed(&error, "process_server", subject);
+        opening_failed(module, &error, "process_server", subject);
     } else {
         result = PyCapsule_New(server, SERVER_CAPSULE, disconnect);
     }

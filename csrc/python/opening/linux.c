@@ -35,9 +35,9 @@ static void opening_failed(const module_state *state, const linux_open_error *er
                            PyObject *subject)
 {
     if (!PyErr_Occurred()) {
-        failure_set(PyObject_CallFunction(state->opening_failed, "siziO",
-                                          failure_name(error->failure), error->os_error,
-                                          error->operation, (int)error->detail, subject));
+        failure_set(PyObject_CallMethod(state->from_c, "linux_opening_failed", "siziO",
+                                        failure_name(error->failure), error->os_error,
+                                        error->operation, (int)error->detail, subject));
     }
 }
 

@@ -16,17 +16,12 @@ static const char *failure_name(wrap_failure failure)
     return names[failure];
 }
 
-static void wrapping_failed(const wrap_error *error, uintptr_t address)
+static void wrapping_failed(const module_state *state, const wrap_error *error, uintptr_t address)
 {
-    PyObject *module = PyImport_ImportModule("pydbgwrite._opening.wrap");
-
-    if (module != NULL) {
-        failure_set(PyObject_CallMethod(module, "wrapping_failed", "sKKIzk",
-                                        failure_name(error->failure), (unsigned long long)address,
-                                        (unsigned long long)error->address, error->slot,
-                                        error->operation, (unsigned long)(uint32_t)error->hresult));
-    }
-    Py_XDECREF(module);
+    failure_set(PyObject_CallMethod(state->from_c, "wrapping_failed", "sKKIzk",
+                                    failure_name(error->failure), (unsigned long long)address,
+                                    (unsigned long long)error->address, error->slot,
+                                    error->operation, (unsigned long)(uint32_t)error->hresult));
 }
 
 PyObject *open_wrapped(PyObject *module, PyObject *arguments)
@@ -48,7 +43,7 @@ PyObject *open_wrapped(PyObject *module, PyObject *arguments)
     good = wrapped_open((uintptr_t)address, &opened, &error);
     PyEval_RestoreThread(released);
     if (!good) {
-        wrapping_failed(&error, (uintptr_t)address);
+        wrapping_failed(state_of_module(module), &error, (uintptr_t)address);
         goto done;
     }
     session = session_create_wrapped(state_of_module(module), (PyTypeObject *)type, &opened,

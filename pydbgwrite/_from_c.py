@@ -1,0 +1,81 @@
+"""What C calls in Python, and nothing else: each function imports what does its work.
+
+C looks these up by name when the extension is imported. They stand in one module that the package
+itself imports, so that tools that follow imports (PyInstaller and others) see all of them.
+"""
+
+from __future__ import annotations
+
+from pydbgwrite.errors import (
+    NoTargetError,
+    ReadOnlyError,
+    SessionBusyError,
+    SessionClosedError,
+    WrongThreadError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pydbgwrite._messages.engine import EngineFailure
+
+__all__ = [
+    "NoTargetError",
+    "ReadOnlyError",
+    "SessionBusyError",
+    "SessionClosedError",
+    "WrongThreadError",
+    "call_failed",
+    "engine_failed",
+    "is_no_sequence",
+    "linux_opening_failed",
+    "windows_opening_failed",
+    "wrapping_failed",
+]
+
+
+def is_no_sequence(value: object) -> bool:
+    """Is this iterable a text, a mapping or a set, whose order or meaning is not an array's?"""
+    from collections.abc import Mapping, Set
+
+    return isinstance(value, (str, Mapping, Set))
+
+
+def engine_failed(failure: EngineFailure) -> BaseException:
+    """The exception for a request that did not end with S_OK."""
+    from pydbgwrite._messages import engine
+
+    return engine.engine_failed(failure)
+
+
+def call_failed(method: str, hresult: int, gone: str) -> BaseException:
+    """The exception for a call about no memory, such as DetachProcesses, that failed."""
+    from pydbgwrite._messages import engine
+
+    return engine.call_failed(method, hresult, gone)
+
+
+def linux_opening_failed(
+    failure: str, os_error: int, operation: str | None, detail: int, subject: object
+) -> BaseException:
+    """The exception for a Linux process that could not be opened."""
+    from pydbgwrite._messages import linux
+
+    return linux.opening_failed(failure, os_error, operation, detail, subject)
+
+
+def windows_opening_failed(
+    call: str, failure: str, hresult: int, os_error: int, operation: str | None, subject: object
+) -> BaseException:
+    """The exception for an opening by Microsoft's engine that failed."""
+    from pydbgwrite._messages import windows
+
+    return windows.opening_failed(call, failure, hresult, os_error, operation, subject)
+
+
+def wrapping_failed(
+    failure: str, interface: int, address: int, slot: int, operation: str | None, hresult: int
+) -> BaseException:
+    """The exception for an interface that wrap() can't use."""
+    from pydbgwrite._opening import wrap
+
+    return wrap.wrapping_failed(failure, interface, address, slot, operation, hresult)

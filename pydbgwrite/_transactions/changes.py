@@ -1,0 +1,36 @@
+"""The recorded writes of a transaction as a sequence, each read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+from pydbgwrite._reports import Change
+
+if TYPE_CHECKING:
+    from pydbgwrite._journal.log import JournalLog
+
+__all__ = ["Changes"]
+
+
+class Changes(Sequence[Change]):
+    """A log's records as a sequence."""
+
+    def __init__(self, log: JournalLog) -> None:
+        self._log = log
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Change]: ...
+    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
+        chosen = range(len(self._log))[index]
+        if isinstance(chosen, range):
+            return [self._log.load(each) for each in chosen]
+        return self._log.load(chosen)
+
+    def __repr__(self) -> str:
+        return f"<recorded changes: {len(self):,}, of {self._log.recorded_bytes:,} bytes>"
