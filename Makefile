@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-C_FILES := $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+C_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-full lint format docs sanitize bench ci clean
+.PHONY: help install check test test-full lint format docs sanitize bench ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,18 +18,27 @@ $(BIN)/python:
 install: $(BIN)/python ## build the extension in place, with what tests and linters need
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[test]" --group lint
 
+# Where most of the suite's time goes: programs in C, processes of the command line, leaks, kills.
+LONG := c cli* memory_leaks patch_round_trip transactions undo_after_kill undo_cost
+
+check: install ## what to run after each change: linters, and the suite without its longest files
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -q $(LONG:%=--ignore-glob='*/test_%.py')
+
 test: install ## the suite, quick profile
 	$(BIN)/python -m pytest
 
 test-full: install ## the suite, full profile
 	PYDBGWRITE_TEST_PROFILE=full $(BIN)/python -m pytest
 
-lint: install ## ruff, mypy, stubtest, clang-format
+lint: install ## ruff, mypy, stubtest, clang-format, the rules of the source
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest pydbgwrite
+	$(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest-allowlist.txt pydbgwrite
 	$(BIN)/python .ci/check_imports.py
+	$(BIN)/python .ci/check_units.py
+	$(BIN)/python -m pytest -q .ci
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 format: install ## rewrite Python and C as the linters want it
@@ -37,8 +46,9 @@ format: install ## rewrite Python and C as the linters want it
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(C_FILES)
 
-docs: install ## the documentation's site, in docs/_build/html; a warning is an error
-	$(BIN)/python -m pip install --quiet --group docs
+docs: $(BIN)/python ## the documentation's site, in docs/_build/html; a warning is an error
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -e ".[cli]" --group docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 sanitize: ## the suite under the address and undefined-behaviour sanitizers

@@ -1,11 +1,11 @@
 """Fails when a test was skipped for a reason that CI does not accept.
 
-    python .ci/check_skips.py [--windows | --lane] JUNIT.xml...
+    python .ci/check_skips.py [--clone | --windows | --lane] JUNIT.xml...
 
 CI installs what the tests need, so a skip for want of a program or a package means that CI has not
 tested what it says it has. Only what such a machine can't have is accepted, by its reason: on
-Linux, on Windows (--windows), in the Windows lane (--lane). There tests of Microsoft's engine must
-have run, over every kind of session.
+Linux, there in a clone (--clone), on Windows (--windows), in the Windows lane (--lane). On Windows
+tests of Microsoft's engine must have run, over every kind of session.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from xml.etree import ElementTree
 
 #: Reasons that are accepted, as regular expressions that begin at the reason's first character,
 #: and the least number of tests of Microsoft's engine that must have run.
-LINUX = (
-    r"an sdist holds no \.ci$",  # of one test, where the wheel is built from an sdist
+CLONE = (
     r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
     r".*\bPYDBGWRITE_PYTHON32\b",  # a 32-bit Windows Python, which that lane provides
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: (time )?namespaces\b",  # of an ordinary user's run; root runs all
+)
+LINUX = (
+    *CLONE,
+    r"an sdist holds no \.ci$",  # where the tests are those of the sdist,
+    r"the package is not installed in place$",  # and the package is a wheel's
 )
 # Here "Windows" in a reason excuses nothing: an engine that is not found says it, too.
 WINDOWS = (
@@ -40,6 +44,7 @@ WINDOWS = (
     r"/proc/self/maps$",
     r"making symbolic links is a privilege there$",
     r"there is no C compiler: .*, on Windows$",
+    r"the package is not installed in place$",
     r"got empty parameter set for ",  # over engines of which there are none
 )
 LANE = (*WINDOWS, r"Wine")  # what Wine can't show
@@ -54,12 +59,13 @@ ENGINE_CASES = frozenset(
 
 def main(arguments: list[str]) -> int:
     """Print every skipped test that should have run."""
-    options = {"--windows": WINDOWS, "--lane": LANE}
-    where_it_ran = arguments[0] if arguments and arguments[0] in options else None
-    accepted = options.get(where_it_ran or "", LINUX)
+    options = {"--clone": CLONE, "--windows": WINDOWS, "--lane": LANE}
+    option = arguments[0] if arguments and arguments[0] in options else None
+    accepted = options.get(option or "", LINUX)
+    on_windows = accepted in (WINDOWS, LANE)
     ran = engine = bad = 0
     cases: set[str] = set()
-    for path in arguments[where_it_ran is not None :]:
+    for path in arguments[option is not None :]:
         for case in ElementTree.parse(path).iter("testcase"):
             skipped = case.find("skipped")
             if skipped is None:
@@ -81,10 +87,10 @@ def main(arguments: list[str]) -> int:
     if not ran:
         print("no test has run", file=sys.stderr)
     print(f"{ran} tests have run, {engine} of them of Microsoft's engine")
-    too_few = where_it_ran is not None and engine < ENOUGH_ENGINE_TESTS
+    too_few = on_windows and engine < ENOUGH_ENGINE_TESTS
     if too_few:
         print(f"only {engine} tests of Microsoft's engine have run", file=sys.stderr)
-    missing = ENGINE_CASES - cases if where_it_ran is not None else set()
+    missing = ENGINE_CASES - cases if on_windows else set()
     if missing:
         print(f"no test has run over {', '.join(sorted(missing))}", file=sys.stderr)
     return 1 if bad or not ran or too_few or missing else 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from support import workers
 from support.cases import CASES, READ_ONLY_CASES, EngineCase, close_all, make_room
 from support.processors import every_processor
 from support.recorder import Recorder, forget
@@ -24,6 +25,13 @@ hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
 # The state machine alone takes 2,000 (test_state_machine.py).
 hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
 hypothesis.settings.load_profile(PROFILE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Where pytest-xdist runs several workers, tests marked "alone" wait for the others' tests."""
+    with workers.room(alone=item.get_closest_marker("alone") is not None):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,14 @@ def test_there_are_programs() -> None:
     assert {"test_core", "test_core_narrow", "test_embedded_engine"} <= set(PROGRAMS)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    [
+        # It shares large work with processors that are idle.
+        pytest.param(name, marks=pytest.mark.alone if name == "test_linux_parallel" else ())
+        for name in PROGRAMS
+    ],
+)
 def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """The program says how many of its checks passed, and prints each that failed."""
     built = tmp_path / program

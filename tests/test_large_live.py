@@ -19,7 +19,10 @@ from support.processes import Child32
 import pydbgwrite
 from pydbgwrite import Mismatch
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes"),
+    pytest.mark.alone,  # a processor that another test has is not shared with
+]
 
 PIECE = 512 << 10  # bytes that one processor takes at a time
 CHILD_WITH_HOLE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+import pydbgwrite
+
 ROOT = Path(__file__).resolve().parent.parent
+IN_PLACE = Path(pydbgwrite.__file__).is_relative_to(ROOT)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 COMMANDS = [
-    'python -m pip install ".[cli]" && pydbgwrite demo',
-    'python -m pip install ".[test]" && python -m pytest',
+    'python -m pip install -e ".[cli]" && pydbgwrite demo',
+    'python -m pip install -e ".[test]" && python -m pytest',
 ]
 
 
@@ -44,12 +48,41 @@ def test_the_two_commands_are_there() -> None:
 
 @pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="an sdist holds no .ci")
 def test_ci_runs_them() -> None:
-    """.ci/run takes all lines that begin so out of README.md, and runs them as they are."""
+    """.ci/pipeline.py takes the lines that begin so out of README.md, and runs them as they are."""
     lines = [line for line in README.splitlines() if line.startswith("python -m pip install ")]
     assert lines == COMMANDS
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert """grep -E '^python -m pip install ' "$folder/README.md\"""" in script
-    assert 'bash -euo pipefail -c "$command"' in script
+    script = (ROOT / ".ci" / "pipeline.py").read_text(encoding="utf-8")
+    assert 'start = "python -m pip install "' in script
+    assert '"-euo", "pipefail", "-c", commands[number]' in script
+
+
+@pytest.mark.skipif(not IN_PLACE, reason="the package is not installed in place")
+def test_what_it_suggests_works_inside_the_clone() -> None:
+    """There Python finds the source folder first."""
+    (example,) = blocks("python")
+    functions = re.findall(r"`help\(([\w.]+)\)`", README)
+    assert len(functions) >= 2
+    for name in functions:
+        assert run_in_the_clone("-c", f"import pydbgwrite; help({name})").startswith("Help on ")
+    assert run_in_the_clone("-m", "pydbgwrite", "--version").startswith("pydbgwrite ")
+    assert run_in_the_clone("-", text=example) == blocks("text")[-1]
+
+
+def run_in_the_clone(*arguments: str, text: str = "") -> str:
+    """What Python prints that is started there as a user would."""
+    environment = {each: value for each, value in os.environ.items() if each != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
