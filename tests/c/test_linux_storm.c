@@ -1,10 +1,12 @@
 /* Tests of stopping a process that changes all the time: threads that start threads, an execve in a
- * second thread, an end at any moment. Each twice, with the tracer apart and as a thread. */
+ * second thread, an end at any moment, of all threads or of the first. Each twice, with the tracer
+ * apart and as a thread. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +184,51 @@ static void test_death_while_opening(void)
     alarm(120);
 }
 
+/* The first thread's end at any moment of the opening: the process is held by the others. */
+static void *serve(void *context)
+{
+    child_serve(context);
+    _exit(0);
+}
+
+static void end_first_thread(child *self, void *context)
+{
+    volatile int turns = *(int *)context;
+
+    child_say(self, 'r');
+    child_hear(self);
+    while (turns-- > 0) {
+    }
+    start_thread(serve, self);
+    syscall(SYS_exit, 0);
+}
+
+static void test_first_thread_ends_while_opening(void)
+{
+    linux_open_error error;
+    int round;
+
+    for (round = 0; round < 400; round++) {
+        int turns = round % 200 * 500;
+        child one = child_start(end_first_thread, &turns);
+        embedded_target *held;
+
+        child_hear(&one);
+        child_say(&one, 'x');
+        alarm(60);
+        held = attach_to(one.id, round % 4 != 0, true, 5000, &error);
+        if (CHECK(held != NULL)) {
+            CHECK(write_word(held, (uint64_t)round));
+            held->operations->destroy(held);
+        } else {
+            printf("    failure %d %s %d\n", (int)error.failure, error.operation, error.os_error);
+        }
+        CHECK(child_hear(&one));
+        child_stop(&one);
+    }
+    alarm(120);
+}
+
 int main(int count, char **arguments)
 {
     int never;
@@ -202,6 +249,7 @@ int main(int count, char **arguments)
         test_breeding(pass_for_ever, 50);
         test_exec_storm();
         test_death_while_opening();
+        test_first_thread_ends_while_opening();
     }
     return check_report();
 }

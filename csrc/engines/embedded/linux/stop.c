@@ -206,10 +206,11 @@ static int seize(const linux_tracer *self, int32_t thread)
         if (failure != EPERM) {
             break;
         }
-        if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
-            failure = 0; /* ours already: an execve gave a traced thread the leader's id */
-        } else if (ended(self, thread)) {
+        /* In this order: a traced leader that has ended before others takes the request, too. */
+        if (ended(self, thread)) {
             failure = ESRCH;
+        } else if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
+            failure = 0; /* ours already: an execve gave a traced thread the leader's id */
         } else {
             sched_yield();
         }

@@ -315,10 +315,10 @@ static linux_open_error open_files(linux_target *process)
     if (pread(process->memory, &byte, 1, 0) == 0) {
         return fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
     }
-    if (failure == ENOEXEC || failure == ESRCH) {
-        return fail(LINUX_OPEN_SYSTEM, "read(/proc/PID/auxv)", failure, 0);
+    if (failure == ESRCH || failure == ENOENT) { /* the thread that had it has just ended */
+        failure = EAGAIN;
     }
-    return failure == 0 ? error : fail_file("open(/proc/PID/auxv)", failure);
+    return failure == 0 ? error : fail_file("read(/proc/PID/auxv)", failure);
 }
 
 static linux_open_error open_one_program(linux_target *process)
