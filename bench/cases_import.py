@@ -14,7 +14,7 @@ from measuring import Figure, measured_in_turns
 
 __all__ = ["import_time"]
 
-_LIMIT_MS = 30.0
+_LIMIT_MS = 10.0
 
 
 def import_time(*, quick: bool) -> Iterator[Figure]:

@@ -11,7 +11,7 @@ from support.cases import EngineCase
 from support.inputs import Index
 
 import pydbgwrite
-from pydbgwrite import AddressError, DebugEngineError, Session
+from pydbgwrite import AddressError, Session
 from pydbgwrite._symbols.addresses import Place, parse_address
 
 
@@ -79,10 +79,8 @@ def test_bad_addresses(session: Session, address: Any, error: type[Exception], w
 
 def test_a_target_without_modules(session: Session) -> None:
     for address in ("libc.so.6!puts", "a+1", "a!b+8", "[vdso]+1"):
-        with pytest.raises(AddressError, match="simulated memory has none") as caught:
+        with pytest.raises(AddressError, match="simulated memory has none"):
             session.resolve(address)
-        assert isinstance(caught.value, DebugEngineError)
-        assert caught.value.written == 0
 
 
 def test_modules_that_are_not_there(readable_case: EngineCase) -> None:

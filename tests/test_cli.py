@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import click
 import pytest
 from support.commands import REFUSE_PTRACE
 
@@ -230,7 +231,7 @@ def test_python_m() -> None:
     assert pydbgwrite.__version__ in done.stdout
 
 
-@pytest.mark.parametrize("name", ["", *group.commands])
+@pytest.mark.parametrize("name", ["", *group.list_commands(click.Context(group))])
 def test_every_help_has_an_example(name: str) -> None:
     done = command(*name.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -403,3 +404,20 @@ def test_ctrl_c_says_how_far_the_write_came(
     monkeypatch.setattr("pydbgwrite._demo.run.run_demo", raiser(interrupt))
     assert run(["demo"]) == ExitCode.INTERRUPTED
     assert "the first 5 of 9 pointers" in capsys.readouterr().err
+
+
+def test_the_version_needs_no_command() -> None:
+    """Each command is imported when it is asked for; none needs numpy before it has to."""
+    code = "import sys; from pydbgwrite.cli.main import run; "
+    for words, absent in (
+        (["--version"], {"pydbgwrite.cli.read", "pydbgwrite.cli.apply", "json", "rich", "numpy"}),
+        (["read", "--help"], {"pydbgwrite.cli.apply", "numpy", "rich"}),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{code}run({words!r}); print(*sys.modules, file=sys.stderr)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout
+        assert not absent & set(done.stderr.split())

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ from support.commands import Target, command, target
 
 from pydbgwrite.cli.main import group, run
 
-NAMES = sorted(set(group.commands) - {"demo", "doctor"})  # these start processes of their own
+# The others start processes of their own.
+NAMES = sorted(set(group.list_commands(click.Context(group))) - {"demo", "doctor"})
 ODD = [
     "",
     " ",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from support.commands import SAME_EVERYWHERE, command, on_terminal, target
 
@@ -37,7 +38,9 @@ WITH_TARGET = ("modules", "read", "write", "apply", "verify")
     ],
 )
 def test_bad_targets(name: str, options: list[str], said: str, tmp_path: Path) -> None:
-    parameters = {each.name: each for each in group.commands[name].params}
+    chosen = group.get_command(click.Context(group), name)
+    assert chosen is not None
+    parameters = {each.name: each for each in chosen.params}
     needed = ["0x10" for each in parameters.values() if each.param_type_name == "argument"]
     if name in ("apply", "verify"):
         needed = [str(tmp_path / "patch.toml")]

@@ -16,7 +16,7 @@ import sys
 from array import array
 from typing import Final
 
-__all__ = ["SideFileError", "name_fault", "read_side_file", "write_side_file"]
+__all__ = ["SideFileError", "name_fault", "npy_header", "read_side_file", "write_side_file"]
 
 _MAGIC: Final = b"\x93NUMPY"
 _MOST_HEADER: Final = 10_000  # as numpy.load() limits it
@@ -155,13 +155,16 @@ def write_side_file(path: str, values: array[int]) -> None:
     if sys.byteorder == "big":
         data = array("Q", values)
         data.byteswap()
-    header = b""
-    if path.lower().endswith(".npy"):
-        text = f"{{'descr': '<u8', 'fortran_order': False, 'shape': ({len(values)},), }}".encode()
-        padding = -(len(text) + 11) % _ALIGNMENT
-        text += b" " * padding + b"\n"
-        header = _MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text
+    header = npy_header(len(values)) if path.lower().endswith(".npy") else b""
     replace_file(path, header + data.tobytes())
+
+
+def npy_header(count: int) -> bytes:
+    """What a .npy file of so many 64-bit integers begins with."""
+    text = f"{{'descr': '<u8', 'fortran_order': False, 'shape': ({count},), }}".encode()
+    padding = -(len(text) + 11) % _ALIGNMENT
+    text += b" " * padding + b"\n"
+    return _MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
 def replace_file(path: str, content: bytes) -> None:

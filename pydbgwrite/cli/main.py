@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import signal
 import sys
 import threading
@@ -13,23 +14,44 @@ from typing import Final, NoReturn
 import click
 
 from pydbgwrite import __version__, errors
-from pydbgwrite.cli.apply import apply
-from pydbgwrite.cli.demo import demo
-from pydbgwrite.cli.doctor.command import doctor
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
-from pydbgwrite.cli.modules import modules
 from pydbgwrite.cli.output import example, fail, mismatch_fields, print_json, show_on_stderr
-from pydbgwrite.cli.read import read
-from pydbgwrite.cli.undo import undo
-from pydbgwrite.cli.verify import verify
-from pydbgwrite.cli.write import write
 
 __all__ = ["group", "run"]
 
 
+#: The module of each command, in the order of the help. It is imported when it is asked for:
+#: most of what commands import, a command line does not need.
+_COMMANDS: Final = {
+    "doctor": "doctor.command",
+    "demo": "demo",
+    "modules": "modules",
+    "read": "read",
+    "write": "write",
+    "apply": "apply",
+    "verify": "verify",
+    "undo": "undo",
+}
+
+
+class _Commands(click.Group):
+    """The commands of _COMMANDS."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"pydbgwrite.cli.{_COMMANDS[name]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+
 @click.group(
     name="pydbgwrite",
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=example("pydbgwrite doctor"),
 )
@@ -42,10 +64,6 @@ def group() -> None:
     and the target may hold a part of it; 70 a fault of pydbgwrite; 74 the output could not be
     written; 130 interrupted.
     """
-
-
-for _command in (doctor, demo, modules, read, write, apply, verify, undo):
-    group.add_command(_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,6 @@ held_output.py says where it goes.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -65,6 +64,8 @@ def printable(text: str) -> str:
 
 def print_json(fields: Mapping[str, object]) -> None:
     """One JSON object. Addresses and other 64-bit values go in as hexadecimal text."""
+    import json
+
     click.echo(json.dumps(fields, indent=2))
 
 

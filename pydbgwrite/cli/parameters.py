@@ -13,8 +13,6 @@ from pydbgwrite.cli.held_output import OutputError
 if TYPE_CHECKING:
     from array import array
 
-    from numpy.typing import NDArray
-
 __all__ = ["COUNT", "FILE", "FOLDER", "array_file", "load_array", "save_array"]
 
 
@@ -66,16 +64,15 @@ def load_array(path: str) -> array[int]:
         ) from failure
 
 
-def save_array(path: str, values: NDArray[Any]) -> None:
+def save_array(path: str, values: array[int]) -> None:
     """Save pointers in the form that the file's name says; OutputError where that fails."""
-    import numpy as np
+    from pydbgwrite._patch.side_files import npy_header
 
     try:
         with open(path, "wb") as file:
             if path.lower().endswith(".npy"):
-                header = np.lib.format.header_data_from_array_1_0(values)
-                np.lib.format.write_array_header_1_0(file, header)
-            file.write(values.data.cast("B"))
+                file.write(npy_header(len(values)))
+            file.write(values)
     except OSError as failure:
         # What is there now is a part: nobody must take it for all. A device is left alone.
         if os.path.isfile(path) and not isinstance(failure, PermissionError):

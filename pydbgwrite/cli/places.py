@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pydbgwrite import errors
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pydbgwrite import Module, Session
 
 __all__ = ["Places", "places_of"]
@@ -41,13 +40,11 @@ class Places:
         return self._regions[index][2]
 
 
-def places_of(session: Session, values: NDArray[Any]) -> Places:
+def places_of(session: Session, values: Iterable[int]) -> Places:
     """Ask the target about these pointers: once for each region that any of them points into.
 
     What a target can't tell (a kernel's modules, a dump's regions) is left out.
     """
-    import numpy as np
-
     try:
         modules = session.modules()
     except errors.NoTargetError:
@@ -55,10 +52,10 @@ def places_of(session: Session, values: NDArray[Any]) -> Places:
     except errors.DebugEngineError:
         modules = []
     regions: list[tuple[int, int, str]] = []
-    ordered = np.unique(values)
+    ordered = sorted(set(values))
     at = 0
     while at < len(ordered):
-        address = int(ordered[at])
+        address = ordered[at]
         try:
             region = session.query(address)
         except errors.NoTargetError:
@@ -69,5 +66,5 @@ def places_of(session: Session, values: NDArray[Any]) -> Places:
         if region.state == "committed":
             regions.append((region.base, end, region.protection))
         # A region that ends before its own address would have this go on for ever.
-        at = max(at + 1, int(np.searchsorted(ordered, np.uint64(min(end, 2**64 - 1)))))
+        at = max(at + 1, bisect_left(ordered, end))
     return Places(modules, regions)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -19,14 +20,12 @@ from pydbgwrite.cli.output import (
     stream_output,
 )
 from pydbgwrite.cli.parameters import COUNT, FILE, array_file, save_array
+from pydbgwrite.cli.places import Places, places_of
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pydbgwrite import Session
-    from pydbgwrite.cli.places import Places
 
 __all__ = ["read"]
 
@@ -40,13 +39,13 @@ class _Table(NamedTuple):
 
     address: int
     size: int  # of a pointer, in bytes
-    values: NDArray[Any]
+    values: array[int]
     places: Places
 
     def rows(self) -> Iterator[tuple[str, str, str | None, str | None]]:
         """Address, value, module+offset, protection."""
         digits = 2 * self.size
-        for index, value in enumerate(self.values.tolist()):
+        for index, value in enumerate(self.values):
             yield (
                 f"0x{self.address + index * self.size:0{digits}x}",
                 f"0x{value:0{digits}x}",
@@ -98,18 +97,13 @@ def read(
 
 
 def _read(session: Session, address: str, count: int, labelled: bool) -> _Table:
-    # Each command that needs numpy says so by itself: it takes longer to load than the rest.
-    import numpy as np
-
-    from pydbgwrite.cli.places import Places, places_of
-
     start = session.resolve(address)
     try:
-        values = np.empty(count, dtype=np.uint64)
-    except (MemoryError, ValueError):
+        values = array("Q", [0]) * count
+    except (MemoryError, OverflowError):
         raise MemoryError(f"there is not enough memory for {count:,} pointers") from None
     with progress_bar("reading") as progress:
-        session.read_pointers(start, into=values.data, progress=progress)
+        session.read_pointers(start, into=values, progress=progress)
     places = places_of(session, values) if labelled else Places([], [])
     return _Table(start, session.pointer_size, values, places)
 
