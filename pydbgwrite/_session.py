@@ -92,7 +92,8 @@ class Session(_core.Session):
     def modules(self) -> list[Module]:
         """Return the programs and libraries in the target, by address.
 
-        Simulated memory has none. A module is a file whose code is mapped.
+        Simulated memory has none. On Linux these are the program and what the dynamic linker has
+        loaded, in all its namespaces (dlmopen), and other files whose code is mapped.
 
         Raises:
             NoTargetError: The process has ended.
@@ -107,37 +108,49 @@ class Session(_core.Session):
                 ),
                 key=lambda module: module.base,
             )
-        from pydbgwrite._symbols.linux_maps import modules_of_maps
+        from pydbgwrite._symbols.linux_images import modules_of
 
-        return modules_of_maps(self._read_maps())
+        return modules_of(self)
 
     def resolve(self, address: SupportsIndex | str) -> int:
-        """The address behind any form of one, so that a table of addresses survives ASLR.
+        """Return the address behind any form of one, so that a table of addresses survives ASLR.
 
-        address: an int, or one of these texts:
+        A variable of a library that the program has too is the program's: the dynamic linker binds
+        all uses of the name to that one, the library's own as well (a copy relocation).
 
-        - "0x7f0000001000", "4096": a number;
-        - "libfoo.so+0x1234": so many bytes behind the module's first address, Module.base. In a
-          library or a position-independent program that is what readelf and objdump print as an
-          address; in a program with a fixed address it is that less the program's first one;
-        - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the module, and
-          bytes before or behind it. On Linux one of .symtab or .dynsym in the module's file
-          (separate debug files are not looked at), with a version if need be:
-          "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine what its symbol path leads to, or an
-          export, in either case (IDebugSymbols3::GetOffsetByNameWide).
+        Args:
+            address: An int, or one of these texts:
 
-        A module is named by its file's name or by its whole path; on the genuine engine also
-        without the extension ("kernel32"), by the engine's own name for it ("nt"), and in either
-        case. On Linux "[vdso]" is one, too. Where a name holds '+', '-' or '!' itself, the longest
-        one that the target has counts.
+                - "0x7f0000001000", "4096": a number.
+                - "libfoo.so+0x1234": so many bytes behind the module's first address, Module.base.
+                  In a library or a position-independent program that is what readelf and objdump
+                  print as an address; in a program with a fixed address it is that less the
+                  program's first one.
+                - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the
+                  module, and bytes before or behind it. On Linux a symbol of .symtab or .dynsym in
+                  the module's file, or, where that has no section headers or can't be read, one of
+                  those that the module exports. A version may follow:
+                  "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine a symbol that its symbol
+                  path leads to, or an export, in either case
+                  (IDebugSymbols3::GetOffsetByNameWide).
 
-        Returns the address; whether anything is mapped there, query() says.
+                A module is named by its file's name, by its whole path, or by its base
+                ("0x7f0000000000!table"), which tells copies of one file apart. On the genuine
+                engine it is also named without the extension ("kernel32") or by the engine's own
+                name ("nt"), and in either case. On Linux "[vdso]" is one, too. Where a name holds
+                '+', '-' or '!' itself, the longest one that the target has counts.
 
-        Raises ValueError for text that is no address, OverflowError for a result that is negative
-        or has more than 64 bits, TypeError for other types (bool is one); AddressError where the
-        module or symbol is not there (it names those that are like it), where several have that
-        name (it lists them), and where a symbol has no one address: indirect functions (IFUNC) and
-        thread-local variables. NoTargetError where the target has gone.
+        Returns:
+            The address. query() says whether anything is mapped there.
+
+        Raises:
+            AddressError: The module or symbol is not there (the message names those that are like
+                it), several have that name (it lists them), or the symbol has no one address:
+                indirect functions (IFUNC) and thread-local variables.
+            NoTargetError: The process has ended.
+            OverflowError: The result is negative or has more than 64 bits.
+            TypeError: The address is neither an int nor a str (bool is refused).
+            ValueError: The text is no form of an address.
         """
         from pydbgwrite._symbols.resolver import Resolver
 

@@ -51,30 +51,32 @@ def open_file(session: Target, module: KnownModule) -> int:
 
 def _open_linux(session: Target, module: KnownModule) -> int:
     from pydbgwrite._symbols.linux_files import open_image
-    from pydbgwrite._symbols.linux_maps import VDSO, images_of_maps
+    from pydbgwrite._symbols.linux_images import images_of
+    from pydbgwrite._symbols.linux_maps import VDSO
 
-    for image in images_of_maps(session._read_maps()):
+    for image in images_of(session):
         if image.base == module.base and image.path != VDSO:
             return open_image(session, image)
     raise AddressError(f"{module.name} has no file")
 
 
 def _of_elf(session: Target, module: KnownModule) -> list[str]:
-    from pydbgwrite._symbols.elf_headers import Segment, build_id_of, read_headers
+    from pydbgwrite._symbols.elf_headers import Segment, build_id_of
+    from pydbgwrite._symbols.linux_images import images_of
+    from pydbgwrite._symbols.linux_loader import memory_reader
 
-    def read(offset: int, size: int) -> bytes:
-        return session.read(module.base + offset, size)
+    image = next((each for each in images_of(session) if each.base == module.base), None)
+    if image is None or image.headers is None:
+        raise AddressError(f"{module.name} in the target is no ELF file")
+    read, bias = memory_reader(session), image.bias
+
+    def read_segment(segment: Segment) -> bytes:
+        return read((segment.address + bias) % 2**64, segment.file_size)
 
     try:
-        headers = read_headers(read)
-        bias = headers.bias(module.base, 0)
-
-        def read_segment(segment: Segment) -> bytes:
-            return session.read((segment.address + bias) % 2**64, segment.file_size)
-
-        found = build_id_of(headers, read_segment)
+        found = build_id_of(image.headers, read_segment)
     except ValueError as error:
-        raise AddressError(f"{module.name} in the target is no ELF file: {error}") from None
+        raise AddressError(f"the build id of {module.name} can't be read: {error}") from None
     return [] if found is None else [found]
 
 

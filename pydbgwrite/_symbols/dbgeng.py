@@ -102,6 +102,10 @@ class GenuineSymbols:
             )
         return places[0] if places else None
 
+    def stripped(self, module: KnownModule) -> bool:
+        """Where symbols come from is for the engine to know."""
+        return False
+
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """All that the engine lists."""
         pattern = f"{self._names[module.base]}!*"

@@ -1,4 +1,4 @@
-"""Symbols of a Linux process: its map says which files, and they say what is in them."""
+"""Symbols of a Linux process: those of its modules' files, where the dynamic linker binds them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydbgwrite._symbols.elf_dynamic import (
+    AddressReader,
+    Dynamic,
+    is_symbolic,
+    reader_of_file,
+)
 from pydbgwrite._symbols.elf_headers import read_headers
 from pydbgwrite._symbols.linux_files import open_image
-from pydbgwrite._symbols.linux_maps import VDSO, Image, images_of_maps
+from pydbgwrite._symbols.linux_images import images_of
+from pydbgwrite._symbols.linux_loader import memory_reader
+from pydbgwrite._symbols.linux_maps import VDSO, Image
 from pydbgwrite._symbols.model import KnownModule
 from pydbgwrite.errors import AddressError
 
@@ -25,7 +33,8 @@ __all__ = ["ElfSymbols"]
 
 class _Opened(NamedTuple):
     table: SymbolTable
-    bias: int
+    #: Why there is nothing but what it exports.
+    fault: str | None = None
 
 
 class ElfSymbols:
@@ -38,11 +47,14 @@ class ElfSymbols:
         self._session = session
         self._images: dict[int, Image] = {}
         self._opened: dict[int, _Opened] = {}
+        self._program: Image | None = None
+        self._exports: SymbolTable | None = None
 
     def modules(self) -> list[KnownModule]:
         """Those of Session.modules(), and [vdso]."""
-        images = images_of_maps(self._session._read_maps())
+        images = images_of(self._session)
         self._images = {image.base: image for image in images}
+        self._program = next((image for image in images if image.program), None)
         return [KnownModule(image.name, image.base, image.path, ()) for image in images]
 
     def key(self, name: str) -> str:
@@ -51,44 +63,120 @@ class ElfSymbols:
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
         """Its value in the file, and what the loader added to that."""
-        table, bias = self._open(module)
-        found = table.find(symbol)
+        opened = self._open(module)
+        found = opened.table.find(symbol)
         if not found:
+            if opened.fault is not None:
+                raise AddressError(
+                    f"{module.name} exports no symbol {symbol!r}, and others are not known: "
+                    f"{opened.fault}"
+                )
             return None
-        values = {each.value for each in found}
-        if len(values) > 1:
-            listed = ", ".join(self._place(module, bias, each) for each in found[:8])
+        image = self._images[module.base]
+        places = {self._live(image, each): each for each in found}
+        if len(places) > 1:
+            listed = ", ".join(self._place(module, *each) for each in list(places.items())[:8])
             raise AddressError(
-                f"{module.name} has {len(values)} symbols {symbol!r}: {listed}; give the one you "
+                f"{module.name} has {len(places)} symbols {symbol!r}: {listed}; give the one you "
                 "mean in that form, or with its version"
             )
         fault = found[0].fault()
         if fault is not None:
             raise AddressError(f"{module.name}!{symbol} {fault}")
-        return (found[0].value + bias) % 2**64
+        return next(iter(places))
+
+    def _live(self, image: Image, definition: Definition) -> int:
+        """Where the uses of a definition lead: a variable of the program takes a library's place.
+
+        The dynamic linker looks for a name in the program first, and has copied the library's
+        variable there where the program's code uses it (R_X86_64_COPY and the like).
+        """
+        own = (definition.value + image.bias) % 2**64
+        program = self._program
+        if not definition.variable or not image.linked or program in (None, image):
+            return own
+        names = self._open_image(image).table.bindable_names(definition.value)
+        if not names:
+            return own
+        assert program is not None
+        for name, exported in names:
+            taken = self._exports_of_program(program).bindable(name, exported.version)
+            if taken is not None and not self._is_symbolic(image):
+                return (taken.value + program.bias) % 2**64
+        return own
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """All names in the file that a module can be asked for."""
         return self._open(module).table.names()
 
-    def _place(self, module: KnownModule, bias: int, definition: Definition) -> str:
-        place = f"{module.name}+0x{(definition.value + bias - module.base) % 2**64:x}"
+    def stripped(self, module: KnownModule) -> bool:
+        """Has the file no .symtab?"""
+        return self._open(module).table.stripped
+
+    def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
+        offset = address - module.base
+        inside = 0 <= offset < self._images[module.base].size
+        place = f"{module.name}+0x{offset:x}" if inside else f"0x{address:x}"
         return f"{place} ({definition.told()})"
 
     def _open(self, module: KnownModule) -> _Opened:
-        opened = self._opened.get(module.base)
+        return self._open_image(self._images[module.base])
+
+    def _open_image(self, image: Image) -> _Opened:
+        opened = self._opened.get(image.base)
         if opened is None:
-            opened = self._opened[module.base] = self._read(self._images[module.base])
+            opened = self._opened[image.base] = self._read(image)
         return opened
 
+    def _exports_of_program(self, program: Image) -> SymbolTable:
+        if self._exports is None:
+            try:
+                self._exports = self._of_memory(program)
+            except (ValueError, struct.error):
+                self._exports = self._open_image(program).table
+        return self._exports
+
+    def _is_symbolic(self, image: Image) -> bool:
+        """Does a library use its own variables whatever the program has (ld -Bsymbolic)?"""
+        assert image.headers is not None
+        try:
+            return is_symbolic(image.headers, self._reader(image))
+        except (ValueError, struct.error):
+            return False
+
+    def _reader(self, image: Image) -> AddressReader:
+        """Reads by the addresses that the file has."""
+        read = memory_reader(self._session)
+        return lambda address, size: read(address + image.bias, size)
+
+    def _of_memory(self, image: Image) -> SymbolTable:
+        from pydbgwrite._symbols.elf_tables import SymbolTable
+
+        headers = image.headers
+        if headers is None:
+            raise ValueError("the target's memory has no headers of it")
+        read = self._reader(image)
+        return SymbolTable.of_dynamic(headers, read, Dynamic.read(headers, read, image.bias))
+
     def _read(self, image: Image) -> _Opened:
-        stream: IO[bytes]
         if image.path == VDSO:
-            stream = BytesIO(self._session.read(image.base, image.size))
-        else:
-            stream = os.fdopen(open_image(self._session, image), "rb")
-        with stream:
-            return self._read_stream(stream, image)
+            with BytesIO(self._session.read(image.base, image.size)) as stream:
+                return self._read_stream(stream, image)
+        try:
+            file = open_image(self._session, image)
+        except AddressError as error:
+            try:
+                return _Opened(self._of_memory(image), str(error))
+            except (ValueError, struct.error):
+                raise error from None
+        with os.fdopen(file, "rb") as stream:
+            opened = self._read_stream(stream, image)
+        if image.headers is None:
+            raise AddressError(
+                f"where {image.name} ({image.path}) lies can't be told from its parts that are "
+                "mapped; give module+offset"
+            )
+        return opened
 
     def _read_stream(self, stream: IO[bytes], image: Image) -> _Opened:
         from pydbgwrite._symbols.elf_tables import SymbolTable
@@ -101,8 +189,17 @@ class ElfSymbols:
 
         try:
             headers = read_headers(read)
-            table = SymbolTable(headers.bits, headers.order, read)
-            return _Opened(table, headers.bias(image.base, image.offset))
+            try:
+                table = SymbolTable.of_sections(headers.bits, headers.order, read)
+                if not table.empty:
+                    return _Opened(table)
+                fault = None
+            except (ValueError, IndexError, struct.error) as error:
+                if headers.dynamic is None:
+                    raise
+                fault = f"the sections of {image.path} can't be read: {error}"
+            at = reader_of_file(headers, read)
+            return _Opened(SymbolTable.of_dynamic(headers, at, Dynamic.read(headers, at)), fault)
         except (ValueError, IndexError, struct.error, OSError) as error:
             raise AddressError(
                 f"{image.name} ({image.path}) can't be read as an ELF file: {error}; give "

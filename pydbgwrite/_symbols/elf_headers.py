@@ -7,7 +7,8 @@ out of a live target or its files, so everything is checked: nothing here trusts
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
@@ -17,12 +18,13 @@ __all__ = [
     "Section",
     "Segment",
     "build_id_of",
+    "headers_of_table",
     "read_headers",
     "read_sections",
     "read_whole",
 ]
 
-_PT_LOAD, _PT_NOTE = 1, 4
+_PT_LOAD, _PT_DYNAMIC, _PT_NOTE = 1, 2, 4
 _NT_GNU_BUILD_ID: Final = 3
 _MOST_SEGMENTS: Final = 4096
 _MOST_NOTES: Final = 1 << 16
@@ -46,6 +48,7 @@ class Segment(NamedTuple):
     offset: int
     address: int
     file_size: int
+    memory_size: int
 
 
 class Section(NamedTuple):
@@ -63,14 +66,38 @@ class ElfHeaders(NamedTuple):
     bits: int
     order: str  # of bytes, as struct names it
     segments: list[Segment]
+    #: Those of them that the loader maps.
+    loads: list[Segment]
 
-    def bias(self, base: int, offset: int) -> int:
-        """What is added to the file's addresses where its part from `offset` on lies at `base`."""
-        for segment in self.segments:
-            # The kernel maps whole pages: the part begins at most a page (64 KiB) behind.
-            if segment.kind == _PT_LOAD and 0 <= segment.offset - offset < 1 << 16:
-                return base - (segment.address - (segment.offset - offset))
-        raise ValueError("no part of it is loaded from there")
+    @property
+    def dynamic(self) -> Segment | None:
+        """Where the dynamic linker's data is; None: the file is linked statically."""
+        return next((each for each in self.segments if each.kind == _PT_DYNAMIC), None)
+
+    def extent(self, page: int) -> tuple[int, int]:
+        """The first address of the parts and the end of the last, in whole pages.
+
+        Raises ValueError where the address space has no room for them.
+        """
+        loads = self.loads
+        if not loads:
+            raise ValueError("no part of it is loaded")
+        first = min(each.address for each in loads) // page * page
+        end = max(each.address + each.memory_size for each in loads)
+        if end > 2**self.bits - page:
+            raise ValueError(f"its parts end at 0x{end:x}")
+        return first, -(-end // page) * page
+
+    def biases(self, start: int, offset: int, page: int) -> list[int]:
+        """What may be added to the file's addresses where a mapping from `offset` is at `start`.
+
+        Parts may share a page of the file, so there can be several.
+        """
+        return [
+            start - offset + each.offset - each.address
+            for each in self.loads
+            if each.offset // page * page <= offset < each.offset + each.file_size
+        ]
 
 
 def read_headers(read: Reader) -> ElfHeaders:
@@ -78,8 +105,20 @@ def read_headers(read: Reader) -> ElfHeaders:
     bits, order, rows = _table(read, "program", _PROGRAM_HEADERS)
     if not 0 < len(rows) <= _MOST_SEGMENTS:
         raise ValueError(f"it has {len(rows)} program headers")
-    fields = itemgetter(0, 2, 3, 5) if bits == 64 else itemgetter(0, 1, 2, 4)
-    return ElfHeaders(bits, order, [Segment(*fields(row)) for row in rows])
+    return _headers(bits, order, rows)
+
+
+def headers_of_table(bits: int, raw: bytes) -> ElfHeaders:
+    """The headers that a table of program headers of this machine's byte order makes."""
+    order = "<" if sys.byteorder == "little" else ">"
+    return _headers(bits, order, struct.iter_unpack(order + _PROGRAM_HEADERS[bits][0], raw))
+
+
+def _headers(bits: int, order: str, rows: Iterable[tuple[int, ...]]) -> ElfHeaders:
+    fields = itemgetter(0, 2, 3, 5, 6) if bits == 64 else itemgetter(0, 1, 2, 4, 5)
+    segments = [Segment(*fields(row)) for row in rows]
+    loads = [each for each in segments if each.kind == _PT_LOAD and each.memory_size]
+    return ElfHeaders(bits, order, segments, loads)
 
 
 def read_sections(read: Reader) -> list[Section]:

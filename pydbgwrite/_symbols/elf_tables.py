@@ -9,7 +9,14 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from pydbgwrite._symbols.elf_headers import Reader, Section, read_sections, read_whole
+from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic
+from pydbgwrite._symbols.elf_headers import (
+    ElfHeaders,
+    Reader,
+    Section,
+    read_sections,
+    read_whole,
+)
 
 __all__ = ["Definition", "SymbolTable"]
 
@@ -17,12 +24,19 @@ __all__ = ["Definition", "SymbolTable"]
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _SHT_GNU_VERDEF, _SHT_GNU_VERSYM = 0x6FFFFFFD, 0x6FFFFFFF
 _SHN_UNDEF, _SHN_ABS, _SHN_COMMON = 0, 0xFFF1, 0xFFF2
+_SHT_GNU_VERNEED: Final = 0x6FFFFFFE
+_STT_OBJECT: Final = 1
 _STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
 _STB_LOCAL: Final = 0
+_STV_DEFAULT: Final = 0
 _HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
 _MOST_BYTES: Final = 1 << 31
 _MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
+_MOST_PLACES: Final = 4  # of a name, at the ends of others, before all entries are looked through
+_MOST_OF_NAME: Final = 1 << 16
+#: Linkers let names share their ends, but all names are not many times as long as their table.
+_MOST_SHARED: Final = 16
 
 
 class Definition(NamedTuple):
@@ -35,6 +49,20 @@ class Definition(NamedTuple):
     version: str
     #: Is it what the name means without a version?
     default: bool
+    #: The lowest two bits of st_other.
+    visibility: int
+
+    @property
+    def variable(self) -> bool:
+        """Is it data?"""
+        return self.kind == _STT_OBJECT
+
+    @property
+    def bindable(self) -> bool:
+        """Is it a variable that a definition of its name elsewhere can take the place of?"""
+        return (self.kind, self.visibility) == (_STT_OBJECT, _STV_DEFAULT) and (
+            self.binding != _STB_LOCAL
+        )
 
     def fault(self) -> str | None:
         """Why there is no address to give for it; None: there is."""
@@ -61,24 +89,28 @@ class Definition(NamedTuple):
 class _Table:
     """One symbol table, with its strings and versions."""
 
-    def __init__(
-        self, form: str, raw: bytes, strings: bytes, versions: list[tuple[str, bool]] | None
-    ) -> None:
+    def __init__(self, form: str, raw: bytes, strings: bytes, versions: _Versions | None) -> None:
         self._form = form
         self._wide = form.endswith("Q")
         self._size = struct.calcsize(form)
         self._raw = raw[: len(raw) // self._size * self._size]
         self._strings = strings
         self._versions = versions
-        #: From where its name begins to the numbers of symbols.
-        self._by_name: dict[int, list[int]] = {}
+        #: From where its name begins to the numbers of symbols; once it is needed.
+        self._starts: dict[int, list[int]] | None = None
         #: By name, once many were asked for.
         self._index: dict[bytes, list[int]] | None = None
         self._asked = 0
         #: By what stands before the '@': whole names.
         self._versioned: dict[bytes, list[bytes]] | None = None
-        for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
-            self._by_name.setdefault(entry[0], []).append(number)
+
+    @property
+    def _by_name(self) -> dict[int, list[int]]:
+        if self._starts is None:
+            self._starts = {}
+            for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
+                self._starts.setdefault(entry[0], []).append(number)
+        return self._starts
 
     def find(self, name: bytes) -> Iterator[Definition]:
         """Those of exactly that name."""
@@ -99,18 +131,53 @@ class _Table:
         """Of the symbols of that name. The first few are searched for, then there is an index."""
         self._asked += 1
         if self._index is None and self._asked > _MOST_SEARCHES:
-            self._index = {}
-            for start, numbers in self._by_name.items():
-                end = self._strings.find(b"\0", start)
-                self._index.setdefault(self._strings[start:end], []).extend(numbers)
+            self._index = self._make_index()
         if self._index is not None:
             return self._index.get(name, ())
         found: list[int] = []
+        places = 0
         at = self._strings.find(name + b"\0")
         while at >= 0:  # linkers let names share their ends
-            found += self._by_name.get(at, ())
+            places += 1
+            if places <= _MOST_PLACES and self._starts is None:
+                found += self._holding(0, "I", at)
+            else:
+                found += self._by_name.get(at, ())
             at = self._strings.find(name + b"\0", at + 1)
         return found
+
+    def _make_index(self) -> dict[bytes, list[int]]:
+        index: dict[bytes, list[int]] = {}
+        left = _MOST_SHARED * len(self._strings) + _MOST_OF_NAME
+        for start, numbers in self._by_name.items():
+            name = self._name_at(start)
+            left -= len(name)
+            if left < 0:
+                raise ValueError("the names of its symbols overlap")
+            index.setdefault(name, []).extend(numbers)
+        return index
+
+    def _name_at(self, start: int) -> bytes:
+        """The name that begins there; empty where it has no end."""
+        end = self._strings.find(b"\0", start, start + _MOST_OF_NAME)
+        return self._strings[start:end] if end > start else b""
+
+    def _holding(self, place: int, form: str, value: int) -> Iterator[int]:
+        """The numbers of the symbols that have the value at that place of their entry."""
+        wanted = struct.pack(self._form[0] + form, value)
+        at = self._raw.find(wanted)
+        while at >= 0:
+            if at % self._size == place:
+                yield at // self._size
+            at = self._raw.find(wanted, at + 1)
+
+    def names_of(self, value: int) -> Iterator[tuple[bytes, Definition]]:
+        """The definitions that have that value, and their names."""
+        for number in self._holding(*((8, "Q") if self._wide else (4, "I")), value):
+            definition = self._definition(number)
+            if definition is not None:
+                (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
+                yield self._name_at(start), definition
 
     def _find_versioned(self) -> dict[bytes, list[bytes]]:
         found: dict[bytes, list[bytes]] = {}
@@ -125,29 +192,37 @@ class _Table:
     def names(self) -> Iterator[str]:
         """Of all definitions."""
         for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
-            end = self._strings.find(b"\0", entry[0])
-            if end > entry[0] and self._definition(number) is not None:
-                yield self._strings[entry[0] : end].decode(errors="surrogateescape")
+            name = self._name_at(entry[0])
+            if name and self._definition(number) is not None:
+                yield name.decode(errors="surrogateescape")
 
     def _definition(self, number: int) -> Definition | None:
         entry = struct.unpack_from(self._form, self._raw, number * self._size)
         if self._wide:
-            _name, info, _other, section, value, _size = entry
+            _name, info, other, section, value, _size = entry
         else:
-            _name, value, _size, info, _other, section = entry
+            _name, value, _size, info, other, section = entry
         kind, binding = info & 15, info >> 4
         if section == _SHN_UNDEF or kind in (_STT_SECTION, _STT_FILE):
             return None
         version, default = "", True
-        if self._versions is not None and number < len(self._versions):
-            version, default = self._versions[number]
-        return Definition(value, kind, binding, section, version, default)
+        if self._versions is not None:
+            version, default = self._versions.of(number)
+        return Definition(value, kind, binding, section, version, default, other & 3)
 
 
 class SymbolTable:
     """All that a file defines."""
 
-    def __init__(self, bits: int, order: str, read: Reader) -> None:
+    def __init__(self, tables: list[_Table], dynamic: _Table | None, *, stripped: bool) -> None:
+        self._tables = tables
+        self._dynamic = dynamic
+        #: Is there no .symtab?
+        self.stripped = stripped
+
+    @classmethod
+    def of_sections(cls, bits: int, order: str, read: Reader) -> SymbolTable:
+        """Of .symtab and .dynsym; without those none."""
         sections = read_sections(read)
         # A file has one of each kind (gABI, "Sections").
         by_kind = {section.kind: section for section in sections}
@@ -162,20 +237,66 @@ class SymbolTable:
 
         versions = None
         if numbers := by_kind.get(_SHT_GNU_VERSYM):
-            names = by_kind.get(_SHT_GNU_VERDEF)
-            known = _version_names(order, content(names), strings_of(names)) if names else {}
-            versions = _versions(order, content(numbers), known)
-        form = order + ("IBBHQQ" if bits == 64 else "IIIBBH")
-        self._tables = [
-            _Table(
-                form,
+            known: dict[int, str] = {}
+            for kind, names_of in (
+                (_SHT_GNU_VERDEF, _defined_versions),
+                (_SHT_GNU_VERNEED, _needed_versions),
+            ):
+                if names := by_kind.get(kind):
+                    known |= names_of(order, _within(content(names)), strings_of(names))
+            versions = _Versions(f"{order}H", content(numbers), known)
+        tables = {
+            kind: _Table(
+                _form(bits, order),
                 content(section),
                 strings_of(section),
-                versions if section.kind == _SHT_DYNSYM else None,
+                versions if kind == _SHT_DYNSYM else None,
             )
             for kind in (_SHT_SYMTAB, _SHT_DYNSYM)
             if (section := by_kind.get(kind))
-        ]
+        }
+        return cls(
+            list(tables.values()), tables.get(_SHT_DYNSYM), stripped=_SHT_SYMTAB not in tables
+        )
+
+    @classmethod
+    def of_dynamic(
+        cls, headers: ElfHeaders, read: AddressReader, dynamic: Dynamic | None
+    ) -> SymbolTable:
+        """Of what the dynamic linker uses alone."""
+        if dynamic is None:
+            return cls([], None, stripped=True)
+        versions = None
+        if dynamic.versions:
+            known: dict[int, str] = {}
+            for start, names_of in (
+                (dynamic.defined, _defined_versions),
+                (dynamic.needed, _needed_versions),
+            ):
+                if start:
+                    known |= names_of(headers.order, _behind(read, start), dynamic.strings)
+            versions = _Versions(f"{headers.order}H", dynamic.versions, known)
+        form = _form(headers.bits, headers.order)
+        table = _Table(form, dynamic.symbols, dynamic.strings, versions)
+        return cls([table], table, stripped=True)
+
+    @property
+    def empty(self) -> bool:
+        """Has the file no table of symbols?"""
+        return not self._tables
+
+    def bindable_names(self, value: int) -> list[tuple[bytes, Definition]]:
+        """What the variable of that value is called by other files, which may define it too."""
+        if self._dynamic is None:
+            return []
+        return [found for found in self._dynamic.names_of(value) if found[1].bindable]
+
+    def bindable(self, name: bytes, version: str) -> Definition | None:
+        """The variable that this file has for uses of a name, of that version if it says one."""
+        for found in self._dynamic.find(name) if self._dynamic is not None else ():
+            if found.bindable and (not version or found.version in ("", version)):
+                return found
+        return None
 
     def find(self, symbol: str) -> list[Definition]:
         """What a name means: "name", or "name@version"; several where it is ambiguous."""
@@ -211,30 +332,77 @@ class SymbolTable:
                     yield name
 
 
-def _versions(order: str, raw: bytes, known: dict[int, str]) -> list[tuple[str, bool]]:
-    """The version of each dynamic symbol, and whether a plain name means it.
+class _Versions(NamedTuple):
+    """The version of each dynamic symbol.
 
     "Symbol Versioning" of the Linux Standard Base: .gnu.version has a number for each symbol, and
-    .gnu.version_d names the numbers.
+    .gnu.version_d and .gnu.version_r name the numbers.
     """
-    return [
+
+    form: str
+    raw: bytes
+    names: dict[int, str]
+
+    def of(self, symbol: int) -> tuple[str, bool]:
+        """The version's name, and whether a name without a version means this symbol."""
+        if 2 * symbol + 2 > len(self.raw):
+            return "", True
+        (number,) = struct.unpack_from(self.form, self.raw, 2 * symbol)
         # 0 and 1: local and global, without a version. The version that bears the file's own name
         # is no version of a symbol.
-        (known.get(number & ~_HIDDEN, "") if number & ~_HIDDEN > 1 else "", not number & _HIDDEN)
-        for (number,) in struct.iter_unpack(f"{order}H", raw[: len(raw) // 2 * 2])
-    ]
+        version = number & ~_HIDDEN
+        return self.names.get(version, "") if version > 1 else "", not number & _HIDDEN
 
 
-def _version_names(order: str, raw: bytes, strings: bytes) -> dict[int, str]:
+def _form(bits: int, order: str) -> str:
+    return order + ("IBBHQQ" if bits == 64 else "IIIBBH")
+
+
+def _within(raw: bytes) -> Reader:
+    """Reads of a table's bytes; fewer at its end."""
+    return lambda at, size: raw[at : at + size]
+
+
+def _behind(read: AddressReader, start: int) -> Reader:
+    """Reads of what lies from an address on."""
+    return lambda at, size: read(start + at, size)
+
+
+def _defined_versions(order: str, read: Reader, strings: bytes) -> dict[int, str]:
     """The names of numbers. Each entry says how far the next is (Elfxx_Verdef, Elfxx_Verdaux)."""
     known: dict[int, str] = {}
     at = 0
     for _ in range(_HIDDEN):  # no more than there are numbers
-        number, auxiliary, following = struct.unpack_from(f"{order}4xH6x2I", raw, at)
-        (name,) = struct.unpack_from(f"{order}I", raw, at + auxiliary)
-        text = strings[name : name + _MOST_OF_VERSION].partition(b"\0")[0]
-        known[number & ~_HIDDEN] = text.decode(errors="surrogateescape")
+        number, auxiliary, following = struct.unpack(f"{order}4xH6x2I", read(at, 20))
+        (name,) = struct.unpack(f"{order}I", read(at + auxiliary, 4))
+        known[number & ~_HIDDEN] = _version_name(strings, name)
         if following == 0:
             break
         at += following
     return known
+
+
+def _needed_versions(order: str, read: Reader, strings: bytes) -> dict[int, str]:
+    """The same of other files' versions (Elfxx_Verneed, Elfxx_Vernaux): a list for each file."""
+    known: dict[int, str] = {}
+    left = _HIDDEN  # in all lists
+    at = 0
+    while left > 0:
+        auxiliary, following = struct.unpack(f"{order}8x2I", read(at, 16))
+        entry = at + auxiliary
+        while left > 0:
+            left -= 1
+            number, name, next_entry = struct.unpack(f"{order}6xH2I", read(entry, 16))
+            known[number & ~_HIDDEN] = _version_name(strings, name)
+            if next_entry == 0:
+                break
+            entry += next_entry
+        if following == 0:
+            break
+        at += following
+    return known
+
+
+def _version_name(strings: bytes, start: int) -> str:
+    text = strings[start : start + _MOST_OF_VERSION].partition(b"\0")[0]
+    return text.decode(errors="surrogateescape")

@@ -12,13 +12,14 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from pydbgwrite._symbols.linux_maps import Image
+from pydbgwrite._symbols.elf_headers import ElfHeaders, read_headers
+from pydbgwrite._symbols.linux_maps import Image, Mapping
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
     from pydbgwrite._target import Target
 
-__all__ = ["open_image"]
+__all__ = ["file_headers", "open_image"]
 
 
 def open_image(session: Target, image: Image) -> int:
@@ -27,10 +28,16 @@ def open_image(session: Target, image: Image) -> int:
     Raises AddressError where that file can't be had any more.
     """
     assert sys.platform != "win32"
+    mapping = image.mapping
+    if mapping is None:
+        raise AddressError(
+            f"no part of the file of {image.name} ({image.path}) is mapped any more: which file it "
+            "was can't be told. Give module+offset"
+        )
     # The first leads to the file itself, deleted or not, but takes CAP_CHECKPOINT_RESTORE
     # (proc_pid_map_files(5)). The map has names as this process would use them (after a chroot of
     # the target), or, of mounts that it can't reach, as the target does (in a container).
-    by_map = f"map_files/{image.base:x}-{image.first_end:x}"
+    by_map = f"map_files/{mapping.start:x}-{mapping.end:x}"
     by_name = f"root{image.path}"
     why = "it was deleted, or replaced by another file of that name"
     folder = session._open_folder(True)
@@ -44,7 +51,7 @@ def open_image(session: Target, image: Image) -> int:
                 continue
             except ValueError:  # a name with a null character: no file
                 continue
-            if _is_same(file, image, session):
+            if _is_same(file, mapping, image.deleted, session):
                 return file
             os.close(file)
     finally:
@@ -55,19 +62,37 @@ def open_image(session: Target, image: Image) -> int:
     )
 
 
-def _is_same(file: int, image: Image, session: Target) -> bool:
+def file_headers(session: Target, image: Image) -> ElfHeaders | None:
+    """The headers in the file of an image; None where it can't be read, or is no ELF file."""
+    try:
+        file = open_image(session, image)
+    except AddressError:
+        return None
+    with os.fdopen(file, "rb") as stream:
+
+        def read(offset: int, size: int) -> bytes:
+            stream.seek(offset)
+            return stream.read(size)
+
+        try:
+            return read_headers(read)
+        except (ValueError, OSError):
+            return None
+
+
+def _is_same(file: int, mapping: Mapping, deleted: bool, session: Target) -> bool:
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
         return False
     device = (os.major(status.st_dev), os.minor(status.st_dev))
-    if (device, status.st_ino) == (image.device, image.inode):
+    if (device, status.st_ino) == (mapping.device, mapping.inode):
         return True
-    if image.deleted:
+    if deleted:
         return False
     # btrfs and overlayfs show one device in the map and another to stat(2). The first page, with
     # its headers, and its build id in most files, tells then.
-    size = min(4096, image.first_end - image.base)
+    size = min(4096, mapping.end - mapping.start)
     try:
-        return os.pread(file, size, image.offset) == session.read(image.base, size)
+        return os.pread(file, size, mapping.offset) == session.read(mapping.start, size)
     except OSError:
         return False

@@ -1,112 +1,127 @@
-"""The modules of a Linux process, out of its memory map (proc_pid_maps(5))."""
+"""The memory map of a Linux process (proc_pid_maps(5)), and the modules that it alone shows."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydbgwrite._regions import Module
+if TYPE_CHECKING:
+    from pydbgwrite._symbols.elf_headers import ElfHeaders
 
-__all__ = ["VDSO", "Image", "images_of_maps", "modules_of_maps"]
+__all__ = ["PAGE", "VDSO", "Image", "Mapping", "image_at", "images_of_map", "read_map"]
 
 _LINE: Final = re.compile(
     rb"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)"
 )
 _DELETED: Final = b" (deleted)"
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+#: Of mappings that count as one file's: SizeOfImage of a PE file has 32 bits.
+_MOST_OF_RUN: Final = 1 << 32
 
 #: What the kernel calls the library that it maps into every process itself (vdso(7)).
 VDSO: Final = "[vdso]"
 
 
-class Image(NamedTuple):
-    """A file of which code is mapped, or the vdso, with what its first mapping tells.
+class Mapping(NamedTuple):
+    """A line of the map: device is major and minor."""
 
-    base and size are those of the module; the first mapping begins at base, ends at first_end, and
-    begins in the file at offset. device (major, minor) and inode name the file, and deleted says
-    that no name leads to it any more.
+    start: int
+    end: int
+    code: bool
+    offset: int
+    device: tuple[int, int]
+    inode: int
+    path: bytes
+
+
+class Image(NamedTuple):
+    """A program or library in memory, or the vdso.
+
+    base and size are those of the module. mapping is one of its file's, None where none is mapped.
+    headers and bias, what is added to the file's addresses, are None for what is no ELF file, or
+    can't be read. linked says that the dynamic linker's data has it in the program's own
+    namespace (dlmopen(3) makes others).
     """
 
     name: str
     base: int
     size: int
     path: str
-    first_end: int
-    offset: int
-    device: tuple[int, int]
-    inode: int
-    deleted: bool
+    mapping: Mapping | None
+    headers: ElfHeaders | None = None
+    bias: int = 0
+    linked: bool = False
+    program: bool = False
+
+    @property
+    def deleted(self) -> bool:
+        """Does no name lead to its file any more?"""
+        return self.mapping is not None and self.mapping.path.endswith(_DELETED)
 
 
 class _Run:
     """Mappings of one file that belong together."""
 
-    __slots__ = ("code", "end", "first", "last_offset", "last_start", "path", "start")
+    __slots__ = ("code", "end", "first", "last")
 
-    def __init__(self, path: bytes, start: int, first: re.Match[bytes]) -> None:
-        self.path = path
-        self.start = self.last_start = self.end = start
-        self.first = first
-        self.last_offset = 0
+    def __init__(self, first: Mapping) -> None:
+        self.first = self.last = first
+        self.end = first.end
         self.code = False
 
-    def takes(self, path: bytes, start: int, offset: int) -> bool:
+    def takes(self, mapping: Mapping) -> bool:
         """Does a mapping behind this run belong to it?
 
         What begins at the file's beginning again is another copy: but for a file of which several
         parts share the first page (small programs, as lld lays them out).
         """
-        if path != self.path:
+        if mapping.path != self.first.path or mapping.end - self.first.start > _MOST_OF_RUN:
             return False
-        same_page = (self.last_offset, self.end, self.end - self.last_start) == (0, start, _PAGE)
-        return offset > 0 or same_page
+        same_page = (self.last.offset, self.end, self.end - self.last.start) == (
+            0,
+            mapping.start,
+            PAGE,
+        )
+        return mapping.offset > 0 or same_page
 
 
-def images_of_maps(text: bytes) -> list[Image]:
-    """The modules, and the vdso, with what it takes to find their files."""
-    runs: list[_Run] = []
+def read_map(text: bytes) -> list[Mapping]:
+    """The lines of files and of the vdso, by address."""
+    found = []
     for line in text.split(b"\n"):
         match = _LINE.fullmatch(line)
-        if match is None:
-            continue
-        path = match[8]
         # The loader leaves anonymous memory (.bss) behind the last part of a file.
-        if not path.startswith(b"/") and path != VDSO.encode():
+        if match is None or not (match[8].startswith(b"/") or match[8] == VDSO.encode()):
             continue
+        device = (int(match[5], 16), int(match[6], 16))
         start, end, offset = int(match[1], 16), int(match[2], 16), int(match[4], 16)
-        if not runs or not runs[-1].takes(path, start, offset):
-            runs.append(_Run(path, start, match))
-        run = runs[-1]
-        run.last_start, run.last_offset, run.end = start, offset, end
-        run.code = run.code or b"x" in match[3]
-    return sorted((_image(run) for run in runs if run.code), key=lambda image: image.base)
+        found.append(Mapping(start, end, b"x" in match[3], offset, device, int(match[7]), match[8]))
+    return found
 
 
-def modules_of_maps(text: bytes) -> list[Module]:
-    """Programs and libraries: files of which at least one page is mapped as code.
+def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:
+    """The files of which code is mapped, and the vdso, as the order of mappings shows them.
 
     A file's parts that lie one after the other count as one module; a file that is mapped in two
     places is two. Modules come in the order of their addresses.
     """
-    return [Module(*image[:4]) for image in images_of_maps(text) if image.path != VDSO]
+    runs: list[_Run] = []
+    for mapping in mappings:
+        if not runs or not runs[-1].takes(mapping):
+            runs.append(_Run(mapping))
+        run = runs[-1]
+        run.last, run.end = mapping, mapping.end
+        run.code = run.code or mapping.code
+    return [
+        image_at(run.first.start, run.end - run.first.start, run.first) for run in runs if run.code
+    ]
 
 
-def _image(run: _Run) -> Image:
-    deleted = run.path.endswith(_DELETED)
+def image_at(base: int, size: int, mapping: Mapping) -> Image:
+    """An image of a mapping's file."""
     # The kernel writes a newline in a path as \012.
-    shown = (
-        run.path.removesuffix(_DELETED).replace(b"\\012", b"\n").decode(errors="surrogateescape")
-    )
-    first = run.first
-    return Image(
-        shown.rpartition("/")[2],
-        run.start,
-        run.end - run.start,
-        shown,
-        int(first[2], 16),
-        int(first[4], 16),
-        (int(first[5], 16), int(first[6], 16)),
-        int(first[7]),
-        deleted,
-    )
+    path = mapping.path.removesuffix(_DELETED).replace(b"\\012", b"\n")
+    shown = path.decode(errors="surrogateescape")
+    return Image(shown.rpartition("/")[2], base, size, shown, mapping)

@@ -33,5 +33,8 @@ class Symbols(Protocol):
         Raises AddressError where there are several, or it has no address.
         """
 
+    def stripped(self, module: KnownModule) -> bool:
+        """Was the table of symbols that are not exported taken out of its file?"""
+
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Names among which the right one may be."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, SupportsIndex
+import re
+from typing import TYPE_CHECKING, Final, SupportsIndex
 
 from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
 from pydbgwrite._symbols.model import KnownModule, Symbols
@@ -17,6 +18,9 @@ __all__ = ["Resolver"]
 _MOST_COMPARED = 20_000
 #: Of wrong names, so many are compared: a long table may be wrong throughout.
 _MOST_HINTS = 20
+
+#: A module's base in place of its name, for one file that is there several times.
+_BASE: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 
 class Resolver:
@@ -57,7 +61,7 @@ class Resolver:
         if len(found) > 1:
             raise AddressError(
                 f"{shown(name)} names {len(found)} modules of the target: {_candidates(found)}; "
-                "give a whole path, or the address as a number"
+                "give a whole path, or its base in place of its name, or the address as a number"
             )
         assert backend is not None
         return found[0]
@@ -76,7 +80,10 @@ class Resolver:
 
     def _matches(self, name: str) -> list[KnownModule]:
         key = self._open().key(name)
-        return self._by_key.get(key) or self._by_short.get(key) or []
+        found = self._by_key.get(key) or self._by_short.get(key)
+        if found is None and _BASE.fullmatch(name):
+            return [module for module in self._modules if module.base == int(name, 16)]
+        return found or []
 
     def _of_places(self, text: str, places: list[Place], what: str) -> int:
         self._open()
@@ -123,6 +130,8 @@ class Resolver:
         hint = f"; there is {_listed(alike)}" if alike else ""
         if not candidates:
             hint = "; no symbols of it are known"
+        if self._open().stripped(module):
+            hint = f"; it is stripped (it has no .symtab){hint}"
         return told + hint
 
     def _may_compare(self) -> bool:

@@ -53,21 +53,22 @@ sys.stdin.read()
 """
 
 
-def shared_library(path: Path, source: str) -> Path:
+def shared_library(path: Path, source: str, *flags: str) -> Path:
     """A library of one C file, at that path; skips where there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
-    command = [*_COMPILER, "-shared", "-fPIC", "-x", "c", "-", "-o", str(path)]
+    command = [*_COMPILER, "-shared", "-fPIC", "-x", "c", "-", "-o", str(path), *flags]
     done = subprocess.run(command, input=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return path
 
 
-def compile_program(path: Path, source: str) -> Path:
+def compile_program(path: Path, source: str, *flags: str, compiler: str | None = None) -> Path:
     """A program of one C file, at that path; skips where there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
-    command = [*_COMPILER, "-x", "c", "-", "-o", str(path)]
+    used = _COMPILER if compiler is None else [compiler]
+    command = [*used, "-x", "c", "-", "-x", "none", "-o", str(path), *flags]
     done = subprocess.run(command, input=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return path

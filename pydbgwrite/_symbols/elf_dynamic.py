@@ -1,0 +1,149 @@
+"""The dynamic section of an ELF file: what the dynamic linker goes by (gABI, "Dynamic Section").
+
+It never reads section headers, so these tables are there where those were removed. Addresses are
+those of the file, without what the loader adds, and every count ends where the part of the file
+ends that holds its table.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from pydbgwrite._symbols.elf_headers import ElfHeaders, Reader, read_whole
+
+__all__ = ["AddressReader", "Dynamic", "dynamic_entries", "is_symbolic", "reader_of_file"]
+
+#: Reads that many bytes from that address on; ValueError where they are not all there.
+AddressReader: TypeAlias = Callable[[int, int], bytes]
+
+_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 4, 5, 6, 10, 11
+_DT_SYMBOLIC, _DT_FLAGS, _DF_SYMBOLIC = 16, 30, 2
+_DT_GNU_HASH, _DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
+_DT_VERDEF, _DT_VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
+_MOST_BYTES: Final = 1 << 16
+_PIECE: Final = 4096
+
+
+def dynamic_entries(headers: ElfHeaders, read: AddressReader) -> dict[int, int]:
+    """The values by their tags, the first of each; none where the file is linked statically."""
+    dynamic = headers.dynamic
+    if dynamic is None:
+        return {}
+    form = headers.order + ("2Q" if headers.bits == 64 else "2I")
+    step = struct.calcsize(form)
+    size = min(dynamic.memory_size, _MOST_BYTES) // step * step
+    found: dict[int, int] = {}
+    for tag, value in struct.iter_unpack(form, read(dynamic.address, size)):
+        if tag == 0:
+            break
+        found.setdefault(tag, value)
+    return found
+
+
+def is_symbolic(headers: ElfHeaders, read: AddressReader) -> bool:
+    """Does the library bind its own names to itself (ld -Bsymbolic)?"""
+    entries = dynamic_entries(headers, read)
+    return _DT_SYMBOLIC in entries or bool(entries.get(_DT_FLAGS, 0) & _DF_SYMBOLIC)
+
+
+def reader_of_file(headers: ElfHeaders, read: Reader) -> AddressReader:
+    """Reads of a file by address."""
+
+    def read_at(address: int, size: int) -> bytes:
+        for part in headers.loads:
+            place = address - part.address
+            if place >= 0 and place + size <= part.file_size:
+                return read_whole(read, part.offset + place, size)
+        raise ValueError(f"no part of it has the {size:,} bytes at 0x{address:x}")
+
+    return read_at
+
+
+class Dynamic(NamedTuple):
+    """The dynamic symbols and all that belongs to them."""
+
+    symbols: bytes
+    strings: bytes
+    #: .gnu.version; empty: there are no versions.
+    versions: bytes
+    #: The addresses of the tables of versions; 0: there is none.
+    defined: int
+    needed: int
+
+    @staticmethod
+    def read(headers: ElfHeaders, read: AddressReader, bias: int = 0) -> Dynamic | None:
+        """None where there are no dynamic symbols; ValueError where they can't be read.
+
+        bias: what some dynamic linkers have added to addresses in the section by now.
+        """
+        entries = dynamic_entries(headers, read)
+
+        def address(tag: int) -> int:
+            value = entries.get(tag, 0)
+            inside = bias and any(
+                0 <= value - bias - each.address < each.memory_size for each in headers.loads
+            )
+            return value - bias if inside else value
+
+        symbols, strings = address(_DT_SYMTAB), address(_DT_STRTAB)
+        if not symbols or not strings:
+            return None
+        size = struct.calcsize("=IBBHQQ" if headers.bits == 64 else "=IIIBBH")
+        if entries.get(_DT_SYMENT, size) != size:
+            raise ValueError(f"its symbols have {entries[_DT_SYMENT]} bytes each")
+        tables = _Tables(headers, read)
+        if address(_DT_GNU_HASH):
+            count = tables.count_of_gnu_hash(address(_DT_GNU_HASH))
+        elif address(_DT_HASH):
+            (count,) = tables.numbers(address(_DT_HASH) + 4, 1)
+        else:
+            raise ValueError("it has no hash table that says how many symbols there are")
+        return Dynamic(
+            tables.whole(symbols, count * size),
+            tables.whole(strings, entries.get(_DT_STRSZ, 0)),
+            tables.whole(address(_DT_VERSYM), count * 2) if address(_DT_VERSYM) else b"",
+            address(_DT_VERDEF),
+            address(_DT_VERNEED),
+        )
+
+
+class _Tables:
+    """Tables of a file that are read by their addresses."""
+
+    def __init__(self, headers: ElfHeaders, read: AddressReader) -> None:
+        self._headers = headers
+        self._read = read
+
+    def whole(self, address: int, size: int) -> bytes:
+        """So many bytes; ValueError where the part of the file that holds them ends before."""
+        if size > self._left(address):
+            raise ValueError(f"a table of {size:,} bytes at 0x{address:x} is not all in it")
+        return self._read(address, size)
+
+    def numbers(self, address: int, count: int) -> tuple[int, ...]:
+        """So many numbers of 32 bits."""
+        return struct.unpack(f"{self._headers.order}{count}I", self.whole(address, 4 * count))
+
+    def count_of_gnu_hash(self, address: int) -> int:
+        """How many symbols there are: the last chain's last entry has its lowest bit set."""
+        buckets, first, bloom, _ = self.numbers(address, 4)
+        at = address + 16 + bloom * self._headers.bits // 8
+        last = max(self.numbers(at, buckets), default=0)
+        if last < first:
+            return first
+        at += 4 * (buckets + last - first)
+        while size := min(_PIECE, self._left(at)) // 4:
+            for index, value in enumerate(self.numbers(at, size)):
+                if value & 1:
+                    return last + index + 1
+            at, last = at + 4 * size, last + size
+        raise ValueError("its hash table has no end")
+
+    def _left(self, address: int) -> int:
+        """How many bytes of the file's part are there from that address on."""
+        for part in self._headers.loads:
+            if part.address <= address < part.address + part.file_size:
+                return part.address + part.file_size - address
+        raise ValueError(f"no part of it is loaded at 0x{address:x}")

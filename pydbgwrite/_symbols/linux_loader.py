@@ -1,0 +1,203 @@
+"""What the kernel and the dynamic linker keep about the modules of a Linux process.
+
+The auxiliary vector leads to the program (getauxval(3)), its dynamic section to r_debug, and that
+to a list of link_map for each namespace (<link.h>). All of it is the target's memory, and may be
+anything: a list ends after as many entries as there are mappings, since each has one at least.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pydbgwrite._symbols.elf_dynamic import dynamic_entries
+from pydbgwrite._symbols.elf_headers import (
+    ElfHeaders,
+    headers_of_table,
+    read_headers,
+    read_whole,
+)
+from pydbgwrite._symbols.linux_maps import PAGE, VDSO, Mapping
+from pydbgwrite.errors import DebugEngineError, NoTargetError
+
+if TYPE_CHECKING:
+    from pydbgwrite._target import Target
+
+__all__ = ["Loaded", "loaded_modules", "memory_headers", "memory_reader"]
+
+_AT_PHDR, _AT_PHENT, _AT_PHNUM, _AT_ENTRY = 3, 4, 5, 9
+_PT_PHDR: Final = 6
+_DT_DEBUG: Final = 21
+_HEADER_SIZES: Final = {64: (64, 56), 32: (52, 32)}  # of the file's header; of a program header
+_MOST_SEGMENTS: Final = 4096
+_MOST_NAMESPACES: Final = 64  # glibc has 16
+_MOST_OF_PATH: Final = 4096
+
+
+class Loaded(NamedTuple):
+    """A module as the loader put it there; name is what the dynamic linker calls it."""
+
+    headers: ElfHeaders
+    bias: int
+    name: bytes
+    linked: bool
+    program: bool = False
+
+
+def memory_reader(session: Target) -> Callable[[int, int], bytes]:
+    """Reads the target's memory; ValueError where it can't be read."""
+
+    def read(address: int, size: int) -> bytes:
+        try:
+            return session.read(address, size)
+        except NoTargetError:
+            raise
+        except (DebugEngineError, OverflowError) as error:
+            raise ValueError(f"the target's memory at 0x{address:x} can't be read") from error
+
+    return read
+
+
+def memory_headers(read: Callable[[int, int], bytes], address: int) -> ElfHeaders:
+    """The headers that a file has at its beginning, where that lies in memory."""
+    start = read(address, 1024)  # of a page: nearly all headers fit in
+
+    def read_from(offset: int, size: int) -> bytes:
+        if offset + size <= len(start):
+            return start[offset : offset + size]
+        return read(address + offset, size)
+
+    return read_headers(read_from)
+
+
+def loaded_modules(session: Target, mappings: list[Mapping]) -> list[Loaded]:
+    """The program, and what the dynamic linker has listed; nothing where none of it makes sense."""
+    read = memory_reader(session)
+    try:
+        program = _program(session, read)
+    except (ValueError, struct.error, OSError):
+        return []
+    found = [program]
+    known = {(program.bias, _dynamic_address(program))}
+    walk = _Walk(read, session.pointer_size, mappings)
+    try:
+        for loaded in walk.modules(program):
+            place = (loaded.bias, _dynamic_address(loaded))
+            if place not in known:
+                known.add(place)
+                found.append(loaded)
+    except (ValueError, struct.error):
+        pass  # what comes behind the damage is looked for in the map
+    return found
+
+
+def _dynamic_address(loaded: Loaded) -> int:
+    dynamic = loaded.headers.dynamic
+    return 0 if dynamic is None else dynamic.address + loaded.bias
+
+
+def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
+    bits = 8 * session.pointer_size
+    folder = session._open_folder(True)
+    try:
+        with open(os.open("auxv", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
+            raw = file.read()
+    finally:
+        os.close(folder)
+    word = "Q" if bits == 64 else "I"
+    raw = raw[: len(raw) // (bits // 4) * (bits // 4)]
+    told = dict(struct.iter_unpack(f"={2 * word}", raw))
+    header, size = _HEADER_SIZES[bits]
+    table, count = told.get(_AT_PHDR, 0), told.get(_AT_PHNUM, 0)
+    if not table or told.get(_AT_PHENT) != size or not 0 < count <= _MOST_SEGMENTS:
+        raise ValueError("the auxiliary vector names no program headers")
+    headers = headers_of_table(bits, read_whole(read, table, size * count))
+    itself = next((each for each in headers.segments if each.kind == _PT_PHDR), None)
+    if itself is not None:
+        bias = table - itself.address
+    else:  # linked statically: the table follows the file's header
+        first = next((each for each in headers.loads if each.offset == 0), None)
+        if first is None:
+            raise ValueError("where the program lies can't be told")
+        bias = table - header - first.address
+    entry = told.get(_AT_ENTRY, 0) - bias
+    if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):
+        raise ValueError("the program's first instruction is not in it")
+    return Loaded(headers, bias, b"", linked=True, program=True)
+
+
+class _Walk:
+    """Follows the lists of link_map."""
+
+    def __init__(
+        self, read: Callable[[int, int], bytes], pointer_size: int, mappings: list[Mapping]
+    ) -> None:
+        self._read = read
+        self._size = pointer_size
+        self._word = "Q" if pointer_size == 8 else "I"
+        self._mappings = mappings
+        self._starts = [mapping.start for mapping in mappings]
+        self._seen: set[int] = set()
+
+    def modules(self, program: Loaded) -> Iterator[Loaded]:
+        """Of all namespaces, the program's own first."""
+        debug = dynamic_entries(
+            program.headers, lambda address, size: self._read(address + program.bias, size)
+        ).get(_DT_DEBUG, 0)
+        for number in range(_MOST_NAMESPACES):
+            if not debug:
+                return
+            # r_version and r_map; r_brk, r_state and r_ldbase; with version 2 r_next.
+            (version,) = struct.unpack("=i", self._read(debug, 4))
+            (link,) = self._words(debug + self._size, 1)
+            yield from self._listed(link, number == 0)
+            debug = self._words(debug + 5 * self._size, 1)[0] if version >= 2 else 0
+
+    def _words(self, address: int, count: int) -> tuple[int, ...]:
+        return struct.unpack(f"={count}{self._word}", self._read(address, count * self._size))
+
+    def _listed(self, link: int, linked: bool) -> Iterator[Loaded]:
+        while link and link not in self._seen and len(self._seen) <= len(self._mappings) + 64:
+            self._seen.add(link)
+            bias, name, dynamic, link = self._words(link, 4)
+            mapping = self._mapping_at(dynamic)
+            if mapping is None or mapping.path != VDSO.encode():
+                headers = self._headers(bias, dynamic, mapping)
+                if headers is not None:
+                    text = b"" if mapping is not None else self._text(name)
+                    yield Loaded(headers, bias, text, linked)
+
+    def _mapping_at(self, address: int) -> Mapping | None:
+        """What is mapped there; or the last file before it, whose data may be in other memory."""
+        index = bisect_right(self._starts, address)
+        return self._mappings[index - 1] if index else None
+
+    def _headers(self, bias: int, dynamic: int, mapping: Mapping | None) -> ElfHeaders | None:
+        """The headers that say that its dynamic section lies there."""
+        places = {bias: None}
+        if mapping is not None:
+            starts = (m.start for m in self._mappings if m.path == mapping.path and m.offset == 0)
+            if bias % PAGE or bias not in self._starts:
+                places.update(dict.fromkeys(starts))
+        for place in list(places)[:8]:
+            try:
+                headers = memory_headers(self._read, place)
+            except (ValueError, struct.error):
+                continue
+            if headers.dynamic is not None and headers.dynamic.address + bias == dynamic:
+                return headers
+        return None
+
+    def _text(self, address: int) -> bytes:
+        found = b""
+        try:
+            while len(found) < _MOST_OF_PATH and b"\0" not in found:
+                # To the end of a page: the next may not be there.
+                size = min(256, PAGE - (address + len(found)) % PAGE)
+                found += self._read(address + len(found), size)
+        except ValueError:
+            return b""
+        return found.partition(b"\0")[0]
