@@ -1,4 +1,4 @@
-"""Checks the wheels against what docs/design.md promises under "Wheels".
+"""Checks the wheels against what docs/internals/tests.md promises under "Wheels".
 
 cibuildwheel --print-build-identifiers --platform linux | check_wheels.py identifiers linux
 check_wheels.py artifacts FOLDER     one sdist and every wheel, of one version, and nothing else

@@ -9,7 +9,7 @@
 #include <time.h>
 #endif
 
-/* "About 50 ms, so a slow engine still answers" (docs/design.md). */
+/* "About 50 ms, so a slow engine still answers" (docs/internals/writing.md). */
 #define CHUNK_NS UINT64_C(50000000)
 
 /* The first chunk, before anything was measured. An embedded engine moves so much in some 50 to
