@@ -11,6 +11,8 @@ __all__ = ["opening_failed", "status_fields"]
 
 # Bits of CapEff in /proc/PID/status, capabilities(7).
 _CAP_SYS_PTRACE = 19
+#: Calls that only stopping a process takes.
+_STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd")
 
 
 def opening_failed(
@@ -149,9 +151,11 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
             "or with CAP_SYS_PTRACE"
         )
     if own.get("Seccomp", "0") == "2":
+        running = isinstance(subject, int) and operation in _STOPPING
         reasons.append(
             "this script runs under a seccomp filter, as in a container: allow ptrace and "
             "process_vm_writev there (docker run --cap-add=SYS_PTRACE)"
+            + (", or open it with suspend=False, which needs no such call" if running else "")
         )
     if not reasons:
         reasons.append(

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import struct
 
-__all__ = ["PIDFD_OPEN", "PIDFD_SEND_SIGNAL", "deny"]
+__all__ = ["NUMBERS", "PIDFD_OPEN", "PIDFD_SEND_SIGNAL", "deny"]
 
 #: The same on every architecture (include/uapi/asm-generic/unistd.h).
 PIDFD_SEND_SIGNAL, PIDFD_OPEN = 424, 434
+#: Others, on x86-64 and on aarch64.
+NUMBERS = {
+    name: numbers[platform.machine() == "aarch64"]
+    for name, numbers in {
+        "ioctl": (16, 29),
+        "ptrace": (101, 117),
+        "waitid": (247, 95),
+        "eventfd2": (290, 19),
+        "process_vm_readv": (310, 270),
+        "process_vm_writev": (311, 271),
+        "kcmp": (312, 272),
+    }.items()
+}
 
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF_LD | BPF_W | BPF_ABS; BPF_JMP | BPF_JEQ; BPF_RET
 _ERRNO, _ALLOW = 0x0005_0000, 0x7FFF_0000  # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW

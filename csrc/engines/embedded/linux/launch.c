@@ -239,7 +239,8 @@ bool linux_launch_run(linux_tracer *self)
     linux_close(&ends.bad[1]);
     /* Seized before it does anything, and stopped by nothing but its exec. */
     if (ptrace(PTRACE_SEIZE, child, (void *)0, (void *)(intptr_t)PTRACE_O_TRACEEXEC) != 0) {
-        linux_tracer_fail(self, errno == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+        linux_tracer_fail(self,
+                          linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
                           "ptrace(PTRACE_SEIZE)", errno, 0);
         goto done;
     }

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "process.h"
 
 /* include/uapi/linux/fs.h, Linux 6.11; declared here since most headers are older. */
 struct procmap_query {
@@ -45,7 +48,8 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
 {
     struct procmap_query query = {
         .size = sizeof query, .query_flags = QUERY_COVERS_OR_NEXT, .query_addr = address};
-    int failure = ioctl(maps, QUERY_MAP, &query) == 0 ? 0 : errno;
+    /* Not ioctl(): its second parameter is an int or an unsigned long, by the libc. */
+    int failure = syscall(SYS_ioctl, maps, QUERY_MAP, &query) == 0 ? 0 : errno;
 
     if (failure == 0 && query.vma_start >= LINUX_UPPER_HALF) {
         failure = ENOENT;
@@ -66,7 +70,7 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
 /* ENOTTY: the kernel has no such query. The others: it, or a sandbox, refuses it. */
 static bool without_query(int failure)
 {
-    return failure == ENOTTY || failure == EINVAL || failure == ENOSYS || failure == EPERM;
+    return failure == ENOTTY || failure == EINVAL || linux_call_refused(failure);
 }
 
 /* One line: "start-end rwxp offset major:minor inode path" (proc_pid_maps(5)). */

@@ -143,7 +143,8 @@ static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned cha
     case ESRCH:
         result = E_UNEXPECTED;
         break;
-    case EPERM: /* seccomp, or rights given up since; the descriptor was opened with them */
+    case EPERM: /* a sandbox, or rights given up since; the descriptor was opened with them */
+    case EACCES:
     case ENOSYS:
         atomic_i32_store(&process->calls_refused, 1);
         result = move_by_descriptor(move, address, data, size, moved);

@@ -9,6 +9,7 @@
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PROCESS_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PROCESS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,13 @@ int linux_process_open(int folder, int32_t thread, const char *name, int flags);
 
 /* Closes a descriptor that is open, and notes it by -1. */
 void linux_close(int *file);
+
+/* Has a system call been refused as such: by a sandbox (seccomp(2)), or a kernel that lacks it?
+ * Some calls answer EPERM for reasons of their own. */
+static inline bool linux_call_refused(int failure)
+{
+    return failure == ENOSYS || failure == EPERM || failure == EACCES;
+}
 
 /* pidfd_open(2); the descriptor (always close-on-exec), or -1 and errno. */
 int linux_pidfd_open(int32_t id, unsigned flags);

@@ -236,9 +236,9 @@ static bool meet(void *context, int32_t thread)
         found->fresh = true;
         go_on = linux_stop_add(self, thread, false);
     } else if (failure != ESRCH) {
-        go_on =
-            linux_tracer_fail(self, failure == EPERM ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
-                              "ptrace(PTRACE_SEIZE)", failure, 0);
+        go_on = linux_tracer_fail(
+            self, linux_call_refused(failure) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+            "ptrace(PTRACE_SEIZE)", failure, 0);
     }
     found->failed = !go_on;
 done:

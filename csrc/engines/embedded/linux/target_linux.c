@@ -221,7 +221,7 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
         return fail(LINUX_OPEN_ZOMBIE, NULL, 0, 0);
     }
     /* A kernel before 5.3 has no pidfd, and a sandbox may refuse it. */
-    if (unpinned != 0 && unpinned != ENOSYS && unpinned != EPERM && unpinned != EACCES) {
+    if (unpinned != 0 && !linux_call_refused(unpinned)) {
         return fail_file("pidfd_open", unpinned);
     }
     if (shares_our_memory(process)) {

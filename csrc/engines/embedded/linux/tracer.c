@@ -112,6 +112,7 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
                            linux_open_error *error, bool *again)
 {
     linux_tracer *self = calloc(1, sizeof *self);
+    siginfo_t info = {.si_pid = 0};
     int failure;
 
     *again = false;
@@ -132,7 +133,15 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->answered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->wake < 0 || self->answered < 0) {
-        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "eventfd", errno, 0);
+        linux_tracer_fail(self,
+                          linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                          "eventfd", errno, 0);
+        goto settled;
+    }
+    /* ECHILD is the answer. Where it is refused, no stop would ever be heard of. */
+    if (waitid(P_PID, (id_t)self->creator, &info, WEXITED | WNOHANG) != 0 &&
+        linux_call_refused(errno)) {
+        linux_tracer_fail(self, LINUX_OPEN_PERMISSION, "waitid", errno, 0);
         goto settled;
     }
     failure = linux_host_start(self);
