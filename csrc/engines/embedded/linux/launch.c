@@ -28,11 +28,11 @@
 #define PR_SET_PTRACER 0x59616d61
 #endif
 
-enum step { STEP_CHDIR, STEP_DUP, STEP_SIGNALS, STEP_EXEC };
+enum step { STEP_CHDIR, STEP_DUP, STEP_SIGNALS, STEP_EXEC, STEP_READY };
 
 static const char *const step_names[] = {"chdir", "dup2", "sigprocmask", "execve"};
 
-/* What the child writes when a step failed. */
+/* What the child writes when it is ready to be traced, and when a step failed. */
 typedef struct report {
     int32_t step;
     int32_t os_error;
@@ -40,7 +40,7 @@ typedef struct report {
 
 typedef struct pipes {
     int go[2];  /* closed or written by the tracer: give up, or go */
-    int bad[2]; /* written by the child: a report; closed by its exec */
+    int bad[2]; /* written by the child: reports; closed by its exec */
 } pipes;
 
 /* ---- in the child: async-signal-safe calls only (signal-safety(7)) ----------------------------
@@ -111,9 +111,15 @@ static bool restore_signals(void)
     return sigprocmask(SIG_SETMASK, &none, NULL) == 0;
 }
 
+static void say(int file, const report *what)
+{
+    while (write(file, what, sizeof *what) < 0 && errno == EINTR) {
+    }
+}
+
 static void child_main(const linux_launch_options *launch, const pipes *ends, pid_t tracer)
 {
-    report failed = {.step = STEP_DUP};
+    report ready = {.step = STEP_READY}, failed = {.step = STEP_DUP};
     ssize_t got;
     char word;
     int bad;
@@ -122,6 +128,7 @@ static void child_main(const linux_launch_options *launch, const pipes *ends, pi
     close(ends->bad[0]);
     /* Where only ancestors may trace (Yama), the tracer, a sibling when it runs apart, may too. */
     prctl(PR_SET_PTRACER, (unsigned long)tracer, 0ul, 0ul, 0ul);
+    say(ends->bad[1], &ready);
     do {
         got = read(ends->go[0], &word, 1);
     } while (got < 0 && errno == EINTR);
@@ -148,8 +155,7 @@ static void child_main(const linux_launch_options *launch, const pipes *ends, pi
     execve(launch->path, launch->arguments, launch->environment);
 failed:
     failed.os_error = errno;
-    while (write(bad, &failed, sizeof failed) < 0 && errno == EINTR) {
-    }
+    say(bad, &failed);
     _exit(127);
 }
 
@@ -166,6 +172,25 @@ static bool reported(linux_tracer *self, int bad)
         linux_tracer_fail(self, LINUX_OPEN_EXEC, step_names[failed.step], failed.os_error, 0);
     }
     return good;
+}
+
+/* Until the child has said who may trace it: where that counts (Yama), it can't be seized before.
+ */
+static bool await_ready(linux_tracer *self, int bad)
+{
+    unsigned turn = 0;
+    report ready;
+    ssize_t got;
+
+    while ((got = read(bad, &ready, sizeof ready)) != (ssize_t)sizeof ready) {
+        if (got == 0) {
+            return linux_tracer_fail(self, LINUX_OPEN_NO_PROCESS, "execve", ESRCH, 0);
+        }
+        if (!linux_stop_pause(self, &turn, self->child)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* True when this stop is that of the exec; from any other the child is sent on. */
@@ -237,7 +262,10 @@ bool linux_launch_run(linux_tracer *self)
     self->child = child;
     linux_close(&ends.go[0]);
     linux_close(&ends.bad[1]);
-    /* Seized before it does anything, and stopped by nothing but its exec. */
+    if (!await_ready(self, ends.bad[0])) {
+        goto done;
+    }
+    /* Seized before it does anything else, and stopped by nothing but its exec. */
     if (ptrace(PTRACE_SEIZE, child, (void *)0, (void *)(intptr_t)PTRACE_O_TRACEEXEC) != 0) {
         linux_tracer_fail(self,
                           linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
