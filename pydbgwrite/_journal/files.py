@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pydbgwrite._regular_file import open_regular
 from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def open_to_read(path: StrOrBytesPath) -> JournalLog:
     from pydbgwrite._journal.log import JournalLog
 
     name = os.fsdecode(path)
-    file = io.FileIO(name)
+    file = io.FileIO(open_regular(name))
     log = JournalLog(file, name)
     try:
         log.scan()
@@ -99,14 +100,12 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
 
     name = os.fsdecode(path)
     try:
-        file = io.FileIO(os.open(name, os.O_RDWR | _more_flags()), "r+b")
-    except PermissionError:
-        # Marks can't be made then; undoing works all the same.
-        file = io.FileIO(name)
+        file = io.FileIO(open_regular(name, os.O_RDWR), "r+b")
     except OSError as error:
-        if error.errno != errno.EROFS:
+        # Marks can't be made then; undoing works all the same.
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        file = io.FileIO(name)
+        file = io.FileIO(open_regular(name))
     try:
         if file.writable():
             _lock(file, name)

@@ -16,6 +16,7 @@ from pydbgwrite._patch.overlaps import sure_overlaps
 from pydbgwrite._patch.problems import summary
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
+from pydbgwrite._regular_file import open_regular
 from pydbgwrite._symbols.addresses import near
 from pydbgwrite.errors import PatchError
 
@@ -44,7 +45,7 @@ class Parts:
 
 def read_patch(path: str, *, anywhere: bool) -> Parts:
     """The parts of a patch file; PatchError for what is wrong, OSError where it can't be read."""
-    with open(path, "rb") as file:
+    with open(open_regular(path), "rb") as file:
         content = file.read()
     try:
         text = content.decode("utf-8-sig")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import ntpath
 import os
 import posixpath
-import stat
 import sys
 from array import array
 from typing import Final
+
+from pydbgwrite._regular_file import open_regular
 
 __all__ = ["SideFileError", "name_fault", "npy_header", "read_side_file", "write_side_file"]
 
@@ -81,15 +83,14 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
             f"file {name!r} leads out of the patch file's folder, to {path}; pass "
             "side_files_anywhere=True to allow that"
         )
-    # A name that leads to a pipe must not make this wait; links have been followed already.
-    flags = os.O_RDONLY
-    for name_of_flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY", "O_CLOEXEC"):
-        flags |= getattr(os, name_of_flag, 0)
-    descriptor = os.open(path, flags)
+    # Links have been followed already. One that is put there now must not lead out.
+    try:
+        descriptor = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise SideFileError(f"file {name!r} is no regular file") from None
+        raise
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SideFileError(f"file {name!r} is no regular file")
         content = file.read()
     data = _npy_data(name, content) if name.lower().endswith(".npy") else memoryview(content)
     if len(data) % 8:
