@@ -122,3 +122,23 @@ def test_guards_are_unique() -> None:
         if path.suffix == ".h"
     ]
     assert len(guards) == len(set(guards))
+
+
+WHERE = [
+    line
+    for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines()
+    if re.match(r"\|.*\| `(csrc|pydbgwrite)/", line)
+]
+
+
+def test_there_is_a_table_of_where_things_are() -> None:
+    assert len(WHERE) > 15
+
+
+@pytest.mark.parametrize("line", WHERE)
+def test_what_the_table_names_is_there(line: str) -> None:
+    folder = ROOT  # a file without a folder lies in that of the path before it
+    for named in re.findall(r"`([\w/]+/\w+|[\w/*]+\.(?:c|h|pyi?))`", line):
+        path = (ROOT if "/" in named else folder) / named
+        assert list(path.parent.glob(path.name)), named
+        folder = path if path.is_dir() else path.parent

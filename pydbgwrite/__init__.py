@@ -1,4 +1,4 @@
-"""Write pointer arrays into another program's memory, fast, and only ever claim what was written.
+"""Write pointer arrays into another program's memory, and know what was written.
 
     import array, pydbgwrite
 

@@ -303,6 +303,16 @@ def test_a_tracer_that_lives_is_named() -> None:
             pydbgwrite.attach(child.pid, timeout=0)
 
 
+def test_a_session_that_is_open_here_is_named() -> None:
+    said = "this script traces it already"
+    with (
+        Child64(anyone=True) as child,
+        pydbgwrite.attach(child.pid),
+        pytest.raises(pydbgwrite.TargetAccessError, match=said),
+    ):
+        pydbgwrite.attach(child.pid)
+
+
 def test_a_script_that_was_killed_holds_nobody_up() -> None:
     """Its tracer, a process of its own, dies with it, a moment later."""
     script = "import pydbgwrite, sys; s = pydbgwrite.attach(int(sys.argv[1])); print(flush=True); "

@@ -257,7 +257,10 @@ def _advice(failure: EngineFailure) -> str:
         return ""
     protection, state, kind = page
     if state_name(state) != "committed":
-        return "Check the address: session.query() and session.modules() show what is mapped."
+        return (
+            "Check the address: session.query() and session.modules() (pydbgwrite modules) show "
+            "what is mapped."
+        )
     name = protection_name(protection)
     if not failure["writes"]:
         return "" if "r" in name else "Memory without read permission can't be read."

@@ -113,6 +113,15 @@ def _read(path: str) -> str:
         return ""
 
 
+def _tracer(process: int) -> str:
+    """What a user knows it as: the tracer of a session is a process apart (host.c), so named."""
+    status = status_fields(f"/proc/{process}/status")
+    if status.get("Name") == "pydbgwrite" and status.get("PPid") == str(os.getpid()):
+        return "another session of this script"
+    # TracerPid is the number of a thread (fs/proc/array.c).
+    return "this script" if os.path.exists(f"/proc/self/task/{process}") else f"process {process}"
+
+
 def _permission(subject: object, operation: str | None, system: str) -> errors.TargetAccessError:
     """Names every reason that can be seen, each with its remedy.
 
@@ -125,9 +134,9 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     reasons = []
     tracer = status.get("TracerPid", "0")
     if tracer != "0":
-        who = "this very process" if int(tracer) == os.getpid() else f"process {tracer}"
         reasons.append(
-            f"{who} traces it already (TracerPid): a process has one tracer; detach that first"
+            f"{_tracer(int(tracer))} traces it already (TracerPid): a process has one tracer; "
+            "detach that first"
         )
     if operation == "open(/proc/PID)":
         reasons.append(
@@ -160,7 +169,7 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     if not reasons:
         reasons.append(
             "the process is not dumpable (set-user-id, or prctl PR_SET_DUMPABLE), or a security "
-            "module forbids it; root with CAP_SYS_PTRACE may be let"
+            "module forbids it; root with CAP_SYS_PTRACE may have access"
         )
     return errors.TargetAccessError(
         f"no access to process {subject}: {operation}: {system}. Seen: " + "; ".join(reasons)

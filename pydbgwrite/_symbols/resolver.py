@@ -113,7 +113,9 @@ class Resolver:
         alike: list[str] = []
         if self._may_compare():
             alike = near(names, all_names) or near(names, [m.path for m in self._modules])
-        hint = f"there is {_listed(alike)}" if alike else "session.modules() lists what it has"
+        hint = "session.modules() (pydbgwrite modules) lists what it has"
+        if alike:
+            hint = f"there is {_listed(alike)}"
         return f"the target has no module {shown_names}; {hint}"
 
     def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
