@@ -76,6 +76,8 @@ class UndoReport:
         remaining: (address, size, why) of each range that can't be restored, by address.
         forced: True if conflicts were restored too.
         torn: True if the journal's last record is incomplete. Its write had not begun.
+        undone_before: True if an earlier undo finished: a conflict then holds what somebody has
+            written since, which may equal what the transaction wrote.
     """
 
     __module__ = "pydbgwrite"
@@ -87,6 +89,7 @@ class UndoReport:
     remaining: tuple[tuple[int, int, str], ...] = ()
     forced: bool = False
     torn: bool = False
+    undone_before: bool = False
 
     @property
     def complete(self) -> bool:
@@ -94,14 +97,17 @@ class UndoReport:
         return not self.remaining and (self.forced or not self.conflict_total)
 
     def __str__(self) -> str:
-        parts = [
-            f"{_counted(self.restored, 'byte')} restored, {self.unchanged:,} already as they were"
-        ]
+        parts = [f"{_counted(self.restored, 'byte')} restored, {self.unchanged:,} already original"]
         if self.conflict_total:
-            fate = "restored too" if self.forced else "left alone"
+            fate = "restored too" if self.forced else "not changed"
+            why = (
+                "this journal was undone before, and somebody has written there since"
+                if self.undone_before
+                else "neither the old nor the written value is there"
+            )
             parts.append(
                 f"{_counted(self.conflict_total, 'conflict')} ({fate}; the first at "
-                f"0x{self.conflicts[0].address:x}): neither the old nor the written value is there"
+                f"0x{self.conflicts[0].address:x}): {why}"
             )
         if self.remaining:
             total = sum(size for _, size, _ in self.remaining)

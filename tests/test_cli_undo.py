@@ -32,7 +32,7 @@ def test_undo(tmp_path: Path) -> None:
         done = command("undo", journal)
         assert (done.code, done.err) == (0, "")
         assert process.is_untouched()
-        assert "All is as it was." in done.out
+        assert "Restored." in done.out
         assert "40 bytes" in done.out
         again = command("undo", journal, "--json")
         assert (again.code, again.err) == (0, "")

@@ -272,3 +272,22 @@ def test_a_target_that_goes(engine_case: EngineCase, tmp_path: Path) -> None:
         return
     with pytest.raises(NoTargetError):
         pydbgwrite.undo(file, case.session)
+
+
+def test_what_was_undone_and_written_again(engine_case: EngineCase, tmp_path: Path) -> None:
+    """An undo that finished is not repeated: the same values, written since, are somebody's."""
+    case, file = engine_case, tmp_path / "a.journal"
+    values = case.values(2)
+    before = case.image()
+    with case.session.transaction(file):
+        case.session.write_pointers(case.rw, values)
+    first = pydbgwrite.undo(file, case.session)
+    assert first.complete and not first.undone_before
+    case.session.write_pointers(case.rw, values)
+    second = pydbgwrite.undo(file, case.session)
+    assert not second.complete and second.undone_before
+    assert second.conflict_total == 2
+    assert "was undone before, and somebody has written there since" in str(second)
+    assert list(case.session.read_pointers(case.rw, 2)) == list(values)
+    assert pydbgwrite.undo(file, case.session, force=True).complete
+    assert case.peek(case.rw, case.rw_size) == before

@@ -69,9 +69,9 @@ class Transaction:
     def undo(self) -> UndoReport:
         """Undo all recorded writes, the last first; then the transaction goes on.
 
-        Works after its end too, as long as the session is open. What has neither the written nor
-        the old value is a conflict, and left alone. Raises nothing for what can't be undone: the
-        report says exactly what remains (`complete`). May be called again.
+        It works after the transaction's end too, as long as the session is open. A location that
+        holds neither the written nor the old value is a conflict: it is reported, not changed. The
+        report says exactly what remains (`complete`); nothing raises. It may be called again.
 
         The calls behind it are ReadVirtual and WriteVirtual.
         """

@@ -69,6 +69,7 @@ class _Undo:
         # it may look so: an earlier record's old bytes may be there by now.
         self._settled = False
         self._marks = not log.undone
+        self._undone_before = log.undone
         self._begun_before = log.undoing
         self._next = len(log) - 1
         self._last = 0 if log.undone else log.first
@@ -125,6 +126,7 @@ class _Undo:
             remaining=tuple(remaining),
             forced=self._force,
             torn=self._log.torn,
+            undone_before=self._undone_before,
         )
 
     def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:

@@ -88,17 +88,19 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
             return f"0x{int.from_bytes(data, 'little'):x}"
         return data.hex()
 
-    title = "All is as it was." if report.complete else "Not all was undone."
+    title = "Restored." if report.complete else "Not everything is restored."
     fields = {
         "target": f"{info.target}{'' if info.pid is None else f' {info.pid}'} {info.program}",
         "restored": f"{report.restored:,} bytes",
-        "as they were already": f"{report.unchanged:,} bytes",
+        "already original": f"{report.unchanged:,} bytes",
     }
     if report.conflict_total:
-        fate = "restored, too" if report.forced else "left alone; --force restores them, too"
+        fate = "restored too" if report.forced else "not changed; --force restores them too"
         fields["conflicts"] = f"{report.conflict_total:,} ({fate})"
+    if report.conflict_total and report.undone_before:
+        fields["undone before"] = "yes, and somebody has written to the target since"
     if report.torn:
-        fields["journal"] = "its last record was cut off; the write of that was never begun"
+        fields["journal"] = "its last record is incomplete; that write had not begun"
     print_fields(title, fields)
     if report.conflicts:
         print_table(

@@ -77,6 +77,7 @@ def report_fields(report: UndoReport) -> dict[str, Any]:
         "complete": report.complete,
         "restored": report.restored,
         "unchanged": report.unchanged,
+        "undone_before": report.undone_before,
         "conflict_total": report.conflict_total,
         "conflicts": [
             {
