@@ -3,66 +3,76 @@
 
 static int index_of_name(const call_signature *signature, PyObject *name)
 {
-    int found = -1;
-
-    for (int i = 0; found < 0 && signature->names[i] != NULL; i++) {
+    for (int i = 0; signature->names[i] != NULL; i++) {
         if (PyUnicode_CompareWithASCIIString(name, signature->names[i]) == 0) {
-            found = i;
+            return i;
         }
     }
-    return found;
+    return -1;
 }
 
 bool arguments_parse(const call_signature *signature, PyObject *const *arguments, Py_ssize_t count,
                      PyObject *names, PyObject **values)
 {
     Py_ssize_t named = names == NULL ? 0 : PyTuple_Size(names);
-    bool good = true;
 
-    for (int i = 0; signature->names[i] != NULL; i++) {
-        values[i] = NULL;
-    }
     if (count > signature->positional) {
         PyErr_Format(PyExc_TypeError, "%s() takes at most %d positional arguments, got %zd",
                      signature->function, signature->positional, count);
-        good = false;
+        return false;
     }
-    for (Py_ssize_t i = 0; good && i < count; i++) {
-        values[i] = arguments[i];
+    for (Py_ssize_t i = 0; signature->names[i] != NULL; i++) {
+        values[i] = i < count ? arguments[i] : NULL;
     }
-    for (Py_ssize_t i = 0; good && i < named; i++) {
+    for (Py_ssize_t i = 0; i < named; i++) {
         PyObject *name = PyTuple_GetItem(names, i);
-        int place = name == NULL ? -1 : index_of_name(signature, name);
+        int place = index_of_name(signature, name);
 
         if (place < 0) {
             PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
                          signature->function, name);
-            good = false;
-        } else if (values[place] != NULL) {
+            return false;
+        }
+        if (values[place] != NULL) {
             PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'",
                          signature->function, signature->names[place]);
-            good = false;
-        } else {
-            values[place] = arguments[count + i];
+            return false;
         }
+        values[place] = arguments[count + i];
     }
-    for (int i = 0; good && i < signature->required; i++) {
+    for (int i = 0; i < signature->required; i++) {
         if (values[i] == NULL) {
             PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
                          signature->function, signature->names[i]);
-            good = false;
+            return false;
         }
     }
-    return good;
+    return true;
 }
 
-void arguments_overflow(const char *what, Py_ssize_t index, PyObject *number)
+/* How errors name an argument, or its element `index` where that is not below 0. */
+static PyObject *place_of(const char *what, Py_ssize_t index)
+{
+    return index < 0 ? PyUnicode_FromString(what) : PyUnicode_FromFormat("%s[%zd]", what, index);
+}
+
+static void raise_no_int(PyObject *object, const char *what, Py_ssize_t index)
+{
+    PyObject *place = place_of(what, index);
+
+    if (place != NULL) {
+        PyErr_Format(PyExc_TypeError, "%U must be an int, got an object of %R", place,
+                     (PyObject *)Py_TYPE(object));
+    }
+    Py_XDECREF(place);
+}
+
+static void raise_overflow(PyObject *number, const char *what, Py_ssize_t index)
 {
     /* Python refuses to print an int of thousands of digits, so those are named by their size. */
     PyObject *bits = PyObject_CallMethod(number, "bit_length", NULL);
     Py_ssize_t size = bits == NULL ? -1 : PyLong_AsSsize_t(bits);
-    PyObject *place =
-        index < 0 ? PyUnicode_FromString(what) : PyUnicode_FromFormat("%s[%zd]", what, index);
+    PyObject *place = place_of(what, index);
 
     if (place != NULL && size >= 0 && size <= 256) {
         PyErr_Format(PyExc_OverflowError, "%U must be from 0 to 2**64 - 1, got %R", place, number);
@@ -74,39 +84,32 @@ void arguments_overflow(const char *what, Py_ssize_t index, PyObject *number)
     Py_XDECREF(bits);
 }
 
-/* The value of an int that is one exactly. */
-static bool unsigned_of_int(PyObject *number, const char *what, uint64_t *value)
+bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uint64_t *value)
 {
-    unsigned long long result = PyLong_AsUnsignedLongLong(number);
-    bool good = true;
+    PyObject *number;
+    bool good;
 
-    if (result == (unsigned long long)-1 && PyErr_Occurred()) {
-        good = false;
-        if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear();
-            arguments_overflow(what, -1, number);
-        }
+    if (!PyLong_CheckExact(object) && (PyBool_Check(object) || !PyIndex_Check(object))) {
+        raise_no_int(object, what, index);
+        return false;
     }
-    *value = result;
+    number = PyNumber_Index(object);
+    if (number == NULL) {
+        return false;
+    }
+    *value = PyLong_AsUnsignedLongLong(number);
+    good = *value != UINT64_MAX || !PyErr_Occurred();
+    if (!good && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        PyErr_Clear();
+        raise_overflow(number, what, index);
+    }
+    Py_DECREF(number);
     return good;
 }
 
 bool arguments_unsigned(PyObject *object, const char *what, uint64_t *value)
 {
-    PyObject *number = NULL;
-    bool good = false;
-
-    if (PyLong_CheckExact(object)) {
-        good = unsigned_of_int(object, what, value);
-    } else if (PyBool_Check(object) || !PyIndex_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "%s must be an int, got an object of %R", what,
-                     (PyObject *)Py_TYPE(object));
-    } else {
-        number = PyNumber_Index(object);
-        good = number != NULL && unsigned_of_int(number, what, value);
-    }
-    Py_XDECREF(number);
-    return good;
+    return object == NULL || arguments_element(object, what, -1, value);
 }
 
 bool arguments_size(PyObject *object, const char *what, uint64_t *value)
@@ -123,7 +126,7 @@ bool arguments_size(PyObject *object, const char *what, uint64_t *value)
 
 bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
 {
-    uint64_t wide = 0;
+    uint64_t wide = *value;
     bool good = arguments_unsigned(object, what, &wide);
 
     if (good && wide > UINT32_MAX) {
@@ -133,6 +136,42 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
     }
     *value = (uint32_t)wide;
     return good;
+}
+
+bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
+{
+    if (object == NULL || object == Py_None) {
+        return true;
+    }
+    if (!PyCallable_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be callable or None, got an object of %R", what,
+                     (PyObject *)Py_TYPE(object));
+        return false;
+    }
+    *callable = object;
+    return true;
+}
+
+bool arguments_flag(PyObject *object, bool otherwise, bool *flag)
+{
+    int truth = object == NULL ? (int)otherwise : PyObject_IsTrue(object);
+
+    *flag = truth > 0;
+    return truth >= 0;
+}
+
+bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer)
+{
+    if (!PyObject_CheckBuffer(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be bytes-like, got an object of %R", what,
+                     (PyObject *)Py_TYPE(object));
+        return false;
+    }
+    if (PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) < 0) {
+        arguments_no_bytes(object, what);
+        return false;
+    }
+    return true;
 }
 
 void arguments_no_bytes(PyObject *object, const char *what)
@@ -155,25 +194,4 @@ void arguments_no_bytes(PyObject *object, const char *what)
     if (strided.obj != NULL) {
         PyBuffer_Release(&strided);
     }
-}
-
-bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
-{
-    bool good = true;
-
-    *callable = object == Py_None ? NULL : object;
-    if (*callable != NULL && !PyCallable_Check(*callable)) {
-        PyErr_Format(PyExc_TypeError, "%s must be callable or None, got an object of %R", what,
-                     (PyObject *)Py_TYPE(object));
-        good = false;
-    }
-    return good;
-}
-
-bool arguments_flag(PyObject *object, bool otherwise, bool *flag)
-{
-    int truth = object == NULL ? (int)otherwise : PyObject_IsTrue(object);
-
-    *flag = truth > 0;
-    return truth >= 0;
 }

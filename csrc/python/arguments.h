@@ -19,14 +19,21 @@ typedef struct call_signature {
     const char *const *names; /* of all parameters, NULL at the end */
     int required;             /* so many from the front must be given */
     int positional;           /* so many from the front may be given by place */
+    bool writes;              /* to the target */
 } call_signature;
 
 /* Fills `values` (borrowed; NULL where not given). False: an exception is set. */
 bool arguments_parse(const call_signature *signature, PyObject *const *arguments, Py_ssize_t count,
                      PyObject *names, PyObject **values);
 
-/* An int (or an object with __index__; no bool) of 0 to 2^64-1. `what` names it in errors. */
+/* Conversions. `what` names the value in errors; one that was not given (NULL) leaves the result as
+ * it is. False: an exception is set. */
+
+/* An int (or an object with __index__; no bool) of 0 to 2^64-1. */
 bool arguments_unsigned(PyObject *object, const char *what, uint64_t *value);
+
+/* The same for an element of a sequence. */
+bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uint64_t *value);
 
 /* The same for a number of elements or bytes: at most PY_SSIZE_T_MAX. */
 bool arguments_size(PyObject *object, const char *what, uint64_t *value);
@@ -34,17 +41,18 @@ bool arguments_size(PyObject *object, const char *what, uint64_t *value);
 /* The same for a ULONG parameter of the engine: at most 2^32-1. */
 bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
 
-/* Raises OverflowError for an int that is no unsigned 64-bit value; index -1: not in a sequence. */
-void arguments_overflow(const char *what, Py_ssize_t index, PyObject *number);
+/* A callable, borrowed; None leaves the result as it is. */
+bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
+
+/* The truth of anything. */
+bool arguments_flag(PyObject *object, bool otherwise, bool *flag);
+
+/* Contiguous bytes-like memory; PyBuffer_Release() follows, which does nothing to a buffer of zeros
+ * that was not taken. */
+bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer);
 
 /* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: where that was because the memory is
  * strided, says so in our words; any other exception stays. */
 void arguments_no_bytes(PyObject *object, const char *what);
-
-/* None or absent gives NULL, a callable itself; anything else is a TypeError. */
-bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
-
-/* Truth of an optional argument. */
-bool arguments_flag(PyObject *object, bool otherwise, bool *flag);
 
 #endif

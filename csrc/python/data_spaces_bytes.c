@@ -9,206 +9,188 @@
 #include "failures.h"
 #include "raw_call.h"
 
-/* The shape that ReadVirtual, ReadVirtualUncached and ReadPhysical share. */
-typedef HRESULT(STDMETHODCALLTYPE *reader)(IDebugDataSpaces4 *, ULONG64, void *, ULONG, ULONG *);
+enum { VIRTUAL, UNCACHED, PHYSICAL };
 
-enum { READ_VIRTUAL, READ_UNCACHED, READ_PHYSICAL };
+/* The shape that ReadVirtual, WriteVirtual and their like share. */
+typedef HRESULT(STDMETHODCALLTYPE *mover)(IDebugDataSpaces4 *, ULONG64, void *, ULONG, ULONG *);
 
-static PyObject *read_by(int which, const call_signature *signature, PyObject *self,
-                         PyObject *const *arguments, Py_ssize_t count, PyObject *names)
+static PyObject *read_from(int space, PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                           PyObject *names)
 {
+    static const char *const parameters[] = {"offset", "buffer_size", NULL};
+    static const call_signature signatures[] = {
+        [VIRTUAL] = {"read_virtual", parameters, 2, 2, false},
+        [UNCACHED] = {"read_virtual_uncached", parameters, 2, 2, false},
+        [PHYSICAL] = {"read_physical", parameters, 2, 2, false},
+    };
     static const char *const methods[] = {"ReadVirtual", "ReadVirtualUncached", "ReadPhysical"};
-    raw_call call;
+    method_call call;
     PyObject *bytes = NULL, *result = NULL;
     uint64_t offset = 0;
-    uint64_t bytes_wanted = 0;
     uint32_t size = 0;
+    uint64_t wanted = 0;
     ULONG read = 0;
     HRESULT status;
-    reader function = NULL;
+    mover move;
 
-    if (!raw_begin(&call, self, signature, arguments, count, names, false) ||
+    if (!raw_begin(&call, self, &signatures[space], arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset) ||
         !arguments_ulong(call.values[1], "buffer_size", &size)) {
         goto done;
     }
-    bytes_wanted = size; /* a ULONG may be more than a 32-bit Python can hold */
-    if (bytes_wanted > (uint64_t)PY_SSIZE_T_MAX ||
-        (bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size)) == NULL) {
+    wanted = size;
+    if (wanted <= (uint64_t)PY_SSIZE_T_MAX) { /* a 32-bit Python can't hold every ULONG */
+        bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    }
+    if (bytes == NULL) {
         (void)PyErr_NoMemory();
         goto done;
     }
-    function = which == READ_VIRTUAL    ? call.spaces->lpVtbl->ReadVirtual
-               : which == READ_UNCACHED ? call.spaces->lpVtbl->ReadVirtualUncached
-                                        : call.spaces->lpVtbl->ReadPhysical;
-    raw_leave_python(&call, size);
-    status = function(call.spaces, offset, PyBytes_AsString(bytes), size, &read);
-    raw_enter_python(&call);
+    move = space == VIRTUAL    ? raw_spaces(&call)->lpVtbl->ReadVirtual
+           : space == UNCACHED ? raw_spaces(&call)->lpVtbl->ReadVirtualUncached
+                               : raw_spaces(&call)->lpVtbl->ReadPhysical;
+    method_leave_python(&call, size);
+    status = move(raw_spaces(&call), offset, PyBytes_AsString(bytes), size, &read);
+    method_enter_python(&call);
     if (status == S_OK) {
         result = PyBytes_FromStringAndSize(PyBytes_AsString(bytes),
                                            (Py_ssize_t)(read < size ? read : size));
     } else {
-        failure_raise_at(call.session, methods[which], status, offset, size, false);
+        failure_raise_at(call.session, methods[space], status, offset, size, false);
     }
 done:
     Py_XDECREF(bytes);
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }
 
-enum { WRITE_VIRTUAL, WRITE_UNCACHED, WRITE_PHYSICAL };
-
-static PyObject *write_by(int which, const call_signature *signature, PyObject *self,
-                          PyObject *const *arguments, Py_ssize_t count, PyObject *names)
+/* Bytes whose number the engine takes as a ULONG. */
+static bool take_ulong_bytes(PyObject *object, const char *what, Py_buffer *buffer)
 {
+    bool good = arguments_bytes(object, what, buffer);
+
+    if (good && (uint64_t)buffer->len > UINT32_MAX) {
+        PyErr_Format(PyExc_OverflowError,
+                     "%s: its size is a ULONG in the engine's call: at most 2**32 - 1 bytes", what);
+        good = false;
+    }
+    return good;
+}
+
+static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                          PyObject *names)
+{
+    static const char *const parameters[] = {"offset", "buffer", NULL};
+    static const call_signature signatures[] = {
+        [VIRTUAL] = {"write_virtual", parameters, 2, 2, true},
+        [UNCACHED] = {"write_virtual_uncached", parameters, 2, 2, true},
+        [PHYSICAL] = {"write_physical", parameters, 2, 2, true},
+    };
     static const char *const methods[] = {"WriteVirtual", "WriteVirtualUncached", "WritePhysical"};
-    raw_call call;
+    method_call call;
     PyObject *result = NULL;
     Py_buffer buffer = {0};
-    core_error error = {0};
-    uint64_t offset = 0;
+    core_error error = {.method = methods[space], .width = 1};
     ULONG written = 0;
-    HRESULT status;
-    reader function = NULL;
+    mover move;
 
-    if (!raw_begin(&call, self, signature, arguments, count, names, true) ||
-        !arguments_unsigned(call.values[0], "offset", &offset)) {
+    if (!raw_begin(&call, self, &signatures[space], arguments, count, names) ||
+        !arguments_unsigned(call.values[0], "offset", &error.address) ||
+        !take_ulong_bytes(call.values[1], "buffer", &buffer)) {
         goto done;
     }
-    if (PyObject_GetBuffer(call.values[1], &buffer, PyBUF_SIMPLE) < 0) {
-        arguments_no_bytes(call.values[1], "buffer");
-        goto done;
+    error.count = (uint64_t)buffer.len;
+    move = space == VIRTUAL    ? raw_spaces(&call)->lpVtbl->WriteVirtual
+           : space == UNCACHED ? raw_spaces(&call)->lpVtbl->WriteVirtualUncached
+                               : raw_spaces(&call)->lpVtbl->WritePhysical;
+    method_leave_python(&call, error.count);
+    error.hresult =
+        move(raw_spaces(&call), error.address, buffer.buf, (ULONG)error.count, &written);
+    if (error.hresult != S_OK) {
+        error.status = CORE_ENGINE;
+        /* Of physical memory it is known only if there is none. */
+        error.known = space == PHYSICAL ? error.hresult == E_UNEXPECTED
+                                        : core_count_bytes(&call.session->target, error.address,
+                                                           buffer.buf, error.count, &error.landed);
     }
-    if ((uint64_t)buffer.len > UINT32_MAX) {
-        PyErr_SetString(PyExc_OverflowError,
-                        "buffer_size is a ULONG in the engine's call: at most 2**32 - 1 bytes");
-        goto done;
-    }
-    function = which == WRITE_VIRTUAL    ? call.spaces->lpVtbl->WriteVirtual
-               : which == WRITE_UNCACHED ? call.spaces->lpVtbl->WriteVirtualUncached
-                                         : call.spaces->lpVtbl->WritePhysical;
-    raw_leave_python(&call, (uint64_t)buffer.len);
-    status = function(call.spaces, offset, buffer.buf, (ULONG)buffer.len, &written);
-    raw_enter_python(&call);
-    if (status == S_OK) {
+    method_enter_python(&call);
+    if (error.status == CORE_OK) {
         result = PyLong_FromUnsignedLong(written);
     } else {
-        core_engine_error(&error, methods[which], status);
-        error.address = offset;
-        error.count = (uint64_t)buffer.len;
-        error.width = 1;
-        if (which != WRITE_PHYSICAL) {
-            raw_leave_python(&call, (uint64_t)buffer.len);
-            error.known = core_count_bytes(&call.session->target, offset, buffer.buf,
-                                           (uint64_t)buffer.len, &error.landed);
-            raw_enter_python(&call);
-        } else {
-            error.known = status == E_UNEXPECTED; /* there is no physical memory to write to */
-        }
         failure_raise(call.session, &error, true);
     }
 done:
-    if (buffer.obj != NULL) {
-        PyBuffer_Release(&buffer);
-    }
-    raw_finish(&call);
+    PyBuffer_Release(&buffer);
+    method_end(&call);
     return result;
 }
 
-static const char *const read_names[] = {"offset", "buffer_size", NULL};
-static const char *const write_names[] = {"offset", "buffer", NULL};
-
 KEYWORD_METHOD(raw_read_virtual)
 {
-    static const call_signature signature = {"read_virtual", read_names, 2, 2};
-
-    return read_by(READ_VIRTUAL, &signature, self, arguments, count, names);
+    return read_from(VIRTUAL, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_read_virtual_uncached)
 {
-    static const call_signature signature = {"read_virtual_uncached", read_names, 2, 2};
-
-    return read_by(READ_UNCACHED, &signature, self, arguments, count, names);
+    return read_from(UNCACHED, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_read_physical)
 {
-    static const call_signature signature = {"read_physical", read_names, 2, 2};
-
-    return read_by(READ_PHYSICAL, &signature, self, arguments, count, names);
+    return read_from(PHYSICAL, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_write_virtual)
 {
-    static const call_signature signature = {"write_virtual", write_names, 2, 2};
-
-    return write_by(WRITE_VIRTUAL, &signature, self, arguments, count, names);
+    return write_to(VIRTUAL, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_write_virtual_uncached)
 {
-    static const call_signature signature = {"write_virtual_uncached", write_names, 2, 2};
-
-    return write_by(WRITE_UNCACHED, &signature, self, arguments, count, names);
+    return write_to(UNCACHED, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_write_physical)
 {
-    static const call_signature signature = {"write_physical", write_names, 2, 2};
-
-    return write_by(WRITE_PHYSICAL, &signature, self, arguments, count, names);
+    return write_to(PHYSICAL, self, arguments, count, names);
 }
 
 KEYWORD_METHOD(raw_fill_virtual)
 {
     static const char *const parameters[] = {"start", "size", "pattern", NULL};
-    static const call_signature signature = {"fill_virtual", parameters, 3, 3};
-    raw_call call;
+    static const call_signature signature = {"fill_virtual", parameters, 3, 3, true};
+    method_call call;
     PyObject *result = NULL;
     Py_buffer pattern = {0};
-    core_error error = {0};
-    uint64_t start = 0;
+    core_error error = {.method = "FillVirtual", .width = 1};
     uint32_t size = 0;
     ULONG filled = 0;
-    HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, true) ||
-        !arguments_unsigned(call.values[0], "start", &start) ||
-        !arguments_ulong(call.values[1], "size", &size)) {
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
+        !arguments_unsigned(call.values[0], "start", &error.address) ||
+        !arguments_ulong(call.values[1], "size", &size) ||
+        !take_ulong_bytes(call.values[2], "pattern", &pattern)) {
         goto done;
     }
-    if (PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
-        arguments_no_bytes(call.values[2], "pattern");
-        goto done;
+    error.count = size;
+    method_leave_python(&call, size);
+    error.hresult = raw_spaces(&call)->lpVtbl->FillVirtual(
+        raw_spaces(&call), error.address, size, pattern.buf, (ULONG)pattern.len, &filled);
+    if (error.hresult != S_OK) {
+        error.status = CORE_ENGINE;
+        error.known =
+            core_count_filled(&call.session->target, error.address, pattern.buf,
+                              (uint64_t)pattern.len, pattern.len > 0 ? size : 0, &error.landed);
     }
-    if ((uint64_t)pattern.len > UINT32_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "pattern must have at most 2**32 - 1 bytes");
-        goto done;
-    }
-    raw_leave_python(&call, size);
-    status = call.spaces->lpVtbl->FillVirtual(call.spaces, start, size, pattern.buf,
-                                              (ULONG)pattern.len, &filled);
-    raw_enter_python(&call);
-    if (status == S_OK) {
+    method_enter_python(&call);
+    if (error.status == CORE_OK) {
         result = PyLong_FromUnsignedLong(filled);
     } else {
-        core_engine_error(&error, "FillVirtual", status);
-        error.address = start;
-        error.count = size;
-        error.width = 1;
-        raw_leave_python(&call, size);
-        error.known =
-            core_count_filled(&call.session->target, start, pattern.buf, (uint64_t)pattern.len,
-                              pattern.len > 0 ? size : 0, &error.landed);
-        raw_enter_python(&call);
         failure_raise(call.session, &error, true);
     }
 done:
-    if (pattern.obj != NULL) {
-        PyBuffer_Release(&pattern);
-    }
-    raw_finish(&call);
+    PyBuffer_Release(&pattern);
+    method_end(&call);
     return result;
 }
 
@@ -216,8 +198,8 @@ KEYWORD_METHOD(raw_search_virtual)
 {
     static const char *const parameters[] = {"offset", "length", "pattern", "pattern_granularity",
                                              NULL};
-    static const call_signature signature = {"search_virtual", parameters, 3, 4};
-    raw_call call;
+    static const call_signature signature = {"search_virtual", parameters, 3, 4, false};
+    method_call call;
     PyObject *result = NULL;
     Py_buffer pattern = {0};
     uint64_t offset = 0, length = 0;
@@ -225,37 +207,26 @@ KEYWORD_METHOD(raw_search_virtual)
     uint32_t granularity = 1;
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset) ||
         !arguments_unsigned(call.values[1], "length", &length) ||
-        (call.values[3] != NULL &&
-         !arguments_ulong(call.values[3], "pattern_granularity", &granularity))) {
+        !arguments_ulong(call.values[3], "pattern_granularity", &granularity) ||
+        !take_ulong_bytes(call.values[2], "pattern", &pattern)) {
         goto done;
     }
-    if (PyObject_GetBuffer(call.values[2], &pattern, PyBUF_SIMPLE) < 0) {
-        arguments_no_bytes(call.values[2], "pattern");
-        goto done;
-    }
-    if ((uint64_t)pattern.len > UINT32_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "pattern must have at most 2**32 - 1 bytes");
-        goto done;
-    }
-    raw_leave_python(&call, length);
-    status = call.spaces->lpVtbl->SearchVirtual(call.spaces, offset, length, pattern.buf,
-                                                (ULONG)pattern.len, granularity, &match);
-    raw_enter_python(&call);
+    method_leave_python(&call, length);
+    status = raw_spaces(&call)->lpVtbl->SearchVirtual(
+        raw_spaces(&call), offset, length, pattern.buf, (ULONG)pattern.len, granularity, &match);
+    method_enter_python(&call);
     if (status == S_OK) {
         result = PyLong_FromUnsignedLongLong(match);
     } else if (status == HR_NOT_FOUND) { /* an answer, as S_FALSE is elsewhere */
-        result = Py_None;
-        Py_INCREF(result);
+        result = Py_NewRef(Py_None);
     } else {
         failure_raise_at(call.session, "SearchVirtual", status, offset, length, false);
     }
 done:
-    if (pattern.obj != NULL) {
-        PyBuffer_Release(&pattern);
-    }
-    raw_finish(&call);
+    PyBuffer_Release(&pattern);
+    method_end(&call);
     return result;
 }

@@ -12,33 +12,27 @@
 KEYWORD_METHOD(raw_write_pointers_virtual)
 {
     static const char *const parameters[] = {"offset", "ptrs", NULL};
-    static const call_signature signature = {"write_pointers_virtual", parameters, 2, 2};
-    raw_call call;
+    static const call_signature signature = {"write_pointers_virtual", parameters, 2, 2, true};
+    method_call call;
     PyObject *result = NULL;
     Py_buffer buffer = {0};
     uint64_t *converted = NULL;
     pointer_view view = {NULL, 8, 0};
-    uint64_t offset = 0;
     core_error error = {0};
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, true) ||
-        !arguments_unsigned(call.values[0], "offset", &offset)) {
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
+        !arguments_unsigned(call.values[0], "offset", &error.address)) {
         goto done;
     }
-    if (PyObject_CheckBuffer(call.values[1])) {
-        if (PyObject_GetBuffer(call.values[1], &buffer, PyBUF_RECORDS_RO) < 0) {
-            pointer_input_no_buffer(call.values[1], "ptrs");
-            goto done;
-        }
-        if (!pointer_input_of_buffer(call.values[1], &buffer, "ptrs", &view)) {
-            goto done;
-        }
-    } else {
-        converted = pointer_input_of_iterable(call.session->state, call.values[1], "ptrs", &view);
-        if (converted == NULL) {
-            goto done;
-        }
+    if (PyObject_CheckBuffer(call.values[1]) &&
+        PyObject_GetBuffer(call.values[1], &buffer, PyBUF_RECORDS_RO) < 0) {
+        pointer_input_no_buffer(call.values[1], "ptrs");
+        goto done;
+    }
+    if (!pointer_input_take(call.session->state, call.values[1], &buffer, "ptrs", &converted,
+                            &view)) {
+        goto done;
     }
     if (view.count > CORE_MOST_COUNT) {
         PyErr_SetString(PyExc_OverflowError,
@@ -52,49 +46,42 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
                         "engine as it lies; session.write_pointers() takes strided ones");
         goto done;
     }
-    raw_leave_python(&call, view.count * 8);
-    status = call.spaces->lpVtbl->WritePointersVirtual(call.spaces, (ULONG)view.count, offset,
-                                                       (ULONG64 *)(uintptr_t)view.first);
-    raw_enter_python(&call);
-    if (status == S_OK) {
-        result = Py_None;
-        Py_INCREF(result);
-    } else {
-        raw_leave_python(&call, view.count * 8);
+    error.count = view.count;
+    method_leave_python(&call, view.count * 8);
+    status = raw_spaces(&call)->lpVtbl->WritePointersVirtual(
+        raw_spaces(&call), (ULONG)view.count, error.address, (ULONG64 *)(uintptr_t)view.first);
+    if (status != S_OK) {
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "WritePointersVirtual", status);
-        error.address = offset;
-        error.count = view.count;
-        if (error.width != 0) {
-            error.known = core_count_pointers(&call.session->target, offset, &view, error.width,
-                                              &error.landed);
-        }
-        raw_enter_python(&call);
+        error.known = error.width != 0 && core_count_pointers(&call.session->target, error.address,
+                                                              &view, error.width, &error.landed);
+    }
+    method_enter_python(&call);
+    if (status == S_OK) {
+        result = Py_NewRef(Py_None);
+    } else {
         failure_raise(call.session, &error, true);
     }
 done:
-    if (buffer.obj != NULL) {
-        PyBuffer_Release(&buffer);
-    }
+    PyBuffer_Release(&buffer);
     free(converted);
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }
 
 KEYWORD_METHOD(raw_read_pointers_virtual)
 {
     static const char *const parameters[] = {"offset", "count", NULL};
-    static const call_signature signature = {"read_pointers_virtual", parameters, 2, 2};
-    raw_call call;
+    static const call_signature signature = {"read_pointers_virtual", parameters, 2, 2, false};
+    method_call call;
     PyObject *array = NULL, *result = NULL;
     Py_buffer buffer = {0};
     core_error error = {0};
-    uint64_t offset = 0;
     uint32_t wanted = 0;
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
-        !arguments_unsigned(call.values[0], "offset", &offset) ||
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
+        !arguments_unsigned(call.values[0], "offset", &error.address) ||
         !arguments_ulong(call.values[1], "count", &wanted)) {
         goto done;
     }
@@ -102,54 +89,51 @@ KEYWORD_METHOD(raw_read_pointers_virtual)
     if (array == NULL || PyObject_GetBuffer(array, &buffer, PyBUF_RECORDS) < 0) {
         goto done;
     }
-    raw_leave_python(&call, (uint64_t)wanted * 8);
-    status = call.spaces->lpVtbl->ReadPointersVirtual(call.spaces, wanted, offset, buffer.buf);
-    raw_enter_python(&call);
-    if (status == S_OK) {
-        result = array;
-        array = NULL;
-    } else {
-        raw_leave_python(&call, (uint64_t)wanted * 8);
+    error.count = wanted;
+    method_leave_python(&call, (uint64_t)wanted * 8);
+    status = raw_spaces(&call)->lpVtbl->ReadPointersVirtual(raw_spaces(&call), wanted,
+                                                            error.address, buffer.buf);
+    if (status != S_OK) {
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "ReadPointersVirtual", status);
-        error.address = offset;
-        error.count = wanted;
         if (error.width != 0) {
-            error.known = core_count_readable(&call.session->target, offset,
+            error.known = core_count_readable(&call.session->target, error.address,
                                               (uint64_t)wanted * error.width, &error.landed);
             error.landed /= error.width;
         }
-        raw_enter_python(&call);
+    }
+    method_enter_python(&call);
+    if (status == S_OK) {
+        result = Py_NewRef(array);
+    } else {
         failure_raise(call.session, &error, false);
     }
 done:
-    if (buffer.obj != NULL) {
-        PyBuffer_Release(&buffer);
-    }
+    PyBuffer_Release(&buffer);
     Py_XDECREF(array);
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }
 
 KEYWORD_METHOD(raw_is_pointer_64bit)
 {
     static const char *const parameters[] = {NULL};
-    static const call_signature signature = {"is_pointer_64bit", parameters, 0, 0};
-    raw_call call;
+    static const call_signature signature = {"is_pointer_64bit", parameters, 0, 0, false};
+    method_call call;
     PyObject *result = NULL;
     core_error error = {0};
     uint32_t width = 0;
 
-    if (raw_begin(&call, self, &signature, arguments, count, names, false)) {
-        raw_leave_python(&call, 0);
+    if (raw_begin(&call, self, &signature, arguments, count, names)) {
+        method_leave_python(&call, 0);
         width = core_pointer_size(&call.session->target, &error);
-        raw_enter_python(&call);
+        method_enter_python(&call);
         if (width != 0) {
             result = PyBool_FromLong(width == 8);
         } else {
             failure_raise(call.session, &error, false);
         }
     }
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }

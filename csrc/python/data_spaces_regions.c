@@ -28,28 +28,22 @@ PyObject *raw_memory_information_type(void)
     return (PyObject *)PyStructSequence_NewType(&information_description);
 }
 
-/* Sets field `index` of a struct sequence; false where the number could not be made. */
-static bool set_field(PyObject *sequence, Py_ssize_t index, uint64_t value)
-{
-    PyObject *number = PyLong_FromUnsignedLongLong(value);
-
-    if (number != NULL) {
-        PyStructSequence_SetItem(sequence, index, number); /* takes the reference */
-    }
-    return number != NULL;
-}
-
 static PyObject *information_of(const module_state *state, const MEMORY_BASIC_INFORMATION64 *info)
 {
+    const uint64_t fields[] = {info->BaseAddress, info->AllocationBase, info->AllocationProtect,
+                               info->RegionSize,  info->State,          info->Protect,
+                               info->Type};
     PyObject *result = PyStructSequence_New((PyTypeObject *)state->memory_information_type);
 
-    if (result != NULL &&
-        !(set_field(result, 0, info->BaseAddress) && set_field(result, 1, info->AllocationBase) &&
-          set_field(result, 2, info->AllocationProtect) && set_field(result, 3, info->RegionSize) &&
-          set_field(result, 4, info->State) && set_field(result, 5, info->Protect) &&
-          set_field(result, 6, info->Type))) {
-        Py_DECREF(result);
-        result = NULL;
+    for (Py_ssize_t i = 0; result != NULL && i < (Py_ssize_t)(sizeof fields / sizeof *fields);
+         i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(fields[i]);
+
+        if (number == NULL) {
+            Py_CLEAR(result);
+        } else {
+            PyStructSequence_SetItem(result, i, number); /* takes the reference */
+        }
     }
     return result;
 }
@@ -57,35 +51,35 @@ static PyObject *information_of(const module_state *state, const MEMORY_BASIC_IN
 KEYWORD_METHOD(raw_query_virtual)
 {
     static const char *const parameters[] = {"offset", NULL};
-    static const call_signature signature = {"query_virtual", parameters, 1, 1};
-    raw_call call;
+    static const call_signature signature = {"query_virtual", parameters, 1, 1, false};
+    method_call call;
     PyObject *result = NULL;
     MEMORY_BASIC_INFORMATION64 info = {0};
     uint64_t offset = 0;
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset)) {
         goto done;
     }
-    raw_leave_python(&call, 0);
-    status = call.spaces->lpVtbl->QueryVirtual(call.spaces, offset, &info);
-    raw_enter_python(&call);
+    method_leave_python(&call, 0);
+    status = raw_spaces(&call)->lpVtbl->QueryVirtual(raw_spaces(&call), offset, &info);
+    method_enter_python(&call);
     if (status == S_OK) {
         result = information_of(call.session->state, &info);
     } else {
         failure_raise_at(call.session, "QueryVirtual", status, offset, 0, false);
     }
 done:
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }
 
 KEYWORD_METHOD(raw_get_valid_region_virtual)
 {
     static const char *const parameters[] = {"base", "size", NULL};
-    static const call_signature signature = {"get_valid_region_virtual", parameters, 2, 2};
-    raw_call call;
+    static const call_signature signature = {"get_valid_region_virtual", parameters, 2, 2, false};
+    method_call call;
     PyObject *result = NULL;
     uint64_t base = 0;
     uint32_t size = 0;
@@ -93,22 +87,22 @@ KEYWORD_METHOD(raw_get_valid_region_virtual)
     ULONG valid_size = 0;
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "base", &base) ||
         !arguments_ulong(call.values[1], "size", &size)) {
         goto done;
     }
-    raw_leave_python(&call, 0);
-    status = call.spaces->lpVtbl->GetValidRegionVirtual(call.spaces, base, size, &valid_base,
-                                                        &valid_size);
-    raw_enter_python(&call);
+    method_leave_python(&call, 0);
+    status = raw_spaces(&call)->lpVtbl->GetValidRegionVirtual(raw_spaces(&call), base, size,
+                                                              &valid_base, &valid_size);
+    method_enter_python(&call);
     if (status == S_OK) {
         result = Py_BuildValue("(Kk)", (unsigned long long)valid_base, (unsigned long)valid_size);
     } else {
         failure_raise_at(call.session, "GetValidRegionVirtual", status, base, size, false);
     }
 done:
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }
 
@@ -116,20 +110,21 @@ KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
 {
     static const char *const parameters[] = {"offset", NULL};
     static const call_signature signature = {"get_next_differently_valid_offset_virtual",
-                                             parameters, 1, 1};
-    raw_call call;
+                                             parameters, 1, 1, false};
+    method_call call;
     PyObject *result = NULL;
     uint64_t offset = 0;
     ULONG64 next = 0;
     HRESULT status;
 
-    if (!raw_begin(&call, self, &signature, arguments, count, names, false) ||
+    if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset)) {
         goto done;
     }
-    raw_leave_python(&call, 0);
-    status = call.spaces->lpVtbl->GetNextDifferentlyValidOffsetVirtual(call.spaces, offset, &next);
-    raw_enter_python(&call);
+    method_leave_python(&call, 0);
+    status = raw_spaces(&call)->lpVtbl->GetNextDifferentlyValidOffsetVirtual(raw_spaces(&call),
+                                                                             offset, &next);
+    method_enter_python(&call);
     if (status == S_OK) {
         result = PyLong_FromUnsignedLongLong(next);
     } else if (status == S_FALSE) {
@@ -139,6 +134,6 @@ KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
                          false);
     }
 done:
-    raw_finish(&call);
+    method_end(&call);
     return result;
 }

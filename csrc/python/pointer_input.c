@@ -105,35 +105,6 @@ void pointer_input_no_buffer(PyObject *object, const char *what)
     }
 }
 
-/* One element's value, by way of __index__ where it is not an int. */
-static bool element_value(PyObject *element, uint64_t index, const char *what, uint64_t *value)
-{
-    PyObject *number = NULL;
-    bool good = false;
-
-    if (PyLong_CheckExact(element)) {
-        number = element;
-        Py_INCREF(number);
-    } else if (PyBool_Check(element) || !PyIndex_Check(element)) {
-        PyErr_Format(PyExc_TypeError, "%s[%llu] must be an int, got an object of %R", what,
-                     (unsigned long long)index, (PyObject *)Py_TYPE(element));
-    } else {
-        number = PyNumber_Index(element);
-    }
-    if (number != NULL) {
-        unsigned long long result = PyLong_AsUnsignedLongLong(number);
-
-        good = result != (unsigned long long)-1 || !PyErr_Occurred();
-        *value = result;
-        if (!good && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear();
-            arguments_overflow(what, (Py_ssize_t)index, number);
-        }
-    }
-    Py_XDECREF(number);
-    return good;
-}
-
 static PyObject *list_element(PyObject *list, Py_ssize_t index)
 {
 #if defined(Py_GIL_DISABLED)
@@ -205,7 +176,7 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
     while (good && (i = plain_ints(object, is_list, i, size, values)) < size) {
         PyObject *element = element_of(object, is_list, i);
 
-        good = element != NULL && element_value(element, (uint64_t)i, what, &values[i]);
+        good = element != NULL && arguments_element(element, what, i, &values[i]);
         Py_XDECREF(element);
         /* An element's __index__ can do anything, to this very list too. What it raises goes on. */
         if (is_list && good && PyList_Size(object) != size) {
@@ -227,8 +198,8 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
 
 static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *count)
 {
-    size_t room = 64;
-    uint64_t *values = malloc(room * sizeof(uint64_t));
+    size_t capacity = 64;
+    uint64_t *values = malloc(capacity * sizeof(uint64_t));
     PyObject *element = NULL;
     bool good = values != NULL;
 
@@ -237,21 +208,21 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
         (void)PyErr_NoMemory();
     }
     while (good && (element = PyIter_Next(iterator)) != NULL) {
-        if (*count == room) {
+        if (*count == capacity) {
             uint64_t *grown = NULL;
 
-            if (room <= SIZE_MAX / sizeof(uint64_t) / 2) {
-                grown = realloc(values, room * 2 * sizeof(uint64_t));
+            if (capacity <= SIZE_MAX / sizeof(uint64_t) / 2) {
+                grown = realloc(values, capacity * 2 * sizeof(uint64_t));
             }
             if (grown == NULL) {
                 (void)PyErr_NoMemory();
                 good = false;
             } else {
                 values = grown;
-                room *= 2;
+                capacity *= 2;
             }
         }
-        good = good && element_value(element, *count, what, &values[*count]);
+        good = good && arguments_element(element, what, (Py_ssize_t)*count, &values[*count]);
         Py_DECREF(element);
         *count += 1;
         /* An endless iterator that is written in C never lets Ctrl-C in by itself. */

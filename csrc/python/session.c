@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "../com/iids.h"
+#include "../engines/embedded/client.h"
 #include "../engines/embedded/forks.h"
 #include "../engines/own_memory.h"
 #include "thread_token.h"
@@ -161,6 +162,24 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
         PyErr_SetString(PyExc_RuntimeError, "the engine has no IDebugControl or IDebugDataSpaces4");
         Py_DECREF((PyObject *)self);
         self = NULL;
+    }
+    return self;
+}
+
+session_object *session_create_embedded(module_state *state, PyTypeObject *type,
+                                        embedded_target *embedded, const char *kind, bool writable)
+{
+    IDebugClient5 *client = embedded_client_create(embedded);
+    session_object *self = NULL;
+
+    if (client != NULL) {
+        self = session_create(state, type, client, embedded, kind, writable);
+    } else {
+        PyThreadState *released = PyEval_SaveThread();
+
+        embedded->operations->destroy(embedded);
+        PyEval_RestoreThread(released);
+        (void)PyErr_NoMemory();
     }
     return self;
 }

@@ -49,6 +49,10 @@ typedef struct session_object {
 session_object *session_create(module_state *state, PyTypeObject *type, IDebugClient5 *client,
                                embedded_target *embedded, const char *kind, bool writable);
 
+/* The same over a target of the embedded engine, which is destroyed where that fails. */
+session_object *session_create_embedded(module_state *state, PyTypeObject *type,
+                                        embedded_target *embedded, const char *kind, bool writable);
+
 /* A session of `type` over an engine that somebody else started, whose interfaces it takes over.
  * NULL: an exception is set and they were released. */
 session_object *session_create_wrapped(module_state *state, PyTypeObject *type,

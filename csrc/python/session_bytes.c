@@ -12,7 +12,7 @@ PyObject *session_write(PyObject *self, PyObject *const *arguments, Py_ssize_t c
     enum { ADDRESS, DATA, VERIFY, EXPECT, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"address", "data",     "verify",
                                              "expect",  "progress", NULL};
-    static const call_signature write_signature = {"write", parameters, 2, 2};
+    static const call_signature write_signature = {"write", parameters, 2, 2, true};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
@@ -81,7 +81,7 @@ PyObject *session_read(PyObject *self, PyObject *const *arguments, Py_ssize_t co
 {
     enum { ADDRESS, SIZE, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"address", "size", "progress", NULL};
-    static const call_signature read_signature = {"read", parameters, 2, 2};
+    static const call_signature read_signature = {"read", parameters, 2, 2, false};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *bytes = NULL, *result = NULL;

@@ -47,7 +47,7 @@ PyObject *session_write_pointers(PyObject *self, PyObject *const *arguments, Py_
     enum { ADDRESS, POINTERS, VIA, VERIFY, EXPECT, TRUNCATE, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"address", "pointers", "via",      "verify",
                                              "expect",  "truncate", "progress", NULL};
-    static const call_signature write_signature = {"write_pointers", parameters, 2, 2};
+    static const call_signature write_signature = {"write_pointers", parameters, 2, 2, true};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
@@ -130,7 +130,7 @@ PyObject *session_read_pointers(PyObject *self, PyObject *const *arguments, Py_s
 {
     enum { ADDRESS, COUNT, INTO, VIA, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"address", "count", "into", "via", "progress", NULL};
-    static const call_signature read_signature = {"read_pointers", parameters, 1, 2};
+    static const call_signature read_signature = {"read_pointers", parameters, 1, 2, false};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;

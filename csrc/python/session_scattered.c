@@ -16,7 +16,7 @@ PyObject *session_write_scattered(PyObject *self, PyObject *const *arguments, Py
     enum { ADDRESSES, POINTERS, VERIFY, EXPECT, TRUNCATE, SPANS, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"addresses", "pointers", "verify",   "expect",
                                              "truncate",  "spans",    "progress", NULL};
-    static const call_signature write_signature = {"write_scattered", parameters, 2, 2};
+    static const call_signature write_signature = {"write_scattered", parameters, 2, 2, true};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *result = NULL;
@@ -98,7 +98,7 @@ PyObject *session_read_scattered(PyObject *self, PyObject *const *arguments, Py_
 {
     enum { ADDRESSES, INTO, PROGRESS, PARAMETERS };
     static const char *const parameters[] = {"addresses", "into", "progress", NULL};
-    static const call_signature read_signature = {"read_scattered", parameters, 1, 1};
+    static const call_signature read_signature = {"read_scattered", parameters, 1, 1, false};
     session_object *session = (session_object *)self;
     PyObject *values[PARAMETERS];
     PyObject *progress = NULL, *into = NULL, *made = NULL, *result = NULL;

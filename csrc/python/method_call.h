@@ -1,0 +1,27 @@
+/* What a method with keywords begins and ends with: its arguments, its session, the GIL. */
+#ifndef PYDBGWRITE_PYTHON_METHOD_CALL_H
+#define PYDBGWRITE_PYTHON_METHOD_CALL_H
+
+#include "arguments.h"
+#include "session.h"
+
+#define METHOD_PARAMETERS 8 /* as many as any method has */
+
+/* A call under way: what method_begin() took and method_end() gives back. */
+typedef struct method_call {
+    session_object *session; /* entered; else NULL */
+    PyObject *values[METHOD_PARAMETERS];
+    PyThreadState *released;
+} method_call;
+
+/* Parses the arguments and enters the session. False: an exception is set. method_end() follows
+ * either way. */
+bool method_begin(method_call *call, session_object *session, const call_signature *signature,
+                  PyObject *const *arguments, Py_ssize_t count, PyObject *names);
+void method_end(method_call *call);
+
+/* Around engine calls: lets other threads run where they move `bytes` that take a while. */
+void method_leave_python(method_call *call, uint64_t bytes);
+void method_enter_python(method_call *call);
+
+#endif
