@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
-from support.libraries import INDIRECT, compile_library, program_with
+from support.libraries import INDIRECT, compile_library, program_with, without_map_files
 
 import pydbgwrite
 from pydbgwrite import AddressError
@@ -205,18 +205,6 @@ def test_many_symbols_at_once(library: Path) -> None:
         assert told == [outcome(Resolver(session), name) for name in names] * 100
 
 
-def without_map_files(open_file: Any) -> Any:
-    """os.open() as for those who have no CAP_CHECKPOINT_RESTORE."""
-
-    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
-        if "map_files/" in str(path):
-            raise PermissionError(1, "Operation not permitted")
-        result: int = open_file(path, *arguments, **options)
-        return result
-
-    return refuse
-
-
 def can_open_map_files() -> bool:
     """Is this process allowed to follow those links?"""
     folder = Path("/proc/self/map_files")
@@ -271,12 +259,14 @@ def test_damaged_files_are_refused(library: Path, tmp_path: Path) -> None:
             backend._read_stream(BytesIO(good[:length]), image)
 
 
-def elf_with_versions(definitions: bytes, **changed: int) -> bytes:
-    """A 64-bit file of one symbol "it" of version 2, with these .gnu.version_d."""
+def elf_with_versions(
+    definitions: bytes, *, kind_of_versions: int = 0x6FFFFFFD, **changed: int
+) -> bytes:
+    """A 64-bit file of one symbol "it" of version 2, with these .gnu.version_d or _r."""
     strings = b"\0it\0V\0"
     symbols = bytes(24) + struct.pack("<IBBHQQ", 1, 0x11, 0, 1, 0x40, 8)
     contents = [b"", strings, symbols, struct.pack("<2H", 0, 2), definitions]
-    kinds = [0, 3, 11, 0x6FFFFFFF, 0x6FFFFFFD]
+    kinds = [0, 3, 11, 0x6FFFFFFF, kind_of_versions]
     at, sections = 64 + 56, b""
     for kind, content in zip(kinds, contents, strict=True):
         fields = {"offset": at, "size": len(content), "link": 1} | (changed if kind == 11 else {})
@@ -313,6 +303,15 @@ def test_numbers_of_a_file_are_bounded() -> None:
     assert found(elf_with_versions(entry * (1 << 15)), "it") == [0x40]
     with pytest.raises(AddressError, match="can't be read"):
         found(elf_with_versions(entry * (1 << 14)), "it")  # the last leads out of the section
+    # .gnu.version_r: a list for each file, as many as bytes lead from one to the next.
+    for lists in (
+        struct.pack("<2H3I", 1, 0xFFFF, 1, 16, 16) + bytes(16),
+        struct.pack("<2H3I", 1, 0xFFFF, 1, 0, 1) * (1 << 13),
+        struct.pack("<I2H2I", 0, 0, 2, 1, 1) * (1 << 13),
+        struct.pack("<I2H2I", 0, 0, 2, 4, 0xFFFFFFFF) * 4,
+    ):
+        with contextlib.suppress(AddressError):
+            assert found(elf_with_versions(lists, kind_of_versions=0x6FFFFFFE), "it") == [0x40]
     for changed in ({"offset": 2**64 - 1}, {"size": 2**40}, {"size": 2**20}, {"link": 5}):
         with pytest.raises(AddressError, match="can't be read"):
             found(elf_with_versions(one, **changed), "it")

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Iterable
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._symbols.elf_dynamic import (
     AddressReader,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pydbgwrite._target import Target
 
 __all__ = ["ElfSymbols"]
+
+_MOST_LISTED: Final = 8
 
 
 class _Opened(NamedTuple):
@@ -73,11 +75,11 @@ class ElfSymbols:
                 )
             return None
         image = self._images[module.base]
-        places = {self._live(image, each): each for each in found}
+        places = {self._live(image, each): each for each in found[:_MOST_LISTED]}
         if len(places) > 1:
-            listed = ", ".join(self._place(module, *each) for each in list(places.items())[:8])
+            listed = ", ".join(self._place(module, *each) for each in places.items())
             raise AddressError(
-                f"{module.name} has {len(places)} symbols {symbol!r}: {listed}; give the one you "
+                f"{module.name} has {len(found)} symbols {symbol!r}: {listed}; give the one you "
                 "mean in that form, or with its version"
             )
         fault = found[0].fault()

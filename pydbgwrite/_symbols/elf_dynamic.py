@@ -134,11 +134,13 @@ class _Tables:
         if last < first:
             return first
         at += 4 * (buckets + last - first)
-        while size := min(_PIECE, self._left(at)) // 4:
-            for index, value in enumerate(self.numbers(at, size)):
+        left = self._left(at)
+        for start in range(0, left - 3, _PIECE):
+            size = min(_PIECE, left - start) // 4
+            raw = self._read(at + start, 4 * size)
+            for index, value in enumerate(struct.unpack(f"{self._headers.order}{size}I", raw)):
                 if value & 1:
-                    return last + index + 1
-            at, last = at + 4 * size, last + size
+                    return last + start // 4 + index + 1
         raise ValueError("its hash table has no end")
 
     def _left(self, address: int) -> int:

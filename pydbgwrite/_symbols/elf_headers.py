@@ -26,7 +26,7 @@ __all__ = [
 
 _PT_LOAD, _PT_DYNAMIC, _PT_NOTE = 1, 2, 4
 _NT_GNU_BUILD_ID: Final = 3
-_MOST_SEGMENTS: Final = 4096
+_MOST_SEGMENTS: Final = 512
 _MOST_NOTES: Final = 1 << 16
 
 #: Reads that many bytes from that place on: from the file's, or from the module's beginning.
@@ -160,9 +160,11 @@ def _table(read: Reader, name: str, layouts: _Layouts) -> tuple[int, str, list[t
 
 def build_id_of(headers: ElfHeaders, read: Callable[[Segment], bytes]) -> str | None:
     """The build id that the linker left in a note (ld --build-id), in hex; None: there is none."""
+    left = _MOST_NOTES
     for segment in headers.segments:
-        if segment.kind != _PT_NOTE or not 0 < segment.file_size <= _MOST_NOTES:
+        if segment.kind != _PT_NOTE or not 0 < segment.file_size <= left:
             continue
+        left -= segment.file_size
         for kind, name, content in _notes(read(segment), headers.order):
             if kind == _NT_GNU_BUILD_ID and name == b"GNU\0" and content:
                 return content.hex()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic
@@ -35,6 +36,8 @@ _MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
 _MOST_PLACES: Final = 4  # of a name, at the ends of others, before all entries are looked through
 _MOST_OF_NAME: Final = 1 << 16
+_MOST_COMPARED: Final = 4096  # characters of a name that may be meant by another
+_MOST_ALIASES: Final = 64
 #: Linkers let names share their ends, but all names are not many times as long as their table.
 _MOST_SHARED: Final = 16
 
@@ -167,9 +170,10 @@ class _Table:
         wanted = struct.pack(self._form[0] + form, value)
         at = self._raw.find(wanted)
         while at >= 0:
-            if at % self._size == place:
+            beyond = (at - place) % self._size
+            if beyond == 0:
                 yield at // self._size
-            at = self._raw.find(wanted, at + 1)
+            at = self._raw.find(wanted, at + self._size - beyond)
 
     def names_of(self, value: int) -> Iterator[tuple[bytes, Definition]]:
         """The definitions that have that value, and their names."""
@@ -190,10 +194,10 @@ class _Table:
         return found
 
     def names(self) -> Iterator[str]:
-        """Of all definitions."""
+        """Of all definitions, but overlong ones."""
         for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
             name = self._name_at(entry[0])
-            if name and self._definition(number) is not None:
+            if 0 < len(name) <= _MOST_COMPARED and self._definition(number) is not None:
                 yield name.decode(errors="surrogateescape")
 
     def _definition(self, number: int) -> Definition | None:
@@ -289,7 +293,8 @@ class SymbolTable:
         """What the variable of that value is called by other files, which may define it too."""
         if self._dynamic is None:
             return []
-        return [found for found in self._dynamic.names_of(value) if found[1].bindable]
+        found = islice(self._dynamic.names_of(value), _MOST_ALIASES)
+        return [each for each in found if each[1].bindable]
 
     def bindable(self, name: bytes, version: str) -> Definition | None:
         """The variable that this file has for uses of a name, of that version if it says one."""

@@ -49,8 +49,9 @@ def images_of(session: Target) -> list[Image]:
         return []
     images = []
     parts: list[tuple[int, int]] = []
+    left = _MOST_COMPARED
     for loaded in loaded_modules(session, mappings):
-        image = _loaded_image(loaded, mappings)
+        image, left = _loaded_image(loaded, mappings, left)
         if image is not None:
             images.append(image)
             parts += _parts(loaded.headers, loaded.bias)
@@ -76,18 +77,22 @@ def _overlaps(parts: list[tuple[int, int]], mapping: Mapping) -> bool:
     return index > 0 and parts[index - 1][1] > mapping.start
 
 
-def _loaded_image(loaded: Loaded, mappings: list[Mapping]) -> Image | None:
-    """The image, with the first mapping of its file that is still where the loader put it."""
+def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[Image | None, int]:
+    """The image, with the first mapping of its file that is still where the loader put it.
+
+    left: how many comparisons there may be; what is left of that comes back.
+    """
     try:
         first, end = loaded.headers.extent(PAGE)
     except ValueError:
-        return None
+        return None, left
     base, size = first + loaded.bias, end - first
     if base < 0 or size > _MOST_OF_MODULE:
-        return None
+        return None, left
     at = bisect_right(mappings, base, key=lambda mapping: mapping.end)
-    while at < len(mappings) and mappings[at].start < base + size:
+    while at < len(mappings) and mappings[at].start < base + size and left > 0:
         mapping = mappings[at]
+        left -= len(loaded.headers.loads)
         if loaded.bias in loaded.headers.biases(mapping.start, mapping.offset, PAGE):
             image = image_at(base, size, mapping)
             break
@@ -95,11 +100,12 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping]) -> Image | None:
     else:
         path = loaded.name.decode(errors="surrogateescape")
         if not path:
-            return None
+            return None, left
         image = Image(path.rpartition("/")[2], base, size, path, None)
-    return image._replace(
+    image = image._replace(
         headers=loaded.headers, bias=loaded.bias, linked=loaded.linked, program=loaded.program
     )
+    return image, left
 
 
 def _images_of_rest(session: Target, rest: list[Mapping], known: list[Image]) -> list[Image]:

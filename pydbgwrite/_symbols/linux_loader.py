@@ -32,7 +32,9 @@ _AT_PHDR, _AT_PHENT, _AT_PHNUM, _AT_ENTRY = 3, 4, 5, 9
 _PT_PHDR: Final = 6
 _DT_DEBUG: Final = 21
 _HEADER_SIZES: Final = {64: (64, 56), 32: (52, 32)}  # of the file's header; of a program header
-_MOST_SEGMENTS: Final = 4096
+_MOST_SEGMENTS: Final = 512
+_MOST_MODULES: Final = 1 << 14
+_MOST_BYTES: Final = 1 << 28  # of a table
 _MOST_NAMESPACES: Final = 64  # glibc has 16
 _MOST_OF_PATH: Final = 4096
 
@@ -51,6 +53,8 @@ def memory_reader(session: Target) -> Callable[[int, int], bytes]:
     """Reads the target's memory; ValueError where it can't be read."""
 
     def read(address: int, size: int) -> bytes:
+        if size > _MOST_BYTES:
+            raise ValueError(f"a table has {size:,} bytes")
         try:
             return session.read(address, size)
         except NoTargetError:
@@ -140,6 +144,12 @@ class _Walk:
         self._word = "Q" if pointer_size == 8 else "I"
         self._mappings = mappings
         self._starts = [mapping.start for mapping in mappings]
+        #: By path, where files begin in memory: the first few places.
+        self._begins: dict[bytes, list[int]] = {}
+        for mapping in mappings:
+            if mapping.offset == 0:
+                self._begins.setdefault(mapping.path, []).append(mapping.start)
+        self._most = min(len(mappings) + 64, _MOST_MODULES)
         self._seen: set[int] = set()
 
     def modules(self, program: Loaded) -> Iterator[Loaded]:
@@ -160,7 +170,7 @@ class _Walk:
         return struct.unpack(f"={count}{self._word}", self._read(address, count * self._size))
 
     def _listed(self, link: int, linked: bool) -> Iterator[Loaded]:
-        while link and link not in self._seen and len(self._seen) <= len(self._mappings) + 64:
+        while link and link not in self._seen and len(self._seen) < self._most:
             self._seen.add(link)
             bias, name, dynamic, link = self._words(link, 4)
             mapping = self._mapping_at(dynamic)
@@ -177,12 +187,8 @@ class _Walk:
 
     def _headers(self, bias: int, dynamic: int, mapping: Mapping | None) -> ElfHeaders | None:
         """The headers that say that its dynamic section lies there."""
-        places = {bias: None}
-        if mapping is not None:
-            starts = (m.start for m in self._mappings if m.path == mapping.path and m.offset == 0)
-            if bias % PAGE or bias not in self._starts:
-                places.update(dict.fromkeys(starts))
-        for place in list(places)[:8]:
+        begins = [] if mapping is None else self._begins.get(mapping.path, [])
+        for place in dict.fromkeys([bias, *begins[:3]]):
             try:
                 headers = memory_headers(self._read, place)
             except (ValueError, struct.error):

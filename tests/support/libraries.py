@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +112,15 @@ def program_with(*libraries: Path, symbol: str = "table") -> Iterator[tuple[int,
             yield child.pid, int(line)
         finally:
             child.kill()
+
+
+def without_map_files(open_file: Any) -> Any:
+    """os.open() as for those who have no CAP_CHECKPOINT_RESTORE."""
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if "map_files/" in str(path):
+            raise PermissionError(1, "Operation not permitted")
+        result: int = open_file(path, *arguments, **options)
+        return result
+
+    return refuse

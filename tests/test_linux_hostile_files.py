@@ -1,0 +1,121 @@
+"""Files and lists of a target that say anything: an answer, or an error in words, and in time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import struct
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from support.libraries import compile_library, program_with, without_map_files
+
+import pydbgwrite
+from pydbgwrite import AddressError, Session
+from pydbgwrite._symbols.elf import ElfSymbols
+from pydbgwrite._symbols.linux_maps import Image
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
+
+IMAGE = Image("x", 0x10000, 0x10000, "/x", None)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_library(tmp_path_factory.mktemp("library") / "compiled.so")
+
+
+def looked_through(content: bytes) -> None:
+    """All that is read of a file; AddressError where it is refused."""
+    backend = ElfSymbols.__new__(ElfSymbols)
+    table = backend._read_stream(BytesIO(content), IMAGE).table
+    table.find("table")
+    table.find("answer@V_1")
+    list(table.names())
+    table.bindable_names(0x4000)
+
+
+@pytest.mark.parametrize("sections", [True, False])
+def test_flipped_bytes(library: Path, profile: str, sections: bool) -> None:
+    good = bytearray(library.read_bytes())
+    if not sections:
+        good[0x28:0x30] = bytes(8)
+        good[0x3A:0x40] = bytes(6)
+    looked_through(bytes(good))
+    source = random.Random(11)
+    (start,) = struct.unpack_from("<Q", library.read_bytes(), 0x28)
+    tables = [range(0x400), range(0x400, 0xC00), range(start, len(good))]
+    tables += [range(at, at + 0x200) for at in dynamic_places(bytes(good))]
+    refused = 0
+    for _ in range(8000 if profile == "full" else 400):
+        damaged = bytearray(good)
+        for _ in range(source.randrange(1, 4)):
+            at = source.choice(source.choice(tables))
+            if at < len(damaged):
+                damaged[at] = source.choice((0, 0xFF, 0x7F, damaged[at] ^ 1, source.randrange(256)))
+        try:
+            looked_through(bytes(damaged))
+        except (AddressError, ValueError):
+            refused += 1
+    assert refused > 5
+
+
+def dynamic_places(content: bytes) -> list[int]:
+    """Where the file's dynamic section is."""
+    return [
+        struct.unpack_from("<Q", content, at + 8)[0]
+        for at in range(64, 64 + 56 * content[56], 56)
+        if content[at] == 2
+    ]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_lists_of_a_live_process(
+    library: Path,
+    tmp_path: Path,
+    profile: str,
+    deleted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loader's own lists, headers and tables in memory, with bytes changed by the program."""
+    library = Path(shutil.copy(library, tmp_path))
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        places = loader_places(session)
+        if deleted:
+            library.unlink()
+            monkeypatch.setattr("os.open", without_map_files(os.open))
+        source = random.Random(12)
+        for _ in range(1500 if profile == "full" else 100):
+            changed: list[tuple[int, bytes]] = []
+            for _ in range(source.randrange(1, 4)):
+                start, size = source.choice(places)
+                at = start + source.randrange(size)
+                changed.append((at, session.read(at, 1)))
+                session.write(at, bytes([source.choice((0, 1, 0x7F, 0xFF, source.randrange(256)))]))
+            session.modules()
+            with contextlib.suppress(AddressError):
+                session.resolve(f"{library.name}!table")
+            for at, old in reversed(changed):
+                session.write(at, old)
+        assert session.resolve(f"{library.name}!table") == table
+
+
+def loader_places(session: Session) -> list[tuple[int, int]]:
+    """Where r_debug, the entries of its list, the headers and the dynamic sections are."""
+    try:
+        debug = session.resolve("ld-linux-x86-64.so.2!_r_debug")
+    except AddressError:
+        pytest.skip("the dynamic linker has another name here")
+    found = [(debug, 40)]
+    (link,) = session.read_pointers(debug + 8, 1)
+    while link:
+        bias, _, dynamic, following = session.read_pointers(link, 4)
+        found += [(link, 32), (dynamic, 256)]
+        link = following
+        if any(module.base == bias for module in session.modules()):
+            found.append((bias, 1024))
+    return found
