@@ -94,6 +94,18 @@ def test_a_variable_that_the_program_has_a_copy_of(tmp_path: Path) -> None:
         assert child.stdout.readline() == "99\n"  # the library's own function reads it
 
 
+def test_a_program_that_the_dynamic_linker_was_told_to_run(tmp_path: Path) -> None:
+    program = linked_program(tmp_path)
+    linker = Path("/lib64/ld-linux-x86-64.so.2")
+    if not linker.exists():
+        pytest.skip("the dynamic linker has another name here")
+    with (
+        running(linker, program) as (child, (hooks,)),
+        pydbgwrite.attach(child.pid) as session,
+    ):
+        assert session.resolve("libhooks.so!hooks") == hooks == session.resolve("program!hooks")
+
+
 def test_a_library_that_binds_to_itself(tmp_path: Path) -> None:
     """It uses its own variable whatever the program has."""
     program = linked_program(tmp_path, library_flags=("-Wl,-Bsymbolic",))

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydbgwrite._symbols.elf_dynamic import dynamic_entries
+from pydbgwrite._symbols.elf_dynamic import Dynamic, dynamic_entries
 from pydbgwrite._symbols.elf_headers import (
     ElfHeaders,
     headers_of_table,
@@ -84,23 +84,21 @@ def loaded_modules(session: Target, mappings: list[Mapping]) -> list[Loaded]:
         program = _program(session, read)
     except (ValueError, struct.error, OSError):
         return []
-    found = [program]
-    known = {(program.bias, _dynamic_address(program))}
-    walk = _Walk(read, session.pointer_size, mappings)
+    found: dict[tuple[int, int], Loaded] = {}
+    walk = _Walk(read, session.pointer_size, mappings, program)
     try:
-        for loaded in walk.modules(program):
-            place = (loaded.bias, _dynamic_address(loaded))
-            if place not in known:
-                known.add(place)
-                found.append(loaded)
+        for loaded in walk.modules():
+            found.setdefault(_place(loaded), loaded)
     except (ValueError, struct.error):
         pass  # what comes behind the damage is looked for in the map
-    return found
+    # What execve started: the dynamic linker itself, where it was given the program's name.
+    found.setdefault(_place(program), program._replace(program=not found))
+    return list(found.values())
 
 
-def _dynamic_address(loaded: Loaded) -> int:
+def _place(loaded: Loaded) -> tuple[int, int]:
     dynamic = loaded.headers.dynamic
-    return 0 if dynamic is None else dynamic.address + loaded.bias
+    return loaded.bias, 0 if dynamic is None else dynamic.address
 
 
 def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
@@ -130,15 +128,20 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
     entry = told.get(_AT_ENTRY, 0) - bias
     if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):
         raise ValueError("the program's first instruction is not in it")
-    return Loaded(headers, bias, b"", linked=True, program=True)
+    return Loaded(headers, bias, b"", linked=True)
 
 
 class _Walk:
     """Follows the lists of link_map."""
 
     def __init__(
-        self, read: Callable[[int, int], bytes], pointer_size: int, mappings: list[Mapping]
+        self,
+        read: Callable[[int, int], bytes],
+        pointer_size: int,
+        mappings: list[Mapping],
+        started: Loaded,
     ) -> None:
+        self._started = started
         self._read = read
         self._size = pointer_size
         self._word = "Q" if pointer_size == 8 else "I"
@@ -152,11 +155,9 @@ class _Walk:
         self._most = min(len(mappings) + 64, _MOST_MODULES)
         self._seen: set[int] = set()
 
-    def modules(self, program: Loaded) -> Iterator[Loaded]:
+    def modules(self) -> Iterator[Loaded]:
         """Of all namespaces, the program's own first."""
-        debug = dynamic_entries(
-            program.headers, lambda address, size: self._read(address + program.bias, size)
-        ).get(_DT_DEBUG, 0)
+        debug = self._debug()
         for number in range(_MOST_NAMESPACES):
             if not debug:
                 return
@@ -166,11 +167,31 @@ class _Walk:
             yield from self._listed(link, number == 0)
             debug = self._words(debug + 5 * self._size, 1)[0] if version >= 2 else 0
 
+    def _debug(self) -> int:
+        """Where r_debug is: the program's dynamic section says it, or the dynamic linker's symbols.
+
+        The latter count where execve started the dynamic linker, with the program's name.
+        """
+        from pydbgwrite._symbols.elf_tables import SymbolTable
+
+        headers, bias = self._started.headers, self._started.bias
+
+        def read(address: int, size: int) -> bytes:
+            return self._read(address + bias, size)
+
+        told = dynamic_entries(headers, read).get(_DT_DEBUG)
+        if told is not None:
+            return told
+        table = SymbolTable.of_dynamic(headers, read, Dynamic.read(headers, read, bias))
+        variable = table.bindable(b"_r_debug", "")
+        return 0 if variable is None else variable.value + bias
+
     def _words(self, address: int, count: int) -> tuple[int, ...]:
         return struct.unpack(f"={count}{self._word}", self._read(address, count * self._size))
 
     def _listed(self, link: int, linked: bool) -> Iterator[Loaded]:
         while link and link not in self._seen and len(self._seen) < self._most:
+            is_program = linked and not self._seen
             self._seen.add(link)
             bias, name, dynamic, link = self._words(link, 4)
             mapping = self._mapping_at(dynamic)
@@ -178,7 +199,7 @@ class _Walk:
                 headers = self._headers(bias, dynamic, mapping)
                 if headers is not None:
                     text = b"" if mapping is not None else self._text(name)
-                    yield Loaded(headers, bias, text, linked)
+                    yield Loaded(headers, bias, text, linked, is_program)
 
     def _mapping_at(self, address: int) -> Mapping | None:
         """What is mapped there; or the last file before it, whose data may be in other memory."""
@@ -187,6 +208,9 @@ class _Walk:
 
     def _headers(self, bias: int, dynamic: int, mapping: Mapping | None) -> ElfHeaders | None:
         """The headers that say that its dynamic section lies there."""
+        known = self._started
+        if _place(known) == (bias, dynamic - bias):
+            return known.headers
         begins = [] if mapping is None else self._begins.get(mapping.path, [])
         for place in dict.fromkeys([bias, *begins[:3]]):
             try:
