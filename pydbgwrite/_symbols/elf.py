@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Iterable
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._symbols.elf_dynamic import (
@@ -51,6 +52,7 @@ class ElfSymbols:
         self._opened: dict[int, _Opened] = {}
         self._program: Image | None = None
         self._exports: SymbolTable | None = None
+        self._separate: dict[int, SymbolTable | None] = {}
 
     def modules(self) -> list[KnownModule]:
         """Those of Session.modules(), and [vdso]."""
@@ -67,6 +69,9 @@ class ElfSymbols:
         """Its value in the file, and what the loader added to that."""
         opened = self._open(module)
         found = opened.table.find(symbol)
+        if not found and opened.table.stripped:
+            debug = self._debug(self._images[module.base])
+            found = debug.find(symbol) if debug is not None else []
         if not found:
             if opened.fault is not None:
                 raise AddressError(
@@ -109,10 +114,11 @@ class ElfSymbols:
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """All names in the file that a module can be asked for."""
-        return self._open(module).table.names()
+        debug = self._debug(self._images[module.base]) if self.stripped(module) else None
+        return chain(self._open(module).table.names(), debug.names() if debug is not None else ())
 
     def stripped(self, module: KnownModule) -> bool:
-        """Has the file no .symtab?"""
+        """Has the file no .symtab? Separate debug files are another matter."""
         return self._open(module).table.stripped
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
@@ -129,6 +135,24 @@ class ElfSymbols:
         if opened is None:
             opened = self._opened[image.base] = self._read(image)
         return opened
+
+    def _debug(self, image: Image) -> SymbolTable | None:
+        """What a stripped file's separate debug file has."""
+        if image.base not in self._separate:
+            from pydbgwrite._symbols.elf_tables import SymbolTable
+            from pydbgwrite._symbols.linux_debug_files import debug_file, reader_of
+
+            table = None
+            with debug_file(self._session, image) as stream:
+                if stream is not None:
+                    read = reader_of(stream)
+                    try:
+                        headers = read_headers(read)
+                        table = SymbolTable.of_sections(headers.bits, headers.order, read)
+                    except (ValueError, IndexError, struct.error, OSError):
+                        table = None  # as if it were not there
+            self._separate[image.base] = table
+        return self._separate[image.base]
 
     def _exports_of_program(self, program: Image) -> SymbolTable:
         if self._exports is None:

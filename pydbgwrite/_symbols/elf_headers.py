@@ -20,6 +20,7 @@ __all__ = [
     "build_id_of",
     "headers_of_table",
     "read_headers",
+    "read_named_section",
     "read_sections",
     "read_whole",
 ]
@@ -125,6 +126,23 @@ def read_sections(read: Reader) -> list[Section]:
     """The sections, none where they were stripped; ValueError as from read_headers()."""
     rows = _table(read, "section", _SECTION_HEADERS)[2]
     return [Section(kind, offset, size, link) for _, kind, _, _, offset, size, link, *_ in rows]
+
+
+def read_named_section(read: Reader, name: bytes) -> bytes | None:
+    """The content of the section of that name; None: there is none. ValueError as above."""
+    bits, order, rows = _table(read, "section", _SECTION_HEADERS)
+    (index,) = struct.unpack_from(f"{order}H", read(0, 64), _SECTION_HEADERS[bits][3] + 4)
+    if not 0 < index < len(rows):
+        return None
+    names = _content(read, rows[index])
+    for row in rows:
+        if names.startswith(name + b"\0", row[0]):
+            return _content(read, row)
+    return None
+
+
+def _content(read: Reader, row: tuple[int, ...]) -> bytes:
+    return read_whole(read, row[4], row[5])
 
 
 def read_whole(read: Reader, offset: int, size: int) -> bytes:

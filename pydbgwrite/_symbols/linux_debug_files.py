@@ -1,0 +1,203 @@
+"""Symbols that were taken out of a file, and where distributions put them.
+
+"Separate Debug Files" and "MiniDebugInfo" of GDB's manual: a folder of build ids, a name and CRC in
+.gnu_debuglink, and a compressed file in .gnu_debugdata. Names come from the target, so only regular
+files below its own root count, no link leads out of that, and a file must have the build id, or
+the CRC.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Final
+
+from pydbgwrite._symbols.elf_headers import (
+    Reader,
+    Segment,
+    build_id_of,
+    read_headers,
+    read_named_section,
+    read_whole,
+)
+from pydbgwrite._symbols.linux_files import open_image
+from pydbgwrite._symbols.linux_loader import memory_reader
+from pydbgwrite.errors import AddressError
+
+if TYPE_CHECKING:
+    from pydbgwrite._symbols.linux_maps import Image
+    from pydbgwrite._target import Target
+
+__all__ = ["debug_file", "open_below", "reader_of"]
+
+_MOST_LINKS: Final = 40
+_MOST_BYTES: Final = 1 << 31
+_MOST_UNPACKED: Final = 1 << 28
+_PIECE: Final = 1 << 20
+
+
+def reader_of(stream: IO[bytes]) -> Reader:
+    """Reads of a file; fewer bytes at its end."""
+    end = stream.seek(0, os.SEEK_END)
+
+    def read(offset: int, size: int) -> bytes:
+        stream.seek(min(offset, end))
+        return stream.read(min(size, end))
+
+    return read
+
+
+@contextmanager
+def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
+    """The file that has an image's other symbols; None: there is none that is shown to be its."""
+    with ExitStack() as stack:
+        build_id = _build_id(session, image)
+        link: tuple[str, int] | None = None
+        packed = None
+        try:
+            file = stack.enter_context(os.fdopen(open_image(session, image), "rb"))
+            read = reader_of(file)
+            link = _link_of(read)
+            packed = read_named_section(read, b".gnu_debugdata")
+        except (AddressError, ValueError, IndexError, struct.error, OSError):
+            pass  # the build id may do
+        for path in _paths(image, build_id, link):
+            try:
+                found = stack.enter_context(os.fdopen(_open_in_target(session, path), "rb"))
+            except (OSError, ValueError):
+                continue
+            if _fits(found, build_id, link):
+                yield found
+                return
+        yield _unpacked(packed)
+
+
+def open_below(root: int, path: str) -> int:
+    """A descriptor of a regular file, for which no link leads above the folder `root`.
+
+    Links are followed as the processes whose root it is would. Raises OSError where there is none.
+    """
+    assert sys.platform != "win32"
+    folder = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    pending = _parts(path)
+    opened = [os.dup(root)]
+    links = 0
+    try:
+        while pending:
+            part = pending.pop()
+            if part == "..":
+                if len(opened) > 1:
+                    os.close(opened.pop())
+                continue
+            opened.append(os.open(part, folder, dir_fd=opened[-1]))
+            if not stat.S_ISLNK(os.fstat(opened[-1]).st_mode):
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            target = os.readlink("", dir_fd=opened[-1])
+            os.close(opened.pop())
+            while target.startswith("/") and len(opened) > 1:
+                os.close(opened.pop())
+            pending += _parts(target)
+        if not stat.S_ISREG(os.fstat(opened[-1]).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return os.open(f"/proc/self/fd/{opened[-1]}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        for each in opened:
+            os.close(each)
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path, the first one last."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _open_in_target(session: Target, path: str) -> int:
+    folder = session._open_folder(True)
+    try:
+        root = os.open("root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        return open_below(root, path)
+    finally:
+        os.close(root)
+
+
+def _build_id(session: Target, image: Image) -> str | None:
+    read = memory_reader(session)
+
+    def read_segment(segment: Segment) -> bytes:
+        return read((segment.address + image.bias) % 2**64, segment.file_size)
+
+    try:
+        return None if image.headers is None else build_id_of(image.headers, read_segment)
+    except ValueError:
+        return None
+
+
+def _link_of(read: Reader) -> tuple[str, int] | None:
+    """The name in .gnu_debuglink and the CRC: both follow each other, the latter aligned."""
+    content = read_named_section(read, b".gnu_debuglink")
+    if content is None:
+        return None
+    name, _, _ = content.partition(b"\0")
+    place = (len(name) + 4) // 4 * 4
+    if not name or b"/" in name or name in (b".", b"..") or len(content) < place + 4:
+        return None
+    (crc,) = struct.unpack_from(f"{read_headers(read).order}I", content, place)
+    return name.decode(errors="surrogateescape"), crc
+
+
+def _paths(image: Image, build_id: str | None, link: tuple[str, int] | None) -> list[str]:
+    paths = []
+    if build_id is not None and len(build_id) > 2:
+        paths.append(f"usr/lib/debug/.build-id/{build_id[:2]}/{build_id[2:]}.debug")
+    if link is not None:
+        folder = image.path.rpartition("/")[0]
+        name = link[0]
+        paths += [f"{folder}/{name}", f"{folder}/.debug/{name}", f"usr/lib/debug{folder}/{name}"]
+    return paths
+
+
+def _fits(file: IO[bytes], build_id: str | None, link: tuple[str, int] | None) -> bool:
+    """Is it of that build? Where the build id can't tell, the CRC of the whole file does."""
+    read = reader_of(file)
+    try:
+        headers = read_headers(read)
+        found = build_id_of(headers, lambda part: read_whole(read, part.offset, part.file_size))
+    except (ValueError, OSError):
+        return False
+    if build_id is not None and found is not None:
+        return found == build_id
+    if link is None or os.fstat(file.fileno()).st_size > _MOST_BYTES:
+        return False
+    import zlib
+
+    crc = 0
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        crc = zlib.crc32(piece, crc)
+    return crc == link[1]
+
+
+def _unpacked(packed: bytes | None) -> IO[bytes] | None:
+    if packed is None:
+        return None
+    try:
+        import lzma
+    except ImportError:  # a Python without it
+        return None
+    try:
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKED)
+        content = unpacker.decompress(packed, _MOST_UNPACKED)
+    except lzma.LZMAError:
+        return None
+    return BytesIO(content) if unpacker.eof else None

@@ -1,0 +1,124 @@
+"""Symbols of stripped libraries, where distributions put them; files of others are refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.libraries import compile_library, program_with
+
+import pydbgwrite
+from pydbgwrite import AddressError
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("objcopy") is None or shutil.which("strip") is None,
+    reason="Linux processes are for Linux, and binutils must be there",
+)
+
+
+def run(*command: object) -> None:
+    subprocess.run([str(word) for word in command], check=True)
+
+
+@pytest.fixture
+def split(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """A stripped library with a link to its debug file, and that file."""
+    flags = getattr(request, "param", ())
+    library = compile_library(tmp_path / "libsplit.so", *flags)
+    debug = tmp_path / "libsplit.so.debug"
+    run("objcopy", "--only-keep-debug", library, debug)
+    run("strip", library)
+    run("objcopy", f"--add-gnu-debuglink={debug}", library)
+    return library, debug
+
+
+@pytest.mark.parametrize("split", [(), ("-Wl,--build-id=none",)], indirect=True)
+@pytest.mark.parametrize("folder", [".", ".debug"])
+def test_a_debug_link(split: tuple[Path, Path], folder: str) -> None:
+    library, debug = split
+    place = library.parent / folder / debug.name
+    place.parent.mkdir(exist_ok=True)
+    debug.rename(place)
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+        assert session.resolve("libsplit.so!table") == table
+        old = session.resolve("libsplit.so!old_answer")
+        assert old == session.resolve("libsplit.so!answer@V_1")
+        with pytest.raises(AddressError, match="2 symbols 'twice'"):
+            session.resolve("libsplit.so!twice")
+        content = bytearray(place.read_bytes())
+        at = content.find(b"GNU\0") + 4  # the build id, where there is one
+        content[at if b"GNU\0" in content[: 1 << 12] else -1] ^= 1
+        place.write_bytes(content)
+        with pytest.raises(AddressError, match="no symbol 'old_answer'; it is stripped"):
+            session.resolve("libsplit.so!old_answer")
+
+
+def test_debug_data_in_the_file(split: tuple[Path, Path], tmp_path: Path) -> None:
+    lzma = pytest.importorskip("lzma")
+    library, debug = split
+    packed = tmp_path / "packed"
+    packed.write_bytes(lzma.compress(debug.read_bytes()))
+    debug.unlink()
+    run("objcopy", f"--add-section=.gnu_debugdata={packed}", library)
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        old = session.resolve("libsplit.so!old_answer")
+        assert old == session.resolve("libsplit.so!answer@V_1")
+
+
+def test_build_id_folders(split: tuple[Path, Path], tmp_path: Path) -> None:
+    """Of the target's root, and not of ours."""
+    if os.geteuid() != 0:
+        pytest.skip("chroot is for root")
+    library, debug = split
+    jail = tmp_path / "jail"
+    code = (
+        "import ctypes, os, sys; ctypes.CDLL(sys.argv[1]); os.chroot(sys.argv[2]); "
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    jail.mkdir()
+    command = [sys.executable, "-I", "-c", code, str(library), str(jail)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        with pydbgwrite.attach(child.pid) as session:
+            check = pydbgwrite.BuildCheck.of(session, "libsplit.so")
+            assert check.build_id is not None
+            folder = jail / "usr/lib/debug/.build-id" / check.build_id[:2]
+            folder.mkdir(parents=True)
+            place = folder / f"{check.build_id[2:]}.debug"
+            place.symlink_to(debug)  # out of the root: as the target sees it, there is nothing
+            with pytest.raises(AddressError, match="stripped"):
+                session.resolve("libsplit.so!old_answer")
+            debug.rename(jail / "debug")
+            place.unlink()
+            place.symlink_to("/../debug")  # above the root is the root
+            old = session.resolve("libsplit.so!old_answer")
+            assert old == session.resolve("libsplit.so!answer@V_1")
+        child.kill()
+
+
+def test_no_link_leads_out(tmp_path: Path) -> None:
+    from pydbgwrite._symbols.linux_debug_files import open_below
+
+    root = tmp_path / "root"
+    (root / "folder").mkdir(parents=True)
+    (root / "folder/file").write_bytes(b"inside")
+    (tmp_path / "secret").write_bytes(b"outside")
+    (root / "up").symlink_to("../secret")
+    (root / "whole").symlink_to(tmp_path / "secret")
+    (root / "in").symlink_to("/folder/../folder/file")
+    (root / "circle").symlink_to("circle")
+    os.mkfifo(root / "fifo")
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        for path in ("up", "whole", "../secret", "circle", "fifo", "folder", "in/x", "", "none"):
+            with pytest.raises(OSError):
+                os.close(open_below(descriptor, path))
+        for path in ("in", "folder/file", "/../folder/file"):
+            with os.fdopen(open_below(descriptor, path), "rb") as file:
+                assert file.read() == b"inside"
+    finally:
+        os.close(descriptor)
