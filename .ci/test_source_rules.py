@@ -77,6 +77,10 @@ TAKERS = {
     "PyObject_GetBuffer": "PyBuffer_Release",
     "arguments_bytes": "PyBuffer_Release",
     "take_ulong_bytes": "PyBuffer_Release",
+    "pointer_input_take_buffer": "pointer_input_release",
+    "pointer_input_take": "pointer_input_release",
+    "write_request_expect": "pointer_input_release",
+    "pointer_output_take": "pointer_output_release",
 }
 
 
@@ -89,8 +93,11 @@ def test_buffers_are_released_where_they_are_taken(path: Path) -> None:
         for taker, release in TAKERS.items():
             if function not in TAKERS and re.search(rf"\b{taker}\(", body):
                 assert re.search(rf"\b{release}\(", body), f"{function}() calls {taker}()"
-    outside = re.sub(r"^\{\n.*?^\}", "", code(path), flags=re.DOTALL | re.MULTILINE)
+    text = code(path)
+    outside = re.sub(r"^\{\n.*?^\}", "", text, flags=re.DOTALL | re.MULTILINE)
     assert "PyObject_GetBuffer" not in outside
+    if path.name not in ("arguments.c", "pointer_input.c"):
+        assert "PyObject_GetBuffer" not in text
 
 
 @pytest.mark.parametrize("path", C_FILES, ids=name)

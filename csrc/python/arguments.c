@@ -152,29 +152,17 @@ bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
     return true;
 }
 
-bool arguments_flag(PyObject *object, bool otherwise, bool *flag)
+bool arguments_flag(PyObject *object, bool *flag)
 {
-    int truth = object == NULL ? (int)otherwise : PyObject_IsTrue(object);
+    int truth = object == NULL ? (int)*flag : PyObject_IsTrue(object);
 
     *flag = truth > 0;
     return truth >= 0;
 }
 
-bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer)
-{
-    if (!PyObject_CheckBuffer(object)) {
-        PyErr_Format(PyExc_TypeError, "%s must be bytes-like, got an object of %R", what,
-                     (PyObject *)Py_TYPE(object));
-        return false;
-    }
-    if (PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) < 0) {
-        arguments_no_bytes(object, what);
-        return false;
-    }
-    return true;
-}
-
-void arguments_no_bytes(PyObject *object, const char *what)
+/* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: where that was because the memory is
+ * strided, says so in our words; any other exception stays. */
+static void raise_no_bytes(PyObject *object, const char *what)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
     Py_buffer strided = {0};
@@ -194,4 +182,18 @@ void arguments_no_bytes(PyObject *object, const char *what)
     if (strided.obj != NULL) {
         PyBuffer_Release(&strided);
     }
+}
+
+bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer)
+{
+    if (!PyObject_CheckBuffer(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be bytes-like, got an object of %R", what,
+                     (PyObject *)Py_TYPE(object));
+        return false;
+    }
+    if (PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) < 0) {
+        raise_no_bytes(object, what);
+        return false;
+    }
+    return true;
 }

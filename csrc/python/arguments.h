@@ -45,14 +45,10 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
 bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
 
 /* The truth of anything. */
-bool arguments_flag(PyObject *object, bool otherwise, bool *flag);
+bool arguments_flag(PyObject *object, bool *flag);
 
 /* Contiguous bytes-like memory; PyBuffer_Release() follows, which does nothing to a buffer of zeros
  * that was not taken. */
 bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer);
-
-/* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: where that was because the memory is
- * strided, says so in our words; any other exception stays. */
-void arguments_no_bytes(PyObject *object, const char *what);
 
 #endif

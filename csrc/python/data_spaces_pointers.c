@@ -1,11 +1,8 @@
 /* The raw layer's calls on pointers: exactly one engine call each, on the caller's memory. */
 #include "data_spaces_pointers.h"
 
-#include <stdlib.h>
-
 #include "../core/read_back.h"
 #include "failures.h"
-#include "pointer_input.h"
 #include "pointer_output.h"
 #include "raw_call.h"
 
@@ -15,46 +12,38 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
     static const call_signature signature = {"write_pointers_virtual", parameters, 2, 2, true};
     method_call call;
     PyObject *result = NULL;
-    Py_buffer buffer = {0};
-    uint64_t *converted = NULL;
-    pointer_view view = {NULL, 8, 0};
+    pointer_input input;
+    const pointer_view *view = &input.view;
     core_error error = {0};
     HRESULT status;
 
+    pointer_input_init(&input);
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
-        !arguments_unsigned(call.values[0], "offset", &error.address)) {
+        !arguments_unsigned(call.values[0], "offset", &error.address) ||
+        !pointer_input_take(&input, call.session->state, call.values[1], "ptrs")) {
         goto done;
     }
-    if (PyObject_CheckBuffer(call.values[1]) &&
-        PyObject_GetBuffer(call.values[1], &buffer, PyBUF_RECORDS_RO) < 0) {
-        pointer_input_no_buffer(call.values[1], "ptrs");
-        goto done;
-    }
-    if (!pointer_input_take(call.session->state, call.values[1], &buffer, "ptrs", &converted,
-                            &view)) {
-        goto done;
-    }
-    if (view.count > CORE_MOST_COUNT) {
+    if (view->count > CORE_MOST_COUNT) {
         PyErr_SetString(PyExc_OverflowError,
                         "Count is a ULONG in the engine's call: at most 2**32 - 1 pointers; "
                         "session.write_pointers() splits longer arrays");
         goto done;
     }
-    if (view.count > 0 && !pointer_view_is_direct(&view)) {
+    if (view->count > 0 && !pointer_view_is_direct(view)) {
         PyErr_SetString(PyExc_ValueError,
                         "ptrs must be contiguous and aligned to 8 bytes: it is passed to the "
                         "engine as it lies; session.write_pointers() takes strided ones");
         goto done;
     }
-    error.count = view.count;
-    method_leave_python(&call, view.count * 8);
+    error.count = view->count;
+    method_leave_python(&call, view->count * 8);
     status = raw_spaces(&call)->lpVtbl->WritePointersVirtual(
-        raw_spaces(&call), (ULONG)view.count, error.address, (ULONG64 *)(uintptr_t)view.first);
+        raw_spaces(&call), (ULONG)view->count, error.address, (ULONG64 *)(uintptr_t)view->first);
     if (status != S_OK) {
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "WritePointersVirtual", status);
         error.known = error.width != 0 && core_count_pointers(&call.session->target, error.address,
-                                                              &view, error.width, &error.landed);
+                                                              view, error.width, &error.landed);
     }
     method_enter_python(&call);
     if (status == S_OK) {
@@ -63,8 +52,7 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
         failure_raise(call.session, &error, true);
     }
 done:
-    PyBuffer_Release(&buffer);
-    free(converted);
+    pointer_input_release(&input);
     method_end(&call);
     return result;
 }
@@ -74,25 +62,23 @@ KEYWORD_METHOD(raw_read_pointers_virtual)
     static const char *const parameters[] = {"offset", "count", NULL};
     static const call_signature signature = {"read_pointers_virtual", parameters, 2, 2, false};
     method_call call;
-    PyObject *array = NULL, *result = NULL;
-    Py_buffer buffer = {0};
+    PyObject *result = NULL;
+    pointer_output output;
     core_error error = {0};
     uint32_t wanted = 0;
     HRESULT status;
 
+    pointer_output_init(&output);
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &error.address) ||
-        !arguments_ulong(call.values[1], "count", &wanted)) {
-        goto done;
-    }
-    array = pointer_output_array(call.session->state, wanted);
-    if (array == NULL || PyObject_GetBuffer(array, &buffer, PyBUF_RECORDS) < 0) {
+        !arguments_ulong(call.values[1], "count", &wanted) ||
+        !pointer_output_take(&output, call.session->state, NULL, wanted)) {
         goto done;
     }
     error.count = wanted;
     method_leave_python(&call, (uint64_t)wanted * 8);
-    status = raw_spaces(&call)->lpVtbl->ReadPointersVirtual(raw_spaces(&call), wanted,
-                                                            error.address, buffer.buf);
+    status = raw_spaces(&call)->lpVtbl->ReadPointersVirtual(
+        raw_spaces(&call), wanted, error.address, output.memory.buffer.buf);
     if (status != S_OK) {
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "ReadPointersVirtual", status);
@@ -104,13 +90,12 @@ KEYWORD_METHOD(raw_read_pointers_virtual)
     }
     method_enter_python(&call);
     if (status == S_OK) {
-        result = Py_NewRef(array);
+        result = pointer_output_result(&output, wanted);
     } else {
         failure_raise(call.session, &error, false);
     }
 done:
-    PyBuffer_Release(&buffer);
-    Py_XDECREF(array);
+    pointer_output_release(&output);
     method_end(&call);
     return result;
 }

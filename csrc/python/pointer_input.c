@@ -46,8 +46,9 @@ static char format_letter(const char *format, bool *native)
     return letter;
 }
 
-bool pointer_input_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
-                             pointer_view *view)
+/* Looks at a buffer that is held. */
+static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
+                           pointer_view *view)
 {
     /* The letter alone says nothing about the width: numpy's uint64 is 'L' on Linux, a ctypes one
      * '<Q', array's 'Q', a c_void_p '<P'. The item size and the kind of the letter decide. */
@@ -90,7 +91,8 @@ bool pointer_input_of_buffer(PyObject *object, const Py_buffer *buffer, const ch
     return good;
 }
 
-void pointer_input_no_buffer(PyObject *object, const char *what)
+/* After PyObject_GetBuffer() failed: says in our words what was got, unless memory is short. */
+static void raise_no_buffer(PyObject *object, const char *what)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
 
@@ -105,29 +107,18 @@ void pointer_input_no_buffer(PyObject *object, const char *what)
     }
 }
 
-static PyObject *list_element(PyObject *list, Py_ssize_t index)
-{
-#if defined(Py_GIL_DISABLED)
-    PyObject *element = PyList_GetItemRef(list, index);
-#else
-    PyObject *element = PyList_GetItem(list, index);
-
-    Py_XINCREF(element);
-#endif
-    return element;
-}
-
 /* A new reference to a list's or tuple's element; NULL when the list has become shorter. */
 static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
 {
     PyObject *element;
 
+#if defined(Py_GIL_DISABLED)
     if (is_list) {
-        element = list_element(sequence, index);
-    } else {
-        element = PyTuple_GetItem(sequence, index);
-        Py_XINCREF(element);
+        return PyList_GetItemRef(sequence, index);
     }
+#endif
+    element = is_list ? PyList_GetItem(sequence, index) : PyTuple_GetItem(sequence, index);
+    Py_XINCREF(element);
     return element;
 }
 
@@ -250,51 +241,72 @@ static int is_no_sequence(const module_state *state, PyObject *object)
     return found;
 }
 
-uint64_t *pointer_input_of_iterable(const module_state *state, PyObject *object, const char *what,
-                                    pointer_view *view)
+/* All ints of an iterable in one block of memory. NULL: an exception is set. */
+static uint64_t *of_iterable(const module_state *state, PyObject *object, const char *what,
+                             uint64_t *count)
 {
     PyObject *iterator = NULL;
     uint64_t *values = NULL;
-    uint64_t count = 0;
-    int refused = 0;
+    int refused;
 
     if (PyList_Check(object) || PyTuple_Check(object)) {
-        values = of_list_or_tuple(object, PyList_Check(object), what, &count);
-        goto done;
+        return of_list_or_tuple(object, PyList_Check(object), what, count);
     }
     refused = is_no_sequence(state, object);
     if (refused < 0) {
-        goto done;
+        return NULL;
     }
     iterator = refused ? NULL : PyObject_GetIter(object);
-    if (iterator == NULL) {
-        if (refused || PyErr_ExceptionMatches(PyExc_TypeError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
-        }
-        goto done;
-    }
-    values = of_iterator(iterator, what, &count);
-done:
-    Py_XDECREF(iterator);
-    if (values != NULL) {
-        view->first = (const unsigned char *)values;
-        view->stride = sizeof(uint64_t);
-        view->count = count;
+    if (iterator != NULL) {
+        values = of_iterator(iterator, what, count);
+        Py_DECREF(iterator);
+    } else if (refused || PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
     }
     return values;
 }
 
-bool pointer_input_take(const module_state *state, PyObject *object, const Py_buffer *buffer,
-                        const char *what, uint64_t **converted, pointer_view *view)
+bool pointer_input_take_buffer(pointer_input *input, PyObject *object, int flags, const char *what)
 {
-    bool good;
-
-    if (buffer->obj != NULL) {
-        good = pointer_input_of_buffer(object, buffer, what, view);
-    } else {
-        *converted = pointer_input_of_iterable(state, object, what, view);
-        good = *converted != NULL;
+    if (PyObject_GetBuffer(object, &input->buffer, flags) < 0) {
+        raise_no_buffer(object, what);
+        return false;
     }
-    return good;
+    return view_of_buffer(object, &input->buffer, what, &input->view);
+}
+
+bool pointer_input_take(pointer_input *input, const module_state *state, PyObject *object,
+                        const char *what)
+{
+    if (PyObject_CheckBuffer(object)) {
+        return pointer_input_take_buffer(input, object, PyBUF_RECORDS_RO, what);
+    }
+    input->converted = of_iterable(state, object, what, &input->view.count);
+    input->view.first = (const unsigned char *)input->converted;
+    input->view.stride = sizeof(uint64_t);
+    return input->converted != NULL;
+}
+
+void pointer_input_release(pointer_input *input)
+{
+    if (input->buffer.obj != NULL) {
+        PyBuffer_Release(&input->buffer);
+    }
+    free(input->converted);
+}
+
+bool pointer_input_is_one(PyObject *object)
+{
+    Py_buffer buffer = {0};
+    bool one = PyLong_Check(object) || PyIndex_Check(object);
+
+    if (one && PyObject_CheckBuffer(object)) { /* numpy's arrays of any shape have an __index__ */
+        if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) < 0) {
+            PyErr_Clear(); /* raised again where the buffer is taken */
+        }
+        one = buffer.obj != NULL && buffer.ndim == 0;
+        PyBuffer_Release(&buffer);
+    }
+    return one;
 }

@@ -1,14 +1,4 @@
-/* Pointers that a caller passes: a buffer of 64-bit integers as it lies, or ints to convert.
- *
- * A function that takes pointers holds the buffer itself:
- *
- *     if (PyObject_CheckBuffer(object) &&
- *         PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) < 0) {
- *         pointer_input_no_buffer(object, what);
- *     } else {
- *         pointer_input_take(), whose `converted` free() frees
- *     }
- */
+/* Pointers that a caller passes: a buffer of 64-bit integers as it lies, or ints to convert. */
 #ifndef PYDBGWRITE_PYTHON_POINTER_INPUT_H
 #define PYDBGWRITE_PYTHON_POINTER_INPUT_H
 
@@ -19,23 +9,32 @@
 #include "../base/pointer_view.h"
 #include "state.h"
 
-/* Either the buffer that is held (buffer->obj is not NULL), or the ints of an iterable, converted
- * into *converted. `what` names the object in errors. False: an exception is set. */
-bool pointer_input_take(const module_state *state, PyObject *object, const Py_buffer *buffer,
-                        const char *what, uint64_t **converted, pointer_view *view);
+typedef struct pointer_input {
+    pointer_view view;
+    Py_buffer buffer;    /* held where its obj is not NULL */
+    uint64_t *converted; /* from the ints of an iterable, or NULL */
+} pointer_input;
 
-/* Looks at a buffer taken with PyBUF_RECORDS_RO (or PyBUF_RECORDS). `object` and `what` are for
- * errors. False: TypeError or ValueError is set. */
-bool pointer_input_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
-                             pointer_view *view);
+/* Nothing taken yet. Not by zeros: a Py_buffer is large, and writing one pointer takes no longer.
+ */
+static inline void pointer_input_init(pointer_input *input)
+{
+    input->buffer.obj = NULL;
+    input->converted = NULL;
+}
 
-/* After PyObject_GetBuffer() failed: says in our words what was got, unless memory is short. */
-void pointer_input_no_buffer(PyObject *object, const char *what);
+/* Holds the object's buffer, or converts its ints, all checked before it returns. `what` names the
+ * object in errors. False: an exception is set: TypeError, ValueError, OverflowError, or what an
+ * element or the iterator raised. pointer_input_release() follows either way. */
+bool pointer_input_take(pointer_input *input, const module_state *state, PyObject *object,
+                        const char *what);
 
-/* Converts ints into one block of memory, all checked before it returns. NULL: an exception is set
- * (TypeError, OverflowError, or what an element or the iterator raised). Free it by
- * free(). */
-uint64_t *pointer_input_of_iterable(const module_state *state, PyObject *object, const char *what,
-                                    pointer_view *view);
+/* The same of an object's buffer alone, with these flags: PyBUF_RECORDS_RO or PyBUF_RECORDS. */
+bool pointer_input_take_buffer(pointer_input *input, PyObject *object, int flags, const char *what);
+
+void pointer_input_release(pointer_input *input);
+
+/* Is it one int, such as numpy's scalars and arrays without a dimension are, too? */
+bool pointer_input_is_one(PyObject *object);
 
 #endif

@@ -1,4 +1,5 @@
-/* Carrying out writes: with a look at the target before, after, or both; see write_request.h. */
+/* Carrying out writes, with a look at the target before, after, or both, and reads; see
+ * write_request.h. */
 #include "write_request.h"
 
 #include <stdlib.h>
@@ -7,13 +8,13 @@
 #include "../core/narrow.h"
 #include "arguments.h"
 #include "long_work.h"
-#include "pointer_input.h"
 #include "recording.h"
 
 /* A scattered pointer takes as long as so many bytes in a row: for the GIL's release. */
 #define BYTES_LIKE_ONE 64u
 
-uint64_t write_request_work(core_kind kind, uint64_t count)
+/* As many bytes in a row take as long as `count` elements do: for the GIL's release. */
+static uint64_t work_of(core_kind kind, uint64_t count)
 {
     uint64_t each = kind == CORE_BYTES ? 1 : 8;
 
@@ -21,33 +22,31 @@ uint64_t write_request_work(core_kind kind, uint64_t count)
     return count > UINT64_MAX / each ? UINT64_MAX : count * each;
 }
 
-bool write_request_expect(const module_state *state, PyObject *given, const Py_buffer *buffer,
-                          uint64_t **converted, write_request *request)
+bool write_request_expect(write_request *request, pointer_input *input, const module_state *state,
+                          PyObject *given)
 {
-    bool good = true;
+    uint64_t count = request->core.values.count;
+    bool good;
 
     if (given == NULL || given == Py_None) {
-        goto done;
+        return true;
     }
     request->expects = true;
-    if (PyLong_Check(given) ||
-        (buffer->obj == NULL ? PyIndex_Check(given) : buffer->ndim == 0 && PyIndex_Check(given))) {
-        good = arguments_unsigned(given, "expect", &request->one_expected);
-        request->expected.first = (const unsigned char *)&request->one_expected;
-        request->expected.stride = 0;
-        request->expected.count = request->core.values.count;
-        goto done;
+    if (pointer_input_is_one(given)) {
+        request->expected = (pointer_view){(unsigned char *)&request->one_expected, 0, count};
+        return arguments_unsigned(given, "expect", &request->one_expected);
     }
-    good = pointer_input_take(state, given, buffer, "expect", converted, &request->expected);
-    if (good && request->expected.count != request->core.values.count) {
+    good = pointer_input_take(input, state, given, "expect");
+    if (good) {
+        request->expected = input->view;
+    }
+    if (good && input->view.count != count) {
         PyErr_Format(PyExc_ValueError,
                      "expect must be one int, or as many pointers as are written: got %llu for "
                      "%llu; nothing was written",
-                     (unsigned long long)request->expected.count,
-                     (unsigned long long)request->core.values.count);
+                     (unsigned long long)input->view.count, (unsigned long long)count);
         good = false;
     }
-done:
     return good;
 }
 
@@ -113,7 +112,7 @@ static bool write_with_checks(session_object *session, const write_request *requ
     core.checked = request->expects;
     cut_short = write_all(session, &core, work, error);
     if (error->status == CORE_OK && request->verify) {
-        long_work_begin(work, session, write_request_work(core.kind, error->count));
+        long_work_begin(work, session, work_of(core.kind, error->count));
         if (!compare(target, &core, "verify", work, found, &after)) {
             *error = after;
             error->done = error->count; /* all of it was written */
@@ -139,7 +138,7 @@ PyObject *write_request_run(session_object *session, const write_request *reques
         }
     }
     long_work_prepare(&work, session, progress, core->kind == CORE_BYTES ? 1 : 8);
-    long_work_begin(&work, session, write_request_work(core->kind, core->values.count));
+    long_work_begin(&work, session, work_of(core->kind, core->values.count));
     if (found == NULL) {
         cut_short = write_all(session, core, &work, &error);
     } else {
@@ -154,4 +153,16 @@ PyObject *write_request_run(session_object *session, const write_request *reques
     }
     free(found);
     return result;
+}
+
+bool read_request_run(session_object *session, const core_request *request, PyObject *progress)
+{
+    core_error error;
+    long_work work;
+
+    long_work_prepare(&work, session, progress, request->kind == CORE_BYTES ? 1 : 8);
+    long_work_begin(&work, session, work_of(request->kind, request->values.count));
+    (void)core_read(&session->target, request, &work.pace, &error);
+    long_work_end(&work);
+    return long_work_finish(&work, session, &error, false);
 }
