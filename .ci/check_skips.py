@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 #: and the least number of tests of Microsoft's engine that must have run.
 CLONE = (
     r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
-    r".*\bPYDBGWRITE_PYTHON32\b",  # a 32-bit Windows Python, which that lane provides
+    r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # what that lane provides
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: (time )?namespaces\b",  # of an ordinary user's run; root runs all
 )
@@ -28,7 +28,7 @@ LINUX = (
     r"the package is not installed in place$",  # and the package is a wheel's
 )
 # Here "Windows" in a reason excuses nothing: an engine that is not found says it, too.
-WINDOWS = (
+EVERY_WINDOWS = (
     r"(for live )?Linux processes\b",
     r"/proc/self/statm; Windows has other means$",
     r"process_vm_writev; Windows has other means$",
@@ -47,7 +47,8 @@ WINDOWS = (
     r"the package is not installed in place$",
     r"got empty parameter set for ",  # over engines of which there are none
 )
-LANE = (*WINDOWS, r"Wine")  # what Wine can't show
+WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # which the lane has
+LANE = (*EVERY_WINDOWS, r"Wine")  # what Wine can't show
 ENGINE_TESTS = "test_genuine_"
 ENOUGH_ENGINE_TESTS = 50
 #: The cases of the conformance suite over that engine, each of which must have run.

@@ -27,7 +27,15 @@ from pathlib import Path
 
 from lane_build import build_wheel, install
 from lane_cache import HERE, ROOT, Cache, LaneError, call, note
-from lane_parts import PYTHON, NoLibraryError, WindowsPython, genuine_engine, peers, windows_python
+from lane_parts import (
+    PYTHON,
+    NoLibraryError,
+    WindowsPython,
+    genuine_engine,
+    older_engine,
+    peers,
+    windows_python,
+)
 from lane_shares import SHARES
 from lane_suite import run_suite
 from lane_toolchain import PACKAGE, TRIPLET
@@ -55,6 +63,7 @@ class Lane:
     wine: Wine
     python: Path
     engine: Path
+    older_engine: Path
     peers: Path | None
     python_32: Path | None
 
@@ -63,6 +72,7 @@ class Lane:
         found = {
             "PYDBGWRITE_LANE": "wine",
             "PYDBGWRITE_DBGENG": windows_path(self.engine),
+            "PYDBGWRITE_DBGENG_OLDER": windows_path(self.older_engine),
             "WINDBG_DIR": windows_path(self.engine),  # where Pybag looks
             PROFILE: profile,
         }
@@ -148,17 +158,19 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """All parts but the wheel."""
     python = WindowsPython(options.python)
     folder = windows_python(cache, python)
-    engine = genuine_engine(cache)
+    engines = genuine_engine(cache), older_engine(cache)
     others = peers(cache, python) if options.peers else None
     if options.win32 == "yes" or (options.win32 == "auto" and try_32):
         try:
             wine = prepared(cache, bits_32=True)
-            return Lane(wine, folder, engine, others, windows_python(cache, WindowsPython(bits=32)))
+            return Lane(
+                wine, folder, *engines, others, windows_python(cache, WindowsPython(bits=32))
+            )
         except LaneError as error:
             if options.win32 == "yes":
                 raise
             note(f"going on without 32-bit programs: {error}")
-    return Lane(prepared(cache, bits_32=False), folder, engine, others, None)
+    return Lane(prepared(cache, bits_32=False), folder, *engines, others, None)
 
 
 def try_versions() -> int:

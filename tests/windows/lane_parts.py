@@ -26,6 +26,8 @@ PYTHON = "3.11"  # the version that the suite runs on
 
 PANDA3D = "panda3d==1.10.16"  # deploy_libs/ holds the official python3XY.dll and its extensions
 PYKD = "pykd==0.3.4.15"  # holds dbgeng 10.0.15063.400 with its siblings
+PYKD_OLDER = "pykd==0.3.1.8"  # holds dbgeng 6.3.9600.16384, for CPython 2.7
+OLDER_FILES = ("dbgeng.dll", "dbghelp.dll", "msdia120.dll", "srcsrv.dll", "symsrv.dll")
 DBGENG_FILES = (
     "dbgeng.dll",
     "dbghelp.dll",
@@ -247,16 +249,26 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
 
 def genuine_engine(cache: Cache) -> Path:
     """Microsoft's dbgeng.dll and what it needs, in one folder."""
+    return _engine(cache, "dbgeng", WindowsPython("3.9"), PYKD, DBGENG_FILES)
 
+
+def older_engine(cache: Cache) -> Path:
+    """An older dbgeng.dll, which takes 64-bit processes for 32-bit ones (docs/engine.md)."""
+    return _engine(cache, "dbgeng-6.3", WindowsPython("2.7"), PYKD_OLDER, OLDER_FILES)
+
+
+def _engine(
+    cache: Cache, name: str, python: WindowsPython, package: str, files: tuple[str, ...]
+) -> Path:
     def make(folder: Path) -> None:
         download = folder / "download"
-        pip_download(download, WindowsPython("3.9"), PYKD)
+        pip_download(download, python, package)
         with zipfile.ZipFile(next(download.glob("*.whl"))) as archive:
-            for name in DBGENG_FILES:
-                (folder / name).write_bytes(archive.read(f"pykd/{name}"))
+            for file in files:
+                (folder / file).write_bytes(archive.read(f"pykd/{file}"))
         shutil.rmtree(download)
 
-    return cache.part("dbgeng", [RECIPE, PYKD, DBGENG_FILES], make)
+    return cache.part(name, [RECIPE, package, files], make)
 
 
 def peers(cache: Cache, python: WindowsPython) -> Path:
