@@ -129,7 +129,8 @@ class Session(_core.Session):
                 - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the
                   module, and bytes before or behind it. On Linux a symbol of .symtab or .dynsym in
                   the module's file, or, where that has no section headers or can't be read, one of
-                  those that the module exports. A version may follow:
+                  those that the module exports; of a stripped file also one of its separate debug
+                  file (build id, .gnu_debuglink, .gnu_debugdata). A version may follow:
                   "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine a symbol that its symbol
                   path leads to, or an export, in either case
                   (IDebugSymbols3::GetOffsetByNameWide).

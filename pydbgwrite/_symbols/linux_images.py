@@ -58,7 +58,7 @@ def images_of(session: Target) -> list[Image]:
     parts.sort()
     rest = [each for each in mappings if not _overlaps(parts, each)]
     if any(each.code for each in rest):
-        images += _images_of_rest(session, rest, images)
+        images += _images_of_rest(session, mappings, rest, images)
     return sorted(images, key=lambda image: image.base)
 
 
@@ -108,7 +108,9 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[I
     return image, left
 
 
-def _images_of_rest(session: Target, rest: list[Mapping], known: list[Image]) -> list[Image]:
+def _images_of_rest(
+    session: Target, everything: list[Mapping], rest: list[Mapping], known: list[Image]
+) -> list[Image]:
     """What the loader does not list: copies of files that it knows or not, and the vdso."""
     headers_of = {
         (image.mapping.device, image.mapping.inode): image.headers
@@ -119,15 +121,16 @@ def _images_of_rest(session: Target, rest: list[Mapping], known: list[Image]) ->
     for mapping in rest:
         files.setdefault((mapping.device, mapping.inode, mapping.path), []).append(mapping)
     found: list[Image] = []
+    others: set[int] = set()  # the first addresses of what is in files that are not ELF
     for (device, inode, _), mappings in files.items():
         if not any(each.code for each in mappings):
             continue
         headers = headers_of.get((device, inode)) or _headers_of_file(session, mappings)
         if headers is None or len(mappings) * len(headers.loads) > _MOST_COMPARED:
-            found += images_of_map(mappings)
+            others |= {each.start for each in mappings}
         else:
             found += _copies(mappings, headers)
-    return found
+    return found + [image for image in images_of_map(everything) if image.base in others]
 
 
 def _headers_of_file(session: Target, mappings: list[Mapping]) -> ElfHeaders | None:
