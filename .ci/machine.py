@@ -1,4 +1,4 @@
-"""The machine that the pipeline runs on: its packages, its Pythons, and the commands of a step."""
+"""The machine that the pipeline runs on: its packages, its Pythons, and how commands are run."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
-
-#: For all that the steps start. Skipping what CI is meant to run is a failure there.
+_work = tempfile.TemporaryDirectory(prefix="pydbgwrite-ci-")
+#: Where everything is made; it goes at the end.
+WORK = Path(_work.name)
+WORK.chmod(0o755)  # tests that drop their rights import the package from there
+#: Of all commands. Skipping what CI is meant to run is a failure there; tests read this too.
 ENVIRONMENT = {
     **os.environ,
     "CI": "true",
@@ -23,199 +28,191 @@ ENVIRONMENT = {
     "PIP_QUIET": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-
-_one_at_a_time = threading.RLock()  # apt-get locks its database, and side by side steps need it
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Failure(Exception):  # noqa: N818
     """Why a step has failed."""
 
 
-class Step:
-    """One step while it runs: it starts commands, and passes on what they print.
+def once(make: Callable[P, T]) -> Callable[P, T]:
+    """Call it once for the same arguments: steps side by side wait for what the first one makes."""
+    locked = threading.RLock()
+    cached = cache(make)
 
-    Beside others it keeps that until its end, so that they can be told apart.
-    """
+    @wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        with locked:
+            return cached(*args, **kwargs)  # type: ignore[arg-type]
 
-    def __init__(self, name: str, *, beside_others: bool) -> None:
-        self.name = name
-        self.closing = ""  # the closing line of its suite
-        self.failure = ""  # why it failed
-        self.summary = ""  # the time it took, beside that it may take
-        self._kept: list[str] | None = [] if beside_others else None
-
-    def print(self, text: str) -> None:
-        """Now, or at the end."""
-        if self._kept is None:
-            print(text, flush=True)
-        else:
-            self._kept.append(text)
-
-    def show(self) -> None:
-        """Print what was kept."""
-        if self._kept:
-            print("\n".join(self._kept), flush=True)
-            self._kept.clear()
-
-    def say(self, text: str) -> None:
-        """A heading."""
-        self.print(f"\n=== {self.name}: {text}")
-
-    def run(
-        self,
-        *command: str | Path,
-        cwd: Path = ROOT,
-        environment: Mapping[str, str] | None = None,
-        quiet: bool = False,
-    ) -> list[str]:
-        """The lines that the command printed; a Failure where it fails."""
-        lines: list[str] = []
-        with subprocess.Popen(
-            [str(word) for word in command],
-            cwd=cwd,
-            env={**ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line.rstrip("\n"))
-                if not quiet:
-                    self.print(lines[-1])
-        if process.returncode and quiet:
-            self.print("\n".join(lines))
-        if process.returncode:
-            words = " ".join(str(word) for word in command)
-            raise Failure(f"exit code {process.returncode} of: {words[:300]}")
-        return lines
-
-    def suite(
-        self,
-        python: Path,
-        *arguments: str | Path,
-        cwd: Path,
-        results: Path,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        """Run pytest, whose skips are then judged."""
-        pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
-        lines = self.run(*pytest, *arguments, cwd=cwd, environment=environment)
-        self.closing = lines[-1]
-        self.run(python, ROOT / ".ci" / "check_skips.py", results)
+    return made
 
 
-def need(package: str, test: Callable[[], bool] | str) -> None:
-    """Install a package of Debian's where the test fails, or the command is not there."""
-
-    def found() -> bool:
-        return shutil.which(test) is not None if isinstance(test, str) else test()
-
-    with _one_at_a_time:
-        if found():
-            return
-        _apt_get_update()
-        print(f"installing {package}", flush=True)
-        _apt_get("install", "-y", "--no-install-recommends", package)
-        if not found():
-            raise Failure(f"{package} is installed, and does not give what is needed")
+# ------------------------------------------------------------------------------ commands and output
 
 
-@cache
-def _apt_get_update() -> None:
-    _apt_get("update")
+class _Output(threading.local):
+    """What the commands of a step print: at once, or, beside other steps, at its end."""
+
+    kept: list[str] | None = None
 
 
-def _apt_get(*words: str) -> None:
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    done = subprocess.run(
-        [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *words],
+_output = _Output()
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    if _output.kept is None:
+        print(text, flush=True)
+    else:
+        _output.kept.append(text)
+
+
+def keep_output() -> None:
+    """From now on, in this thread."""
+    _output.kept = []
+
+
+def show_output() -> None:
+    """Print what was kept."""
+    if _output.kept:
+        print("\n".join(_output.kept), flush=True)
+    _output.kept = None
+
+
+def run(
+    *command: str | Path,
+    cwd: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    quiet: bool = False,
+) -> list[str]:
+    """The lines that it prints, or a Failure. variables: more of its environment."""
+    words = [str(word) for word in command]
+    lines: list[str] = []
+    if not quiet:
+        say(f"$ {' '.join([Path(words[0]).name, *words[1:]])[:160]}".partition("\n")[0])
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env={**ENVIRONMENT, **(variables or {})},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        raise Failure(f"apt-get {' '.join(words)} failed")
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if not quiet:
+                say(lines[-1])
+    if process.returncode:
+        raise Failure("\n".join([*(lines if quiet else ()), f"exit code {process.returncode}"]))
+    return lines
+
+
+# ---------------------------------------------------------------------------------- what there is
+
+
+@once
+def need(package: str, command: str = "", *, test: Callable[[], bool] | None = None) -> None:
+    """Install a package of Debian's where its command is not there, or the test fails."""
+
+    def is_here() -> bool:
+        return test() if test else shutil.which(command or package) is not None
+
+    if not is_here():
+        sudo = [] if os.geteuid() == 0 else ["sudo"]
+        apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+        run(*apt, "update", quiet=True)
+        say(f"installing {package}")
+        run(*apt, "install", "-y", "--no-install-recommends", package, quiet=True)
+        if not is_here():
+            raise Failure(f"{package} is installed, and does not give what is needed")
 
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter of this machine."""
+    """A CPython of this machine."""
 
     path: Path
-    version: tuple[int, int]
+    version: tuple[int, ...]
     include: Path
 
+    def __str__(self) -> str:
+        return f"CPython {'.'.join(map(str, self.version))}"
+
     @property
-    def name(self) -> str:
-        """For folders."""
-        return f"python{self.version[0]}.{self.version[1]}"
+    def has_headers(self) -> bool:
+        """Can extensions be compiled for it?"""
+        return (self.include / "Python.h").exists()
 
-    def complete(self, name: str) -> None:
-        """Install what Debian packages apart from the interpreter: NAME-venv, NAME-dev."""
-        need(f"{name}-venv", lambda: self._can("import ensurepip"))
-        need(f"{name}-dev", (self.include / "Python.h").exists)
-
-    def _can(self, code: str) -> bool:
-        return subprocess.run([self.path, "-I", "-c", code], capture_output=True).returncode == 0
+    def complete(self, package: str) -> None:
+        """Install what Debian packages apart from the interpreter."""
+        check = [str(self.path), "-I", "-c", "import ensurepip"]
+        need(f"{package}-venv", test=lambda: subprocess.run(check, check=False).returncode == 0)
+        need(f"{package}-dev", test=lambda: self.has_headers)
 
 
 _ABOUT = """
 import sys, sysconfig
-if sys.implementation.name == "cpython" and sys.version_info >= (3, 11):
-    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
-        print(sys.version.replace(chr(10), " "), sys.executable, *sys.version_info[:2],
-              sysconfig.get_path("include"), sep=chr(10))
+if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print(sys.version.replace(chr(10), " "), sys.executable, sysconfig.get_path("include"),
+          *sys.version_info[:3], sep=chr(10))
 """
 
 
-@cache
+@once
 def pythons() -> list[Python]:
-    """Every CPython from 3.11 on that is here, each build once; the first is this one.
+    """Every CPython from 3.11 on, each build once; first the one that runs this.
 
     Free-threaded ones are left out: they can't load an abi3 module.
     """
     found: dict[str, Python] = {}
     for candidate in _candidates():
-        done = subprocess.run([candidate, "-I", "-c", _ABOUT], capture_output=True, text=True)
-        if done.returncode == 0 and done.stdout:
-            build, path, major, minor, include = done.stdout.splitlines()
-            version = int(major), int(minor)
-            found.setdefault(build, Python(Path(path), version, Path(include)))
+        told = subprocess.run([candidate, "-I", "-c", _ABOUT], capture_output=True, text=True)
+        if told.returncode == 0 and told.stdout:
+            build, path, include, *version = told.stdout.splitlines()
+            python = Python(Path(path), tuple(map(int, version)), Path(include))
+            if python.version >= (3, 11):
+                found.setdefault(build, python)
     return list(found.values())
 
 
 def _candidates() -> Iterator[str]:
     yield sys.executable
     for name in ("python3", *(f"python3.{minor}" for minor in range(11, 21))):
-        for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for folder in os.get_exec_path():
             yield from filter(None, [shutil.which(name, path=folder)])
     if shutil.which("pyenv"):
-        told = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
-        for version in told.stdout.split():
-            prefix = subprocess.run(["pyenv", "prefix", version], capture_output=True, text=True)
-            yield f"{prefix.stdout.strip()}/bin/python"
+        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True).stdout.strip()
+        yield from map(str, sorted(Path(root, "versions").glob("*/bin/python")))
 
 
-def copied(to: Path) -> Path:
-    """A copy of the files that git knows or would add, as a fresh clone would be."""
-    for name in tracked():
-        target = to / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    return to
+# ------------------------------------------------------------------------------------- the project
 
 
-def tracked(*patterns: str) -> Sequence[str]:
+def tracked(*patterns: str) -> list[str]:
     """The files that git knows or would add."""
-    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others"]
-    done = subprocess.run(
-        [*command, "--exclude-standard", "--", *patterns],
-        capture_output=True,
-        text=True,
-        check=True,
+    listed = (
+        "git",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        *patterns,
     )
-    names = sorted(set(filter(None, done.stdout.split("\0"))))
-    return [name for name in names if (ROOT / name).exists()]
+    names = set("".join(run(*listed, quiet=True)).split("\0"))
+    return sorted(name for name in names if name and (ROOT / name).exists())
+
+
+def copied(name: str) -> Path:
+    """A copy of those files in a folder of that name: a fresh clone, as far as steps can tell."""
+    for file in tracked():
+        target = WORK / name / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / file, target, follow_symlinks=False)
+    return WORK / name

@@ -1,10 +1,8 @@
 """The steps of .ci/run: what each shows, and how.
 
-    python .ci/pipeline.py [--list | STEP...]
-
-One wheel is built, of the sdist alone, and what can be shown on it is shown on it. Steps of one
-group run side by side, on two processors; suites have both to themselves. All that is made lies in
-a temporary folder, which goes at the end, so nothing a developer has built lies in the way.
+One wheel is built, of the sdist alone, and what can be shown on it is shown on it. The first steps
+run side by side; suites have both processors to themselves. All that is made lies in a temporary
+folder, so that nothing a developer has built lies in the way.
 """
 
 from __future__ import annotations
@@ -12,438 +10,423 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import traceback
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import RLock
+from typing import TypeVar
 
-from machine import ROOT, Failure, Python, Step, copied, need, pythons, tracked
+from machine import (
+    WORK,
+    Failure,
+    Python,
+    copied,
+    keep_output,
+    need,
+    once,
+    pythons,
+    run,
+    say,
+    show_output,
+    tracked,
+)
 
+Show = TypeVar("Show", bound=Callable[[], str | None])
+
+PYTHON = pythons()[0]
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
-SANITIZERS = {
-    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-    # CPython itself leaks at exit, by LeakSanitizer's lights; tests of our own look for leaks.
-    # A malloc() that is refused must give NULL, as it does elsewhere: tests ask for too much.
-    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
-    "PYTHONMALLOC": "malloc",
-}
 
 
-class Pipeline:
-    """The steps, and what several of them use: made by the first, and kept for the others."""
+@dataclass
+class Step:
+    """A function that shows something, or raises; its closing line is that of its suite, if any.
 
-    def __init__(self, work: Path) -> None:
-        self._work = work
-        self._locks: dict[str, RLock] = {}
-        self._made: set[str] = set()
-        self._python = pythons()[0]
-        self._python.complete("python3")
+    budget: the seconds that it may take on a quiet machine of two processors. It is printed beside
+    what it took; a machine that others use is no reason to fail.
+    """
 
-    def _once(self, name: str, make: Callable[[Path], None]) -> Path:
-        """A folder, made by the first step that asks for it."""
-        with self._locks.setdefault(name, RLock()):
-            if name not in self._made:
-                make(self._work / name)
-                self._made.add(name)
-        return self._work / name
+    name: str
+    show: Callable[[], str | None]
+    budget: int
+    together: bool
+    summary: str = ""
+    closing: str | None = None
+    failed: bool = False
 
-    def _environment(
-        self,
-        step: Step,
-        name: str,
-        python: Python,
-        *install: str | Path,
-        environment: Mapping[str, str] | None = None,
-    ) -> Path:
-        """The interpreter of a fresh virtual environment with these packages."""
-        folder = self._work / name
-        # Without its own pip, which Debian packages apart; this pipeline's is new enough.
-        step.run(python.path, "-m", "venv", "--without-pip", folder)
-        installed = folder / "bin" / "python"
-        pip = (self._pip(step), "-m", "pip", "--python", installed)
-        step.run(*pip, "install", *install, environment=environment)
-        return installed
 
-    def _pip(self, step: Step) -> Path:
-        """An interpreter with a pip that knows --python and --group, and build."""
+#: In the order in which they run, but that those that run together come first.
+STEPS: list[Step] = []
 
-        def make(folder: Path) -> None:
-            step.run(self._python.path, "-m", "venv", folder)
-            tools = ("pip>=25.1", "build", "setuptools>=77", "abi3audit==0.0.26")
-            step.run(folder / "bin" / "python", "-m", "pip", "install", "--upgrade", *tools)
 
-        return self._once("tools", make) / "bin" / "python"
+def step(*, budget: int, together: bool = False, name: str = "") -> Callable[[Show], Show]:
+    """Add a function to the steps."""
 
-    def _sdist(self, step: Step) -> Path:
-        """What the sdist holds, as whoever builds or packages it has it."""
+    def add(show: Show) -> Show:
+        STEPS.append(Step(name or show.__name__, show, budget, together))
+        return show
 
-        def make(folder: Path) -> None:
-            step.say("the sdist")
-            source = copied(self._work / "to-pack")
-            build = (self._pip(step), "-m", "build", "-q", "--no-isolation", "--sdist")
-            step.run(*build, "--outdir", self._work / "dist", source)
-            (packed,) = (self._work / "dist").glob("pydbgwrite-*.tar.gz")
-            with tarfile.open(packed) as files:
-                files.extractall(self._work / "unpacked", filter="data")
-            (unpacked,) = (self._work / "unpacked").iterdir()
-            if (unpacked / ".ci").exists() or (unpacked / ".github").exists():
-                raise Failure("the sdist holds files of CI")
-            unpacked.rename(folder)
+    return add
 
-        return self._once("sdist", make)
 
-    def _wheel(self, step: Step) -> Path:
-        """The one wheel, built from the sdist with -Werror."""
+# ------------------------------------------------------------------------- what several steps use
 
-        def make(folder: Path) -> None:
-            need("gcc", "gcc")
-            source = self._sdist(step)
-            step.say("the wheel")
-            build = (self._pip(step), "-m", "build", "-q", "--no-isolation", "--wheel")
-            environment = {"PYDBGWRITE_WERROR": "1"}
-            step.run(*build, "--outdir", folder, source, environment=environment)
 
-        (wheel,) = self._once("wheel", make).glob("pydbgwrite-*-cp311-abi3-*.whl")
-        return wheel
+def environment(
+    name: str, python: Python, *packages: str | Path, variables: Mapping[str, str] | None = None
+) -> Path:
+    """The bin folder of a fresh virtual environment with these packages."""
+    # Without its own pip, which Debian packages apart; that of the tools is new enough.
+    run(python.path, "-m", "venv", "--without-pip", WORK / name)
+    pip = (tools() / "python", "-m", "pip", "--python", WORK / name / "bin" / "python")
+    run(*pip, "install", *packages, variables=variables)
+    return WORK / name / "bin"
 
-    def _tested(self, step: Step, python: Python) -> Path:
-        """The interpreter of an environment with the wheel and what its tests need."""
-        name = f"tested-{python.name}"
 
-        def make(_: Path) -> None:
-            self._environment(step, name, python, f"{self._wheel(step)}[test]")
+@once
+def tools() -> Path:
+    """The bin folder of an environment to build in; its pip knows --python and --group."""
+    PYTHON.complete("python3")
+    run(PYTHON.path, "-m", "venv", WORK / "tools")
+    packages = ("pip>=25.1", "build", "setuptools>=77", "abi3audit==0.0.26")
+    run(WORK / "tools/bin/python", "-m", "pip", "install", "--upgrade", *packages)
+    return WORK / "tools" / "bin"
 
-        return self._once(name, make) / "bin" / "python"
 
-    def _clone(self, step: Step) -> Path:
-        """A clean clone with an environment, .venv, and the README's first command run in it."""
+@once
+def sdist() -> Path:
+    """A folder with what the sdist holds, as whoever builds or packages it has it."""
+    build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--sdist")
+    run(*build, "--outdir", WORK / "dist", copied("to-pack"))
+    (packed,) = (WORK / "dist").glob("pydbgwrite-*.tar.gz")
+    with tarfile.open(packed) as files:
+        files.extractall(WORK / "sdist", filter="data")
+    (folder,) = (WORK / "sdist").iterdir()
+    if (folder / ".ci").exists() or (folder / ".github").exists():
+        raise Failure("the sdist holds files of CI")
+    return folder
 
-        def make(folder: Path) -> None:
-            need("gcc", "gcc")
-            copied(folder)
-            step.run(self._python.path, "-m", "venv", folder / ".venv")
-            self._as_printed(step, folder, 0)
 
-        return self._once("clone", make)
+@once
+def built_wheel() -> Path:
+    """The one wheel, built of the sdist with -Werror."""
+    need("gcc")
+    build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
+    run(*build, "--outdir", WORK / "dist", sdist(), variables={"PYDBGWRITE_WERROR": "1"})
+    (wheel,) = (WORK / "dist").glob("pydbgwrite-*-cp311-abi3-*.whl")
+    return wheel
 
-    def _as_printed(self, step: Step, folder: Path, number: int, *, options: str = "") -> list[str]:
-        """Run one of the two commands of the README as a reader would."""
-        text = (folder / "README.md").read_text(encoding="utf-8")
-        start = "python -m pip install "
-        commands = [line for line in text.splitlines() if line.startswith(start)]
-        if len(commands) != 2:
-            raise Failure(f"README.md has {len(commands)} lines that begin with {start!r}, not two")
-        step.say(f"README: {commands[number]}")
-        path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        environment = {"PATH": path, "PYTEST_ADDOPTS": options}
-        bash = ("bash", "-euo", "pipefail", "-c", commands[number])
-        return step.run(*bash, cwd=folder, environment=environment)
 
-    # ------------------------------------------------------------------------------------- steps
+@once
+def tested(python: Python) -> Path:
+    """The interpreter of an environment with the wheel and what its tests need."""
+    name = f"tested-{pythons().index(python)}"
+    return environment(name, python, f"{built_wheel()}[test]") / "python"
 
-    def readme(self, step: Step) -> None:
-        """The README's commands, as printed, in a clean clone: the suite, quick profile."""
-        need("g++", "g++")
-        results = self._work / "readme.xml"
-        clone = self._clone(step)
-        lines = self._as_printed(step, clone, 1, options=f"--junitxml={results}")
-        step.closing = lines[-1]
-        step.run(self._python.path, ".ci/check_skips.py", "--clone", results)
 
-    def wheel(self, step: Step) -> None:
-        """The sdist and, of that alone, the abi3 wheel, with -Werror under gcc; audited."""
-        audit = self._pip(step).with_name("abi3audit")
-        step.run(audit, "--strict", "--summary", self._wheel(step))
+@once
+def clone() -> Path:
+    """A clean clone where the README's first command was run, in an environment as it says."""
+    need("gcc")
+    PYTHON.complete("python3")
+    folder = copied("clone")
+    run(PYTHON.path, "-m", "venv", folder / ".venv")
+    as_printed(folder, 0)
+    return folder
 
-    def lint(self, step: Step) -> None:
-        """ruff, mypy, stubtest, clang-format, the rules of the source, the workflows."""
-        need("shellcheck", "shellcheck")
-        folder = copied(self._work / "lint")
-        # stubtest imports the package from the folder that mypy reads.
-        with zipfile.ZipFile(self._wheel(step)) as wheel:
-            for name in wheel.namelist():
-                if name.endswith(".so"):
-                    wheel.extract(name, folder)
-        packages = (f"{self._wheel(step)}[test]", "--group", f"{folder}/pyproject.toml:lint")
-        bin_ = self._environment(step, "lint-venv", self._python, *packages).parent
 
-        def run(command: str, *words: str | Path) -> list[str]:
-            return step.run(bin_ / command, *words, cwd=folder)
+def as_printed(folder: Path, number: int, options: str = "") -> list[str]:
+    """Run one of the two commands of the README as a reader would."""
+    start = "python -m pip install "
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line.startswith(start)]
+    if len(commands) != 2:
+        raise Failure(f"README.md has {len(commands)} lines that begin with {start!r}, not two")
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    bash = ("bash", "-euo", "pipefail", "-c", commands[number])
+    return run(*bash, cwd=folder, variables={"PATH": path, "PYTEST_ADDOPTS": options})
 
-        run("ruff", "check", ".")
-        run("ruff", "format", "--check", ".")
-        run("mypy")
-        run("mypy", "conftest.py", *sorted((folder / ".ci").glob("*.py")))
-        run(
-            "python",
-            "-m",
-            "mypy.stubtest",
-            "--allowlist",
-            ".ci/stubtest-allowlist.txt",
-            "pydbgwrite",
-        )
-        run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ".ci")
-        run("clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h"))
-        step.run("shellcheck", ".ci/run")
-        workflows = sorted((folder / ".github" / "workflows").glob("*.yml"))
-        run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-        run("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github/workflows")
-        for platform in ("linux", "windows"):
-            identifiers = f"{bin_}/cibuildwheel --print-build-identifiers --platform {platform}"
-            check = f"{bin_}/python .ci/check_wheels.py identifiers {platform}"
-            step.run("bash", "-o", "pipefail", "-c", f"{identifiers} | {check}", cwd=folder)
 
-    def docs(self, step: Step) -> None:
-        """The site, by `make docs` in the environment of the README; a warning is an error."""
-        need("make", "make")
-        step.run("make", "docs", cwd=self._clone(step))
+def suite(
+    python: Path,
+    name: str,
+    *arguments: str | Path,
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Run pytest, whose skips are then judged; its closing line."""
+    results = WORK / f"{name}.xml"
+    pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
+    lines = run(*pytest, *arguments, cwd=cwd, variables=variables)
+    run(python, ".ci/check_skips.py", results)
+    return lines[-1]
 
-    def builds(self, step: Step) -> None:
-        """-Werror -pedantic under clang, the free-threaded configuration, Windows' headers."""
-        need("clang", "clang")
-        folder = copied(self._work / "builds")
-        environment = {"CC": "clang", "PYDBGWRITE_WERROR": "1", "PYDBGWRITE_PEDANTIC": "1"}
-        step.say("-Werror -pedantic -Wgnu, clang")
-        build = (self._pip(step), "setup.py", "-q", "build_ext")
-        step.run(*build, cwd=folder, environment=environment)
-        # No Limited API there: the source must compile without it too. The newest headers here.
-        newest = max(
-            (each for each in pythons() if (each.include / "Python.h").exists()),
-            key=lambda each: each.version,
-        )
-        free_threaded = ("-pthread", "-DPy_GIL_DISABLED=1", f"-I{newest.include}")
-        for compiler in ("gcc", "clang"):
-            need(compiler, compiler)
-            step.say(f"Py_GIL_DISABLED, headers of {newest.name}, {compiler}")
-            self._check_syntax(step, folder, compiler, "linux-x86_64", free_threaded)
-        mingw = "x86_64-w64-mingw32-gcc"
-        if shutil.which(mingw):
-            step.say(f"files for Windows, {mingw}")
-            headers = self._work / "windows-headers"
-            shutil.copytree(self._python.include, headers)
-            shutil.copy(folder / "tests" / "windows" / "pyconfig.h", headers)
-            limited = ("-DPy_LIMITED_API=0x030B0000", f"-I{headers}")
-            self._check_syntax(step, folder, mingw, "win-amd64", limited)
-        else:
-            step.print(f"no {mingw} here: the files for Windows are left to the Windows lane")
 
-    def _check_syntax(
-        self, step: Step, folder: Path, compiler: str, platform: str, flags: Sequence[str]
-    ) -> None:
-        """Whether the compiler takes all C files of that platform without a warning."""
-        code = """
+def without(*names: str) -> list[str]:
+    """Options that leave test files out."""
+    return [f"--ignore-glob=*/test_{name}.py" for name in names]
+
+
+# ------------------------------------------------------------------------------------------ steps
+
+
+@step(budget=60, together=True)
+def wheel() -> None:
+    """The sdist and, of that alone, the abi3 wheel, with -Werror under gcc; audited."""
+    run(tools() / "abi3audit", "--strict", "--summary", built_wheel())
+
+
+@step(budget=150, together=True)
+def lint() -> None:
+    """ruff, mypy, stubtest, clang-format, the rules of the source, the workflows."""
+    need("shellcheck")
+    folder = copied("lint")
+    packages = (f"{built_wheel()}[test]", "--group", f"{folder}/pyproject.toml:lint")
+    bin_ = environment("lint-venv", PYTHON, *packages)
+    # stubtest imports the package from the folder that mypy reads.
+    with zipfile.ZipFile(built_wheel()) as files:
+        for name in files.namelist():
+            if name.endswith(".so"):
+                files.extract(name, folder)
+    check = partial(run, cwd=folder)
+    check(bin_ / "ruff", "check", ".")
+    check(bin_ / "ruff", "format", "--check", ".")
+    check(bin_ / "mypy")
+    check(bin_ / "mypy", "conftest.py", *sorted((folder / ".ci").glob("*.py")))
+    stubs = ("--allowlist", ".ci/stubtest-allowlist.txt", "pydbgwrite")
+    check(bin_ / "python", "-m", "mypy.stubtest", *stubs)
+    check(bin_ / "python", ".ci/check_imports.py")
+    check(bin_ / "python", ".ci/check_units.py")
+    check(bin_ / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ".ci")
+    check(bin_ / "clang-format", "--dry-run", "-Werror", *tracked("*.c", "*.h"))
+    check("shellcheck", ".ci/run")
+    workflows = sorted((folder / ".github" / "workflows").glob("*.yml"))
+    check(bin_ / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    check(bin_ / "zizmor", "--offline", "--no-progress", "--persona", "pedantic", *workflows)
+    for platform in ("linux", "windows"):
+        builds = f"{bin_}/cibuildwheel --print-build-identifiers --platform {platform}"
+        judge = f"{bin_}/python .ci/check_wheels.py identifiers {platform}"
+        check("bash", "-o", "pipefail", "-c", f"{builds} | {judge}")
+
+
+@step(budget=150, together=True)
+def docs() -> None:
+    """The site, by `make docs` in the environment of the README; a warning is an error."""
+    need("make")
+    run("make", "docs", cwd=clone())
+
+
+@step(budget=150, together=True)
+def builds() -> None:
+    """-Werror -pedantic under clang, the free-threaded configuration, the files for Windows."""
+    need("clang")
+    need("gcc")
+    folder = copied("builds")
+    build = (tools() / "python", "setup.py", "-q", "build_ext")
+    switches = {"CC": "clang", "PYDBGWRITE_WERROR": "1", "PYDBGWRITE_PEDANTIC": "1"}
+    run(*build, cwd=folder, variables=switches)
+    # A free-threaded build has no Limited API: the source must compile without it too.
+    newest = max(pythons(), key=lambda python: (python.has_headers, python.version))
+    for compiler in ("gcc", "clang"):
+        flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{newest.include}"]
+        check_syntax(compiler, folder, "linux-x86_64", flags)
+    if shutil.which("x86_64-w64-mingw32-gcc"):
+        headers = WORK / "windows-headers"
+        shutil.copytree(PYTHON.include, headers)
+        shutil.copy(folder / "tests" / "windows" / "pyconfig.h", headers)
+        flags = ["-DPy_LIMITED_API=0x030B0000", f"-I{headers}"]
+        check_syntax("x86_64-w64-mingw32-gcc", folder, "win-amd64", flags)
+    else:
+        say("no mingw here: the files for Windows are left to the Windows lane")
+
+
+def check_syntax(compiler: str, folder: Path, platform: str, flags: list[str]) -> None:
+    """Does the compiler take all C files of that platform without a warning?"""
+    code = """
 import runpy, sys
 from unittest import mock
 with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
     setup = runpy.run_path("setup.py")
     print(*setup["GCC_WARNINGS"], *setup["sources"](), sep="\\n")
 """
-        found = step.run(self._pip(step), "-c", code, platform, cwd=folder, quiet=True)
-        demo = sorted((folder / "csrc" / "demo").glob("*.c"))
-        step.run(
-            compiler, "-fsyntax-only", "-std=c11", "-Werror", *flags, *found, *demo, cwd=folder
-        )
+    found = run(tools() / "python", "-c", code, platform, cwd=folder, quiet=True)
+    check = (compiler, "-fsyntax-only", "-std=c11", "-Werror", *flags)
+    run(*check, *found, "csrc/demo/demo_target.c", cwd=folder)
 
-    def ctests(self, step: Step) -> None:
-        """The tests in C under the sanitizers, with leak detection."""
-        need("gcc", "gcc")
-        python, folder = self._tested(step, self._python), self._sdist(step)
-        environment = {
+
+@step(budget=180)
+def readme() -> str:
+    """The README's commands, as printed, in a clean clone: the suite, quick profile."""
+    need("g++")
+    results = WORK / "readme.xml"
+    lines = as_printed(clone(), 1, f"--junitxml={results}")
+    run(PYTHON.path, ".ci/check_skips.py", "--clone", results)
+    return lines[-1]
+
+
+@step(budget=60)
+def ctests() -> str:
+    """The tests in C under the sanitizers, with leak detection."""
+    need("gcc")
+    return suite(
+        tested(PYTHON),
+        "ctests",
+        "tests/test_c.py",
+        cwd=sdist(),
+        variables={
             "PYDBGWRITE_SANITIZE": "1",
             "ASAN_OPTIONS": "detect_leaks=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
-        }
-        results = self._work / "ctests.xml"
-        step.suite(python, "tests/test_c.py", cwd=folder, results=results, environment=environment)
-
-    def sanitize(self, step: Step) -> None:
-        """All that enters C, under AddressSanitizer and UndefinedBehaviorSanitizer."""
-        need("gcc", "gcc")
-        folder = copied(self._work / "sanitize")
-        python = self._environment(
-            step,
-            "sanitize-venv",
-            self._python,
-            f"{folder}[test]",
-            environment={"PYDBGWRITE_SANITIZE": "1", "PYDBGWRITE_WERROR": "1"},
-        )
-        # Without them the suite would pass as well, and show nothing.
-        (core,) = (python.parent.parent / "lib").rglob("pydbgwrite/_core*.so")
-        if not any("libasan" in line for line in step.run("ldd", core)):
-            raise Failure(f"{core} is not instrumented")
-        # libstdc++ too, since numpy throws C++ exceptions past the sanitizer's interceptors.
-        preload = [
-            *step.run("gcc", "-print-file-name=libasan.so"),
-            *step.run("gcc", "-print-file-name=libstdc++.so.6"),
-        ]
-        without = ("c", "cli*", "demo", "docs_*", "docstrings", "patch_[efrs]*", "readme")
-        step.suite(
-            python,
-            *TWO_WORKERS,
-            "--capture=sys",  # reports go past pytest's capture, which an abort would lose
-            *(f"--ignore-glob=*/test_{name}.py" for name in without),
-            cwd=folder,
-            results=self._work / "sanitize.xml",
-            environment={**SANITIZERS, "LD_PRELOAD": " ".join(preload)},
-        )
-
-    def pythons(self, step: Step) -> None:
-        """The wheel on the other CPythons here: the suite on the newest, its core on the rest."""
-        others = {each.version: each for each in pythons() if each.version != self._python.version}
-        for version, python in sorted(others.items(), reverse=True):
-            step.say(python.name)
-            if version == max(others):
-                which = [f"--ignore-glob=*/test_{name}.py" for name in ("c", "docs_*", "readme")]
-            else:
-                names = ("conformance_*", "imports", "input_*", "session*")
-                tests = self._sdist(step) / "tests"
-                which = [str(path) for name in names for path in tests.glob(f"test_{name}.py")]
-            step.suite(
-                self._tested(step, python),
-                *TWO_WORKERS,
-                "-q",
-                *which,
-                cwd=self._sdist(step),
-                results=self._work / f"{python.name}.xml",
-            )
-
-    def full(self, step: Step) -> None:
-        """The whole suite on the wheel, from the sdist, with its full profile."""
-        need("gcc", "gcc")
-        need("g++", "g++")
-        step.suite(
-            self._tested(step, self._python),
-            *TWO_WORKERS,
-            "--durations=10",
-            cwd=self._sdist(step),
-            results=self._work / "full.xml",
-            environment={"PYDBGWRITE_TEST_PROFILE": "full"},
-        )
-
-    def windows(self, step: Step) -> None:
-        """The suite on a Windows CPython against Microsoft's engine, under Wine."""
-        need("wine", "wine")
-        need("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc")
-        # The lane makes its Windows Python from the library and headers of a CPython 3.11.
-        python = next((each for each in pythons() if each.version == (3, 11)), None)
-        if python is None:
-            raise Failure("the Windows lane needs CPython 3.11, and none is on PATH")
-        python.complete("python3.11")
-        step.run(python.path, "-m", "venv", self._work / "windows-venv")
-        lane = (self._work / "windows-venv" / "bin" / "python", "tests/windows/lane.py")
-        results = self._work / "windows"
-        # In place, for its cache, .cache/windows-lane: it builds and tests what lies here. Without
-        # 32-bit programs it would leave tests out: so it fails then.
-        quick = ("--win32", "yes", "--quick", "--junit", results)
-        step.run(*lane, *quick, "--", "-q", "--durations=15")
-        judge = (self._python.path, ".ci/check_skips.py", "--lane")
-        step.closing = step.run(*judge, *sorted(results.glob("*.xml")))[-1]
-        step.say("the same wheel on the other Windows Pythons")
-        step.run(*lane, "versions")
+        },
+    )
 
 
-#: Those of one tuple run side by side. In what order: what is soon known first, the longest last.
-GROUPS = (
-    ("wheel", "lint", "docs", "builds"),
-    ("readme",),
-    ("ctests",),
-    ("sanitize",),
-    ("pythons",),
-    ("windows",),
-    ("full",),
-)
-#: What a step may take, in seconds, on a quiet machine of two processors; in all, 30 minutes. It is
-#: printed beside what it took; a machine that others use is no reason to fail.
-BUDGET = {
-    "wheel": 60,
-    "lint": 150,
-    "docs": 150,
-    "builds": 150,
-    "readme": 180,
-    "ctests": 60,
-    "sanitize": 200,
-    "pythons": 220,
-    "windows": 500,
-    "full": 360,
-}
+@step(budget=240)
+def sanitize() -> str:
+    """All that enters the extension, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    need("gcc")
+    folder = copied("sanitize")
+    switches = {"PYDBGWRITE_SANITIZE": "1", "PYDBGWRITE_WERROR": "1"}
+    bin_ = environment("sanitize-venv", PYTHON, f"{folder}[test]", variables=switches)
+    # Without them the suite would pass as well, and show nothing.
+    (core,) = bin_.parent.rglob("pydbgwrite/_core*.so")
+    if not any("libasan" in line for line in run("ldd", core)):
+        raise Failure(f"{core} is not instrumented")
+    # libstdc++ too, since numpy throws C++ exceptions past the sanitizer's interceptors.
+    libraries = [
+        run("gcc", f"-print-file-name={name}", quiet=True)[0]
+        for name in ("libasan.so", "libstdc++.so.6")
+    ]
+    return suite(
+        bin_ / "python",
+        "sanitize",
+        *TWO_WORKERS,
+        "--durations=10",
+        "--capture=sys",  # reports go past pytest's capture, which an abort would lose
+        *without("c", "cli*", "demo", "docs_*", "docstrings", "patch_[efrs]*", "readme"),
+        cwd=folder,
+        variables={
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+            # CPython itself leaks at exit, by LeakSanitizer's lights; tests of ours look for leaks.
+            # A malloc() that is refused must give NULL, as it does elsewhere: tests ask too much.
+            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
+            "PYTHONMALLOC": "malloc",
+            "LD_PRELOAD": " ".join(libraries),
+        },
+    )
+
+
+@step(budget=240, name="pythons")
+def other_pythons() -> str | None:
+    """The wheel on the other CPythons here: the suite on the newest, its core on the rest."""
+    closing = None
+    others = sorted(pythons()[1:], key=lambda python: python.version, reverse=True)
+    for number, python in enumerate(others):
+        say(f"\n=== {python}")
+        if number == 0:
+            which = without("c", "docs_*", "readme")
+        else:
+            tests = ("conformance_*", "imports", "input_*", "session*")
+            which = [str(file) for each in tests for file in sdist().glob(f"tests/test_{each}.py")]
+        name = f"pythons-{number}"
+        closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
+    return closing
+
+
+@step(budget=500)
+def windows() -> str:
+    """The suite on a Windows CPython against Microsoft's engine, under Wine."""
+    need("wine")
+    need("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc")
+    # The lane makes its Windows Python from the library and headers of a CPython of that version.
+    python = next((each for each in pythons() if each.version[:2] == (3, 11)), None)
+    if python is None:
+        raise Failure("the Windows lane needs CPython 3.11, and none is on PATH")
+    python.complete("python3.11")
+    run(python.path, "-m", "venv", WORK / "windows-venv")
+    lane = (WORK / "windows-venv/bin/python", "tests/windows/lane.py")
+    results = WORK / "windows"
+    # In place, for its cache, .cache/windows-lane: it builds and tests what lies here. Without
+    # 32-bit programs it would leave tests out: so it fails then.
+    quick = ("--win32", "yes", "--quick", "--junit", results)
+    run(*lane, *quick, "--", "-q", "--durations=15")
+    lines = run(PYTHON.path, ".ci/check_skips.py", "--lane", *sorted(results.glob("*.xml")))
+    run(*lane, "versions")  # the same wheel on the other Windows Pythons
+    return lines[-1]
+
+
+@step(budget=360)
+def full() -> str:
+    """The whole suite on the wheel, from the sdist, with its full profile."""
+    need("g++")
+    options = (*TWO_WORKERS, "--durations=10")
+    profile = {"PYDBGWRITE_TEST_PROFILE": "full"}
+    return suite(tested(PYTHON), "full", *options, cwd=sdist(), variables=profile)
+
+
+# -------------------------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the steps that are asked for; the closing line of the last suite is the last line."""
-    steps = [name for group in GROUPS for name in group]
+    names = [each.name for each in STEPS]
     parser = argparse.ArgumentParser(prog=".ci/run", description="What CI runs.")
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(steps)}")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(names)}")
     parser.add_argument("--list", action="store_true", help="say what each step shows")
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.steps if name not in steps]
-    if unknown:
-        parser.error(f"no step {', '.join(unknown)}; there are: {', '.join(steps)}")
+    if unknown := set(options.steps).difference(names):
+        parser.error(f"no step {', '.join(unknown)}; there are: {', '.join(names)}")
     if options.list:
-        for name in steps:
-            print(f"{name:<10} {getattr(Pipeline, name).__doc__}")
+        for each in STEPS:
+            print(f"{each.name:<10} {each.show.__doc__}")
         return 0
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="pydbgwrite-ci-") as work:
-        try:
-            done = _run_groups(Pipeline(Path(work)), options.steps or steps)
-        except Failure as error:
-            print(f"\n.ci/run: FAILED: {error}", file=sys.stderr)
-            return 1
-    print(f"\n=== all done in {time.monotonic() - begun:.0f} s")
-    print(*(step.summary for step in done), sep="\n")
-    closing = [step.closing for step in done if step.closing]
-    if closing:
-        print(f"\n{closing[-1]}")
+    commit = run("git", "log", "-1", "--format=commit %h", quiet=True)
+    say(f"{PYTHON}, {PYTHON.path}, {commit[0]}")
+    wanted = [each for each in STEPS if each.name in (options.steps or names)]
+    together = [each for each in wanted if each.together]
+    with ThreadPoolExecutor(max(len(together), 1)) as pool:
+        list(pool.map(partial(perform, beside_others=len(together) > 1), together))
+    for each in wanted:
+        if not each.together and not any(other.failed for other in wanted):
+            perform(each, beside_others=False)
+    say(f"\n=== all in {time.monotonic() - begun:.0f} s")
+    for each in wanted:
+        say(each.summary or f"{each.name:<10}not run")
+    if failed := [each.name for each in wanted if each.failed]:
+        say(f"\n.ci/run: FAILED: {', '.join(failed)}")
+        return 1
+    if closing := [each.closing for each in wanted if each.closing]:
+        say(f"\n{closing[-1]}")
     return 0
 
 
-def _run_groups(pipeline: Pipeline, wanted: Sequence[str]) -> list[Step]:
-    """Group by group; a Failure names the steps of the first group where some failed."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "log", "-1", "--format=commit %h"], capture_output=True, text=True
-    )
-    print(f"{sys.executable}, Python {sys.version.split()[0]}, {commit.stdout.strip()}", flush=True)
-    done: list[Step] = []
-    for group in GROUPS:
-        names = [name for name in group if name in wanted]
-        with ThreadPoolExecutor(max(len(names), 1)) as pool:
-            run = partial(_run_step, pipeline, beside_others=len(names) > 1)
-            ran = list(pool.map(run, names))
-        failed = [step.name for step in ran if step.failure]
-        if failed:
-            raise Failure(", ".join(failed))
-        done += ran
-    return done
-
-
-def _run_step(pipeline: Pipeline, name: str, *, beside_others: bool) -> Step:
-    """Run it, and say how that went."""
-    step = Step(name, beside_others=beside_others)
+def perform(step: Step, *, beside_others: bool) -> None:
+    """Run a step, and say how that went."""
+    if beside_others:
+        keep_output()
     begun = time.monotonic()
-    work = getattr(pipeline, name)
-    step.say(work.__doc__)
+    say(f"\n=== {step.name}: {step.show.__doc__}")
     try:
-        work(step)
-    except Failure as error:
-        step.failure = str(error)
+        step.closing = step.show()
+    except Failure as failure:
+        step.failed = True
+        say(f"--- {failure}")
     except Exception:
-        step.failure = traceback.format_exc()
+        step.failed = True
+        say(traceback.format_exc())
     took = time.monotonic() - begun
-    step.summary = f"{name:<10}{took:5.0f} s of {BUDGET[name]:4} s  {step.closing}"
-    step.print(f"\n--- {step.summary}{'  OVER ITS BUDGET' if took > BUDGET[name] else ''}")
-    if step.failure:
-        step.print(f"--- {name}: FAILED: {step.failure}")
-    step.show()
-    return step
+    over = ", over its budget" if took > step.budget else ""
+    how = "FAILED" if step.failed else (step.closing or "").strip("= ")
+    step.summary = f"{step.name:<10}{took:5.0f} s of {step.budget:4} s{over}  {how}"
+    say(f"\n--- {step.summary}")
+    show_output()
 
 
 if __name__ == "__main__":
