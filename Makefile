@@ -18,12 +18,9 @@ $(BIN)/python:
 install: $(BIN)/python ## build the extension in place, with what tests and linters need
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[test]" --group lint
 
-# Where most of the suite's time goes: programs in C, processes of the command line, leaks, kills.
-LONG := c cli* memory_leaks patch_round_trip transactions undo_after_kill undo_cost
-
-check: install ## what to run after each change: linters, and the suite without its longest files
+check: install ## what to run after each change: linters, and the suite without its slow files
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q $(LONG:%=--ignore-glob='*/test_%.py')
+	$(BIN)/python -m pytest -q -m "not slow"
 
 test: install ## the suite, quick profile
 	$(BIN)/python -m pytest

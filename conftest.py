@@ -35,3 +35,4 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         and not options.usepdb
     ):
         options.numprocesses, options.dist = 2, "loadfile"
+        options.loadscopereorder = False  # tests/conftest.py says which file begins

@@ -41,7 +41,7 @@ Show = TypeVar("Show", bound=Callable[[], str | None])
 
 PYTHON = pythons()[0]
 #: pytest in two processes, each file in one of them.
-TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
+TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 @dataclass

@@ -27,6 +27,22 @@ hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
 hypothesis.settings.load_profile(PROFILE)
 
 
+# Files that take ten seconds or more; `make check` leaves them out.
+SLOW = (
+    *("test_c", "test_cli", "test_cli_apply", "test_cli_progress", "test_cli_read"),
+    *("test_cli_streams", "test_cli_targets", "test_cli_write", "test_memory_leaks"),
+    *("test_patch_round_trip", "test_transactions", "test_undo_after_kill", "test_undo_cost"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow files. Undo after a kill takes longest: it begins first, beside all the others."""
+    for item in items:
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.path.stem != "test_undo_after_kill")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Where pytest-xdist runs several workers, tests marked "alone" wait for the others' tests."""
