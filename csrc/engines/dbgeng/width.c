@@ -158,15 +158,14 @@ bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *er
     const char *operation = "QueryInterface(IDebugControl)";
     HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_control, &found);
 
-    if (status != S_OK) {
-        return dbgeng_fail_engine(error, operation, status);
+    if (status == S_OK) {
+        control = found;
+        if (control->lpVtbl->GetDebuggeeType(control, &class, &qualifier) == S_OK &&
+            class == DEBUG_CLASS_USER_WINDOWS) {
+            machine = process != NULL ? machine_by_system(process) : machine_by_modules(client);
+        }
+        status = agree_on(control, machine, &operation);
+        (void)control->lpVtbl->Release(control);
     }
-    control = found;
-    if (control->lpVtbl->GetDebuggeeType(control, &class, &qualifier) == S_OK &&
-        class == DEBUG_CLASS_USER_WINDOWS) {
-        machine = process != NULL ? machine_by_system(process) : machine_by_modules(client);
-    }
-    status = agree_on(control, machine, &operation);
-    (void)control->lpVtbl->Release(control);
     return status == S_OK ? true : dbgeng_fail_engine(error, operation, status);
 }
