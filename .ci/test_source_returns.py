@@ -46,7 +46,8 @@ ACQUIRE = re.compile(
 #: of the statement and a test of what it gave; then a block in which nothing is closed.
 FAILED_IN_CONDITION = re.compile(r"[^;{}]*\{[^{}]*\Z")
 FAILED_THEN_TESTED = re.compile(
-    r"(?P<name>[\w>.-]+)\s*=\s*[^;{}]*;\s*if \((?:!(?P=name)|(?P=name) (?:==|<) \w+)\) \{[^{}]*\Z"
+    r"(?P<name>[\w>.-]+)\s*=\s*[^;{}]*;\s*"
+    r"if \((?:!(?P=name)|(?P=name) (?:(?:==|<) \w+|!= S_OK))\) \{[^{}]*\Z"
 )
 NAME = re.compile(r"(\w+)\s*\(")
 
@@ -158,6 +159,7 @@ def test_nothing_is_held_at_an_early_return(file: str) -> None:
         "if (x) { return 1; }\n p = malloc(1); free(p);\n return 2;",
         "if (!session_enter(s, true)) { return NULL; }\n session_leave(s);\n return x;",
         "char *p = malloc(1);\n if (p == NULL) { raise(); return NULL; }\n free(p);\n return x;",
+        "h = f->QueryInterface(f, &p);\n if (h != S_OK) { return h; }\n p->Release(p);\n return h;",
         "fd = open(p, 0);\n if (fd < 0) { return -1; }\n close(fd);\n return 0;",
     ],
 )
@@ -174,6 +176,7 @@ def test_the_scanner_lets_guards_pass(body: str) -> None:
         ("if (!session_enter(s, true)) { return NULL; }\n if (x) { return x; }\n return y;", 4),
         ("if (session_enter(s, true)) {\n if (x) { return x; }\n f();\n }\n return y;", 4),
         ("p = malloc(1);\n q = malloc(1);\n if (q == NULL) { return 1; }\n return 2;", 5),
+        ("h = f->QueryInterface(f, &p);\n if (h == S_OK) { f(); }\n if (x) { return x; }\n y;", 5),
         ("if (session_enter(s, true)) { return x; }\n return y;", 3),
         ("if (p != NULL && PyObject_GetBuffer(o, b, 0) < 0) { f(); }\n return 1; f();", 4),
         ("\n#if A\n p = malloc(1);\n#endif\n if (x) { return; }\n free(p);", 7),
