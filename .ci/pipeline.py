@@ -264,6 +264,7 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
 def readme() -> str:
     """The README's commands, as printed, in a clean clone: the suite, quick profile."""
     need("g++")
+    need("musl-tools", "musl-gcc")
     results = WORK / "readme.xml"
     lines = as_printed(clone(), 1, f"--junitxml={results}")
     run(PYTHON.path, ".ci/check_skips.py", "--clone", results)
@@ -291,6 +292,7 @@ def ctests() -> str:
 def sanitize() -> str:
     """All that enters the extension, under AddressSanitizer and UndefinedBehaviorSanitizer."""
     need("gcc")
+    need("musl-tools", "musl-gcc")
     folder = copied("sanitize")
     switches = {"PYDBGWRITE_SANITIZE": "1", "PYDBGWRITE_WERROR": "1"}
     bin_ = environment("sanitize-venv", PYTHON, f"{folder}[test]", variables=switches)
@@ -365,6 +367,7 @@ def windows() -> str:
 def full() -> str:
     """The whole suite on the wheel, from the sdist, with its full profile."""
     need("g++")
+    need("musl-tools", "musl-gcc")
     options = (*TWO_WORKERS, "--durations=10")
     profile = {"PYDBGWRITE_TEST_PROFILE": "full"}
     return suite(tested(PYTHON), "full", *options, cwd=sdist(), variables=profile)

@@ -52,7 +52,10 @@ int main(void) { char line[9];
 @contextmanager
 def running(*command: object) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """A program, and the numbers that its first line has."""
-    with subprocess.Popen([str(word) for word in command], stdin=-1, stdout=-1, text=True) as child:
+    # A library that the tests themselves are started with may be of another C library.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    words = [str(word) for word in command]
+    with subprocess.Popen(words, stdin=-1, stdout=-1, text=True, env=environment) as child:
         try:
             assert child.stdout is not None
             yield child, [int(word) for word in child.stdout.readline().split()]
@@ -271,10 +274,13 @@ def test_kinds_of_programs(kind: str, tmp_path: Path) -> None:
         "unsigned long table[4] = {1, 2, 3};\n"
         "int main(void) { SAY(\"%lu\\n\", NUMBER(table)); return getchar(); }"
     )  # fmt: skip
-    assert all(flag is not None for flag in flags)
-    program = compile_program(
-        tmp_path / "program", source, *[str(flag) for flag in flags], compiler=compiler
-    )
+    words = [str(flag) for flag in flags]
+    try:
+        program = compile_program(tmp_path / "program", source, *words, compiler=compiler)
+    except AssertionError as error:
+        if "static" in kind and "cannot find -l" in str(error):
+            pytest.skip("the C library is not there as a static one")
+        raise
     with running(program) as (child, (table,)), pydbgwrite.attach(child.pid) as session:
         (module,) = [each for each in session.modules() if each.name == "program"]
         assert module.base < table < module.base + module.size
