@@ -40,7 +40,7 @@ typedef struct core_request {
     pointer_view values;
     void *to;         /* a read: where its elements go, 64-bit pointers or bytes */
     bool bulk;        /* CORE_POINTERS: by WriteVirtual and ReadVirtual */
-    bool spans;       /* CORE_SCATTERED: pages may be read, patched and written back */
+    bool spans;       /* writing CORE_SCATTERED: pages may be read, patched and written back */
     bool truncate;    /* a 32-bit target gets the low halves of values that do not fit */
     bool checked;     /* core_check() said yes: the values are not looked through again */
     bool each_counts; /* comparing CORE_SCATTERED: each element is to hold its own value, also where

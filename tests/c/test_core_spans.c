@@ -97,9 +97,31 @@ static void test_refusals(void)
     }
 }
 
+/* A read changes nothing, so a page's pointers come in one call whatever the request says. */
+static void test_reading(void)
+{
+    pointer_view where = {(const unsigned char *)addresses, 8, COUNT};
+    uint64_t held[COUNT];
+
+    fake_reset(&fake);
+    fake.memory_state = MEM_COMMIT;
+    fake.memory_type = MEM_PRIVATE;
+    fake.memory_protect = PAGE_READWRITE;
+    (void)largest_write(true, false);
+    fake.reads = 0;
+    CHECK_EQUAL(core_read(&fake.target,
+                          REQUEST(CORE_SCATTERED, .addresses = where, .values.count = COUNT,
+                                  .to = held, .spans = false),
+                          &fake.pace, &error),
+                CORE_OK);
+    CHECK_EQUAL(fake.reads, 1);
+    CHECK(memcmp(held, values, sizeof held) == 0);
+}
+
 int main(void)
 {
     test_kinds_of_memory();
     test_refusals();
+    test_reading();
     return check_report();
 }

@@ -307,6 +307,7 @@ sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t coun
                                 sorted_pages *pages)
 {
     unsigned least_pieces = !job->reading ? LEAST_PIECES : LEAST_PIECES_READING;
+    bool spans = job->reading || job->request->spans;
     sorted_outcome outcome = SORTED_FAILED;
     bool good = true, more = true;
     radix_entry *sorted;
@@ -330,8 +331,7 @@ sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t coun
             pieces += pages->entries[past].key == pages->entries[past - 1].key + job->width ? 0 : 1;
             past++;
         }
-        if (job->request->spans && pieces >= least_pieces &&
-            span_allowed(job, pages, page << PAGE_SHIFT)) {
+        if (spans && pieces >= least_pieces && span_allowed(job, pages, page << PAGE_SHIFT)) {
             good = add_span(job, pages, first, past);
         } else {
             good = add_pieces(job, pages, first, past);
