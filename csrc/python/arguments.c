@@ -86,24 +86,25 @@ static void raise_overflow(PyObject *number, const char *what, Py_ssize_t index)
 
 bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uint64_t *value)
 {
-    PyObject *number;
-    bool good;
+    PyObject *number = NULL;
+    bool good = false;
 
-    if (!PyLong_CheckExact(object) && (PyBool_Check(object) || !PyIndex_Check(object))) {
+    if (PyLong_CheckExact(object)) {
+        number = Py_NewRef(object);
+    } else if (PyBool_Check(object) || !PyIndex_Check(object)) {
         raise_no_int(object, what, index);
-        return false;
+    } else {
+        number = PyNumber_Index(object);
     }
-    number = PyNumber_Index(object);
-    if (number == NULL) {
-        return false;
+    if (number != NULL) {
+        *value = PyLong_AsUnsignedLongLong(number);
+        good = *value != UINT64_MAX || !PyErr_Occurred();
+        if (!good && PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            PyErr_Clear();
+            raise_overflow(number, what, index);
+        }
     }
-    *value = PyLong_AsUnsignedLongLong(number);
-    good = *value != UINT64_MAX || !PyErr_Occurred();
-    if (!good && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-        PyErr_Clear();
-        raise_overflow(number, what, index);
-    }
-    Py_DECREF(number);
+    Py_XDECREF(number);
     return good;
 }
 
