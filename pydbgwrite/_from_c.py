@@ -26,18 +26,18 @@ __all__ = [
     "WrongThreadError",
     "call_failed",
     "engine_failed",
-    "is_no_sequence",
     "linux_opening_failed",
+    "no_sequences",
     "windows_opening_failed",
     "wrapping_failed",
 ]
 
 
-def is_no_sequence(value: object) -> bool:
-    """Is this iterable a text, a mapping or a set, whose order or meaning is not an array's?"""
+def no_sequences() -> tuple[type, ...]:
+    """Types of iterables whose order or meaning is not an array's."""
     from collections.abc import Mapping, Set
 
-    return isinstance(value, (str, Mapping, Set))
+    return (str, Mapping, Set)
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:

@@ -232,17 +232,16 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
 }
 
 /* 1: mapping, set or str, whose order or meaning is not that of an array; 0: not; -1: error. */
-static int is_no_sequence(const module_state *state, PyObject *object)
+static int is_no_sequence(module_state *state, PyObject *object)
 {
-    PyObject *answer = PyObject_CallMethod(state->from_c, "is_no_sequence", "O", object);
-    int found = answer == NULL ? -1 : answer == Py_True;
-
-    Py_XDECREF(answer);
-    return found;
+    if (state->no_sequences == NULL) {
+        state->no_sequences = PyObject_CallMethod(state->from_c, "no_sequences", NULL);
+    }
+    return state->no_sequences == NULL ? -1 : PyObject_IsInstance(object, state->no_sequences);
 }
 
 /* All ints of an iterable in one block of memory. NULL: an exception is set. */
-static uint64_t *of_iterable(const module_state *state, PyObject *object, const char *what,
+static uint64_t *of_iterable(module_state *state, PyObject *object, const char *what,
                              uint64_t *count)
 {
     PyObject *iterator = NULL;
@@ -276,7 +275,7 @@ bool pointer_input_take_buffer(pointer_input *input, PyObject *object, int flags
     return view_of_buffer(object, &input->buffer, what, &input->view);
 }
 
-bool pointer_input_take(pointer_input *input, const module_state *state, PyObject *object,
+bool pointer_input_take(pointer_input *input, module_state *state, PyObject *object,
                         const char *what)
 {
     if (PyObject_CheckBuffer(object)) {

@@ -26,7 +26,7 @@ static inline void pointer_input_init(pointer_input *input)
 /* Holds the object's buffer, or converts its ints, all checked before it returns. `what` names the
  * object in errors. False: an exception is set: TypeError, ValueError, OverflowError, or what an
  * element or the iterator raised. pointer_input_release() follows either way. */
-bool pointer_input_take(pointer_input *input, const module_state *state, PyObject *object,
+bool pointer_input_take(pointer_input *input, module_state *state, PyObject *object,
                         const char *what);
 
 /* The same of an object's buffer alone, with these flags: PyBUF_RECORDS_RO or PyBUF_RECORDS. */

@@ -14,6 +14,7 @@ typedef struct module_state {
     PyObject *session_busy;
     PyObject *read_only;
     PyObject *no_target;
+    PyObject *no_sequences; /* types that are refused as arrays; NULL before the first question */
     PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of; NULL before the
                             first */
 } module_state;

@@ -22,7 +22,7 @@ static uint64_t work_of(core_kind kind, uint64_t count)
     return count > UINT64_MAX / each ? UINT64_MAX : count * each;
 }
 
-bool write_request_expect(write_request *request, pointer_input *input, const module_state *state,
+bool write_request_expect(write_request *request, pointer_input *input, module_state *state,
                           PyObject *given)
 {
     uint64_t count = request->core.values.count;

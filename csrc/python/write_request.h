@@ -21,7 +21,7 @@ typedef struct write_request {
 /* Takes the pointers that a request expects (`given` is NULL or None where it expects none): one
  * int for all, or as many as are written, by way of `input`. False: an exception is set. The
  * request must stay where it is. */
-bool write_request_expect(write_request *request, pointer_input *input, const module_state *state,
+bool write_request_expect(write_request *request, pointer_input *input, module_state *state,
                           PyObject *given);
 
 /* Does all of it, in a session that is entered: recorded where the session has a recorder. The
