@@ -13,7 +13,7 @@ import pytest
 import pydbgwrite
 
 ROOT = Path(__file__).resolve().parent.parent
-IN_PLACE = Path(pydbgwrite.__file__).is_relative_to(ROOT)
+IN_PLACE = Path(pydbgwrite.__file__).resolve().parent == ROOT / "pydbgwrite"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 COMMANDS = [
