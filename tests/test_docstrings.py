@@ -7,6 +7,7 @@ import inspect
 import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def test_everything_public_is_documented() -> None:
 def test_a_docstring_with_quotes_and_backslashes_is_that_text_in_c(tmp_path: Path) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("there is no C compiler: cc")
+        where = "Windows" if sys.platform == "win32" else sys.platform
+        pytest.skip(f"there is no C compiler: cc, on {where}")
     stub = tmp_path / "stub.pyi"
     stub.write_text(
         'def odd(a: int, /, b: int = 3) -> None:\n    r"""C:\\new "x"\\0\n\n    z?"""\n'

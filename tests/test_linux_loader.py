@@ -201,7 +201,8 @@ CHANGES = {
 
 
 @pytest.mark.skipif(
-    os.name == "nt" or os.sysconf("SC_PAGE_SIZE") != 4096, reason="written for pages of 4 KiB"
+    os.name == "nt" or os.sysconf("SC_PAGE_SIZE") != 4096,
+    reason="Linux processes with pages of 4 KiB",
 )
 @pytest.mark.parametrize("layout", ["noseparate-code", "separate-code"])
 @pytest.mark.parametrize("change", CHANGES)
