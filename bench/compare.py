@@ -185,6 +185,7 @@ def _show(before: Build, now: Build, found: Sequence[Comparison]) -> None:
 def _write_json(before: Build, now: Build, found: Sequence[Comparison]) -> Path:
     """One file a run, beside those of the benchmarks."""
     moment = datetime.now(UTC)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"compared-{moment:%Y%m%dT%H%M%SZ}.json"
     told = {
         "when": moment.isoformat(timespec="seconds"),
