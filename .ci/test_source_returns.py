@@ -14,19 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from check_units import NOT_CODE
 
 ROOT = Path(__file__).resolve().parent.parent
 
-NOT_CODE = re.compile(
-    r"""
-      /\*.*?\*/                              # a comment
-    | //[^\n]*
-    | "(?:\\.|[^"\\\n])*"                    # a literal
-    | '(?:\\.|[^'\\\n])*'
-    | ^[ \t]*\#(?:\\\n|/\*.*?\*/|[^\\\n])*   # a directive, with the lines that continue it
-    """,
-    re.VERBOSE | re.DOTALL | re.MULTILINE,
-)
 RETURN = re.compile(r"\breturn\b")
 RETURN_AT_END = re.compile(r"\breturn\b[^;]*;\s*\Z")
 #: Calls that give something that must be released, closed, freed or left.
