@@ -38,7 +38,7 @@ EVERY_WINDOWS = (
     r"os\.kill ends a process there$",
     r"no signal can be sent to a thread$",
     r"no thread id came back\b",
-    r"process_vm_writev; tests/windows has the genuine engine$",
+    r"process_vm_writev; tests/dbgeng covers dbgeng$",
     r"calls usleep\(3\) through a vtable$",
     r"lays out memory by mmap\(2\)$",
     r"/proc/self/maps$",
@@ -49,11 +49,11 @@ EVERY_WINDOWS = (
 )
 WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # which the lane has
 LANE = (*EVERY_WINDOWS, r"Wine")  # what Wine can't show
-ENGINE_TESTS = "test_genuine_"
+ENGINE_TESTS = "test_dbgeng_"
 ENOUGH_ENGINE_TESTS = 50
 #: The cases of the conformance suite over that engine, each of which must have run.
 ENGINE_CASES = frozenset(
-    f"genuine-{name}"
+    f"dbgeng-{name}"
     for name in ("8", "i386-4", "wow64-4", "dump-8", "remote-8", "process-server-8")
 )
 

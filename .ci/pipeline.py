@@ -168,9 +168,9 @@ def suite(
     return lines[-1]
 
 
-def without(*names: str) -> list[str]:
-    """Options that leave test files out."""
-    return [f"--ignore-glob=*/test_{name}.py" for name in names]
+def without(*folders: str) -> list[str]:
+    """Options that leave folders of tests out."""
+    return [f"--ignore=tests/{folder}" for folder in folders]
 
 
 # ------------------------------------------------------------------------------------------ steps
@@ -278,7 +278,7 @@ def ctests() -> str:
     return suite(
         tested(PYTHON),
         "ctests",
-        "tests/test_c.py",
+        "tests/c/test_c.py",
         cwd=sdist(),
         variables={
             "PYDBGWRITE_SANITIZE": "1",
@@ -311,7 +311,8 @@ def sanitize() -> str:
         *TWO_WORKERS,
         "--durations=10",
         "--capture=sys",  # reports go past pytest's capture, which an abort would lose
-        *without("c", "cli*", "demo", "docs_*", "docstrings", "patch_[efrs]*", "readme"),
+        *without("c", "cli", "docs"),
+        "--ignore-glob=*/unit/test_patch_[efrs]*.py",
         cwd=folder,
         variables={
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -332,10 +333,15 @@ def other_pythons() -> str | None:
     for number, python in enumerate(others):
         say(f"\n=== {python}")
         if number == 0:
-            which = without("c", "docs_*", "readme")
+            which = without("c", "docs")
         else:
-            tests = ("conformance_*", "imports", "input_*", "session*")
-            which = [str(file) for each in tests for file in sdist().glob(f"tests/test_{each}.py")]
+            tests = (
+                "conformance/test_conformance_*",
+                "unit/test_imports",
+                "unit/test_input_*",
+                "*/test_session*",
+            )
+            which = [str(file) for each in tests for file in sdist().glob(f"tests/{each}.py")]
         name = f"pythons-{number}"
         closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
     return closing

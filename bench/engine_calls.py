@@ -16,9 +16,9 @@ __all__ = ["SOURCE", "EngineCalls"]
 SOURCE = Path(__file__).with_name("engine_calls.c")
 
 # A client by ctypes alone, which the Windows lane uses to see whether the engine works at all.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "windows"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from probe_engine import DATA_SPACES_4, create_client  # noqa: E402
+from support.probe_engine import DATA_SPACES_4, create_client  # noqa: E402
 
 
 class EngineCalls:

@@ -131,13 +131,13 @@ class Session(_core.Session):
                   the module's file, or, where that has no section headers or can't be read, one of
                   those that the module exports; of a stripped file also one of its separate debug
                   file (build id, .gnu_debuglink, .gnu_debugdata). A version may follow:
-                  "libc.so.6!memcpy@GLIBC_2.2.5". On the genuine engine a symbol that its symbol
+                  "libc.so.6!memcpy@GLIBC_2.2.5". On dbgeng a symbol that its symbol
                   path leads to, or an export, in either case
                   (IDebugSymbols3::GetOffsetByNameWide).
 
                 A module is named by its file's name, by its whole path, or by its base
-                ("0x7f0000000000!table"), which tells copies of one file apart. On the genuine
-                engine it is also named without the extension ("kernel32") or by the engine's own
+                ("0x7f0000000000!table"), which tells copies of one file apart. With dbgeng
+                it is also named without the extension ("kernel32") or by the engine's own
                 name ("nt"), and in either case. On Linux "[vdso]" is one, too. Where a name holds
                 '+', '-' or '!' itself, the longest one that the target has counts.
 

@@ -1,7 +1,7 @@
 """The HRESULTs that debugger engines answer with: names and meanings.
 
 Names and general meanings: Microsoft's hresult-values page (MicrosoftDocs/windows-driver-docs) and
-winerror.h. What they mean for a target's memory was observed on the genuine engine; docs/engine.md
+winerror.h. What they mean for a target's memory was observed on dbgeng; docs/engine.md
 says where.
 """
 

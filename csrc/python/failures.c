@@ -46,7 +46,7 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
         status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
     }
     PyEval_RestoreThread(released);
-    /* For an address that a dump does not hold the genuine engine describes the next region. */
+    /* For an address that a dump does not hold dbgeng describes the next region. */
     if (status == S_OK && *address - page.BaseAddress < page.RegionSize) {
         result = Py_BuildValue("(kkk)", (unsigned long)page.Protect, (unsigned long)page.State,
                                (unsigned long)page.Type);
@@ -115,7 +115,7 @@ static const char *gone_name(backing_gone gone)
     return names[gone];
 }
 
-/* Does a genuine engine's target, or the server it is at, answer no more? A lost connection fails
+/* Does dbgeng's target, or the server it is at, answer no more? A lost connection fails
  * every call. */
 static backing_gone what_is_gone(const session_object *session)
 {
@@ -179,10 +179,10 @@ static void raise_failure(const session_object *session, const core_error *error
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
         (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded",
-        (int)!session->genuine, "scattered", (int)error->scattered, "at", (unsigned long long)at,
-        "purpose", error->purpose, "mismatches", mismatches, "total",
-        (unsigned long long)(different ? differences->total : 0), "unread", (int)unread);
+        (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded", (int)!session->dbgeng,
+        "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose", error->purpose,
+        "mismatches", mismatches, "total", (unsigned long long)(different ? differences->total : 0),
+        "unread", (int)unread);
     if (facts == NULL) {
         goto done;
     }

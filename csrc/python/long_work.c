@@ -13,7 +13,7 @@
 #define CHUNK_NS UINT64_C(50000000)
 
 /* The first chunk, before anything was measured. An embedded engine moves so much in some 50 to
- * 100 microseconds; a genuine one was seen to take 16 to 255 microseconds a pointer. */
+ * 100 microseconds; dbgeng was seen to take 16 to 255 microseconds a pointer. */
 #define FIRST_BYTES_EMBEDDED 524288u
 #define FIRST_ELEMENTS       64u
 
@@ -71,7 +71,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
     work->pace.step = step;
     work->pace.now_ns = now_ns;
     work->pace.context = work;
-    work->pace.first_chunk = session->genuine ? FIRST_ELEMENTS : FIRST_BYTES_EMBEDDED / width;
+    work->pace.first_chunk = session->dbgeng ? FIRST_ELEMENTS : FIRST_BYTES_EMBEDDED / width;
     work->pace.chunk_ns = CHUNK_NS;
     work->pace.most = 0;
     work->session = session;

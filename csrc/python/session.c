@@ -27,7 +27,7 @@ bool session_not_forked(const session_object *self)
 
 bool session_releases_gil(const session_object *self, uint64_t bytes)
 {
-    return self->genuine || self->wrapped || bytes >= GIL_RELEASE_BYTES;
+    return self->dbgeng || self->wrapped || bytes >= GIL_RELEASE_BYTES;
 }
 
 bool session_owned(const session_object *self)
@@ -120,7 +120,7 @@ static session_object *allocate(module_state *state, PyTypeObject *type, embedde
     }
     self->state = state;
     self->embedded = embedded;
-    self->genuine = embedded == NULL;
+    self->dbgeng = embedded == NULL;
     self->kind = kind;
     self->writable = writable;
     self->process_id = embedded == NULL ? 0 : embedded->process_id;
@@ -205,7 +205,7 @@ session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
         self->behind = opened->behind;
         self->process_id = opened->process_id;
         /* `stopped` stays false: whoever holds the target may let it go on at any time. */
-        if (!self->genuine) {
+        if (!self->dbgeng) {
             self->target.scatter = query(self, &iid_pointer_scatter);
         }
     }

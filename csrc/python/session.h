@@ -25,7 +25,7 @@ typedef struct session_object {
     /* The embedded engine's target, for what COM has no call for; NULL of other
      * engines, and of a closed session. */
     embedded_target *embedded;
-    backing *behind;     /* a genuine engine's session, or a wrapped one; NULL: neither */
+    backing *behind;     /* dbgeng's session, or a wrapped one; NULL: neither */
     const char *kind;    /* "process", "dump", "kernel", "remote" or "simulated" */
     unsigned long owner; /* the thread that opened it, by its ident */
     int32_t owner_token; /* the same by its token, which no later thread gets */
@@ -34,7 +34,7 @@ typedef struct session_object {
     atomic_i32 busy;
     PyObject *record;    /* of a transaction (recording.h); else NULL */
     PyObject *cut_short; /* the same */
-    bool genuine;        /* not the embedded engine; of a closed session, too */
+    bool dbgeng;         /* not the embedded engine; of a closed session, too */
     bool wrapped;        /* somebody else's engine: closing leaves it alone */
     bool writable;
     bool closed;

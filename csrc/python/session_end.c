@@ -31,7 +31,7 @@ static void release_interfaces(session_object *self)
  * engine's thread, and for another thread's Popen.wait() to happen. *method names the call that
  * failed.
  *
- * The interfaces of a genuine engine belong to the thread that opened the session: where this is
+ * The interfaces of dbgeng belong to the thread that opened the session: where this is
  * another one, which happens to sessions that were forgotten, they are left alone.
  */
 static HRESULT leave_target(session_object *self, bool terminate, const char **method)
@@ -49,7 +49,7 @@ static HRESULT leave_target(session_object *self, bool terminate, const char **m
         *method = "DetachProcesses";
         status = self->client->lpVtbl->DetachProcesses(self->client);
     }
-    if (self->behind == NULL || owner || !self->genuine) {
+    if (self->behind == NULL || owner || !self->dbgeng) {
         release_interfaces(self);
     }
     PyEval_RestoreThread(released);

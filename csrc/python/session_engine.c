@@ -85,7 +85,7 @@ PyObject *session_start_server(PyObject *self, PyObject *options)
 
     if (text != NULL && session_enter(session, false)) {
         released = PyEval_SaveThread();
-        if (session->genuine) {
+        if (session->dbgeng) {
             status = dbgeng_start_server(session->client, text);
         }
         PyEval_RestoreThread(released);

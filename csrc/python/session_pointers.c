@@ -39,9 +39,9 @@ static bool wants_bulk(const session_object *session, PyObject *via, const via_n
     if (automatic && count >= BULK_THRESHOLD_POINTERS) {
         /* The embedded engine narrows written pointers in smaller pieces than the bulk way does. */
         bool narrows =
-            !names->automatic && !session->genuine && session->embedded->pointer_size == 4;
+            !names->automatic && !session->dbgeng && session->embedded->pointer_size == 4;
 
-        *wanted = session->genuine || narrows;
+        *wanted = session->dbgeng || narrows;
     }
     return true;
 }

@@ -1,4 +1,4 @@
-/* The modules and symbols that a genuine engine knows, for modules() and resolve(). */
+/* The modules and symbols that dbgeng knows, for modules() and resolve(). */
 #include "session_symbols.h"
 
 #include "../com/hresult.h"
@@ -77,7 +77,7 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused)
         goto done;
     }
     found.list = PyList_New(0);
-    if (found.list != NULL && session->genuine) {
+    if (found.list != NULL && session->dbgeng) {
         found.released = PyEval_SaveThread();
         status = dbgeng_modules(session->client, take_module, &found);
         PyEval_RestoreThread(found.released);
@@ -106,7 +106,7 @@ PyObject *session_symbol_address(PyObject *self, PyObject *name)
 
     if (text != NULL && session_enter(session, false)) {
         released = PyEval_SaveThread();
-        if (session->genuine) {
+        if (session->dbgeng) {
             status = dbgeng_symbol(session->client, text, &address);
         }
         PyEval_RestoreThread(released);
@@ -132,7 +132,7 @@ PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
         goto done;
     }
     found.list = PyList_New(0);
-    if (found.list != NULL && session->genuine && found.most > 0) {
+    if (found.list != NULL && session->dbgeng && found.most > 0) {
         found.released = PyEval_SaveThread();
         /* A pattern that matches nothing, an engine without symbols: there are none to list. */
         (void)dbgeng_symbols(session->client, text, take_symbol, &found);

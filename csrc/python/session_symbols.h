@@ -1,4 +1,4 @@
-/* The modules and symbols that a genuine engine knows: methods of the session. */
+/* The modules and symbols that dbgeng knows: methods of the session. */
 #ifndef PYDBGWRITE_PYTHON_SESSION_SYMBOLS_H
 #define PYDBGWRITE_PYTHON_SESSION_SYMBOLS_H
 

@@ -124,7 +124,7 @@ static PyObject *get_pid(PyObject *self, void *unused)
 static PyObject *get_embedded(PyObject *self, void *unused)
 {
     (void)unused;
-    return PyBool_FromLong(!session_of(self)->genuine);
+    return PyBool_FromLong(!session_of(self)->dbgeng);
 }
 
 static PyObject *get_closed(PyObject *self, void *unused)

@@ -37,7 +37,7 @@ class TargetMap:
         self._writing = writing and session.target != "dump"
         self._forces = session._embedded and session.pid is not None
         self._forbidden = self._forces and _forcing_is_forbidden()
-        self._genuine = not session._embedded
+        self._dbgeng = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
         #: The run of pages looked at last, and what is wrong with it.
@@ -79,7 +79,7 @@ class TargetMap:
             state = state_name(info.state)
             return Obstacle("is not mapped" if state == "free" else f"is {state} memory", False)
         name = protection_name(info.protect)
-        if "r" not in name and not (self._genuine and name == "x"):
+        if "r" not in name and not (self._dbgeng and name == "x"):
             return Obstacle(f"is in a page with protection '{name}', which can't be read", False)
         told = self._refusal(name, info.type == _MEM_MAPPED) if self._writing else None
         return None if told is None else Obstacle(told, True)
@@ -88,7 +88,7 @@ class TargetMap:
         """Why a readable page can't be written to; None: it can."""
         if name.endswith("+guard"):
             return "is in a guard page, which can't be written to until the program touched it"
-        if "w" in name or (self._genuine and "x" in name):
+        if "w" in name or (self._dbgeng and "x" in name):
             return None
         page = f"is in a page with protection '{name}', which can't be written to"
         if not self._forces:

@@ -1,4 +1,4 @@
-"""Symbols by a genuine engine: IDebugSymbols3, with the symbol path that it was started with."""
+"""Symbols by dbgeng: IDebugSymbols3, with the symbol path that it was started with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydbgwrite.errors import AddressError
 if TYPE_CHECKING:
     from pydbgwrite._target import Target
 
-__all__ = ["GenuineSymbols"]
+__all__ = ["DbgengSymbols"]
 
 # "String Wildcard Syntax" of the Windows Debugger's documentation; a name may hold them itself
 # (C++: "?name@@YAXXZ"), and GetOffsetByName takes them for wildcards. It takes "a!b!name" for
@@ -26,7 +26,7 @@ _MOST: Final = 20_000
 _LONGEST: Final = 1_900
 
 
-class GenuineSymbols:
+class DbgengSymbols:
     """Modules by file name with or without its extension, by path, and by the engine's name.
 
     Case does not matter. What symbols there are is for the engine to know: those of a program

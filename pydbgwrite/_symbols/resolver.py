@@ -154,9 +154,9 @@ def _candidates(modules: list[KnownModule]) -> str:
 
 def _backend_of(session: Target) -> Symbols:
     if not session._embedded:
-        from pydbgwrite._symbols.dbgeng import GenuineSymbols
+        from pydbgwrite._symbols.dbgeng import DbgengSymbols
 
-        return GenuineSymbols(session)
+        return DbgengSymbols(session)
     from pydbgwrite._symbols.elf import ElfSymbols
 
     return ElfSymbols(session)  # of simulated memory, which has no modules, too

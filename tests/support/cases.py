@@ -172,9 +172,9 @@ if sys.platform == "linux":
 #: Targets that can be read alone.
 READ_ONLY_CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {}
 if sys.platform == "win32":
-    from support.genuine_cases import READABLE, REASON, WRITABLE
-    from support.genuine_cases import close_all as close_all
-    from support.genuine_cases import make_room as make_room
+    from support.dbgeng_cases import READABLE, REASON, WRITABLE
+    from support.dbgeng_cases import close_all as close_all
+    from support.dbgeng_cases import make_room as make_room
 
     if REASON is None:
         CASES.update(WRITABLE)

@@ -176,7 +176,7 @@ class Target:
 def target(pages: int = RW_PAGES) -> Iterator[Target]:
     """Start one, end it. pages: of rw, on Linux."""
     if sys.platform == "win32":
-        from support.genuine_cases import start_child
+        from support.dbgeng_cases import start_child
 
         base, child = start_child(8, sys.executable)
         try:

@@ -1,4 +1,4 @@
-"""What genuine and embedded engines may answer differently, by name: the one table of it.
+"""What dbgeng and the embedded engine may answer differently, by name: the one table of it.
 
 The conformance suite (EngineCase.differs) and the differential test (tests/windows) both go by it;
 whatever is not named here must agree. WINE names what Wine alone makes: on Windows it must agree,
@@ -45,7 +45,7 @@ ENGINE: Final[dict[str, str]] = {
         "simulated memory with 32-bit pointers ends at 4 GiB"
     ),
     "gone processes": (
-        "the genuine engine does not notice that a process has ended: raw calls fail as for memory "
+        "dbgeng does not notice that a process has ended: raw calls fail as for memory "
         "that is not mapped, and some succeed; a Session looks and raises NoTargetError"
     ),
     "unknown far away": (
@@ -58,8 +58,8 @@ ENGINE: Final[dict[str, str]] = {
     ),
 }
 
-#: What holds here for the genuine engine over a live process.
-GENUINE: Final[frozenset[str]] = frozenset(
+#: What holds here for dbgeng over a live process.
+DBGENG: Final[frozenset[str]] = frozenset(
     {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "unknown far away"}
 )
 

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+from support.places import ROOT
+
+DOCS: Final = ROOT / "docs"
 
 _FENCE: Final = re.compile(r"^(`{3,})(\w*)\n(.*?)^\1$", flags=re.MULTILINE | re.DOTALL)
 _FILE: Final = re.compile(r"`([\w.-]+\.\w+)`(?: \([^)]*\))?:$")

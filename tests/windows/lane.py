@@ -31,7 +31,7 @@ from lane_parts import (
     PYTHON,
     NoLibraryError,
     WindowsPython,
-    genuine_engine,
+    dbgeng_folder,
     older_engine,
     peers,
     windows_python,
@@ -158,7 +158,7 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """All parts but the wheel."""
     python = WindowsPython(options.python)
     folder = windows_python(cache, python)
-    engines = genuine_engine(cache), older_engine(cache)
+    engines = dbgeng_folder(cache), older_engine(cache)
     others = peers(cache, python) if options.peers else None
     if options.win32 == "yes" or (options.win32 == "auto" and try_32):
         try:

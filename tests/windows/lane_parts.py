@@ -247,7 +247,7 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
     return cache.part(python.name, recipe, make)
 
 
-def genuine_engine(cache: Cache) -> Path:
+def dbgeng_folder(cache: Cache) -> Path:
     """Microsoft's dbgeng.dll and what it needs, in one folder."""
     return _engine(cache, "dbgeng", WindowsPython("3.9"), PYKD, DBGENG_FILES)
 

@@ -7,10 +7,13 @@ then says itself what it holds. It prints one line, and exits with 0 only if all
 from __future__ import annotations
 
 import sys
-
-import genuine
+from pathlib import Path
 
 import pydbgwrite
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support import dbgeng
 
 VALUES = [0x1122334455667788, 0, 2**64 - 1, *range(1000)]
 
@@ -20,7 +23,7 @@ def main() -> int:
     with pydbgwrite.simulate([(0x10000, 0x4000)]) as session:
         written = [session.write_pointers(0x10000, VALUES)]
         seen = [list(session.read_pointers(0x10000, len(VALUES)))]
-    with genuine.target() as program:
+    with dbgeng.target() as program:
         with pydbgwrite.attach(program.pid) as session:
             engine = session.engine
             written.append(session.write_pointers(program.base, VALUES))

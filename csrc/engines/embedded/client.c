@@ -23,7 +23,7 @@ static HRESULT STDMETHODCALLTYPE terminate_processes(IDebugClient5 *This)
     return embedded->operations->terminate(embedded);
 }
 
-/* S_OK without a target too, as the genuine engine answers. */
+/* S_OK without a target too, as dbgeng answers. */
 static HRESULT STDMETHODCALLTYPE detach_processes(IDebugClient5 *This)
 {
     embedded_target *embedded = embedded_of(This);

@@ -101,7 +101,7 @@ static HRESULT STDMETHODCALLTYPE write_pointers_virtual(IDebugDataSpaces4 *This,
     return status;
 }
 
-/* Physical memory is for kernel targets; the genuine engine answers this for a user-mode one. */
+/* Physical memory is for kernel targets; dbgeng answers this for a user-mode one. */
 static HRESULT STDMETHODCALLTYPE no_physical(IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer,
                                              ULONG BufferSize, ULONG *BytesMoved)
 {
@@ -114,7 +114,7 @@ static HRESULT STDMETHODCALLTYPE no_physical(IDebugDataSpaces4 *This, ULONG64 Of
 }
 
 /* Stops at the first byte that can't be written; S_OK when at least one was, or none was asked
- * for. *Filled is set whenever the arguments are good: observed on the genuine engine. */
+ * for. *Filled is set whenever the arguments are good: observed on dbgeng. */
 static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 Start, ULONG Size,
                                               void *Pattern, ULONG PatternSize, ULONG *Filled)
 {
@@ -159,7 +159,7 @@ static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 
     return status == S_OK ? embedded->operations->query(embedded, Offset, Info) : status;
 }
 
-/* The next page, as the genuine engine answers for a live user-mode target; behind the last page
+/* The next page, as dbgeng answers for a live user-mode target; behind the last page
  * it says S_FALSE and 0. */
 static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebugDataSpaces4 *This,
                                                                            ULONG64 Offset,

@@ -1,7 +1,7 @@
 /* Pointers in a target's memory, narrowed and widened for a 32-bit one.
  *
  * They go in order and stop at the first failure; the ones before it stay written, and of the one
- * that failed no byte changes (observed on the genuine engine, docs/engine.md).
+ * that failed no byte changes (observed on dbgeng, docs/engine.md).
  */
 #include "pointers.h"
 

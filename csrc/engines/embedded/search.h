@@ -14,7 +14,7 @@ typedef struct embedded_pattern {
 HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
                         const embedded_pattern *pattern, uint64_t *match);
 
-/* None is base 0 and size 0, as observed on the genuine engine. */
+/* None is base 0 and size 0, as observed on dbgeng. */
 void embedded_first_valid_region(embedded_target *embedded, uint64_t base, uint64_t size,
                                  uint64_t *valid_base, ULONG *valid_size);
 

@@ -241,7 +241,7 @@ static HRESULT simulated_query(embedded_target *embedded, uint64_t address,
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
     } else {
-        status = E_NOINTERFACE; /* past user space, as the genuine engine answers */
+        status = E_NOINTERFACE; /* past user space, as dbgeng answers */
     }
     return status;
 }

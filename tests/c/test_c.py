@@ -1,0 +1,120 @@
+"""Compiles and runs the tests that are written in C: tests/c/test_*.c.
+
+Each is a program of its own, linked with the core, the COM declarations, the embedded engine and
+the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers.
+Warnings are errors in CI or with PYDBGWRITE_WERROR=1: nobody's tests fail for a newer compiler's.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from support.places import ROOT
+
+FOLDER = ROOT / "tests" / "c"
+LINUX = sys.platform == "linux"
+LINUX_ONLY = ("linux_", "test_linux_")
+
+PROGRAMS = [
+    path.stem
+    for path in sorted(FOLDER.glob("test_*.c"))
+    if LINUX or not path.name.startswith(LINUX_ONLY)
+]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+
+def switched_on(name: str) -> bool:
+    """Is this environment switch set?"""
+    return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
+
+
+def project_warnings() -> list[str]:
+    """The warning flags of setup.py, so that there is one list of them."""
+    with mock.patch.dict(os.environ, {}):
+        found = runpy.run_path(str(ROOT / "setup.py"))["GCC_WARNINGS"]
+    assert "-Wall" in found
+    return list(found)
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler, its flags, and what every program is linked with."""
+
+    command: list[str]
+    flags: list[str]
+    objects: list[str]
+
+    def run(self, *arguments: str) -> None:
+        """Compile or link; the compiler's own words are the failure."""
+        done = subprocess.run(
+            [*self.command, *self.flags, *arguments], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 0, f"{shlex.join(self.command)} failed\n{done.stderr}"
+
+
+def sources() -> list[Path]:
+    """The C files that the programs share."""
+    folders = ("base", "com", "core", "engines/embedded")
+    found = [path for folder in folders for path in (ROOT / "csrc" / folder).rglob("*.c")]
+    shared = [path for path in found if LINUX or "linux" not in path.parts]
+    helpers = [path for path in FOLDER.glob("*.c") if not path.name.startswith("test_")]
+    return sorted([*shared, *(p for p in helpers if LINUX or not p.name.startswith(LINUX_ONLY))])
+
+
+@pytest.fixture(scope="module")
+def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
+    """Compiles the shared files, once for all programs."""
+    command = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    if shutil.which(command[0]) is None:
+        reason = f"there is no C compiler: {command[0]} (set CC to another)"
+        if os.environ.get("CI") and sys.platform != "win32":
+            pytest.fail(reason)
+        pytest.skip(f"{reason}, on {'Windows' if sys.platform == 'win32' else sys.platform}")
+    flags = ["-std=c11", "-O1", "-g", *project_warnings()]
+    if os.environ.get("CI") or switched_on("WERROR"):
+        flags.append("-Werror")
+    if LINUX:
+        flags.append("-pthread")
+    if switched_on("SANITIZE"):
+        flags += [*SANITIZERS, "-fno-omit-frame-pointer"]
+    folder = tmp_path_factory.mktemp("objects")
+    bare = Toolchain(command, flags, [])
+    pairs = [(source, folder / f"{number}.o") for number, source in enumerate(sources())]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda pair: bare.run("-c", str(pair[0]), "-o", str(pair[1])), pairs))
+    return Toolchain(command, flags, [str(built) for _, built in pairs])
+
+
+def test_there_are_programs() -> None:
+    assert {"test_core", "test_core_narrow", "test_embedded_engine"} <= set(PROGRAMS)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        # It shares large work with processors that are idle.
+        pytest.param(name, marks=pytest.mark.alone if name == "test_linux_parallel" else ())
+        for name in PROGRAMS
+    ],
+)
+def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    """The program says how many of its checks passed, and prints each that failed."""
+    built = tmp_path / program
+    toolchain.run(str(FOLDER / f"{program}.c"), *toolchain.objects, "-o", str(built))
+    done = subprocess.run(
+        [str(built)], capture_output=True, text=True, cwd=tmp_path, timeout=300, errors="replace"
+    )
+    told = f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, told
+    assert " passed, 0 failed" in done.stdout, told
+    assert not done.stdout.startswith("0 passed"), told

@@ -1,0 +1,153 @@
+"""The how-to pages for Windows: their code, run as it stands there, on Microsoft's engine.
+
+What a page leaves to the reader (`pid`, `address`, `pointers`, a machine's name, a port, a file) is
+given here. Each ends with the program itself saying what it holds.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import test_dbgeng_wrap as wrapping
+from support import dbgeng
+from support.dbgeng import Target, engine_folder, free_port, needs_engine, target, write_dump
+from support.pages import Block, Reader, blocks
+
+import pydbgwrite
+
+pytestmark = needs_engine
+POINTERS = array("Q", (0x1122334400000000 + index for index in range(1000)))
+
+# Ctrl-C when its input ends: what a person at that terminal does.
+_AT_A_TERMINAL = """
+import _thread, sys, threading
+pid = int(sys.argv[1])
+def listen():
+    sys.stdin.read()
+    _thread.interrupt_main()
+threading.Thread(target=listen, daemon=True).start()
+print("ready", flush=True)
+"""
+
+
+@pytest.fixture
+def child() -> Iterator[Target]:
+    with target() as program:
+        yield program
+        assert program.held()[:1000] == list(POINTERS)
+
+
+def reader_for(child: Target, folder: Path) -> Reader:
+    return Reader(folder, pid=child.pid, address=child.base, pointers=POINTERS)
+
+
+def test_remote_debugging(child: Target, tmp_path: Path) -> None:
+    page = "howto/remote-debugging.md"
+    serve, connect = blocks(page)
+    port = str(free_port())
+    code = _AT_A_TERMINAL + serve.text.replace("5005", port)
+    with dbgeng._ready(dbgeng.start(code, str(child.pid))):
+        reader = reader_for(child, tmp_path)
+        _until_it_serves(reader, connect, page, {"5005": port, "target-machine": "127.0.0.1"})
+
+
+def _until_it_serves(reader: Reader, block: Block, page: str, replaced: dict[str, str]) -> None:
+    """The page's server says nothing when it is ready, and may still be attaching."""
+    for _ in range(200):
+        try:
+            return reader.do(block, page, replaced)
+        except pydbgwrite.NoTargetError:
+            continue
+    pytest.fail("nobody serves")
+
+
+def test_process_servers(child: Target, tmp_path: Path) -> None:
+    page = "howto/process-servers.md"
+    (block,) = blocks(page)
+    port = str(free_port())
+    arguments = str(dbgeng.HERE), engine_folder(), f"tcp:port={port},password=secret"
+    with dbgeng._ready(dbgeng.start(dbgeng._PROCESS_SERVER, *arguments)):
+        replaced = {"5005": port, "target-machine": "127.0.0.1"}
+        reader_for(child, tmp_path).do(block, page, replaced)
+
+
+def test_dumps(child: Target, tmp_path: Path) -> None:
+    page, path = "howto/dumps.md", tmp_path / "service.dmp"
+    with pydbgwrite.attach(child.pid) as session:
+        session.write_pointers(child.base, POINTERS)
+    write_dump(child.pid, path)
+    with pydbgwrite.attach(child.pid) as session:
+        session.write_pointers(child.base, [0] * 512)  # the damage
+    found = blocks(page)
+    assert len(found) == 3
+    reader = reader_for(child, tmp_path)
+    was_on = faulthandler.is_enabled()
+    faulthandler.disable()  # the engine meets and handles an access violation in writes to a dump
+    try:
+        for block in found:
+            reader.do(block, page, {r"C:\dumps\service.dmp": str(path)})
+    finally:
+        if was_on:
+            faulthandler.enable()
+
+
+def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the crash: a Windows target whose debugger was killed stands still (engine.md)."""
+    monkeypatch.chdir(tmp_path)
+    page, reader, done = "howto/undo.md", Reader(tmp_path), 0
+    for block in blocks(page):
+        if block.heading != "After a crash":
+            reader.do(block, page)
+            done += 1
+    assert done >= 6
+
+
+#: What goes before a page's lines: where the packages are, the engine of the lane, and, for
+#: comtypes, the client that its user has.
+_COMTYPES = wrapping._COMTYPES.partition("spaces, unknown")[0]
+_PRELOAD = """
+ctypes.WinDLL(folder + "\\\\dbghelp.dll", winmode=0x100 | 0x800)
+ctypes.WinDLL(folder + "\\\\dbgeng.dll", winmode=0x100 | 0x800)
+"""
+_BEGIN = f"""
+import ctypes, os, site, sys, warnings
+from array import array
+peers, folder, pid, address = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
+site.addsitedir(peers)
+pointers = array("Q", (0x1122334400000000 + index for index in range({len(POINTERS)})))
+"""
+BEFORE = {"Pybag": "", "comtypes": _COMTYPES, "win32more": _PRELOAD}
+AFTER = {
+    "Pybag": "dbg._client.DetachProcesses(); sys.stdout.flush(); os._exit(0)",  # as in wrapping
+    "comtypes": "client.DetachProcesses(); client.EndSession(2)",
+    "win32more": "",
+}
+
+
+@wrapping.needs_peers
+@pytest.mark.parametrize("package", BEFORE)
+def test_other_packages(package: str, child: Target, tmp_path: Path) -> None:
+    (block,) = (each for each in blocks("howto/other-packages.md") if each.heading == package)
+    code = _BEGIN + BEFORE[package] + block.text + AFTER[package]
+    # To a file: COM may start services of Windows that keep a pipe open.
+    log = tmp_path / "said.txt"
+    arguments = [wrapping.PEERS or "", engine_folder(), str(child.pid), str(child.base)]
+    with log.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            timeout=60,
+            check=False,
+        )
+    said = log.read_text(errors="replace")
+    assert done.returncode == 0, said
+    assert block.expected is not None
+    assert said.splitlines()[-1] == block.expected.strip(), said

@@ -1,0 +1,175 @@
+"""Finding and loading dbgeng.dll: what is tried, what is said, and what is never done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from support import dbgeng
+from support.dbgeng import engine_folder, needs_32_bit, needs_engine, target
+
+import pydbgwrite
+from pydbgwrite import _dbgeng
+
+pytestmark = needs_engine
+
+# Prints what loading from the folder that is named raises.
+LOAD = """
+import os, sys, pydbgwrite
+os.environ.pop("PYDBGWRITE_DBGENG", None)
+try:
+    pydbgwrite.attach(0xFFFFFFF0, engine=sys.argv[1])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def load(folder: Path | str) -> str:
+    """What an attach with engine=folder raises, in a new process."""
+    done = dbgeng.run(LOAD, str(folder))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def with_engine_file(folder: Path, data: bytes) -> Path:
+    """A folder with those bytes as dbgeng.dll."""
+    folder.mkdir()
+    (folder / "dbgeng.dll").write_bytes(data)
+    return folder
+
+
+def test_nothing_is_loaded_at_import() -> None:
+    done = dbgeng.run(
+        "import ctypes, pydbgwrite\n"
+        "k = ctypes.windll.kernel32\n"
+        "k.GetModuleHandleW.restype = ctypes.c_void_p\n"
+        "print([n for n in ('dbgeng', 'dbghelp', 'dbgmodel') if k.GetModuleHandleW(n + '.dll')])"
+    )
+    assert done.stdout.strip() == "[]", done
+
+
+def test_a_good_folder_gets_as_far_as_the_process() -> None:
+    assert load(engine_folder()).startswith("NoTargetError")
+
+
+def test_missing(tmp_path: Path) -> None:
+    said = load(tmp_path)
+    assert said.startswith("EngineNotFoundError") and f"no {tmp_path}\\dbgeng.dll" in said
+    assert "the engine argument" in said
+    said = load(tmp_path / "nowhere")
+    assert said.startswith("EngineNotFoundError") and "no such folder" in said
+
+
+def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    assert load(file).startswith("EngineNotFoundError")
+
+
+@pytest.mark.parametrize("data", [b"", b"MZ", b"MZ" + bytes(1000), b"plain text\r\n" * 100])
+def test_no_library(tmp_path: Path, data: bytes) -> None:
+    said = load(with_engine_file(tmp_path / "engine", data))
+    assert said.startswith("EngineNotFoundError") and "no program library" in said
+
+
+@pytest.mark.parametrize("kept", [1000, 100_000])
+def test_cut_off(tmp_path: Path, kept: int) -> None:
+    data = (Path(engine_folder()) / "dbgeng.dll").read_bytes()[:kept]
+    said = load(with_engine_file(tmp_path / "engine", data))
+    assert said.startswith("EngineNotFoundError") and "could not be loaded" in said
+
+
+@needs_32_bit
+def test_the_wrong_bitness(tmp_path: Path) -> None:
+    assert dbgeng.PYTHON32 is not None
+    other = Path(dbgeng.PYTHON32).with_name("python311.dll").read_bytes()
+    said = load(with_engine_file(tmp_path / "engine", other))
+    assert "is for 32-bit x86, and this Python for 64-bit x86" in said
+
+
+def test_a_library_that_is_no_engine(tmp_path: Path) -> None:
+    data = (Path(sys.executable).with_name("vcruntime140.dll")).read_bytes()
+    said = load(with_engine_file(tmp_path / "engine", data))
+    assert "has no function DebugCreate" in said
+
+
+def test_a_relative_folder(tmp_path: Path) -> None:
+    assert "not an absolute path" in load("engine")
+    assert "not an absolute path" in load(".")
+    assert "not an absolute path" in load("")
+    assert "not an absolute path" in load("C:engine")
+
+
+def test_one_engine_a_process(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(engine_folder(), copy)
+    with target() as child:
+        with pydbgwrite.attach(child.pid, engine=engine_folder()):
+            pass
+        with pytest.raises(pydbgwrite.EngineNotFoundError, match="already has the engine"):
+            pydbgwrite.attach(child.pid, engine=copy)
+        with pydbgwrite.attach(child.pid) as session:
+            assert session.engine.folder.lower() == engine_folder().lower()
+        assert child.runs()
+
+
+def test_a_mixed_set_is_named(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(Path(engine_folder()) / "dbghelp.dll", copy)
+    code = """
+import ctypes, sys, warnings, pydbgwrite
+other = ctypes.WinDLL(sys.argv[1] + "\\\\dbghelp.dll", winmode=0x900)
+warnings.simplefilter("always")
+with warnings.catch_warnings(record=True) as said:
+    try:
+        pydbgwrite.attach(0xFFFFFFF0, engine=sys.argv[2])
+    except pydbgwrite.DebugEngineError as error:
+        print(error)
+print(*(each.message for each in said if each.category is RuntimeWarning))
+"""
+    done = dbgeng.run(code, str(copy), engine_folder())
+    assert str(copy).lower() in done.stdout.lower(), done
+
+
+def test_the_environment_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(_dbgeng.ENVIRONMENT, str(tmp_path))
+    assert [each.folder for each in _dbgeng.candidates()] == [str(tmp_path)]
+    done = dbgeng.run("import pydbgwrite; pydbgwrite.attach(0xFFFFFFF0)")
+    assert str(tmp_path) in done.stderr and _dbgeng.ENVIRONMENT in done.stderr
+
+
+def test_the_search_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(_dbgeng.ENVIRONMENT, raising=False)
+    found = _dbgeng.candidates()
+    assert found[-1].folder.lower() == str(Path(os.environ["SYSTEMROOT"]) / "system32").lower()
+    assert all(Path(each.folder).is_absolute() for each in found)
+
+
+def test_the_sdk_in_both_views_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    import winreg
+
+    roots = {winreg.KEY_WOW64_64KEY: "C:\\Kits64", winreg.KEY_WOW64_32KEY: "C:\\Kits32"}  # type: ignore[attr-defined,unused-ignore]
+
+    class Key:
+        def __init__(self, root: str) -> None:
+            self.root = root
+
+        def __enter__(self) -> Key:
+            return self
+
+        def __exit__(self, *ignored: object) -> None:
+            pass
+
+    def open_key(_root: object, path: str, access: int) -> Key:
+        assert path.endswith("Windows Kits\\Installed Roots")
+        return Key(next(root for view, root in roots.items() if access & view))
+
+    monkeypatch.setattr(winreg, "OpenKey", open_key)
+    monkeypatch.setattr(winreg, "QueryValueEx", lambda key, name: (key.root, 1))
+    monkeypatch.delenv(_dbgeng.ENVIRONMENT, raising=False)
+    folders = [each.folder for each in _dbgeng.candidates()]
+    assert folders[:2] == ["C:\\Kits64\\Debuggers\\x64", "C:\\Kits32\\Debuggers\\x64"]

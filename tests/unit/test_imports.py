@@ -1,0 +1,207 @@
+"""Importing the package: light, silent, complete, documented."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pickle
+import pkgutil
+import pydoc
+import re
+import rlcompleter
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.places import ROOT
+
+import pydbgwrite
+from pydbgwrite import errors, hresults, testing
+
+#: What an import of the package must not bring along.
+HEAVY = {
+    *("numpy", "ctypes", "asyncio", "subprocess", "inspect", "dataclasses", "pathlib", "argparse"),
+    *("click", "rich", "json", "tempfile", "logging", "socket", "threading"),
+    *("multiprocessing", "importlib.metadata", "email", "hypothesis", "pytest"),
+}
+#: What the import alone must not bring: each costs more than the package.
+DEAR = {"typing", "re", "collections", "contextlib", "functools", "enum", "warnings", "array"}
+PUBLIC: list[ModuleType] = [pydbgwrite, errors, hresults, testing]
+
+
+def in_fresh_python(code: str, *options: str) -> str:
+    """What a new interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr.strip(), done.stderr
+    return done.stdout
+
+
+def test_an_import_is_silent_and_clean() -> None:
+    code = """
+import pydbgwrite, pydbgwrite.testing, pydbgwrite.errors, pydbgwrite.hresults
+with pydbgwrite.simulate([(0, 64)]) as session:
+    assert session.write_pointers(0, [1, 2]) == 2
+    print(list(session.read_pointers(0, 2)))
+"""
+    assert in_fresh_python(code, "-W", "error", "-X", "dev") == "[1, 2]\n"
+
+
+@pytest.mark.parametrize("use", ["", "; pydbgwrite.simulate([(0, 64)]).close()"])
+def test_an_import_brings_nothing_heavy(use: str) -> None:
+    # Without site, which imports some of it for .pth files; -I alone keeps those of an environment.
+    folder = str(Path(pydbgwrite.__file__).parent.parent)
+    code = f"import sys; sys.path.append({folder!r}); before = set(sys.modules); "
+    code += f"import pydbgwrite{use}; print(*sorted(set(sys.modules) - before))"
+    brought = set(in_fresh_python(code, "-I", "-S").split())
+    assert "pydbgwrite._core" in brought
+    assert not brought & (HEAVY if use else HEAVY | DEAR)
+    assert not [name for name in brought if name.startswith("pydbgwrite.cli")]
+
+
+def test_what_c_calls_is_imported_by_python_too() -> None:
+    """So that tools which follow imports see it: PyInstaller and the like."""
+    sources = ROOT / "csrc" / "python"
+    named = set()
+    for path in sources.rglob("*.c"):
+        named |= set(re.findall(r'PyImport_ImportModule\("([\w.]+)"\)', path.read_text()))
+    assert "pydbgwrite._from_c" in named
+    brought = in_fresh_python("import sys, pydbgwrite; print(*sys.modules)").split()
+    assert {name for name in named if name.startswith("pydbgwrite")} <= set(brought)
+    package = Path(pydbgwrite.__file__).parent
+    imported = "".join(path.read_text() for path in package.glob("*.py"))
+    assert re.search(
+        r"^import pydbgwrite\._from_c|^from pydbgwrite import .*_from_c", imported, re.M
+    )
+
+
+def test_an_import_needs_no_debugger() -> None:
+    """On every platform; opening is what fails."""
+    assert in_fresh_python("import pydbgwrite; print(pydbgwrite.__version__)").strip() == (
+        pydbgwrite.__version__
+    )
+
+
+def test_star_import() -> None:
+    code = "from pydbgwrite import *; print(*sorted(n for n in dir() if n[0] != '_'))"
+    names = set(in_fresh_python(code).split())
+    assert names == {name for name in pydbgwrite.__all__ if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_all_is_complete(module: ModuleType) -> None:
+    for name in module.__all__:
+        assert hasattr(module, name), name
+    assert sorted(set(module.__all__)) == sorted(module.__all__), "a name is there twice"
+    public = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and (inspect.isclass(value) or inspect.isroutine(value))
+        and (getattr(value, "__module__", "") or "").startswith("pydbgwrite")
+        # Errors say that they are the package's, as all that it exports does.
+        and (module in (pydbgwrite, errors) or value.__module__ == module.__name__)
+    }
+    assert public <= set(module.__all__)
+
+
+EXPORTS = [name for name in pydbgwrite.__all__ if hasattr(getattr(pydbgwrite, name), "__module__")]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_go_by_the_package_name(name: str) -> None:
+    """In tracebacks, in help() and in pickles: classes and functions are pickled by name."""
+    value = getattr(pydbgwrite, name)
+    assert value.__module__ == "pydbgwrite"
+    assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_a_patch_that_nobody_asked_for_goes_by_that_name_too() -> None:
+    """What is imported later, before the package has been asked for it by name."""
+    code = "import pydbgwrite._patch.preview as late; print(late.PatchEntry, late.PreviewEntry)"
+    assert in_fresh_python(code).strip() == (
+        "<class 'pydbgwrite.PatchEntry'> <class 'pydbgwrite.PreviewEntry'>"
+    )
+
+
+def test_help_and_completion_show_public_names_alone() -> None:
+    assert dir(pydbgwrite) == sorted(pydbgwrite.__all__)
+    completed = rlcompleter.Completer({"package": pydbgwrite}).attr_matches("package.")
+    assert {each.partition(".")[2].partition("(")[0] for each in completed} == {
+        name for name in pydbgwrite.__all__ if not name.startswith("_")
+    }
+    text = pydoc.plain(pydoc.render_doc(pydbgwrite))
+    # The tree of classes. Those of other modules have a dot: they are bases alone.
+    tree = text[text.index("\nCLASSES\n") : text.index("\n    class ")]
+    assert set(re.findall(r"^ +(\w+)(?:\(.*)?$", tree, flags=re.MULTILINE)) == {
+        name for name in EXPORTS if inspect.isclass(getattr(pydbgwrite, name))
+    }
+
+
+def documented_things() -> list[tuple[str, object]]:
+    """Every public function, class, method and property."""
+    found: list[tuple[str, object]] = []
+    for module in PUBLIC:
+        found.append((module.__name__, module))
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not (inspect.isclass(value) or inspect.isroutine(value)):
+                continue
+            found.append((f"{module.__name__}.{name}", value))
+            if inspect.isclass(value):
+                for member in dir(value):
+                    if not member.startswith("_") and not hasattr(Exception, member):
+                        found.append((f"{name}.{member}", inspect.getattr_static(value, member)))
+    return found
+
+
+def is_slot(value: object) -> bool:
+    """An attribute of __slots__: a dict there has its docstring."""
+    return inspect.ismemberdescriptor(value)
+
+
+def test_everything_public_has_a_docstring() -> None:
+    things = documented_things()
+    assert len(things) > 60
+    without = [
+        name
+        for name, value in things
+        if not (value.__doc__ or (is_slot(value) and inspect.getdoc(value)) or "").strip()
+        # Fields of tuples are described by their class.
+        and not isinstance(value, (int, str))
+    ]
+    assert not without
+
+
+def test_errors_say_so_in_their_docstrings() -> None:
+    for name in errors.__all__:
+        doc = getattr(errors, name).__doc__
+        assert doc
+        assert doc[0].isupper()
+
+
+def test_every_module_can_be_imported() -> None:
+    """On this platform; the command line only where its packages are installed."""
+    # Modules of one platform alone say so by an assert.
+    foreign = "pydbgwrite._opening." + ("linux" if sys.platform == "win32" else "dbgeng")
+    for found in pkgutil.walk_packages(pydbgwrite.__path__, "pydbgwrite."):
+        if ".cli" in found.name or found.name.endswith("__main__"):
+            continue
+        if found.name == foreign:
+            continue
+        module = importlib.import_module(found.name)
+        assert module.__doc__, found.name
+
+
+def test_types_are_shipped() -> None:
+    folder = os.path.dirname(pydbgwrite.__file__)  # noqa: PTH120
+    assert os.path.exists(os.path.join(folder, "py.typed"))  # noqa: PTH110, PTH118
