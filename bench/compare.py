@@ -1,9 +1,9 @@
 """Two states of this package against each other, in turns, in one run: bench/run.py --compare REV.
 
-Each is installed in an environment of its own (builds.py) and writes from processes of its own
-(contest.py). A case is measured in several sittings, each with new processes and targets: where
-memory happens to lie can make one of two equal programs faster for as long as both run. Within a
-sitting the two take turns, and who begins alternates.
+Each is installed in its own environment (lib/builds.py) and writes from its own processes
+(peers/contest.py). A case is measured in several sittings, each with new processes and targets: the
+placement of memory can make one of two equal programs faster for as long as both run. Within a
+sitting the two take turns, and the one that begins alternates.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 
-from builds import Build, CannotBuild, build_of_commit, build_of_working_folder
-from cases_peers import contests
-from contest import Contest, Entrant, hold
-from measuring import Pairs, Timed, measured_in_turns
-from reports import RESULTS, duration, machine
+from cases.contests import contests
+from lib.builds import Build, CannotBuild, build_of_commit, build_of_working_folder
+from lib.measuring import Pairs, Timed, measured_in_turns
+from lib.reports import RESULTS, duration, machine
+from peers.contest import Contest, Entrant, hold
 from rich.console import Console
 from rich.table import Table
 
@@ -150,7 +150,7 @@ def _started(command: list[str]) -> Timed:
 
 
 def _import(build: Build) -> Timed:
-    """Python that imports the package, without site, as in cases_import.py."""
+    """Python that imports the package, without site, as in cases/import_time.py."""
     code = "import sys; sys.path.append(sys.argv[1]); import pydbgwrite"
     return _started([build.python, "-I", "-S", "-c", code, build.packages])
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contest_ways import WAYS
-from measuring import Figure
-from reports import machine, per_pointer
+from lib.measuring import Figure
+from lib.reports import machine, per_pointer
+from peers.ways import WAYS
 
 __all__ = ["update_docs", "write_plot"]
 
@@ -70,8 +70,8 @@ def _machine() -> list[str]:
     on = machine()
     python = platform.python_version()
     return [
-        f"Measured on {on['processors']} processors ({on['machine']}), {on['system']}, "
-        f"Python {python}, numpy {on['numpy']}, pydbgwrite {on['pydbgwrite']}, "
+        f"Measured on {on['processors']} processors ({on['cpu']}, {on['machine']}), "
+        f"{on['system']}, Python {python}, numpy {on['numpy']}, pydbgwrite {on['pydbgwrite']}, "
         f"on {datetime.now(UTC):%d %B %Y}, beside other programs with a load of {on['load']:.1f}."
     ]
 

@@ -13,8 +13,9 @@ It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for 
 installed. Exit code 1: a limit was not kept; of --compare: a target did not hold what was written,
 and 2: there is no such commit, or it can't be built.
 
-A case is a function of cases_*.py that yields Figures; a contestant is a function of
-contestants.py; how a Figure is shown is in reports.py.
+A case is a function in cases/ that yields Figures. peers/ holds the contests with other packages,
+and lib/ what several cases use. lib/reports.py shows the Figures, document.py puts them into the
+page.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from cases_import import import_time
-from cases_memory import large_memmap
-from cases_narrow import narrow_target
-from cases_peers import peers
-from cases_pointers import large_arrays, one_pointer
-from cases_scattered import huge_arrays, lists, scattered
-from cases_verify import verified
+from cases.contests import peers
+from cases.import_time import import_time
+from cases.memory import large_memmap
+from cases.narrow import narrow_target
+from cases.pointers import large_arrays, one_pointer
+from cases.scattered import huge_arrays, lists, scattered
+from cases.verify import verified
 from compare import COMPARED, compare
 from document import update_docs, write_plot
-from measuring import Figure
-from reports import RESULTS, show, write_json
+from lib.measuring import Figure
+from lib.reports import RESULTS, show, write_json
 
 CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "large": large_arrays,

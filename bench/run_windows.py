@@ -4,9 +4,9 @@
     python bench/run_windows.py --quick    fewer rounds
     python bench/run_windows.py --only bulk    what goes by WriteVirtual; calls: the direct calls
 
-On Linux it builds bench/engine_calls.c with the lane's cross compiler and starts itself anew in the
-lane. On Windows give it the library, built by hand, with --library, and have win32more, comtypes
-and Pybag installed. Exit code 1: a limit was not kept.
+On Linux it builds bench/lib/engine_calls.c with the lane's cross compiler and runs itself again in
+the lane. On Windows, build the library by hand, pass it with --library, and install win32more,
+comtypes and Pybag. Exit code 1: a limit was not kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def in_the_lane(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
         library = Path(folder, "engine_calls.dll")
         flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-static-libgcc"]
-        source = HERE / "engine_calls.c"
+        source = HERE / "lib" / "engine_calls.c"
         subprocess.run([COMPILER, *flags, source, "-o", library], check=True)
         seen_by_wine = "Z:" + str(library).replace("/", "\\")
         again: list[str | Path] = [lane, "run", __file__, "--library", seen_by_wine, *arguments]
@@ -40,9 +40,9 @@ def main() -> int:
     """Measure here, or in the lane."""
     if sys.platform != "win32":
         return in_the_lane(sys.argv[1:])
-    from cases_engine import engine_figures, use_peers
-    from cases_engine_bulk import bulk_figures
-    from reports import RESULTS, show, write_json
+    from cases.engine import engine_figures, use_peers
+    from cases.engine_bulk import bulk_figures
+    from lib.reports import RESULTS, show, write_json
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

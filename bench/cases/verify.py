@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy
-from measuring import Figure, compared, measured_in_turns, timed
-from targets import Numbers, started
+from lib.measuring import Figure, compared, measured_in_turns, timed
+from lib.targets import Numbers, started
 
 import pydbgwrite
 

@@ -1,4 +1,4 @@
-"""The engine's calls from C: bench/engine_calls.c, loaded by ctypes, on a client of its own.
+"""The engine's calls from C: bench/lib/engine_calls.c, loaded by ctypes, on a client of its own.
 
 Clients of one process share the engine's target, so the session that is measured and the calls from
 C reach the same memory.
@@ -16,7 +16,7 @@ __all__ = ["SOURCE", "EngineCalls"]
 SOURCE = Path(__file__).with_name("engine_calls.c")
 
 # A client by ctypes alone, which the Windows lane uses to see whether the engine works at all.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from support.probe_engine import DATA_SPACES_4, create_client  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""The raw system call from C: bench/raw.c, compiled when it is needed and called by ctypes."""
+"""The raw system call from C: bench/lib/raw.c, compiled when it is needed and called by ctypes."""
 
 from __future__ import annotations
 

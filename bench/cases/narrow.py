@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy
-from measuring import Figure, Timed, compared, measured_in_turns, timed
-from targets import started, started_32
+from lib.measuring import Figure, Timed, compared, measured_in_turns, timed
+from lib.targets import started, started_32
 
 import pydbgwrite
 

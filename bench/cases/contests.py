@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from statistics import median
 
 import numpy
-from contest import BASELINE, Contest, Outcome, hold
-from measuring import Figure
-from targets import Numbers
+from lib.measuring import Figure
+from lib.targets import Numbers
+from peers.contest import BASELINE, Contest, Outcome, hold
 
 __all__ = ["contests", "peers"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from measuring import Figure, measured_in_turns
+from lib.measuring import Figure, measured_in_turns
 
 __all__ = ["import_time"]
 

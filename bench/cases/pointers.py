@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contestants import INPUTS, Input, ours, raw_baseline
-from measuring import Figure, Pairs, compared, measured_in_turns
-from raw_calls import RawCalls
-from targets import Target, started
+from lib.contestants import INPUTS, Input, ours, raw_baseline
+from lib.measuring import Figure, Pairs, compared, measured_in_turns
+from lib.raw_calls import RawCalls
+from lib.targets import Target, started
 
 __all__ = ["large_arrays", "one_pointer"]
 

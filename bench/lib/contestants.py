@@ -15,10 +15,10 @@ from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy
-from raw_calls import RawCalls
-from targets import Target
 
 import pydbgwrite
+from lib.raw_calls import RawCalls
+from lib.targets import Target
 
 __all__ = ["INPUTS", "Input", "Pointers", "ours", "raw_baseline"]
 

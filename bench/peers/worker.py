@@ -1,8 +1,8 @@
 """One contestant in a process of its own; see contest.py, which talks to it.
 
-    python contest_worker.py            or: gdb -nx -batch -x contest_worker.py
+    python worker.py            or: gdb -nx -batch -x worker.py
 
-The environment names the folder of this file and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT.
+The environment names the folder bench and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT.
 Each line that comes in is a request in JSON, each line that goes out its answer:
 
     prepare  attach to the process, take the pointers, get ready
@@ -22,7 +22,7 @@ from typing import Any
 FOLDER, IN, OUT = os.environ["PYDBGWRITE_CONTEST"].rsplit(":", 2)
 sys.path.insert(0, FOLDER)
 
-from contest_ways import WAYS, Cannot, Way  # noqa: E402
+from peers.ways import WAYS, Cannot, Way  # noqa: E402
 
 
 def loaded(path: str) -> array[int]:

@@ -1,6 +1,6 @@
 """How each contestant writes: what its user would write, in the contestant's own process.
 
-Run by contest_worker.py, also inside gdb: but for the standard library and numpy, nothing is
+Run by worker.py, also inside gdb: but for the standard library and numpy, nothing is
 imported before a way needs it. A way is made for one target; each of its methods prepares one kind
 of work and gives a function of a number of calls, which does them and gives the nanoseconds they
 took. What a way can't do raises Cannot, with the reason that the table shows.
@@ -91,11 +91,11 @@ class Way:
 
 
 class Raw(Way):
-    """process_vm_writev from C (raw.c), which times itself; pointers already in the right form."""
+    """process_vm_writev from C (lib/raw.c), which times itself; its pointers need no conversion."""
 
     def __init__(self, pid: int, width: int) -> None:
         super().__init__(pid, width)
-        from raw_calls import RawCalls
+        from lib.raw_calls import RawCalls
 
         self._calls = RawCalls()
 

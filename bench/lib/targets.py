@@ -20,7 +20,7 @@ Numbers: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]"
 
 _PROGRAM = Path(__file__).with_name("target_child.py")
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 from support import elf32  # noqa: E402
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
-from measuring import Figure, Pairs, compared, measured_in_turns, timed
-from raw_calls import RawCalls
-from targets import Numbers, Target, started
+from lib.measuring import Figure, Pairs, compared, measured_in_turns, timed
+from lib.raw_calls import RawCalls
+from lib.targets import Numbers, Target, started
 
 import pydbgwrite
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 __all__ = ["Build", "CannotBuild", "build_of_commit", "build_of_working_folder"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 #: Git ignores it, and so does all that looks through bench/.
 _BUILDS = _ROOT / ".cache" / "bench"
 

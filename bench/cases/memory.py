@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from measuring import Figure
-from targets import started
+from lib.measuring import Figure
+from lib.targets import started
 
 __all__ = ["large_memmap"]
 
-_WRITER = Path(__file__).with_name("memmap_writer.py")
+_WRITER = Path(__file__).resolve().parents[1] / "lib" / "memmap_writer.py"
 _MIB = 1 << 20
 _LIMIT_MIB = 64.0
 

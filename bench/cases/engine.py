@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from engine_calls import EngineCalls
-from measuring import Figure, Pairs, compared, measured_in_turns, timed
-from targets import Target, started
+from lib.engine_calls import EngineCalls
+from lib.measuring import Figure, Pairs, compared, measured_in_turns, timed
+from lib.targets import Target, started
 
 import pydbgwrite
 

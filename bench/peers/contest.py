@@ -1,7 +1,7 @@
 """Contests: all do the same work, in turns, each in its own process on its own target.
 
 A debugger's target has one tracer, so each contestant has a target of its own, all alike; and a
-process of its own (contest_worker.py), since gdb's Python lives in gdb and packages start threads
+process of its own (worker.py), since gdb's Python lives in gdb and packages start threads
 and take signals. The order changes from round to round. After the last round each contestant writes
 pointers that no other has, lets its target go, and the target says what it holds.
 """
@@ -23,8 +23,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy
-from contest_ways import WAYS
-from targets import Numbers, Target, Target32, started, started_32
+from lib.targets import Numbers, Target, Target32, started, started_32
+
+from peers.ways import WAYS
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["BASELINE", "Contest", "Entrant", "Outcome", "hold"]
 
 _FOLDER = Path(__file__).resolve().parent
-_WORKER = _FOLDER / "contest_worker.py"
+_WORKER = _FOLDER / "worker.py"
 
 #: Whom all others are measured against.
 BASELINE = next(iter(WAYS))
@@ -40,7 +41,7 @@ BASELINE = next(iter(WAYS))
 
 @dataclass(frozen=True)
 class Entrant:
-    """Who takes part: a way of contest_ways.py, in a process of this Python."""
+    """Who takes part: a way of ways.py, in a process of this Python."""
 
     way: str
     python: str = sys.executable
@@ -54,7 +55,7 @@ class Contest:
     """One case. `places`: offsets of scattered pointers; None: they lie in a row."""
 
     name: str
-    kind: str  # of contest_worker.py: "contiguous", "list", "scattered", "verified"
+    kind: str  # of worker.py: "contiguous", "list", "scattered", "verified"
     count: int
     calls: int = 1
     width: int = 8
@@ -110,7 +111,7 @@ class _Worker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(to_it, from_it),
-            env={**os.environ, "PYDBGWRITE_CONTEST": f"{_FOLDER}:{to_it}:{from_it}"},
+            env={**os.environ, "PYDBGWRITE_CONTEST": f"{_FOLDER.parent}:{to_it}:{from_it}"},
         )
         os.close(to_it)
         os.close(from_it)

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from measuring import Figure
 from rich.console import Console
 from rich.table import Table
 
 import pydbgwrite
+from lib.measuring import Figure
 
 __all__ = ["RESULTS", "duration", "machine", "per_pointer", "show", "write_json"]
 
 #: Git ignores it.
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 #: Of others: this program has just begun.
@@ -82,11 +82,27 @@ def machine() -> dict[str, Any]:
         "pydbgwrite": pydbgwrite.__version__,
         "python": sys.version,
         "numpy": numpy.__version__,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": _system(),
         "machine": platform.machine(),
+        "cpu": _cpu(),
         "processors": os.cpu_count(),
         "load": _LOAD,
     }
+
+
+def _system() -> str:
+    """The system and its version, without what names one build: "Linux 6.12"."""
+    return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
+
+
+def _cpu() -> str:
+    """The processor's model (proc_cpuinfo(5)); its architecture where that names none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
 def write_json(figures: Sequence[Figure], folder: Path) -> Path:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy
-from engine_calls import EngineCalls
-from measuring import Figure, Pairs, Timed, compared, measured_in_turns, timed
-from targets import Target, started
+from lib.engine_calls import EngineCalls
+from lib.measuring import Figure, Pairs, Timed, compared, measured_in_turns, timed
+from lib.targets import Target, started
 
 import pydbgwrite
 

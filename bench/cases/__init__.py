@@ -1,0 +1,1 @@
+"""The cases: each function yields Figures."""

@@ -1,0 +1,1 @@
+"""What several cases use: measuring, targets, calls from C, builds and reports."""

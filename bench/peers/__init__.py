@@ -1,0 +1,1 @@
+"""The contests with other packages: each contestant writes in its own process."""
