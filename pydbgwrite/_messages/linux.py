@@ -7,10 +7,15 @@ import os
 
 from pydbgwrite import errors
 
-__all__ = ["opening_failed", "status_fields"]
+__all__ = ["opening_failed", "status_fields", "user_namespace"]
 
 # Bits of CapEff in /proc/PID/status, capabilities(7).
+_CAP_DAC_OVERRIDE = 1
 _CAP_SYS_PTRACE = 19
+#: include/linux/proc_ns.h, PROC_USER_INIT_INO.
+_FIRST_USER_NAMESPACE = "user:[4026531837]"
+#: Files of /proc/PID that are their owner's alone (fs/proc/base.c), by what opens them.
+_FILES = {"open(/proc/PID/mem)": "mem", "read(/proc/PID/auxv)": "auxv"}
 #: Calls that only stopping a process takes.
 _STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd")
 
@@ -79,7 +84,9 @@ def _other_proc(subject: object, shown: int) -> str:
             f"/proc was mounted for another pid namespace, where this script is {shown} and not "
             f"{os.getpid()}"
             if shown
-            else "there is no /proc that shows this script"
+            else "/proc does not show this script: it was mounted for another pid namespace"
+            if os.path.lexists("/proc/self")
+            else "/proc is not mounted here"
         )
         remedy = (
             "mount the /proc of this namespace (unshare --mount-proc; mount -t proc proc /proc), "
@@ -90,9 +97,37 @@ def _other_proc(subject: object, shown: int) -> str:
 
 def _thread_state(process: object, thread: int) -> str:
     state = status_fields(f"/proc/{process}/task/{thread}/status").get("State", "did not stop")
+    frozen = _frozen(process)
+    if frozen:
+        return f"is frozen by the cgroup freezer ({frozen}), and stops when it is thawed"
     if state.startswith("D"):
-        return f"is in uninterruptible sleep ({state}): a vfork() parent, or waiting for a device"
+        return (
+            f"is in uninterruptible sleep ({state}), where nothing can stop it; a vfork() parent "
+            "sleeps so, and who waits for a device"
+        )
     return f"did not stop (state {state})"
+
+
+def _frozen(process: object) -> str:
+    """The file that says that a process is frozen (cgroup-v1/freezer-subsystem); "" if none does.
+
+    The freezer of cgroup v2 lets a frozen process be traced.
+    """
+    folders = [
+        line.rstrip().split(":", 2)[2]
+        for line in _read(f"/proc/{process}/cgroup").splitlines()
+        if "freezer" in line.split(":", 2)[1].split(",")
+    ]
+    for line in _read("/proc/self/mountinfo").splitlines() if folders else []:
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.partition(" ")
+        if kind != "cgroup" or "freezer" not in options.rpartition(" ")[2].split(","):
+            continue
+        root, mounted = before.split(" ")[3:5]
+        file = f"{mounted}{folders[0].removeprefix(root.rstrip('/'))}/freezer.state"
+        if _read(file) in ("FROZEN", "FREEZING"):
+            return file
+    return ""
 
 
 def status_fields(path: str) -> dict[str, str]:
@@ -114,12 +149,33 @@ def _read(path: str) -> str:
 
 
 def _tracer(process: int) -> str:
-    """What a user knows it as: the tracer of a session is a process apart (host.c), so named."""
+    """Who traces it, in a user's words, and what to do. A session's tracer is named (host.c)."""
     status = status_fields(f"/proc/{process}/status")
-    if status.get("Name") == "pydbgwrite" and status.get("PPid") == str(os.getpid()):
-        return "another session of this script"
+    if status.get("Name") == "pydbgwrite" and os.getpid() in (
+        int(status.get("PPid", "0")),
+        int(status.get("Tgid", "0")),
+    ):
+        return (
+            "a session of this Python, this very process, has it open: close that session first "
+            "(session.close()), or use it; a notebook cell that was run before may have left it"
+        )
     # TracerPid is the number of a thread (fs/proc/array.c).
-    return "this script" if os.path.exists(f"/proc/self/task/{process}") else f"process {process}"
+    ours = os.path.exists(f"/proc/self/task/{process}")
+    name = "this very process, by a thread that is no session's," if ours else f"process {process}"
+    return f"{name} traces it already (TracerPid): a process has one tracer; detach that first"
+
+
+def user_namespace() -> str:
+    """The user namespace of this script where it is not the machine's first one; else ""."""
+    try:
+        name = os.readlink("/proc/self/ns/user")
+    except OSError:
+        return ""
+    return "" if name == _FIRST_USER_NAMESPACE else name
+
+
+def _bits(status: dict[str, str], name: str) -> int:
+    return int(status.get(name, "0"), 16)
 
 
 def _permission(subject: object, operation: str | None, system: str) -> errors.TargetAccessError:
@@ -130,14 +186,11 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
     status = status_fields(f"/proc/{subject}/status") if isinstance(subject, int) else {}
     own = status_fields("/proc/self/status")
-    capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
+    capable = bool(_bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")
     if tracer != "0":
-        reasons.append(
-            f"{_tracer(int(tracer))} traces it already (TracerPid): a process has one tracer; "
-            "detach that first"
-        )
+        reasons.append(_tracer(int(tracer)))
     if operation == "open(/proc/PID)":
         reasons.append(
             "/proc hides the processes of others (hidepid in its mount options, proc(5)): run as "
@@ -153,12 +206,10 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
         )
     elif scope == "3":
         reasons.append("kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts")
-    owner, ours = status.get("Uid", "").split()[:1], own.get("Uid", "").split()[:1]
-    if owner and ours and owner != ours and not capable:
-        reasons.append(
-            f"it runs as user {owner[0]}, this script as {ours[0]}: run as that user or as root, "
-            "or with CAP_SYS_PTRACE"
-        )
+    reasons += _of_user_namespace(subject, status)
+    if not capable:
+        reasons += _of_credentials(subject, status, own)
+    reasons += _of_file(subject, operation, own)
     if own.get("Seccomp", "0") == "2":
         running = isinstance(subject, int) and operation in _STOPPING
         reasons.append(
@@ -166,11 +217,84 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
             "process_vm_writev there (docker run --cap-add=SYS_PTRACE)"
             + (", or open it with suspend=False, which needs no such call" if running else "")
         )
+    if _read("/sys/fs/selinux/booleans/deny_ptrace").startswith("1"):
+        reasons.append("SELinux forbids tracing: setsebool deny_ptrace off, as root")
+    said = "Seen: " + "; ".join(reasons)
     if not reasons:
-        reasons.append(
-            "the process is not dumpable (set-user-id, or prctl PR_SET_DUMPABLE), or a security "
-            "module forbids it; root with CAP_SYS_PTRACE may have access"
+        said = "Nothing in /proc says why. " + (
+            "This script has CAP_SYS_PTRACE: a security module may forbid it"
+            if capable
+            else "Landlock or another security module may forbid it; as root it may work"
         )
     return errors.TargetAccessError(
-        f"no access to process {subject}: {operation}: {system}. Seen: " + "; ".join(reasons)
+        f"no access to process {subject}: {operation}: {system}. {said}"
     )
+
+
+def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
+    ours = user_namespace()
+    if not ours or not status:
+        return []
+    try:
+        its = os.readlink(f"/proc/{subject}/ns/user")
+    except OSError:  # as for each process outside
+        its = ""
+    if its == ours:
+        return []
+    return [
+        f"this script is in a user namespace ({ours}): whatever capabilities it shows, they hold "
+        "there, and a process outside can't be traced. Run it where the process runs"
+    ]
+
+
+def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]) -> list[str]:
+    """What takes CAP_SYS_PTRACE (ptrace(2), "Ptrace access mode checking")."""
+    reasons = []
+    for name, what in (("Uid", "user"), ("Gid", "group")):
+        ours = own.get(name, "").split()[:1]  # the real one
+        others = [each for each in status.get(name, "").split()[:3] if [each] != ours]
+        if ours and others:
+            reasons.append(
+                f"it runs as {what} {others[0]}, this script as {ours[0]}: run as that {what} or "
+                "as root, or with CAP_SYS_PTRACE"
+            )
+    if reasons or not status:
+        return reasons
+    more = _bits(status, "CapPrm") & ~_bits(own, "CapPrm")
+    if more:
+        reasons.append(
+            f"it has capabilities that this script lacks (0x{more:x} of CapPrm in "
+            f"/proc/{subject}/status): run as root, or with CAP_SYS_PTRACE"
+        )
+    owner = _owner(f"/proc/{subject}/stat")
+    effective = status.get("Uid", "").split()[1:2]
+    if owner is not None and effective and str(owner) != effective[0]:
+        # The kernel gives the files of such a process to root (fs/proc/base.c, task_dump_owner).
+        reasons.append(
+            f"the process is not dumpable (prctl PR_SET_DUMPABLE, or it was set-user-id; its "
+            f"files in /proc belong to user {owner}): run as root, or with CAP_SYS_PTRACE"
+        )
+    return reasons
+
+
+def _owner(path: str) -> int | None:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
+
+
+def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
+    """Of the files that only a process's own user may open: CAP_SYS_PTRACE does not open them."""
+    name = _FILES.get(operation or "")
+    path = f"/proc/{subject}/{name}"
+    owner = None if name is None else _owner(path)
+    if owner is None:
+        return []
+    if owner != os.geteuid() and not _bits(own, "CapEff") >> _CAP_DAC_OVERRIDE & 1:
+        return [
+            f"{path} belongs to user {owner}, this script is user {os.geteuid()}, and lacks "
+            "CAP_DAC_OVERRIDE: run as that user or as root, or give the interpreter "
+            "CAP_DAC_OVERRIDE and CAP_SYS_PTRACE"
+        ]
+    return []

@@ -69,11 +69,12 @@ def _wait_for_end(tracer: int, seconds: float) -> bool:
 
 
 def _is_dying(pid: int) -> bool:
-    """Is it dead, or dying? A tracer of ours is when its parent is."""
+    """Is it dead, or dying? A tracer of ours that is a process is when its parent is."""
     if _has_end_before_it(pid):
         return True
     status = _status(pid)
-    return status.get("Name") == _OURS and _has_end_before_it(int(status.get("PPid", "0")))
+    apart = status.get("Name") == _OURS and status.get("Tgid") == str(pid)
+    return apart and _has_end_before_it(int(status.get("PPid", "0")))
 
 
 def _has_end_before_it(pid: int) -> bool:

@@ -304,7 +304,7 @@ def test_a_tracer_that_lives_is_named() -> None:
 
 
 def test_a_session_that_is_open_here_is_named() -> None:
-    said = "this script traces it already"
+    said = "a session of this Python, this very process, has it open"
     with (
         Child64(anyone=True) as child,
         pydbgwrite.attach(child.pid),

@@ -134,7 +134,7 @@ def test_no_proc_at_all() -> None:
         """
 with Child64() as child:
     subprocess.check_call(["umount", "--lazy", "/proc"])
-    attachments(child.pid, "no /proc")
+    attachments(child.pid, "/proc is not mounted")
 """,
         *("unshare", "--mount"),
     )

@@ -8,12 +8,13 @@ import platform
 import re
 from typing import Final
 
-from pydbgwrite._messages.linux import status_fields
-from pydbgwrite.cli.doctor.checks import INFO, LIMITED, Check, read_text
+from pydbgwrite._messages.linux import status_fields, user_namespace
+from pydbgwrite.cli.doctor.checks import FAILS, INFO, LIMITED, Check, read_text
 
 __all__ = ["permissions"]
 
 _CAP_SYS_PTRACE: Final = 19  # capabilities(7): the bit of CapEff
+_CAP_DAC_OVERRIDE: Final = 1
 
 #: Documentation/admin-guide/LSM/Yama.rst
 _SCOPES: Final = {
@@ -22,6 +23,8 @@ _SCOPES: Final = {
     "2": "only CAP_SYS_PTRACE may trace",
     "3": "nobody may trace until the machine restarts",
 }
+#: include/linux/proc_ns.h, PROC_PID_INIT_INO.
+_FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
 _SCOPE_ADVICE: Final = (
     "start the program from a script (launch), run this with CAP_SYS_PTRACE (sudo), or, until the "
     "next restart: sysctl kernel.yama.ptrace_scope=0"
@@ -31,9 +34,14 @@ _SCOPE_ADVICE: Final = (
 def permissions() -> list[Check]:
     """One check for each thing that may forbid it."""
     own = status_fields("/proc/self/status")
-    capable = bool(int(own.get("CapEff", "0"), 16) >> _CAP_SYS_PTRACE & 1)
+    if not own:
+        what = "it does not show this process" if os.path.lexists("/proc/self") else "not mounted"
+        advice = "mount the /proc of this pid namespace (mount -t proc proc /proc)"
+        return [Check("/proc", FAILS, f"{what}: what is allowed here can't be seen", advice)]
+    capabilities = int(own.get("CapEff", "0"), 16)
+    capable = bool(capabilities >> _CAP_SYS_PTRACE & 1)
     checks = [
-        _capability(capable),
+        _capability(capabilities),
         _ptrace_scope(capable),
         _seccomp(own),
         _container(),
@@ -47,19 +55,36 @@ def permissions() -> list[Check]:
     return checks
 
 
-def _capability(capable: bool) -> Check:
-    if capable:
-        return Check("CAP_SYS_PTRACE", INFO, "this process has it: processes of every user")
-    return Check(
-        "CAP_SYS_PTRACE",
-        INFO,
-        f"this process (user {os.getuid()}) does not have it: processes of its own user at most",
-    )
+def _capability(capabilities: int) -> Check:
+    name, namespace = "CAP_SYS_PTRACE", user_namespace()
+    if not capabilities >> _CAP_SYS_PTRACE & 1:
+        what = f"this process (user {os.getuid()}) does not have it: processes of its own user"
+        if namespace:
+            what += f" that are in its user namespace ({namespace})"
+        return Check(name, INFO, f"{what} at most")
+    if namespace:
+        return Check(
+            name,
+            LIMITED,
+            f"this process has it in its user namespace ({namespace}) alone: no process outside",
+            "run it outside of that namespace, as where the process runs",
+        )
+    if not capabilities >> _CAP_DAC_OVERRIDE & 1:
+        return Check(
+            name,
+            LIMITED,
+            "this process has it, and not CAP_DAC_OVERRIDE: processes of other users while they "
+            "are stopped, and journals of its own user's alone",
+            "give it both",
+        )
+    return Check(name, INFO, "this process has it: processes of every user")
 
 
 def _ptrace_scope(capable: bool) -> Check:
     scope = read_text("/proc/sys/kernel/yama/ptrace_scope")
     if not scope:
+        if not os.path.isdir("/proc/sys/kernel"):  # mounted with subset=pid
+            return Check("ptrace_scope", INFO, "can't be seen: this /proc has no sys/kernel")
         return Check("ptrace_scope", INFO, "no such limit here: this kernel runs without Yama")
     what = f"{scope}: {_SCOPES.get(scope, 'unknown')}"
     if scope == "3":
@@ -87,11 +112,11 @@ def _container() -> Check:
         hints.append("/proc/1/cgroup")
     if not hints:
         return Check("container", INFO, "no sign of one")
-    return Check(
-        "container",
-        INFO,
-        f"probably ({', '.join(hints)}): only its own processes can be seen from here",
-    )
+    what = f"probably ({', '.join(hints)})"
+    with contextlib.suppress(OSError):
+        if os.readlink("/proc/self/ns/pid") != _FIRST_PID_NAMESPACE:
+            what += ", with a pid namespace: no process outside can be seen from here"
+    return Check("container", INFO, what)
 
 
 def _forced_writes() -> Check:
@@ -112,10 +137,12 @@ def _forced_writes() -> Check:
         )
     if said == "ptrace":
         return Check(name, INFO, f"allowed by {where} while the process is stopped (--pid alone)")
-    return Check(name, INFO, f"allowed by {where}" if said else f"allowed, as far as {where} says")
+    if said is None:
+        return Check(name, INFO, f"can't be seen beforehand: {where}")
+    return Check(name, INFO, f"not forbidden by {where}")
 
 
-def _configured() -> tuple[str, str]:
+def _configured() -> tuple[str | None, str]:
     for path in ("/proc/config.gz", f"/boot/config-{platform.release()}"):
         try:
             with open(path, "rb") as file:
@@ -128,8 +155,8 @@ def _configured() -> tuple[str, str]:
             text = gzip.decompress(text)
         match = re.search(rb"^CONFIG_PROC_MEM_(NO_FORCE|FORCE_PTRACE)=y$", text, re.MULTILINE)
         said = {b"NO_FORCE": "never", b"FORCE_PTRACE": "ptrace"}.get(match[1]) if match else ""
-        return said or "", f"its configuration ({path})"
-    return "", "the kernel's command line"
+        return said or "", f"the kernel's command line and its configuration ({path})"
+    return None, "the kernel's command line does not say, its configuration can't be read"
 
 
 def _traced(own: dict[str, str]) -> Check:
@@ -148,7 +175,7 @@ def _traced(own: dict[str, str]) -> Check:
             "run it without strace or a debugger",
         )
     if not traced:
-        return Check("other debuggers", INFO, "no process here is being traced")
+        return Check("other debuggers", INFO, "no process that /proc shows is traced")
     shown = ", ".join(traced[:5]) + (f" and {len(traced) - 5} more" if len(traced) > 5 else "")
     return Check(
         "other debuggers",

@@ -66,7 +66,7 @@ def _others() -> Check:
     if check.state == WORKS:
         return check
     return Check(
-        _OTHERS, LIMITED, check.detail, "launch() of the library still works: see ptrace_scope"
+        _OTHERS, LIMITED, check.detail, "start the program here: what is started here can be opened"
     )
 
 

@@ -126,7 +126,6 @@ static int apart_main(void *argument)
     /* If the host ends, so does this; the second line is for a host that ended before. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == self->creator) {
-        prctl(PR_SET_NAME, "pydbgwrite");
         trace(self);
     }
     return 0;
@@ -166,6 +165,7 @@ static void *host_main(void *argument)
     linux_tracer *self = argument;
 
     self->host_id = (int32_t)syscall(SYS_gettid);
+    prctl(PR_SET_NAME, "pydbgwrite"); /* the process apart has it, too: so messages name a tracer */
     if (self->apart) {
         self->apart = run_apart(self);
     }

@@ -258,7 +258,7 @@ static linux_open_error pin(linux_target *process, int32_t id)
     hidden = process->folder < 0 ? errno : 0;
     process->pidfd = linux_pidfd_open(id, 0);
     unpinned = process->pidfd < 0 ? errno : 0;
-    if (hidden == ENOENT && unpinned == 0) {
+    if (hidden == ENOENT && (unpinned == 0 || kill((pid_t)id, 0) == 0 || errno == EPERM)) {
         /* It lives and /proc does not show it: mounted with hidepid (proc(5)). */
         return fail(LINUX_OPEN_PERMISSION, "open(/proc/PID)", hidden, 0);
     }
