@@ -79,8 +79,8 @@ def main(arguments: list[str]) -> int:
                 continue
             reason = (skipped.get("message") or "").strip()
             if reason == "collection skipped":  # a whole file; its reason is in the text
-                told = re.search(r"'Skipped: (.*)'\)$", (skipped.text or "").strip())
-                reason = told[1] if told else reason
+                match = re.search(r"'Skipped: (.*)'\)$", (skipped.text or "").strip())
+                reason = match[1] if match else reason
             if not reason or not any(re.match(each, reason) for each in accepted):
                 bad += 1
                 where = f"{case.get('classname')}::{case.get('name')}"

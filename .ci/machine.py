@@ -171,9 +171,9 @@ def pythons() -> list[Python]:
     """
     found: dict[str, Python] = {}
     for candidate in _candidates():
-        told = subprocess.run([candidate, "-I", "-c", _ABOUT], capture_output=True, text=True)
-        if told.returncode == 0 and told.stdout:
-            build, path, include, *version = told.stdout.splitlines()
+        answer = subprocess.run([candidate, "-I", "-c", _ABOUT], capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout:
+            build, path, include, *version = answer.stdout.splitlines()
             python = Python(Path(path), tuple(map(int, version)), Path(include))
             if python.version >= (3, 11):
                 found.setdefault(build, python)

@@ -160,7 +160,7 @@ def suite(
     cwd: Path,
     variables: Mapping[str, str] | None = None,
 ) -> str:
-    """Run pytest, whose skips are then judged; its closing line."""
+    """Run pytest, and check its skips; its closing line."""
     results = WORK / f"{name}.xml"
     pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
     lines = run(*pytest, *arguments, cwd=cwd, variables=variables)
@@ -211,8 +211,8 @@ def lint() -> None:
     check(bin_ / "zizmor", "--offline", "--no-progress", "--persona", "pedantic", *workflows)
     for platform in ("linux", "windows"):
         builds = f"{bin_}/cibuildwheel --print-build-identifiers --platform {platform}"
-        judge = f"{bin_}/python .ci/check_wheels.py identifiers {platform}"
-        check("bash", "-o", "pipefail", "-c", f"{builds} | {judge}")
+        check_platform = f"{bin_}/python .ci/check_wheels.py identifiers {platform}"
+        check("bash", "-o", "pipefail", "-c", f"{builds} | {check_platform}")
 
 
 @step(budget=150, together=True)

@@ -187,7 +187,7 @@ def _write_json(before: Build, now: Build, found: Sequence[Comparison]) -> Path:
     moment = datetime.now(UTC)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"compared-{moment:%Y%m%dT%H%M%SZ}.json"
-    told = {
+    results = {
         "when": moment.isoformat(timespec="seconds"),
         "on": machine(),
         "before": {"name": before.name, "tree": before.tree},
@@ -203,5 +203,5 @@ def _write_json(before: Build, now: Build, found: Sequence[Comparison]) -> Path:
             for comparison in found
         ],
     }
-    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return path

@@ -32,17 +32,17 @@ def large_memmap(*, quick: bool) -> Iterator[Figure]:
             stdout=subprocess.PIPE,
             text=True,
         )
-        told = json.loads(done.stdout)
+        result = json.loads(done.stdout)
         yield Figure(
             case=f"memmap of {size // _MIB:,} MiB",
             contestant_name="write_pointers, numpy memmap",
             baseline_name="the mapped pages",
-            value=told["extra_bytes"] / _MIB,
+            value=result["extra_bytes"] / _MIB,
             unit="MiB more than mapped",
             limit=_LIMIT_MIB,
-            contestant=told["nanoseconds"],
-            verified=told["written"] == size // 8 and target.holds_file(path, size),
-            note=f"{told['mapped_bytes'] / _MIB:,.0f} MiB mapped in",
+            contestant=result["nanoseconds"],
+            verified=result["written"] == size // 8 and target.holds_file(path, size),
+            note=f"{result['mapped_bytes'] / _MIB:,.0f} MiB mapped in",
         )
 
 

@@ -94,8 +94,8 @@ def _run(command: list[str], environment: dict[str, str] | os._Environ[str] | No
     except FileNotFoundError:
         raise CannotBuild(f"{command[0]} is not installed") from None
     if done.returncode:
-        told = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise CannotBuild("\n  ".join([f"{' '.join(command[:4])} ... failed:", *told[-20:]]))
+        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise CannotBuild("\n  ".join([f"{' '.join(command[:4])} ... failed:", *lines[-20:]]))
     return done.stdout
 
 

@@ -110,10 +110,10 @@ def write_json(figures: Sequence[Figure], folder: Path) -> Path:
     now = datetime.now(UTC)
     path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    told = {
+    results = {
         "when": now.isoformat(timespec="seconds"),
         "on": machine(),
         "figures": [{**asdict(figure), "met": figure.met} for figure in figures],
     }
-    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return path

@@ -35,24 +35,24 @@ def outlives_this_machine(session: Target) -> bool:
 
 def describe_target(session: Target) -> dict[str, Any]:
     """What a journal's header says of the target. Raises NoTargetError where it has gone."""
-    told: dict[str, Any] = {
+    identity: dict[str, Any] = {
         "target": session.target,
         "pid": session.pid,
         "pointer_size": session.pointer_size,
         "engine": f"{session.engine.name} {session.engine.version}",
     }
     if session.target == "simulated":
-        told["started"] = _token(session)
+        identity["started"] = _token(session)
     elif session._embedded and session.pid is not None and sys.platform.startswith("linux"):
-        told.update(_linux(session))
+        identity.update(_linux(session))
     elif sys.platform == "win32" and session.pid is not None and not outlives_this_machine(session):
-        told["started"] = _windows_start(session.pid)
-    module = _main_module(session, told.get("program"))
+        identity["started"] = _windows_start(session.pid)
+    module = _main_module(session, identity.get("program"))
     if module is not None:
-        told.update(program=module.path, base=module.base, size=module.size)
-        if "exec" not in told:
-            told["header"] = _header_of(session, module.base)
-    return told
+        identity.update(program=module.path, base=module.base, size=module.size)
+        if "exec" not in identity:
+            identity["header"] = _header_of(session, module.base)
+    return identity
 
 
 #: What must agree, and what it means when it does not.
@@ -112,7 +112,7 @@ def _token(session: Target) -> str:
 def _linux(session: Target) -> dict[str, Any]:
     """When the process began (proc_pid_stat(5)), since which boot, and which execve it is.
 
-    The auxiliary vector is what execve told the program (getauxval(3)): where it, its stack and the
+    The auxiliary vector is what execve gave the program (getauxval(3)): where it, its stack and the
     vDSO lie, all drawn anew each time.
     """
     import hashlib
@@ -131,12 +131,12 @@ def _linux(session: Target) -> dict[str, Any]:
     finally:
         for folder in folders:
             os.close(folder)
-    told = {"started": started, "program": program}
+    identity = {"started": started, "program": program}
     if auxv:
-        told["exec"] = hashlib.sha256(auxv).hexdigest()
+        identity["exec"] = hashlib.sha256(auxv).hexdigest()
     with contextlib.suppress(OSError):  # a container may hide it
-        told["boot"] = _read_file("/proc/sys/kernel/random/boot_id").decode().strip()
-    return told
+        identity["boot"] = _read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+    return identity
 
 
 def _started(stat: bytes) -> str:

@@ -12,11 +12,11 @@ import sys
 from pydbgwrite import _core
 from pydbgwrite._opening.arguments import (
     check_program,
-    taken_options,
-    taken_pid,
-    taken_pointer_size,
-    taken_region,
-    taken_timeout,
+    validate_options,
+    validate_pid,
+    validate_pointer_size,
+    validate_region,
+    validate_timeout,
 )
 from pydbgwrite._session import Session
 from pydbgwrite.errors import EngineNotFoundError
@@ -96,9 +96,9 @@ def attach(
         TypeError, ValueError: An argument is not valid here, such as `invasive` on Linux, or
             pointer_size=8 for a 32-bit process.
     """
-    number = taken_pid(pid, 2**32 if sys.platform == "win32" else 2**31)
-    size = None if pointer_size is None else taken_pointer_size(pointer_size)
-    seconds = taken_timeout(timeout)
+    number = validate_pid(pid, 2**32 if sys.platform == "win32" else 2**31)
+    size = None if pointer_size is None else validate_pointer_size(pointer_size)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
@@ -165,7 +165,7 @@ def launch(
         EngineNotFoundError, TypeError, ValueError: As for attach.
     """
     check_program(args, cwd, env)
-    seconds = taken_timeout(timeout)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
@@ -215,7 +215,7 @@ def open_dump(
         SessionBusyError, TypeError: As for attach.
     """
     file = os.fsdecode(path)
-    seconds = taken_timeout(timeout)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
@@ -255,8 +255,8 @@ def attach_kernel(
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
         SessionBusyError, TypeError, ValueError: As for attach.
     """
-    text = taken_options(options)
-    seconds = taken_timeout(timeout)
+    text = validate_options(options)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
@@ -294,8 +294,8 @@ def connect(
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
         TypeError, ValueError: As for attach.
     """
-    text = taken_options(options)
-    seconds = taken_timeout(timeout)
+    text = validate_options(options)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
 
@@ -328,8 +328,8 @@ def process_server(
         TimeoutError: The server does not answer in time.
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
     """
-    text = taken_options(options)
-    seconds = taken_timeout(timeout)
+    text = validate_options(options)
+    seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
         from pydbgwrite._opening.process_server import ProcessServer
@@ -361,9 +361,9 @@ def simulate(
     """
     import itertools
 
-    width = taken_pointer_size(pointer_size)
+    width = validate_pointer_size(pointer_size)
     limit = 1 << (8 * width)
-    checked = sorted(taken_region(each, index, limit) for index, each in enumerate(regions))
+    checked = sorted(validate_region(each, index, limit) for index, each in enumerate(regions))
     for before, after in itertools.pairwise(checked):
         if before[0] + before[1] > after[0]:
             raise ValueError(

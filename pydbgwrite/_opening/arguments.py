@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RegionSpec",
     "check_program",
-    "taken_options",
-    "taken_pid",
-    "taken_pointer_size",
-    "taken_region",
-    "taken_timeout",
+    "validate_options",
+    "validate_pid",
+    "validate_pointer_size",
+    "validate_region",
+    "validate_timeout",
 ]
 
 #: (base, size) or (base, size, "rw" / "r" / "none").
@@ -29,7 +29,7 @@ RegionSpec: TypeAlias = tuple[int, int] | tuple[int, int, str]
 _PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 
 
-def taken_pid(pid: SupportsIndex, limit: int) -> int:
+def validate_pid(pid: SupportsIndex, limit: int) -> int:
     """The id of a process, below the limit."""
     number = _index(pid)
     if number is None:
@@ -41,7 +41,7 @@ def taken_pid(pid: SupportsIndex, limit: int) -> int:
     return number
 
 
-def taken_timeout(timeout: float) -> float:
+def validate_timeout(timeout: float) -> float:
     """Seconds to wait, 0 or more."""
     # Not what float() takes besides numbers: text.
     number = hasattr(timeout, "__float__") or hasattr(timeout, "__index__")
@@ -56,7 +56,7 @@ def taken_timeout(timeout: float) -> float:
     return seconds
 
 
-def taken_options(options: str) -> str:
+def validate_options(options: str) -> str:
     """A connection string."""
     if not isinstance(options, str):
         raise TypeError(f"options must be a str, got {type(options).__name__}")
@@ -65,7 +65,7 @@ def taken_options(options: str) -> str:
     return options
 
 
-def taken_pointer_size(size: SupportsIndex) -> int:
+def validate_pointer_size(size: SupportsIndex) -> int:
     """4 or 8."""
     number = _index(size)
     if number is None:
@@ -108,7 +108,7 @@ def _check_path(path: object, what: str) -> None:
         raise TypeError(f"{what} must be str, bytes or os.PathLike, got {type(path).__name__}")
 
 
-def taken_region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
+def validate_region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
     """One of simulate()'s regions: base, size and the number of its protection."""
     from collections.abc import Sequence
 

@@ -67,9 +67,9 @@ class ProcessServer:
             raise EngineNotFoundError("Microsoft's engine is for Windows")
         from pydbgwrite._opening import arguments, dbgeng
 
-        number = arguments.taken_pid(pid, 2**32)
-        size = None if pointer_size is None else arguments.taken_pointer_size(pointer_size)
-        seconds = arguments.taken_timeout(timeout)
+        number = arguments.validate_pid(pid, 2**32)
+        size = None if pointer_size is None else arguments.validate_pointer_size(pointer_size)
+        seconds = arguments.validate_timeout(timeout)
         session = dbgeng.attach(
             self._open(), number, bool(invasive), bool(suspend), bool(writable), seconds
         )
@@ -98,7 +98,7 @@ class ProcessServer:
         from pydbgwrite._opening import arguments, dbgeng
 
         arguments.check_program(args, cwd, env)
-        seconds = arguments.taken_timeout(timeout)
+        seconds = arguments.validate_timeout(timeout)
         self._session = dbgeng.launch(self._open(), args, cwd, env, bool(writable), seconds)
         self._session._far = True
         return self._session

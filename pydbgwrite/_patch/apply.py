@@ -58,14 +58,14 @@ def apply_patch(
     done = 0
     with transaction:
         for step in _steps(preview, together=via == "auto"):
-            told = None if progress is None else _shifted(progress, done, preview.pointers)
+            reported = None if progress is None else _shifted(progress, done, preview.pointers)
             if step.address is None:
                 done += session.write_scattered(
                     step.addresses,
                     step.pointers,
                     verify=verify,
                     expect=step.expected,
-                    progress=told,
+                    progress=reported,
                 )
             else:
                 done += session.write_pointers(
@@ -74,7 +74,7 @@ def apply_patch(
                     via=via,
                     verify=verify,
                     expect=step.expected,
-                    progress=told,
+                    progress=reported,
                 )
     return transaction, done
 
@@ -98,8 +98,8 @@ def _raise_for(preview: Preview) -> None:
 
 def _does_not_fit(preview: Preview) -> PatchError:
     problems = preview.problems
-    told = summary("the patch does not fit the target", problems)
-    return PatchError(told, problems, kind=preview.kind or "patch")
+    message = summary("the patch does not fit the target", problems)
+    return PatchError(message, problems, kind=preview.kind or "patch")
 
 
 def _shifted(progress: _Progress, before: int, total: int) -> _Progress:

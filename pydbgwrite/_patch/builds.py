@@ -78,8 +78,8 @@ class BuildCheck:
         return hash((self.module, self.build_id, self.sha256))
 
     def __repr__(self) -> str:
-        told = [f"{name}={getattr(self, name)!r}" for name in ("build_id", "sha256")]
-        return f"BuildCheck({self.module!r}, {', '.join(told)})"
+        shown = [f"{name}={getattr(self, name)!r}" for name in ("build_id", "sha256")]
+        return f"BuildCheck({self.module!r}, {', '.join(shown)})"
 
 
 def plain_hex(text: str) -> str:

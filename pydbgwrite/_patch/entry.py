@@ -182,15 +182,15 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
     elif kinds == {str} and all(map(_PLAIN, given)):
         return array("Q", [int(value, 16) for value in given])
     taken: list[int | str] = []
-    told = 0
+    listed = 0
     for index, value in enumerate(given):
         own: list[Exception] = []
         taken.append(take_address(value, f"{what}[{index}]", own))
-        told += len(own)
-        if told <= _MOST_FAULTS:
+        listed += len(own)
+        if listed <= _MOST_FAULTS:
             faults += own
-    if told > _MOST_FAULTS:
-        faults.append(ValueError(f"{what}: and {told - _MOST_FAULTS:,} more like these"))
+    if listed > _MOST_FAULTS:
+        faults.append(ValueError(f"{what}: and {listed - _MOST_FAULTS:,} more like these"))
     if all(type(value) is int for value in taken):
         return array("Q", taken)  # type: ignore[arg-type]
     return tuple(taken)
@@ -204,8 +204,8 @@ def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Value
         wide = code in _WIDE and view.itemsize == 8
         if row and (wide or (code in _BYTES and view.nbytes % 8 == 0)):
             return array("Q", view.tobytes())
-        told = f"a buffer of {view.nbytes:,} bytes, format {view.format!r}, {view.ndim} dimensions"
-    faults.append(TypeError(_NO_POINTERS.format(what, told)))
+        given = f"a buffer of {view.nbytes:,} bytes, format {view.format!r}, {view.ndim} dimensions"
+    faults.append(TypeError(_NO_POINTERS.format(what, given)))
     return ()
 
 

@@ -57,7 +57,7 @@ def read_patch(path: str, *, anywhere: bool) -> Parts:
     if reader.problems:
         # In the order of the file; those without a line come first.
         reader.problems.sort(key=lambda problem: problem[0])
-        raise _failed(path, [told for _, told in reader.problems])
+        raise _failed(path, [message for _, message in reader.problems])
     return reader.parts
 
 
@@ -124,8 +124,8 @@ class _Reader:
         for index, table in enumerate(entries):
             self._entry(index, table)
         if not self.problems:
-            for index, told in sure_overlaps(self.parts.entries):
-                self._add("write", index, "address", told)
+            for index, message in sure_overlaps(self.parts.entries):
+                self._add("write", index, "address", message)
 
     def _tables(self, data: dict[str, Any], name: str) -> list[dict[str, Any]]:
         tables = data.get(name, [])
@@ -158,8 +158,8 @@ class _Reader:
             expect = take_expect(table["expect"], len(values) or None, faults)
             self._faults("write", index, "expect", faults)
         if isinstance(address, int) and address + 4 * len(values) > 2**64:
-            told = f"{len(values):,} pointers at 0x{address:x} would go past 2**64"
-            self._add("write", index, "address", told)
+            message = f"{len(values):,} pointers at 0x{address:x} would go past 2**64"
+            self._add("write", index, "address", message)
         if len(self.problems) == before:
             entry = PatchEntry._made(address, values, expect, note)
             entry.file = table.get("file")
@@ -170,12 +170,12 @@ class _Reader:
         values: _Values = ()
         if "pointers" in table:
             if "file" in table:
-                told = "pointers and file are both there: one of them says what to write"
-                self._add("write", index, "file", told)
+                message = "pointers and file are both there: one of them says what to write"
+                self._add("write", index, "file", message)
             given = table["pointers"]
             if not isinstance(given, list):
-                told = f"pointers must be a list in brackets, got {_kind(given)}"
-                self._add("write", index, "pointers", told)
+                message = f"pointers must be a list in brackets, got {_kind(given)}"
+                self._add("write", index, "pointers", message)
             else:
                 values = take_pointers(given, "pointers", faults)
                 if faults:
@@ -228,15 +228,17 @@ class _Reader:
             self._add(kind, index, key, str(fault))
         faults.clear()
 
-    def _top(self, told: str, key: str | None) -> None:
+    def _top(self, message: str, key: str | None) -> None:
         line = self._lines.of_key(key) if key is not None else None
-        self.problems.append((line or 0, f"line {line}: {told}" if line is not None else told))
+        self.problems.append(
+            (line or 0, f"line {line}: {message}" if line is not None else message)
+        )
 
-    def _add(self, kind: str, index: int, key: str | None, told: str) -> None:
+    def _add(self, kind: str, index: int, key: str | None, message: str) -> None:
         line = self._lines.of(kind, index, key)
         noun = "entry" if kind == "write" else "build"
         place = f"line {line}, " if line is not None else ""
-        self.problems.append((line or 0, f"{place}{noun} {index + 1}: {told}"))
+        self.problems.append((line or 0, f"{place}{noun} {index + 1}: {message}"))
 
 
 _WRITE_SET: Final = frozenset(_WRITE_KEYS)

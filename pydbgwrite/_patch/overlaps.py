@@ -27,7 +27,7 @@ def sure_overlaps(entries: list[PatchEntry]) -> Iterator[tuple[int, str]]:
 
 
 def overlaps(ranges: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, str]]:
-    """Of ranges (address, size, index) those that overlap an earlier one: (index, told)."""
+    """Of ranges (address, size, index) those that overlap an earlier one: (index, message)."""
     end, owner = 0, -1
     for address, size, index in sorted(ranges):
         if owner >= 0 and address < end:

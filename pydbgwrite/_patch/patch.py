@@ -231,11 +231,11 @@ class Patch:
             PatchError: This object has applied nothing to this session.
         """
         if self._applied is None or self._applied[1] is not session:
-            told = (
+            message = (
                 "this Patch has applied nothing in this session: there is nothing to undo here. "
                 "pydbgwrite.undo(journal, session) undoes what another one did"
             )
-            raise PatchError(told, [told])
+            raise PatchError(message, [message])
         return self._applied[0].undo()
 
     def __eq__(self, other: object) -> bool:

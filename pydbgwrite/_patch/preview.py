@@ -141,8 +141,8 @@ class Preview:
         )
 
     def __repr__(self) -> str:
-        told = "ok" if self.ok else f"{len(self.problems)} problems"
-        return f"<pydbgwrite.Preview of {self.pointers:,} pointers, {told}>"
+        state = "ok" if self.ok else f"{len(self.problems)} problems"
+        return f"<pydbgwrite.Preview of {self.pointers:,} pointers, {state}>"
 
 
 def narrowed(values: array[int], width: int) -> array[int]:
@@ -212,8 +212,8 @@ class _Maker:
                 preview.problems += [f"{place}: {problem}" for problem in each.problems]
         return preview
 
-    def _problem(self, each: PreviewEntry, told: str, kind: str = "patch") -> None:
-        each.problems = [*each.problems, told]
+    def _problem(self, each: PreviewEntry, message: str, kind: str = "patch") -> None:
+        each.problems = [*each.problems, message]
         self._preview._kinds.add(kind)
 
     def _resolve(self, each: PreviewEntry) -> None:
@@ -225,8 +225,8 @@ class _Maker:
         elif entry.expect is not None:
             each.expected = self._numbers(each, entry.expect, "expect")
         if address is not None and address + self._width * len(entry.pointers) > 2**64:
-            told = f"{len(entry.pointers):,} pointers at 0x{address:x} would go past 2**64"
-            self._problem(each, told)
+            message = f"{len(entry.pointers):,} pointers at 0x{address:x} would go past 2**64"
+            self._problem(each, message)
         else:
             each.address = address
 
@@ -287,15 +287,15 @@ class _Maker:
             for each in self._preview.entries
             if each.address is not None
         ]
-        for index, told in overlaps(ranges):
-            self._problem(self._preview.entries[index], told)
+        for index, message in overlaps(ranges):
+            self._problem(self._preview.entries[index], message)
 
     def _access(self, writing: bool) -> None:
         target_map = TargetMap(self._session, writing)
         for address, each in self._in_order():
             problem = target_map.problem(address, len(each.entry.pointers) * self._width)
             if problem is not None:
-                self._problem(each, problem.told, "access")
+                self._problem(each, problem.message, "access")
                 each._readable = problem.readable
 
     def _read(self) -> None:
@@ -353,8 +353,8 @@ class _Maker:
         preview.mismatches += found[:room]
         address, want, has = found[0]
         of = f" ({len(found):,} of {len(before):,} differ)" if len(before) > 1 else ""
-        told = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
-        self._problem(each, told, "expect")
+        message = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
+        self._problem(each, message, "expect")
 
 
 def mismatches_of(

@@ -20,7 +20,7 @@ _MEM_MAPPED: Final = 0x40000  # shared
 class Obstacle(NamedTuple):
     """Why a place can't be used, and whether it can be read nevertheless."""
 
-    told: str
+    message: str
     readable: bool
 
 
@@ -52,8 +52,8 @@ class TargetMap:
             if not self._start <= at < self._end:
                 self._look(at)
             if self._fault is not None:
-                told, readable = self._fault
-                return Obstacle(f"0x{at:x} {told}", readable and at == address)
+                message, readable = self._fault
+                return Obstacle(f"0x{at:x} {message}", readable and at == address)
             at = max(self._end, at + 1)
         return None
 
@@ -81,8 +81,8 @@ class TargetMap:
         name = protection_name(info.protect)
         if "r" not in name and not (self._dbgeng and name == "x"):
             return Obstacle(f"is in a page with protection '{name}', which can't be read", False)
-        told = self._refusal(name, info.type == _MEM_MAPPED) if self._writing else None
-        return None if told is None else Obstacle(told, True)
+        message = self._refusal(name, info.type == _MEM_MAPPED) if self._writing else None
+        return None if message is None else Obstacle(message, True)
 
     def _refusal(self, name: str, shared: bool) -> str | None:
         """Why a readable page can't be written to; None: it can."""

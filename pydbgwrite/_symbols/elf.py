@@ -125,7 +125,7 @@ class ElfSymbols:
         offset = address - module.base
         inside = 0 <= offset < self._images[module.base].size
         place = f"{module.name}+0x{offset:x}" if inside else f"0x{address:x}"
-        return f"{place} ({definition.told()})"
+        return f"{place} ({definition.description()})"
 
     def _open(self, module: KnownModule) -> _Opened:
         return self._open_image(self._images[module.base])

@@ -83,7 +83,7 @@ class Definition(NamedTuple):
             return "has no place yet: the file is not linked"
         return None
 
-    def told(self) -> str:
+    def description(self) -> str:
         """What sets it apart from others of the name."""
         binding = "local" if self.binding == _STB_LOCAL else "global"
         return f"{binding}, version {self.version}" if self.version else binding

@@ -111,10 +111,10 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
         os.close(folder)
     word = "Q" if bits == 64 else "I"
     raw = raw[: len(raw) // (bits // 4) * (bits // 4)]
-    told = dict(struct.iter_unpack(f"={2 * word}", raw))
+    auxv = dict(struct.iter_unpack(f"={2 * word}", raw))
     header, size = _HEADER_SIZES[bits]
-    table, count = told.get(_AT_PHDR, 0), told.get(_AT_PHNUM, 0)
-    if not table or told.get(_AT_PHENT) != size or not 0 < count <= _MOST_SEGMENTS:
+    table, count = auxv.get(_AT_PHDR, 0), auxv.get(_AT_PHNUM, 0)
+    if not table or auxv.get(_AT_PHENT) != size or not 0 < count <= _MOST_SEGMENTS:
         raise ValueError("the auxiliary vector names no program headers")
     headers = headers_of_table(bits, read_whole(read, table, size * count))
     itself = next((each for each in headers.segments if each.kind == _PT_PHDR), None)
@@ -125,7 +125,7 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
         if first is None:
             raise ValueError("where the program lies can't be told")
         bias = table - header - first.address
-    entry = told.get(_AT_ENTRY, 0) - bias
+    entry = auxv.get(_AT_ENTRY, 0) - bias
     if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):
         raise ValueError("the program's first instruction is not in it")
     return Loaded(headers, bias, b"", linked=True)
@@ -179,9 +179,9 @@ class _Walk:
         def read(address: int, size: int) -> bytes:
             return self._read(address + bias, size)
 
-        told = dynamic_entries(headers, read).get(_DT_DEBUG)
-        if told is not None:
-            return told
+        place = dynamic_entries(headers, read).get(_DT_DEBUG)
+        if place is not None:
+            return place
         table = SymbolTable.of_dynamic(headers, read, Dynamic.read(headers, read, bias))
         variable = table.bindable(b"_r_debug", "")
         return 0 if variable is None else variable.value + bias

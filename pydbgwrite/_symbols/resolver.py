@@ -105,10 +105,10 @@ class Resolver:
     def _no_module(self, names: list[str], text: str) -> str:
         shown_names = " or ".join(shown(name) for name in names[:3])
         if not self._modules:
-            told = "this target has none that are known"
+            reason = "this target has none that are known"
             if self._session.target == "simulated":
-                told = "simulated memory has none"
-            return f"{shown(text)} names a module, and {told}; give a number"
+                reason = "simulated memory has none"
+            return f"{shown(text)} names a module, and {reason}; give a number"
         all_names = [module.name for module in self._modules]
         alike: list[str] = []
         if self._may_compare():
@@ -121,9 +121,9 @@ class Resolver:
     def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
         names = list(dict.fromkeys(p.symbol for p in places if p.symbol is not None))
         candidates: list[str] = []
-        told = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
+        message = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
         if not self._may_compare():
-            return told
+            return message
         for like in self._open().like(module, names[-1]):
             candidates.append(like)
             if len(candidates) == _MOST_COMPARED:
@@ -134,7 +134,7 @@ class Resolver:
             hint = "; no symbols of it are known"
         if self._open().stripped(module):
             hint = f"; it is stripped (it has no .symtab){hint}"
-        return told + hint
+        return message + hint
 
     def _may_compare(self) -> bool:
         self._hints += 1

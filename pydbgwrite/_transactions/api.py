@@ -39,20 +39,20 @@ def read_journal(path: StrOrBytesPath) -> JournalInfo:
 
     log = open_to_read(path)
     log.close()
-    name, told = log.name, log.header
+    name, header = log.name, log.header
     return JournalInfo(
         path=name,
         version=VERSION,
-        created=float(told.get("created", 0)),
-        pid=told.get("pid"),
-        target=str(told.get("target", "")),
-        engine=str(told.get("engine", "")),
-        pointer_size=int(told.get("pointer_size", 0)),
-        started=str(told.get("started", "")),
-        program=str(told.get("program", "")),
-        base=told.get("base"),
-        size=told.get("size"),
-        durable=bool(told.get("durable")),
+        created=float(header.get("created", 0)),
+        pid=header.get("pid"),
+        target=str(header.get("target", "")),
+        engine=str(header.get("engine", "")),
+        pointer_size=int(header.get("pointer_size", 0)),
+        started=str(header.get("started", "")),
+        program=str(header.get("program", "")),
+        base=header.get("base"),
+        size=header.get("size"),
+        durable=bool(header.get("durable")),
         state=log.state,
         writes=len(log),
         bytes=log.recorded_bytes,

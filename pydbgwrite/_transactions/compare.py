@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pydbgwrite._reports import Change
 
-__all__ = ["Overlaps", "Verdict", "elements_of", "judge"]
+__all__ = ["Overlaps", "Verdict", "classify", "elements_of"]
 
 Run = tuple[int, int]
 
@@ -28,10 +28,10 @@ class Verdict(NamedTuple):
 
     ours: list[Run]
     unchanged: int
-    foreign: list[Run]
+    conflicting: list[Run]
 
 
-def judge(found: bytes, old: bytes, new: bytes, unit: int, mixed: bool) -> Verdict:
+def classify(found: bytes, old: bytes, new: bytes, unit: int, mixed: bool) -> Verdict:
     """Whose each element of found is. mixed: one whose bytes are all old or new ones is ours."""
     size = len(found)
     if found == old:

@@ -198,9 +198,9 @@ class Transaction:
         error.undo_report = report  # type: ignore[attr-defined]
         # Where nothing had been written there is nothing to say of its undo.
         if len(self._recorded()):
-            error.add_note(self._told(report))
+            error.add_note(self._describe(report))
 
-    def _told(self, report: UndoReport) -> str:
+    def _describe(self, report: UndoReport) -> str:
         if report.complete:
             return f"The transaction was undone: {report}"
         return f"The transaction could NOT be undone wholly: {report}{self._hint()}"

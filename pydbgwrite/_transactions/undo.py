@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._journal.format import UNDOING, UNDONE
 from pydbgwrite._reports import Change, Conflict, UndoReport
-from pydbgwrite._transactions.compare import Overlaps, Verdict, elements_of, judge
+from pydbgwrite._transactions.compare import Overlaps, Verdict, classify, elements_of
 from pydbgwrite._transactions.ranges import RangeMap, merged
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
@@ -74,7 +74,7 @@ class _Undo:
         self._next = len(log) - 1
         self._last = 0 if log.undone else log.first
         self._restored = self._unchanged = 0
-        self._foreign = RangeMap()
+        self._conflicting = RangeMap()
         self._remaining: list[tuple[int, int, str]] = []
 
     def run(self, progress: _Progress | None) -> None:
@@ -116,7 +116,7 @@ class _Undo:
         """What was done so far."""
         remaining = merged(self._remaining)
         for address, size, _ in remaining:
-            self._foreign.cut(address, address + size)
+            self._conflicting.cut(address, address + size)
         conflicts, total = self._conflicts()
         return UndoReport(
             restored=self._restored,
@@ -134,18 +134,19 @@ class _Undo:
         total = 0
         units: dict[int, int] = {}
         images = _Images(self._log)
-        foreign = self._foreign
+        conflicting = self._conflicting
         # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
         # record, for reading one takes a while.
         parts = sorted(
-            (each for each in foreign if not each.whole), key=operator.attrgetter("record")
+            (each for each in conflicting if not each.whole), key=operator.attrgetter("record")
         )
         as_it_was = {
             each.start
             for each in parts
-            if foreign.found(each) == images.at(each.record, each.start, each.end - each.start)[0]
+            if conflicting.found(each)
+            == images.at(each.record, each.start, each.end - each.start)[0]
         }
-        for each in foreign:
+        for each in conflicting:
             start, size, record = each.start, each.end - each.start, each.record
             if start in as_it_was:
                 continue
@@ -157,7 +158,7 @@ class _Undo:
             if len(listed) >= _LISTED:
                 continue
             shown = each._replace(end=start + min(size, step * _LISTED))
-            found = foreign.found(shown)
+            found = conflicting.found(shown)
             for at in range(0, len(found), step):
                 here = found[at : at + step]
                 listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
@@ -179,7 +180,7 @@ class _Undo:
         for at, found in self._read(address, len(old), unit):
             part = slice(at, at + len(found))
             before, ours = (old, new) if len(found) == len(old) else (old[part], new[part])
-            verdict = judge(found, before, ours, unit, mixed)
+            verdict = classify(found, before, ours, unit, mixed)
             self._settle(address + at, found, before, ours, verdict, index)
 
     def _settle(
@@ -188,11 +189,11 @@ class _Undo:
         """Write back what is ours; note what is not, in place of what later records said of it."""
         self._reconsider(address, old, new)
         self._unchanged += verdict.unchanged
-        ours, foreign = verdict.ours, verdict.foreign
+        ours, conflicting = verdict.ours, verdict.conflicting
         if self._settled:  # this was undone: whatever has come since is not ours
-            ours, foreign = [], sorted(ours + foreign)
-        self._note([(address + start, found[start:end], True) for start, end in foreign], index)
-        self._write_runs(address, old, sorted(ours + foreign) if self._force else ours, index)
+            ours, conflicting = [], sorted(ours + conflicting)
+        self._note([(address + start, found[start:end], True) for start, end in conflicting], index)
+        self._write_runs(address, old, sorted(ours + conflicting) if self._force else ours, index)
 
     def _write_runs(
         self, address: int, old: bytes, runs: list[tuple[int, int]], index: int
@@ -212,25 +213,27 @@ class _Undo:
 
     def _reconsider(self, address: int, old: bytes, new: bytes) -> None:
         """Of what a later record could not explain, this record's range is this record's to say."""
-        if not self._foreign:
+        if not self._conflicting:
             return
         end = address + len(old)
         if not self._force:
-            self._foreign.cut(address, end)
+            self._conflicting.cut(address, end)
             return
         # The target no longer holds what was found there: it was restored by force.
-        for start, found in self._foreign.within(address, end):
+        for start, found in self._conflicting.within(address, end):
             at = start - address
             if found in (old[at : at + len(found)], new[at : at + len(found)]):
-                self._foreign.cut(start, start + len(found))
+                self._conflicting.cut(start, start + len(found))
 
     def _note(self, found: list[tuple[int, bytes, bool]], index: int) -> None:
-        """Note what is foreign, by address."""
+        """Note conflicts, by address."""
         if self._force:  # what was found there first is what counts
             found = [
-                each for each in found if not self._foreign.touches(each[0], each[0] + len(each[1]))
+                each
+                for each in found
+                if not self._conflicting.touches(each[0], each[0] + len(each[1]))
             ]
-        self._foreign.put_all(found, index)
+        self._conflicting.put_all(found, index)
 
     # Scattered elements.
 
@@ -247,33 +250,33 @@ class _Undo:
                 part = slice(unit * i, unit * i + unit)
                 self._undo_stretch(address, change.old[part], left[part], unit, index, mixed)
             return
-        if self._foreign and self._force:
+        if self._conflicting and self._force:
             for i, address in enumerate(addresses):
                 part = slice(unit * i, unit * i + unit)
                 self._reconsider(address, change.old[part], left[part])
-        elif self._foreign:
-            self._foreign.cut_all([(each, each + unit) for each in sorted(addresses)])
-        verdict = judge(found, change.old, left, unit, mixed)
+        elif self._conflicting:
+            self._conflicting.cut_all([(each, each + unit) for each in sorted(addresses)])
+        verdict = classify(found, change.old, left, unit, mixed)
         self._unchanged += verdict.unchanged
-        ours, foreign = list(verdict.ours), []
-        for start, end in verdict.foreign:
+        ours, conflicting = list(verdict.ours), []
+        for start, end in verdict.conflicting:
             for at in range(start, end, unit):
                 one = found[at : at + unit]
                 if mixed and overlaps.explain(at // unit, one):
                     ours.append((at, at + unit))
                 else:
-                    foreign.append((at, at + unit))
+                    conflicting.append((at, at + unit))
         if self._settled:
-            ours, foreign = [], sorted(ours + foreign)
+            ours, conflicting = [], sorted(ours + conflicting)
         self._note(
             _apart(
                 (addresses[at // unit], found[at : at + unit])
-                for start, end in foreign
+                for start, end in conflicting
                 for at in range(start, end, unit)
             ),
             index,
         )
-        self._write_elements(change, sorted(ours + foreign) if self._force else ours)
+        self._write_elements(change, sorted(ours + conflicting) if self._force else ours)
 
     def _read_elements(self, addresses: array[int], unit: int) -> bytes | None:
         """All of them, one behind the other; None where that can't be had at once."""

@@ -114,7 +114,7 @@ def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
     done = subprocess.run(
         [str(built)], capture_output=True, text=True, cwd=tmp_path, timeout=300, errors="replace"
     )
-    told = f"{done.stdout}\n{done.stderr}"
-    assert done.returncode == 0, told
-    assert " passed, 0 failed" in done.stdout, told
-    assert not done.stdout.startswith("0 passed"), told
+    output = f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, output
+    assert " passed, 0 failed" in done.stdout, output
+    assert not done.stdout.startswith("0 passed"), output

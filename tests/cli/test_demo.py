@@ -301,10 +301,10 @@ KILLED_PARENT = """
 import os, signal
 from pydbgwrite._demo import run as demo
 attach = demo.attach
-def told(pid):
+def announced(pid):
     print(pid, flush=True)
     return attach(pid)
-demo.attach = told
+demo.attach = announced
 demo.run_demo(1000, progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL))
 """
 

@@ -79,10 +79,10 @@ def test_apply_verify_undo(engine_case: EngineCase, via: Any) -> None:
         patch.verify(case.session)
     assert caught.value.total == 306
     assert len(caught.value.mismatches) == 100
-    told: list[tuple[int, int]] = []
-    assert patch.apply(case.session, via=via, progress=lambda *done: told.append(done)) == 306
-    assert told[-1] == (306, 306)
-    assert told == sorted(told)
+    reported: list[tuple[int, int]] = []
+    assert patch.apply(case.session, via=via, progress=lambda *done: reported.append(done)) == 306
+    assert reported[-1] == (306, 306)
+    assert reported == sorted(reported)
     patch.verify(case.session)
     assert case.session.read(case.rw, case.rw_size) == bytes(image)
     assert patch.preview(case.session).changed == 0
@@ -155,11 +155,11 @@ expect = 7
     if size == 4:
         wanted.remove("line 8, entry 2")  # there it begins where the first one ends
     assert starts == wanted
-    told = "\n".join(preview.problems)
-    assert ("entry 2: it writes to bytes that entry 1 writes to, too" in told) == (size == 8)
-    assert f"entry 3: 0x{case.end:x} is " in told
-    assert "can't be read" in told
-    assert f"expected 0x7 at 0x{case.rw + 256:x}, found 0x" in told
+    reported = "\n".join(preview.problems)
+    assert ("entry 2: it writes to bytes that entry 1 writes to, too" in reported) == (size == 8)
+    assert f"entry 3: 0x{case.end:x} is " in reported
+    assert "can't be read" in reported
+    assert f"expected 0x7 at 0x{case.rw + 256:x}, found 0x" in reported
     assert not preview.ok
     assert preview.entries[3].address is None and preview.entries[3].after is None
     assert preview.entries[2].before is None

@@ -89,17 +89,17 @@ def test_a_block_that_ends_well_keeps_its_writes(engine_case: EngineCase, tmp_pa
         left = write_all_sorts(case)
         assert isinstance(t, Transaction)
         assert t.journal == str(file)
-        told = pydbgwrite.read_journal(file)
-        assert (told.state, told.torn) == ("open", False)
-        assert told.writes == len(t.changes) == 5
+        reported = pydbgwrite.read_journal(file)
+        assert (reported.state, reported.torn) == ("open", False)
+        assert reported.writes == len(t.changes) == 5
     assert t.report is None
     assert now(case) == left["all"]
-    told = pydbgwrite.read_journal(file)
-    assert told.state == "committed"
-    assert (told.pid, told.target) == (case.session.pid, case.session.target)
-    assert told.engine.startswith(case.session.engine.name)
-    assert told.pointer_size == case.pointer_size
-    assert told.bytes == sum(len(change.new) for change in t.changes)
+    reported = pydbgwrite.read_journal(file)
+    assert reported.state == "committed"
+    assert (reported.pid, reported.target) == (case.session.pid, case.session.target)
+    assert reported.engine.startswith(case.session.engine.name)
+    assert reported.pointer_size == case.pointer_size
+    assert reported.bytes == sum(len(change.new) for change in t.changes)
     report = pydbgwrite.undo(file, case.session)
     assert rolled_back(report)
     assert report.restored > 0
@@ -164,12 +164,13 @@ def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
     image = case.image()
     stranger = case.pack(case.values(1, seed=7000))
     # A pointer of a row, one of the scattered ones, two bytes; and one pointer is old again.
-    foreign = {case.rw + 4 * size: stranger, scattered[1]: stranger, case.rw + 1002: b"YZ"}
-    for address, data in foreign.items():
+    conflicting = {case.rw + 4 * size: stranger, scattered[1]: stranger, case.rw + 1002: b"YZ"}
+    for address, data in conflicting.items():
         case.session.write(address, data)
     case.session.write(case.rw + 6 * size, bytes(image[6 * size : 7 * size]))
     old = {
-        address: bytes(image[address - case.rw :][: len(foreign[address])]) for address in foreign
+        address: bytes(image[address - case.rw :][: len(conflicting[address])])
+        for address in conflicting
     }
     report = pydbgwrite.undo(file, case.session)
     assert not report.complete
@@ -181,7 +182,7 @@ def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
     )
     assert (report.restored, report.unchanged) == (9 * size + 4, size)
     left = case.image()
-    for address, data in foreign.items():
+    for address, data in conflicting.items():
         left[address - case.rw : address - case.rw + len(data)] = data
     assert now(case) == left
     assert pydbgwrite.read_journal(file).state == "committed"
@@ -263,10 +264,10 @@ def test_a_target_that_goes(engine_case: EngineCase, tmp_path: Path) -> None:
         *((case.rw, 4 * size), (case.rw + 1000, size), (case.rw + 2000, size))
     ]
     assert t.report.restored == 0
-    told = "".join(caught.value.__notes__)
-    assert "NOT" in told
-    assert f"0x{case.rw + 2000:x}" in told
-    assert str(file) in told or repr(str(file)) in told
+    reported = "".join(caught.value.__notes__)
+    assert "NOT" in reported
+    assert f"0x{case.rw + 2000:x}" in reported
+    assert str(file) in reported or repr(str(file)) in reported
     if case.differs("unknown far away"):
         assert pydbgwrite.undo(file, case.session).remaining == t.report.remaining
         return

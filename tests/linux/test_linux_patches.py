@@ -106,8 +106,8 @@ def test_builds(library: Path, tmp_path: Path) -> None:
         assert check.sha256 is None and check.build_id is not None
         readelf = shutil.which("readelf")
         if readelf is not None:
-            told = subprocess.run([readelf, "-n", str(library)], capture_output=True, text=True)
-            assert f"Build ID: {check.build_id}" in told.stdout
+            reported = subprocess.run([readelf, "-n", str(library)], capture_output=True, text=True)
+            assert f"Build ID: {check.build_id}" in reported.stdout
         hashed = hashlib.sha256(library.read_bytes()).hexdigest()
         entry = PatchEntry("libtable.so!table", [7])
         both = BuildCheck("libtable.so", build_id=check.build_id, sha256=hashed)

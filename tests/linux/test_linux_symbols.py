@@ -201,8 +201,8 @@ def test_many_symbols_at_once(library: Path) -> None:
                 return str(error).partition(";")[0]
 
         many = Resolver(session)
-        told = [outcome(many, name) for _ in range(100) for name in names]
-        assert told == [outcome(Resolver(session), name) for name in names] * 100
+        reported = [outcome(many, name) for _ in range(100) for name in names]
+        assert reported == [outcome(Resolver(session), name) for name in names] * 100
 
 
 def can_open_map_files() -> bool:

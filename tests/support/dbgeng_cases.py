@@ -56,11 +56,11 @@ class WindowsChild:
             text=True,
         )
         assert self.process.stdout is not None
-        told = self.process.stdout.readline()
-        if not told:
+        reported = self.process.stdout.readline()
+        if not reported:
             self._let_go()
             raise PlaceTakenError(f"no room at {areas[0][0]:x}: the child has said why")
-        self.pointer_size = int(told)
+        self.pointer_size = int(reported)
         self.pid = self.process.pid
         self._system: Any = ctypes.WinDLL("kernel32")
         self._system.OpenProcess.restype = ctypes.c_void_p

@@ -55,8 +55,8 @@ def serve(device: int, program: bytes, user: int) -> None:
         _, opcode, unique, node, *_ = _HEADER.unpack_from(request)
         if opcode in (FORGET, BATCH_FORGET, INTERRUPT):
             continue
-        told = answer(opcode, node, request[_HEADER.size :], program, user)
-        error, body = (-told, b"") if isinstance(told, int) else (0, told)
+        reported = answer(opcode, node, request[_HEADER.size :], program, user)
+        error, body = (-reported, b"") if isinstance(reported, int) else (0, reported)
         os.write(device, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
 
 

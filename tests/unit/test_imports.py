@@ -192,11 +192,11 @@ def test_errors_say_so_in_their_docstrings() -> None:
 def test_every_module_can_be_imported() -> None:
     """On this platform; the command line only where its packages are installed."""
     # Modules of one platform alone say so by an assert.
-    foreign = "pydbgwrite._opening." + ("linux" if sys.platform == "win32" else "dbgeng")
+    other_platform = "pydbgwrite._opening." + ("linux" if sys.platform == "win32" else "dbgeng")
     for found in pkgutil.walk_packages(pydbgwrite.__path__, "pydbgwrite."):
         if ".cli" in found.name or found.name.endswith("__main__"):
             continue
-        if found.name == foreign:
+        if found.name == other_platform:
             continue
         module = importlib.import_module(found.name)
         assert module.__doc__, found.name

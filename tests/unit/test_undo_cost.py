@@ -1,4 +1,4 @@
-"""What an undo costs where much is foreign: memory is bounded, work goes with the writes."""
+"""What an undo costs where much is conflicting: memory is bounded, work goes with the writes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LARGE = 32 << 20
 def test_memory_where_everything_conflicts(tmp_path: Path, force: bool) -> None:
     """What was found is neither old nor written, in every byte of a large write."""
     journal = tmp_path / "x.journal"
-    foreign = (bytes(range(1, 252)) * (LARGE // 251 + 1))[:LARGE]
+    conflicting = (bytes(range(1, 252)) * (LARGE // 251 + 1))[:LARGE]
     with simulate([(BASE, LARGE)]) as session:
         with session.transaction(journal):
             session.write(BASE, b"\xff" * LARGE)
-        session.write(BASE, foreign)
+        session.write(BASE, conflicting)
         tracemalloc.start()
         try:
             report = pydbgwrite.undo(journal, session, force=force)
@@ -41,9 +41,9 @@ def test_memory_where_everything_conflicts(tmp_path: Path, force: bool) -> None:
         assert len(report.conflicts) == 100
         for each in report.conflicts:
             at = each.address - BASE
-            assert each.found == foreign[at : at + len(each.found)]
+            assert each.found == conflicting[at : at + len(each.found)]
             assert each.written == b"\xff" * len(each.found)
-        assert session.read(BASE, LARGE) == (bytes(LARGE) if force else foreign)
+        assert session.read(BASE, LARGE) == (bytes(LARGE) if force else conflicting)
     assert peak < KEPT_IN_MEMORY + (16 << 20)
 
 
@@ -145,13 +145,13 @@ def test_ranges_against_a_model(steps: list[tuple[str, Any]], chunk: int, many: 
             ranges.put_all(new, record)
             for start, found, _ in new:
                 model |= {start + at: (byte, record) for at, byte in enumerate(found)}
-        told = {
+        reported = {
             each.start + at: (byte, each.record)
             for each in ranges
             for at, byte in enumerate(ranges.found(each))
         }
-        assert told == model
-        assert [*told] == sorted(told)
+        assert reported == model
+        assert [*reported] == sorted(reported)
         assert bool(ranges) == bool(model)
         for start, found in ranges.within(7, 40):
             assert 7 <= start < start + len(found) <= 40

@@ -123,7 +123,7 @@ def test_what_strangers_wrote(writes: list[Write], pokes: list[tuple[int, int]])
         poked = now(session)
         report = pydbgwrite.undo(journal, session)
         assert not report.remaining
-        told = {
+        reported = {
             conflict.address - BASE + offset: conflict.found[offset]
             for conflict in report.conflicts
             for offset in range(len(conflict.found))
@@ -131,9 +131,9 @@ def test_what_strangers_wrote(writes: list[Write], pokes: list[tuple[int, int]])
         for place, byte in enumerate(now(session)):
             if byte != pattern(SIZE)[place]:
                 # Left as it was found, in a location that is told; or not one of the writes'.
-                assert told.get(place, poked[place]) == byte
-                assert place in told or written[place] == pattern(SIZE)[place]
-        assert report.complete == (not told)
+                assert reported.get(place, poked[place]) == byte
+                assert place in reported or written[place] == pattern(SIZE)[place]
+        assert report.complete == (not reported)
         forced = pydbgwrite.undo(journal, session, force=True)
         assert forced.complete
         for place, byte in enumerate(now(session)):

@@ -78,7 +78,7 @@ static void let_go(linux_target *process)
 
 /* In a forked child the tracer and the lock's holder don't exist, and nothing here is the child's
  * to let go. */
-static bool foreign(const linux_target *process)
+static bool in_forked_child(const linux_target *process)
 {
     return process->creator != getpid();
 }
@@ -92,7 +92,7 @@ static HRESULT detach(embedded_target *self)
 {
     linux_target *process = (linux_target *)self;
 
-    if (!foreign(process) && atomic_i32_load(&process->let_go) == 0) {
+    if (!in_forked_child(process) && atomic_i32_load(&process->let_go) == 0) {
         let_go(process);
     }
     return S_OK;
@@ -104,7 +104,7 @@ static HRESULT terminate(embedded_target *self)
     HRESULT result = S_OK;
     int failure;
 
-    if (foreign(process) || atomic_i32_load(&process->let_go) != 0) {
+    if (in_forked_child(process) || atomic_i32_load(&process->let_go) != 0) {
         goto done;
     }
     failure = linux_held_signal(process, SIGKILL);
@@ -132,7 +132,7 @@ static void destroy(embedded_target *self)
     linux_close(&process->maps);
     linux_close(&process->load);
     free(process->room);
-    if (!foreign(process)) {
+    if (!in_forked_child(process)) {
         pthread_mutex_destroy(&process->lock);
     }
     free(process);
