@@ -1,4 +1,4 @@
-"""What a session tells of the target's address space: Region, Module, and words for pages."""
+"""The target's address space: Region, Module, and the names of protections and states."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ Module.__module__ = "pydbgwrite"
 
 
 def protection_name(protect: int) -> str:
-    """One of "rw", "r", "rx", "rwx", "x" and "none"; a guard page has "+guard" behind it."""
+    """Return "rw", "r", "rx", "rwx", "x" or "none"; for a guard page with "+guard"."""
     name = _PROTECTIONS.get(protect & 0xFF, "none")
     return f"{name}+guard" if protect & _PAGE_GUARD else name
 
 
 def state_name(state: int) -> str:
-    """One of "committed", "reserved" and "free"."""
+    """Return "committed", "reserved" or "free"."""
     return _STATES.get(state, f"0x{state:x}")

@@ -1,4 +1,4 @@
-"""What comparisons, transactions, journals and undo report."""
+"""The results of comparisons, transactions, journals and undo."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class UndoReport:
 
     @property
     def complete(self) -> bool:
-        """Does the target hold again all that it held before the recorded writes?"""
+        """True if the target holds all the bytes that it held before the recorded writes."""
         return not self.remaining and (self.forced or not self.conflict_total)
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ def _counted(number: int, noun: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class JournalInfo:
-    """What a journal says of itself and of the target that it belongs to.
+    """The description of a journal and its target.
 
     Attributes:
         path: The journal's file.

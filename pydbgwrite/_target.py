@@ -1,6 +1,6 @@
-"""What journals, undo, symbols and patches ask of a session.
+"""The part of a session that journals, undo, symbols and patches use, as a Protocol.
 
-The session imports what works on it; by this Protocol, nothing of that imports the session.
+The session imports these packages. With the Protocol, none of them imports the session.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["OpenTransaction", "Target"]
 
 
 class OpenTransaction(Protocol):
-    """What a session asks of the transaction that is open in it."""
+    """The part of an open transaction that its session uses."""
 
     def _abandon(self, error: BaseException | None) -> None: ...
 
 
 class Target(Protocol):
-    """A Session, as far as these know it."""
+    """The part of a Session that these packages use."""
 
     _far: bool
     _serving: bool

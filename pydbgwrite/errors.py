@@ -2,7 +2,7 @@
 
 They form one tree::
 
-    Error                           whatever this package raises of its own
+    Error                           the base of all exceptions of this package
         DebugEngineError            an engine's answer: hresult, method, address, count, written
             TargetAccessError       the target is there, and refuses access
             NoTargetError           there is no accessible target
@@ -10,13 +10,13 @@ They form one tree::
             PointerRangeError       a 32-bit target can't hold the value (also an OverflowError)
             ExpectationError        the target does not hold what `expect` says: mismatches
             VerificationError       the target does not hold what was written: mismatches
-        SessionError                a session that can't be used like that; the engine is not called
-            EngineNotFoundError     the engine that the call needs is not here
+        SessionError                a wrong use of a session; the engine is not called
+            EngineNotFoundError     the engine that the call needs was not found
             ReadOnlyError           a write in a session with writable=False
-            SessionBusyError        a call into a session that is in the middle of one
+            SessionBusyError        a call into a session while another call runs
             SessionClosedError      a call into a session that is closed
             WrongThreadError        a call from another thread or process than the owner
-        AddressError                a name that the target does not have, or has several of
+        AddressError                a name that the target does not have, or has more than once
         PatchError                  a patch that is not valid or does not fit (also a ValueError)
         JournalError                a journal that can't be used
         UndoError                   a transaction that could not be rolled back completely
@@ -26,7 +26,7 @@ ValueError and TypeError (an argument is not valid on this platform) and OSError
 file can't be opened). Input that is not valid raises TypeError, ValueError or OverflowError before
 anything is written.
 
-An exception that a transaction or an undo ends with has the UndoReport as `undo_report`, whatever
+An exception that leaves a transaction or an undo has the UndoReport as `undo_report`, whatever
 its type.
 """
 
@@ -121,7 +121,7 @@ class WriteNotAppliedError(DebugEngineError):
 
 
 class SessionError(Error):
-    """A session can't be used, or opened, like that. The engine is not called."""
+    """A session is used or opened in a wrong way. The engine is not called."""
 
 
 class ReadOnlyError(SessionError):
@@ -129,7 +129,7 @@ class ReadOnlyError(SessionError):
 
 
 class EngineNotFoundError(SessionError):
-    """The engine that this call needs is not here; the message lists every path tried."""
+    """The engine that this call needs was not found. The message lists every path tried."""
 
 
 class WrongThreadError(SessionError):
@@ -137,7 +137,7 @@ class WrongThreadError(SessionError):
 
 
 class SessionBusyError(SessionError):
-    """A call into a session that is in the middle of one."""
+    """A call into a session while another call runs."""
 
 
 class SessionClosedError(SessionError):
@@ -152,7 +152,7 @@ class PointerRangeError(DebugEngineError, OverflowError):
 
 
 class AddressError(Error):
-    """An address whose module or symbol the target does not have, or has several of."""
+    """An address with a module or symbol that the target does not have, or has more than once."""
 
 
 class PatchError(Error, ValueError):
@@ -163,7 +163,7 @@ class PatchError(Error, ValueError):
     "access", as Preview.kind is.
     """
 
-    #: All that is wrong, in the order of the file.
+    #: All problems, in the order of the file.
     problems: list[str]
 
     #: "patch", "build" or "access".
@@ -245,7 +245,7 @@ class VerificationError(_DifferenceError):
 
 
 def __getattr__(name: str) -> object:
-    """Mismatch, which no program needs before there is one."""
+    """Load Mismatch on first use."""
     if name == "Mismatch":
         from pydbgwrite._reports import Mismatch
 

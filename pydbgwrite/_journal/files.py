@@ -1,4 +1,4 @@
-"""Journals as files: making, locking and opening them."""
+"""Create, lock and open journal files."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = [
     "open_to_undo",
 ]
 
-# Where the lock of a journal is: far behind its contents, for Windows locks what it covers.
+# The offset of a journal's lock: far behind its contents, since a lock on Windows blocks reads.
 _LOCK_AT: Final = 1 << 40
 _PATIENCE: Final = 1.0  # seconds
 _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) -> JournalLog:
-    """A new journal on disk, with its header in it. FileExistsError where there is such a file."""
+    """Create a journal file with its header. Raises FileExistsError if the file exists."""
     from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.target_identity import describe_target, outlives_this_machine
 
@@ -70,7 +70,7 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
 
 
 def memory_journal() -> JournalLog:
-    """A journal for as long as this process lives."""
+    """Create a journal in memory; it ends with this process."""
     from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.spool import Spool
 
@@ -80,7 +80,7 @@ def memory_journal() -> JournalLog:
 
 
 def open_to_read(path: StrOrBytesPath) -> JournalLog:
-    """A journal, read and checked whole; nothing can be added to it."""
+    """Open a journal to read it. The whole file is checked."""
     from pydbgwrite._journal.log import JournalLog
 
     name = os.fsdecode(path)
@@ -95,14 +95,14 @@ def open_to_read(path: StrOrBytesPath) -> JournalLog:
 
 
 def open_to_undo(path: StrOrBytesPath) -> JournalLog:
-    """A journal for an undo: locked, read, and checked whole."""
+    """Open a journal for an undo: lock it, and check the whole file."""
     from pydbgwrite._journal.log import JournalLog
 
     name = os.fsdecode(path)
     try:
         file = io.FileIO(open_regular(name, os.O_RDWR), "r+b")
     except OSError as error:
-        # Marks can't be made then; undoing works all the same.
+        # Read-only: the undo works, but can't mark the journal.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         file = io.FileIO(open_regular(name))
@@ -124,13 +124,13 @@ def _more_flags() -> int:
 
 
 def _flusher(file: io.FileIO) -> Callable[[], object]:
-    """What brings the file's contents to the disk."""
+    """Return the function that syncs the file's contents to the disk."""
     sync = getattr(os, "fdatasync", os.fsync)
     return lambda: sync(file.fileno())
 
 
 def _flush_folder(name: str) -> None:
-    """Bring the file's name to the disk too; Windows has no call for that and needs none."""
+    """Sync the folder too, for the file's name. Windows has no such call and needs none."""
     if sys.platform == "win32":
         return
     folder = os.open(os.path.dirname(os.path.abspath(name)), os.O_RDONLY | os.O_DIRECTORY)
@@ -141,8 +141,8 @@ def _flush_folder(name: str) -> None:
 
 
 def _lock(file: io.FileIO, name: str) -> None:
-    """Lock the journal for this process; its death unlocks. JournalError where another has it."""
-    # A process that was killed this moment may take a little to be gone.
+    """Lock the journal; the process's end unlocks it. JournalError if another process has it."""
+    # A process that was just killed can hold its lock for a moment longer.
     deadline = time.monotonic() + _PATIENCE
     while not _try_lock(file):
         if time.monotonic() > deadline:
@@ -166,7 +166,7 @@ def _try_lock(file: io.FileIO) -> bool:
         else:
             _lock_description(file)
     except OSError as error:
-        return error.errno not in _IN_USE  # else a file system without locks
+        return error.errno not in _IN_USE  # other errors: a file system without locks
     return True
 
 
@@ -176,10 +176,10 @@ if sys.platform != "win32":
     _locked: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
 
     def _lock_description(file: io.FileIO) -> None:
-        """Lock for this one opening of the file, against others of this process too.
+        """Lock this open file description, also against others of this process.
 
-        A lock of the process (lockf) would end when anything in it closes the same file: a
-        read_journal() would do.
+        A lock of the process (lockf) ends when any code in it closes the same file, such as
+        read_journal().
         """
         import fcntl
         import struct
@@ -195,7 +195,7 @@ if sys.platform != "win32":
         _locked.add(file)
 
     def _leave_to_parent() -> None:
-        """In a forked child: journals opened anew, to read, so that their locks are not its too."""
+        """In a forked child: reopen journals to read, so that the child holds no lock."""
         for file in list(_locked):
             if file.closed:
                 continue

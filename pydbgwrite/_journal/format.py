@@ -1,4 +1,4 @@
-r"""The bytes of a journal: framed records, each with checksums that chain it to the one before.
+r"""The format of a journal: framed records, chained by checksums.
 
 A journal is only ever appended to:
 
@@ -7,13 +7,12 @@ A journal is only ever appended to:
              a payload
              a tail  (CRC-32 of the payload, "END\n")                                8 bytes
 
-Numbers are little-endian. Each CRC-32 starts from the one before it, so a record can't be left out,
-moved, or taken from another journal: the first record, the header, holds a random number.
+Numbers are little-endian. Each CRC-32 continues the one before it, so no record can be left out,
+moved, or copied from another journal: the first record, the header, holds a random number.
 
-The file may end anywhere, for its writer can be killed at any moment. A record that is not whole at
-the end of the file is torn: the write that it stands for was never begun. (When the machine went
-down, the last blocks of a file that grew may also be zeros.) Anything else that does not fit is
-damage, and then nothing in the journal is believed.
+The file can end anywhere, since its writer can be killed at any moment. An incomplete record at the
+end of the file is torn: its write did not begin. (After a crash of the machine, the last blocks of
+a grown file can also be zeros.) Any other mismatch is damage: the whole journal is rejected.
 """
 
 from __future__ import annotations
@@ -66,13 +65,13 @@ _END: Final = b"END\n"
 HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, SETTLED, UNDONE = range(1, 9)
 KINDS: Final = range(1, 9)
 
-# A piece has 1 MiB of target bytes, and at the most four times that in addresses and values.
+# A piece has 1 MiB of target bytes, and at most four times that in addresses and values.
 _LONGEST: Final = 64 << 20
 _BLOCK: Final = 1 << 20
 
 
 class BinaryFile(Protocol):
-    """What a journal asks of an unbuffered binary file."""
+    """The methods of an unbuffered binary file that a journal uses."""
 
     def read(self, size: int = ..., /) -> bytes: ...
     def write(self, data: bytes | memoryview, /) -> int: ...
@@ -83,7 +82,7 @@ class BinaryFile(Protocol):
 
 
 class Frame(NamedTuple):
-    """A whole record: where its payload is, and the chain of checksums behind it."""
+    """A complete record: the place of its payload, and the checksum after it."""
 
     kind: int
     unit: int
@@ -94,13 +93,13 @@ class Frame(NamedTuple):
 
 
 def file_head() -> bytes:
-    """The first bytes of every journal of this version."""
+    """Return the first bytes of every journal of this version."""
     head = _FILE_HEAD.pack(_MAGIC, VERSION)
     return head + _CRC.pack(zlib.crc32(head))
 
 
 def read_file_head(file: BinaryFile, name: str) -> int:
-    """The chain behind a journal's first bytes; JournalError where it is none of this version."""
+    """Return the checksum after a journal's first bytes. JournalError for another version."""
     file.seek(0)
     head = read_all(file, FILE_HEAD_SIZE)
     if len(head) < FILE_HEAD_SIZE and file_head().startswith(head):
@@ -125,7 +124,7 @@ def read_file_head(file: BinaryFile, name: str) -> int:
 
 
 def encode(kind: int, unit: int, number: int, chain: int, parts: list[bytes]) -> tuple[bytes, int]:
-    """A record as bytes, and the chain behind it."""
+    """Return a record as bytes, and the checksum after it."""
     head = HEAD.pack(kind, unit, number, sum(map(len, parts)))
     chain = zlib.crc32(head, chain)
     sealed = head + _CRC.pack(chain)
@@ -137,7 +136,7 @@ def encode(kind: int, unit: int, number: int, chain: int, parts: list[bytes]) ->
 def next_frame(
     file: BinaryFile, offset: int, size: int, number: int, chain: int, name: str
 ) -> Frame | None:
-    """The record at offset in a file of that size; None where it is torn. JournalError: damage."""
+    """Return the record at offset, or None if it is torn. Raises JournalError for damage."""
     file.seek(offset)
     sealed = read_all(file, HEAD_SIZE)
     if len(sealed) < HEAD_SIZE:
@@ -159,7 +158,7 @@ def next_frame(
     while left > 0:
         block = read_all(file, min(left, _BLOCK))
         if not block:
-            return None  # someone cuts the file while it is read
+            return None  # the file was truncated while it was read
         chain = zlib.crc32(block, chain)
         left -= len(block)
     tail = read_all(file, _TAIL.size)
@@ -171,7 +170,7 @@ def next_frame(
 
 
 def damaged(name: str, offset: int, what: str) -> JournalError:
-    """The error for a journal that can't be believed."""
+    """Return the error for a damaged journal."""
     return JournalError(
         f"the journal {name} is damaged at byte {offset:,}: {what}. Nothing was written to the "
         "target. Undo needs every record whole: look for a good copy of the file"
@@ -186,7 +185,7 @@ def _not_begun(name: str, size: int) -> JournalError:
 
 
 def write_all(file: BinaryFile, data: bytes) -> None:
-    """All of the data, to an unbuffered file, which may take it in parts."""
+    """Write all of the data to an unbuffered file, which can accept it in parts."""
     done = file.write(data)
     if done == len(data):
         return
@@ -199,7 +198,7 @@ def write_all(file: BinaryFile, data: bytes) -> None:
 
 
 def read_all(file: BinaryFile, size: int) -> bytes:
-    """As many bytes as there are, up to size: an unbuffered file may give them in parts."""
+    """Read up to size bytes from an unbuffered file, which can return them in parts."""
     data = file.read(size)
     if len(data) == size or not data:
         return data

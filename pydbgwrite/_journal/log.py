@@ -1,7 +1,6 @@
-"""A journal as a sequence of recorded writes: appended to by a transaction, read back by an undo.
+"""A journal as a sequence of recorded writes: a transaction appends, an undo reads.
 
-The file behind it is any unbuffered binary file: a journal on disk, or the memory of a transaction
-that keeps none.
+Its file is any unbuffered binary file: a journal on disk, or the spool of a transaction without one.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ _U64: Final = 8
 
 
 class _State(NamedTuple):
-    """What the records up to `end` say. It is replaced as one value: no signal can split it."""
+    """The sum of the records up to `end`. It is replaced as one value, so no signal splits it."""
 
-    end: int = 0  # of the last record; the next one goes there
-    number: int = 0  # of the next record
+    end: int = 0  # the end of the last record, and the place of the next
+    number: int = 0  # the number of the next record
     chain: int = 0  # the checksum that the next record continues
     bytes: int = 0
     committed: bool = False
-    undone: bool = False  # by an undo that finished, and nothing has been recorded since
-    undoing: bool = False  # an undo was begun and not finished
+    undone: bool = False  # an undo has finished, and nothing was recorded since
+    undoing: bool = False  # an undo has begun and has not finished
     first: int = 0
 
 
@@ -40,26 +39,26 @@ class JournalLog:
     def __init__(
         self, file: form.BinaryFile, name: str, flush: Callable[[], object] | None = None
     ) -> None:
-        """flush makes what was written outlast the machine; None where that is not asked for."""
+        """flush syncs the file to the disk; None if that is not wanted."""
         self.file = file
         self.name = name
         self.header: dict[str, Any] = {}
         self.torn = False
         self._flush = flush
         self._state = _State()
-        # The index. Each entry holds the offset of the record it comes from, and counts only if
-        # that is before the state's end: an exception may come between an entry and the state.
+        # The index. Each entry holds the offset of its record, and is valid only if that is before
+        # the state's end: an exception can come between an entry and the state.
         self._offsets = array("Q")
         self._cut: dict[int, int] = {}
         self._settled: dict[int, int] = {}
-        # True if the file or the index may hold something of an append that did not finish.
+        # True if the file or the index can hold parts of an append that did not finish.
         self._litter = False
         self._owes_cut = False
         self._broken = ""
 
     @property
     def state(self) -> str:
-        """As JournalInfo.state."""
+        """The same as JournalInfo.state."""
         return "undone" if self.undone else "committed" if self.committed else "open"
 
     @property
@@ -74,7 +73,7 @@ class JournalLog:
 
     @property
     def undoing(self) -> bool:
-        """True if an undo was begun and not finished: any of its writes may be cut short."""
+        """True if an undo has begun and has not finished: one of its writes can be cut short."""
         return self._state.undoing
 
     @property
@@ -92,11 +91,11 @@ class JournalLog:
         return count - 1 if count and self._offsets[-1] >= self._state.end else count
 
     def flush_by(self, flush: Callable[[], object]) -> None:
-        """Have what is appended from now on outlast the machine."""
+        """Sync each record to the disk from now on."""
         self._flush = flush
 
     def begin(self, header: dict[str, Any]) -> None:
-        """Write the beginning of a new journal."""
+        """Write the file head and the header of a new journal."""
         start = form.file_head()
         form.write_all(self.file, start)
         self._state = _State(end=len(start), chain=form.read_file_head(self.file, self.name))
@@ -105,7 +104,7 @@ class JournalLog:
         self._append(form.HEADER, 0, [text], "its header")
 
     def scan(self) -> None:
-        """Read the whole of a journal, checking all of it. JournalError where it is not right."""
+        """Read and check a whole journal. Raises JournalError for damage."""
         self._state = _State(
             end=form.FILE_HEAD_SIZE, chain=form.read_file_head(self.file, self.name)
         )
@@ -123,7 +122,7 @@ class JournalLog:
             )
 
     def _take(self, frame: form.Frame, here: _State) -> None:
-        """Note a record that was read; it begins where `here` ends."""
+        """Add a record that was read; it begins where `here` ends."""
         if (frame.kind == form.HEADER) != (here.number == 0):
             raise self._nonsense(frame, "a header belongs at the beginning, and there alone")
         size = index = 0
@@ -138,9 +137,9 @@ class JournalLog:
         self._note(frame.kind, here, frame.end, frame.chain, size or index)
 
     def _note(self, kind: int, here: _State, end: int, chain: int, value: int = 0) -> None:
-        """Put a record that is whole in the file into the index.
+        """Add a record that is complete in the file to the index.
 
-        value: of a write its bytes in the target; of SETTLED the index of a record.
+        value: for a write its bytes in the target; for SETTLED the index of a record.
         """
         after = here._replace(end=end, number=here.number + 1, chain=chain)
         if kind in (form.WRITE, form.SCATTERED):
@@ -159,7 +158,7 @@ class JournalLog:
         self._state = after
 
     def _forget_unfinished(self) -> None:
-        """Take out of the index what an append that did not finish has put there."""
+        """Remove the index entries of an append that did not finish."""
         end = self._state.end
         while self._offsets and self._offsets[-1] >= end:
             self._offsets.pop()
@@ -177,7 +176,7 @@ class JournalLog:
         return header
 
     def _size_of(self, frame: form.Frame) -> int:
-        """The bytes of the target that a recorded write covers."""
+        """Return the number of target bytes that a recorded write covers."""
         if frame.unit in (1, 4, 8) and frame.length >= _U64:
             if frame.kind == form.WRITE:
                 size, rest = divmod(frame.length - _U64, 2)
@@ -193,7 +192,7 @@ class JournalLog:
         return form.damaged(self.name, frame.payload, what)
 
     def add(self, where: int | bytes, old: bytes, new: bytes, unit: int) -> None:
-        """Record a write that is about to be made; it must not be made when this raises."""
+        """Record a write before it is made. If this raises, the write must not be made."""
         if isinstance(where, int):
             parts = [where.to_bytes(_U64, "little"), old, new]
             kind, place = form.WRITE, f"at 0x{where:x}"
@@ -205,9 +204,9 @@ class JournalLog:
         self._append(kind, unit, parts, what, len(new))
 
     def cut_short(self) -> None:
-        """Note that the last recorded write was begun and may not have been finished."""
+        """Note that the last recorded write has begun and possibly not finished."""
         if len(self):
-            # The last record always counts as cut short. So no other may follow before the mark.
+            # The last record always counts as cut short. So no record can follow before the mark.
             self._owes_cut = True
             self._pay_cut()
 
@@ -220,12 +219,12 @@ class JournalLog:
         self._append(kind, 0, [], "the mark of its end")
 
     def settle(self, index: int) -> None:
-        """Note that an undo has come past this record: whatever its place holds now is not its."""
+        """Note that an undo has finished this record: its range holds nothing of it any more."""
         payload = index.to_bytes(_U64, "little")
         self._append(form.SETTLED, 0, [payload], "the mark of an undo", index)
 
     def is_settled(self, index: int) -> bool:
-        """Has an undo come past this record?"""
+        """Has an undo finished this record?"""
         return self.undone or self._settled.get(index, self._state.end) < self._state.end
 
     def _append(self, kind: int, unit: int, parts: list[bytes], what: str, value: int = 0) -> None:
@@ -254,7 +253,7 @@ class JournalLog:
             try:
                 self._flush()
             except OSError as error:
-                # What a disk has once failed to keep it may later claim to have kept.
+                # After a failed fsync, a later one can succeed although the data is lost.
                 self._broken = f"the disk failed before ({error})"
                 raise JournalError(
                     f"{self.name} could not be brought to the disk with {what}: {error}"
@@ -263,19 +262,19 @@ class JournalLog:
         self._litter = False
 
     def close(self) -> None:
-        """Let the file go, and with it the lock of a journal."""
+        """Close the file, which unlocks a journal."""
         self.file.close()
 
     def __del__(self) -> None:
         self.file.close()
 
     def is_cut(self, index: int) -> bool:
-        """May the target hold a mixture of old and new bytes of this record?"""
+        """Can the target hold a mixture of old and new bytes of this record?"""
         last = index == len(self) - 1 and not self.committed
         return last or self._cut.get(index, self._state.end) < self._state.end
 
     def load(self, index: int) -> Change:
-        """A recorded write."""
+        """Read a recorded write."""
         offset = self._offsets[index]
         kind, unit, length = self._head_at(offset)
         payload = self._payload(offset + form.HEAD_SIZE, length)
@@ -291,7 +290,7 @@ class JournalLog:
         )
 
     def unit(self, index: int) -> int:
-        """The bytes of an element of a recorded write."""
+        """Return the number of bytes of an element of a recorded write."""
         return self._head_at(self._offsets[index])[1]
 
     def _head_at(self, offset: int) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Bytes of any amount that no file has a name for: few in memory, more in a temporary file."""
+"""An unnamed file of any size: small ones in memory, larger ones in a temporary file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydbgwrite._journal.format import write_all
 
 __all__ = ["KEPT_IN_MEMORY", "Spool"]
 
-#: Bytes that stay in memory; beyond, a temporary file has all of them.
+#: The largest size in memory. A temporary file holds all bytes of a larger one.
 KEPT_IN_MEMORY: Final = 4 << 20
 
 
 class Spool:
-    """A file in memory, or, once that is too much, an unnamed one on disk."""
+    """A file in memory that moves to an unnamed file on disk when it grows."""
 
     def __init__(self) -> None:
         self._memory = io.BytesIO()
@@ -33,7 +33,7 @@ class Spool:
         at, contents = self._memory.tell(), self._memory.getvalue()
         held = HeldInterrupts(every=True)
         try:
-            # Ctrl-C between the file's opening and its having an owner would leave it unclosed.
+            # A Ctrl-C before the file has an owner would leave it open.
             with held:
                 file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with this
                 try:

@@ -1,7 +1,7 @@
-"""Which target a journal belongs to: one process, from its start to its end or its next execve.
+"""The identity of a journal's target: one process, from its start to its end or next execve.
 
-A process id alone names nobody: it is given anew. So a journal holds when its process began and
-what it runs, and an undo refuses any other.
+A process id alone is not enough, since it is reused. So a journal holds the process's start time
+and its program, and an undo refuses any other process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEADER_BYTES: Final = 1024
 
 
 def outlives_this_machine(session: Target) -> bool:
-    """May the target live on when this machine goes down? True where nobody can say."""
+    """Can the target outlive a crash of this machine? True if that is unknown."""
     if session._embedded:
         return False
     return (
@@ -34,7 +34,7 @@ def outlives_this_machine(session: Target) -> bool:
 
 
 def describe_target(session: Target) -> dict[str, Any]:
-    """What a journal's header says of the target. Raises NoTargetError where it has gone."""
+    """Describe the target for a journal's header. Raises NoTargetError if it has ended."""
     identity: dict[str, Any] = {
         "target": session.target,
         "pid": session.pid,
@@ -55,7 +55,7 @@ def describe_target(session: Target) -> dict[str, Any]:
     return identity
 
 
-#: What must agree, and what it means when it does not.
+#: The fields that must agree, and the message if one does not.
 _QUESTIONS: Final = {
     "target": "it was made of a {was} target, and this session is of a {now} one",
     "pid": "it belongs to process {was}, and this session is of process {now}",
@@ -69,12 +69,12 @@ _QUESTIONS: Final = {
 
 
 def check_target(header: dict[str, Any], session: Target, name: str) -> None:
-    """Raise JournalError unless the session's target is the one that the journal belongs to."""
+    """Raise JournalError unless the session's target is the journal's target."""
     now = describe_target(session)
     for key, text in _QUESTIONS.items():
         if key not in header or (key == "exec" and key not in now):
             continue
-        # Where the system says which execve this is, the program's place need not be asked.
+        # If the system identifies the execve, the program's base is not compared.
         if key in ("base", "size") and "exec" in header and "exec" in now:
             continue
         if header[key] == now.get(key) or (key == "started" and _same_tick(header[key], now)):
@@ -90,7 +90,7 @@ def check_target(header: dict[str, Any], session: Target, name: str) -> None:
 
 
 def _same_tick(was: object, now: dict[str, Any]) -> bool:
-    """Is the start the same but for the rounding that an offset of part of a tick leaves?"""
+    """Are the start times equal, apart from rounding of an offset to whole ticks?"""
     is_linux = "exec" in now and isinstance(was, str) and was.isdecimal()
     return is_linux and abs(int(str(was)) - int(now["started"])) <= 1
 
@@ -102,7 +102,7 @@ def _shown(key: str, value: object) -> str:
 
 
 def _token(session: Target) -> str:
-    """Simulated memory is its session's: a random name of that session."""
+    """Return a random id of this simulated session."""
     token: str | None = getattr(session, "_token", None)
     if token is None:
         token = session._token = os.urandom(16).hex()
@@ -110,10 +110,10 @@ def _token(session: Target) -> str:
 
 
 def _linux(session: Target) -> dict[str, Any]:
-    """When the process began (proc_pid_stat(5)), since which boot, and which execve it is.
+    """Identify a process by its start time (proc_pid_stat(5)), the boot, and its execve.
 
-    The auxiliary vector is what execve gave the program (getauxval(3)): where it, its stack and the
-    vDSO lie, all drawn anew each time.
+    execve gives each program an auxiliary vector (getauxval(3)) with the addresses of the program,
+    its stack and the vDSO, which are random each time.
     """
     import hashlib
 
@@ -140,16 +140,16 @@ def _linux(session: Target) -> dict[str, Any]:
 
 
 def _started(stat: bytes) -> str:
-    """When a process began, in clock ticks since the boot.
+    """Return the start time of a process in clock ticks since the boot.
 
-    A time namespace shows times with an offset of its own (time_namespaces(7)); this is without.
+    A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here.
     """
     ticks = int(stat.rpartition(b") ")[2].split()[19])
     try:
         text = _read_file("/proc/self/timens_offsets").decode()
     except FileNotFoundError:  # a kernel without time namespaces
         return str(ticks)
-    # The offsets are those of the children's namespace.
+    # The file has the offsets of the children's namespace.
     if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
         raise NoTargetError(
             "when a process began can't be told: this script has one time namespace and has made "
@@ -166,7 +166,7 @@ def _read_file(path: str, folder: int | None = None) -> bytes:
 
 
 def _windows_start(pid: int) -> str:
-    """When the process began (GetProcessTimes), in units of 100 ns; "" where nobody may ask."""
+    """Return the start time (GetProcessTimes) in units of 100 ns, or "" if access is denied."""
     if sys.platform != "win32":
         raise OSError("for Windows")
     import ctypes
@@ -190,7 +190,7 @@ def _windows_start(pid: int) -> str:
 
 
 def _main_module(session: Target, program: str | None) -> Module | None:
-    """The program itself; the kernel's, of a kernel. None where no module can be told."""
+    """Return the main module (of a kernel target the kernel), or None if it is unknown."""
     if session.target == "simulated":
         return None
     try:
@@ -206,7 +206,7 @@ def _main_module(session: Target, program: str | None) -> Module | None:
 
 
 def _header_of(session: Target, base: int) -> str | None:
-    """A checksum of where the build says what it is: the time and checksum in the PE header."""
+    """Return a checksum of the PE header's time stamp and checksum, which identify the build."""
     import hashlib
 
     try:
@@ -218,6 +218,6 @@ def _header_of(session: Target, base: int) -> str | None:
     at = int.from_bytes(page[0x3C:0x40], "little")
     if page[:2] != b"MZ" or page[at : at + 4] != b"PE\0\0":
         return None
-    # Signature, COFF header, and the optional header without its table of directories, which the
-    # loader or a patch may have touched.
+    # Signature, COFF header, and the optional header without the table of directories, which the
+    # loader or a patch can have changed.
     return hashlib.sha256(page[at : at + 24]).hexdigest()

@@ -1,4 +1,4 @@
-"""undo() and read_journal(): what there is to do with a journal once it has been made."""
+"""undo() and read_journal(): the two public calls on a finished journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["read_journal", "undo"]
 
 
 def read_journal(path: StrOrBytesPath) -> JournalInfo:
-    """Read what a journal says of its transaction and of the target it belongs to.
+    """Read a journal's description of its transaction and its target.
 
     The whole file is read and its checksums are checked. No target is needed.
 

@@ -1,4 +1,4 @@
-"""The recorded writes of a transaction as a sequence, each read when it is asked for."""
+"""The recorded writes of a transaction as a lazy sequence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Changes"]
 
 
 class Changes(Sequence[Change]):
-    """A log's records as a sequence."""
+    """The records of a log as a sequence; each record is read on access."""
 
     def __init__(self, log: JournalLog) -> None:
         self._log = log

@@ -1,6 +1,6 @@
-"""Comparing what a target holds with what was written and what was there before.
+"""Compare the bytes in the target with the written bytes and the old bytes.
 
-All in bytes of the target's own form. Runs are (start, end) offsets.
+All bytes are in the target's byte order. A run is a pair of offsets (start, end).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOT_ZERO: Final = b"\0" + b"\1" * 255
 
 
 class Verdict(NamedTuple):
-    """Runs that hold what was written, bytes that hold what was there before, runs of neither."""
+    """Runs with the written bytes, the number of old bytes, and runs with neither."""
 
     ours: list[Run]
     unchanged: int
@@ -32,13 +32,13 @@ class Verdict(NamedTuple):
 
 
 def classify(found: bytes, old: bytes, new: bytes, unit: int, mixed: bool) -> Verdict:
-    """Whose each element of found is. mixed: one whose bytes are all old or new ones is ours."""
+    """Classify each element of found. mixed: an element of old and written bytes is ours."""
     size = len(found)
     if found == old:
         return Verdict([], size, [])
     if found == new:
         return Verdict([(0, size)], 0, [])
-    # A byte for each element: is it something else than the old one, than the new one?
+    # One byte for each element: 1 if it differs from the old one, or from the new one.
     not_old, not_new = _differ(found, old, unit), _differ(found, new, unit)
     if mixed and unit > 1:
         neither = _both(_differ(found, old, 1), _differ(found, new, 1))
@@ -52,7 +52,7 @@ def classify(found: bytes, old: bytes, new: bytes, unit: int, mixed: bool) -> Ve
 
 
 def _differ(one: bytes, other: bytes, unit: int) -> bytes:
-    """A byte for each element: 1 where they differ. No step of this is a loop in Python."""
+    """Return one byte for each element, 1 where they differ, without a Python loop."""
     if unit == 1:
         difference = _number(one) ^ _number(other)
         return difference.to_bytes(len(one), "little").translate(_NOT_ZERO)
@@ -68,16 +68,16 @@ def _number(data: bytes) -> int:
 
 
 def elements_of(data: bytes, unit: int) -> memoryview[int]:
-    """Bytes as numbers of 1, 4 or 8 bytes."""
+    """Return the bytes as integers of 1, 4 or 8 bytes."""
     view = memoryview(data)
     return view.cast("Q") if unit == 8 else view.cast("I") if unit == 4 else view
 
 
 class Overlaps:
-    """Elements of one scattered write that lie over each other.
+    """Overlapping elements of one scattered write.
 
-    left is what all elements hold once the write is done: where two overlap, the later one counts.
-    What was there before is the same either way, for all was read before any was written.
+    left has the final bytes of all elements: where two overlap, the later one counts.
+    The old bytes do not depend on the order: all were read before any was written.
     """
 
     def __init__(self, change: Change) -> None:
@@ -85,7 +85,7 @@ class Overlaps:
         assert addresses is not None
         self._change = change
         self._addresses = addresses
-        self._groups: dict[int, list[int]] = {}  # element: those that it is chained to, in order
+        self._groups: dict[int, list[int]] = {}  # element: the elements that overlap it, in order
         self._order: list[int] | None = None
         self.left = change.new
         ascending = sorted(addresses)
@@ -117,7 +117,7 @@ class Overlaps:
             yield sorted(group)
 
     def at(self, start: int, size: int) -> tuple[bytes, bytes]:
-        """What was, and what is left, at addresses that these elements cover."""
+        """Return the old and the final bytes at addresses that these elements cover."""
         if self._order is None:
             self._order = sorted(range(len(self._addresses)), key=self._addresses.__getitem__)
         change, unit = self._change, self._change.unit
@@ -134,7 +134,7 @@ class Overlaps:
         return bytes(old), bytes(new)
 
     def explain(self, element: int, found: bytes) -> bool:
-        """Can this come of the write, ended half-way: each byte old, or of any element there?"""
+        """Can an interrupted write have left this: each byte is old, or of an element there?"""
         change, unit = self._change, self._change.unit
         start = self._addresses[element]
         for offset, byte in enumerate(found):

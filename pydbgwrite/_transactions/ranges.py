@@ -1,4 +1,4 @@
-"""Sets of address ranges that carry a value: what an undo has found and not yet settled."""
+"""Address ranges with a value: the conflicts that an undo has found so far."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MANY: Final = 16
 
 
 class Range(NamedTuple):
-    """A range, and what an undo knows of it.
+    """An address range with a conflict.
 
-    record is the index of the record that says so; whole, whether that is all that this record
-    said, or parts beside it have been cut off; place, where the bytes found there are kept.
+    record is the index of the record that found it. whole is true if the range is all that the
+    record found there, false if parts were cut off. place locates the bytes that were found.
     """
 
     start: int
@@ -31,24 +31,24 @@ class Range(NamedTuple):
     place: int
 
     def part(self, start: int, end: int) -> Range:
-        """What is left of it."""
+        """Return the part from start to end."""
         return Range(start, end, self.record, False, self.place + start - self.start)
 
 
 class RangeMap:
-    """Ranges that do not overlap, in order, each with the bytes that were found in it.
+    """Disjoint ranges in ascending order, each with the bytes that were found in it.
 
-    Those may be as many as an undo's journal has, so they are not held in memory, and a range takes
-    32 bytes. The ranges are kept in chunks, for each record of an undo changes a few of them.
+    The bytes can be as many as the journal has, so they are kept in a spool, and a range takes
+    32 bytes. The ranges are kept in chunks, since each record of an undo changes only a few.
     """
 
     def __init__(self) -> None:
         self._chunks: list[_Chunk] = []
-        self._firsts: list[int] = []  # where the first range of each chunk begins
+        self._firsts: list[int] = []  # the start of each chunk's first range
         self._found = _Found()
 
     def cut(self, start: int, end: int) -> None:
-        """Take every address from start up to end out of the map."""
+        """Remove the addresses from start up to end."""
         at = self._chunk_at(start)
         while at < len(self._chunks) and self._firsts[at] < end:
             chunk = self._chunks[at]
@@ -62,7 +62,7 @@ class RangeMap:
             self._found.clear()
 
     def cut_all(self, ranges: list[tuple[int, int]]) -> None:
-        """Cut many (start, end) ranges, in ascending order; they may overlap."""
+        """Remove many (start, end) ranges, given in ascending order; they may overlap."""
         if self._are_many(ranges):
             self._fill(self._all().without(ranges))
         else:
@@ -72,25 +72,25 @@ class RangeMap:
             self._found.clear()
 
     def _are_many(self, ranges: Sized) -> bool:
-        """Are they so many that going through all of the map takes no longer than one by one?"""
+        """Is one pass over the whole map cheaper than one search for each range?"""
         return len(ranges) * _MANY >= len(self._chunks) * _CHUNK
 
     def _all(self) -> _Chunk:
-        """All chunks as one."""
+        """Return all ranges as one chunk."""
         whole = _Chunk()
         for each in self._chunks:
             whole.replace(len(whole), len(whole), each)
         return whole
 
     def _fill(self, whole: _Chunk) -> None:
-        """Have these instead."""
+        """Replace all ranges."""
         self._chunks = whole.parts()
         self._firsts = [each.starts[0] for each in self._chunks]
 
     def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
-        """Add ranges that are not in the map, in ascending order.
+        """Add ranges in ascending order that are not in the map.
 
-        Each with what was found in it, and whether that is all of what the record said there.
+        Each has the bytes that were found, and whether they are all that the record found there.
         """
         if not ranges:
             return
@@ -121,11 +121,11 @@ class RangeMap:
             at = behind
 
     def _chunk_at(self, start: int) -> int:
-        """The number of the chunk where a range from there on belongs."""
+        """Return the index of the chunk for a range that starts there."""
         return max(bisect_right(self._firsts, start) - 1, 0)
 
     def within(self, start: int, end: int) -> list[tuple[int, bytes]]:
-        """The parts of ranges that lie from start up to end, with what was found in them."""
+        """Return the parts of ranges from start up to end, with the bytes found in them."""
         parts = [
             each.part(max(start, each.start), min(end, each.end))
             for each in self._touching(start, end)
@@ -133,7 +133,7 @@ class RangeMap:
         return [(each.start, self.found(each)) for each in parts]
 
     def touches(self, start: int, end: int) -> bool:
-        """Is any address from start up to end in the map?"""
+        """Does the map contain an address from start up to end?"""
         return next(self._touching(start, end), None) is not None
 
     def _touching(self, start: int, end: int) -> Iterator[Range]:
@@ -145,7 +145,7 @@ class RangeMap:
                 yield chunk[index]
 
     def found(self, of: Range) -> bytes:
-        """What was found there."""
+        """Return the bytes that were found in the range."""
         return self._found.at(of.place, of.end - of.start)
 
     def __bool__(self) -> bool:
@@ -156,9 +156,9 @@ class RangeMap:
 
 
 class _Chunk:
-    """Some ranges of a map, side by side. An address fits 64 bits, the end of memory does not.
+    """Parallel arrays of ranges. Last addresses are kept, since memory's end exceeds 64 bits.
 
-    said is the record, doubled, and whether the range is whole.
+    said packs the record's index (doubled) and the flag `whole`.
     """
 
     __slots__ = ("lasts", "places", "said", "starts")
@@ -168,7 +168,7 @@ class _Chunk:
 
     @classmethod
     def of(cls, ranges: list[tuple[int, bytes, bool]], record: int, place: int) -> _Chunk:
-        """What was found, and is kept from that place on, range behind range."""
+        """Make a chunk of ranges whose bytes are kept one after the other, from that place on."""
         starts = array("Q", [start for start, _, _ in ranges])
         sizes = [len(found) for _, found, _ in ranges]
         return cls(
@@ -179,26 +179,26 @@ class _Chunk:
         )
 
     def slice(self, first: int, last: int) -> _Chunk:
-        """Some of them."""
+        """Return the ranges from one index up to another."""
         return _Chunk(*(each[first:last] for each in self._columns()))
 
     def parts(self) -> list[_Chunk]:
-        """The same in chunks of the usual size."""
+        """Return the same ranges in chunks of the usual size."""
         return [self.slice(at, at + _CHUNK) for at in range(0, len(self), _CHUNK)]
 
     def in_order(self) -> _Chunk:
-        """The same by address."""
+        """Return the same ranges sorted by address."""
         order = sorted(range(len(self)), key=self.starts.__getitem__)
         return _Chunk(*(array("Q", map(each.__getitem__, order)) for each in self._columns()))
 
     def without(self, cut: list[tuple[int, int]]) -> _Chunk:
-        """What is left of them when ranges, in ascending order, are cut."""
+        """Return what remains after removing ranges, given in ascending order."""
         left = _Chunk()
         at = 0
         for start, last, said, place in zip(*self._columns(), strict=True):
             while at < len(cut) and cut[at][1] <= start:
                 at += 1
-            low = start  # what is before it has been settled
+            low = start  # everything before it is done
             for index in range(at, len(cut)):
                 first, end = cut[index]
                 if first > last:
@@ -211,14 +211,14 @@ class _Chunk:
         return left
 
     def append(self, start: int, last: int, said: int, place: int) -> None:
-        """Add one at the end."""
+        """Append a range."""
         self.starts.append(start)
         self.lasts.append(last)
         self.said.append(said)
         self.places.append(place)
 
     def replace(self, first: int, last: int, by: _Chunk) -> None:
-        """Put others in the place of some."""
+        """Replace the ranges from one index up to another."""
         for column, new in zip(self._columns(), by._columns(), strict=True):
             column[first:last] = new
 
@@ -226,7 +226,7 @@ class _Chunk:
         return self.starts, self.lasts, self.said, self.places
 
     def cut(self, start: int, end: int) -> None:
-        """Take these addresses out."""
+        """Remove the addresses from start up to end."""
         first = bisect_left(self.lasts, start)
         last = bisect_left(self.starts, end, first)
         if first == last:
@@ -245,7 +245,7 @@ class _Chunk:
                 column[first:last] = array("Q", [each[index] for each in left])
 
     def touching(self, start: int, end: int) -> range:
-        """Which of them have any of these addresses."""
+        """Return the indexes of the ranges that contain any of these addresses."""
         first = bisect_left(self.lasts, start)
         return range(first, bisect_left(self.starts, end, first))
 
@@ -261,7 +261,7 @@ class _Chunk:
 
 
 class _Found:
-    """Bytes by the place where they are kept; in memory, should the disk have no room for them."""
+    """A store of bytes: a spool, or memory if the disk is full."""
 
     def __init__(self) -> None:
         self._spool = Spool()
@@ -269,14 +269,14 @@ class _Found:
         self._rest: bytearray | None = None
 
     def add(self, data: bytes) -> int:
-        """Keep them; their place."""
+        """Store bytes and return their place."""
         place = self._spooled
         if self._rest is None:
             try:
                 self._spool.seek(place)
                 write_all(self._spool, data)
             except OSError:
-                self._rest = bytearray()  # an undo is not given up for this
+                self._rest = bytearray()  # a full disk does not stop an undo
             else:
                 self._spooled += len(data)
                 return place
@@ -285,14 +285,14 @@ class _Found:
         return place
 
     def at(self, place: int, size: int) -> bytes:
-        """Those of that place."""
+        """Return the bytes at a place."""
         if place < self._spooled:
             return read_at(self._spool, place, size)
         assert self._rest is not None
         return bytes(self._rest[place - self._spooled : place - self._spooled + size])
 
     def clear(self) -> None:
-        """Nothing of it is needed any more."""
+        """Drop all bytes."""
         self._spooled, self._rest = 0, None
 
     def __del__(self) -> None:
@@ -300,9 +300,9 @@ class _Found:
 
 
 def merged(ranges: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """(address, size, why) ranges in order; those that touch or overlap become one.
+    """Sort ranges (address, size, why) and merge those that touch or overlap.
 
-    Where reasons differ the first address's stays.
+    A merged range keeps the reason of its first part.
     """
     result: list[tuple[int, int, str]] = []
     for address, size, why in sorted(ranges):

@@ -1,4 +1,4 @@
-"""Transactions: what a session writes is recorded, and undone where not all of it went well."""
+"""Transactions: record the writes of a session, and roll them back after an exception."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["Transaction", "checked_journal"]
 
 
 class Transaction:
-    """The writes of a session within a `with` block, all of them or none. Session.transaction().
+    """The writes of a `with` block, all of them or none. Session.transaction() makes it.
 
-    A block that ends well leaves its writes in the target; an exception that leaves it, Ctrl-C
-    among them, undoes them, the last first, and goes on with a note that says what was undone or
-    exactly what remains, and with the UndoReport as its attribute undo_report. A transaction is
-    used once and does not nest.
+    If the block ends without an exception, the target keeps the writes. If an exception leaves
+    the block (Ctrl-C too), the writes are undone, the last first. The exception then continues.
+    A note says what was undone or what remains, and `undo_report` is the UndoReport. A
+    transaction is used once and does not nest.
 
-    While an undo runs because of an exception, the first Ctrl-C waits for its end; a second stops
-    it, and the note then says what remains.
+    While such an undo runs, the first Ctrl-C waits for its end. A second one stops it, and the
+    note says what remains.
     """
 
     __module__ = "pydbgwrite"
@@ -40,40 +40,40 @@ class Transaction:
         self._session = session
         self._path = path
         self._durable = durable
-        self._state = "new"  # then "open"; at last "committed" or "undone"
+        self._state = "new"  # later "open", then "committed" or "undone"
         self._report: UndoReport | None = None
         self._log: JournalLog | None = None
 
     @property
     def journal(self) -> str | None:
-        """The path of the journal, absolute; None where there is none."""
+        """The absolute path of the journal, or None."""
         return self._path
 
     @property
     def report(self) -> UndoReport | None:
-        """Of the undo that an exception caused; None where there was none."""
+        """The report of the undo that an exception caused, or None."""
         return self._report
 
     @property
     def changes(self) -> Sequence[Change]:
-        """The recorded writes, in the order in which they were made; those undone since, too.
+        """The recorded writes in order, including those that were undone since.
 
-        Long writes are recorded in pieces. Each element is read from where it is kept when it is
-        asked for. Of a transaction that has ended with a journal, the file is read: JournalError
-        or OSError where it is not there any more.
+        A long write is recorded in several pieces. An element is read on access. After the
+        transaction has ended, it is read from the journal: JournalError or OSError is raised if
+        the file is gone.
         """
         from pydbgwrite._transactions.changes import Changes
 
         return Changes(self._recorded())
 
     def undo(self) -> UndoReport:
-        """Undo all recorded writes, the last first; then the transaction goes on.
+        """Undo all recorded writes, the last first. The transaction stays open.
 
-        It works after the transaction's end too, as long as the session is open. A location that
-        holds neither the written nor the old value is a conflict: it is reported, not changed. The
-        report says exactly what remains (`complete`); nothing raises. It may be called again.
+        It also works after the transaction's end, while the session is open. A location that
+        holds neither the written nor the old value is a conflict: reported, not changed. The
+        report says exactly what remains (`complete`). No failure raises. It may be called again.
 
-        The calls behind it are ReadVirtual and WriteVirtual.
+        Engine calls: ReadVirtual and WriteVirtual.
         """
         from pydbgwrite._transactions.undo import undo_log
 
@@ -97,7 +97,7 @@ class Transaction:
         return undo_log(self._session, self._recorded())
 
     def __enter__(self) -> Self:
-        # What an undo needs is here before it is needed.
+        # Import what an undo needs now: the disk or memory may be full later.
         from pydbgwrite import _interrupts  # noqa: F401
         from pydbgwrite._journal import files
         from pydbgwrite._transactions import undo  # noqa: F401
@@ -146,9 +146,9 @@ class Transaction:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A Ctrl-C may come between any two lines, until undoing holds it back: then it is one more
-        # reason to undo. One that comes before this `try` leaves the transaction open, and then the
-        # session's end undoes it.
+        # A Ctrl-C can come between any two lines until the undo holds it back. It is then one more
+        # reason to undo. A Ctrl-C before this `try` leaves the transaction open, and the session's
+        # end undoes it.
         try:
             if self._state == "open":
                 if value is None:
@@ -171,7 +171,7 @@ class Transaction:
         self._over("committed")
 
     def _undo_because(self, error: BaseException) -> None:
-        """Undo, and say so in a note of the exception."""
+        """Undo, and add a note to the exception."""
         from pydbgwrite._interrupts import HeldInterrupts
         from pydbgwrite._transactions.undo import undo_log
 
@@ -188,7 +188,7 @@ class Transaction:
                     self._tell(error, report)
                     self._over("undone")
                 if isinstance(other, Exception):
-                    return  # error says all, and goes on
+                    return  # the exception propagates and says all
                 raise
         if held.pressed and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt
@@ -196,7 +196,7 @@ class Transaction:
     def _tell(self, error: BaseException, report: UndoReport) -> None:
         self._report = report
         error.undo_report = report  # type: ignore[attr-defined]
-        # Where nothing had been written there is nothing to say of its undo.
+        # Nothing was written: no note about an undo.
         if len(self._recorded()):
             error.add_note(self._describe(report))
 
@@ -211,7 +211,7 @@ class Transaction:
         return f". The journal has it all: pydbgwrite.undo({self._path!r}, session)"
 
     def _over(self, state: str) -> None:
-        """The end; a journal on disk is let go, for others to open."""
+        """End the transaction and release its journal for others."""
         self._session._transaction = None
         self._state = state
         log = self._log
@@ -220,7 +220,7 @@ class Transaction:
             log.close()
 
     def _recorded(self) -> JournalLog:
-        """What was recorded: where it was, or the journal, read anew."""
+        """Return the log, or the journal read again after the end."""
         from pydbgwrite._journal import files
 
         if self._log is None:
@@ -230,7 +230,7 @@ class Transaction:
         return self._log
 
     def _abandon(self, error: BaseException | None) -> None:
-        """The session ends while this is open: undo, as for an exception."""
+        """Undo, because the session ends while the transaction is open."""
         if self._state != "open":
             return
         if error is not None:
@@ -249,7 +249,7 @@ class Transaction:
 def checked_journal(
     journal: StrOrBytesPath | None, durable: bool | None
 ) -> tuple[str | None, bool | None]:
-    """The arguments of Session.transaction(): an absolute path, for the folder may be left."""
+    """Validate the arguments of Session.transaction(); return an absolute path."""
     if durable is not None and not isinstance(durable, bool):
         raise TypeError(f"durable must be True, False or None, got {type(durable).__name__}")
     if journal is None:

@@ -1,4 +1,4 @@
-"""Undoing recorded writes, the last one first: by a transaction, or from a journal."""
+"""Undo recorded writes, the last one first, for a transaction or from a journal."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ _MANY: Final = 64  # runs
 def undo_log(
     session: Target, log: JournalLog, *, force: bool = False, progress: _Progress | None = None
 ) -> UndoReport:
-    """Write back what each record replaced, the last one first; the journal is marked.
+    """Restore the old bytes of each record, the last record first, and mark the journal.
 
-    What was undone wholly before is looked at and not touched, unless force is True. Raises nothing
-    of its own: what could not be done is in the report. An exception from outside (Ctrl-C, or what
-    progress raises) goes on, with the report as its attribute `undo_report` and in a note.
+    Records that an earlier undo finished are compared but not changed, unless force is true. The
+    function raises nothing of its own: the report says what could not be restored. An exception
+    from outside (Ctrl-C, or from progress) propagates, with the report as `undo_report` and in a
+    note.
     """
     done_before = log.undone
     work = _Undo(session, log, force)
     try:
         if not done_before:
-            # From here on a record's write back may be cut short too. Where the mark can't be made
-            # (a full disk, a file that is not ours), undoing is still what matters.
+            # From here on, restoring a record can be cut short too. If the mark can't be written
+            # (full disk, another user's file), the undo goes on all the same.
             with contextlib.suppress(JournalError, OSError):
                 log.mark(UNDOING)
         work.run(progress)
@@ -59,14 +60,14 @@ def undo_log(
 
 
 class _Undo:
-    """One undo of a journal's records."""
+    """One run of an undo over a journal's records."""
 
     def __init__(self, session: Target, log: JournalLog, force: bool) -> None:
         self._session = session
         self._log = log
         self._force = force
-        # Is the record at hand one that an undo has come past? Then nothing there is ours, though
-        # it may look so: an earlier record's old bytes may be there by now.
+        # True if an earlier undo finished the current record. Then nothing there is ours, even if
+        # it equals our bytes: it can be an earlier record's old bytes.
         self._settled = False
         self._marks = not log.undone
         self._undone_before = log.undone
@@ -78,7 +79,7 @@ class _Undo:
         self._remaining: list[tuple[int, int, str]] = []
 
     def run(self, progress: _Progress | None) -> None:
-        """All of it. Ends early where the target has gone."""
+        """Undo all records. Stop early if the target has ended."""
         total = self._next + 1 - self._last
         while self._next >= self._last:
             try:
@@ -98,10 +99,10 @@ class _Undo:
             try:
                 self._log.settle(index)
             except (JournalError, OSError):
-                self._marks = False  # a full disk, or a file that is not ours
+                self._marks = False  # full disk, or another user's file
 
     def give_up(self, why: str) -> None:
-        """Count all that was not come to yet as remaining."""
+        """Report all records that were not reached as remaining."""
         for index in range(self._next, self._last - 1, -1):
             change = self._log.load(index)
             if change.addresses is None:
@@ -113,7 +114,7 @@ class _Undo:
         self._next = self._last - 1
 
     def report(self) -> UndoReport:
-        """What was done so far."""
+        """Return the report of what was done so far."""
         remaining = merged(self._remaining)
         for address, size, _ in remaining:
             self._conflicting.cut(address, address + size)
@@ -135,8 +136,8 @@ class _Undo:
         units: dict[int, int] = {}
         images = _Images(self._log)
         conflicting = self._conflicting
-        # Beside what an earlier record explained, the rest of a pointer may be as it was. Record by
-        # record, for reading one takes a while.
+        # Where an earlier record explains a part of a pointer, the rest can hold the old bytes. Go
+        # record by record, since reading a record is slow.
         parts = sorted(
             (each for each in conflicting if not each.whole), key=operator.attrgetter("record")
         )
@@ -164,7 +165,7 @@ class _Undo:
                 listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
         return tuple(listed[:_LISTED]), total
 
-    # One record.
+    # Undo of one record.
 
     def _undo(self, index: int) -> None:
         change = self._log.load(index)
@@ -186,11 +187,11 @@ class _Undo:
     def _settle(
         self, address: int, found: bytes, old: bytes, new: bytes, verdict: Verdict, index: int
     ) -> None:
-        """Write back what is ours; note what is not, in place of what later records said of it."""
+        """Restore what is ours. Note the conflicts, in place of those of later records."""
         self._reconsider(address, old, new)
         self._unchanged += verdict.unchanged
         ours, conflicting = verdict.ours, verdict.conflicting
-        if self._settled:  # this was undone: whatever has come since is not ours
+        if self._settled:  # undone before: whatever was written since is not ours
             ours, conflicting = [], sorted(ours + conflicting)
         self._note([(address + start, found[start:end], True) for start, end in conflicting], index)
         self._write_runs(address, old, sorted(ours + conflicting) if self._force else ours, index)
@@ -198,7 +199,7 @@ class _Undo:
     def _write_runs(
         self, address: int, old: bytes, runs: list[tuple[int, int]], index: int
     ) -> None:
-        """Write back the runs of a stretch; where they are many, as scattered pointers."""
+        """Restore runs; many of them as one scattered write."""
         unit = self._log.unit(index) if len(runs) > _MANY else 1
         if unit != self._session.pointer_size:
             for start, end in runs:
@@ -212,14 +213,14 @@ class _Undo:
         self._write_pointers(where, what, unit)
 
     def _reconsider(self, address: int, old: bytes, new: bytes) -> None:
-        """Of what a later record could not explain, this record's range is this record's to say."""
+        """Drop conflicts in this range: an earlier record overrides a later one."""
         if not self._conflicting:
             return
         end = address + len(old)
         if not self._force:
             self._conflicting.cut(address, end)
             return
-        # The target no longer holds what was found there: it was restored by force.
+        # Restored by force: the target no longer holds what was found.
         for start, found in self._conflicting.within(address, end):
             at = start - address
             if found in (old[at : at + len(found)], new[at : at + len(found)]):
@@ -227,7 +228,7 @@ class _Undo:
 
     def _note(self, found: list[tuple[int, bytes, bool]], index: int) -> None:
         """Note conflicts, by address."""
-        if self._force:  # what was found there first is what counts
+        if self._force:  # the first finding counts
             found = [
                 each
                 for each in found
@@ -235,7 +236,7 @@ class _Undo:
             ]
         self._conflicting.put_all(found, index)
 
-    # Scattered elements.
+    # Undo of scattered elements.
 
     def _undo_scattered(self, change: Change, index: int, mixed: bool) -> None:
         addresses, unit = change.addresses, change.unit
@@ -279,7 +280,7 @@ class _Undo:
         self._write_elements(change, sorted(ours + conflicting) if self._force else ours)
 
     def _read_elements(self, addresses: array[int], unit: int) -> bytes | None:
-        """All of them, one behind the other; None where that can't be had at once."""
+        """Read all elements, one after the other; None if one call can't read them."""
         if unit != self._session.pointer_size:
             return None
         try:
@@ -304,7 +305,7 @@ class _Undo:
 
     def _write_pointers(self, where: array[int], what: array[int], unit: int) -> None:
         try:
-            # No span: bytes beside these may be others' to change.
+            # Element by element, not as a span: the target can change the bytes between them.
             self._session.write_scattered(where, what, spans=False)
         except NoTargetError:
             raise
@@ -314,10 +315,10 @@ class _Undo:
         else:
             self._restored += unit * len(where)
 
-    # Access to the target, past what can't be accessed.
+    # Access to the target that skips what can't be accessed.
 
     def _read(self, address: int, size: int, unit: int) -> Iterator[tuple[int, bytes]]:
-        """(offset, bytes) of what can be read, in whole elements; the rest remains."""
+        """Yield (offset, bytes) of readable whole elements. Report the rest as remaining."""
         try:
             whole = self._session.read(address, size)
         except NoTargetError:
@@ -357,7 +358,7 @@ class _Undo:
             self._remaining.append((address + known, size - known, why))
 
     def _write(self, address: int, data: bytes) -> None:
-        """Write back, past pages that can't be written; these are noted as remaining."""
+        """Restore bytes. Skip pages that can't be written and report them as remaining."""
         at = 0
         while at < len(data):
             try:
@@ -377,7 +378,7 @@ class _Undo:
 
 
 def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
-    """The offsets of a range's parts page by page."""
+    """Yield the offsets of a range's parts, one for each page."""
     start = 0
     while start < size:
         end = min(size, start + _PAGE - (address + start) % _PAGE)
@@ -386,7 +387,7 @@ def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _apart(found: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes, bool]]:
-    """By address; where elements overlap, the rest of the later ones. Is each a whole element?"""
+    """Sort elements by address and trim overlaps. Also return whether all stay whole."""
     apart: list[tuple[int, bytes, bool]] = []
     end = 0
     for start, here in sorted(found):
@@ -398,14 +399,14 @@ def _apart(found: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes, bool]]:
 
 
 class _Images:
-    """What records say was and was written at an address; the last few records are kept."""
+    """The old and written bytes of records, by address. The last few records are cached."""
 
     def __init__(self, log: JournalLog) -> None:
         self._log = log
         self._kept: dict[int, Change | Overlaps] = {}
 
     def at(self, record: int, start: int, size: int) -> tuple[bytes, bytes]:
-        """Of a range within that record."""
+        """Return the old and written bytes of a range within that record."""
         if record not in self._kept:
             if len(self._kept) >= _KEPT_RECORDS:
                 self._kept.clear()
