@@ -124,6 +124,12 @@ def _linux(session: Target) -> dict[str, Any]:
         started = _started(_read_file("stat", folders[0]))
         auxv = _read_file("auxv", folders[1])
         program = os.readlink("exe", dir_fd=folders[1]).removesuffix(" (deleted)")
+    except PermissionError as error:
+        from pydbgwrite._messages.linux import opening_failed
+
+        raise opening_failed(
+            "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
+        ) from error
     except OSError as error:
         raise NoTargetError(
             f"the process {session.pid} can't be told from others: {error}"

@@ -16,6 +16,11 @@ _CAP_SYS_PTRACE = 19
 _FIRST_USER_NAMESPACE = "user:[4026531837]"
 #: Files of /proc/PID that are their owner's alone (fs/proc/base.c), by what opens them.
 _FILES = {"open(/proc/PID/mem)": "mem", "read(/proc/PID/auxv)": "auxv"}
+#: What needs none of them.
+_WITHOUT_FILE = {
+    "mem": "; suspend=True needs no such file",
+    "auxv": "; a transaction without a journal needs no such file",
+}
 #: Calls that only stopping a process takes.
 _STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd")
 
@@ -76,7 +81,11 @@ def opening_failed(
 
 def _other_proc(subject: object, shown: int) -> str:
     """Why /proc can't show which process an id means. shown: our own id there, or 0."""
-    if shown == os.getpid():
+    own = _opening("/proc/self/status")
+    if own in (errno.EACCES, errno.EPERM):
+        why = f"this script can't read /proc/self/status ({os.strerror(own)})"
+        remedy = "Landlock or another security module forbids it: allow it to read /proc"
+    elif shown == os.getpid():
         why = f"/proc/{subject} is covered by the folder of another process (a bind mount)"
         remedy = f"umount /proc/{subject}"
     else:
@@ -93,6 +102,15 @@ def _other_proc(subject: object, shown: int) -> str:
             "or enter the target's mount namespace, too (nsenter -m -p)"
         )
     return f"which process {subject} is can't be told, and nothing was opened: {why}. {remedy}"
+
+
+def _opening(path: str) -> int:
+    """The errno of opening a file for reading; 0: it can be opened."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
 
 
 def _thread_state(process: object, thread: int) -> str:
@@ -286,15 +304,20 @@ def _owner(path: str) -> int | None:
 
 def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
     """Of the files that only a process's own user may open: CAP_SYS_PTRACE does not open them."""
-    name = _FILES.get(operation or "")
+    name = _FILES.get(operation or "", "")
     path = f"/proc/{subject}/{name}"
-    owner = None if name is None else _owner(path)
+    owner = _owner(path) if name else None
     if owner is None:
         return []
     if owner != os.geteuid() and not _bits(own, "CapEff") >> _CAP_DAC_OVERRIDE & 1:
         return [
             f"{path} belongs to user {owner}, this script is user {os.geteuid()}, and lacks "
             "CAP_DAC_OVERRIDE: run as that user or as root, or give the interpreter "
-            "CAP_DAC_OVERRIDE and CAP_SYS_PTRACE"
+            f"CAP_DAC_OVERRIDE and CAP_SYS_PTRACE{_WITHOUT_FILE[name]}"
+        ]
+    if name == "mem" and _opening(path) == 0:
+        return [
+            f"{path} can be opened for reading and not for writing: Landlock or another security "
+            f"module forbids that{_WITHOUT_FILE[name]}"
         ]
     return []

@@ -73,9 +73,9 @@ def _capability(capabilities: int) -> Check:
         return Check(
             name,
             LIMITED,
-            "this process has it, and not CAP_DAC_OVERRIDE: processes of other users while they "
-            "are stopped, and journals of its own user's alone",
-            "give it both",
+            "this process has it, and not CAP_DAC_OVERRIDE: processes of every user, those of "
+            "other users without --no-suspend and without --journal",
+            "give it CAP_DAC_OVERRIDE, too",
         )
     return Check(name, INFO, "this process has it: processes of every user")
 

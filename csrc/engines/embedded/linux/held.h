@@ -21,7 +21,8 @@ typedef struct linux_target {
     int folder; /* /proc/PID: with it the process is pinned, and all of /proc read by way of it */
     int pidfd;  /* -1 where the kernel, or a sandbox, has none */
     int32_t thread; /* one that has the process's memory: the first one, unless that has ended */
-    int memory; /* /proc/PID/mem; with `maps` bound to the memory the process had when attached */
+    int memory;     /* /proc/PID/mem; with `maps` bound to the memory the process had when attached.
+                     * -1: it may be read and written by process_vm_* and ptrace alone */
     int maps;
     bool writable;
     bool launched; /* our child: nobody else reaps it */

@@ -7,8 +7,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,6 +60,49 @@ static int open_watch(const linux_tracer *self, int *interval)
     return watch;
 }
 
+/* Writes some or all bytes of one aligned word, which lies in one page. */
+static bool poke(pid_t thread, uint64_t word_at, size_t offset, const void *data, size_t size)
+{
+    void *at = (void *)(uintptr_t)word_at;
+    long word = 0;
+
+    if (size < sizeof word) {
+        errno = 0;
+        word = ptrace(PTRACE_PEEKDATA, thread, at, (void *)0);
+        if (errno != 0) {
+            return false;
+        }
+    }
+    memcpy((unsigned char *)&word + offset, data, size);
+    return ptrace(PTRACE_POKEDATA, thread, at, (void *)(intptr_t)word) == 0;
+}
+
+/* Bytes, or -errno. Without a descriptor by PTRACE_POKEDATA, which the kernel forces, too
+ * (kernel/ptrace.c, generic_ptrace_pokedata). */
+static ssize_t force(const linux_tracer *self)
+{
+    const unsigned char *data = self->force_data;
+    size_t offset, step, done = 0;
+    ssize_t written;
+
+    if (self->force_descriptor >= 0) {
+        written =
+            pwrite(self->force_descriptor, data, self->force_size, (off_t)self->force_address);
+        return written < 0 ? -errno : written;
+    }
+    while (done < self->force_size) {
+        offset = (size_t)((self->force_address + done) % sizeof(long));
+        step = sizeof(long) - offset;
+        step = step < self->force_size - done ? step : self->force_size - done;
+        if (!poke((pid_t)witness(self), self->force_address + done - offset, offset, data + done,
+                  step)) {
+            break;
+        }
+        done += step;
+    }
+    return done > 0 ? (ssize_t)done : -errno;
+}
+
 /* Until it is asked to let go (true) or the process has died (false). */
 static bool hold(linux_tracer *self)
 {
@@ -82,11 +127,7 @@ static bool hold(linux_tracer *self)
             break;
         }
         if (atomic_i32_load(&self->request) == LINUX_TRACER_FORCE) {
-            self->force_result = pwrite(self->force_descriptor, self->force_data, self->force_size,
-                                        (off_t)self->force_address);
-            if (self->force_result < 0) {
-                self->force_result = -errno;
-            }
+            self->force_result = force(self);
             atomic_i32_store(&self->request, LINUX_TRACER_NOTHING);
             linux_event_ring(self->answered);
         }

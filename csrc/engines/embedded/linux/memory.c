@@ -38,15 +38,24 @@ static HRESULT fault(const transfer *move)
 
 /* A forced write that the kernel refused: the tracer may be allowed what this thread is not
  * (fs/proc/base.c, proc_mem_foll_force: proc_mem.force_override=ptrace). */
+static bool readable_now(const linux_target *process, uint64_t address)
+{
+    unsigned char probe;
+    struct iovec local = {&probe, 1}, remote = {(void *)(uintptr_t)address, 1};
+
+    return process->memory >= 0
+               ? pread(process->memory, &probe, 1, (off_t)address) == 1
+               : process_vm_readv((pid_t)process->thread, &local, 1, &remote, 1, 0) == 1;
+}
+
 static HRESULT force_by_tracer(const transfer *move, uint64_t address, const unsigned char *data,
                                size_t size, size_t *moved)
 {
     linux_target *process = move->process;
     HRESULT result = S_OK;
-    unsigned char probe;
     ssize_t done = -EIO;
 
-    if (pread(process->memory, &probe, 1, (off_t)address) != 1) {
+    if (!readable_now(process, address)) {
         result = HR_WRITE_FAULT; /* no page behind it, as past the end of a file: not a refusal */
         goto done;
     }
@@ -104,6 +113,12 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     }
     if (size > region.end - address) {
         size = (size_t)(region.end - address);
+    }
+    if (process->memory < 0) {
+        result = move->writing && !region.writable
+                     ? force_by_tracer(move, address, data, size, moved)
+                     : HR_ACCESS_DENIED; /* process_vm_*, the only way, is refused by now */
+        goto done;
     }
     do {
         done = move->writing ? pwrite(process->memory, data, size, (off_t)address)

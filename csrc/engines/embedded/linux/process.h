@@ -50,7 +50,8 @@ int32_t linux_process_of_thread(int folder);
  * 0: there is none. */
 int32_t linux_process_living_thread(int folder);
 
-/* 4 or 8, by the auxiliary vector of the process (getauxval(3)). */
+/* 4 or 8, by the auxiliary vector of the process (getauxval(3)); where that may not be read, by the
+ * program's file. */
 int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size);
 
 /* Opens /proc/PID/NAME, or with a thread /proc/PID/task/TID/NAME, close-on-exec; the descriptor, or

@@ -15,7 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "process.h"
 
 /* include/uapi/linux/kcmp.h */
 #define COMPARE_MEMORY 1
@@ -87,4 +90,28 @@ bool linux_sharing_alone(linux_target *process)
                                                 : LINUX_SHARING_NONE);
     }
     return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
+}
+
+/* Reads a number of ours as the process would: by its memory's descriptor if there is one. */
+static bool read_mark(int32_t thread, int memory, volatile uint64_t *mark)
+{
+    uint64_t seen = 0;
+    struct iovec local = {&seen, sizeof seen}, remote = {(void *)(uintptr_t)mark, sizeof seen};
+    ssize_t got = memory >= 0 ? pread(memory, &seen, sizeof seen, (off_t)(uintptr_t)mark)
+                              : process_vm_readv((pid_t)thread, &local, 1, &remote, 1, 0);
+
+    return got == sizeof seen && seen == *mark;
+}
+
+bool linux_sharing_ours(const linux_target *process)
+{
+    volatile uint64_t mark = linux_now();
+    int32_t thread = linux_process_living_thread(process->folder);
+    int memory = linux_process_open(process->folder, thread, "mem", O_RDONLY);
+    bool shared = read_mark(thread, memory, &mark);
+
+    mark = ~mark; /* a forked child has the one before, too */
+    shared = shared && read_mark(thread, memory, &mark);
+    linux_close(&memory);
+    return shared;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../forks.h"
@@ -16,6 +17,7 @@
 #include "memory.h"
 #include "process.h"
 #include "ranges.h"
+#include "sharing.h"
 #include "tracer.h"
 
 static linux_open_error fail(linux_open_failure failure, const char *operation, int os_error,
@@ -172,29 +174,6 @@ static linux_target *create(bool writable)
     return process;
 }
 
-/* Does it use the memory of this very process (clone with CLONE_VM), as our tracers do and a child
- * of vfork? Then what is written here is seen there. kcmp(2) would tell, where the kernel has it.
- */
-static bool shares_our_memory(const linux_target *process)
-{
-    volatile uint64_t mark = linux_now();
-    uint64_t seen = 0;
-    bool shared = false;
-    int memory = linux_process_open(process->folder, linux_process_living_thread(process->folder),
-                                    "mem", O_RDONLY);
-
-    if (memory >= 0) {
-        off_t address = (off_t)(uintptr_t)&mark;
-
-        shared = pread(memory, &seen, sizeof seen, address) == sizeof seen && seen == mark;
-        mark = ~mark; /* a forked child has the one before, too */
-        shared =
-            shared && pread(memory, &seen, sizeof seen, address) == sizeof seen && seen == mark;
-        close(memory);
-    }
-    return shared;
-}
-
 /* Is the process behind the folder the one with that id, and one that can be opened? `unpinned`:
  * why it has no pidfd, or 0. */
 static linux_open_error examine(const linux_target *process, int32_t id, int unpinned)
@@ -224,7 +203,7 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
     if (unpinned != 0 && !linux_call_refused(unpinned)) {
         return fail_file("pidfd_open", unpinned);
     }
-    if (shares_our_memory(process)) {
+    if (linux_sharing_ours(process)) {
         return fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
     }
     return fail(LINUX_OPEN_OK, NULL, 0, 0);
@@ -286,6 +265,29 @@ static linux_open_error open_file(const linux_target *process, const char *name,
                                     failure);
 }
 
+/* May process_vm_* reach it? Nothing is mapped at 0: EFAULT is the good answer. */
+static bool calls_reach(const linux_target *process)
+{
+    unsigned char byte;
+    struct iovec local = {&byte, 1}, remote = {NULL, 1};
+
+    return process_vm_readv((pid_t)process->thread, &local, 1, &remote, 1, 0) < 0 &&
+           errno == EFAULT;
+}
+
+/* /proc/PID/mem. It is its owner's alone (mode 0600), whoever may trace the process, and Landlock
+ * may refuse it as any file: a stopped process does without. */
+static linux_open_error open_memory(linux_target *process)
+{
+    linux_open_error error =
+        open_file(process, "mem", process->writable ? O_RDWR : O_RDONLY, &process->memory);
+
+    if (error.failure == LINUX_OPEN_PERMISSION && process->tracer != NULL && calls_reach(process)) {
+        error = fail(LINUX_OPEN_OK, NULL, 0, 0);
+    }
+    return error;
+}
+
 /* Opens the files of the process and makes sure that all of them are of one program: of a stopped
  * process they are; a running one may exec between two of them. EAGAIN: it did. */
 static linux_open_error open_files(linux_target *process)
@@ -297,7 +299,7 @@ static linux_open_error open_files(linux_target *process)
     linux_close(&process->memory);
     linux_close(&process->maps);
     process->thread = linux_process_living_thread(process->folder);
-    error = open_file(process, "mem", process->writable ? O_RDWR : O_RDONLY, &process->memory);
+    error = open_memory(process);
     if (error.failure == LINUX_OPEN_OK) {
         error = open_file(process, "maps", O_RDONLY, &process->maps);
     }
@@ -312,7 +314,7 @@ static linux_open_error open_files(linux_target *process)
     }
     /* Memory that has gone gives 0 (fs/proc/base.c, mem_rw); nothing is mapped at 0. What was
      * opened after memory that is still there is of the same program. */
-    if (pread(process->memory, &byte, 1, 0) == 0) {
+    if (process->memory >= 0 && pread(process->memory, &byte, 1, 0) == 0) {
         return fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
     }
     if (failure == ESRCH || failure == ENOENT) { /* the thread that had it has just ended */

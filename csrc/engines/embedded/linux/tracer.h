@@ -31,7 +31,8 @@ typedef struct linux_tracer_task {
  * NULL and *error when that failed: everything is let go again, a launched child is reaped. */
 linux_tracer *linux_tracer_start(const linux_tracer_task *task, linux_open_error *error);
 
-/* pwrite(2) on /proc/PID/mem by the tracer, for kernels that force a write for the ptracer alone.
+/* pwrite(2) on /proc/PID/mem by the tracer, for kernels that force a write for the ptracer alone;
+ * where `memory` is -1, PTRACE_POKEDATA.
  * Bytes, or -errno. One call at a time. */
 ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, const void *data,
                            size_t size);

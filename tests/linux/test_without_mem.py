@@ -1,0 +1,129 @@
+"""A process whose /proc/PID/mem may not be opened is written all the same, while it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.processes import Child32, Child64, LiveChild
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+TESTS = next(each for each in Path(__file__).parents if (each / "support").is_dir())
+
+USE = """
+def refused(call):
+    try:
+        call()
+    except pydbgwrite.TargetAccessError as error:
+        return str(error)
+    raise AssertionError("it was not refused")
+
+def use(pid, areas, narrow=False):
+    rw, read_only, size = areas["rw"], areas["read_only"], 4 if narrow else 8
+    with pydbgwrite.attach(pid) as session:
+        assert session.pointer_size == size
+        assert session.write_pointers(rw, [1, 2, 3], verify=True) == 3
+        assert list(session.read_pointers(rw, 3)) == [1, 2, 3]
+        # Forced, at the page's beginning, within, and to its last byte.
+        end = read_only + mmap.PAGESIZE
+        for address, data in ((read_only, b"0123456789abcdef"), (read_only + 21, b"x"),
+                              (read_only + 30, b"across words"), (end - 3, b"end")):
+            before = session.read(address - 8 if address != read_only else address, 8)
+            assert session.write(address, data, verify=True) == len(data)
+            if address != read_only:
+                assert session.read(address - 8, 8) == before
+        assert session.read(read_only, 24) == b"0123456789abcdef" + bytes(5) + b"x" + bytes(2)
+        assert "mapped" in refused(lambda: session.write(end - 3, b"past"))
+        assert session.read(end - 3, 3) == b"pas"
+        refused(lambda: session.write_pointers(areas["none"], [1]))
+        if not narrow:
+            many = [5] * (4 * mmap.PAGESIZE // 8)
+            assert session.write_pointers(rw, many, verify=True) == len(many)
+            assert session.modules()
+            assert "shared" in refused(lambda: session.write_pointers(areas["shared"], [1]))
+"""
+ONE_CAPABILITY = f"""
+import json, mmap, sys
+import pydbgwrite
+{USE}
+pid, areas = int(sys.argv[1]), json.loads(sys.argv[2])
+use(pid, areas, len(sys.argv) > 3)
+print(refused(lambda: pydbgwrite.attach(pid, suspend=False)))
+with pydbgwrite.attach(pid) as session:
+    with session.transaction():
+        session.write_pointers(areas["rw"], [9])
+    print(refused(lambda: session.transaction("/nowhere/journal").__enter__()))
+"""
+
+
+@pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: namespaces and users"
+)
+@pytest.mark.parametrize("bits", [64, 32])
+def test_with_cap_sys_ptrace_alone(bits: int) -> None:
+    """The files of a process are its owner's, whoever may trace it (mode 0600)."""
+    with Child64() if bits == 64 else Child32() as child:
+        assert isinstance(child, LiveChild)
+        only = "-all,+sys_ptrace"
+        done = subprocess.run(
+            [
+                *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+                *("--bounding-set", only, "--inh-caps", only, "--ambient-caps", only),
+                *(sys.executable, "-c", ONE_CAPABILITY, str(child.pid), json.dumps(child.areas)),
+                *["narrow"] * (bits == 32),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        assert child.read(child.areas["rw"], bits // 8)[:1] == b"\t"
+    running, journal = done.stdout.splitlines()
+    for said, instead in ((running, "suspend=True"), (journal, "without a journal")):
+        assert "CAP_DAC_OVERRIDE" in said
+        assert instead in said
+        assert "dumpable" not in said
+
+
+#: Landlock (landlock(7)): from here on files are opened for writing below /dev and /tmp alone.
+LANDLOCK = """
+import ctypes, errno, json, mmap, os, struct, sys
+import pydbgwrite
+libc = ctypes.CDLL(None, use_errno=True)
+write_file = 1 << 1
+rules = libc.syscall(444, struct.pack("Q", write_file), 8, 0)
+if rules < 0:
+    print("no Landlock")
+    sys.exit()
+for folder in ("/dev", "/tmp"):
+    beneath = struct.pack("=Qi", write_file, os.open(folder, os.O_PATH))
+    assert libc.syscall(445, rules, 1, beneath, 0) == 0
+assert libc.prctl(38, *[ctypes.c_ulong(each) for each in (1, 0, 0, 0)]) == 0
+assert libc.syscall(446, rules, 0) == 0
+"""
+
+
+def test_where_landlock_forbids_it() -> None:
+    script = f"""{LANDLOCK}
+sys.path.insert(0, {str(TESTS)!r})
+from support.processes import Child64
+{USE}
+with Child64() as child:
+    use(child.pid, child.areas)
+    print(refused(lambda: pydbgwrite.attach(child.pid, suspend=False)))
+    with pydbgwrite.attach(child.pid, suspend=False, writable=False) as session:
+        assert session.read(child.areas["rw"], 8) == (5).to_bytes(8, "little")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    if done.stdout == "no Landlock\n":
+        pytest.skip("this kernel runs without Landlock")
+    assert "Landlock" in done.stdout
+    assert "suspend=True" in done.stdout
+    assert "dumpable" not in done.stdout
