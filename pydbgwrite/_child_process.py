@@ -1,4 +1,4 @@
-"""Processes that the demo and the doctor start: asking and ending them."""
+"""Child processes of the demo and the doctor: start, ask and end them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PATIENCE: Final = 60.0
 
 
 class Child:
-    """A process that answers lines with lines of JSON. It does not outlive the `with` block.
+    """A process that answers each line with a line of JSON. The `with` block ends it.
 
-    Every method raises NoTargetError when the process has ended, or says nothing for too long.
+    Every method raises NoTargetError if the process has ended or does not answer in time.
     """
 
     def __init__(self, name: str, command: list[str], patience: float = PATIENCE) -> None:
@@ -41,27 +41,27 @@ class Child:
     def __exit__(self, *_: object) -> None:
         if not self._collected:
             self._process.kill()
-            # What it has left behind ends with its input, if it ends.
+            # Processes that it started end with their input.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.communicate(timeout=self._patience)
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def ask(self, line: str) -> Any:
-        """What it answers to a line."""
+        """Send a line and return the answer."""
         assert self._process.stdin is not None  # as it was started
         try:
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended: reading says how
+            pass  # it has ended: reading finds out how
         return self.hear()
 
     def hear(self) -> Any:
-        """The next line that it writes."""
+        """Return the next line that it writes."""
         assert self._process.stdout is not None  # as it was started
         watchdog = threading.Timer(self._patience, self._process.kill)
         watchdog.start()
@@ -76,12 +76,12 @@ class Child:
         return json.loads(line)
 
     def finish(self) -> int:
-        """Let it end by itself; its exit status."""
+        """Let the process end by itself; return its exit status."""
         self._collect()
         return self._process.returncode
 
     def _collect(self) -> str:
-        """Close its input and wait for its end; the last of what it wrote to stderr."""
+        """Close its input and wait for its end; return the end of its stderr."""
         try:
             _, errors = self._process.communicate(timeout=self._patience)
         except subprocess.TimeoutExpired:

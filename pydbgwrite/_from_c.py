@@ -1,7 +1,7 @@
-"""What C calls in Python, and nothing else: each function imports what does its work.
+"""The functions that C calls. Each one imports the module that does its work.
 
-C looks these up by name when the extension is imported. They stand in one module that the package
-itself imports, so that tools that follow imports (PyInstaller and others) see all of them.
+C looks these up by name when the extension is imported. They are in one module that the package
+imports, so that tools that follow imports (PyInstaller and others) see all of them.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ __all__ = [
 
 
 def no_sequences() -> tuple[type, ...]:
-    """Types of iterables whose order or meaning is not an array's."""
+    """Return the types of iterables that are refused as arrays, such as sets."""
     from collections.abc import Mapping, Set
 
     return (str, Mapping, Set)
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
-    """The exception for a request that did not end with S_OK."""
+    """Return the exception for a request that did not end with S_OK."""
     from pydbgwrite._messages import engine
 
     return engine.engine_failed(failure)
 
 
 def call_failed(method: str, hresult: int, gone: str) -> BaseException:
-    """The exception for a call about no memory, such as DetachProcesses, that failed."""
+    """Return the exception for a failed call without an address, such as DetachProcesses."""
     from pydbgwrite._messages import engine
 
     return engine.call_failed(method, hresult, gone)
@@ -57,7 +57,7 @@ def call_failed(method: str, hresult: int, gone: str) -> BaseException:
 def linux_opening_failed(
     failure: str, os_error: int, operation: str | None, detail: int, subject: object
 ) -> BaseException:
-    """The exception for a Linux process that could not be opened."""
+    """Return the exception for a Linux process that could not be opened."""
     from pydbgwrite._messages import linux
 
     return linux.opening_failed(failure, os_error, operation, detail, subject)
@@ -66,7 +66,7 @@ def linux_opening_failed(
 def windows_opening_failed(
     call: str, failure: str, hresult: int, os_error: int, operation: str | None, subject: object
 ) -> BaseException:
-    """The exception for an opening by Microsoft's engine that failed."""
+    """Return the exception for a target that dbgeng could not open."""
     from pydbgwrite._messages import windows
 
     return windows.opening_failed(call, failure, hresult, os_error, operation, subject)
@@ -75,7 +75,7 @@ def windows_opening_failed(
 def wrapping_failed(
     failure: str, interface: int, address: int, slot: int, operation: str | None, hresult: int
 ) -> BaseException:
-    """The exception for an interface that wrap() can't use."""
+    """Return the exception for an interface that wrap() can't use."""
     from pydbgwrite._opening import wrap
 
     return wrap.wrapping_failed(failure, interface, address, slot, operation, hresult)

@@ -1,4 +1,4 @@
-"""Ctrl-C while something must be finished: it waits."""
+"""Hold Ctrl-C back while some work must be finished."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["HeldInterrupts"]
 
 
 class HeldInterrupts:
-    """Within its block the first Ctrl-C is only noted; any further one is KeyboardInterrupt.
+    """Within the block the first Ctrl-C is only noted. A second one raises KeyboardInterrupt.
 
-    Only where Ctrl-C would raise KeyboardInterrupt in this thread: a program's own handler stays.
-    every: for a moment's work, which must not be torn: all are noted, also within another's block,
-    and pass_on() then does for them what was held back.
+    It has an effect only if Ctrl-C would raise KeyboardInterrupt in this thread: a program's own
+    handler stays. every=True is for short work that must not be split: every Ctrl-C is noted, also
+    within another block, and pass_on() then delivers it.
     """
 
     def __init__(self, *, every: bool = False) -> None:
@@ -35,7 +35,7 @@ class HeldInterrupts:
                 assert callable(handler)
                 self._before = handler
                 signal.signal(signal.SIGINT, self._note)
-        except ValueError:  # not the main thread, which is the only one that Ctrl-C interrupts
+        except ValueError:  # not the main thread, the only one that Ctrl-C interrupts
             self._before = None
         return self
 
@@ -49,7 +49,7 @@ class HeldInterrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def pass_on(self) -> None:
-        """After the block: what was noted now happens."""
+        """Deliver a noted Ctrl-C, after the block."""
         noted, self.pressed = self.pressed, 0
         for _ in range(noted):
             assert self._before is not None

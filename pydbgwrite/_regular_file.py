@@ -1,4 +1,4 @@
-"""Opening files that must be regular ones: opening a pipe or a device may wait without limit."""
+"""Open regular files only: opening a pipe or a device can block without limit."""
 
 from __future__ import annotations
 

@@ -38,15 +38,15 @@ def fail_reads(session: Session, address: int, *, after: int = 0) -> None:
 def lose_writes(session: Session, address: int) -> None:
     """Let writes to the byte at address succeed and change nothing there.
 
-    As where something else writes it back at once. `verify=True` finds it.
+    It is as if another program restored the byte at once. `verify=True` finds it.
     """
     session._inject_fault("lose_write", address)
 
 
 def limit_transfers(session: Session, size: int) -> None:
-    """Let no transfer of bytes move more than size: WriteVirtual and ReadVirtual come out short.
+    """Limit each transfer of bytes to size: WriteVirtual and ReadVirtual transfer less.
 
-    Pointers (8 bytes and less) still go whole. 0 takes the limit away.
+    Pointers (8 bytes and less) stay whole. 0 removes the limit.
     """
     session._inject_fault("short", size)
 
@@ -57,15 +57,15 @@ def run(session: Session) -> None:
 
 
 def stop(session: Session) -> None:
-    """Stop a target that run() let run."""
+    """Suspend a target that run() resumed."""
     session._inject_fault("stop")
 
 
 def vanish(session: Session) -> None:
-    """Let the target go for good, as a process that was killed."""
+    """End the target for good, like a killed process."""
     session._inject_fault("vanish")
 
 
 def clear(session: Session) -> None:
-    """Take away what fail_writes, fail_reads, lose_writes and limit_transfers have set."""
+    """Remove the effects of fail_writes, fail_reads, lose_writes and limit_transfers."""
     session._inject_fault("clear")

@@ -2,9 +2,9 @@
 
     python -m pydbgwrite._demo.child COUNT
 
-Once its table stands it writes a line of JSON that says where. For each line `check` that it reads
-it calls through the whole table and writes a line with what came out. It ends with its input, so
-it never outlives the process that started it.
+It writes a line of JSON with the table's address. For each line `check` that it reads, it calls
+through the whole table and writes a line with the results. It ends when its input ends, so it never
+outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _say(**fields: object) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until the input ends; the exit code."""
+    """Serve until the input ends; return the exit code."""
     try:
         table = _demo_target.make_table(int(arguments[0]))
     except (MemoryError, OverflowError):

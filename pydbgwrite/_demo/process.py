@@ -1,4 +1,4 @@
-"""The demo's child process as its parent sees it."""
+"""Start the demo's child process and talk to it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydbgwrite._demo.proof import Proof
 
 __all__ = ["DemoChild", "DemoTable"]
 
-#: Seconds that each pointer adds to the child's patience, and the most.
+#: Seconds that each pointer adds to the child's time limit, and the highest limit.
 _PATIENCE_PER_POINTER: Final = 1e-6
 _MOST_PATIENCE: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class DemoTable:
-    """Where the child's table is, and the addresses of its functions by number."""
+    """The address of the child's table, and the addresses of its functions by number."""
 
     address: int
     functions: list[int]
@@ -36,13 +36,13 @@ class DemoChild(Child):
         )
 
     def table(self) -> DemoTable:
-        """Its table, once that stands; MemoryError when the child has no room for it."""
+        """Wait for the child's table and return it. MemoryError if the child has too little."""
         said = self.hear()
         if said["event"] == "error":
             raise MemoryError(said["message"])
         return DemoTable(said["address"], [*said["originals"], *said["replacements"]])
 
     def prove(self) -> Proof:
-        """Let it call through its whole table."""
+        """Make the child call through its whole table; return its proof."""
         said = self.ask("check")
         return Proof(said["checksum"], said["originals"], said["replacements"])

@@ -1,4 +1,4 @@
-"""What the demo's child must report, computed without the child's code.
+"""Compute what the demo's child must report, without the child's code.
 
 The numbers are those of csrc/demo/demo_target.c; the arithmetic is modulo 2**64 there and here.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 __all__ = ["KINDS", "Proof", "expected_proof", "original_table"]
 
-#: Functions of each kind: numbers 0 to 7 are the originals, 8 to 15 the replacements.
+#: Functions of each kind: 0 to 7 are the originals, 8 to 15 the replacements.
 KINDS: Final = 8
 
 _MASK: Final = 2**64 - 1
@@ -21,18 +21,18 @@ _MIX: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 _LAST_SHIFT: Final = 31
 _HASH_STEP: Final = 0x100000001B3
 
-#: What is mixed in for each function.
+#: The value that each function mixes in.
 _NUMBERS: Final = np.array(
     [(number + 1) * 0x9E3779B97F4A7C15 & _MASK for number in range(2 * KINDS)], dtype=np.uint64
 )
 
-#: Places computed at once: few enough to stay in the processor's cache.
+#: Table slots in one block: few enough for the processor's cache.
 _BLOCK: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What calling through the whole table gives: a checksum, and how many calls went where."""
+    """The result of calling through the whole table: a checksum, and calls by function kind."""
 
     checksum: int
     originals: int
@@ -46,12 +46,12 @@ class Proof:
 
 
 def original_table(count: int) -> npt.NDArray[np.uint8]:
-    """The functions by number as the child's table holds them at first."""
+    """Return the numbers of the functions in the child's original table."""
     return np.resize(np.arange(KINDS, dtype=np.uint8), count)
 
 
 def expected_proof(functions: npt.NDArray[np.uint8]) -> Proof:
-    """The proof of a table that holds at each place the function of that number."""
+    """Return the proof of a table with these function numbers."""
     # Weights of a block's values in the polynomial: step**(_BLOCK - 1), ..., step, 1.
     weights = np.full(_BLOCK, _HASH_STEP, dtype=np.uint64)
     weights[0] = 1

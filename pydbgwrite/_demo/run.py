@@ -26,17 +26,17 @@ __all__ = ["DEFAULT_POINTERS", "DemoError", "DemoResult", "Proof", "run_demo"]
 
 DEFAULT_POINTERS: Final = 1_000_000
 
-#: Memory for each pointer: the child's table, the new values, the choice of functions twice.
+#: Bytes for each pointer: the child's table, the new values, two arrays of function numbers.
 _BYTES_PER_POINTER: Final = 8 + 8 + 2
 
 
 class DemoError(Exception):
-    """The demo's child was not as it must be, before anything was written to it."""
+    """The demo's child was wrong before anything was written to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What happened.
+    """The result of the demo.
 
     Attributes:
         pid: of the child. engine: its name, and the version of Microsoft's.
@@ -59,7 +59,7 @@ class DemoResult:
 
     @property
     def verified(self) -> bool:
-        """Did the child prove that its table holds what was written?"""
+        """True if the child proved that its table holds the written pointers."""
         return self.problem is None
 
 
@@ -68,7 +68,7 @@ def run_demo(
     *,
     progress: Callable[[int, int], object] | None = None,
 ) -> DemoResult:
-    """Start a child, rewrite its whole table of `pointers` function pointers, let it prove it.
+    """Start a child, rewrite its table of `pointers` function pointers, and have it prove that.
 
     progress: handed on to write_pointers().
 
@@ -84,7 +84,7 @@ def run_demo(
 
 
 def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoResult:
-    # A choice that the child can't know: no old table can pass for the new one.
+    # Random, so that the child can't know it: no old table passes for the new one.
     chosen = np.random.default_rng().integers(KINDS, 2 * KINDS, size=pointers, dtype=np.uint8)
     with DemoChild(pointers) as child:
         target = child.table()
@@ -117,12 +117,12 @@ def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoRe
 
 
 def _engine_name(engine: EngineInfo) -> str:
-    """Its name; of an engine that is not this package's also the version."""
+    """Return the engine's name; for dbgeng also its version."""
     return engine.name if engine.name == "embedded" else f"{engine.name} {engine.version}"
 
 
 def _verify(child: DemoChild, expected: Proof) -> tuple[Proof | None, str | None]:
-    """The child's proof of its rewritten table, and what is wrong with it."""
+    """Return the child's proof of its rewritten table, and its fault."""
     after = None
     try:
         after = child.prove()
@@ -155,7 +155,7 @@ def _too_large(pointers: int, detail: str = "") -> ValueError:
 
 
 def _free_memory() -> int | None:
-    """Bytes to be had without swapping (proc_meminfo(5)); None where nothing says it."""
+    """Return the bytes available without swapping (proc_meminfo(5)), or None if unknown."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:

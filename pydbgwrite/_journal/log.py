@@ -1,6 +1,7 @@
 """A journal as a sequence of recorded writes: a transaction appends, an undo reads.
 
-Its file is any unbuffered binary file: a journal on disk, or the spool of a transaction without one.
+Its file is any unbuffered binary file: a journal on disk, or the spool of a transaction that has
+none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes a patch that has been looked at, in one transaction; compares a target with a patch."""
+"""Write a previewed patch in one transaction, and compare a target with a patch."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_patch", "verify_patch"]
 
-#: Of the pointers of small entries, so many are written by one call.
+#: The number of pointers of small entries that one call writes.
 _MOST_TOGETHER = 1 << 20
 _MOST_MISMATCHES = 100
 
 
 class _Step(NamedTuple):
-    """One write: to one address, or to one for each pointer."""
+    """One write: contiguous pointers, or pointers at separate addresses."""
 
     address: int | None
     addresses: array[int]
@@ -45,7 +45,7 @@ def apply_patch(
     verify: bool,
     progress: _Progress | None,
 ) -> tuple[Transaction, int]:
-    """Write all, or raise."""
+    """Write the whole patch, or raise."""
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be callable, got {type(progress).__name__}")
     if via not in ("WritePointersVirtual", "WriteVirtual", "auto"):
@@ -80,7 +80,7 @@ def apply_patch(
 
 
 def _raise_for(preview: Preview) -> None:
-    """PatchError or ExpectationError for what the preview found."""
+    """Raise PatchError or ExpectationError for the problems of the preview."""
     if preview.ok:
         return
     if preview._faults:
@@ -103,7 +103,7 @@ def _does_not_fit(preview: Preview) -> PatchError:
 
 
 def _shifted(progress: _Progress, before: int, total: int) -> _Progress:
-    """Of one write, as progress of the whole patch."""
+    """Add one write's progress to the patch's total."""
 
     def report(done: int, _of_this: int) -> object:
         return progress(before + done, total)
@@ -112,13 +112,13 @@ def _shifted(progress: _Progress, before: int, total: int) -> _Progress:
 
 
 def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
-    """The writes in the order of the patch; small entries that follow each other are one."""
+    """Yield the writes in the order of the patch; consecutive small entries become one."""
     pending: list[PreviewEntry] = []
     count = 0
     for each in preview.entries:
         size = len(each.entry.pointers)
         small = together and size < LARGE
-        # What is expected is checked for a whole write: those with it, and those without, apart.
+        # One write has expected values for all of its pointers or for none.
         if pending and (
             not small
             or count + size > _MOST_TOGETHER
@@ -136,7 +136,9 @@ def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
 
 
 def _single(each: PreviewEntry) -> _Step:
-    assert each.address is not None and each.after is not None  # the preview found no problem
+    assert (
+        each.address is not None and each.after is not None
+    )  # always true: the preview found no problem
     return _Step(each.address, array("Q"), each.after, each.expected)
 
 
@@ -157,7 +159,7 @@ def _joined(entries: list[PreviewEntry], count: int, width: int) -> _Step:
 
 
 def verify_patch(preview: Preview, session: Target) -> None:
-    """VerificationError unless the target holds what the patch writes."""
+    """Raise VerificationError unless the target holds the pointers of the patch."""
     if preview._faults:
         raise _does_not_fit(preview)
     found: list[Mismatch] = []

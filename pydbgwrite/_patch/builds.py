@@ -1,4 +1,4 @@
-"""Checks of builds: the one that a patch was made for, and the one that the target has."""
+"""Build checks: is the target's module the build that the patch is made for?"""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class BuildCheck:
 
     @classmethod
     def of(cls, session: Target, module: str) -> Self:
-        """The check that this target's module passes: its build id, or else its file's hash.
+        """Make the check that this target's module passes: its build id, or its file's hash.
 
-        Raises AddressError where there is no such module, or it has neither.
+        Raises AddressError if there is no such module, or if it has neither.
         """
         builds = Builds(session)
         found = builds.build_ids(module)
@@ -83,12 +83,12 @@ class BuildCheck:
 
 
 def plain_hex(text: str) -> str:
-    """Hexadecimal digits without what people put between them."""
+    """Return hexadecimal digits without hyphens and outer braces, in lower case."""
     return text.strip("{}").replace("-", "").lower()
 
 
 def build_faults(module: object, build_id: object, sha256: object) -> list[Exception]:
-    """What is wrong with the parts of a BuildCheck."""
+    """Return the faults of a BuildCheck's fields."""
     faults: list[Exception] = []
     if not isinstance(module, str):
         faults.append(TypeError(f"module must be a str, got {described(module)}"))
@@ -111,14 +111,14 @@ def build_faults(module: object, build_id: object, sha256: object) -> list[Excep
 
 
 class Builds:
-    """Answers for one session; the resolver, where there is one, has the modules already."""
+    """Check the builds of one session's modules. A resolver supplies its cached modules."""
 
     def __init__(self, session: Target, resolver: Resolver | None = None) -> None:
         self._session = session
         self._resolver = resolver if resolver is not None else Resolver(session)
 
     def problem(self, check: BuildCheck) -> str | None:
-        """Why the target does not pass the check; None: it does."""
+        """Return why the target fails the check, or None."""
         try:
             if check.build_id is not None:
                 found = self.build_ids(check.module)
@@ -139,11 +139,11 @@ class Builds:
         return None
 
     def build_ids(self, name: str) -> list[str]:
-        """What the build of the module of that name goes by, the best first."""
+        """Return the ids of the module's build, the best one first."""
         return build_ids_of(self._session, self._resolver.module(name))
 
     def sha256(self, name: str) -> str:
-        """Of the module's file; AddressError where that very file can't be read here."""
+        """Hash the module's file. AddressError if that very file can't be read here."""
         import hashlib
 
         digest = hashlib.sha256()

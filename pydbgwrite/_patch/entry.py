@@ -1,4 +1,4 @@
-"""What a patch is made of: entries, each an address and its pointers."""
+"""The entries of a patch: each is an address and its pointers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    #: Pointers as they are kept: an array where all are numbers, else with symbols among them.
+    #: Stored pointers: an array if all are numbers, else a tuple with names among them.
     _Values: TypeAlias = array[int] | tuple[int | str, ...]
 
 __all__ = ["PatchEntry", "described", "take_address", "take_expect", "take_pointers"]
@@ -26,7 +26,7 @@ _NO_POINTERS: Final = (
     "{} must be a list of ints and addresses, or a one-dimensional buffer of 8-byte integers or of "
     "bytes in multiples of 8, got {}"
 )
-#: Of what is wrong with one entry's pointers, so many are told.
+#: The most faults that are reported for one entry's pointers.
 _MOST_FAULTS: Final = 20
 
 
@@ -89,7 +89,7 @@ class PatchEntry:
 
     @classmethod
     def _made(cls, address: int | str, pointers: _Values, expect: Any, note: str) -> Self:
-        """An entry of parts that have been looked at."""
+        """Make an entry from validated parts."""
         made = cls.__new__(cls)
         made.address = address
         made.pointers = pointers
@@ -116,8 +116,8 @@ class PatchEntry:
 
 
 def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
-    """An address whose form is right, as a number or as its text; 0 after a fault."""
-    # What nearly all of a long table are.
+    """Validate the form of an address; return it as a number or text, 0 after a fault."""
+    # The common case in a long table.
     if type(given) is int and 0 <= given < LIMIT:
         return given
     if type(given) is str and _PLAIN(given):
@@ -131,7 +131,7 @@ def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
 
 
 def take_pointers(given: Any, what: str, faults: list[Exception]) -> _Values:
-    """Pointers in the form in which they are kept, at least one."""
+    """Validate at least one pointer; return them in their stored form."""
     values = _take_values(given, what, faults)
     if not values and not faults:
         faults.append(ValueError(f"{what} is empty: there must be at least one"))
@@ -141,7 +141,7 @@ def take_pointers(given: Any, what: str, faults: list[Exception]) -> _Values:
 def take_expect(
     given: Any, count: int | None, faults: list[Exception]
 ) -> int | str | _Values | None:
-    """None, one value, or `count` of them (None: nobody knows how many)."""
+    """Validate `expect`: None, one value, or `count` of them (count None: any number)."""
     if given is None:
         return None
     if isinstance(given, (int, str)) or (
@@ -168,17 +168,17 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
         try:
             view = memoryview(given)
         except TypeError:
-            pass  # no buffer: an iterable
+            pass  # not a buffer: an iterable
         else:
             return _from_buffer(view, what, faults)
         given = list(given)
-    # Long tables are numbers alone: those are converted at once.
+    # A long table has numbers only: convert them in one call.
     kinds = set(map(type, given))
     if kinds == {int}:
         try:
             return array("Q", given)
         except OverflowError:
-            pass  # which one, and why, is told below
+            pass  # the loop below says which one, and why
     elif kinds == {str} and all(map(_PLAIN, given)):
         return array("Q", [int(value, 16) for value in given])
     taken: list[int | str] = []
@@ -197,7 +197,7 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
 
 
 def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Values:
-    """A copy of a buffer, if it is one of those that write_pointers takes."""
+    """Copy a buffer if write_pointers accepts it."""
     with view:
         order, code = view.format[:-1], view.format[-1:]
         row = view.ndim == 1 and order in ("", "<", "@", "=")
@@ -210,5 +210,5 @@ def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Value
 
 
 def described(value: object) -> str:
-    """A value of the wrong type, for a message."""
+    """Describe a value of the wrong type for a message."""
     return f"{value!r:.60} ({type(value).__name__})" if value is not None else "None"

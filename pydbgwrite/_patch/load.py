@@ -1,4 +1,4 @@
-"""Reads patch files, and tells everything that is wrong with one at once."""
+"""Read patch files, and report all faults of a file at once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FORMAT: Final = 1
 _TOP_KEYS: Final = ("format", "note", "build", "write")
 _WRITE_KEYS: Final = ("address", "pointers", "file", "expect", "note")
 _BUILD_KEYS: Final = ("module", "build_id", "sha256")
-#: Characters from which on the faster reader is tried.
+#: The length in characters from which the faster reader is tried.
 _LONG: Final = 1 << 16
 
 
 class Parts:
-    """What a patch file holds."""
+    """The contents of a patch file."""
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
@@ -44,7 +44,7 @@ class Parts:
 
 
 def read_patch(path: str, *, anywhere: bool) -> Parts:
-    """The parts of a patch file; PatchError for what is wrong, OSError where it can't be read."""
+    """Read a patch file. PatchError lists its faults; OSError if it can't be read."""
     with open(open_regular(path), "rb") as file:
         content = file.read()
     try:
@@ -55,7 +55,7 @@ def read_patch(path: str, *, anywhere: bool) -> Parts:
     reader = _Reader(os.path.dirname(path) or ".", anywhere, Lines(text))
     reader.read(_parse(path, text))
     if reader.problems:
-        # In the order of the file; those without a line come first.
+        # In the order of the file; faults without a line come first.
         reader.problems.sort(key=lambda problem: problem[0])
         raise _failed(path, [message for _, message in reader.problems])
     return reader.parts
@@ -78,7 +78,7 @@ def _parse(path: str, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise _failed(path, ["it nests too deeply"]) from None
-    # TOMLDecodeError is a ValueError, and so is what a date or number out of range raises.
+    # TOMLDecodeError is a ValueError, as is the error for a date or number out of range.
     except ValueError as error:
         import re
 
@@ -92,7 +92,7 @@ def _parse(path: str, text: str) -> dict[str, Any]:
 
 
 class _Reader:
-    """Looks at everything, and keeps what is wrong."""
+    """Check the whole file and collect its faults."""
 
     def __init__(self, folder: str, anywhere: bool, lines: Lines) -> None:
         self.problems: list[tuple[int, str]] = []
@@ -109,7 +109,7 @@ class _Reader:
             else:
                 self._top("format is missing: write format = 1", None)
             if type(version) is int and version > FORMAT:
-                return  # what is new in it would only look wrong
+                return  # do not report the new parts of a newer format as faults
         self._unknown_top(data)
         note = data.get("note", "")
         if isinstance(note, str):
@@ -251,7 +251,7 @@ def _unknown_key(key: str, known: tuple[str, ...]) -> str:
 
 
 def _kind(value: object) -> str:
-    """A TOML value in TOML's words."""
+    """Name the type of a TOML value in TOML's terms."""
     names = {bool: "a boolean", int: "a number", float: "a float", str: "text", list: "a list"}
     name = names.get(type(value), "a table" if isinstance(value, dict) else "a date or time")
     return f"{name} ({value!r:.60})"

@@ -1,4 +1,4 @@
-"""Entries of a patch that write to the same bytes: the later one would undo the earlier."""
+"""Find entries of a patch that write to the same bytes, which is a fault."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydbgwrite._patch.entry import PatchEntry
 __all__ = ["overlaps", "sure_overlaps"]
 
 _OFFSET: Final = re.compile(r"(.*)([+-])(0[xX][0-9a-fA-F]+|[0-9]+)", re.DOTALL)
-#: The narrower of the two widths of pointers: what overlaps with it always does.
+#: The smaller pointer size: entries that overlap with it overlap with 8, too.
 _LEAST: Final = 4
 
 
 def sure_overlaps(entries: list[PatchEntry]) -> Iterator[tuple[int, str]]:
-    """Those that can be seen before the target is known: (index, what is wrong)."""
+    """Return overlaps that need no target to be seen: (index, message)."""
     by_name: dict[str, list[tuple[int, int, int]]] = {}
     for index, entry in enumerate(entries):
         name, offset = _split(entry.address)
@@ -27,7 +27,7 @@ def sure_overlaps(entries: list[PatchEntry]) -> Iterator[tuple[int, str]]:
 
 
 def overlaps(ranges: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, str]]:
-    """Of ranges (address, size, index) those that overlap an earlier one: (index, message)."""
+    """Return the ranges (address, size, index) that overlap an earlier one: (index, message)."""
     end, owner = 0, -1
     for address, size, index in sorted(ranges):
         if owner >= 0 and address < end:
@@ -38,7 +38,7 @@ def overlaps(ranges: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, str]
 
 
 def _split(address: int | str) -> tuple[str, int]:
-    """What addresses have in common, and how they differ."""
+    """Split an address into its base (a name, or none) and its offset."""
     if isinstance(address, int):
         return "", address
     match = _OFFSET.fullmatch(address)

@@ -250,7 +250,7 @@ class Patch:
         return f"<pydbgwrite.Patch of {len(self.entries):,} entries, {count:,} pointers>"
 
     def _check(self) -> None:
-        """TypeError or ValueError for lists that hold something else; they may be changed."""
+        """Check the types in the lists again, since users can change them."""
         for what, kind, items in (
             ("entries", PatchEntry, self.entries),
             ("builds", BuildCheck, self.builds),
@@ -266,7 +266,7 @@ class Patch:
             raise TypeError(f"note must be a str, got {type(self.note).__name__}")
 
     def _place(self, kind: str, index: int) -> str:
-        """Where something stands, for a message: "line 12, entry 3"."""
+        """Return a place in the file for a message, such as "line 12, entry 3"."""
         noun = "entry" if kind == "write" else "build"
         line = self._lines.of(kind, index) if self._lines is not None else None
         return f"{noun} {index + 1}" if line is None else f"line {line}, {noun} {index + 1}"

@@ -1,7 +1,7 @@
-"""The dry run of a patch: what it would change in a target, and everything that speaks against it.
+"""The dry run of a patch: the changes it would make, and every reason why it can't.
 
-Only reads: the target's map, its memory, its modules. A million entries are looked at in order of
-their addresses, and read together.
+It only reads: the target's memory map, memory and modules. Entries are checked in the order of
+their addresses and read together, so a million of them are fast.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed"]
 
-#: Entries of so many pointers are read by a call of their own, smaller ones together.
+#: An entry with at least this many pointers is read by its own call, smaller ones together.
 LARGE: Final = 256
 _MOST_MISMATCHES: Final = 100
 _NARROW: Final = 0xFFFFFFFF
@@ -74,7 +74,7 @@ class PreviewEntry:
 
     @property
     def before(self) -> Sequence[int] | None:
-        """The pointers that the target holds there now; None where they can't be read."""
+        """The pointers that the target holds there now; None if they can't be read."""
         if self._before is None:
             return None
         count = len(self.entry.pointers)
@@ -88,7 +88,7 @@ class PreviewEntry:
 
 
 class Preview:
-    """What Patch.preview() found.
+    """The result of Patch.preview().
 
     Attributes:
         entries: A PreviewEntry for each entry of the patch, in its order.
@@ -108,22 +108,22 @@ class Preview:
         self.problems: list[str] = []
         self.mismatches: list[Mismatch] = []
         self.mismatch_total = 0
-        #: Of the problems, those that are no mismatches.
+        #: The problems other than mismatches.
         self._faults = 0
         self._kinds: set[str] = set()
 
     @property
     def ok(self) -> bool:
-        """Would apply() go ahead?"""
+        """True if apply() would write."""
         return not self.problems
 
     @property
     def kind(self) -> str | None:
-        """The gravest kind of problem that there is; None where there is none.
+        """The gravest kind of problem, or None.
 
-        "build": the target is another build than the patch is for; "access": it does not have an
-        address or a name, or does not let it be written to; "patch": entries overlap, or their
-        values don't fit; "expect": it does not hold what is expected, and all else is well.
+        "build": the target is another build. "access": an address or a name is missing, or can't
+        be written. "patch": entries overlap, or values do not fit. "expect": the target does
+        not hold the expected values; there is no other problem.
         """
         for kind in ("build", "access", "patch"):
             if kind in self._kinds:
@@ -132,7 +132,7 @@ class Preview:
 
     @property
     def changed(self) -> int:
-        """How many of the pointers differ from what the target holds; unreadable ones do."""
+        """How many pointers differ from the target's; unreadable ones count."""
         return sum(
             len(each.entry.pointers)
             if each.before is None or each.after is None
@@ -146,14 +146,14 @@ class Preview:
 
 
 def narrowed(values: array[int], width: int) -> array[int]:
-    """Pointers as a target with such pointers gives them back: 32-bit ones zero-extended."""
+    """Return pointers as a target of that pointer size returns them: zero-extended."""
     if width == 8 or max(values) <= _NARROW:
         return values
     return array("Q", [value & _NARROW for value in values])
 
 
 def count_differences(one: Sequence[int], other: Sequence[int]) -> int:
-    """At how many places two rows of one length differ."""
+    """Return at how many indexes two sequences of equal length differ."""
     if one == other:
         return 0
     return sum(a != b for a, b in zip(one, other, strict=True))
@@ -167,9 +167,9 @@ def make_preview(
     *,
     writing: bool = True,
 ) -> Preview:
-    """Look at everything. place("write" or "build", index) says where it stands in the file.
+    """Check the whole patch. place("write" or "build", index) gives the place in the file.
 
-    writing: False asks for no more than to read (Patch.verify).
+    writing: False checks only what reading needs (Patch.verify).
     """
     return _Maker(entries, session, place).make(builds, writing)
 
@@ -275,7 +275,7 @@ class _Maker:
             )
 
     def _in_order(self) -> Iterator[tuple[int, PreviewEntry]]:
-        """Those with an address, by address."""
+        """Return the entries with an address, sorted by address."""
         known = [(e.address, e.number, e) for e in self._preview.entries if e.address is not None]
         known.sort()
         for address, _, each in known:
@@ -299,7 +299,7 @@ class _Maker:
                 each._readable = problem.readable
 
     def _read(self) -> None:
-        """Read what the entries would replace."""
+        """Read the pointers that the entries would replace."""
         small: list[PreviewEntry] = []
         addresses = array("Q")
         for address, each in self._in_order():
@@ -360,7 +360,7 @@ class _Maker:
 def mismatches_of(
     address: int, width: int, wanted: Sequence[int], found: Sequence[int]
 ) -> list[Mismatch]:
-    """Where two rows differ that lie one after the other from an address on."""
+    """Return the mismatches of two sequences of pointers that begin at an address."""
     if wanted == found:
         return []
     return [

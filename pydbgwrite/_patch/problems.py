@@ -1,4 +1,4 @@
-"""The message of an error that has many problems to tell."""
+"""The message of an error with many problems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_SHOWN: Final = 20
 
 
 def summary(what: str, problems: list[str]) -> str:
-    """A message that shows the first of them."""
+    """Return a message with the first problems."""
     shown = problems[:_MOST_SHOWN]
     if len(problems) > len(shown):
         shown.append(f"and {len(problems) - len(shown):,} more")

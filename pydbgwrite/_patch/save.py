@@ -1,4 +1,4 @@
-"""Writes patch files: TOML by hand, as the library needs no package at run time."""
+"""Write patch files. The TOML is written by hand: the library has no dependencies."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["save_patch"]
 
-#: Values on one line; more stand in lines of so many.
+#: The number of values on one line.
 _A_LINE: Final = 4
 
 
 def save_patch(
     path: str, entries: list[PatchEntry], builds: list[BuildCheck], note: str, inline: int
 ) -> None:
-    """Write the side files, then the patch file; each is there as a whole, or not at all."""
+    """Write the side files, then the patch file. Each file is replaced as a whole."""
     blocks = ["format = 1\n"]
     if note:
         blocks.append(f"note = {_text(note, 'note')}\n")
@@ -45,7 +45,7 @@ def save_patch(
 def _side_file(
     path: str, entry: PatchEntry, number: int, inline: int, files: dict[str, array[int]]
 ) -> str | None:
-    """The name of the file that the entry's pointers go to; None: they stand in the patch."""
+    """Return the name of the entry's side file, or None if its pointers are in the patch file."""
     values = entry.pointers
     name = entry.file
     if name is None and len(values) > inline and isinstance(values, array):
@@ -106,16 +106,16 @@ def _lines(values: _Values, what: str) -> Iterator[str]:
 
 
 def _value(value: int | str, what: str) -> str:
-    # As text: an integer of TOML has 63 bits and a sign, by its specification.
+    # As text: a TOML integer has 64 bits with a sign (toml.io/en/v1.0.0#integer).
     return f'"0x{value:x}"' if isinstance(value, int) else _text(value, what)
 
 
 def _text(text: str, what: str) -> str:
-    """A basic string of TOML."""
+    """Return a TOML basic string."""
     try:
         text.encode()
     except UnicodeEncodeError:
         problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
         raise PatchError(problem, [problem]) from None
-    # A string of JSON is one of TOML too, but for DEL, which JSON leaves as it is.
+    # A JSON string is a TOML string, except for DEL, which JSON does not escape.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

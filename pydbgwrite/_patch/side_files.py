@@ -1,7 +1,7 @@
-"""Side files of patches: .npy (NumPy's) and .bin (raw); where they may lie, and what they hold.
+"""Side files of patches, .npy (NumPy's format) and .bin (raw): allowed places and contents.
 
-The .npy reader is strict and small, so that the library needs no NumPy, and nothing in such a file
-is ever unpickled (numpy.lib.format describes it).
+The .npy reader is strict and small, so the library does not need NumPy. It never unpickles
+(numpy.lib.format describes the format).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _DEVICES: Final = {
 
 
 class SideFileError(ValueError):
-    """A side file that can't be taken; the message says why."""
+    """A side file that is refused; the message says why."""
 
 
 def name_fault(name: object, *, anywhere: bool) -> Exception | None:
-    """Why a side file can't have that name; None: it can.
+    """Return why a side file can't have that name, or None.
 
-    What is refused on one platform is on all, so that a patch file means the same on each.
+    Every platform refuses the same names, so that a patch file is valid everywhere or nowhere.
     """
     if not isinstance(name, str):
         return TypeError(f"file must be a str, got {type(name).__name__}")
@@ -72,9 +72,9 @@ def _is_device(part: str) -> bool:
 
 
 def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
-    """The pointers in a side file of a patch in that folder; its name has been looked at.
+    """Return the pointers of a side file of a patch in that folder. Its name was validated.
 
-    Raises SideFileError, or OSError where the file can't be read.
+    Raises SideFileError, or OSError if the file can't be read.
     """
     path = os.path.realpath(os.path.join(folder, name))
     root = os.path.realpath(folder)
@@ -83,7 +83,7 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
             f"file {name!r} leads out of the patch file's folder, to {path}; pass "
             "side_files_anywhere=True to allow that"
         )
-    # Links have been followed already. One that is put there now must not lead out.
+    # Links were resolved before. A link that appears now must not be followed.
     try:
         descriptor = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
@@ -107,7 +107,7 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
 
 
 def _npy_data(name: str, content: bytes) -> memoryview:
-    """What lies behind the header, if that is of one row of little-endian 64-bit integers."""
+    """Return the data behind a header of a one-dimensional array of type '<u8'."""
     if content[:6] != _MAGIC or len(content) < 10:
         raise SideFileError(f"file {name!r} is no .npy file: it does not begin as one")
     major = content[6]
@@ -151,7 +151,7 @@ def _npy_data(name: str, content: bytes) -> memoryview:
 
 
 def write_side_file(path: str, values: array[int]) -> None:
-    """Write pointers as .npy or .bin, by the name; the file is there as a whole, or not at all."""
+    """Write pointers as .npy or .bin, chosen by the name. The file is replaced as a whole."""
     data = values
     if sys.byteorder == "big":
         data = array("Q", values)
@@ -161,7 +161,7 @@ def write_side_file(path: str, values: array[int]) -> None:
 
 
 def npy_header(count: int) -> bytes:
-    """What a .npy file of so many 64-bit integers begins with."""
+    """Return the header of a .npy file of that many 64-bit integers."""
     text = f"{{'descr': '<u8', 'fortran_order': False, 'shape': ({count},), }}".encode()
     padding = -(len(text) + 11) % _ALIGNMENT
     text += b" " * padding + b"\n"
@@ -169,7 +169,7 @@ def npy_header(count: int) -> bytes:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Put the content in the place of a file, which is never there in part."""
+    """Replace a file with this content. The file never holds a part of it."""
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
         with open(temporary, "xb") as file:

@@ -1,4 +1,4 @@
-"""Would the target let itself be written to there? From its map, without trying."""
+"""Can a range be read and written, according to the target's memory map?"""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ _MEM_MAPPED: Final = 0x40000  # shared
 
 
 class Obstacle(NamedTuple):
-    """Why a place can't be used, and whether it can be read nevertheless."""
+    """Why a range can't be used, and whether it can be read."""
 
     message: str
     readable: bool
 
 
 class TargetMap:
-    """The target's map, asked for where it is needed and in ascending order (QueryVirtual).
+    """The target's memory map, queried on demand in ascending order (QueryVirtual).
 
-    Where the engine has none to give (kernels), nothing is said against an address here: reading it
-    tells. What it says of writing is what the map says: pages of code on Windows are not refused,
-    as WriteProcessMemory opens those itself.
+    An engine without a map (a kernel target) has no obstacles here: reading finds them. Code pages
+    on Windows are no obstacle, since WriteProcessMemory unprotects them itself.
     """
 
     def __init__(self, session: Target, writing: bool) -> None:
@@ -40,12 +39,12 @@ class TargetMap:
         self._dbgeng = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
-        #: The run of pages looked at last, and what is wrong with it.
+        #: The last run of pages, and its fault.
         self._start = self._end = 0
         self._fault: Obstacle | None = None
 
     def problem(self, address: int, size: int) -> Obstacle | None:
-        """Why these bytes can't be read, or written; None: they can, for all that is known."""
+        """Return why these bytes can't be read or written, or None if no reason is known."""
         end = address + size
         at = address
         while self._known and at < end:
@@ -64,7 +63,7 @@ class TargetMap:
             self._start, self._end = at, at + 1
             self._fault = Obstacle("is outside of the target's address space", False)
         except DebugEngineError:
-            # A server's target may be a kernel; where it has gone, reading says so.
+            # A server's target can be a kernel. If the server is gone, reading says so.
             if not self._remote:
                 raise
             self._known = False
@@ -85,7 +84,7 @@ class TargetMap:
         return None if message is None else Obstacle(message, True)
 
     def _refusal(self, name: str, shared: bool) -> str | None:
-        """Why a readable page can't be written to; None: it can."""
+        """Return why a readable page can't be written, or None."""
         if name.endswith("+guard"):
             return "is in a guard page, which can't be written to until the program touched it"
         if "w" in name or (self._dbgeng and "x" in name):
@@ -99,7 +98,7 @@ class TargetMap:
 
 
 def _forcing_is_forbidden() -> bool:
-    """Does the kernel's command line forbid it altogether (kernel-parameters.rst)?"""
+    """Does the kernel's command line forbid forced writes (kernel-parameters.rst)?"""
     try:
         with open("/proc/cmdline", "rb") as file:
             return b"proc_mem.force_override=never" in file.read().split()

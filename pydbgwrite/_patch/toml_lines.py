@@ -1,6 +1,6 @@
-"""On which lines of a TOML file its arrays of tables and their keys stand; tomllib does not say.
+"""Find the lines of tables and keys in a TOML file, which tomllib does not report.
 
-Looked at only for a message: the text has been read by tomllib before, so it is TOML.
+It is used for messages only. tomllib has read the text before, so it is valid TOML.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["Lines"]
 
-#: [name] or [[name]]; what begins with a digit is an array on a line of its own.
+#: [name] or [[name]]; a digit begins an array on its own line.
 _HEADER: Final = re.compile(r"^[ \t]*\[(\[?)[ \t]*([^\W\d][\w-]*)[ \t]*\]+[ \t\r]*$", re.MULTILINE)
 #: Tables written as values: name = [{...}, {...}].
 _INLINE: Final = re.compile(r"^[ \t]*([\w-]+)[ \t]*=[ \t]*\[\s*(?=\{)", re.MULTILINE)
@@ -25,19 +25,19 @@ _WORD: Final = re.compile(r"""["'][\w-]+["']""").fullmatch
 
 
 class Lines:
-    """Where what stands in a file; looked for only when somebody asks. Lines count from 1."""
+    """The lines of tables and keys, found on demand. Lines count from 1."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._looked = False
-        #: By name: where each table begins, and its line. A million may be at fault.
+        #: By name: the start and line of each table. There can be a million.
         self._tables: dict[str, list[tuple[int, int]]] = {}
-        #: By name: the line of a table that is in no array.
+        #: By name: the line of a table outside an array.
         self._single: dict[str, int] = {}
         self._first = 0
 
     def of(self, kind: str, index: int, key: str | None = None) -> int | None:
-        """The line of a table, or of a key in it; None where it is not known."""
+        """Return the line of a table or of a key in it, or None if it is unknown."""
         self._look()
         tables = self._tables.get(kind, [])
         if index >= len(tables):
@@ -50,12 +50,12 @@ class Lines:
         return self._find(key, start, end, line) or line
 
     def of_key(self, key: str) -> int | None:
-        """The line of a key at the top, or of the first table of that name; None: not known."""
+        """Return the line of a top-level key, or of the first table of that name, or None."""
         self._look()
         return self._find(key, 0, self._first, 1) or self._single.get(key) or self.of(key, 0)
 
     def _find(self, key: str, start: int, end: int, line: int) -> int | None:
-        """The line of "key =" in a part of the text, whose beginning is on `line`."""
+        """Return the line of "key =" in a part of the text that begins on `line`."""
         form = re.compile(rf"^[ \t]*{re.escape(key)}[ \t]*=", re.MULTILINE)
         found = form.search(self._text, start, end)
         return None if found is None else line + self._text.count("\n", start, found.start())
@@ -80,13 +80,13 @@ class Lines:
             for brace in re.compile(r"\{").finditer(text, inline.end(), self._first):
                 line += text.count("\n", at, brace.start())
                 at = brace.start()
-                # It ends where it begins: no line of it begins with a key.
+                # The string ends on its first line: no line in it begins with a key.
                 self._tables.setdefault(inline[1], []).append((len(text), line))
 
 
 def _blanked(found: re.Match[str]) -> str:
-    """Blanks in place of a text or comment, so that nothing in it looks like a header or a key."""
+    """Replace a string or comment by blanks: nothing in it looks like a header or key then."""
     text = found[0]
-    if _WORD(text):  # it may be a key in quotes
+    if _WORD(text):  # it can be a quoted key
         return f" {text[1:-1]} "
     return "\n".join(" " * len(each) for each in text.split("\n"))
