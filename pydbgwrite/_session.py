@@ -115,8 +115,9 @@ class Session(_core.Session):
     def resolve(self, address: SupportsIndex | str) -> int:
         """Return the address behind any form of one, so that a table of addresses survives ASLR.
 
-        A variable of a library that the program has too is the program's: the dynamic linker binds
-        all uses of the name to that one, the library's own as well (a copy relocation).
+        On Linux a variable of which several files have one is where the named library's uses of it
+        lead: to the program's copy, for instance, or to that of a preloaded library. A function is
+        always the one in the module that is named, wherever calls of that name lead.
 
         Args:
             address: An int, or one of these texts:
@@ -146,7 +147,8 @@ class Session(_core.Session):
 
         Raises:
             AddressError: The module or symbol is not there (the message names those that are like
-                it), several have that name (it lists them), or the symbol has no one address:
+                it), several have that name (it lists them), nobody is seen to use a variable while
+                uses of its name lead to another (it gives both), or the symbol has no one address:
                 indirect functions (IFUNC) and thread-local variables.
             NoTargetError: The process has ended.
             OverflowError: The result is negative or has more than 64 bits.

@@ -9,12 +9,8 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydbgwrite._symbols.elf_dynamic import (
-    AddressReader,
-    Dynamic,
-    is_symbolic,
-    reader_of_file,
-)
+from pydbgwrite._symbols.elf_bindings import Bindings
+from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic, reader_of_file
 from pydbgwrite._symbols.elf_headers import read_headers
 from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_images import images_of
@@ -50,15 +46,15 @@ class ElfSymbols:
         self._session = session
         self._images: dict[int, Image] = {}
         self._opened: dict[int, _Opened] = {}
-        self._program: Image | None = None
-        self._exports: SymbolTable | None = None
+        self._exports: dict[int, SymbolTable] = {}
+        self._bindings = Bindings((), self._exports_of, self._reader)
         self._separate: dict[int, SymbolTable | None] = {}
 
     def modules(self) -> list[KnownModule]:
         """Those of Session.modules(), and [vdso]."""
         images = images_of(self._session)
         self._images = {image.base: image for image in images}
-        self._program = next((image for image in images if image.program), None)
+        self._bindings = Bindings(images, self._exports_of, self._reader)
         return [KnownModule(image.name, image.base, image.path, ()) for image in images]
 
     def key(self, name: str) -> str:
@@ -80,7 +76,7 @@ class ElfSymbols:
                 )
             return None
         image = self._images[module.base]
-        places = {self._live(image, each): each for each in found[:_MOST_LISTED]}
+        places = {self._bindings.live(image, each, symbol): each for each in found[:_MOST_LISTED]}
         if len(places) > 1:
             listed = ", ".join(self._place(module, *each) for each in places.items())
             raise AddressError(
@@ -91,26 +87,6 @@ class ElfSymbols:
         if fault is not None:
             raise AddressError(f"{module.name}!{symbol} {fault}")
         return next(iter(places))
-
-    def _live(self, image: Image, definition: Definition) -> int:
-        """Where the uses of a definition lead: a variable of the program takes a library's place.
-
-        The dynamic linker looks for a name in the program first, and has copied the library's
-        variable there where the program's code uses it (R_X86_64_COPY and the like).
-        """
-        own = (definition.value + image.bias) % 2**64
-        program = self._program
-        if not definition.variable or not image.linked or program in (None, image):
-            return own
-        names = self._open_image(image).table.bindable_names(definition.value)
-        if not names:
-            return own
-        assert program is not None
-        for name, exported in names:
-            taken = self._exports_of_program(program).bindable(name, exported.version)
-            if taken is not None and not self._is_symbolic(image):
-                return (taken.value + program.bias) % 2**64
-        return own
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """All names in the file that a module can be asked for."""
@@ -154,21 +130,21 @@ class ElfSymbols:
             self._separate[image.base] = table
         return self._separate[image.base]
 
-    def _exports_of_program(self, program: Image) -> SymbolTable:
-        if self._exports is None:
-            try:
-                self._exports = self._of_memory(program)
-            except (ValueError, struct.error):
-                self._exports = self._open_image(program).table
-        return self._exports
+    def _exports_of(self, image: Image) -> SymbolTable:
+        """What other modules can use of it; nothing where that can't be read."""
+        from pydbgwrite._symbols.elf_tables import SymbolTable
 
-    def _is_symbolic(self, image: Image) -> bool:
-        """Does a library use its own variables whatever the program has (ld -Bsymbolic)?"""
-        assert image.headers is not None
-        try:
-            return is_symbolic(image.headers, self._reader(image))
-        except (ValueError, struct.error):
-            return False
+        found = self._exports.get(image.base)
+        if found is None:
+            try:
+                found = self._of_memory(image)
+            except (ValueError, struct.error):
+                try:
+                    found = self._open_image(image).table
+                except AddressError:
+                    found = SymbolTable([], None, stripped=True)
+            self._exports[image.base] = found
+        return found
 
     def _reader(self, image: Image) -> AddressReader:
         """Reads by the addresses that the file has."""

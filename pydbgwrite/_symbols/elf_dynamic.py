@@ -8,17 +8,25 @@ ends that holds its table.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from pydbgwrite._symbols.elf_headers import ElfHeaders, Reader, read_whole
 
-__all__ = ["AddressReader", "Dynamic", "dynamic_entries", "is_symbolic", "reader_of_file"]
+__all__ = [
+    "AddressReader",
+    "Dynamic",
+    "Relocations",
+    "dynamic_entries",
+    "is_symbolic",
+    "reader_of_file",
+]
 
 #: Reads that many bytes from that address on; ValueError where they are not all there.
 AddressReader: TypeAlias = Callable[[int, int], bytes]
 
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 4, 5, 6, 10, 11
+_DT_RELA, _DT_RELASZ, _DT_REL, _DT_RELSZ = 7, 8, 17, 18
 _DT_SYMBOLIC, _DT_FLAGS, _DF_SYMBOLIC = 16, 30, 2
 _DT_GNU_HASH, _DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
 _DT_VERDEF, _DT_VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
@@ -81,11 +89,7 @@ class Dynamic(NamedTuple):
         entries = dynamic_entries(headers, read)
 
         def address(tag: int) -> int:
-            value = entries.get(tag, 0)
-            inside = bias and any(
-                0 <= value - bias - each.address < each.memory_size for each in headers.loads
-            )
-            return value - bias if inside else value
+            return _file_address(headers, entries.get(tag, 0), bias)
 
         symbols, strings = address(_DT_SYMTAB), address(_DT_STRTAB)
         if not symbols or not strings:
@@ -107,6 +111,63 @@ class Dynamic(NamedTuple):
             address(_DT_VERDEF),
             address(_DT_VERNEED),
         )
+
+
+class Relocations:
+    """What the dynamic linker writes into the file's data when it loads it, by symbol."""
+
+    def __init__(self, headers: ElfHeaders, tables: list[tuple[bytes, bool]]) -> None:
+        self._headers = headers
+        self._tables = tables
+        self.size = sum(len(raw) for raw, _ in tables)
+
+    @staticmethod
+    def read(headers: ElfHeaders, read: AddressReader, bias: int, most: int) -> Relocations:
+        """Those of DT_RELA and DT_REL, if they have no more bytes than that; ValueError as above.
+
+        Calls through the procedure linkage table have a table of their own, and are not in it.
+        """
+        entries = dynamic_entries(headers, read)
+        tables = _Tables(headers, read)
+        found = []
+        for start, size, addends in ((_DT_RELA, _DT_RELASZ, True), (_DT_REL, _DT_RELSZ, False)):
+            if entries.get(start) and entries.get(size, 0) <= most:
+                at = _file_address(headers, entries[start], bias)
+                found.append((tables.whole(at, entries.get(size, 0)), addends))
+        return Relocations(headers, found)
+
+    def of(self, symbol: int) -> Iterator[tuple[int, int]]:
+        """The places, and what is added to the symbol's value there (0 where that stands there)."""
+        wide, order = self._headers.bits == 64, self._headers.order
+        # Elfxx_Rel(a): r_offset; r_info, whose upper 32 or 24 bits are the symbol; r_addend.
+        word = order + ("Q" if wide else "I")
+        wanted = struct.pack(order + "I", symbol if wide else symbol << 8)
+        at = 8 if wide else 4
+        if order == "<":
+            wanted, at = (wanted, 12) if wide else (wanted[1:], 5)
+        elif not wide:
+            wanted = wanted[:3]
+        for raw, addends in self._tables:
+            size = struct.calcsize(word) * (3 if addends else 2)
+            found = raw.find(wanted)
+            while found >= 0:
+                start = found - at
+                beyond = start % size
+                if beyond == 0 and 0 <= start <= len(raw) - size:
+                    (place,) = struct.unpack_from(word, raw, start)
+                    addend = (
+                        struct.unpack_from(word, raw, start + size * 2 // 3)[0] if addends else 0
+                    )
+                    yield place, addend
+                found = raw.find(wanted, found + size - beyond)
+
+
+def _file_address(headers: ElfHeaders, value: int, bias: int) -> int:
+    """An address of the dynamic section as the file has it: some linkers have added the bias."""
+    inside = bias and any(
+        0 <= value - bias - each.address < each.memory_size for each in headers.loads
+    )
+    return value - bias if inside else value
 
 
 class _Tables:

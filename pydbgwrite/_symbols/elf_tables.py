@@ -19,7 +19,7 @@ from pydbgwrite._symbols.elf_headers import (
     read_whole,
 )
 
-__all__ = ["Definition", "SymbolTable"]
+__all__ = ["Definition", "Exported", "SymbolTable"]
 
 # elf(5), and gABI for the others.
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
@@ -29,7 +29,7 @@ _SHT_GNU_VERNEED: Final = 0x6FFFFFFE
 _STT_OBJECT: Final = 1
 _STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
 _STB_LOCAL: Final = 0
-_STV_DEFAULT: Final = 0
+_STV_DEFAULT, _STV_PROTECTED = 0, 3
 _HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
 _MOST_BYTES: Final = 1 << 31
 _MOST_OF_VERSION: Final = 4096  # bytes of its name
@@ -61,11 +61,14 @@ class Definition(NamedTuple):
         return self.kind == _STT_OBJECT
 
     @property
-    def bindable(self) -> bool:
+    def replaceable(self) -> bool:
         """Is it a variable that a definition of its name elsewhere can take the place of?"""
-        return (self.kind, self.visibility) == (_STT_OBJECT, _STV_DEFAULT) and (
-            self.binding != _STB_LOCAL
-        )
+        return self.variable and self.exported and self.visibility == _STV_DEFAULT
+
+    @property
+    def exported(self) -> bool:
+        """Can other files use it by its name?"""
+        return self.binding != _STB_LOCAL and self.visibility in (_STV_DEFAULT, _STV_PROTECTED)
 
     def fault(self) -> str | None:
         """Why there is no address to give for it; None: there is."""
@@ -89,12 +92,21 @@ class Definition(NamedTuple):
         return f"{binding}, version {self.version}" if self.version else binding
 
 
+class Exported(NamedTuple):
+    """A dynamic symbol that other files can use, and its number in the table."""
+
+    number: int
+    name: bytes
+    definition: Definition
+
+
 class _Table:
     """One symbol table, with its strings and versions."""
 
     def __init__(self, form: str, raw: bytes, strings: bytes, versions: _Versions | None) -> None:
         self._form = form
         self._wide = form.endswith("Q")
+        self.bits = 64 if self._wide else 32
         self._size = struct.calcsize(form)
         self._raw = raw[: len(raw) // self._size * self._size]
         self._strings = strings
@@ -117,10 +129,20 @@ class _Table:
 
     def find(self, name: bytes) -> Iterator[Definition]:
         """Those of exactly that name."""
+        return (definition for _, definition in self.numbered(name))
+
+    def numbered(self, name: bytes) -> Iterator[tuple[int, Definition]]:
+        """The same, with their numbers."""
         for number in self._numbers(name):
             definition = self._definition(number)
             if definition is not None:
-                yield definition
+                yield number, definition
+
+    def undefined(self, name: bytes) -> Iterator[tuple[int, str]]:
+        """The numbers and versions of the symbols of that name that are another file's."""
+        for number in self._numbers(name):
+            if self._definition(number) is None:
+                yield number, "" if self._versions is None else self._versions.of(number)[0]
 
     def with_versions(self, name: bytes) -> Iterator[tuple[str, Definition]]:
         """Those that have a version in their name, as .symtab writes it: "name@@version"."""
@@ -175,13 +197,13 @@ class _Table:
                 yield at // self._size
             at = self._raw.find(wanted, at + self._size - beyond)
 
-    def names_of(self, value: int) -> Iterator[tuple[bytes, Definition]]:
-        """The definitions that have that value, and their names."""
+    def exported_at(self, value: int) -> Iterator[Exported]:
+        """The definitions that have that value and can be used by other files."""
         for number in self._holding(*((8, "Q") if self._wide else (4, "I")), value):
             definition = self._definition(number)
-            if definition is not None:
+            if definition is not None and definition.exported:
                 (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
-                yield self._name_at(start), definition
+                yield Exported(number, self._name_at(start), definition)
 
     def _find_versioned(self) -> dict[bytes, list[bytes]]:
         found: dict[bytes, list[bytes]] = {}
@@ -289,19 +311,25 @@ class SymbolTable:
         """Has the file no table of symbols?"""
         return not self._tables
 
-    def bindable_names(self, value: int) -> list[tuple[bytes, Definition]]:
-        """What the variable of that value is called by other files, which may define it too."""
+    def exported_at(self, value: int) -> list[Exported]:
+        """What the symbol of that value is called by other files."""
+        if self._dynamic is None or value >= 1 << self._dynamic.bits:
+            return []
+        return list(islice(self._dynamic.exported_at(value), _MOST_ALIASES))
+
+    def exported(self, name: bytes, version: str) -> Exported | None:
+        """What this file has for uses of a name, of that version if it says one."""
+        for number, found in self._dynamic.numbered(name) if self._dynamic is not None else ():
+            if found.exported and (not version or found.version in ("", version)):
+                return Exported(number, name, found)
+        return None
+
+    def undefined(self, name: bytes, version: str) -> list[int]:
+        """The numbers of the symbols by which this file uses another's, of that version or none."""
         if self._dynamic is None:
             return []
-        found = islice(self._dynamic.names_of(value), _MOST_ALIASES)
-        return [each for each in found if each[1].bindable]
-
-    def bindable(self, name: bytes, version: str) -> Definition | None:
-        """The variable that this file has for uses of a name, of that version if it says one."""
-        for found in self._dynamic.find(name) if self._dynamic is not None else ():
-            if found.bindable and (not version or found.version in ("", version)):
-                return found
-        return None
+        found = islice(self._dynamic.undefined(name), _MOST_ALIASES)
+        return [number for number, wanted in found if wanted in ("", version) or not version]
 
     def find(self, symbol: str) -> list[Definition]:
         """What a name means: "name", or "name@version"; several where it is ambiguous."""

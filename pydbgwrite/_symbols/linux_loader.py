@@ -183,8 +183,8 @@ class _Walk:
         if place is not None:
             return place
         table = SymbolTable.of_dynamic(headers, read, Dynamic.read(headers, read, bias))
-        variable = table.bindable(b"_r_debug", "")
-        return 0 if variable is None else variable.value + bias
+        variable = table.exported(b"_r_debug", "")
+        return 0 if variable is None else variable.definition.value + bias
 
     def _words(self, address: int, count: int) -> tuple[int, ...]:
         return struct.unpack(f"={count}{self._word}", self._read(address, count * self._size))

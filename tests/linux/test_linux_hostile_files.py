@@ -36,7 +36,7 @@ def looked_through(content: bytes) -> None:
     table.find("table")
     table.find("answer@V_1")
     list(table.names())
-    table.bindable_names(0x4000)
+    table.exported_at(0x4000)
 
 
 @pytest.mark.parametrize("sections", [True, False])

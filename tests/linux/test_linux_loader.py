@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from support.libraries import compile_program, shared_library, without_map_files
+from support.libraries import (
+    ANSWERS,
+    compile_program,
+    running,
+    shared_library,
+    without_map_files,
+)
 
 import pydbgwrite
 from pydbgwrite import AddressError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
-# Says what it is asked for, answers lines, and ends with its input.
-ANSWERS = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <link.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#define SAY(...) (printf(__VA_ARGS__), fflush(stdout))
-#define NUMBER(x) ((unsigned long)(x))
-"""
 HOOKS = """
 unsigned long hooks[2] = {0x11, 0x22};
 extern unsigned long same_hooks[2] __attribute__((alias("hooks")));
@@ -47,20 +38,6 @@ int main(void) { char line[9];
   return 0; }
 """
 )
-
-
-@contextmanager
-def running(*command: object) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A program, and the numbers that its first line has."""
-    # A library that the tests themselves are started with may be of another C library.
-    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    words = [str(word) for word in command]
-    with subprocess.Popen(words, stdin=-1, stdout=-1, text=True, env=environment) as child:
-        try:
-            assert child.stdout is not None
-            yield child, [int(word) for word in child.stdout.readline().split()]
-        finally:
-            child.kill()
 
 
 def linked_program(folder: Path, *flags: str, library_flags: tuple[str, ...] = ()) -> Path:

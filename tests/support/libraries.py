@@ -42,6 +42,19 @@ PART = "static int twice{n} = {n}; int part_{n}(void) {{ return ++twice{n}; }}".
 )
 VERSIONS = "V_1 { global: answer; table; first; local: *; }; V_2 { } V_1; V_3 { } V_2;\n"
 
+#: What programs begin with that say in their first line what they are asked for.
+ANSWERS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define SAY(...) (printf(__VA_ARGS__), fflush(stdout))
+#define NUMBER(x) ((unsigned long)(x))
+"""
+
 #: musl has no indirect functions, and its compilers refuse them.
 INDIRECT = platform.libc_ver()[0] == "glibc"
 
@@ -110,6 +123,24 @@ def program_with(*libraries: Path, symbol: str = "table") -> Iterator[tuple[int,
             line = child.stdout.readline()
             assert line, "the program has ended"
             yield child.pid, int(line)
+        finally:
+            child.kill()
+
+
+@contextmanager
+def running(
+    *command: object, preload: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A program, and the numbers that its first line has; it ends with its input."""
+    # A library that the tests themselves are started with may be of another C library.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    if preload is not None:
+        environment["LD_PRELOAD"] = str(preload)
+    words = [str(word) for word in command]
+    with subprocess.Popen(words, stdin=-1, stdout=-1, text=True, env=environment) as child:
+        try:
+            assert child.stdout is not None
+            yield child, [int(word) for word in child.stdout.readline().split()]
         finally:
             child.kill()
 
