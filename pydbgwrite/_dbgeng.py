@@ -1,4 +1,4 @@
-"""Where Microsoft's engine is looked for, and what is said when it is not there.
+"""Search for Microsoft's engine, and the error message if it is not found.
 
 Only absolute folders, in this order: the `engine=` argument; the environment variable
 PYDBGWRITE_DBGENG; the Debugging Tools of the Windows SDK (the registry's KitsRoot10, in both of its
@@ -23,7 +23,7 @@ __all__ = ["ENVIRONMENT", "EngineInfo", "candidates", "engine_at", "load_engine"
 #: Names the folder that holds dbgeng.dll.
 ENVIRONMENT = "PYDBGWRITE_DBGENG"
 
-# What the SDK calls its folders, by the machine that a Python was made for (sysconfig's platform).
+# The SDK's folder names, by sysconfig's platform of this Python.
 _SDK_FOLDERS = {"win-amd64": "x64", "win32": "x86", "win-arm64": "arm64"}
 _MACHINES = {
     0x014C: "32-bit x86",
@@ -57,14 +57,14 @@ EngineInfo.__module__ = "pydbgwrite"
 
 
 class Candidate(NamedTuple):
-    """A folder to try, and who says so."""
+    """A folder to try, and its source."""
 
     origin: str
     folder: str
 
 
 def candidates(engine: StrPath | None = None) -> list[Candidate]:
-    """The folders in which the engine is looked for, in order, each as an absolute path."""
+    """Return the folders to search for the engine, in order, as absolute paths."""
     if engine is not None:
         return [Candidate("the engine argument", os.fspath(engine))]
     named = os.environ.get(ENVIRONMENT)
@@ -78,7 +78,7 @@ def candidates(engine: StrPath | None = None) -> list[Candidate]:
 
 
 def loaded_engine() -> EngineInfo | None:
-    """The engine that this process has loaded; None where it has none."""
+    """Return the engine that this process has loaded, or None."""
     if sys.platform != "win32":
         raise EngineNotFoundError("Microsoft's engine is for Windows")
     from pydbgwrite import _core
@@ -91,7 +91,7 @@ def loaded_engine() -> EngineInfo | None:
 
 
 def engine_at(code: int) -> EngineInfo:
-    """The engine whose code is at an address of this process."""
+    """Return the engine whose code is at an address of this process."""
     file, version = "", ""
     if sys.platform == "win32":
         from pydbgwrite import _core
@@ -111,9 +111,9 @@ def engine_at(code: int) -> EngineInfo:
 
 
 def load_engine(engine: StrPath | None = None) -> EngineInfo:
-    """Load the engine, unless this process has it, and say which one it is.
+    """Load the engine, unless this process has loaded it, and return its description.
 
-    Raises EngineNotFoundError, naming every folder that was tried and what was wrong with it.
+    Raises EngineNotFoundError, which names every folder tried and its fault.
     """
     if sys.platform != "win32":
         raise EngineNotFoundError("Microsoft's engine is for Windows")
@@ -152,7 +152,7 @@ def _folder_of(file: str) -> str:
 
 
 def _mixed(file: str, mixed: list[str]) -> str:
-    """What is to be said when parts of two engines have met in one process."""
+    """Return the message if parts of two engines are loaded in one process."""
     return (
         f"{', '.join(mixed)} was loaded before, by other code in this process, and is used instead "
         f"of the file beside {file}: parts of two versions may not fit. Open the session before "
@@ -196,7 +196,7 @@ def _system_message(number: int) -> str:
 
 
 def _sdk_folders() -> list[str]:
-    r"""The Debuggers folders of the SDKs in the registry, for this Python's kind of machine.
+    r"""Return the Debuggers folders of the SDKs in the registry, for this Python's platform.
 
     KitsRoot10 under Microsoft\\Windows Kits\\Installed Roots: installers write it in the 64-bit
     view of the registry, in the 32-bit one, or in both.
@@ -225,7 +225,7 @@ def _sdk_folders() -> list[str]:
 
 
 def _system_folder() -> str:
-    """System32, as Windows says it (GetSystemDirectoryW)."""
+    """Return System32 (GetSystemDirectoryW)."""
     if sys.platform != "win32":
         return ""
     import ctypes

@@ -1,1 +1,1 @@
-"""Modules and symbols: addresses by name, where the target's files and memory say them."""
+"""Modules and symbols: addresses by name, from the target's files and memory."""

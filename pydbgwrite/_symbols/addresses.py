@@ -1,7 +1,7 @@
-"""Addresses as text: "module+0x1234", "module!symbol+8", "0x7f..", "4096"; what they are made of.
+"""Parse addresses given as text: "module+0x1234", "module!symbol+8", "0x7f..", "4096".
 
-Names of modules may hold '+', '-' and '!' themselves (libstdc++.so.6), so a text can often be cut
-in several ways. All of them are kept, and the modules that the target really has decide.
+Names of modules can contain '+', '-' and '!' (libstdc++.so.6), so a text often has several
+readings. All of them are kept. The target's modules decide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEX: Final = re.compile(r"[0-9a-fA-F]*[a-fA-F][0-9a-fA-F]*|[0-9a-fA-F]{8}`[0-9a
 
 
 class Place(NamedTuple):
-    """One way to read a text: a module; a symbol of it or None; and bytes to add."""
+    """One reading of a text: a module, a symbol of it or None, and an offset."""
 
     module: str
     symbol: str | None
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 def parse_address(address: SupportsIndex | str, what: str = "address") -> int | list[Place]:
-    """A number, or the ways to read a text, those with the longest module's name first.
+    """Return a number, or the readings of a text, the longest module name first.
 
     Raises TypeError for what is neither an int nor a str, OverflowError for a number that is
     negative or has more than 64 bits, ValueError for text that is none of the forms.
@@ -49,7 +49,7 @@ def parse_address(address: SupportsIndex | str, what: str = "address") -> int | 
 
 
 def checked_address(number: int, what: str) -> int:
-    """The number, if it is an unsigned 64-bit one; OverflowError otherwise."""
+    """Return the number. OverflowError unless it is an unsigned 64-bit one."""
     if not 0 <= number < LIMIT:
         text = (
             f"{number:#x}"
@@ -61,12 +61,12 @@ def checked_address(number: int, what: str) -> int:
 
 
 def shown(text: str) -> str:
-    """A text for a message, cut where it is long."""
+    """Quote a text for a message, and cut a long one."""
     return repr(text) if len(text) <= 120 else f"{text[:100]!r}... ({len(text):,} characters)"
 
 
 def near(names: list[str], known: list[str]) -> list[str]:
-    """Up to three of the known names that are like one of the names."""
+    """Return up to three known names that are similar to one of the names."""
     import difflib
 
     lower: dict[str, str] = {}
@@ -100,13 +100,13 @@ def _number_of_text(text: str, what: str) -> int:
             f"{what} {shown(text)} begins with 0, which some read as octal or hexadecimal; write "
             "0x before a hexadecimal number, and nothing before a decimal one"
         )
-    if len(digits) > 20:  # int() refuses texts of thousands of digits with words of its own
+    if len(digits) > 20:  # int() has its own error for texts of thousands of digits
         raise OverflowError(f"{what} {shown(text)}: it must be from 0 to 2**64 - 1")
     return checked_address(int(text, 16 if digits is not text else 10), what)
 
 
 def _offset(sign: str, digits: str) -> int | None:
-    """The number behind a sign; None where it has more than 64 bits."""
+    """Return the number after a sign, or None if it has more than 64 bits."""
     if len(digits) > 64:
         return None
     number = int(digits, 16 if digits[:2] in ("0x", "0X") else 10)
@@ -127,7 +127,7 @@ def _places(text: str) -> list[Place]:
     while at >= 0:
         module, symbol = text[:at], text[at + 1 :]
         if module and symbol:
-            # A symbol's own name may end like an offset: the whole is tried first.
+            # A symbol's name can end like an offset: try the whole text first.
             found.append(Place(module, symbol, 0))
             if match is not None and offset is not None and len(match[1]) > at + 1:
                 found.append(Place(module, match[1][at + 1 :], offset))
@@ -136,7 +136,7 @@ def _places(text: str) -> list[Place]:
 
 
 def _fault(text: str) -> str:
-    """What is wrong with a text that has no reading."""
+    """Return the fault of a text that has no reading."""
     if not text:
         return "it is empty"
     if "\0" in text:

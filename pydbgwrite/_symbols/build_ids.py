@@ -1,4 +1,4 @@
-"""Which build of a module the target has: what that goes by, and its file."""
+"""The build of a module in the target: its ids, and its file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["build_ids_of", "open_file"]
 
 
 def build_ids_of(session: Target, module: KnownModule) -> list[str]:
-    """What the module's build goes by, as the target has it in memory; the best first.
+    """Return the ids of the module's build from the target's memory, the best one first.
 
-    On Linux the GNU build id; on Windows what symbol servers look for: GUID and age of the program
-    database, then TimeDateStamp and SizeOfImage. Empty where it has none.
+    On Linux this is the GNU build id. On Windows these are the ids of symbol servers: GUID and age
+    of the program database, then TimeDateStamp and SizeOfImage. Empty if the module has none.
     """
     return _of_elf(session, module) if session._embedded else _of_pe(session, module)
 
 
 def open_file(session: Target, module: KnownModule) -> int:
-    """A descriptor of that very file, which the caller closes; AddressError where it isn't here."""
+    """Open the module's very file; the caller closes it. AddressError if it is not here."""
     if session._embedded:
         return _open_linux(session, module)
     try:
@@ -36,7 +36,7 @@ def open_file(session: Target, module: KnownModule) -> int:
             "build_id instead"
         ) from None
     try:
-        # The target may be on another machine: the file must say the same as the memory.
+        # The target can be on another machine: the file must agree with the memory.
         here, there = os.read(file, 4096), session.read(module.base, 4096)
         if _pe_stamp(here) != _pe_stamp(there):
             raise AddressError(
@@ -81,7 +81,7 @@ def _of_elf(session: Target, module: KnownModule) -> list[str]:
 
 
 def _pe_stamp(start: bytes) -> tuple[int, int]:
-    """TimeDateStamp and SizeOfImage of a PE file's header ("PE Format", learn.microsoft.com)."""
+    """Return TimeDateStamp and SizeOfImage of a PE header ("PE Format", learn.microsoft.com)."""
     try:
         (header,) = struct.unpack_from("<I", start, 0x3C)
         if start[header : header + 4] != b"PE\0\0":
@@ -102,7 +102,7 @@ def _of_pe(session: Target, module: KnownModule) -> list[str]:
 
 
 def _program_database(session: Target, module: KnownModule, start: bytes) -> str | None:
-    """GUID and age that the debug directory's CodeView record has ("RSDS"); None: there is none."""
+    """Return GUID and age of the debug directory's CodeView record ("RSDS"), or None."""
     (header,) = struct.unpack_from("<I", start, 0x3C)
     optional = header + 24
     directories = 112 if start[optional : optional + 2] == b"\x0b\x02" else 96

@@ -1,4 +1,4 @@
-"""Symbols by dbgeng: IDebugSymbols3, with the symbol path that it was started with."""
+"""Symbols from dbgeng (IDebugSymbols3), by the symbol path that it was started with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DbgengSymbols"]
 
-# "String Wildcard Syntax" of the Windows Debugger's documentation; a name may hold them itself
+# "String Wildcard Syntax" of the Windows Debugger's documentation; a name can contain them
 # (C++: "?name@@YAXXZ"), and GetOffsetByName takes them for wildcards. It takes "a!b!name" for
 # "b!name", too (docs/engine.md).
 _WILDCARDS: Final = "*?#[]+\\!"
@@ -29,13 +29,13 @@ _LONGEST: Final = 1_900
 class DbgengSymbols:
     """Modules by file name with or without its extension, by path, and by the engine's name.
 
-    Case does not matter. What symbols there are is for the engine to know: those of a program
-    database that its symbol path leads to, else the module's exports.
+    Case does not matter. The engine finds the symbols: those of a program database on its symbol
+    path, else the module's exports.
     """
 
     def __init__(self, session: Target) -> None:
         self._session = session
-        #: By base: what the engine calls the module, and how long it is.
+        #: By base: the engine's name of the module, and its size.
         self._names: dict[int, str] = {}
         self._sizes: dict[int, int] = {}
 
@@ -52,7 +52,7 @@ class DbgengSymbols:
         return found
 
     def key(self, name: str) -> str:
-        """Windows' names of files have no case, and either slash."""
+        """Fold case and slashes, which Windows' file names do not distinguish."""
         return name.replace("/", "\\").lower()
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
@@ -87,7 +87,7 @@ class DbgengSymbols:
     def _search(
         self, module: KnownModule, symbol: str, name: str, *, ambiguous: bool
     ) -> int | None:
-        """Look through the names that are like it for those that are it."""
+        """Search the names that match the wildcards for the exact name."""
         pattern = f"{self._names[module.base]}!{symbol.translate(_ANY_ONE)}"
         matches = self._session._match_symbols(pattern, _MOST)
         wanted = name.lower()
@@ -103,11 +103,11 @@ class DbgengSymbols:
         return places[0] if places else None
 
     def stripped(self, module: KnownModule) -> bool:
-        """Where symbols come from is for the engine to know."""
+        """Return False: only the engine knows where its symbols come from."""
         return False
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        """All that the engine lists."""
+        """Return all names that the engine lists."""
         pattern = f"{self._names[module.base]}!*"
         for name, _address in self._session._match_symbols(pattern, _MOST):
             yield name.partition("!")[2]

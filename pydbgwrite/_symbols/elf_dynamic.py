@@ -1,8 +1,8 @@
-"""The dynamic section of an ELF file: what the dynamic linker goes by (gABI, "Dynamic Section").
+"""The dynamic section of an ELF file, which the dynamic linker uses (gABI, "Dynamic Section").
 
-It never reads section headers, so these tables are there where those were removed. Addresses are
-those of the file, without what the loader adds, and every count ends where the part of the file
-ends that holds its table.
+The dynamic linker never reads section headers, so these tables exist even if the headers were
+removed. Addresses are those of the file, without the load bias. Every count is bounded by the
+segment that holds its table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "reader_of_file",
 ]
 
-#: Reads that many bytes from that address on; ValueError where they are not all there.
+#: Reads that many bytes from an address; ValueError if they are not all there.
 AddressReader: TypeAlias = Callable[[int, int], bytes]
 
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 4, 5, 6, 10, 11
@@ -35,7 +35,7 @@ _PIECE: Final = 4096
 
 
 def dynamic_entries(headers: ElfHeaders, read: AddressReader) -> dict[int, int]:
-    """The values by their tags, the first of each; none where the file is linked statically."""
+    """Return the first value of each tag; empty for a statically linked file."""
     dynamic = headers.dynamic
     if dynamic is None:
         return {}
@@ -51,13 +51,13 @@ def dynamic_entries(headers: ElfHeaders, read: AddressReader) -> dict[int, int]:
 
 
 def is_symbolic(headers: ElfHeaders, read: AddressReader) -> bool:
-    """Does the library bind its own names to itself (ld -Bsymbolic)?"""
+    """Does the library bind references to its own symbols to itself (ld -Bsymbolic)?"""
     entries = dynamic_entries(headers, read)
     return _DT_SYMBOLIC in entries or bool(entries.get(_DT_FLAGS, 0) & _DF_SYMBOLIC)
 
 
 def reader_of_file(headers: ElfHeaders, read: Reader) -> AddressReader:
-    """Reads of a file by address."""
+    """Return a reader of a file by address."""
 
     def read_at(address: int, size: int) -> bytes:
         for part in headers.loads:
@@ -70,21 +70,21 @@ def reader_of_file(headers: ElfHeaders, read: Reader) -> AddressReader:
 
 
 class Dynamic(NamedTuple):
-    """The dynamic symbols and all that belongs to them."""
+    """The dynamic symbols with their strings, hashes and versions."""
 
     symbols: bytes
     strings: bytes
-    #: .gnu.version; empty: there are no versions.
+    #: .gnu.version; empty if there are no versions.
     versions: bytes
-    #: The addresses of the tables of versions; 0: there is none.
+    #: The addresses of the version tables; 0 if there is none.
     defined: int
     needed: int
 
     @staticmethod
     def read(headers: ElfHeaders, read: AddressReader, bias: int = 0) -> Dynamic | None:
-        """None where there are no dynamic symbols; ValueError where they can't be read.
+        """Read them; None if there are none. ValueError if they can't be read.
 
-        bias: what some dynamic linkers have added to addresses in the section by now.
+        bias: the load bias, which some dynamic linkers have added to addresses in the section.
         """
         entries = dynamic_entries(headers, read)
 
@@ -171,24 +171,24 @@ def _file_address(headers: ElfHeaders, value: int, bias: int) -> int:
 
 
 class _Tables:
-    """Tables of a file that are read by their addresses."""
+    """Reads tables of a file by their addresses."""
 
     def __init__(self, headers: ElfHeaders, read: AddressReader) -> None:
         self._headers = headers
         self._read = read
 
     def whole(self, address: int, size: int) -> bytes:
-        """So many bytes; ValueError where the part of the file that holds them ends before."""
+        """Read size bytes. ValueError if their segment ends before."""
         if size > self._left(address):
             raise ValueError(f"a table of {size:,} bytes at 0x{address:x} is not all in it")
         return self._read(address, size)
 
     def numbers(self, address: int, count: int) -> tuple[int, ...]:
-        """So many numbers of 32 bits."""
+        """Read count 32-bit numbers."""
         return struct.unpack(f"{self._headers.order}{count}I", self.whole(address, 4 * count))
 
     def count_of_gnu_hash(self, address: int) -> int:
-        """How many symbols there are: the last chain's last entry has its lowest bit set."""
+        """Return the number of symbols: the last entry of the last chain has its lowest bit set."""
         buckets, first, bloom, _ = self.numbers(address, 4)
         at = address + 16 + bloom * self._headers.bits // 8
         last = max(self.numbers(at, buckets), default=0)
@@ -205,7 +205,7 @@ class _Tables:
         raise ValueError("its hash table has no end")
 
     def _left(self, address: int) -> int:
-        """How many bytes of the file's part are there from that address on."""
+        """Return how many bytes the segment has from that address on."""
         for part in self._headers.loads:
             if part.address <= address < part.address + part.file_size:
                 return part.address + part.file_size - address

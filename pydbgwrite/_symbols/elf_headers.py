@@ -1,7 +1,7 @@
-"""The headers of an ELF file, as it is on disk or as the loader mapped it (elf(5)).
+"""The headers of an ELF file, on disk or as mapped by the loader (elf(5)).
 
-Only what needs no symbols: where the parts go, where the sections are, and the build id. It is read
-out of a live target or its files, so everything is checked: nothing here trusts a number of theirs.
+It reads segments, sections and the build id, and no symbols. The data comes from a live target or
+its files, so every number is checked before it is used.
 """
 
 from __future__ import annotations
@@ -30,20 +30,19 @@ _NT_GNU_BUILD_ID: Final = 3
 _MOST_SEGMENTS: Final = 512
 _MOST_NOTES: Final = 1 << 16
 
-#: Reads that many bytes from that place on: from the file's, or from the module's beginning.
-#: Fewer where that is the end.
+#: Reads that many bytes from an offset in the file or module; fewer at its end.
 Reader = Callable[[int, int], bytes]
 
 
-#: An entry of a table; then, in the file's header, the form and place of the table's offset, and
-#: the place of its sizes: how many bytes an entry has, and how many entries there are.
+#: The format of a table's entry; then, in the file header, the format and place of the table's
+#: offset, and the place of its entry size and entry count.
 _PROGRAM_HEADERS: Final = {64: ("2I6Q", "Q", 32, 54), 32: ("8I", "I", 28, 42)}
 _SECTION_HEADERS: Final = {64: ("2I4Q2I2Q", "Q", 40, 58), 32: ("10I", "I", 32, 46)}
 _Layouts: TypeAlias = dict[int, tuple[str, str, int, int]]
 
 
 class Segment(NamedTuple):
-    """A part of the file (Elf64_Phdr): what it is, where in the file, and where in memory."""
+    """A segment (Elf64_Phdr): its type, its place in the file, its place in memory."""
 
     kind: int
     offset: int
@@ -53,7 +52,7 @@ class Segment(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of the file (Elf64_Shdr): what it is, where, and the number of the one it needs."""
+    """A section (Elf64_Shdr): its type, its place, and the index of the linked section."""
 
     kind: int
     offset: int
@@ -62,23 +61,23 @@ class Section(NamedTuple):
 
 
 class ElfHeaders(NamedTuple):
-    """What an ELF file says of itself."""
+    """The headers of an ELF file."""
 
     bits: int
-    order: str  # of bytes, as struct names it
+    order: str  # byte order, as the struct module names it
     segments: list[Segment]
-    #: Those of them that the loader maps.
+    #: The segments that the loader maps.
     loads: list[Segment]
 
     @property
     def dynamic(self) -> Segment | None:
-        """Where the dynamic linker's data is; None: the file is linked statically."""
+        """The dynamic segment; None for a statically linked file."""
         return next((each for each in self.segments if each.kind == _PT_DYNAMIC), None)
 
     def extent(self, page: int) -> tuple[int, int]:
-        """The first address of the parts and the end of the last, in whole pages.
+        """Return the first address of the segments and the end of the last, in whole pages.
 
-        Raises ValueError where the address space has no room for them.
+        Raises ValueError if they exceed the address space.
         """
         loads = self.loads
         if not loads:
@@ -90,9 +89,9 @@ class ElfHeaders(NamedTuple):
         return first, -(-end // page) * page
 
     def biases(self, start: int, offset: int, page: int) -> list[int]:
-        """What may be added to the file's addresses where a mapping from `offset` is at `start`.
+        """Return the possible load biases if file offset `offset` is mapped at `start`.
 
-        Parts may share a page of the file, so there can be several.
+        Segments can share a page of the file, so there can be several.
         """
         return [
             start - offset + each.offset - each.address
@@ -102,7 +101,7 @@ class ElfHeaders(NamedTuple):
 
 
 def read_headers(read: Reader) -> ElfHeaders:
-    """The headers; ValueError where it is no ELF file, or makes no sense."""
+    """Read the headers. ValueError if it is no ELF file or is inconsistent."""
     bits, order, rows = _table(read, "program", _PROGRAM_HEADERS)
     if not 0 < len(rows) <= _MOST_SEGMENTS:
         raise ValueError(f"it has {len(rows)} program headers")
@@ -110,7 +109,7 @@ def read_headers(read: Reader) -> ElfHeaders:
 
 
 def headers_of_table(bits: int, raw: bytes) -> ElfHeaders:
-    """The headers that a table of program headers of this machine's byte order makes."""
+    """Make headers from a table of program headers in this machine's byte order."""
     order = "<" if sys.byteorder == "little" else ">"
     return _headers(bits, order, struct.iter_unpack(order + _PROGRAM_HEADERS[bits][0], raw))
 
@@ -123,13 +122,13 @@ def _headers(bits: int, order: str, rows: Iterable[tuple[int, ...]]) -> ElfHeade
 
 
 def read_sections(read: Reader) -> list[Section]:
-    """The sections, none where they were stripped; ValueError as from read_headers()."""
+    """Read the sections, none if they were removed. ValueError as for read_headers()."""
     rows = _table(read, "section", _SECTION_HEADERS)[2]
     return [Section(kind, offset, size, link) for _, kind, _, _, offset, size, link, *_ in rows]
 
 
 def read_named_section(read: Reader, name: bytes) -> bytes | None:
-    """The content of the section of that name; None: there is none. ValueError as above."""
+    """Read the section of that name; None if there is none. ValueError as above."""
     bits, order, rows = _table(read, "section", _SECTION_HEADERS)
     (index,) = struct.unpack_from(f"{order}H", read(0, 64), _SECTION_HEADERS[bits][3] + 4)
     if not 0 < index < len(rows):
@@ -146,7 +145,7 @@ def _content(read: Reader, row: tuple[int, ...]) -> bytes:
 
 
 def read_whole(read: Reader, offset: int, size: int) -> bytes:
-    """So many bytes; ValueError where the file ends before."""
+    """Read size bytes. ValueError if the file ends before."""
     content = read(offset, size)
     if len(content) != size:
         raise ValueError(f"it ends within the {size:,} bytes at 0x{offset:x}")
@@ -154,7 +153,7 @@ def read_whole(read: Reader, offset: int, size: int) -> bytes:
 
 
 def _table(read: Reader, name: str, layouts: _Layouts) -> tuple[int, str, list[tuple[int, ...]]]:
-    """A table that the file's header points to: its width, byte order, and entries."""
+    """Read a table that the file header points to: its width, byte order and entries."""
     start = read(0, 64)
     if (
         len(start) < 64
@@ -177,7 +176,7 @@ def _table(read: Reader, name: str, layouts: _Layouts) -> tuple[int, str, list[t
 
 
 def build_id_of(headers: ElfHeaders, read: Callable[[Segment], bytes]) -> str | None:
-    """The build id that the linker left in a note (ld --build-id), in hex; None: there is none."""
+    """Return the build id from the linker's note (ld --build-id) in hex, or None."""
     left = _MOST_NOTES
     for segment in headers.segments:
         if segment.kind != _PT_NOTE or not 0 < segment.file_size <= left:

@@ -1,6 +1,6 @@
-"""The symbols that an ELF file defines, by name, with their versions.
+"""The symbols that an ELF file defines, with their names and versions.
 
-The entries of a table are unpacked all at once, with no object for each: a browser has a million.
+The entries of a table are unpacked at once, without an object for each: a browser has a million.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ _STT_OBJECT: Final = 1
 _STT_SECTION, _STT_FILE, _STT_TLS, _STT_GNU_IFUNC = 3, 4, 6, 10
 _STB_LOCAL: Final = 0
 _STV_DEFAULT, _STV_PROTECTED = 0, 3
-_HIDDEN: Final = 0x8000  # of a version: not the one that a plain name means
+_HIDDEN: Final = 0x8000  # flag of a version: a plain name does not mean it
 _MOST_BYTES: Final = 1 << 31
 _MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
-_MOST_PLACES: Final = 4  # of a name, at the ends of others, before all entries are looked through
+_MOST_PLACES: Final = 4  # places of a name at the ends of others, before all entries are searched
 _MOST_OF_NAME: Final = 1 << 16
-_MOST_COMPARED: Final = 4096  # characters of a name that may be meant by another
+_MOST_COMPARED: Final = 4096  # the longest name that is compared with a misspelt one
 _MOST_ALIASES: Final = 64
-#: Linkers let names share their ends, but all names are not many times as long as their table.
+#: Names can share their ends, but all names are not many times as long as their table.
 _MOST_SHARED: Final = 16
 
 
 class Definition(NamedTuple):
-    """One symbol that is defined in the file."""
+    """A symbol that the file defines."""
 
     value: int
     kind: int
     binding: int
     section: int
     version: str
-    #: Is it what the name means without a version?
+    #: True if the name without a version means it.
     default: bool
     #: The lowest two bits of st_other.
     visibility: int
 
     @property
     def variable(self) -> bool:
-        """Is it data?"""
+        """True if it is data."""
         return self.kind == _STT_OBJECT
 
     @property
@@ -71,7 +71,7 @@ class Definition(NamedTuple):
         return self.binding != _STB_LOCAL and self.visibility in (_STV_DEFAULT, _STV_PROTECTED)
 
     def fault(self) -> str | None:
-        """Why there is no address to give for it; None: there is."""
+        """Return why it has no address, or None."""
         if self.kind == _STT_TLS:
             return "is thread-local: each thread has one of its own, at another address"
         if self.kind == _STT_GNU_IFUNC:
@@ -87,7 +87,7 @@ class Definition(NamedTuple):
         return None
 
     def description(self) -> str:
-        """What sets it apart from others of the name."""
+        """Return its binding and version, which distinguish it from others of that name."""
         binding = "local" if self.binding == _STB_LOCAL else "global"
         return f"{binding}, version {self.version}" if self.version else binding
 
@@ -111,12 +111,12 @@ class _Table:
         self._raw = raw[: len(raw) // self._size * self._size]
         self._strings = strings
         self._versions = versions
-        #: From where its name begins to the numbers of symbols; once it is needed.
+        #: From the offset of a name to the indexes of symbols; made on demand.
         self._starts: dict[int, list[int]] | None = None
-        #: By name, once many were asked for.
+        #: By name; made after many searches.
         self._index: dict[bytes, list[int]] | None = None
         self._asked = 0
-        #: By what stands before the '@': whole names.
+        #: By the part before the '@': whole names.
         self._versioned: dict[bytes, list[bytes]] | None = None
 
     @property
@@ -145,7 +145,7 @@ class _Table:
                 yield number, "" if self._versions is None else self._versions.of(number)[0]
 
     def with_versions(self, name: bytes) -> Iterator[tuple[str, Definition]]:
-        """Those that have a version in their name, as .symtab writes it: "name@@version"."""
+        """Return the definitions with a version in the name, as in .symtab: "name@@version"."""
         if self._versioned is None:
             self._versioned = self._find_versioned()
         for whole in self._versioned.get(name, ()):
@@ -153,7 +153,7 @@ class _Table:
                 yield whole.decode(errors="surrogateescape"), definition
 
     def _numbers(self, name: bytes) -> Iterable[int]:
-        """Of the symbols of that name. The first few are searched for, then there is an index."""
+        """Return the indexes of symbols of that name. After a few searches an index is built."""
         self._asked += 1
         if self._index is None and self._asked > _MOST_SEARCHES:
             self._index = self._make_index()
@@ -162,7 +162,7 @@ class _Table:
         found: list[int] = []
         places = 0
         at = self._strings.find(name + b"\0")
-        while at >= 0:  # linkers let names share their ends
+        while at >= 0:  # a name can be the end of another
             places += 1
             if places <= _MOST_PLACES and self._starts is None:
                 found += self._holding(0, "I", at)
@@ -183,12 +183,12 @@ class _Table:
         return index
 
     def _name_at(self, start: int) -> bytes:
-        """The name that begins there; empty where it has no end."""
+        """Return the name that begins there; empty if it has no end."""
         end = self._strings.find(b"\0", start, start + _MOST_OF_NAME)
         return self._strings[start:end] if end > start else b""
 
     def _holding(self, place: int, form: str, value: int) -> Iterator[int]:
-        """The numbers of the symbols that have the value at that place of their entry."""
+        """Return the indexes of the symbols with that value in that field."""
         wanted = struct.pack(self._form[0] + form, value)
         at = self._raw.find(wanted)
         while at >= 0:
@@ -216,7 +216,7 @@ class _Table:
         return found
 
     def names(self) -> Iterator[str]:
-        """Of all definitions, but overlong ones."""
+        """Yield the name of every definition, except overlong ones."""
         for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
             name = self._name_at(entry[0])
             if 0 < len(name) <= _MOST_COMPARED and self._definition(number) is not None:
@@ -238,17 +238,17 @@ class _Table:
 
 
 class SymbolTable:
-    """All that a file defines."""
+    """All symbols that a file defines."""
 
     def __init__(self, tables: list[_Table], dynamic: _Table | None, *, stripped: bool) -> None:
         self._tables = tables
         self._dynamic = dynamic
-        #: Is there no .symtab?
+        #: True if there is no .symtab.
         self.stripped = stripped
 
     @classmethod
     def of_sections(cls, bits: int, order: str, read: Reader) -> SymbolTable:
-        """Of .symtab and .dynsym; without those none."""
+        """Read .symtab and .dynsym; empty if there are none."""
         sections = read_sections(read)
         # A file has one of each kind (gABI, "Sections").
         by_kind = {section.kind: section for section in sections}
@@ -289,7 +289,7 @@ class SymbolTable:
     def of_dynamic(
         cls, headers: ElfHeaders, read: AddressReader, dynamic: Dynamic | None
     ) -> SymbolTable:
-        """Of what the dynamic linker uses alone."""
+        """Read only the tables that the dynamic linker uses."""
         if dynamic is None:
             return cls([], None, stripped=True)
         versions = None
@@ -308,7 +308,7 @@ class SymbolTable:
 
     @property
     def empty(self) -> bool:
-        """Has the file no table of symbols?"""
+        """True if the file has no symbol table."""
         return not self._tables
 
     def exported_at(self, value: int) -> list[Exported]:
@@ -332,7 +332,7 @@ class SymbolTable:
         return [number for number, wanted in found if wanted in ("", version) or not version]
 
     def find(self, symbol: str) -> list[Definition]:
-        """What a name means: "name", or "name@version"; several where it is ambiguous."""
+        """Return the definitions of "name" or "name@version"; several if it is ambiguous."""
         whole = symbol.encode(errors="surrogateescape")
         base, _, wanted = symbol.partition("@")
         wanted = wanted.removeprefix("@")
@@ -351,12 +351,12 @@ class SymbolTable:
                     found.append(marked)
         if not wanted and any(each.default for each in found):
             found = [each for each in found if each.default]
-        # .dynsym repeats what .symtab has.
+        # .dynsym repeats entries of .symtab.
         unique = {each.value: each for each in found}
         return [unique[value] for value in sorted(unique)]
 
     def names(self) -> Iterable[str]:
-        """Every name once."""
+        """Return every name once."""
         seen: set[str] = set()
         for table in self._tables:
             for name in table.names():
@@ -377,12 +377,12 @@ class _Versions(NamedTuple):
     names: dict[int, str]
 
     def of(self, symbol: int) -> tuple[str, bool]:
-        """The version's name, and whether a name without a version means this symbol."""
+        """Return the version's name, and whether a name without a version means this symbol."""
         if 2 * symbol + 2 > len(self.raw):
             return "", True
         (number,) = struct.unpack_from(self.form, self.raw, 2 * symbol)
-        # 0 and 1: local and global, without a version. The version that bears the file's own name
-        # is no version of a symbol.
+        # 0 and 1: local and global, without a version. The version with the file's own name is not
+        # a version of a symbol.
         version = number & ~_HIDDEN
         return self.names.get(version, "") if version > 1 else "", not number & _HIDDEN
 
@@ -392,20 +392,20 @@ def _form(bits: int, order: str) -> str:
 
 
 def _within(raw: bytes) -> Reader:
-    """Reads of a table's bytes; fewer at its end."""
+    """Return a reader of a table's bytes; fewer at its end."""
     return lambda at, size: raw[at : at + size]
 
 
 def _behind(read: AddressReader, start: int) -> Reader:
-    """Reads of what lies from an address on."""
+    """Return a reader of the bytes from an address on."""
     return lambda at, size: read(start + at, size)
 
 
 def _defined_versions(order: str, read: Reader, strings: bytes) -> dict[int, str]:
-    """The names of numbers. Each entry says how far the next is (Elfxx_Verdef, Elfxx_Verdaux)."""
+    """Return defined versions by index. Each entry has the next one's offset (Elfxx_Verdef)."""
     known: dict[int, str] = {}
     at = 0
-    for _ in range(_HIDDEN):  # no more than there are numbers
+    for _ in range(_HIDDEN):  # bounded by the range of version indexes
         number, auxiliary, following = struct.unpack(f"{order}4xH6x2I", read(at, 20))
         (name,) = struct.unpack(f"{order}I", read(at + auxiliary, 4))
         known[number & ~_HIDDEN] = _version_name(strings, name)
@@ -416,9 +416,9 @@ def _defined_versions(order: str, read: Reader, strings: bytes) -> dict[int, str
 
 
 def _needed_versions(order: str, read: Reader, strings: bytes) -> dict[int, str]:
-    """The same of other files' versions (Elfxx_Verneed, Elfxx_Vernaux): a list for each file."""
+    """Return the versions of other files by index (Elfxx_Verneed, Elfxx_Vernaux)."""
     known: dict[int, str] = {}
-    left = _HIDDEN  # in all lists
+    left = _HIDDEN  # the total of all lists
     at = 0
     while left > 0:
         auxiliary, following = struct.unpack(f"{order}8x2I", read(at, 16))

@@ -1,9 +1,9 @@
-"""Symbols that were taken out of a file, and where distributions put them.
+"""Find separate debug files where distributions install them.
 
-"Separate Debug Files" and "MiniDebugInfo" of GDB's manual: a folder of build ids, a name and CRC in
-.gnu_debuglink, and a compressed file in .gnu_debugdata. Names come from the target, so only regular
-files below its own root count, no link leads out of that, and a file must have the build id, or
-the CRC.
+They are described in "Separate Debug Files" and "MiniDebugInfo" of GDB's manual: a folder of build
+ids, a name and CRC in .gnu_debuglink, and a compressed file in .gnu_debugdata. Names come from the
+target. So only regular files below its own root are opened, no link leads out of it, and a file
+must have the right build id or CRC.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PIECE: Final = 1 << 20
 
 
 def reader_of(stream: IO[bytes]) -> Reader:
-    """Reads of a file; fewer bytes at its end."""
+    """Return a reader of a file; it returns fewer bytes at the end."""
     end = stream.seek(0, os.SEEK_END)
 
     def read(offset: int, size: int) -> bytes:
@@ -55,7 +55,7 @@ def reader_of(stream: IO[bytes]) -> Reader:
 
 @contextmanager
 def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
-    """The file that has an image's other symbols; None: there is none that is shown to be its."""
+    """Open the debug file of an image; None if no file is shown to be its own."""
     with ExitStack() as stack:
         build_id = _build_id(session, image)
         link: tuple[str, int] | None = None
@@ -66,7 +66,7 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
             link = _link_of(read)
             packed = read_named_section(read, b".gnu_debugdata")
         except (AddressError, ValueError, IndexError, struct.error, OSError):
-            pass  # the build id may do
+            pass  # the build id can still lead to one
         for path in _paths(image, build_id, link):
             try:
                 found = stack.enter_context(os.fdopen(_open_in_target(session, path), "rb"))
@@ -79,9 +79,9 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
 
 
 def open_below(root: int, path: str) -> int:
-    """A descriptor of a regular file, for which no link leads above the folder `root`.
+    """Open a regular file without following a link out of the folder `root`.
 
-    Links are followed as the processes whose root it is would. Raises OSError where there is none.
+    Links are followed as in processes with that root. Raises OSError if there is no such file.
     """
     assert sys.platform != "win32"
     folder = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -115,7 +115,7 @@ def open_below(root: int, path: str) -> int:
 
 
 def _parts(path: str) -> list[str]:
-    """The names in a path, the first one last."""
+    """Return the parts of a path in reverse order."""
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
@@ -144,7 +144,7 @@ def _build_id(session: Target, image: Image) -> str | None:
 
 
 def _link_of(read: Reader) -> tuple[str, int] | None:
-    """The name in .gnu_debuglink and the CRC: both follow each other, the latter aligned."""
+    """Return the name and the CRC in .gnu_debuglink; the CRC follows, aligned."""
     content = read_named_section(read, b".gnu_debuglink")
     if content is None:
         return None
@@ -168,7 +168,7 @@ def _paths(image: Image, build_id: str | None, link: tuple[str, int] | None) -> 
 
 
 def _fits(file: IO[bytes], build_id: str | None, link: tuple[str, int] | None) -> bool:
-    """Is it of that build? Where the build id can't tell, the CRC of the whole file does."""
+    """Is it of that build? If no build id decides, the CRC of the whole file does."""
     read = reader_of(file)
     try:
         headers = read_headers(read)
@@ -193,7 +193,7 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
         return None
     try:
         import lzma
-    except ImportError:  # a Python without it
+    except ImportError:  # this Python was built without it
         return None
     try:
         unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKED)

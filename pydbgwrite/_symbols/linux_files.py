@@ -1,8 +1,7 @@
-"""The file behind a module of a Linux process: that very file, or none.
+"""Open the very file of a module of a Linux process, or none.
 
-A package update puts another file in the place of the one that a process still runs, and a process
-in a container has other files under the same names. So what is opened is compared with what the
-memory map says, by device and inode.
+A package update replaces the file that a process still runs, and a process in a container has other
+files under the same names. So the opened file is compared with the memory map, by device and inode.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ __all__ = ["file_headers", "open_image"]
 
 
 def open_image(session: Target, image: Image) -> int:
-    """A descriptor of the file that the process has mapped; the caller closes it.
+    """Open the file that the process has mapped; the caller closes it.
 
-    Raises AddressError where that file can't be had any more.
+    Raises AddressError if that file is not available any more.
     """
     assert sys.platform != "win32"
     mapping = image.mapping
@@ -34,9 +33,10 @@ def open_image(session: Target, image: Image) -> int:
             f"no part of the file of {image.name} ({image.path}) is mapped any more: which file it "
             "was can't be told. Give module+offset"
         )
-    # The first leads to the file itself, deleted or not, but takes CAP_CHECKPOINT_RESTORE
-    # (proc_pid_map_files(5)). The map has names as this process would use them (after a chroot of
-    # the target), or, of mounts that it can't reach, as the target does (in a container).
+    # map_files leads to the file itself, deleted or not, but needs CAP_CHECKPOINT_RESTORE
+    # (proc_pid_map_files(5)). The memory map has names relative to this process's root (if the
+    # target has called chroot) or, for mounts that this process can't reach, to the target's (a
+    # container).
     by_map = f"map_files/{mapping.start:x}-{mapping.end:x}"
     by_name = f"root{image.path}"
     why = "it was deleted, or replaced by another file of that name"
@@ -49,7 +49,7 @@ def open_image(session: Target, image: Image) -> int:
                 if path is image.path and not image.deleted:
                     why = error.strerror or str(error)
                 continue
-            except ValueError:  # a name with a null character: no file
+            except ValueError:  # a name with a null character is no file
                 continue
             if _is_same(file, mapping, image.deleted, session):
                 return file
@@ -63,7 +63,7 @@ def open_image(session: Target, image: Image) -> int:
 
 
 def file_headers(session: Target, image: Image) -> ElfHeaders | None:
-    """The headers in the file of an image; None where it can't be read, or is no ELF file."""
+    """Read the headers of an image's file; None if it can't be read or is no ELF file."""
     try:
         file = open_image(session, image)
     except AddressError:
@@ -89,8 +89,8 @@ def _is_same(file: int, mapping: Mapping, deleted: bool, session: Target) -> boo
         return True
     if deleted:
         return False
-    # btrfs and overlayfs show one device in the map and another to stat(2). The first page, with
-    # its headers, and its build id in most files, tells then.
+    # btrfs and overlayfs show different devices in the map and to stat(2). Then the first page
+    # decides, which has the headers and usually the build id.
     size = min(4096, mapping.end - mapping.start)
     try:
         return os.pread(file, size, mapping.offset) == session.read(mapping.start, size)

@@ -1,6 +1,6 @@
-"""The modules of a Linux process: by the loader's data, and what that does not know by the map.
+"""The modules of a Linux process: from the loader's data, the rest from the memory map.
 
-A mapping may be replaced, split, moved or made again elsewhere; what the loader says stays true.
+A mapping can be replaced, split, moved or repeated elsewhere. The loader's data stays true.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["images_of", "modules_of"]
 
-#: Of mappings times parts, where a file's copies are told apart.
+#: The most comparisons of mappings with segments, to distinguish copies of a file.
 _MOST_COMPARED: Final = 1 << 20
 _MOST_OF_MODULE: Final = 1 << 40
 
 
 def modules_of(session: Target) -> list[Module]:
-    """Programs and libraries, in the order of their addresses."""
+    """Return programs and libraries, sorted by address."""
     return [Module(*image[:4]) for image in images_of(session) if image.path != VDSO]
 
 
 def images_of(session: Target) -> list[Image]:
-    """The modules, and the vdso, with what it takes to find their symbols."""
+    """Return the modules and the vdso, with the data that finding symbols needs."""
     mappings = read_map(session._read_maps())
     if not mappings:
         return []
@@ -78,9 +78,9 @@ def _overlaps(parts: list[tuple[int, int]], mapping: Mapping) -> bool:
 
 
 def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[Image | None, int]:
-    """The image, with the first mapping of its file that is still where the loader put it.
+    """Return the image with the first mapping of its file that is still in its place.
 
-    left: how many comparisons there may be; what is left of that comes back.
+    left: the number of comparisons allowed; the remaining number is returned.
     """
     try:
         first, end = loaded.headers.extent(PAGE)
@@ -111,7 +111,7 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[I
 def _images_of_rest(
     session: Target, everything: list[Mapping], rest: list[Mapping], known: list[Image]
 ) -> list[Image]:
-    """What the loader does not list: copies of files that it knows or not, and the vdso."""
+    """Return images that the loader does not list: other files and copies, and the vdso."""
     headers_of = {
         (image.mapping.device, image.mapping.inode): image.headers
         for image in known
@@ -121,7 +121,7 @@ def _images_of_rest(
     for mapping in rest:
         files.setdefault((mapping.device, mapping.inode, mapping.path), []).append(mapping)
     found: list[Image] = []
-    others: set[int] = set()  # the first addresses of what is in files that are not ELF
+    others: set[int] = set()  # the first addresses of files that are not ELF
     for (device, inode, _), mappings in files.items():
         if not any(each.code for each in mappings):
             continue
@@ -146,9 +146,9 @@ def _headers_of_file(session: Target, mappings: list[Mapping]) -> ElfHeaders | N
 
 
 def _copies(mappings: list[Mapping], headers: ElfHeaders) -> list[Image]:
-    """A file's copies in memory: a mapping is of the one that most mappings agree upon.
+    """Return a file's copies in memory: mappings with the same load bias form one copy.
 
-    A copy has two parts at least, where the file has: a page that was mapped again is none.
+    If the file has two segments, a copy needs two: a page that was mapped again is no copy.
     """
     votes: dict[int, list[Mapping]] = {}
     for mapping in mappings:

@@ -1,8 +1,8 @@
-"""What the kernel and the dynamic linker keep about the modules of a Linux process.
+"""Read the kernel's and the dynamic linker's data about the modules of a Linux process.
 
 The auxiliary vector leads to the program (getauxval(3)), its dynamic section to r_debug, and that
-to a list of link_map for each namespace (<link.h>). All of it is the target's memory, and may be
-anything: a list ends after as many entries as there are mappings, since each has one at least.
+to a list of link_map for each namespace (<link.h>). All of it is the target's memory and can hold
+anything. A list is cut after as many entries as there are mappings, since each entry has one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_OF_PATH: Final = 4096
 
 
 class Loaded(NamedTuple):
-    """A module as the loader put it there; name is what the dynamic linker calls it."""
+    """A module in the loader's data; name is the dynamic linker's."""
 
     headers: ElfHeaders
     bias: int
@@ -50,7 +50,7 @@ class Loaded(NamedTuple):
 
 
 def memory_reader(session: Target) -> Callable[[int, int], bytes]:
-    """Reads the target's memory; ValueError where it can't be read."""
+    """Return a reader of the target's memory; it raises ValueError for unreadable memory."""
 
     def read(address: int, size: int) -> bytes:
         if size > _MOST_BYTES:
@@ -66,8 +66,8 @@ def memory_reader(session: Target) -> Callable[[int, int], bytes]:
 
 
 def memory_headers(read: Callable[[int, int], bytes], address: int) -> ElfHeaders:
-    """The headers that a file has at its beginning, where that lies in memory."""
-    start = read(address, 1024)  # of a page: nearly all headers fit in
+    """Read the headers of a file from its first page in memory."""
+    start = read(address, 1024)  # bytes of a page: nearly all headers fit
 
     def read_from(offset: int, size: int) -> bytes:
         if offset + size <= len(start):
@@ -78,7 +78,7 @@ def memory_headers(read: Callable[[int, int], bytes], address: int) -> ElfHeader
 
 
 def loaded_modules(session: Target, mappings: list[Mapping]) -> list[Loaded]:
-    """The program, and what the dynamic linker has listed; nothing where none of it makes sense."""
+    """Return the program and the dynamic linker's list; nothing if they are inconsistent."""
     read = memory_reader(session)
     try:
         program = _program(session, read)
@@ -90,8 +90,8 @@ def loaded_modules(session: Target, mappings: list[Mapping]) -> list[Loaded]:
         for loaded in walk.modules():
             found.setdefault(_place(loaded), loaded)
     except (ValueError, struct.error):
-        pass  # what comes behind the damage is looked for in the map
-    # What execve started: the dynamic linker itself, where it was given the program's name.
+        pass  # the map shows the modules behind the damage
+    # execve started the dynamic linker itself if the command names it.
     found.setdefault(_place(program), program._replace(program=not found))
     return list(found.values())
 
@@ -132,7 +132,7 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
 
 
 class _Walk:
-    """Follows the lists of link_map."""
+    """Walks the lists of link_map."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Walk:
         self._word = "Q" if pointer_size == 8 else "I"
         self._mappings = mappings
         self._starts = [mapping.start for mapping in mappings]
-        #: By path, where files begin in memory: the first few places.
+        #: By path: the first few addresses where the file's beginning is mapped.
         self._begins: dict[bytes, list[int]] = {}
         for mapping in mappings:
             if mapping.offset == 0:
@@ -156,7 +156,7 @@ class _Walk:
         self._seen: set[int] = set()
 
     def modules(self) -> Iterator[Loaded]:
-        """Of all namespaces, the program's own first."""
+        """Yield the modules of all namespaces, the program's own first."""
         debug = self._debug()
         for number in range(_MOST_NAMESPACES):
             if not debug:
@@ -168,9 +168,10 @@ class _Walk:
             debug = self._words(debug + 5 * self._size, 1)[0] if version >= 2 else 0
 
     def _debug(self) -> int:
-        """Where r_debug is: the program's dynamic section says it, or the dynamic linker's symbols.
+        """Find r_debug by the program's dynamic section or the dynamic linker's symbols.
 
-        The latter count where execve started the dynamic linker, with the program's name.
+        The symbols are needed if the command names the dynamic linker, with the program as
+        argument.
         """
         from pydbgwrite._symbols.elf_tables import SymbolTable
 
@@ -202,12 +203,12 @@ class _Walk:
                     yield Loaded(headers, bias, text, linked, is_program)
 
     def _mapping_at(self, address: int) -> Mapping | None:
-        """What is mapped there; or the last file before it, whose data may be in other memory."""
+        """Return the mapping there, or the last file before it, whose data can be anonymous."""
         index = bisect_right(self._starts, address)
         return self._mappings[index - 1] if index else None
 
     def _headers(self, bias: int, dynamic: int, mapping: Mapping | None) -> ElfHeaders | None:
-        """The headers that say that its dynamic section lies there."""
+        """Return the headers whose dynamic section is at that address."""
         known = self._started
         if _place(known) == (bias, dynamic - bias):
             return known.headers
@@ -225,7 +226,7 @@ class _Walk:
         found = b""
         try:
             while len(found) < _MOST_OF_PATH and b"\0" not in found:
-                # To the end of a page: the next may not be there.
+                # To the end of a page: the next page can be missing.
                 size = min(256, PAGE - (address + len(found)) % PAGE)
                 found += self._read(address + len(found), size)
         except ValueError:

@@ -1,4 +1,4 @@
-"""The memory map of a Linux process (proc_pid_maps(5)), and the modules that it alone shows."""
+"""The memory map of a Linux process (proc_pid_maps(5)), and modules found by it alone."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LINE: Final = re.compile(
 )
 _DELETED: Final = b" (deleted)"
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-#: Of mappings that count as one file's: SizeOfImage of a PE file has 32 bits.
+#: The largest module: SizeOfImage of a PE file has 32 bits.
 _MOST_OF_RUN: Final = 1 << 32
 
-#: What the kernel calls the library that it maps into every process itself (vdso(7)).
+#: The kernel's name of the library that it maps into every process (vdso(7)).
 VDSO: Final = "[vdso]"
 
 
 class Mapping(NamedTuple):
-    """A line of the map: device is major and minor."""
+    """A line of the map; device is (major, minor)."""
 
     start: int
     end: int
@@ -39,10 +39,9 @@ class Mapping(NamedTuple):
 class Image(NamedTuple):
     """A program or library in memory, or the vdso.
 
-    base and size are those of the module. mapping is one of its file's, None where none is mapped.
-    headers and bias, what is added to the file's addresses, are None for what is no ELF file, or
-    can't be read. linked says that the dynamic linker's data has it in the program's own
-    namespace (dlmopen(3) makes others).
+    base and size are the module's. mapping is one of its file's mappings, or None. headers and bias
+    (load bias) are None if the file is no ELF file or can't be read. linked is true if the dynamic
+    linker lists it in the program's own namespace (dlmopen(3) makes others).
     """
 
     name: str
@@ -57,12 +56,12 @@ class Image(NamedTuple):
 
     @property
     def deleted(self) -> bool:
-        """Does no name lead to its file any more?"""
+        """True if its file was deleted."""
         return self.mapping is not None and self.mapping.path.endswith(_DELETED)
 
 
 class _Run:
-    """Mappings of one file that belong together."""
+    """Mappings of one file that form one module."""
 
     __slots__ = ("code", "end", "first", "last")
 
@@ -72,10 +71,10 @@ class _Run:
         self.code = False
 
     def takes(self, mapping: Mapping) -> bool:
-        """Does a mapping behind this run belong to it?
+        """Does a later mapping belong to this run?
 
-        What begins at the file's beginning again is another copy: but for a file of which several
-        parts share the first page (small programs, as lld lays them out).
+        A mapping of the file's beginning is another copy, except if several segments share the
+        first page (small programs linked by lld).
         """
         if mapping.path != self.first.path or mapping.end - self.first.start > _MOST_OF_RUN:
             return False
@@ -88,7 +87,7 @@ class _Run:
 
 
 def read_map(text: bytes) -> list[Mapping]:
-    """The lines of files and of the vdso, by address."""
+    """Return the lines of files and of the vdso, sorted by address."""
     found = []
     for line in text.split(b"\n"):
         match = _LINE.fullmatch(line)
@@ -102,10 +101,10 @@ def read_map(text: bytes) -> list[Mapping]:
 
 
 def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:
-    """The files of which code is mapped, and the vdso, as the order of mappings shows them.
+    """Return files with mapped code, and the vdso, by the order of mappings.
 
-    A file's parts that lie one after the other count as one module; a file that is mapped in two
-    places is two. Modules come in the order of their addresses.
+    Consecutive mappings of a file form one module. A file that is mapped in two places is two
+    modules. Modules are sorted by address.
     """
     runs: list[_Run] = []
     for mapping in mappings:
@@ -120,7 +119,7 @@ def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:
 
 
 def image_at(base: int, size: int, mapping: Mapping) -> Image:
-    """An image of a mapping's file."""
+    """Make an image of a mapping's file."""
     # The kernel writes a newline in a path as \012.
     path = mapping.path.removesuffix(_DELETED).replace(b"\\012", b"\n")
     shown = path.decode(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Modules and symbols as addresses name them, whatever platform knows them."""
+"""Modules and symbols as addresses name them, independent of the platform."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ __all__ = ["KnownModule", "Symbols"]
 
 
 class KnownModule(NamedTuple):
-    """A module of the target as addresses name it: by a file name, by a path, by short names."""
+    """A module of the target, with the names for it: file name, path, short names."""
 
     name: str
     base: int
     path: str
-    #: Names without an extension, and the engine's own; none on Linux.
+    #: The name without its extension, and the engine's name; none on Linux.
     short: tuple[str, ...]
 
 
 class Symbols(Protocol):
-    """What a platform knows of modules and symbols."""
+    """A platform's modules and symbols."""
 
     def modules(self) -> list[KnownModule]:
-        """All modules of the target, by address."""
+        """Return all modules of the target, sorted by address."""
 
     def key(self, name: str) -> str:
-        """The form in which names and paths are compared."""
+        """Return a name or path in the form that is compared."""
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
-        """The address of a symbol; None where there is none of that name.
+        """Return the address of a symbol, or None if there is none of that name.
 
-        Raises AddressError where there are several, or it has no address.
+        Raises AddressError if there are several, or if it has no address.
         """
 
     def stripped(self, module: KnownModule) -> bool:
-        """Was the table of symbols that are not exported taken out of its file?"""
+        """Was the module's file stripped of its symbols that are not exported?"""
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        """Names among which the right one may be."""
+        """Return names to compare a misspelt one with."""

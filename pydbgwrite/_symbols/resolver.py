@@ -1,4 +1,4 @@
-"""From an address as text to a number: Session.resolve(), and the same for many at once."""
+"""Resolve addresses given as text: one for Session.resolve(), or many for a patch."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Resolver"]
 
-#: Of names that are like a wrong one; difflib is slow, and a browser has a million symbols.
+#: The most names compared with a wrong one: difflib is slow, a browser has a million symbols.
 _MOST_COMPARED = 20_000
-#: Of wrong names, so many are compared: a long table may be wrong throughout.
+#: The most wrong names that get suggestions: a whole table can be wrong.
 _MOST_HINTS = 20
 
-#: A module's base in place of its name, for one file that is there several times.
+#: A module's base in place of its name, for a file that is loaded several times.
 _BASE: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 
 class Resolver:
-    """Resolves addresses against the modules that the target has when the first one is asked for.
+    """Resolves addresses against the target's modules as of the first request.
 
-    What was found is remembered: a table may name one symbol a million times.
+    Results are cached: a table can name one symbol a million times.
     """
 
     def __init__(self, session: Target) -> None:
@@ -39,7 +39,7 @@ class Resolver:
         self._hints = 0
 
     def resolve(self, address: SupportsIndex | str, what: str = "address") -> int:
-        """The number behind any form of address; see Session.resolve() for what it raises."""
+        """Return the number for any form of address. Session.resolve() lists the exceptions."""
         if isinstance(address, str):
             known = self._found.get(address)
             if known is not None:
@@ -53,7 +53,7 @@ class Resolver:
         return number
 
     def module(self, name: str) -> KnownModule:
-        """The one module of that name or path; AddressError where there is none, or several."""
+        """Return the module of that name or path. AddressError if there is none or several."""
         backend = self._open()
         found = self._matches(name)
         if not found:
