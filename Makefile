@@ -47,6 +47,7 @@ docs: $(BIN)/python ## the documentation's site, in docs/_build/html; a warning 
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -e ".[cli]" --group docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 sanitize: ## the suite under the address and undefined-behaviour sanitizers
 	.ci/run sanitize

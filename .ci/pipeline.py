@@ -198,7 +198,9 @@ def lint() -> None:
     check(bin_ / "ruff", "check", ".")
     check(bin_ / "ruff", "format", "--check", ".")
     check(bin_ / "mypy")
-    check(bin_ / "mypy", "conftest.py", *sorted((folder / ".ci").glob("*.py")))
+    check(
+        bin_ / "mypy", "conftest.py", "docs/check_site.py", *sorted((folder / ".ci").glob("*.py"))
+    )
     stubs = ("--allowlist", ".ci/stubtest-allowlist.txt", "pydbgwrite")
     check(bin_ / "python", "-m", "mypy.stubtest", *stubs)
     check(bin_ / "python", ".ci/check_imports.py")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils import nodes
 from sphinx.util import logging
 
 import pydbgwrite
@@ -57,7 +59,10 @@ html_theme = "furo"
 html_title = f"pydbgwrite {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 copybutton_prompt_text = "$ "
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # output is not copied
 
 # What a document names outside of docs/, and the page of the site that shows it.
 OUTSIDE = {
@@ -77,10 +82,27 @@ EVERY_HRESULT = [
 INCLUDED = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
 
 
+def demo_output() -> str:
+    """What `pydbgwrite demo` prints here, now."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pydbgwrite", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = "pydbgwrite demo ended with exit code %d: %s"
+        logging.getLogger(__name__).warning(message, done.returncode, done.stdout, location="index")
+    return done.stdout.rstrip()
+
+
 def read_source(app: Sphinx, name: str, content: list[str]) -> None:
     """Take files of the repository's top in as pages, and point links to where a page is."""
-    del app
     text = content[0]
+    if "{{demo}}" in text:
+        app.env.note_reread()  # each build runs it
+        text = text.replace("{{demo}}", demo_output())
     if name in INCLUDED:
         text = (HERE.parent / INCLUDED[name]).read_text(encoding="utf-8")
         text = re.sub(r"\]\((?!https?:|#)(?=[\w.]+\.md)", "](../", text)
@@ -102,6 +124,14 @@ def link_sources(
         lines[place] = re.sub(r"\b[a-z_][a-z0-9_]*\([1-8]\)", r":manpage:`\g<0>`", linked)
 
 
+def only_web_links(app: Sphinx, page: nodes.document) -> None:
+    """Show as text what docutils takes for an address: tcp:port=5005, memcpy@GLIBC_2.2.5."""
+    del app
+    for link in page.findall(nodes.reference):
+        if re.match(r"(?!https?:)[a-z]+:", link.get("refuri", "")):
+            link.replace_self(link.children)
+
+
 def public_bases(app: Sphinx, name: str, thing: object, options: object, bases: list[type]) -> None:
     """Show the bases of a private base class in its place."""
     del app, name, thing, options
@@ -117,9 +147,19 @@ def report_missing(app: Sphinx, environment: BuildEnvironment) -> None:
     del app
     documented = environment.domains.python_domain.objects
     public = [f"pydbgwrite.{name}" for name in pydbgwrite.__all__ if not name.startswith("__")]
-    for owner in (pydbgwrite.Session, pydbgwrite.ProcessServer, pydbgwrite.DataSpaces):
-        names = [name for name in dir(owner) if not name.startswith("_")]
-        public += [f"pydbgwrite.{owner.__name__}.{name}" for name in names]
+    for owner in (
+        pydbgwrite.Session,
+        pydbgwrite.Transaction,
+        pydbgwrite.Patch,
+        pydbgwrite.DataSpaces,
+        pydbgwrite.ProcessServer,
+    ):
+        described_by_class = getattr(owner, "__slots__", ())
+        public += [
+            f"pydbgwrite.{owner.__name__}.{name}"
+            for name in dir(owner)
+            if not name.startswith("_") and name not in described_by_class
+        ]
     public += [f"pydbgwrite.testing.{name}" for name in testing.__all__]
     for name in sorted(set(public) - set(documented)):
         message = "public, but not in docs/reference: %s"
@@ -131,4 +171,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", read_source)
     app.connect("autodoc-process-docstring", link_sources)
     app.connect("autodoc-process-bases", public_bases)
+    app.connect("doctree-read", only_web_links)
     app.connect("env-check-consistency", report_missing)

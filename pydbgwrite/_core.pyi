@@ -31,16 +31,16 @@ class Session:
     def __del__(self) -> None: ...
     @property
     def data_spaces(self) -> DataSpaces:
-        """The raw layer: IDebugDataSpaces4, one method a call."""
+        """The raw layer, IDebugDataSpaces4, one method a call."""
     @property
     def pointer_size(self) -> int:
-        """Bytes of a pointer in the target now: 8 or 4 (IDebugControl::IsPointer64Bit)."""
+        """Bytes of a pointer in the target now, 8 or 4 (IDebugControl::IsPointer64Bit)."""
     @property
     def pid(self) -> int | None:
         """The target's process id; None if it is no process."""
     @property
     def target(self) -> str:
-        """What the target is: 'process', 'dump', 'kernel', 'remote' or 'simulated'."""
+        """What the target is, 'process', 'dump', 'kernel', 'remote' or 'simulated'."""
     @property
     def owner_thread(self) -> int:
         """The thread that opened the session, as threading.get_ident() numbers it."""

@@ -50,7 +50,7 @@ class Session(_core.Session):
 
     @property
     def engine(self) -> EngineInfo:
-        """The engine behind this session: its name, file, version and folder.
+        """The engine behind this session, with its name, file, version and folder.
 
         The name is "dbgeng" for Microsoft's engine and "embedded" for this package's own.
         """
