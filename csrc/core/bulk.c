@@ -9,7 +9,7 @@
 #include "whole.h"
 
 /* Pointers of a first chunk, 8 KiB, before it is known how long an engine takes; and how much
- * larger the second may be. A line that takes a second for the first is still asked once a second.
+ * larger the second may be. A connection that takes a second for the first is polled each second.
  */
 #define FIRST_CHUNK       1024u
 #define FIRST_CHUNK_LOCAL 131072u /* 1 MiB, which no such engine takes 50 ms for */

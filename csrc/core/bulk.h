@@ -9,7 +9,7 @@
 
 #include "request.h"
 
-/* From so many pointers on, "auto" takes WriteVirtual on an engine that loops pointer by pointer.
+/* From this count on, "auto" uses WriteVirtual on an engine that loops pointer by pointer.
  * Measured on Microsoft's: two pointers take half the time in bulk, and one as long either way
  * (docs/performance.md). The embedded engine is as fast either way. */
 #define BULK_THRESHOLD_POINTERS 2

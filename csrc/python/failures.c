@@ -57,8 +57,8 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     return result;
 }
 
-/* Did counting what landed end at memory that can't be read? Where such memory may be written to,
- * as a page of Linux may be, nobody knows what it holds. */
+/* Did counting the landed elements end at unreadable memory? If it can be written (a write-only
+ * page on Linux), its contents are unknown. */
 static bool ends_unread(const session_object *session, const core_error *error, uint64_t at)
 {
     unsigned char byte = 0;

@@ -97,7 +97,7 @@ void long_work_end(long_work *work)
     }
 }
 
-/* An exception from a signal handler or from progress goes on, and says how far the work came. */
+/* An exception from a signal handler or from progress propagates, with the progress made. */
 static void note_written(uint64_t done, uint64_t total, const char *unit)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL, *number = NULL, *note = NULL;
@@ -109,7 +109,7 @@ static void note_written(uint64_t done, uint64_t total, const char *unit)
     note = PyUnicode_FromFormat("pydbgwrite: the target holds the first %llu of %llu %s",
                                 (unsigned long long)done, (unsigned long long)total, unit);
     if (value != NULL && number != NULL && note != NULL) {
-        /* An exception with __slots__ may refuse the attribute; it still goes on. */
+        /* An exception with __slots__ can refuse the attribute; it propagates all the same. */
         if (PyObject_SetAttrString(value, "written", number) < 0) {
             PyErr_Clear();
         }
@@ -133,7 +133,7 @@ bool long_work_finish(long_work *work, const session_object *session, const core
         good = report(work, error->count, error->count);
         work->raised = !good;
     }
-    if (good && !session_not_forked(session)) { /* __index__ may have forked, too */
+    if (good && !session_not_forked(session)) { /* __index__ can have forked, too */
         good = false;
         work->raised = true;
     }

@@ -26,7 +26,7 @@ PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t c
                      (PyObject *)Py_TYPE(arguments[0]), (PyObject *)Py_TYPE(arguments[1]));
         goto done;
     }
-    /* A session that has ended lets its recorder go without a question. */
+    /* A session that has ended drops its recorder. */
     if (!(takes_away && session->closed)) {
         entered = session_enter(session, false);
         if (!entered) {

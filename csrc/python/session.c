@@ -101,13 +101,13 @@ backing_gone session_gone(const session_object *self)
     return gone;
 }
 
-/* One without interfaces yet. */
+/* A session without interfaces yet. */
 static session_object *allocate(module_state *state, PyTypeObject *type, embedded_target *embedded,
                                 const char *kind, bool writable)
 {
     session_object *self;
 
-    /* The openers of _core take a type from Python, and are called by anybody who likes to. */
+    /* The openers of _core take a type from Python, and any code can call them. */
     if (!PyType_Check((PyObject *)type) ||
         !PyType_IsSubtype(type, (PyTypeObject *)state->session_type)) {
         PyErr_Format(PyExc_TypeError, "type must be a subclass of %R, got %R", state->session_type,
@@ -204,7 +204,7 @@ session_object *session_create_wrapped(module_state *state, PyTypeObject *type,
         self->target.data_spaces = opened->data_spaces;
         self->behind = opened->behind;
         self->process_id = opened->process_id;
-        /* `stopped` stays false: whoever holds the target may let it go on at any time. */
+        /* `stopped` stays false: the engine's owner can resume the target at any time. */
         if (!self->dbgeng) {
             self->target.scatter = query(self, &iid_pointer_scatter);
         }

@@ -78,7 +78,7 @@ static PyObject *end(session_object *self, bool terminate)
     return good && status == S_OK ? Py_NewRef(Py_None) : NULL;
 }
 
-/* Not for a session over somebody else's engine: its target is theirs to end or to let go. */
+/* Not for a session over another package's engine: that package ends or detaches its target. */
 static PyObject *end_own(session_object *self, bool terminate)
 {
     if (!self->wrapped) {

@@ -134,7 +134,7 @@ PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
     found.list = PyList_New(0);
     if (found.list != NULL && session->dbgeng && found.most > 0) {
         found.released = PyEval_SaveThread();
-        /* A pattern that matches nothing, an engine without symbols: there are none to list. */
+        /* No match, or an engine without symbols: the list is empty. */
         (void)dbgeng_symbols(session->client, text, take_symbol, &found);
         PyEval_RestoreThread(found.released);
     }

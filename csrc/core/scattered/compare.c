@@ -90,7 +90,7 @@ void core_compare_scattered(const core_target *target, const core_request *reque
             equal = all_equal(&block.values, held, error->width);
             if (!equal && request->each_counts) {
                 note_each(found, &block, held, error->done, error->width);
-                equal = true; /* there is no more to find out of these */
+                equal = true; /* nothing more can be found out about these elements */
             }
             error->done += run;
             if (equal && error->done < count && !pace->step(pace->context, error->done, count)) {
@@ -103,7 +103,7 @@ void core_compare_scattered(const core_target *target, const core_request *reque
             .target = target, .request = request, .error = error, .width = error->width};
 
         scattered_differences(&job, found);
-        error->done = error->status == CORE_OK ? count : 0; /* nobody counted them in order */
+        error->done = error->status == CORE_OK ? count : 0; /* they were not counted in order */
     }
     core_conclude(found, error);
     free(held);

@@ -1,4 +1,4 @@
-/* Pointers at addresses of their own, each: many small writes as few engine calls.
+/* Pointers at separate addresses: many small writes as few engine calls.
  *
  * A running target gets them in the caller's order: the last pointer of a patch is often the one
  * that publishes it. A stopped one sees only the end, so there they are sorted by page, and pages

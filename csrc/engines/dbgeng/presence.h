@@ -15,7 +15,7 @@ uint32_t dbgeng_current_process(IDebugClient5 *client);
  * line, since the server may be on another machine. */
 bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server);
 
-/* Has a process ended? NULL: not that anybody knows. */
+/* Has a process ended? False for NULL: unknown. */
 bool dbgeng_process_ended(HANDLE process);
 
 /* Is the target there, and its server? `process` is NULL where it is not one of this machine, or

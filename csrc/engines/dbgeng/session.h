@@ -1,4 +1,4 @@
-/* A session of Microsoft's engine, as the ones who open it make it: how it is left and freed.
+/* A session of Microsoft's engine: its fields, and how it is left and freed.
  *
  * It is opened on the thread that then owns it.
  */

@@ -20,7 +20,7 @@ typedef struct wrapped_process {
     HANDLE process;        /* NULL: another machine's, or no right to ask */
 } wrapped_process;
 
-/* Theirs to leave. */
+/* The engine's owner releases it. */
 static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
 {
     ((wrapped_process *)self)->client = NULL;

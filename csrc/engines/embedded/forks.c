@@ -1,4 +1,4 @@
-/* Forked children know themselves: a counter that each of them finds one higher. */
+/* Detects forks: a counter that is one higher in each forked child. */
 #include "forks.h"
 
 #include "../../base/atomics.h"

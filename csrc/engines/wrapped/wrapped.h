@@ -30,7 +30,7 @@ typedef struct wrap_error {
     unsigned int slot;
 } wrap_error;
 
-/* The interfaces are references of the caller's own; `behind` is his too. */
+/* The interfaces are references that the caller owns; it owns `behind`, too. */
 typedef struct wrapped_engine {
     IDebugClient5 *client; /* of the first version: 48 slots */
     IDebugControl *control;
