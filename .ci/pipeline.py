@@ -130,6 +130,11 @@ def tested(python: Python) -> Path:
     return environment(name, python, f"{built_wheel()}[test]") / "python"
 
 
+def newest() -> Python:
+    """The newest CPython here."""
+    return max(pythons(), key=lambda python: python.version)
+
+
 @once
 def clone() -> Path:
     """A clean clone where the README's first command was run, in an environment as it says."""
@@ -234,9 +239,9 @@ def builds() -> None:
     switches = {"CC": "clang", "PYDBGWRITE_WERROR": "1", "PYDBGWRITE_PEDANTIC": "1"}
     run(*build, cwd=folder, variables=switches)
     # A free-threaded build has no Limited API: the source must compile without it too.
-    newest = max(pythons(), key=lambda python: (python.has_headers, python.version))
+    full_api = max(pythons(), key=lambda python: (python.has_headers, python.version))
     for compiler in ("gcc", "clang"):
-        flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{newest.include}"]
+        flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{full_api.include}"]
         check_syntax(compiler, folder, "linux-x86_64", flags)
     if shutil.which("x86_64-w64-mingw32-gcc"):
         headers = WORK / "windows-headers"
@@ -327,25 +332,22 @@ def sanitize() -> str:
     )
 
 
-@step(budget=240, name="pythons")
+@step(budget=90, name="pythons")
 def other_pythons() -> str | None:
-    """The wheel on the other CPythons here: the suite on the newest, its core on the rest."""
+    """The wheel's core on the CPythons between the README's and the newest, which runs `full`."""
     closing = None
-    others = sorted(pythons()[1:], key=lambda python: python.version, reverse=True)
-    for number, python in enumerate(others):
-        say(f"\n=== {python}")
-        if number == 0:
-            which = without("c", "docs")
-        else:
-            tests = (
-                "conformance/test_conformance_*",
-                "unit/test_imports",
-                "unit/test_input_*",
-                "*/test_session*",
-            )
-            which = [str(file) for each in tests for file in sdist().glob(f"tests/{each}.py")]
-        name = f"pythons-{number}"
-        closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
+    tests = (
+        "conformance/test_conformance_*",
+        "unit/test_imports",
+        "unit/test_input_*",
+        "*/test_session*",
+    )
+    which = [file for each in tests for file in sorted(sdist().glob(f"tests/{each}.py"))]
+    for number, python in enumerate(pythons()[1:]):
+        if python != newest():
+            say(f"\n=== {python}")
+            name = f"pythons-{number}"
+            closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
     return closing
 
 
@@ -373,12 +375,12 @@ def windows() -> str:
 
 @step(budget=360)
 def full() -> str:
-    """The whole suite on the wheel, from the sdist, with its full profile."""
+    """The whole suite, full profile, on the wheel, from the sdist, by the newest CPython here."""
     need("g++")
     need("musl-tools", "musl-gcc")
     options = (*TWO_WORKERS, "--durations=10")
     profile = {"PYDBGWRITE_TEST_PROFILE": "full"}
-    return suite(tested(PYTHON), "full", *options, cwd=sdist(), variables=profile)
+    return suite(tested(newest()), "full", *options, cwd=sdist(), variables=profile)
 
 
 # -------------------------------------------------------------------------------------------------
