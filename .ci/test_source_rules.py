@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -131,6 +132,33 @@ def test_every_file(path: Path) -> None:
     assert "\r" not in text
     words = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"))
     assert not re.search(rf"\b({words})\b", text)
+
+
+#: These report whatever ends a command.
+REPORTERS = ("cli/main.py", "cli/apply.py", "cli/undoing.py")
+
+
+@pytest.mark.parametrize("path", [p for p in PYTHON_FILES if "pydbgwrite" in p.parts], ids=name)
+def test_exceptions_of_signal_handlers_go_on(path: Path) -> None:
+    """A clause catches by not_from_handler(), or raises the exception again.
+
+    A signal's handler may raise any kind of Exception, at any place.
+    """
+    bad = []
+    for each in ast.walk(ast.parse(path.read_text())):
+        if isinstance(each, ast.Attribute) and each.attr == "suppress":
+            bad.append(f"line {each.lineno}: contextlib.suppress()")
+        if not isinstance(each, ast.ExceptHandler):
+            continue
+        last = each.body[-1]
+        kinds = "" if each.type is None else ast.unparse(each.type)
+        good = kinds.startswith("not_from_handler(") or (
+            isinstance(last, ast.Raise) and last.exc is None
+        )
+        others = ("KeyboardInterrupt", "SystemExit", "ImportError", "(ImportError, ValueError)")
+        if not (good or kinds in others or path.as_posix().endswith(REPORTERS)):
+            bad.append(f"line {each.lineno}: except {kinds}")
+    assert not bad, f"{', '.join(bad)}; write `except not_from_handler(...)`"
 
 
 def test_guards_are_unique() -> None:

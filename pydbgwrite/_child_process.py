@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import subprocess
 import threading
 from typing import Any, Final, Self
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import NoTargetError
 
 __all__ = ["PATIENCE", "Child"]
@@ -42,8 +42,10 @@ class Child:
         if not self._collected:
             self._process.kill()
             # Processes that it started end with their input.
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 self._process.communicate(timeout=self._patience)
+            except not_from_handler(subprocess.TimeoutExpired):
+                pass
 
     @property
     def pid(self) -> int:
@@ -56,7 +58,7 @@ class Child:
         try:
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except not_from_handler(BrokenPipeError):
             pass  # it has ended: reading finds out how
         return self.hear()
 
@@ -84,7 +86,7 @@ class Child:
         """Close its input and wait for its end; return the end of its stderr."""
         try:
             _, errors = self._process.communicate(timeout=self._patience)
-        except subprocess.TimeoutExpired:
+        except not_from_handler(subprocess.TimeoutExpired):
             self._process.kill()
             _, errors = self._process.communicate()
         self._collected = True
@@ -96,7 +98,7 @@ class Child:
         if status < 0:
             try:
                 name = signal.Signals(-status).name
-            except ValueError:
+            except not_from_handler(ValueError):
                 name = f"signal {-status}"
             return f"was ended by {name}"
         return f"ended with exit status {status} before it answered"

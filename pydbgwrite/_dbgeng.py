@@ -13,6 +13,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, EngineNotFoundError
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _sdk_folders() -> list[str]:
                 access=winreg.KEY_READ | view,
             ) as key:
                 root, _kind = winreg.QueryValueEx(key, "KitsRoot10")
-        except OSError:
+        except not_from_handler(OSError):
             continue
         folder = os.path.join(str(root), "Debuggers", kind)
         if folder not in found:

@@ -6,6 +6,8 @@ import signal
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
+from pydbgwrite._signal_handlers import not_from_handler
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
@@ -35,7 +37,7 @@ class HeldInterrupts:
                 assert callable(handler)
                 self._before = handler
                 signal.signal(signal.SIGINT, self._note)
-        except ValueError:  # not the main thread, the only one that Ctrl-C interrupts
+        except not_from_handler(ValueError):  # not the main thread, which Ctrl-C interrupts
             self._before = None
         return self
 

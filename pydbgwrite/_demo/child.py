@@ -13,6 +13,7 @@ import json
 import sys
 
 from pydbgwrite import _demo_target
+from pydbgwrite._signal_handlers import not_from_handler
 
 
 def _say(**fields: object) -> None:
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
     """Serve until the input ends; return the exit code."""
     try:
         table = _demo_target.make_table(int(arguments[0]))
-    except (MemoryError, OverflowError):
+    except not_from_handler(MemoryError, OverflowError):
         _say(event="error", message="memory is short")
         return 1
     address, count = _demo_target.describe_table(table)

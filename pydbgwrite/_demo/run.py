@@ -20,6 +20,7 @@ from pydbgwrite._dbgeng import EngineInfo
 from pydbgwrite._demo.process import DemoChild
 from pydbgwrite._demo.proof import KINDS, Proof, expected_proof, original_table
 from pydbgwrite._opening.api import attach
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import NoTargetError
 
 __all__ = ["DEFAULT_POINTERS", "DemoError", "DemoResult", "Proof", "run_demo"]
@@ -79,7 +80,7 @@ def run_demo(
     _check_count(pointers)
     try:
         return _run(pointers, progress)
-    except MemoryError:
+    except not_from_handler(MemoryError):
         raise _too_large(pointers) from None
 
 
@@ -127,7 +128,7 @@ def _verify(child: DemoChild, expected: Proof) -> tuple[Proof | None, str | None
     try:
         after = child.prove()
         status = child.finish()
-    except NoTargetError as failure:
+    except not_from_handler(NoTargetError) as failure:
         return after, str(failure)
     if after != expected:
         return after, f"the child reports {after}; expected {expected}"
@@ -161,6 +162,6 @@ def _free_memory() -> int | None:
             for line in lines:
                 if line.startswith("MemAvailable:"):
                     return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
+    except not_from_handler(OSError, ValueError):
         pass
     return None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._regular_file import open_regular
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     try:
         file = io.FileIO(os.open(name, flags | _more_flags(), 0o600), "r+b")
-    except FileExistsError:
+    except not_from_handler(FileExistsError):
         raise FileExistsError(
             errno.EEXIST,
             "there is such a file already, and a journal never overwrites one: it may hold what an "
@@ -101,7 +102,7 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
     name = os.fsdecode(path)
     try:
         file = io.FileIO(open_regular(name, os.O_RDWR), "r+b")
-    except OSError as error:
+    except not_from_handler(OSError) as error:
         # Read-only: the undo works, but can't mark the journal.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
@@ -165,7 +166,7 @@ def _try_lock(file: io.FileIO) -> bool:
                 file.seek(0)
         else:
             _lock_description(file)
-    except OSError as error:
+    except not_from_handler(OSError) as error:
         return error.errno not in _IN_USE  # other errors: a file system without locks
     return True
 
@@ -186,7 +187,7 @@ if sys.platform != "win32":
 
         try:
             command = fcntl.F_OFD_SETLK
-        except AttributeError:  # not on Linux
+        except not_from_handler(AttributeError):  # not on Linux
             fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
             return
         # struct flock: type, whence, start, length, pid
@@ -202,7 +203,7 @@ if sys.platform != "win32":
             descriptor = file.fileno()
             try:
                 own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
+            except not_from_handler(OSError):
                 file.close()
                 continue
             os.dup2(own, descriptor, inheritable=False)

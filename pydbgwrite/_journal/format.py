@@ -24,6 +24,7 @@ import sys
 import zlib
 from typing import Final, NamedTuple, Protocol
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
 __all__ = [
@@ -224,7 +225,7 @@ def read_at(file: BinaryFile, offset: int, size: int) -> bytes:
         return read_all(file, size)
     try:
         descriptor = file.fileno()
-    except io.UnsupportedOperation:
+    except not_from_handler(io.UnsupportedOperation):
         file.seek(offset)
         return read_all(file, size)
     data = os.pread(descriptor, size, offset)

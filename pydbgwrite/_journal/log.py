@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from pydbgwrite._journal import format as form
 from pydbgwrite._reports import Change
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
 __all__ = ["JournalLog"]
@@ -170,7 +171,7 @@ class JournalLog:
     def _parse_header(self, frame: form.Frame) -> dict[str, Any]:
         try:
             header = json.loads(self._payload(frame.payload, frame.length))
-        except ValueError:
+        except not_from_handler(ValueError):
             header = None
         if not isinstance(header, dict):
             raise self._nonsense(frame, "its header can't be read")
@@ -234,7 +235,7 @@ class JournalLog:
         if self._owes_cut and kind != form.CUT_SHORT:
             try:
                 self._pay_cut()
-            except JournalError as error:
+            except not_from_handler(JournalError) as error:
                 raise JournalError(
                     f"{what} can't be added to {self.name}: a mark that belongs in front of it "
                     f"could not be written: {error}"
@@ -248,12 +249,12 @@ class JournalLog:
             self._litter = True
             self.file.seek(here.end)
             form.write_all(self.file, record)
-        except OSError as error:
+        except not_from_handler(OSError) as error:
             raise JournalError(f"{self.name} can't take {what}: {error}") from error
         if self._flush is not None:
             try:
                 self._flush()
-            except OSError as error:
+            except not_from_handler(OSError) as error:
                 # After a failed fsync, a later one can succeed although the data is lost.
                 self._broken = f"the disk failed before ({error})"
                 raise JournalError(

@@ -6,11 +6,11 @@ and its program, and an undo refuses any other process.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
 if TYPE_CHECKING:
@@ -124,13 +124,13 @@ def _linux(session: Target) -> dict[str, Any]:
         started = _started(_read_file("stat", folders[0]))
         auxv = _read_file("auxv", folders[1])
         program = os.readlink("exe", dir_fd=folders[1]).removesuffix(" (deleted)")
-    except PermissionError as error:
+    except not_from_handler(PermissionError) as error:
         from pydbgwrite._messages.linux import opening_failed
 
         raise opening_failed(
             "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
         ) from error
-    except OSError as error:
+    except not_from_handler(OSError) as error:
         raise NoTargetError(
             f"the process {session.pid} can't be told from others: {error}"
         ) from error
@@ -140,8 +140,10 @@ def _linux(session: Target) -> dict[str, Any]:
     identity = {"started": started, "program": program}
     if auxv:
         identity["exec"] = hashlib.sha256(auxv).hexdigest()
-    with contextlib.suppress(OSError):  # a container may hide it
+    try:
         identity["boot"] = _read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+    except not_from_handler(OSError):
+        pass  # a container may hide it
     return identity
 
 
@@ -153,7 +155,7 @@ def _started(stat: bytes) -> str:
     ticks = int(stat.rpartition(b") ")[2].split()[19])
     try:
         text = _read_file("/proc/self/timens_offsets").decode()
-    except FileNotFoundError:  # a kernel without time namespaces
+    except not_from_handler(FileNotFoundError):  # a kernel without time namespaces
         return str(ticks)
     # The file has the offsets of the children's namespace.
     if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
@@ -203,7 +205,7 @@ def _main_module(session: Target, program: str | None) -> Module | None:
         modules = session.modules()
     except NoTargetError:
         raise
-    except DebugEngineError:
+    except not_from_handler(DebugEngineError):
         return None
     if program is not None:
         return next((each for each in modules if each.path == program), None)
@@ -219,7 +221,7 @@ def _header_of(session: Target, base: int) -> str | None:
         page = session.read(base, _HEADER_BYTES)
     except NoTargetError:
         raise
-    except DebugEngineError:
+    except not_from_handler(DebugEngineError):
         return None
     at = int.from_bytes(page[0x3C:0x40], "little")
     if page[:2] != b"MZ" or page[at : at + 4] != b"PE\0\0":

@@ -6,6 +6,7 @@ import errno
 import os
 
 from pydbgwrite import errors
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["opening_failed", "status_fields", "user_namespace"]
 
@@ -108,7 +109,7 @@ def _opening(path: str) -> int:
     """The errno of opening a file for reading; 0: it can be opened."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
+    except not_from_handler(OSError) as error:
         return error.errno or errno.EIO
     return 0
 
@@ -154,7 +155,7 @@ def status_fields(path: str) -> dict[str, str]:
         with open(path, encoding="utf-8", errors="replace") as lines:
             pairs = (line.partition(":") for line in lines)
             return {key: value.strip() for key, _, value in pairs}
-    except OSError:
+    except not_from_handler(OSError):
         return {}
 
 
@@ -162,7 +163,7 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:
             return file.read().strip()
-    except OSError:
+    except not_from_handler(OSError):
         return ""
 
 
@@ -187,7 +188,7 @@ def user_namespace() -> str:
     """The user namespace of this script where it is not the machine's first one; else ""."""
     try:
         name = os.readlink("/proc/self/ns/user")
-    except OSError:
+    except not_from_handler(OSError):
         return ""
     return "" if name == _FIRST_USER_NAMESPACE else name
 
@@ -255,7 +256,7 @@ def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
         return []
     try:
         its = os.readlink(f"/proc/{subject}/ns/user")
-    except OSError:  # as for each process outside
+    except not_from_handler(OSError):  # as for each process outside
         its = ""
     if its == ours:
         return []
@@ -298,7 +299,7 @@ def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]
 def _owner(path: str) -> int | None:
     try:
         return os.stat(path).st_uid
-    except OSError:
+    except not_from_handler(OSError):
         return None
 
 

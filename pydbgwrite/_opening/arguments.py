@@ -6,6 +6,8 @@ import math
 import operator
 import os
 
+from pydbgwrite._signal_handlers import not_from_handler
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +51,7 @@ def validate_timeout(timeout: float) -> float:
         raise TypeError(f"timeout must be seconds, got {type(timeout).__name__}")
     try:
         seconds = float(timeout)
-    except OverflowError:  # an int beyond all floats: that is for ever
+    except not_from_handler(OverflowError):  # an int beyond all floats: that is for ever
         seconds = math.inf if timeout > 0 else -math.inf
     if math.isnan(seconds) or seconds < 0:
         raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
@@ -149,5 +151,5 @@ def _index(value: object) -> int | None:
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
+    except not_from_handler(TypeError):
         return None

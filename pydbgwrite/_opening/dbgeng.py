@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydbgwrite import _core
 from pydbgwrite._dbgeng import load_engine
 from pydbgwrite._session import Session
+from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath, StrPath
@@ -138,7 +139,7 @@ def _variable(text: str) -> str:
     checked = _text(text, "env")
     try:
         checked.encode("mbcs", "strict")
-    except UnicodeEncodeError:
+    except not_from_handler(UnicodeEncodeError):
         raise ValueError(
             f"env: {text!r} has characters outside this system's ANSI code page, which the engine "
             "can't hand on; set it in os.environ and leave env out"

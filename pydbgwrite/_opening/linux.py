@@ -14,6 +14,7 @@ import time
 
 from pydbgwrite import _core
 from pydbgwrite._session import Session
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import TargetAccessError
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
         left = max(until - time.monotonic(), 0)
         try:
             return _core.linux_attach(Session, pid, suspend, writable, left)
-        except TargetAccessError:
+        except not_from_handler(TargetAccessError):
             # 0: nobody traces it, perhaps no more since the attempt. So there is one more.
             tracer = int(_status(pid).get("TracerPid", "0"))
             if tracer in ended or (tracer and not _wait_for_end(tracer, left)):
@@ -54,9 +55,9 @@ def _wait_for_end(tracer: int, seconds: float) -> bool:
     """Wait for a process that is dying; False where it lives on, or can't be waited for."""
     try:
         descriptor = os.pidfd_open(tracer)
-    except ProcessLookupError:
+    except not_from_handler(ProcessLookupError):
         return True
-    except OSError:  # a kernel before 5.3, or a seccomp filter
+    except not_from_handler(OSError):  # a kernel before 5.3, or a seccomp filter
         return False
     try:
         poll = select.poll()
@@ -85,7 +86,7 @@ def _has_end_before_it(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
-    except OSError:
+    except not_from_handler(OSError):
         return True
     return not fields or bool(int(fields[6]) & _ENDING)
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydbgwrite import _core, errors, hresults
 from pydbgwrite._dbgeng import engine_at
 from pydbgwrite._session import Session
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["interface_address", "wrap", "wrapping_failed"]
 
@@ -127,7 +128,7 @@ def _int_address(interface: object) -> int:
         if isinstance(interface, bool):
             raise TypeError
         return operator.index(interface)  # type: ignore[arg-type]
-    except TypeError:
+    except not_from_handler(TypeError):
         hint = ". It is a session already" if isinstance(interface, _core.Session) else ""
         raise TypeError(
             "interface must be a comtypes, win32more or Pybag object of a debugger engine, a "

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._patch.entry import described
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.build_ids import build_ids_of, open_file
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import Error, NoTargetError
@@ -134,7 +135,7 @@ class Builds:
                     )
         except NoTargetError:
             raise
-        except (Error, ValueError) as error:
+        except not_from_handler(Error, ValueError) as error:
             return str(error)
         return None
 

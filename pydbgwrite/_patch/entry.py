@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT, parse_address
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
         return int(given, 16)
     try:
         parsed = parse_address(given, what)
-    except (TypeError, ValueError, OverflowError) as error:
+    except not_from_handler(TypeError, ValueError, OverflowError) as error:
         faults.append(error)
         return 0
     return parsed if isinstance(parsed, int) else str(given)
@@ -167,7 +168,7 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
             return ()
         try:
             view = memoryview(given)
-        except TypeError:
+        except not_from_handler(TypeError):
             pass  # not a buffer: an iterable
         else:
             return _from_buffer(view, what, faults)
@@ -177,7 +178,7 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
     if kinds == {int}:
         try:
             return array("Q", given)
-        except OverflowError:
+        except not_from_handler(OverflowError):
             pass  # the loop below says which one, and why
     elif kinds == {str} and all(map(_PLAIN, given)):
         return array("Q", [int(value, 16) for value in given])

@@ -17,6 +17,7 @@ from pydbgwrite._patch.problems import summary
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
 from pydbgwrite._regular_file import open_regular
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import near
 from pydbgwrite.errors import PatchError
 
@@ -49,7 +50,7 @@ def read_patch(path: str, *, anywhere: bool) -> Parts:
         content = file.read()
     try:
         text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    except not_from_handler(UnicodeDecodeError) as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _failed(path, [f"line {line}: this is not UTF-8, which TOML is"]) from None
     reader = _Reader(os.path.dirname(path) or ".", anywhere, Lines(text))
@@ -76,10 +77,10 @@ def _parse(path: str, text: str) -> dict[str, Any]:
             if plain is not None:
                 return plain
         return tomllib.loads(text)
-    except RecursionError:
+    except not_from_handler(RecursionError):
         raise _failed(path, ["it nests too deeply"]) from None
     # TOMLDecodeError is a ValueError, as is the error for a date or number out of range.
-    except ValueError as error:
+    except not_from_handler(ValueError) as error:
         import re
 
         said = str(error)
@@ -191,12 +192,12 @@ class _Reader:
         if fault is None:
             try:
                 return read_side_file(self._folder, name, anywhere=self._anywhere)
-            except SideFileError as error:
+            except not_from_handler(SideFileError) as error:
                 fault = error
-            except (OSError, ValueError) as error:
+            except not_from_handler(OSError, ValueError) as error:
                 why = error.strerror if isinstance(error, OSError) else None
                 fault = ValueError(f"file {name[:200]!r} can't be read: {why or error}")
-            except MemoryError:
+            except not_from_handler(MemoryError):
                 fault = ValueError(f"file {name[:200]!r} does not fit into memory")
         self._add("write", index, "file", str(fault))
         return ()

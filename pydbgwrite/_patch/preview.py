@@ -14,6 +14,7 @@ from pydbgwrite._patch.builds import BuildCheck, Builds
 from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.overlaps import overlaps
 from pydbgwrite._patch.target_map import TargetMap
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import (
     AddressError,
@@ -236,7 +237,7 @@ class _Maker:
                 value = self._resolver.resolve(value, what)
             except NoTargetError:
                 raise
-            except (Error, ValueError, OverflowError) as error:
+            except not_from_handler(Error, ValueError, OverflowError) as error:
                 named = isinstance(error, AddressError)
                 kind = "access" if isinstance(error, Error) else "patch"
                 self._problem(each, f"{what}: {error}" if named else str(error), kind)
@@ -319,7 +320,7 @@ class _Maker:
             return
         try:
             values = self._session.read_scattered(addresses)
-        except TargetAccessError:
+        except not_from_handler(TargetAccessError):
             for each in small:
                 assert each.address is not None
                 self._read_one(each.address, each)
@@ -331,7 +332,7 @@ class _Maker:
         each._start = 0
         try:
             each._before = self._session.read_pointers(address, len(each.entry.pointers))
-        except TargetAccessError as error:
+        except not_from_handler(TargetAccessError) as error:
             self._problem(each, str(error), "access")
 
     def _compare(self, each: PreviewEntry) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydbgwrite._patch.builds import BuildCheck
 from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.side_files import name_fault, replace_file, write_side_file
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _text(text: str, what: str) -> str:
     """Return a TOML basic string."""
     try:
         text.encode()
-    except UnicodeEncodeError:
+    except not_from_handler(UnicodeEncodeError):
         problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
         raise PatchError(problem, [problem]) from None
     # A JSON string is a TOML string, except for DEL, which JSON does not escape.

@@ -7,7 +7,6 @@ The .npy reader is strict and small, so the library does not need NumPy. It neve
 from __future__ import annotations
 
 import ast
-import contextlib
 import errno
 import ntpath
 import os
@@ -17,6 +16,7 @@ from array import array
 from typing import Final
 
 from pydbgwrite._regular_file import open_regular
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["SideFileError", "name_fault", "npy_header", "read_side_file", "write_side_file"]
 
@@ -126,7 +126,7 @@ def _npy_data(name: str, content: bytes) -> memoryview:
         header = ast.literal_eval(
             content[start : start + size].decode("latin-1" if major < 3 else "utf-8").strip()
         )
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+    except not_from_handler(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise SideFileError(f"file {name!r}: its .npy header makes no sense") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
         raise SideFileError(f"file {name!r}: its .npy header has not the three keys of one")
@@ -176,6 +176,8 @@ def replace_file(path: str, content: bytes) -> None:
             file.write(content)
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
+        try:
             os.unlink(temporary)
+        except not_from_handler(OSError):
+            pass
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._regions import protection_name, state_name
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, TargetAccessError
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class TargetMap:
     def _look(self, at: int) -> None:
         try:
             info = self._query(at)
-        except TargetAccessError:
+        except not_from_handler(TargetAccessError):
             self._start, self._end = at, at + 1
             self._fault = Obstacle("is outside of the target's address space", False)
-        except DebugEngineError:
+        except not_from_handler(DebugEngineError):
             # A server's target can be a kernel. If the server is gone, reading says so.
             if not self._remote:
                 raise
@@ -102,5 +103,5 @@ def _forcing_is_forbidden() -> bool:
     try:
         with open("/proc/cmdline", "rb") as file:
             return b"proc_mem.force_override=never" in file.read().split()
-    except OSError:
+    except not_from_handler(OSError):
         return False

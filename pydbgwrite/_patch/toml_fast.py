@@ -10,6 +10,8 @@ import re
 import tomllib
 from typing import Any, Final
 
+from pydbgwrite._signal_handlers import not_from_handler
+
 __all__ = ["read_plain"]
 
 _TABLE: Final = "\n[[write]]\n"
@@ -34,7 +36,7 @@ def read_plain(text: str) -> dict[str, Any] | None:
         return None
     try:
         data = tomllib.loads(text[: start + 1])
-    except (ValueError, RecursionError):
+    except not_from_handler(ValueError, RecursionError):
         return None
     if "write" in data:
         return None

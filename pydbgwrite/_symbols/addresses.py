@@ -10,6 +10,8 @@ import operator
 import re
 from typing import Final, NamedTuple, SupportsIndex
 
+from pydbgwrite._signal_handlers import not_from_handler
+
 __all__ = ["LIMIT", "Place", "checked_address", "near", "parse_address", "shown"]
 
 LIMIT: Final = 2**64
@@ -84,7 +86,7 @@ def _number(address: SupportsIndex, what: str) -> int:
         raise TypeError(f"{what} must be an int or a str, got bool")
     try:
         number = operator.index(address)
-    except TypeError:
+    except not_from_handler(TypeError):
         raise TypeError(f"{what} must be an int or a str, got {type(address).__name__}") from None
     return checked_address(number, what)
 

@@ -6,6 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def open_file(session: Target, module: KnownModule) -> int:
         return _open_linux(session, module)
     try:
         file = os.open(module.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
+    except not_from_handler(OSError, ValueError) as error:
         raise AddressError(
             f"the file of {module.name} ({module.path}) can't be read here: {error}; check its "
             "build_id instead"
@@ -75,7 +76,7 @@ def _of_elf(session: Target, module: KnownModule) -> list[str]:
 
     try:
         found = build_id_of(image.headers, read_segment)
-    except ValueError as error:
+    except not_from_handler(ValueError) as error:
         raise AddressError(f"the build id of {module.name} can't be read: {error}") from None
     return [] if found is None else [found]
 
@@ -88,7 +89,7 @@ def _pe_stamp(start: bytes) -> tuple[int, int]:
             raise AddressError("it is no PE file")
         (stamp,) = struct.unpack_from("<I", start, header + 8)
         (size,) = struct.unpack_from("<I", start, header + 24 + 56)
-    except struct.error:
+    except not_from_handler(struct.error):
         raise AddressError("it is no PE file") from None
     return stamp, size
 
@@ -123,6 +124,6 @@ def _program_database(session: Target, module: KnownModule, start: bytes) -> str
                     return f"{first:08x}{second:04x}{third:04x}{record[12:20].hex()}{age:x}"
     except NoTargetError:
         raise
-    except DebugEngineError:
+    except not_from_handler(DebugEngineError):
         return None  # damaged, or not in the dump
     return None

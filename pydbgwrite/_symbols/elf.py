@@ -9,6 +9,7 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_bindings import Bindings
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic, reader_of_file
 from pydbgwrite._symbols.elf_headers import read_headers
@@ -125,7 +126,7 @@ class ElfSymbols:
                     try:
                         headers = read_headers(read)
                         table = SymbolTable.of_sections(headers.bits, headers.order, read)
-                    except (ValueError, IndexError, struct.error, OSError):
+                    except not_from_handler(ValueError, IndexError, struct.error, OSError):
                         table = None  # as if it were not there
             self._separate[image.base] = table
         return self._separate[image.base]
@@ -138,10 +139,10 @@ class ElfSymbols:
         if found is None:
             try:
                 found = self._of_memory(image)
-            except (ValueError, struct.error):
+            except not_from_handler(ValueError, struct.error):
                 try:
                     found = self._open_image(image).table
-                except AddressError:
+                except not_from_handler(AddressError):
                     found = SymbolTable([], None, stripped=True)
             self._exports[image.base] = found
         return found
@@ -166,10 +167,10 @@ class ElfSymbols:
                 return self._read_stream(stream, image)
         try:
             file = open_image(self._session, image)
-        except AddressError as error:
+        except not_from_handler(AddressError) as error:
             try:
                 return _Opened(self._of_memory(image), str(error))
-            except (ValueError, struct.error):
+            except not_from_handler(ValueError, struct.error):
                 raise error from None
         with os.fdopen(file, "rb") as stream:
             opened = self._read_stream(stream, image)
@@ -196,13 +197,13 @@ class ElfSymbols:
                 if not table.empty:
                     return _Opened(table)
                 fault = None
-            except (ValueError, IndexError, struct.error) as error:
+            except not_from_handler(ValueError, IndexError, struct.error) as error:
                 if headers.dynamic is None:
                     raise
                 fault = f"the sections of {image.path} can't be read: {error}"
             at = reader_of_file(headers, read)
             return _Opened(SymbolTable.of_dynamic(headers, at, Dynamic.read(headers, at)), fault)
-        except (ValueError, IndexError, struct.error, OSError) as error:
+        except not_from_handler(ValueError, IndexError, struct.error, OSError) as error:
             raise AddressError(
                 f"{image.name} ({image.path}) can't be read as an ELF file: {error}; give "
                 "module+offset"

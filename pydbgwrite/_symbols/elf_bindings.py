@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Relocations, is_symbolic
 from pydbgwrite.errors import AddressError
 
@@ -130,7 +131,7 @@ class Bindings:
                     return
                 try:
                     (word,) = struct.unpack(form, read(place, struct.calcsize(form)))
-                except (ValueError, struct.error):
+                except not_from_handler(ValueError, struct.error):
                     continue
                 yield (word - addend) % 2**image.headers.bits
 
@@ -150,7 +151,7 @@ class Bindings:
             try:
                 read = self._reader_of(image)
                 found = Relocations.read(image.headers, read, image.bias, self._left)
-            except (ValueError, struct.error):
+            except not_from_handler(ValueError, struct.error):
                 found = Relocations(image.headers, [])
             self._left -= found.size
             self._relocations[image.base] = found
@@ -161,5 +162,5 @@ class Bindings:
         assert image.headers is not None
         try:
             return is_symbolic(image.headers, self._reader_of(image))
-        except (ValueError, struct.error):
+        except not_from_handler(ValueError, struct.error):
             return False

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Final
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import (
     Reader,
     Segment,
@@ -65,12 +66,12 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
             read = reader_of(file)
             link = _link_of(read)
             packed = read_named_section(read, b".gnu_debugdata")
-        except (AddressError, ValueError, IndexError, struct.error, OSError):
+        except not_from_handler(AddressError, ValueError, IndexError, struct.error, OSError):
             pass  # the build id can still lead to one
         for path in _paths(image, build_id, link):
             try:
                 found = stack.enter_context(os.fdopen(_open_in_target(session, path), "rb"))
-            except (OSError, ValueError):
+            except not_from_handler(OSError, ValueError):
                 continue
             if _fits(found, build_id, link):
                 yield found
@@ -139,7 +140,7 @@ def _build_id(session: Target, image: Image) -> str | None:
 
     try:
         return None if image.headers is None else build_id_of(image.headers, read_segment)
-    except ValueError:
+    except not_from_handler(ValueError):
         return None
 
 
@@ -173,7 +174,7 @@ def _fits(file: IO[bytes], build_id: str | None, link: tuple[str, int] | None) -
     try:
         headers = read_headers(read)
         found = build_id_of(headers, lambda part: read_whole(read, part.offset, part.file_size))
-    except (ValueError, OSError):
+    except not_from_handler(ValueError, OSError):
         return False
     if build_id is not None and found is not None:
         return found == build_id
@@ -198,6 +199,6 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
     try:
         unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKED)
         content = unpacker.decompress(packed, _MOST_UNPACKED)
-    except lzma.LZMAError:
+    except not_from_handler(lzma.LZMAError):
         return None
     return BytesIO(content) if unpacker.eof else None

@@ -11,6 +11,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import ElfHeaders, read_headers
 from pydbgwrite._symbols.linux_maps import Image, Mapping
 from pydbgwrite.errors import AddressError
@@ -45,11 +46,11 @@ def open_image(session: Target, image: Image) -> int:
         for path in (by_map, by_name, image.path):
             try:
                 file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-            except OSError as error:
+            except not_from_handler(OSError) as error:
                 if path is image.path and not image.deleted:
                     why = error.strerror or str(error)
                 continue
-            except ValueError:  # a name with a null character is no file
+            except not_from_handler(ValueError):  # a name with a null character is no file
                 continue
             if _is_same(file, mapping, image.deleted, session):
                 return file
@@ -66,7 +67,7 @@ def file_headers(session: Target, image: Image) -> ElfHeaders | None:
     """Read the headers of an image's file; None if it can't be read or is no ELF file."""
     try:
         file = open_image(session, image)
-    except AddressError:
+    except not_from_handler(AddressError):
         return None
     with os.fdopen(file, "rb") as stream:
 
@@ -76,7 +77,7 @@ def file_headers(session: Target, image: Image) -> ElfHeaders | None:
 
         try:
             return read_headers(read)
-        except (ValueError, OSError):
+        except not_from_handler(ValueError, OSError):
             return None
 
 
@@ -94,5 +95,5 @@ def _is_same(file: int, mapping: Mapping, deleted: bool, session: Target) -> boo
     size = min(4096, mapping.end - mapping.start)
     try:
         return os.pread(file, size, mapping.offset) == session.read(mapping.start, size)
-    except OSError:
+    except not_from_handler(OSError):
         return False

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._regions import Module
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import ElfHeaders
 from pydbgwrite._symbols.linux_loader import (
     Loaded,
@@ -84,7 +85,7 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[I
     """
     try:
         first, end = loaded.headers.extent(PAGE)
-    except ValueError:
+    except not_from_handler(ValueError):
         return None, left
     base, size = first + loaded.bias, end - first
     if base < 0 or size > _MOST_OF_MODULE:
@@ -140,7 +141,7 @@ def _headers_of_file(session: Target, mappings: list[Mapping]) -> ElfHeaders | N
     for mapping in [each for each in mappings if each.offset == 0][:2]:
         try:
             return memory_headers(read, mapping.start)
-        except (ValueError, struct.error):
+        except not_from_handler(ValueError, struct.error):
             continue
     return file_headers(session, image_at(mappings[0].start, PAGE, mappings[0]))
 
@@ -156,7 +157,7 @@ def _copies(mappings: list[Mapping], headers: ElfHeaders) -> list[Image]:
             votes.setdefault(bias, []).append(mapping)
     try:
         first, end = headers.extent(PAGE)
-    except ValueError:
+    except not_from_handler(ValueError):
         return []
     least = min(2, sum(part.file_size > 0 for part in headers.loads))
     taken: set[int] = set()

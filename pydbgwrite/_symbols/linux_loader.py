@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_dynamic import Dynamic, dynamic_entries
 from pydbgwrite._symbols.elf_headers import (
     ElfHeaders,
@@ -59,7 +60,7 @@ def memory_reader(session: Target) -> Callable[[int, int], bytes]:
             return session.read(address, size)
         except NoTargetError:
             raise
-        except (DebugEngineError, OverflowError) as error:
+        except not_from_handler(DebugEngineError, OverflowError) as error:
             raise ValueError(f"the target's memory at 0x{address:x} can't be read") from error
 
     return read
@@ -82,14 +83,14 @@ def loaded_modules(session: Target, mappings: list[Mapping]) -> list[Loaded]:
     read = memory_reader(session)
     try:
         program = _program(session, read)
-    except (ValueError, struct.error, OSError):
+    except not_from_handler(ValueError, struct.error, OSError):
         return []
     found: dict[tuple[int, int], Loaded] = {}
     walk = _Walk(read, session.pointer_size, mappings, program)
     try:
         for loaded in walk.modules():
             found.setdefault(_place(loaded), loaded)
-    except (ValueError, struct.error):
+    except not_from_handler(ValueError, struct.error):
         pass  # the map shows the modules behind the damage
     # execve started the dynamic linker itself if the command names it.
     found.setdefault(_place(program), program._replace(program=not found))
@@ -216,7 +217,7 @@ class _Walk:
         for place in dict.fromkeys([bias, *begins[:3]]):
             try:
                 headers = memory_headers(self._read, place)
-            except (ValueError, struct.error):
+            except not_from_handler(ValueError, struct.error):
                 continue
             if headers.dynamic is not None and headers.dynamic.address + bias == dynamic:
                 return headers
@@ -229,6 +230,6 @@ class _Walk:
                 # To the end of a page: the next page can be missing.
                 size = min(256, PAGE - (address + len(found)) % PAGE)
                 found += self._read(address + len(found), size)
-        except ValueError:
+        except not_from_handler(ValueError):
             return b""
         return found.partition(b"\0")[0]

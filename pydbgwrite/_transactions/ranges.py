@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from pydbgwrite._journal.format import read_at, write_all
 from pydbgwrite._journal.spool import Spool
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["Range", "RangeMap", "merged"]
 
@@ -40,31 +41,30 @@ class RangeMap:
 
     The bytes can be as many as the journal has, so they are kept in a spool, and a range takes
     32 bytes. The ranges are kept in chunks, since each record of an undo changes only a few.
+    A chunk is never changed but replaced, in one step, because an exception may come anywhere.
     """
 
     def __init__(self) -> None:
         self._chunks: list[_Chunk] = []
-        self._firsts: list[int] = []  # the start of each chunk's first range
         self._found = _Found()
 
     def cut(self, start: int, end: int) -> None:
         """Remove the addresses from start up to end."""
         at = self._chunk_at(start)
-        while at < len(self._chunks) and self._firsts[at] < end:
-            chunk = self._chunks[at]
-            chunk.cut(start, end)
-            if len(chunk):
-                self._firsts[at] = chunk.starts[0]
+        while at < len(self._chunks) and _first(self._chunks[at]) < end:
+            left = self._chunks[at].cut(start, end)
+            if len(left):
+                self._chunks[at] = left
                 at += 1
             else:
-                del self._chunks[at], self._firsts[at]
+                del self._chunks[at]
         if not self._chunks:
             self._found.clear()
 
     def cut_all(self, ranges: list[tuple[int, int]]) -> None:
         """Remove many (start, end) ranges, given in ascending order; they may overlap."""
         if self._are_many(ranges):
-            self._fill(self._all().without(ranges))
+            self._chunks = _Chunk.joined(self._chunks).without(ranges).parts()
         else:
             for start, end in ranges:
                 self.cut(start, end)
@@ -74,18 +74,6 @@ class RangeMap:
     def _are_many(self, ranges: Sized) -> bool:
         """Is one pass over the whole map cheaper than one search for each range?"""
         return len(ranges) * _MANY >= len(self._chunks) * _CHUNK
-
-    def _all(self) -> _Chunk:
-        """Return all ranges as one chunk."""
-        whole = _Chunk()
-        for each in self._chunks:
-            whole.replace(len(whole), len(whole), each)
-        return whole
-
-    def _fill(self, whole: _Chunk) -> None:
-        """Replace all ranges."""
-        self._chunks = whole.parts()
-        self._firsts = [each.starts[0] for each in self._chunks]
 
     def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
         """Add ranges in ascending order that are not in the map.
@@ -97,9 +85,7 @@ class RangeMap:
         place = self._found.add(b"".join([found for _, found, _ in ranges]))
         new = _Chunk.of(ranges, record, place)
         if self._are_many(new):
-            whole = self._all()
-            whole.replace(len(whole), len(whole), new)
-            self._fill(whole.in_order())
+            self._chunks = _Chunk.joined([*self._chunks, new]).in_order().parts()
             return
         at = 0
         while at < len(new):
@@ -110,19 +96,16 @@ class RangeMap:
             behind = len(new)
             if index < len(chunk):
                 behind = bisect_left(new.starts, chunk.starts[index], at)
-            elif number + 1 < len(self._firsts):
-                behind = bisect_left(new.starts, self._firsts[number + 1], at)
-            chunk.replace(index, index, new.slice(at, behind))
-            self._firsts[number] = chunk.starts[0]
-            if len(chunk) > 2 * _CHUNK:
-                parts = chunk.parts()
-                self._chunks[number : number + 1] = parts
-                self._firsts[number : number + 1] = [each.starts[0] for each in parts]
+            elif number + 1 < len(self._chunks):
+                behind = bisect_left(new.starts, _first(self._chunks[number + 1]), at)
+            more = chunk.replaced(index, index, new.slice(at, behind))
+            parts = more.parts() if len(more) > 2 * _CHUNK else [more]
+            self._chunks[number : number + 1] = parts
             at = behind
 
     def _chunk_at(self, start: int) -> int:
         """Return the index of the chunk for a range that starts there."""
-        return max(bisect_right(self._firsts, start) - 1, 0)
+        return max(bisect_right(self._chunks, start, key=_first) - 1, 0)
 
     def within(self, start: int, end: int) -> list[tuple[int, bytes]]:
         """Return the parts of ranges from start up to end, with the bytes found in them."""
@@ -138,9 +121,9 @@ class RangeMap:
 
     def _touching(self, start: int, end: int) -> Iterator[Range]:
         for at in range(self._chunk_at(start), len(self._chunks)):
-            if self._firsts[at] >= end:
-                return
             chunk = self._chunks[at]
+            if _first(chunk) >= end:
+                return
             for index in chunk.touching(start, end):
                 yield chunk[index]
 
@@ -165,6 +148,15 @@ class _Chunk:
 
     def __init__(self, *columns: array[int]) -> None:
         self.starts, self.lasts, self.said, self.places = columns or (array("Q") for _ in range(4))
+
+    @classmethod
+    def joined(cls, chunks: list[_Chunk]) -> _Chunk:
+        """Make one chunk of many."""
+        whole = cls()
+        for each in chunks:
+            for column, more in zip(whole._columns(), each._columns(), strict=True):
+                column.extend(more)
+        return whole
 
     @classmethod
     def of(cls, ranges: list[tuple[int, bytes, bool]], record: int, place: int) -> _Chunk:
@@ -217,32 +209,28 @@ class _Chunk:
         self.said.append(said)
         self.places.append(place)
 
-    def replace(self, first: int, last: int, by: _Chunk) -> None:
-        """Replace the ranges from one index up to another."""
-        for column, new in zip(self._columns(), by._columns(), strict=True):
-            column[first:last] = new
+    def replaced(self, first: int, last: int, by: _Chunk) -> _Chunk:
+        """Return a chunk with others in place of the ranges from one index up to another."""
+        pairs = zip(self._columns(), by._columns(), strict=True)
+        return _Chunk(*(column[:first] + new + column[last:] for column, new in pairs))
 
     def _columns(self) -> tuple[array[int], ...]:
         return self.starts, self.lasts, self.said, self.places
 
-    def cut(self, start: int, end: int) -> None:
-        """Remove the addresses from start up to end."""
+    def cut(self, start: int, end: int) -> _Chunk:
+        """Return a chunk without the addresses from start up to end."""
         first = bisect_left(self.lasts, start)
         last = bisect_left(self.starts, end, first)
         if first == last:
-            return
-        left = []
+            return self
+        left = _Chunk()
         begin, behind = self.starts[first], self.lasts[last - 1]
         if begin < start:
-            left.append((begin, start - 1, self.said[first] & ~1, self.places[first]))
+            left.append(begin, start - 1, self.said[first] & ~1, self.places[first])
         if behind >= end:
             place = self.places[last - 1] + end - self.starts[last - 1]
-            left.append((end, behind, self.said[last - 1] & ~1, place))
-        for index, column in enumerate(self._columns()):
-            if len(left) == 1 and last - first == 1:
-                column[first] = left[0][index]
-            else:
-                column[first:last] = array("Q", [each[index] for each in left])
+            left.append(end, behind, self.said[last - 1] & ~1, place)
+        return self.replaced(first, last, left)
 
     def touching(self, start: int, end: int) -> range:
         """Return the indexes of the ranges that contain any of these addresses."""
@@ -260,6 +248,11 @@ class _Chunk:
         return map(self.__getitem__, range(len(self)))
 
 
+def _first(chunk: _Chunk) -> int:
+    """Return the start of the first range."""
+    return chunk.starts[0]
+
+
 class _Found:
     """A store of bytes: a spool, or memory if the disk is full."""
 
@@ -275,7 +268,7 @@ class _Found:
             try:
                 self._spool.seek(place)
                 write_all(self._spool, data)
-            except OSError:
+            except not_from_handler(OSError):
                 self._rest = bytearray()  # a full disk does not stop an undo
             else:
                 self._spooled += len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pydbgwrite._signal_handlers import is_from_handler
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
 
 TYPE_CHECKING = False
@@ -123,20 +124,18 @@ class Transaction:
             log = files.memory_journal()
         else:
             log = files.create_journal(self._path, session, self._durable)
-        recording = False
         try:
             session._set_recorder(log.add, log.cut_short)
-            recording = True
             session._transaction = self
             self._log = log
             self._state = "open"
         except BaseException:
+            self._state = "new"
+            session._transaction = None
             log.close()
             if self._path is not None:
                 os.unlink(self._path)
-            if recording:
-                session._transaction = None
-                session._set_recorder(None, None)
+            session._set_recorder(None, None)  # or it raises again why none could be set
             raise
         return self
 
@@ -187,7 +186,7 @@ class Transaction:
                 else:
                     self._tell(error, report)
                     self._over("undone")
-                if isinstance(other, Exception):
+                if isinstance(other, Exception) and not is_from_handler(other):
                     return  # the exception propagates and says all
                 raise
         if held.pressed and not isinstance(error, KeyboardInterrupt):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from array import array
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._journal.format import UNDOING, UNDONE
 from pydbgwrite._reports import Change, Conflict, UndoReport
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._transactions.compare import Overlaps, Verdict, classify, elements_of
 from pydbgwrite._transactions.ranges import RangeMap, merged
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
@@ -43,8 +43,10 @@ def undo_log(
         if not done_before:
             # From here on, restoring a record can be cut short too. If the mark can't be written
             # (full disk, another user's file), the undo goes on all the same.
-            with contextlib.suppress(JournalError, OSError):
+            try:
                 log.mark(UNDOING)
+            except not_from_handler(JournalError, OSError):
+                pass
         work.run(progress)
     except BaseException as error:
         work.give_up("the undo was interrupted")
@@ -54,8 +56,10 @@ def undo_log(
         raise
     report = work.report()
     if report.complete and not done_before:
-        with contextlib.suppress(JournalError, OSError):
+        try:
             log.mark(UNDONE)
+        except not_from_handler(JournalError, OSError):
+            pass
     return report
 
 
@@ -84,7 +88,7 @@ class _Undo:
         while self._next >= self._last:
             try:
                 self._undo_next()
-            except NoTargetError as error:
+            except not_from_handler(NoTargetError) as error:
                 self.give_up(f"the target has gone: {error}")
                 return
             self._next -= 1
@@ -98,7 +102,7 @@ class _Undo:
         if self._marks and not self._settled and len(self._remaining) == failed:
             try:
                 self._log.settle(index)
-            except (JournalError, OSError):
+            except not_from_handler(JournalError, OSError):
                 self._marks = False  # full disk, or another user's file
 
     def give_up(self, why: str) -> None:
@@ -287,7 +291,7 @@ class _Undo:
             values = self._session.read_scattered(addresses)
         except NoTargetError:
             raise
-        except DebugEngineError:
+        except not_from_handler(DebugEngineError):
             return None
         return array("I", values).tobytes() if unit == 4 else values.tobytes()
 
@@ -309,7 +313,7 @@ class _Undo:
             self._session.write_scattered(where, what, spans=False)
         except NoTargetError:
             raise
-        except DebugEngineError:
+        except not_from_handler(DebugEngineError):
             for address, value in zip(where, what, strict=True):
                 self._write(address, value.to_bytes(unit, "little"))
         else:
@@ -323,7 +327,7 @@ class _Undo:
             whole = self._session.read(address, size)
         except NoTargetError:
             raise
-        except DebugEngineError as error:
+        except not_from_handler(DebugEngineError) as error:
             yield from self._read_by_page(address, size, unit, str(error))
         else:
             yield 0, whole
@@ -337,7 +341,7 @@ class _Undo:
                 data = self._session.read(address + start, end - start)
             except NoTargetError:
                 raise
-            except DebugEngineError as error:
+            except not_from_handler(DebugEngineError) as error:
                 why = str(error)
                 continue
             if parts and parts[-1][0] + len(parts[-1][1]) == start:
@@ -365,7 +369,7 @@ class _Undo:
                 self._session.write(address + at, data[at:] if at else data)
             except NoTargetError:
                 raise
-            except DebugEngineError as error:
+            except not_from_handler(DebugEngineError) as error:
                 landed = min(error.written or 0, len(data) - at)
                 self._restored += landed
                 at += landed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, code_of_kind
 from pydbgwrite.cli.output import (
     counted,
@@ -132,7 +133,7 @@ def _ask(preview: Preview, session: Session) -> None:
     show_on_stderr(lambda: click.echo(question, nl=False, err=True))
     try:
         answer = sys.stdin.readline()
-    except (OSError, UnicodeDecodeError):
+    except not_from_handler(OSError, UnicodeDecodeError):
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         if not answer.endswith("\n"):

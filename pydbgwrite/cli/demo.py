@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import counted, example, fail, print_fields, print_json
 from pydbgwrite.cli.targets import json_option
@@ -41,7 +42,7 @@ def demo(pointers: int, as_json: bool) -> int:
 
     try:
         result = run_demo(pointers)
-    except DemoError as failure:
+    except not_from_handler(DemoError) as failure:
         fail(str(failure))
         return ExitCode.NOT_AS_EXPECTED
     if as_json:

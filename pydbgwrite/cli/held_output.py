@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
+
+from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -97,7 +98,7 @@ class HeldOutput(io.TextIOBase):
     def _guarded(self, act: Callable[[], object]) -> None:
         try:
             act()
-        except OSError as failure:
+        except not_from_handler(OSError) as failure:
             assert self._stream is not None  # it has failed
             give_up(self._stream)
             self._stream = None
@@ -141,9 +142,11 @@ def _not_written(failure: OSError) -> str:
 
 def give_up(stream: TextIO) -> None:
     """Let what a stream still holds go nowhere: else the interpreter's exit fails over it."""
-    with contextlib.suppress(OSError):
+    try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, stream.fileno())
         finally:
             os.close(nowhere)
+    except not_from_handler(OSError):
+        pass

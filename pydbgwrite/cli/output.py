@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.held_output import HeldOutput, give_up
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def show_on_stderr(show: Callable[[], None]) -> None:
         return
     try:
         show()
-    except OSError:
+    except not_from_handler(OSError):
         give_up(sys.stderr)
 
 

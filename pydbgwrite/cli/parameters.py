@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.held_output import OutputError
 
@@ -28,7 +29,7 @@ class _Count(click.ParamType[int]):
             return value
         try:
             number = int(value, 0)
-        except ValueError:
+        except not_from_handler(ValueError):
             self.fail(f"{value!r} is not a number.", param, context)
         if not 0 <= number < 2**61:
             self.fail(f"{value} is not from 0 to 2**61 - 1.", param, context)
@@ -58,7 +59,7 @@ def load_array(path: str) -> array[int]:
 
     try:
         return read_side_file(os.curdir, path, anywhere=True)
-    except OSError as failure:
+    except not_from_handler(OSError) as failure:
         raise CommandError(
             f"{path!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
         ) from failure
@@ -73,7 +74,7 @@ def save_array(path: str, values: array[int]) -> None:
             if path.lower().endswith(".npy"):
                 file.write(npy_header(len(values)))
             file.write(values)
-    except OSError as failure:
+    except not_from_handler(OSError) as failure:
         # What is there now is a part: nobody must take it for all. A device is left alone.
         if os.path.isfile(path) and not isinstance(failure, PermissionError):
             os.unlink(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.output import console, counted, fail, on_terminal, printable
 from pydbgwrite.cli.parameters import COUNT
@@ -50,7 +51,7 @@ def load_patch(path: str, side_files_anywhere: bool) -> Patch:
 
     try:
         return Patch.load(path, side_files_anywhere=side_files_anywhere)
-    except OSError as failure:
+    except not_from_handler(OSError) as failure:
         raise CommandError(
             f"{path!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
         ) from failure

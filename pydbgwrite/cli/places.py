@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydbgwrite import errors
+from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
     from pydbgwrite import Module, Session
@@ -49,7 +50,7 @@ def places_of(session: Session, values: Iterable[int]) -> Places:
         modules = session.modules()
     except errors.NoTargetError:
         raise
-    except errors.DebugEngineError:
+    except not_from_handler(errors.DebugEngineError):
         modules = []
     regions: list[tuple[int, int, str]] = []
     ordered = sorted(set(values))
@@ -60,7 +61,7 @@ def places_of(session: Session, values: Iterable[int]) -> Places:
             region = session.query(address)
         except errors.NoTargetError:
             raise
-        except errors.DebugEngineError:
+        except not_from_handler(errors.DebugEngineError):
             break  # past user space, where nothing higher is known either
         end = region.base + region.size
         if region.state == "committed":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.output import (
     counted,
     example,
@@ -100,7 +101,7 @@ def _read(session: Session, address: str, count: int, labelled: bool) -> _Table:
     start = session.resolve(address)
     try:
         values = array("Q", [0]) * count
-    except (MemoryError, OverflowError):
+    except not_from_handler(MemoryError, OverflowError):
         raise MemoryError(f"there is not enough memory for {count:,} pointers") from None
     with progress_bar("reading") as progress:
         session.read_pointers(start, into=values, progress=progress)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
 from pydbgwrite.cli.parameters import FILE
@@ -40,7 +41,7 @@ def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
 
     try:
         info = pydbgwrite.read_journal(journal)
-    except OSError as failure:
+    except not_from_handler(OSError) as failure:
         raise CommandError(
             f"{journal!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
         ) from failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import (
     counted,
@@ -36,7 +37,7 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
     with target.open(writable=False) as session:
         try:
             loaded.verify(session)
-        except VerificationError as failure:
+        except not_from_handler(VerificationError) as failure:
             different: VerificationError | None = failure
         else:
             different = None

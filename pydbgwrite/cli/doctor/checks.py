@@ -8,6 +8,7 @@ import sys
 from typing import Final, NamedTuple
 
 from pydbgwrite import __version__, _core
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["FAILS", "INFO", "LIMITED", "WORKS", "Check", "of_this_python", "read_text"]
 
@@ -61,5 +62,5 @@ def read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
-    except OSError:
+    except not_from_handler(OSError):
         return ""

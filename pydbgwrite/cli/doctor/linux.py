@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import re
 from typing import Final
 
 from pydbgwrite._messages.linux import status_fields, user_namespace
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, INFO, LIMITED, Check, read_text
 
 __all__ = ["permissions"]
@@ -113,9 +113,11 @@ def _container() -> Check:
     if not hints:
         return Check("container", INFO, "no sign of one")
     what = f"probably ({', '.join(hints)})"
-    with contextlib.suppress(OSError):
+    try:
         if os.readlink("/proc/self/ns/pid") != _FIRST_PID_NAMESPACE:
             what += ", with a pid namespace: no process outside can be seen from here"
+    except not_from_handler(OSError):
+        pass
     return Check("container", INFO, what)
 
 
@@ -147,7 +149,7 @@ def _configured() -> tuple[str | None, str]:
         try:
             with open(path, "rb") as file:
                 text = file.read()
-        except OSError:
+        except not_from_handler(OSError):
             continue
         if path.endswith(".gz"):
             import gzip
@@ -162,11 +164,13 @@ def _configured() -> tuple[str | None, str]:
 def _traced(own: dict[str, str]) -> Check:
     """Processes that a debugger has already: a process has one tracer."""
     traced = []
-    with contextlib.suppress(OSError):  # a place without /proc
+    try:
         for pid in filter(str.isdecimal, os.listdir("/proc")):
             tracer = status_fields(f"/proc/{pid}/status").get("TracerPid", "0")
             if tracer != "0":
                 traced.append(f"{pid} (by {tracer})")
+    except not_from_handler(OSError):
+        pass  # a place without /proc
     if own.get("TracerPid", "0") != "0":
         return Check(
             "other debuggers",

@@ -9,6 +9,7 @@ from typing import Final
 import pydbgwrite
 from pydbgwrite import errors
 from pydbgwrite._child_process import Child
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, LIMITED, WORKS, Check
 
 __all__ = ["MAIN_JOB", "self_checks"]
@@ -35,7 +36,7 @@ def self_checks(engine: str | None) -> list[Check]:
             checks = _tried(child, places, MAIN_JOB, engine)
             if checks[0].state == WORKS:
                 checks.append(_forced(child, places, engine))
-    except (OSError, errors.Error) as failure:
+    except not_from_handler(OSError, errors.Error) as failure:
         return [Check(MAIN_JOB, FAILS, f"the check could not be made: {failure}")]
     if sys.platform.startswith("linux") and checks[0].state == WORKS:
         checks.insert(1, _others())
@@ -48,7 +49,7 @@ def _tried(child: Child, places: dict[str, int], name: str, engine: str | None) 
             values = _VALUES[: 16 // session.pointer_size]
             written = session.write_pointers(places["writable"], values)
             wanted = session.read(places["writable"], 16)
-    except (OSError, errors.Error) as failure:
+    except not_from_handler(OSError, errors.Error) as failure:
         return [Check(name, FAILS, str(failure), "see what is said above of permissions")]
     held = bytes.fromhex(child.ask("?")[0])  # and so it runs again
     if held != wanted or held[:8] != _VALUES[0].to_bytes(8, "little"):
@@ -61,7 +62,7 @@ def _others() -> Check:
     try:
         with _child("orphan") as child:
             [check] = _tried(child, child.hear(), _OTHERS, None)
-    except (OSError, errors.Error) as failure:
+    except not_from_handler(OSError, errors.Error) as failure:
         return Check(_OTHERS, LIMITED, f"the check could not be made: {failure}")
     if check.state == WORKS:
         return check
@@ -74,7 +75,7 @@ def _forced(child: Child, places: dict[str, int], engine: str | None) -> Check:
     try:
         with pydbgwrite.attach(places["pid"], engine=engine) as session:
             session.write_pointers(places["read_only"], _VALUES[:1])
-    except (OSError, errors.Error) as failure:
+    except not_from_handler(OSError, errors.Error) as failure:
         return Check(_FORCED, LIMITED, str(failure))
     if bytes.fromhex(child.ask("?")[1])[:8] != _VALUES[0].to_bytes(8, "little"):
         return Check(_FORCED, FAILS, "reported as written, and the process does not have it")

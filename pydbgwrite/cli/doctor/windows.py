@@ -9,6 +9,7 @@ from typing import Any
 
 from pydbgwrite import errors
 from pydbgwrite._dbgeng import EngineInfo, load_engine
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, INFO, LIMITED, WORKS, Check
 
 assert sys.platform == "win32"
@@ -24,7 +25,7 @@ def engine_checks(folder: str | None) -> tuple[list[Check], EngineInfo | None, l
     """Microsoft's engine: what was found, and each path that was tried in vain."""
     try:
         engine = load_engine(folder)
-    except errors.EngineNotFoundError as failure:
+    except not_from_handler(errors.EngineNotFoundError) as failure:
         lines = str(failure).split("\n")
         tried = [line.strip() for line in lines if line.startswith("  ")]
         detail = "not found. Tried: " + "; ".join(tried)
@@ -78,7 +79,7 @@ def permissions() -> list[Check]:
 def _wine_version() -> str:
     try:
         version: Any = ctypes.windll.ntdll.wine_get_version
-    except AttributeError:
+    except not_from_handler(AttributeError):
         return ""
     version.restype = ctypes.c_char_p
     said: bytes = version()

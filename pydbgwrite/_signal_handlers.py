@@ -1,0 +1,57 @@
+"""Exceptions that the handlers of signals raise: they go on, past what the library catches."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import TypeVar
+
+    Kind = TypeVar("Kind", bound=BaseException)
+
+__all__ = ["is_from_handler", "not_from_handler"]
+
+
+def not_from_handler(*kinds: type[Kind]) -> tuple[type[Kind], ...]:
+    """For an `except` clause: these kinds, except where a signal's handler raised the exception.
+
+    A handler runs between any two instructions, and may raise anything, OSError and ValueError
+    among them. What it raises is for the caller, and says nothing of the work that it interrupted.
+    """
+    error = sys.exception()
+    return () if error is not None and is_from_handler(error) else kinds
+
+
+def is_from_handler(error: BaseException) -> bool:
+    """Did a signal's handler raise it, as far as the exception has come by now?
+
+    Its traceback then has the handler's frame, which is known by the frame that it interrupted: the
+    handler's second argument. A handler may have deleted that, but then it still is a handler.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        ours = frame.f_globals.get("__name__", "").partition(".")[0] == "pydbgwrite"
+        if not ours and (_has_interrupted_frame(frame) or frame.f_code in _handlers()):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _has_interrupted_frame(frame: FrameType) -> bool:
+    interrupted = frame.f_back
+    for value in frame.f_locals.values():
+        values = value if type(value) is tuple else (value,)
+        if interrupted is not None and any(each is interrupted for each in values):
+            return True
+    return False
+
+
+def _handlers() -> set[object]:
+    """The code of the functions and methods that handle signals now."""
+    import signal  # only after an error: it costs a tenth of importing the package
+
+    handlers = map(signal.getsignal, signal.valid_signals())
+    return {getattr(each, "__code__", None) for each in handlers}

@@ -1,0 +1,91 @@
+"""What a signal's handler raises goes on while a live process is looked at."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.libraries import compile_library, program_with
+from support.pressing import count_lines, press_at
+from support.processes import Child64
+
+import pydbgwrite
+from pydbgwrite import AddressError, TargetAccessError
+from pydbgwrite._symbols.resolver import Resolver
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux"),
+    # An exception between any two instructions may leave an object half made.
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+
+
+@pytest.fixture
+def press(profile: str) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Raise an OSError at each line of this work in turn; in the quick profile at some of them."""
+
+    def at_lines(work: Callable[[], object]) -> None:
+        work()
+        lines = count_lines(work)
+        for line in range(0, lines, max(1, lines // (300 if profile == "full" else 15))):
+            # Some work takes another way the next time; its last lines may be one less then.
+            assert press_at(line, work, OSError("of the handler")) or line > 0.9 * lines
+
+    yield at_lines
+    gc.collect()
+
+
+def test_resolving(press: Callable[[Callable[[], object]], None], tmp_path: Path) -> None:
+    library = compile_library(tmp_path / "compiled.so")
+    with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
+
+        def work() -> None:
+            resolver = Resolver(session)
+            assert resolver.resolve(f"{library.name}!table") == table
+            with pytest.raises(AddressError):
+                resolver.resolve(f"{library.name}!no_such_symbol")
+
+        press(work)
+
+
+def test_advice(press: Callable[[Callable[[], object]], None]) -> None:
+    """Of a process that another session holds."""
+    with Child64() as child, pydbgwrite.attach(child.pid):
+
+        def work() -> None:
+            with pytest.raises(TargetAccessError):
+                pydbgwrite.attach(child.pid, timeout=0)
+
+        press(work)
+
+
+def test_a_journal(press: Callable[[Callable[[], object]], None], tmp_path: Path) -> None:
+    file = tmp_path / "a.journal"
+    with Child64() as child, pydbgwrite.attach(child.pid) as session:
+
+        def work() -> None:
+            session.write(child.areas["rw"], b"before..")
+            file.unlink(missing_ok=True)
+            transaction = session.transaction(file)
+            try:
+                with transaction:
+                    session.write(child.areas["rw"], b"12345678")
+            finally:  # where it came before the transaction could see it
+                transaction._abandon(KeyError())
+            assert pydbgwrite.undo(file, session).restored == 8
+            assert session.read(child.areas["rw"], 8) == b"before.."
+
+        press(work)
+
+
+def test_doctor(press: Callable[[Callable[[], object]], None]) -> None:
+    from pydbgwrite.cli.doctor import linux, self_check
+
+    press(linux.permissions)
+    # It starts processes, which takes a while; so here is one line of the attempt.
+    assert press_at(150, lambda: self_check.self_checks(None), OSError("of the handler"))

@@ -1,0 +1,209 @@
+"""What a signal's handler raises goes on, whatever it is, and wherever the library is just then.
+
+The library catches errors of the system, of files and of engines around nearly all it does. A
+handler may raise such errors too, for a reason of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from support.pressing import count_lines, press_at
+
+import pydbgwrite
+from pydbgwrite import DebugEngineError, JournalError, PatchEntry
+from pydbgwrite._signal_handlers import is_from_handler, not_from_handler
+
+BASE = 0x10000
+
+
+class Handlers:
+    def method(self, number: int, frame: FrameType | None) -> None:
+        raise OSError("of a method")
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        raise OSError("of an object")
+
+
+def plain(number: int, frame: FrameType | None) -> None:
+    raise OSError("of a function")
+
+
+def deeper(number: int, frame: FrameType | None) -> None:
+    plain(number, None)
+
+
+def forgetful(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise OSError("of one that has deleted its arguments")
+
+
+def starred(*_: object) -> None:
+    raise OSError("of one with any arguments")
+
+
+def once(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise OSError("of one that handles one signal")
+
+
+@pytest.fixture
+def terminated() -> Iterator[Callable[[Any], None]]:
+    """Take a signal with this handler."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def take(handler: Any) -> None:
+        signal.signal(signal.SIGTERM, handler)
+        signal.raise_signal(signal.SIGTERM)
+
+    yield take
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        plain,
+        deeper,
+        forgetful,
+        starred,
+        once,
+        Handlers().method,
+        Handlers(),
+        functools.partial(lambda word, number, frame: plain(number, None), "word"),
+    ],
+    ids=lambda handler: getattr(handler, "__name__", type(handler).__name__),
+)
+def test_any_kind_of_handler(terminated: Callable[[Any], None], handler: Any) -> None:
+    with pytest.raises(OSError, match="of ") as caught:
+        try:
+            terminated(handler)
+        except not_from_handler(OSError):
+            pytest.fail("taken for an error of the system")
+    assert is_from_handler(caught.value)
+
+
+def test_an_error_of_the_work_itself() -> None:
+    caught = None
+    try:
+        Path("/nowhere/at/all").read_bytes()
+    except not_from_handler(ValueError, FileNotFoundError) as error:
+        caught = error
+    assert caught is not None
+    assert not is_from_handler(caught)
+
+
+# Each of these is done again and again, with a signal at each of its lines in turn.
+
+
+def one_undo(folder: Path) -> Callable[[], object]:
+    """The undo of a journal, with conflicts and what can't be written."""
+    target = pydbgwrite.simulate([(BASE, 0x3000)])
+    file = folder / "undo.journal"
+    file.unlink(missing_ok=True)
+    with target, target.transaction(file):
+        target.write_pointers(BASE, [1, 2, 3])
+        target.write_scattered([BASE + 0x100, BASE + 0x200], [4, 5])
+        kept = file.read_bytes()
+    journal = folder / "undone.journal"
+    again = pydbgwrite.simulate([(BASE, 0x1000), (BASE + 0x1000, 0x1000, "r")])
+    again._token = target._token
+
+    def work() -> None:
+        journal.write_bytes(kept)
+        again.write_pointers(BASE, [1, 7, 3])
+        report = pydbgwrite.undo(journal, again)
+        assert report.restored == 16
+        assert report.conflict_total == 1
+
+    return work
+
+
+def one_transaction(folder: Path) -> Callable[[], object]:
+    """A transaction with a journal that ends well, and one that is rolled back."""
+    file = folder / "a.journal"
+
+    def work() -> None:
+        file.unlink(missing_ok=True)
+        with pydbgwrite.simulate([(BASE, 0x3000)]) as target:
+            with target.transaction(file):
+                target.write(BASE, b"12345678")
+            with pytest.raises(ZeroDivisionError), target.transaction():
+                target.write(BASE, b"abcdefgh")
+                raise ZeroDivisionError
+            assert target.read(BASE, 8) == b"12345678"
+        assert pydbgwrite.read_journal(file).state == "committed"
+
+    return work
+
+
+def one_patch(folder: Path) -> Callable[[], object]:
+    file = folder / "patch.toml"
+    patch = pydbgwrite.Patch(
+        [
+            PatchEntry(BASE, [1, 2, 3], expect=0),
+            PatchEntry(BASE + 0x1000, range(2000), file="pointers.npy"),
+        ]
+    )
+
+    def work() -> None:
+        file.unlink(missing_ok=True)
+        patch.save(file)
+        loaded = pydbgwrite.Patch.load(file)
+        with pydbgwrite.simulate([(BASE, 0x5000)]) as target:
+            assert not loaded.preview(target).problems
+            loaded.apply(target)
+            assert target.read_pointers(BASE, 3)[2] == 3
+
+    return work
+
+
+def one_refused_patch(folder: Path) -> Callable[[], object]:
+    file = folder / "wrong.toml"
+    file.write_text('format = 1\n[[write]]\naddress = "0x10"\npointers = [-1, "x y"]\n')
+
+    def work() -> None:
+        try:
+            pydbgwrite.Patch.load(file)
+        except pydbgwrite.PatchError as error:
+            assert len(error.problems) == 2
+
+    return work
+
+
+# An exception between any two instructions may leave an object half made, and it is collected so.
+OBJECTS_LEFT = (
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+
+WORKS = [one_undo, one_transaction, one_patch, one_refused_patch]
+
+
+@pytest.mark.filterwarnings(*OBJECTS_LEFT)
+@pytest.mark.parametrize(
+    "kind", [OSError, ValueError, JournalError, DebugEngineError], ids=lambda kind: kind.__name__
+)
+@pytest.mark.parametrize("make", WORKS, ids=lambda make: make.__name__)
+def test_at_any_line(
+    make: Callable[[Path], Callable[[], object]],
+    kind: type[Exception],
+    tmp_path: Path,
+    profile: str,
+) -> None:
+    work = make(tmp_path)
+    work()  # what is imported once is imported
+    lines = count_lines(work)
+    assert lines > 50
+    step = 1 if profile == "full" else lines // 40
+    for line in range(0, lines, step):
+        # Some work takes another way the next time; its last lines may be a few less then.
+        assert press_at(line, work, kind("of the handler")) or line > 0.95 * lines
+    gc.collect()
