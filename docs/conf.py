@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -64,11 +65,12 @@ html_css_files = ["site.css"]
 copybutton_prompt_text = "$ "
 copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # output is not copied
 
-# What a document names outside of docs/, and the page of the site that shows it.
-OUTSIDE = {
-    "../CONTRIBUTING.md": "contributing.md",
-    "../CHANGELOG.md": "changelog.md",
-    "../README.md": "index.md",
+# Files outside of docs/ that are pages of the site, or that a page stands for.
+PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+    "tests/README.md": "tests.md",
 }
 EVERY_ERROR = [
     f".. autoexception:: {name}\n   :show-inheritance:"
@@ -79,7 +81,7 @@ EVERY_HRESULT = [
     f"| `0x{value:08X}` | `{name}` | {meaning} |"
     for value, (name, meaning) in sorted(hresults.HRESULTS.items())
 ]
-INCLUDED = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+INCLUDED = {page: file for file, page in PAGES.items() if page != "index.md"}
 
 
 def demo_output() -> str:
@@ -97,20 +99,34 @@ def demo_output() -> str:
     return done.stdout.rstrip()
 
 
+def site_link(link: re.Match[str], source: Path, page: Path) -> str:
+    """A link of a file in the folder `source`, on a page in the folder `page`."""
+    words, target, place = link[1], link[2], link[3] or ""
+    path = os.path.normpath(source / target)
+    if path in PAGES:
+        path = f"docs/{PAGES[path]}"
+    if not path.startswith("docs/"):
+        return words  # the site has no such page
+    return f"[{words}]({os.path.relpath(path, page)}{place})"
+
+
 def read_source(app: Sphinx, name: str, content: list[str]) -> None:
-    """Take files of the repository's top in as pages, and point links to where a page is."""
+    """Include files from outside of docs/, and point links to pages of the site."""
     text = content[0]
     if "{{demo}}" in text:
         app.env.note_reread()  # each build runs it
         text = text.replace("{{demo}}", demo_output())
-    if name in INCLUDED:
-        text = (HERE.parent / INCLUDED[name]).read_text(encoding="utf-8")
-        text = re.sub(r"\]\((?!https?:|#)(?=[\w.]+\.md)", "](../", text)
-        text = text.replace("](../docs/", "](").replace("](docs/", "](")
+    page = Path("docs", f"{name}.md")
+    source = Path(INCLUDED.get(f"{name}.md", page))
+    if source != page:
+        text = (HERE.parent / source).read_text(encoding="utf-8")
+    text = re.sub(
+        r"\[([^\]]+)\]\((?!https?:)([^)#\s]+\.md)(#[^)]*)?\)",
+        lambda link: site_link(link, source.parent, page.parent),
+        text,
+    )
     text = text.replace("{{every error}}", "\n".join(EVERY_ERROR))
     text = text.replace("{{every HRESULT}}", "\n".join(EVERY_HRESULT))
-    for outside, page in OUTSIDE.items():
-        text = text.replace(f"]({outside}", f"]({page}")
     content[0] = text
 
 
