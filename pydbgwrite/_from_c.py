@@ -6,6 +6,7 @@ imports, so that tools that follow imports (PyInstaller and others) see all of t
 
 from __future__ import annotations
 
+from pydbgwrite._signal_handlers import is_from_handler
 from pydbgwrite.errors import (
     NoTargetError,
     ReadOnlyError,
@@ -26,6 +27,7 @@ __all__ = [
     "WrongThreadError",
     "call_failed",
     "engine_failed",
+    "is_from_handler",
     "linux_opening_failed",
     "no_sequences",
     "windows_opening_failed",

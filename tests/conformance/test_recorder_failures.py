@@ -10,6 +10,7 @@ import sys
 import weakref
 from array import array
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -242,6 +243,25 @@ def test_cut_short_that_fails(session: Session) -> None:
         session.write_pointers(0x10000, [1])
     forget(session)
     assert "OSError('the disk is full')" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, OSError])
+def test_a_signal_in_cut_short(session: Session, kind: type[BaseException]) -> None:
+    """What its handler raises goes on, and the reason of the cut is its context."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise kind("of the handler")
+
+    testing.fail_writes(session, 0x10000)
+    session._set_recorder(lambda *change: None, lambda: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(kind, match="of the handler") as caught:
+            session.write_pointers(0x10000, [1])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        forget(session)
+    assert isinstance(caught.value.__context__, TargetAccessError)
 
 
 def test_the_session_is_busy_meanwhile(session: Session, recorder: Recorder) -> None:
