@@ -67,6 +67,48 @@ static void raise_no_int(PyObject *object, const char *what, Py_ssize_t index)
     Py_XDECREF(place);
 }
 
+/* Is it a numpy masked array? There is none before its module is loaded. */
+static bool is_masked(PyObject *object)
+{
+    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
+    PyObject *type = module == NULL ? NULL : PyObject_GetAttrString(module, "MaskedArray");
+    bool masked = type != NULL && PyType_Check(type) &&
+                  PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)type);
+
+    PyErr_Clear(); /* a module that is still being loaded */
+    Py_XDECREF(type);
+    return masked;
+}
+
+static bool refuse_masked(PyObject *object, const char *what, Py_ssize_t index)
+{
+    bool masked = is_masked(object);
+    PyObject *place = masked ? place_of(what, index) : NULL;
+
+    if (place != NULL) {
+        PyErr_Format(PyExc_TypeError,
+                     "%U is a masked array, whose memory has values for masked elements, too: pass "
+                     "array.filled(value), array.compressed(), or array.data for all of its memory",
+                     place);
+    }
+    Py_XDECREF(place);
+    return masked;
+}
+
+bool arguments_buffer(module_state *state, PyObject *object, const char *what)
+{
+    PyObject *type = (PyObject *)Py_TYPE(object), *before = state->plain_buffer;
+
+    if (type != before) { /* the question costs as much as a third of a small write */
+        if (refuse_masked(object, what, -1)) {
+            return false;
+        }
+        state->plain_buffer = Py_NewRef(type);
+        Py_XDECREF(before);
+    }
+    return true;
+}
+
 static void raise_overflow(PyObject *number, const char *what, Py_ssize_t index)
 {
     /* Python refuses to print an int of thousands of digits, so those are named by their size. */
@@ -93,8 +135,8 @@ bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uin
         number = Py_NewRef(object);
     } else if (PyBool_Check(object) || !PyIndex_Check(object)) {
         raise_no_int(object, what, index);
-    } else {
-        number = PyNumber_Index(object);
+    } else if (!PySequence_Check(object) || !refuse_masked(object, what, index)) {
+        number = PyNumber_Index(object); /* numpy's numbers, unlike its arrays, are no sequences */
     }
     if (number != NULL) {
         *value = PyLong_AsUnsignedLongLong(number);
@@ -185,11 +227,14 @@ static void raise_no_bytes(PyObject *object, const char *what)
     }
 }
 
-bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer)
+bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py_buffer *buffer)
 {
     if (!PyObject_CheckBuffer(object)) {
         PyErr_Format(PyExc_TypeError, "%s must be bytes-like, got an object of %R", what,
                      (PyObject *)Py_TYPE(object));
+        return false;
+    }
+    if (!arguments_buffer(state, object, what)) {
         return false;
     }
     if (PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) < 0) {

@@ -6,7 +6,7 @@
 #ifndef PYDBGWRITE_PYTHON_ARGUMENTS_H
 #define PYDBGWRITE_PYTHON_ARGUMENTS_H
 
-#include "python.h"
+#include "state.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,8 +47,12 @@ bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
 /* The truth of anything. */
 bool arguments_flag(PyObject *object, bool *flag);
 
+/* Before an object's buffer is taken: false, with an exception, for a numpy masked array, whose
+ * mask is no part of its buffer. */
+bool arguments_buffer(module_state *state, PyObject *object, const char *what);
+
 /* Contiguous bytes-like memory; PyBuffer_Release() follows, which does nothing to a buffer of zeros
  * that was not taken. */
-bool arguments_bytes(PyObject *object, const char *what, Py_buffer *buffer);
+bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py_buffer *buffer);
 
 #endif

@@ -65,9 +65,10 @@ done:
 }
 
 /* Bytes whose number the engine takes as a ULONG. */
-static bool take_ulong_bytes(PyObject *object, const char *what, Py_buffer *buffer)
+static bool take_ulong_bytes(module_state *state, PyObject *object, const char *what,
+                             Py_buffer *buffer)
 {
-    bool good = arguments_bytes(object, what, buffer);
+    bool good = arguments_bytes(state, object, what, buffer);
 
     if (good && (uint64_t)buffer->len > UINT32_MAX) {
         PyErr_Format(PyExc_OverflowError,
@@ -96,7 +97,7 @@ static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments,
 
     if (!raw_begin(&call, self, &signatures[space], arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &error.address) ||
-        !take_ulong_bytes(call.values[1], "buffer", &buffer)) {
+        !take_ulong_bytes(call.session->state, call.values[1], "buffer", &buffer)) {
         goto done;
     }
     error.count = (uint64_t)buffer.len;
@@ -169,7 +170,7 @@ KEYWORD_METHOD(raw_fill_virtual)
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "start", &error.address) ||
         !arguments_ulong(call.values[1], "size", &size) ||
-        !take_ulong_bytes(call.values[2], "pattern", &pattern)) {
+        !take_ulong_bytes(call.session->state, call.values[2], "pattern", &pattern)) {
         goto done;
     }
     error.count = size;
@@ -211,7 +212,7 @@ KEYWORD_METHOD(raw_search_virtual)
         !arguments_unsigned(call.values[0], "offset", &offset) ||
         !arguments_unsigned(call.values[1], "length", &length) ||
         !arguments_ulong(call.values[3], "pattern_granularity", &granularity) ||
-        !take_ulong_bytes(call.values[2], "pattern", &pattern)) {
+        !take_ulong_bytes(call.session->state, call.values[2], "pattern", &pattern)) {
         goto done;
     }
     method_leave_python(&call, length);

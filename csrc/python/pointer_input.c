@@ -266,8 +266,12 @@ static uint64_t *of_iterable(module_state *state, PyObject *object, const char *
     return values;
 }
 
-bool pointer_input_take_buffer(pointer_input *input, PyObject *object, int flags, const char *what)
+bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObject *object,
+                               int flags, const char *what)
 {
+    if (!arguments_buffer(state, object, what)) {
+        return false;
+    }
     if (PyObject_GetBuffer(object, &input->buffer, flags) < 0) {
         raise_no_buffer(object, what);
         return false;
@@ -279,7 +283,7 @@ bool pointer_input_take(pointer_input *input, module_state *state, PyObject *obj
                         const char *what)
 {
     if (PyObject_CheckBuffer(object)) {
-        return pointer_input_take_buffer(input, object, PyBUF_RECORDS_RO, what);
+        return pointer_input_take_buffer(input, state, object, PyBUF_RECORDS_RO, what);
     }
     input->converted = of_iterable(state, object, what, &input->view.count);
     input->view.first = (const unsigned char *)input->converted;

@@ -30,7 +30,8 @@ bool pointer_input_take(pointer_input *input, module_state *state, PyObject *obj
                         const char *what);
 
 /* The same of an object's buffer alone, with these flags: PyBUF_RECORDS_RO or PyBUF_RECORDS. */
-bool pointer_input_take_buffer(pointer_input *input, PyObject *object, int flags, const char *what);
+bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObject *object,
+                               int flags, const char *what);
 
 void pointer_input_release(pointer_input *input);
 

@@ -33,7 +33,8 @@ bool pointer_output_take(pointer_output *output, module_state *state, PyObject *
     if (into == NULL) {
         into = output->array = new_array(state, count);
     }
-    return into != NULL && pointer_input_take_buffer(&output->memory, into, PyBUF_RECORDS, "into");
+    return into != NULL &&
+           pointer_input_take_buffer(&output->memory, state, into, PyBUF_RECORDS, "into");
 }
 
 void pointer_output_release(pointer_output *output)

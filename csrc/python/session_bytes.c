@@ -19,12 +19,13 @@ KEYWORD_METHOD(session_write)
         !arguments_unsigned(call.values[ADDRESS], "address", &request.core.address) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress) ||
-        !arguments_bytes(call.values[DATA], "data", &data)) {
+        !arguments_bytes(call.session->state, call.values[DATA], "data", &data)) {
         goto done;
     }
     request.core.values = (pointer_view){data.buf, 1, (uint64_t)data.len};
     request.expects = call.values[EXPECT] != NULL && call.values[EXPECT] != Py_None;
-    if (request.expects && !arguments_bytes(call.values[EXPECT], "expect", &expected)) {
+    if (request.expects &&
+        !arguments_bytes(call.session->state, call.values[EXPECT], "expect", &expected)) {
         goto done;
     }
     if (request.expects && expected.len != data.len) {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias
 
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.addresses import LIMIT, parse_address
+from pydbgwrite._symbols.addresses import LIMIT, masked_array, parse_address
 
 if TYPE_CHECKING:
     from typing import Self
@@ -165,6 +165,10 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
     if type(given) is not list:
         if isinstance(given, (str, Mapping, Set)) or not hasattr(given, "__iter__"):
             faults.append(TypeError(_NO_POINTERS.format(what, described(given))))
+            return ()
+        masked = masked_array(given, what)
+        if masked:
+            faults.append(TypeError(masked))
             return ()
         try:
             view = memoryview(given)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from typing import Final, NamedTuple, SupportsIndex
 
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["LIMIT", "Place", "checked_address", "near", "parse_address", "shown"]
+__all__ = ["LIMIT", "Place", "checked_address", "masked_array", "near", "parse_address", "shown"]
 
 LIMIT: Final = 2**64
 FORMS: Final = (
@@ -67,6 +68,17 @@ def shown(text: str) -> str:
     return repr(text) if len(text) <= 120 else f"{text[:100]!r}... ({len(text):,} characters)"
 
 
+def masked_array(value: object, what: str) -> str:
+    """Return why a numpy masked array is refused, as in arguments.c; "" for any other value."""
+    module = sys.modules.get("numpy.ma")  # before it is loaded there is no such array
+    if module is None or not isinstance(value, module.MaskedArray):
+        return ""
+    return (
+        f"{what} is a masked array, whose memory has values for masked elements, too: pass "
+        "array.filled(value), array.compressed(), or array.data for all of its memory"
+    )
+
+
 def near(names: list[str], known: list[str]) -> list[str]:
     """Return up to three known names that are similar to one of the names."""
     import difflib
@@ -84,6 +96,9 @@ def near(names: list[str], known: list[str]) -> list[str]:
 def _number(address: SupportsIndex, what: str) -> int:
     if isinstance(address, bool):
         raise TypeError(f"{what} must be an int or a str, got bool")
+    masked = masked_array(address, what) if type(address) is not int else ""
+    if masked:
+        raise TypeError(masked)
     try:
         number = operator.index(address)
     except not_from_handler(TypeError):

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.inputs import BASE, nothing_written
+from support.inputs import BASE, SIZE, fill, nothing_written
 
-from pydbgwrite import Session
+from pydbgwrite import Patch, PatchEntry, PatchError, Session
 
 np: Any = pytest.importorskip("numpy")
+pytest.importorskip("numpy.ma.mrecords")
 
 COUNT = 24
 WIDE = 0x9E3779B97F4A7C15
@@ -112,6 +113,54 @@ def test_bad(session: Session, kind: str) -> None:
         assert "array('Q')" in message
     if kind[0] == ">":
         assert "byte order" in message
+
+
+def masked(count: int = 3) -> Any:
+    """So many uint64 elements, the first of them masked."""
+    return np.ma.array([BASE + 8 * each for each in range(count)], mask=[1] + [0] * (count - 1))
+
+
+MASKED: dict[str, Any] = {
+    "pointers": lambda s: s.write_pointers(BASE, masked()),
+    "ptrs": lambda s: s.data_spaces.write_pointers_virtual(BASE, masked()),
+    "expect": lambda s: s.write_pointers(BASE, [1, 2, 3], expect=masked()),
+    "one expected": lambda s: s.write_pointers(BASE, [1], expect=masked(1).reshape(())),
+    "addresses": lambda s: s.write_scattered(masked(), [1, 2, 3]),
+    "scattered pointers": lambda s: s.write_scattered([BASE, BASE + 8, BASE + 16], masked()),
+    "addresses to read": lambda s: s.read_scattered(masked()),
+    "into": lambda s: s.read_pointers(BASE, into=masked()),
+    "scattered into": lambda s: s.read_scattered([BASE, BASE + 8, BASE + 16], into=masked()),
+    "data": lambda s: s.write(BASE, masked()),
+    "expected data": lambda s: s.write(BASE, bytes(24), expect=masked()),
+    "raw bytes": lambda s: s.data_spaces.write_virtual(BASE, masked()),
+    "an element": lambda s: s.write_pointers(BASE, [1, masked(1).reshape(())]),
+    "address": lambda s: s.write_pointers(masked(1).reshape(()), [1]),
+    "address to resolve": lambda s: s.resolve(masked(1).reshape(())),
+    "in a patch": lambda _: Patch([PatchEntry(BASE, masked())]),
+    "expected by a patch": lambda _: Patch([PatchEntry(BASE, [1, 2, 3], expect=masked())]),
+}
+
+
+@pytest.mark.parametrize("where", MASKED)
+@pytest.mark.parametrize("after", [np.zeros(1, np.uint64), bytes(8)])
+def test_masked_arrays_are_refused(session: Session, where: str, after: Any) -> None:
+    """Their memory has values for masked elements, too, and the mask is no part of it."""
+    with nothing_written(session):
+        assert session.write_pointers(BASE + SIZE - 8, after) == 1  # a buffer of another type
+        session.write(BASE + SIZE - 8, fill(session)[-8:])
+        with pytest.raises((TypeError, PatchError), match=r"filled\(.*compressed\(") as caught:
+            MASKED[where](session)
+        assert "masked" in str(caught.value)
+
+
+def test_what_to_pass_instead_of_a_masked_array(session: Session) -> None:
+    given = masked()
+    assert session.write_pointers(BASE, given.compressed()) == 2
+    assert session.write_pointers(BASE, given.filled(7)) == 3
+    assert list(session.read_pointers(BASE, 3)) == [7, BASE + 8, BASE + 16]
+    assert session.write_pointers(BASE, given.data) == 3
+    with pytest.raises(TypeError, match="masked array"):
+        session.write_pointers(BASE, np.ma.mrecords.fromarrays([given])["f0"])
 
 
 def test_uint8_of_another_length(session: Session) -> None:
