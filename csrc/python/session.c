@@ -27,7 +27,7 @@ bool session_not_forked(const session_object *self)
 
 bool session_releases_gil(const session_object *self, uint64_t bytes)
 {
-    return self->dbgeng || self->wrapped || bytes >= GIL_RELEASE_BYTES;
+    return self->dbgeng || self->wrapped || self->process_id != 0 || bytes >= GIL_RELEASE_BYTES;
 }
 
 bool session_owned(const session_object *self)
