@@ -148,6 +148,38 @@ def only_web_links(app: Sphinx, page: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def name_files(app: Sphinx, page: nodes.document) -> None:
+    """Give a block that the text before it says to save, as in "`shop.cpp`:", its file's name."""
+    del app
+    for block in list(page.findall(nodes.literal_block)):
+        place = block.parent.index(block)
+        before = block.parent[place - 1] if place else None
+        code = list(before.findall(nodes.literal)) if isinstance(before, nodes.paragraph) else []
+        name = code[-1].astext() if code else ""
+        told = re.escape(name) + r"(?: \([^)]*\))?:$"
+        if re.fullmatch(r"[\w.-]+\.\w+", name) and re.search(told, before.astext()):
+            caption = nodes.caption(name, name)
+            wrapper = nodes.container(literal_block=True, classes=["literal-block-wrapper"])
+            block.replace_self(wrapper)
+            wrapper += [caption, block]
+            page.note_implicit_target(wrapper, wrapper)
+
+
+def mark_options(app: Sphinx, context: object, lines: list[str]) -> None:
+    """Show the options that the help of a command names as code."""
+    del app, context
+    for place, line in enumerate(lines):
+        if not line.startswith(".. "):
+            lines[place] = re.sub(r"(?<![\w`-])--[a-z][a-z-]*[a-z]", r"``\g<0>``", line)
+
+
+def show_example(app: Sphinx, context: object, lines: list[str]) -> None:
+    """Show the command that ends the help of a command as shell code."""
+    del app, context
+    texts = [text for line in lines if (text := line.strip("| "))]
+    lines[:] = [".. code-block:: sh", "", *(f"   {text}" for text in texts[-1:]), ""]
+
+
 def public_bases(app: Sphinx, name: str, thing: object, options: object, bases: list[type]) -> None:
     """Show the bases of a private base class in its place."""
     del app, name, thing, options
@@ -188,4 +220,8 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", link_sources)
     app.connect("autodoc-process-bases", public_bases)
     app.connect("doctree-read", only_web_links)
+    app.connect("doctree-read", name_files)
+    app.connect("sphinx-click-process-description", mark_options)
+    app.connect("sphinx-click-process-options", mark_options)
+    app.connect("sphinx-click-process-epilog", show_example)
     app.connect("env-check-consistency", report_missing)
