@@ -26,6 +26,12 @@ static const char *status_name(core_status status)
     return name;
 }
 
+static bool is_writable(const MEMORY_BASIC_INFORMATION64 *page)
+{
+    return page->State == MEM_COMMIT &&
+           (page->Protect == PAGE_READWRITE || page->Protect == PAGE_EXECUTE_READWRITE);
+}
+
 /* (protection, state, type) of the page behind a failing element of `width` bytes at *address, as
  * QueryVirtual gives them, or None. Where the element lies across two regions and the first is fine
  * for the access, it is the second that failed: *address then moves there. */
@@ -40,8 +46,7 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     uint64_t left = page.BaseAddress + page.RegionSize - *address;
 
     if (status == S_OK && left > 0 && left < width && page.State == MEM_COMMIT &&
-        page.Protect != PAGE_NOACCESS &&
-        (!writes || page.Protect == PAGE_READWRITE || page.Protect == PAGE_EXECUTE_READWRITE)) {
+        page.Protect != PAGE_NOACCESS && (!writes || is_writable(&page))) {
         *address += left;
         status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
     }
@@ -57,20 +62,63 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     return result;
 }
 
-/* Did counting the landed elements end at unreadable memory? If it can be written (a write-only
- * page on Linux), its contents are unknown. */
+/* Did counting the landed elements end at one that can't be read whole? If it can be written (a
+ * write-only page on Linux), its contents are unknown. */
 static bool ends_unread(const session_object *session, const core_error *error, uint64_t at)
 {
-    unsigned char byte = 0;
-    ULONG read = 1;
+    unsigned char element[sizeof(uint64_t)];
+    ULONG read = error->width;
     PyThreadState *released = NULL;
 
     if (error->status == CORE_ENGINE && error->known && error->landed < error->count) {
         released = PyEval_SaveThread();
-        (void)core_read_leading(&session->target, at, &byte, 1, &read);
+        (void)core_read_leading(&session->target, at, element, error->width, &read);
         PyEval_RestoreThread(released);
     }
-    return read == 0;
+    return read < error->width;
+}
+
+/* Linux: a private page that can only be read may have been written all the same. */
+static bool may_be_forced(const session_object *session, const MEMORY_BASIC_INFORMATION64 *page)
+{
+    return session->embedded != NULL && session->process_id != 0 && page->State == MEM_COMMIT &&
+           page->Type != MEM_MAPPED &&
+           (page->Protect == PAGE_READONLY || page->Protect == PAGE_EXECUTE_READ);
+}
+
+/* Where counting ended at `from` because the page can be written but not read: (address, page) of
+ * the first address behind it, within the request, that can't be written. None where the map shows
+ * none, or each element has an address of its own. */
+static PyObject *refused_behind(const session_object *session, const core_error *error,
+                                uint64_t from)
+{
+    IDebugDataSpaces4 *spaces = session->target.data_spaces;
+    uint64_t size = error->count * error->width;
+    uint64_t at = from;
+    bool searches = !error->scattered;
+    MEMORY_BASIC_INFORMATION64 page = {0};
+    PyObject *behind = NULL, *result = NULL;
+    PyThreadState *released = PyEval_SaveThread();
+
+    while (searches && at - error->address < size) {
+        uint64_t left = 0;
+
+        if (spaces->lpVtbl->QueryVirtual(spaces, at, &page) == S_OK &&
+            (is_writable(&page) || may_be_forced(session, &page))) {
+            left = page.BaseAddress + page.RegionSize - at;
+        }
+        searches = left > 0;
+        at += left;
+    }
+    PyEval_RestoreThread(released);
+    if (!error->scattered && !searches && at != from) {
+        behind = page_behind(session, &at, 1, true);
+        result = behind == NULL ? NULL : Py_BuildValue("(KN)", (unsigned long long)at, behind);
+    } else {
+        result = Py_None;
+        Py_INCREF(result);
+    }
+    return result;
 }
 
 /* [(address, wanted, found), ...] of what differs, as far as it was kept; else an empty list. */
@@ -152,7 +200,7 @@ static void raise_failure(const session_object *session, const core_error *error
                       ? error->at
                       : error->address + error->landed * error->width;
     bool unread = writes && gone == BACKING_THERE && ends_unread(session, error, at);
-    PyObject *page = NULL, *landed = NULL, *facts = NULL;
+    PyObject *page = NULL, *landed = NULL, *refused = NULL, *facts = NULL;
     PyObject *mismatches = mismatches_of(differences);
 
     if (gone != BACKING_THERE || different) {
@@ -167,12 +215,18 @@ static void raise_failure(const session_object *session, const core_error *error
         landed = Py_None;
         Py_INCREF(landed);
     }
-    if (page == NULL || landed == NULL || mismatches == NULL) {
+    if (unread) {
+        refused = refused_behind(session, error, at);
+    } else {
+        refused = Py_None;
+        Py_INCREF(refused);
+    }
+    if (page == NULL || landed == NULL || refused == NULL || mismatches == NULL) {
         goto done;
     }
     facts = Py_BuildValue(
         "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K,"
-        "s:i}",
+        "s:i,s:O}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
@@ -182,7 +236,7 @@ static void raise_failure(const session_object *session, const core_error *error
         (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded", (int)!session->dbgeng,
         "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose", error->purpose,
         "mismatches", mismatches, "total", (unsigned long long)(different ? differences->total : 0),
-        "unread", (int)unread);
+        "unread", (int)unread, "refused", refused);
     if (facts == NULL) {
         goto done;
     }
@@ -190,6 +244,7 @@ static void raise_failure(const session_object *session, const core_error *error
 done:
     Py_XDECREF(facts);
     Py_XDECREF(mismatches);
+    Py_XDECREF(refused);
     Py_XDECREF(landed);
     Py_XDECREF(page);
 }

@@ -50,6 +50,8 @@ class EngineFailure(TypedDict):
     mismatches: list[tuple[int, int, int]]
     total: int
     unread: bool  # counting what landed ended at memory that can't be read
+    refused: tuple[int, tuple[int, int, int] | None] | None  # then: the first address behind it
+    # that can't be written, and its page
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
@@ -221,6 +223,8 @@ def _place(failure: EngineFailure) -> str:
     landed = failure["landed"]
     if not _has_request(failure):
         return ""
+    if failure["refused"] is not None and _is_unknown(failure):
+        return f" at {_where(*failure['refused'])}"
     unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
     if unknown or failure["method"] in _PHYSICAL:
         asked = f" for {_elements(failure)}" if failure["count"] else ""
@@ -243,6 +247,8 @@ def _where(at: int, page: tuple[int, int, int] | None) -> str:
 def _advice(failure: EngineFailure) -> str:
     """What to do next."""
     hresult, page = failure["hresult"], failure["page"]
+    if failure["refused"] is not None:
+        page = failure["refused"][1]
     if failure["gone"]:
         return _GONE[failure["gone"]]
     if failure["kind"] == "dump" and failure["writes"]:

@@ -230,6 +230,7 @@ def failure(**changes: Any) -> EngineFailure:
         "scattered": False,
         "purpose": None,
         "unread": False,
+        "refused": None,
     }
     facts.update(changes)
     facts["at"] = facts["address"] + (facts["landed"] or 0) * facts["width"]

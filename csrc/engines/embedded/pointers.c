@@ -32,18 +32,48 @@ static uint64_t whole_pointers(const embedded_target *embedded, uint64_t address
     return whole < count ? whole : count;
 }
 
-/* One pointer that lies across a boundary: all its bytes or none of them. */
-static HRESULT write_across(embedded_target *embedded, uint64_t address, const void *data,
+/* Does the map show pages at address that can be written? */
+static bool looks_writable(embedded_target *embedded, uint64_t address)
+{
+    MEMORY_BASIC_INFORMATION64 page = {0};
+
+    return embedded->operations->query(embedded, address, &page) == S_OK &&
+           page.State == MEM_COMMIT &&
+           (page.Protect == PAGE_READWRITE || page.Protect == PAGE_EXECUTE_READWRITE);
+}
+
+/* One pointer that lies across a boundary: all its bytes or none of them.
+ *
+ * The part that is written first is put back if the other part fails. Linux has pages that can be
+ * written and not read; a part in one can't be put back, so it comes second. Where both are in
+ * such pages, the map decides which may come first. */
+static HRESULT write_across(embedded_target *embedded, uint64_t address, const unsigned char *data,
                             uint32_t width)
 {
+    uint64_t granule = embedded->granule;
+    size_t low = granule % width == 0 ? (size_t)(granule - address % granule) : width;
+    size_t high = width - low;
     unsigned char old[8];
-    size_t held = 0, moved = 0, restored = 0;
+    size_t held = 0, held_high = 0, moved = 0, restored = 0;
     HRESULT status = S_OK;
 
     (void)embedded_read(embedded, address, old, width, &held);
-    status = embedded_write(embedded, address, data, width, &moved);
-    if (status != S_OK && moved > 0 && held >= moved) {
-        (void)embedded_write(embedded, address, old, moved, &restored);
+    if (held < low && high > 0) {
+        (void)embedded_read(embedded, address + low, old + low, high, &held_high);
+    }
+    if (held < low && high > 0 && (held_high == high || !looks_writable(embedded, address + low))) {
+        status = embedded_write(embedded, address + low, data + low, high, &moved);
+        if (status == S_OK) {
+            status = embedded_write(embedded, address, data, low, &moved);
+            if (status != S_OK && held_high == high) {
+                (void)embedded_write(embedded, address + low, old + low, high, &restored);
+            }
+        }
+    } else {
+        status = embedded_write(embedded, address, data, width, &moved);
+        if (status != S_OK && moved > 0 && held >= moved) {
+            (void)embedded_write(embedded, address, old, moved, &restored);
+        }
     }
     return status;
 }
