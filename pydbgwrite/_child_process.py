@@ -5,16 +5,44 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import threading
 from typing import Any, Final, Self
 
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import NoTargetError
 
-__all__ = ["PATIENCE", "Child"]
+__all__ = ["PATIENCE", "Child", "is_frozen", "python_command"]
 
 #: Seconds for a process to start or to answer.
 PATIENCE: Final = 60.0
+
+
+def is_frozen() -> bool:
+    """Return whether this program was frozen: then sys.executable is the program, not a Python.
+
+    PyInstaller, cx_Freeze and py2exe set sys.frozen; Nuitka gives each module a __compiled__.
+    """
+    return bool(getattr(sys, "frozen", False)) or "__compiled__" in globals()
+
+
+def python_command(*arguments: str) -> list[str]:
+    """Return the command that runs this Python with these arguments.
+
+    Raises NoTargetError where there is no Python to run: starting sys.executable would start the
+    program itself once more, and that one the next.
+    """
+    if is_frozen():
+        raise NoTargetError(
+            f"this program is frozen ({sys.executable}): it has no Python to start a process with, "
+            "and nothing was started. Run this with the package installed in a Python"
+        )
+    if not sys.executable:
+        raise NoTargetError(
+            "sys.executable is empty, as in a program that embeds Python: there is no Python to "
+            "start a process with, and nothing was started"
+        )
+    return [sys.executable, *arguments]
 
 
 class Child:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Final
 
-from pydbgwrite._child_process import PATIENCE, Child
+from pydbgwrite._child_process import PATIENCE, Child, python_command
 from pydbgwrite._demo.proof import Proof
 
 __all__ = ["DemoChild", "DemoTable"]
@@ -31,7 +30,7 @@ class DemoChild(Child):
         super().__init__(
             "the demo's child",
             # -P: a folder pydbgwrite in the current one is not the installed package.
-            [sys.executable, "-P", "-m", "pydbgwrite._demo.child", str(pointers)],
+            python_command("-P", "-m", "pydbgwrite._demo.child", str(pointers)),
             min(PATIENCE + pointers * _PATIENCE_PER_POINTER, _MOST_PATIENCE),
         )
 

@@ -8,6 +8,7 @@ import sys
 from typing import Final, NamedTuple
 
 from pydbgwrite import __version__, _core
+from pydbgwrite._child_process import is_frozen
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["FAILS", "INFO", "LIMITED", "WORKS", "Check", "of_this_python", "read_text"]
@@ -39,13 +40,14 @@ def of_this_python() -> list[Check]:
     stable = suffix in ("abi3.so", "pyd")
     abi = "stable ABI of CPython 3.11" if stable else f"ABI {suffix.partition('.')[0]}"
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    where = f"in the frozen program {sys.executable}" if is_frozen() else sys.executable
     return [
         Check("platform", INFO, f"{platform.platform()}, {platform.machine()}"),
         Check(
             "Python",
             INFO,
             f"{platform.python_implementation()} {platform.python_version()}, {bits}-bit, "
-            f"{'with' if gil else 'without'} the GIL ({sys.executable})",
+            f"{'with' if gil else 'without'} the GIL ({where})",
         ),
         Check("pydbgwrite", INFO, f"{__version__}, {abi} ({_core.__file__})"),
         Check(

@@ -8,7 +8,7 @@ from typing import Final
 
 import pydbgwrite
 from pydbgwrite import errors
-from pydbgwrite._child_process import Child
+from pydbgwrite._child_process import Child, python_command
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, LIMITED, WORKS, Check
 
@@ -24,7 +24,7 @@ _VALUES: Final = (0x1122334455667788, 0x0102030405060708)
 
 
 def _child(*arguments: str) -> Child:
-    command = [sys.executable, "-I", _PROGRAM, *arguments]
+    command = python_command("-I", _PROGRAM, *arguments)
     return Child("the process that was started for this check", command)
 
 
