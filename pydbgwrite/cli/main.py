@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -17,6 +17,16 @@ from pydbgwrite import __version__, errors
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.output import example, fail, mismatch_fields, print_json, show_on_stderr
+
+if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
+    from pydbgwrite.cli import apply as apply
+    from pydbgwrite.cli import demo as demo
+    from pydbgwrite.cli import modules as modules
+    from pydbgwrite.cli import read as read
+    from pydbgwrite.cli import undo as undo
+    from pydbgwrite.cli import verify as verify
+    from pydbgwrite.cli import write as write
+    from pydbgwrite.cli.doctor import command as command
 
 __all__ = ["group", "run"]
 

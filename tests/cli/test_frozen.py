@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -39,4 +40,7 @@ def test_no_process_is_started(setup: str, arguments: list[str], tmp_path: Path)
     assert "nothing was started" in said
     assert ("frozen" in said) == ("frozen" in setup)
     assert "Traceback" not in said
+    assert "does not work" not in said  # which nobody has tried
+    if "--json" in arguments:
+        assert json.loads(done.stdout)["works"] is None
     assert not trace.exists()

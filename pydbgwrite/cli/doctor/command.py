@@ -32,9 +32,9 @@ def doctor(engine: str | None, as_json: bool) -> int:
     Shows the engines, what is allowed to whom, and then tries it: starts a process, writes to it,
     and has it say what it holds.
 
-    Exit codes: 0 where that worked; 3 where it did not.
+    Exit codes: 0 where that worked; 3 where it did not, or could not be tried.
     """
-    from pydbgwrite.cli.doctor.checks import WORKS, Check, of_this_python
+    from pydbgwrite.cli.doctor.checks import LIMITED, WORKS, Check, of_this_python
     from pydbgwrite.cli.doctor.self_check import MAIN_JOB, self_checks
 
     checks = of_this_python()
@@ -57,11 +57,12 @@ def doctor(engine: str | None, as_json: bool) -> int:
         else:
             tests = []
     checks += tests
-    works = any(check.name == MAIN_JOB and check.state == WORKS for check in tests)
+    states = [check.state for check in tests if check.name == MAIN_JOB]
+    works, untried = WORKS in states, LIMITED in states
     if as_json:
         print_json(
             {
-                "works": works,
+                "works": None if untried else works,
                 "checks": [check._asdict() for check in checks],
                 "engine_paths_tried": tried,
             }
@@ -72,6 +73,8 @@ def doctor(engine: str | None, as_json: bool) -> int:
         click.echo(
             "Writing to processes works here."
             if works
+            else "Whether writing to processes works here could not be tried."
+            if untried
             else "Writing to processes does not work here."
         )
     return ExitCode.DONE if works else ExitCode.NO_ACCESS

@@ -37,7 +37,7 @@ def self_checks(engine: str | None) -> list[Check]:
             if checks[0].state == WORKS:
                 checks.append(_forced(child, places, engine))
     except not_from_handler(OSError, errors.Error) as failure:
-        return [Check(MAIN_JOB, FAILS, f"the check could not be made: {failure}")]
+        return [Check(MAIN_JOB, LIMITED, f"could not be tried: {failure}")]
     if sys.platform.startswith("linux") and checks[0].state == WORKS:
         checks.insert(1, _others())
     return checks
@@ -63,7 +63,7 @@ def _others() -> Check:
         with _child("orphan") as child:
             [check] = _tried(child, child.hear(), _OTHERS, None)
     except not_from_handler(OSError, errors.Error) as failure:
-        return Check(_OTHERS, LIMITED, f"the check could not be made: {failure}")
+        return Check(_OTHERS, LIMITED, f"could not be tried: {failure}")
     if check.state == WORKS:
         return check
     return Check(
