@@ -39,6 +39,7 @@ HRESULTS: Final[dict[int, tuple[str, str]]] = {
     0x8007001F: ("ERROR_GEN_FAILURE", "the device or target failed"),
     0x80070026: ("ERROR_HANDLE_EOF", "the dump file ends before that: it is cut off"),
     0x80070057: ("E_INVALIDARG", "an argument is out of range, such as a size of 0"),
+    0x80070078: ("ERROR_CALL_NOT_IMPLEMENTED", "a system call that this takes is refused"),
     0x8007012B: ("ERROR_PARTIAL_COPY", "only a part could be copied"),
     0x800701E7: ("ERROR_INVALID_ADDRESS", "nothing is mapped there"),
     0x800703E6: ("ERROR_NOACCESS", "the memory location is invalid"),

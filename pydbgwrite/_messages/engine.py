@@ -14,6 +14,7 @@ __all__ = ["EngineFailure", "call_failed", "engine_failed"]
 
 S_OK = 0
 E_UNEXPECTED = 0x8000FFFF
+CALL_REFUSED = 0x80070078
 
 # Writes of pointers begin with IsPointer64Bit too, and then have an address.
 _WITHOUT_ADDRESS = ("IsPointer64Bit", "DetachProcesses", "TerminateProcesses")
@@ -21,6 +22,11 @@ _GONE = {
     "target": "The target has ended.",
     "server": "The server no longer answers: it has ended, or the connection is lost.",
 }
+#: Of live Linux processes; memory.c says which answers of the kernel mean it.
+_CALL_REFUSED = (
+    "process_vm_readv or process_vm_writev is refused to this script by a seccomp filter, and "
+    "/proc/PID/mem can't be used, either: allow both calls there."
+)
 _PHYSICAL = ("ReadPhysical", "WritePhysical")
 
 
@@ -251,6 +257,8 @@ def _advice(failure: EngineFailure) -> str:
         page = failure["refused"][1]
     if failure["gone"]:
         return _GONE[failure["gone"]]
+    if hresult == CALL_REFUSED and failure["embedded"]:
+        return _CALL_REFUSED
     if failure["kind"] == "dump" and failure["writes"]:
         return "A dump file can't be written to; write to a live process."
     if failure["method"] in _PHYSICAL:
@@ -349,8 +357,14 @@ def call_failed(method: str | None, hresult: int, gone: str) -> BaseException:
     lost = gone or hresult == E_UNEXPECTED or method in ("DetachProcesses", "TerminateProcesses")
     kind = errors.NoTargetError if lost else errors.DebugEngineError
     text = f"{method} failed ({hresults.describe(hresult)})"
+    advice = _GONE.get(gone, "")
+    if hresult == CALL_REFUSED and method == "TerminateProcesses":
+        advice = (
+            "SIGKILL (pidfd_send_signal, kill) is refused to this script: the process runs as "
+            "another user, or a seccomp filter forbids these calls."
+        )
     return kind(
-        f"{text}. {_GONE[gone]}" if gone else text,
+        f"{text}. {advice}" if advice else text,
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 from pydbgwrite import errors
 from pydbgwrite._signal_handlers import not_from_handler
@@ -22,8 +23,30 @@ _WITHOUT_FILE = {
     "mem": "; suspend=True needs no such file",
     "auxv": "; a transaction without a journal needs no such file",
 }
-#: Calls that only stopping a process takes.
-_STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd")
+#: The system calls behind an operation that a sandbox may refuse. All but the first have nothing to
+#: do with the process: nothing that is seen of it is a reason.
+_CALLS = {
+    "ptrace(PTRACE_SEIZE)": "ptrace",
+    "waitid": "waitid",
+    "eventfd2": "eventfd2",
+    "pthread_create": "clone3 and clone",
+    "clone": "clone",
+    "pread64": "pread64",
+    "pwrite64": "pwrite64",
+    "pwrite64, process_vm_writev": "pwrite64 and process_vm_writev",
+}
+#: What is to be done about errors that have nothing to do with the process.
+_REMEDIES = {
+    errno.EMFILE: ". This script has no free descriptor: close files, or raise RLIMIT_NOFILE "
+    "(ulimit -n)",
+    errno.ENFILE: ". The system has no free descriptor (fs.file-max)",
+    errno.EAGAIN: ". This user has as many processes and threads as it may: end some, or raise "
+    "RLIMIT_NPROC (ulimit -u)",
+    errno.EROFS: ". /proc is mounted read-only here, and memory is written through it: mount it "
+    "with rw, open it with suspend=True, or with writable=False to read",
+}
+#: Those that only stopping a process takes.
+_STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd2", "pthread_create")
 
 
 def opening_failed(
@@ -68,16 +91,16 @@ def opening_failed(
             + ". Every thread that had stopped was let go again. Raise timeout=, or open it with "
             "suspend=False"
         )
+    if failure == "tracer_ended":
+        return errors.DebugEngineError(_tracer_ended(subject, detail))
     system = os.strerror(os_error) if os_error else "unknown error"
     if failure == "permission":
         return _permission(subject, operation, system)
     if failure == "exec":
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
-    return errors.DebugEngineError(
-        f"could not open {subject}: {operation} failed with {errno.errorcode.get(os_error, '?')} "
-        f"({system})"
-    )
+    advice = _REMEDIES.get(os_error, "")
+    return errors.DebugEngineError(f"could not open {subject}: {operation}: {system}{advice}")
 
 
 def _other_proc(subject: object, shown: int) -> str:
@@ -112,6 +135,18 @@ def _opening(path: str) -> int:
     except not_from_handler(OSError) as error:
         return error.errno or errno.EIO
     return 0
+
+
+def _tracer_ended(subject: object, number: int) -> str:
+    name = next((each.name for each in signal.Signals if each == number), f"signal {number}")
+    text = (
+        f"could not open {subject}: the tracer, a process of this package that shares the memory "
+        f"of this script, was ended by {name} before it had stopped the process. Everything was "
+        "let go"
+    )
+    if name == "SIGSYS":
+        text += ". A seccomp filter does so that kills whoever makes a certain system call"
+    return text + (". Open it with suspend=False" if isinstance(subject, int) else "")
 
 
 def _thread_state(process: object, thread: int) -> str:
@@ -202,9 +237,47 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
 
     subject: the pid of an attach, or the path of a launch, whose process has gone again.
     """
+    own = status_fields("/proc/self/status")
+    call = _CALLS.get(operation or "")
+    reasons = []
+    if call is None or call == "ptrace":
+        reasons += _of_process(subject, operation, own)
+    if call is not None and own.get("Seccomp", "0") == "2":
+        reasons.append(_of_filter(subject, operation, call))
+    if call == "ptrace" and _read("/sys/fs/selinux/booleans/deny_ptrace").startswith("1"):
+        reasons.append("SELinux forbids tracing: setsebool deny_ptrace off, as root")
+    said = "Seen: " + "; ".join(reasons)
+    if not reasons:
+        said = "Nothing in /proc says why. "
+        if call is not None and call != "ptrace":
+            said += f"The kernel or a security module refuses {call} to this script"
+        elif _bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1:
+            said += "This script has CAP_SYS_PTRACE: a security module may forbid it"
+        else:
+            said += "Landlock or another security module may forbid it; as root it may work"
+    what = "no access to process" if isinstance(subject, int) else "could not launch"
+    return errors.TargetAccessError(f"{what} {subject}: {operation}: {system}. {said}")
+
+
+def _of_filter(subject: object, operation: str | None, call: str) -> str:
+    """Of a script that runs under a seccomp filter, which nobody can look into."""
+    text = (
+        f"this script runs under a seccomp filter, as in a container, which may refuse {call}: "
+        "allow that there"
+    )
+    if call == "ptrace":
+        text += " (docker run --cap-add=SYS_PTRACE)"
+    if isinstance(subject, int) and operation in _STOPPING:
+        text += ", or open it with suspend=False, which needs no such call"
+    if operation == "pwrite64":
+        text += "; suspend=True needs process_vm_writev instead"
+    return text
+
+
+def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
+    """What is seen of the process, and of this script's right to trace it."""
     # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
     status = status_fields(f"/proc/{subject}/status") if isinstance(subject, int) else {}
-    own = status_fields("/proc/self/status")
     capable = bool(_bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")
@@ -228,26 +301,7 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     reasons += _of_user_namespace(subject, status)
     if not capable:
         reasons += _of_credentials(subject, status, own)
-    reasons += _of_file(subject, operation, own)
-    if own.get("Seccomp", "0") == "2":
-        running = isinstance(subject, int) and operation in _STOPPING
-        reasons.append(
-            "this script runs under a seccomp filter, as in a container: allow ptrace and "
-            "process_vm_writev there (docker run --cap-add=SYS_PTRACE)"
-            + (", or open it with suspend=False, which needs no such call" if running else "")
-        )
-    if _read("/sys/fs/selinux/booleans/deny_ptrace").startswith("1"):
-        reasons.append("SELinux forbids tracing: setsebool deny_ptrace off, as root")
-    said = "Seen: " + "; ".join(reasons)
-    if not reasons:
-        said = "Nothing in /proc says why. " + (
-            "This script has CAP_SYS_PTRACE: a security module may forbid it"
-            if capable
-            else "Landlock or another security module may forbid it; as root it may work"
-        )
-    return errors.TargetAccessError(
-        f"no access to process {subject}: {operation}: {system}. {said}"
-    )
+    return reasons + _of_file(subject, operation, own)
 
 
 def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ static const char *failure_name(linux_open_failure failure)
         [LINUX_OPEN_PERMISSION] = "permission",
         [LINUX_OPEN_TIMEOUT] = "timeout",
         [LINUX_OPEN_CANCELLED] = "cancelled",
+        [LINUX_OPEN_TRACER_ENDED] = "tracer_ended",
         [LINUX_OPEN_EXEC] = "exec",
         [LINUX_OPEN_SYSTEM] = "system",
     };

@@ -145,6 +145,7 @@ static void trace(linux_tracer *self)
 
     if (opened) {
         self->launch = NULL;
+        self->opened = true;
         atomic_i32_store(&self->phase, LINUX_TRACER_HOLDING);
         linux_event_ring(self->answered);
         died = !hold(self);
@@ -178,8 +179,8 @@ static bool run_apart(linux_tracer *self)
 {
     unsigned char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    siginfo_t end = {.si_pid = 0};
     pid_t process = -1;
-    int status = 0;
     int pidfd = -1;
 
     if (stack == MAP_FAILED) {
@@ -191,12 +192,18 @@ static bool run_apart(linux_tracer *self)
                     self, &pidfd);
     if (process > 0) {
         atomic_i32_store(&self->apart_pidfd, pidfd);
-        /* syscall(), not waitpid(): that is a cancellation point, which writes to the storage that
-         * is the other's now. All signals are blocked, so there is no EINTR to write to errno. */
-        while (syscall(SYS_wait4, process, &status, __WALL, NULL) < 0 && errno == EINTR) {
+        /* syscall(), not waitid(): that is a cancellation point, which writes to the storage that
+         * is the other's now. All signals are blocked, so there is no EINTR to write to errno. The
+         * one way of waiting here: the owner has seen that it is not refused, and the stack must
+         * stay until the other has ended. */
+        while (syscall(SYS_waitid, P_PID, process, &end, WEXITED | __WALL, NULL) < 0 &&
+               errno == EINTR) {
         }
     }
     munmap(stack, STACK_SIZE);
+    if (process > 0 && !self->opened && self->error.failure == LINUX_OPEN_OK) {
+        linux_tracer_fail(self, LINUX_OPEN_TRACER_ENDED, NULL, 0, end.si_status);
+    }
 done:
     return process > 0;
 }

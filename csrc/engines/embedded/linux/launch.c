@@ -252,7 +252,9 @@ bool linux_launch_run(linux_tracer *self)
      * process, as it is otherwise. */
     child = (pid_t)syscall(SYS_clone, self->apart ? CLONE_PARENT | SIGCHLD : SIGCHLD, 0, 0, 0, 0);
     if (child < 0) {
-        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "clone", errno, 0);
+        linux_tracer_fail(self,
+                          linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                          "clone", errno, 0);
         goto done;
     }
     if (child == 0) {

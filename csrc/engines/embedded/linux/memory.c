@@ -117,7 +117,7 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     if (process->memory < 0) {
         result = move->writing && !region.writable
                      ? force_by_tracer(move, address, data, size, moved)
-                     : HR_ACCESS_DENIED; /* process_vm_*, the only way, is refused by now */
+                     : HR_CALL_REFUSED; /* process_vm_*, the only way, is refused by now */
         goto done;
     }
     do {

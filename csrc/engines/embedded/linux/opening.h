@@ -18,6 +18,7 @@ typedef enum linux_open_failure {
     LINUX_OPEN_PERMISSION,    /* EPERM or EACCES from `operation` */
     LINUX_OPEN_TIMEOUT,       /* thread `detail` did not stop in time; all were let go */
     LINUX_OPEN_CANCELLED,     /* keep_waiting said no; all were let go */
+    LINUX_OPEN_TRACER_ENDED,  /* signal `detail` ended the tracer before it held the process */
     LINUX_OPEN_EXEC,          /* launch: execve failed with os_error; or `operation` before it */
     LINUX_OPEN_SYSTEM,        /* any other system error: `operation`, os_error */
 } linux_open_failure;

@@ -32,9 +32,10 @@ void linux_close(int *file)
     }
 }
 
-bool linux_proc_is_own(int32_t *shown)
+int linux_proc_is_own(int32_t *shown, bool *own)
 {
     FILE *file = fopen("/proc/self/status", "re");
+    int failure = file == NULL && errno != ENOENT && errno != ESRCH ? errno : 0;
     char *line = NULL;
     size_t capacity = 0;
     int outer, inner, namespaces = 1;
@@ -52,7 +53,8 @@ bool linux_proc_is_own(int32_t *shown)
     if (file != NULL) {
         fclose(file);
     }
-    return *shown == getpid() && namespaces == 1;
+    *own = *shown == getpid() && namespaces == 1;
+    return failure;
 }
 
 int linux_process_folder(int32_t process)

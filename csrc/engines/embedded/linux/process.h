@@ -24,9 +24,10 @@ typedef struct linux_stat {
     int32_t threads;    /* alive or not yet reaped; 0: replaced by an execve just now, or reaped */
 } linux_stat;
 
-/* Does /proc number processes as system calls of this process do? Not where it was mounted for
- * another pid namespace: /proc/N is a stranger there. *shown: this process's number there, or 0. */
-bool linux_proc_is_own(int32_t *shown);
+/* *own: does /proc number processes as system calls of this process do? Not where it was mounted
+ * for another pid namespace: /proc/N is a stranger there. *shown: this process's number there, or
+ * 0. */
+int linux_proc_is_own(int32_t *shown, bool *own);
 
 /* A descriptor of /proc/PID, or -1 and errno. */
 int linux_process_folder(int32_t process);

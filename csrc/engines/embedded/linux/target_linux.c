@@ -111,7 +111,7 @@ static HRESULT terminate(embedded_target *self)
     }
     failure = linux_held_signal(process, SIGKILL);
     if (failure != 0 && failure != ESRCH) {
-        result = failure == EPERM ? HR_ACCESS_DENIED : HR_GEN_FAILURE;
+        result = linux_call_refused(failure) ? HR_CALL_REFUSED : HR_GEN_FAILURE;
         goto done;
     }
     let_go(process);
@@ -212,9 +212,13 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
 static linux_open_error check_proc(void)
 {
     int32_t shown;
+    bool own;
+    int failure = linux_proc_is_own(&shown, &own);
 
-    return linux_proc_is_own(&shown) ? fail(LINUX_OPEN_OK, NULL, 0, 0)
-                                     : fail(LINUX_OPEN_OTHER_PROC, NULL, 0, shown);
+    if (failure != 0) { /* EMFILE: nothing was seen */
+        return fail_file("open(/proc/self/status)", failure);
+    }
+    return own ? fail(LINUX_OPEN_OK, NULL, 0, 0) : fail(LINUX_OPEN_OTHER_PROC, NULL, 0, shown);
 }
 
 /* Pins the process. The folder comes first, and the process behind it is there when the pidfd has
@@ -265,24 +269,34 @@ static linux_open_error open_file(const linux_target *process, const char *name,
                                     failure);
 }
 
-/* May process_vm_* reach it? Nothing is mapped at 0: EFAULT is the good answer. */
+/* May process_vm_* reach it? Nothing is mapped at 0: EFAULT is the good answer. Of writing nothing
+ * it is 0. */
 static bool calls_reach(const linux_target *process)
 {
     unsigned char byte;
     struct iovec local = {&byte, 1}, remote = {NULL, 1};
 
     return process_vm_readv((pid_t)process->thread, &local, 1, &remote, 1, 0) < 0 &&
-           errno == EFAULT;
+           errno == EFAULT && process_vm_writev((pid_t)process->thread, NULL, 0, NULL, 0, 0) == 0;
 }
 
-/* /proc/PID/mem. It is its owner's alone (mode 0600), whoever may trace the process, and Landlock
- * may refuse it as any file: a stopped process does without. */
+/* /proc/PID/mem. It is its owner's alone (mode 0600), whoever may trace the process, Landlock may
+ * refuse it as any file, a sandbox to write to it, and /proc may be mounted read-only: a stopped
+ * process does without. */
 static linux_open_error open_memory(linux_target *process)
 {
     linux_open_error error =
         open_file(process, "mem", process->writable ? O_RDWR : O_RDONLY, &process->memory);
 
-    if (error.failure == LINUX_OPEN_PERMISSION && process->tracer != NULL && calls_reach(process)) {
+    if (error.failure == LINUX_OPEN_OK && process->writable &&
+        pwrite(process->memory, "", 0, 0) < 0 && linux_call_refused(errno)) {
+        error =
+            fail(LINUX_OPEN_PERMISSION,
+                 process->tracer == NULL ? "pwrite64" : "pwrite64, process_vm_writev", errno, 0);
+        linux_close(&process->memory);
+    }
+    if ((error.failure == LINUX_OPEN_PERMISSION || error.os_error == EROFS) &&
+        process->tracer != NULL && calls_reach(process)) {
         error = fail(LINUX_OPEN_OK, NULL, 0, 0);
     }
     return error;
@@ -302,6 +316,10 @@ static linux_open_error open_files(linux_target *process)
     error = open_memory(process);
     if (error.failure == LINUX_OPEN_OK) {
         error = open_file(process, "maps", O_RDONLY, &process->maps);
+    }
+    if (error.failure == LINUX_OPEN_OK && pread(process->maps, &byte, 0, 0) < 0 &&
+        linux_call_refused(errno)) { /* by a sandbox */
+        error = fail(LINUX_OPEN_PERMISSION, "pread64", errno, 0);
     }
     if (error.failure != LINUX_OPEN_OK) {
         return error;

@@ -135,7 +135,7 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
     if (self->wake < 0 || self->answered < 0) {
         linux_tracer_fail(self,
                           linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
-                          "eventfd", errno, 0);
+                          "eventfd2", errno, 0);
         goto settled;
     }
     /* ECHILD is the answer. Where it is refused, no stop would ever be heard of. */
@@ -146,12 +146,14 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
     }
     failure = linux_host_start(self);
     if (failure != 0) {
-        linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "pthread_create", failure, 0);
+        linux_tracer_fail(self,
+                          linux_call_refused(failure) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                          "pthread_create", failure, 0);
         goto settled;
     }
     atomic_i32_store(&self->joining, 0);
     if (!await_opening(self, task->waiting, task->launch == NULL) &&
-        self->error.failure == LINUX_OPEN_OK) {
+        (self->error.failure == LINUX_OPEN_OK || self->error.failure == LINUX_OPEN_TRACER_ENDED)) {
         *again = atomic_i32_load(&self->cancelled) == 0;
         linux_tracer_fail(self, LINUX_OPEN_CANCELLED, NULL, 0, 0);
     }
@@ -234,6 +236,7 @@ void linux_tracer_free(linux_tracer *self)
 
     linux_tracer_end(self);
     if (self->creator == getpid() && self->child != 0 && self->error.failure != LINUX_OPEN_OK) {
+        kill(self->child, SIGKILL); /* a tracer that was killed has not done so */
         waitid(P_PID, (id_t)self->child, &info, WEXITED | __WALL);
     }
     if (self->threads != NULL) {

@@ -55,6 +55,7 @@ typedef struct linux_tracer {
     const linux_launch_options *launch; /* NULL: attach */
     uint64_t deadline;                  /* linux_now() then; UINT64_MAX: none */
     linux_open_error error;
+    bool opened;   /* it has held the process */
     int directory; /* descriptors that are its own, here so that they are closed if it is killed */
     int watch;
     linux_traced *threads; /* ascending by id */
