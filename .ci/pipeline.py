@@ -231,7 +231,7 @@ def docs() -> None:
 
 @step(budget=150, together=True)
 def builds() -> None:
-    """-Werror -pedantic under clang, the free-threaded configuration, the files for Windows."""
+    """-Werror -pedantic under clang; free-threaded, aarch64, musl; the files for Windows."""
     need("clang")
     need("gcc")
     folder = copied("builds")
@@ -243,14 +243,31 @@ def builds() -> None:
     for compiler in ("gcc", "clang"):
         flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{full_api.include}"]
         check_syntax(compiler, folder, "linux-x86_64", flags)
+    # pyconfig.h of this machine has the sizes of all 64-bit Linuxes. Debian's is a switch among
+    # architectures, and the file behind it is the one.
+    code = "import sysconfig; print(sysconfig.get_config_h_filename())"
+    (config,) = run(PYTHON.path, "-c", code, quiet=True)
+    need("musl-tools", "musl-gcc")
+    need("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc")
+    need("libc6-dev-arm64-cross", test=Path("/usr/aarch64-linux-gnu/include/stdio.h").exists)
+    flags = ["-pthread", *python_headers("linux-headers", Path(config))]
+    in_c = sorted(map(str, [*folder.glob("tests/c/*.c"), *folder.glob("tests/matrix/*.c")]))
+    check_syntax("aarch64-linux-gnu-gcc", folder, "linux-aarch64", ["-Icsrc", *flags, *in_c])
+    # musl-gcc leaves out the kernel's headers, which Alpine's package linux-headers has.
+    kernel = [f"-idirafter{place}" for place in ("/usr/include", "/usr/include/x86_64-linux-gnu")]
+    check_syntax("musl-gcc", folder, "linux-x86_64", ["-Icsrc", *flags, *kernel, *in_c])
     if shutil.which("x86_64-w64-mingw32-gcc"):
-        headers = WORK / "windows-headers"
-        shutil.copytree(PYTHON.include, headers)
-        shutil.copy(folder / "tests" / "windows" / "pyconfig.h", headers)
-        flags = ["-DPy_LIMITED_API=0x030B0000", f"-I{headers}"]
+        flags = python_headers("windows-headers", folder / "tests" / "windows" / "pyconfig.h")
         check_syntax("x86_64-w64-mingw32-gcc", folder, "win-amd64", flags)
     else:
         say("no mingw here: the files for Windows are left to the Windows lane")
+
+
+def python_headers(name: str, config: Path) -> list[str]:
+    """Flags for the Limited API, with a copy of CPython's headers that has this pyconfig.h."""
+    shutil.copytree(PYTHON.include, WORK / name)
+    shutil.copy(config, WORK / name / "pyconfig.h")
+    return ["-DPy_LIMITED_API=0x030B0000", f"-I{WORK / name}"]
 
 
 def check_syntax(compiler: str, folder: Path, platform: str, flags: list[str]) -> None:
@@ -276,6 +293,16 @@ def readme() -> str:
     lines = as_printed(clone(), 1, f"--junitxml={results}")
     run(PYTHON.path, ".ci/check_skips.py", "--clone", results)
     return lines[-1]
+
+
+@step(budget=90)
+def matrix() -> str:
+    """What is done where system calls are refused, in namespaces, under limits, on musl."""
+    need("gcc")
+    need("musl-tools", "musl-gcc")
+    # As root for namespaces and mounts; cells of an ordinary user give that up.
+    root = [] if os.geteuid() == 0 else ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1"]
+    return run(*root, tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
 
 
 @step(budget=60)

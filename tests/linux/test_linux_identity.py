@@ -87,11 +87,6 @@ with Child64() as child:
 
 
 @NEEDS_ROOT
-def test_a_pid_namespace_with_its_own_proc() -> None:
-    run(WORKS, "unshare", "--pid", "--fork", "--mount-proc")
-
-
-@NEEDS_ROOT
 def test_a_process_in_an_inner_pid_namespace() -> None:
     """It has another number there, and ours here."""
     inner = f"import sys; sys.path.insert(0, {str(TESTS)!r}); " + (
@@ -126,41 +121,6 @@ with Child64() as child:
             *("unshare", "--mount"),
         )
         assert stranger.read(stranger.areas["rw"], 64) == before
-
-
-@NEEDS_ROOT
-def test_no_proc_at_all() -> None:
-    run(
-        """
-with Child64() as child:
-    subprocess.check_call(["umount", "--lazy", "/proc"])
-    attachments(child.pid, "/proc is not mounted")
-""",
-        *("unshare", "--mount"),
-    )
-
-
-@NEEDS_ROOT
-@pytest.mark.parametrize("option", ["hidepid=1", "hidepid=2"])
-def test_a_proc_that_hides_it(option: str) -> None:
-    run(
-        f"""
-import pydbgwrite._messages.linux
-with Child64() as child:
-    subprocess.check_call(["mount", "-t", "proc", "-o", "{option}", "proc", "/proc"])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 0)
-    for suspend in (True, False):
-        try:
-            pydbgwrite.attach(child.pid, suspend=suspend)
-        except pydbgwrite.TargetAccessError as error:
-            assert "hidepid" in str(error), error
-        else:
-            raise AssertionError("it was opened")
-    os.seteuid(0)
-""",
-        *("unshare", "--mount"),
-    )
 
 
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])

@@ -1,0 +1,154 @@
+"""A cell of the matrix: its surroundings, the expected outcome of the probe, the comparison."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from probe import Target
+from system_calls import Outcome
+
+__all__ = ["Cell", "CellError", "NotHereError", "probe_command", "run_cell"]
+
+PROBE = Path(__file__).with_name("probe.py")
+#: No step takes as long unless something waits in vain; no probe, all of whose steps do.
+LONGEST_STEP, LONGEST_PROBE = 8.0, 60.0
+MOST_SHOWN = 8
+#: An error by its number alone, or as nobody outside an engine knows it.
+BARE = re.compile(r"failed with E[A-Z]+\b|GEN_FAILURE|HRESULT_FROM|signal \d")
+
+
+class CellError(Exception):
+    """What went otherwise than the table says."""
+
+
+class NotHereError(Exception):
+    """Why this machine can't try the cell."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """before: the command that makes the surroundings, and runs what follows it in them.
+
+    of_root: the targets are root's, and run outside. make: what is to be done before.
+    """
+
+    name: str
+    outcome: Outcome
+    wish: dict[str, Any] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    of_root: bool = False
+    make: Callable[[], None] = field(default=lambda: None)
+
+
+def probe_command(wish: dict[str, Any]) -> list[str]:
+    """How the probe is run."""
+    return [sys.executable, str(PROBE), json.dumps(wish)]
+
+
+def run_cell(cell: Cell, usual: Sequence[str]) -> list[str]:
+    """Run the probe there and compare; the steps that it took. usual: those where nothing fails."""
+    cell.make()
+    if cell.before:
+        check_here(cell)
+    targets = [Target(cell.wish["target"]) for _ in range(2)] if cell.of_root else []
+    given = [each.given() for each in targets]
+    with ExitStack() as stack:
+        for each in targets:
+            stack.enter_context(each)
+        out, err, status = run_probe(cell, {**cell.wish, "given": given})
+    if status or err:
+        raise CellError(f"exit status {status}: {err.strip()}")
+    steps = [json.loads(line) for line in out.splitlines()]
+    wrong = check_steps(cell.outcome, steps, usual or [each["step"] for each in steps])
+    if wrong:
+        more = [f"and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []
+        raise CellError("\n".join([*wrong[:MOST_SHOWN], *more]))
+    return [each["step"] for each in steps]
+
+
+def run_probe(cell: Cell, wish: dict[str, Any]) -> tuple[str, str, int]:
+    """What it printed, both ways, and its exit status."""
+    with subprocess.Popen(
+        [*cell.before, *probe_command(wish)],
+        pass_fds=[end for each in wish["given"] for end in each["ends"]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as probe:
+        try:
+            out, err = probe.communicate(timeout=LONGEST_PROBE)
+        except subprocess.TimeoutExpired:
+            os.killpg(probe.pid, signal.SIGKILL)
+            out, err = probe.communicate()
+            raise CellError(f"it hangs after {len(out.splitlines())} steps") from None
+    return out, err, probe.returncode
+
+
+def check_here(cell: Cell) -> None:
+    """Can these surroundings be made, and does Python find the package in them?"""
+    done = subprocess.run(
+        [*cell.before, sys.executable, "-c", "import pydbgwrite"], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise NotHereError(
+            done.stderr.strip().splitlines()[-1] if done.stderr else "no reason given"
+        )
+
+
+def check_steps(outcome: Outcome, steps: list[dict[str, Any]], usual: Sequence[str]) -> list[str]:
+    """What is otherwise than expected."""
+    wrong = []
+    taken = {each["step"]: each for each in steps}
+    unopened = [name.partition(":")[0] for name, each in taken.items() if is_attach(name, each)]
+    for name in usual:
+        if name not in taken and name.partition(":")[0] not in unopened:
+            wrong.append(f"{name}: not reached")
+    for name, told in taken.items():
+        refused = any(fnmatchcase(name, pattern) for pattern in outcome.refused)
+        if told["error"] is None and refused:
+            wrong.append(f"{name}: works, and the table says that it is refused")
+        elif told["error"] is not None and not refused:
+            wrong.append(f"{name}: {told['kind']}: {told['error']}")
+        elif told["error"] is not None:
+            wrong.extend(f"{name}: {each}" for each in check_message(outcome, told, taken))
+        if "untrue" in told:
+            wrong.append(f"{name}: {told['untrue']}")
+        if told["seconds"] > LONGEST_STEP:
+            wrong.append(f"{name}: took {told['seconds']} s")
+    return wrong
+
+
+def is_attach(name: str, told: dict[str, Any]) -> bool:
+    """Was this a session that could not be opened, so that nothing follows?"""
+    return name.endswith(": attach") and told["error"] is not None
+
+
+def check_message(
+    outcome: Outcome, told: dict[str, Any], taken: dict[str, dict[str, Any]]
+) -> list[str]:
+    """What is wrong with the words of a refusal."""
+    text: str = told["error"]
+    wrong = [f"does not say {word!r}: {text}" for word in outcome.words if word not in text]
+    if BARE.search(text):
+        wrong.append(f"a bare number: {text}")
+    if not told["kind"].startswith(outcome.kind):
+        wrong.append(f"an exception of {told['kind']}: {text}")
+    for advice, part in (("suspend=False", "running"), ("suspend=True", "suspended")):
+        tried = [taken.get(f"{part}: {step}") for step in ("attach", "write")]
+        works = all(each is not None and each["error"] is None for each in tried)
+        if advice in text and f"{advice} needs" not in text and not works:
+            wrong.append(f"advises {advice}, which does not work here: {text}")
+    return wrong

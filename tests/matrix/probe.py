@@ -1,0 +1,282 @@
+"""The probe: takes the same steps in whatever surroundings it is started, and prints how each went.
+
+    python probe.py JSON
+
+JSON has the program of the targets ("target"), and what the probe puts on itself before it imports
+the package: system calls to refuse ("deny"), limits ("limits"), a listener of its calls
+("listener"). Each target says what its memory holds once it runs again: after a step that succeeded
+it holds all of it, after a failed one what the exception reports. The probe prints a line of JSON a
+step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from support import sandbox
+
+if TYPE_CHECKING:
+    from pydbgwrite import Session
+
+#: Of each opening, and of each answer of a target, in seconds.
+PATIENCE = 10
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Pointers in the target: from value on, each larger by rise, so many bytes apart."""
+
+    address: int
+    count: int
+    step: int
+    value: int
+    rise: int = 1
+
+
+class Target:
+    """The program of target.c: started here or, with what given() gave, elsewhere."""
+
+    def __init__(self, program: str, given: dict[str, Any] | None = None) -> None:
+        self.name = Path(program).name
+        if given is None:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen([program], stdin=pipe, stdout=pipe)
+            assert self.process.stdin is not None
+            assert self.process.stdout is not None
+            ends = (self.process.stdin.fileno(), self.process.stdout.fileno())
+            given = {"pid": self.process.pid, "ends": ends, "areas": json.loads(hear(ends[1]))}
+        self.pid: int = given["pid"]
+        self.ends: tuple[int, int] = (given["ends"][0], given["ends"][1])
+        self.areas: dict[str, int] = given["areas"]
+
+    def given(self) -> dict[str, Any]:
+        """All that another process must know to use it."""
+        return {"pid": self.pid, "ends": self.ends, "areas": self.areas}
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def count(self, place: Place) -> int:
+        """How many of these pointers it holds."""
+        return ask(self.ends, place)
+
+
+def hear(descriptor: int) -> str:
+    """A line, within a time."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not select.select([descriptor], [], [], PATIENCE)[0]:
+            raise TimeoutError("the target does not answer: it was left suspended")
+        more = os.read(descriptor, 4096)
+        if not more:
+            raise EOFError("the target has ended")
+        line += more
+    return line.decode()
+
+
+def ask(ends: tuple[int, int], place: Place) -> int:
+    """How many of these pointers the target at these ends of pipes holds."""
+    words = (place.address, place.count, place.step, place.value, place.rise)
+    os.write(ends[0], f"{' '.join(map(str, words))}\n".encode())
+    return int(hear(ends[1]))
+
+
+class Steps:
+    """Takes steps and keeps how they went, until the target can be asked."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        self.taken: list[tuple[dict[str, Any], Place | None]] = []
+
+    def take(self, name: str, call: Callable[[], object], place: Place | None = None) -> bool:
+        """Whether the call succeeded; where it did, place is what the target must hold."""
+        begun = time.monotonic()
+        told: dict[str, Any] = {"step": f"{self.part}: {name}", "error": None, "written": 0}
+        try:
+            call()
+        except BaseException as error:
+            told["kind"] = f"{type(error).__module__}.{type(error).__name__}"
+            told["error"] = str(error)
+            told["written"] = getattr(error, "written", 0)
+        told["seconds"] = round(time.monotonic() - begun, 2)
+        self.taken.append((told, place))
+        return told["error"] is None
+
+    def report(self, count: Callable[[Place], int]) -> None:
+        """Ask the target about each step, and print it."""
+        for told, place in self.taken:
+            if place is not None:
+                try:
+                    wanted = place.count if told["error"] is None else told["written"]
+                    if place.value == 0 and told["error"] is not None:  # what is undone
+                        wanted = place.count - told["written"]
+                    found = count(place)
+                    if found != wanted:
+                        told["untrue"] = f"the target holds {found}, and {wanted} were reported"
+                except Exception as error:
+                    told["untrue"] = str(error)
+            print(json.dumps(told), flush=True)
+
+
+def must_be(found: object, wanted: object) -> None:
+    """A step that gives something else has not succeeded."""
+    if found != wanted:
+        raise AssertionError(f"{found!r}, not {wanted!r}")
+
+
+def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> None:
+    """Everything that is done with a session of a process."""
+    import pydbgwrite
+
+    steps = Steps(part)
+    rw, read_only = target.areas["rw"], target.areas["read_only"]
+    opened: list[Session] = []
+
+    def attach() -> None:
+        opened.append(pydbgwrite.attach(target.pid, suspend=suspend, timeout=PATIENCE))
+
+    if steps.take("attach", attach):
+        memory_steps(steps, opened[0], rw, read_only)
+        other_steps(steps, opened[0], target, folder)
+        steps.take("close", opened[0].close)
+    steps.report(target.count)
+
+
+def memory_steps(steps: Steps, session: Session, rw: int, read_only: int) -> None:
+    """Reading and writing, small and large, in a row and scattered."""
+    from array import array
+
+    many = array("Q", range(1, MIB + 1))  # 8 MiB: several processors share it
+    places = [rw + 256 * 1024 + 64 * index for index in range(1000)]
+
+    def scattered() -> None:
+        session.write_scattered(places, range(1, 1001), verify=True)
+
+    def expected() -> None:
+        must_be(session.write_pointers(rw + 64, [8], expect=[0], verify=True), 1)
+
+    steps.take("write", lambda: session.write_pointers(rw, [5, 6, 7]), Place(rw, 3, 8, 5))
+    steps.take("read", lambda: must_be(list(session.read_pointers(rw + 4096, 3)), [0, 0, 0]))
+    steps.take("expect", expected, Place(rw + 64, 1, 8, 8))
+    steps.take("scattered", scattered, Place(places[0], 1000, 64, 1))
+    large = rw + 4 * MIB
+    steps.take("large", lambda: session.write_pointers(large, many), Place(large, MIB, 8, 1))
+    steps.take("large read", lambda: must_be(len(session.read(large, 8 * MIB)), 8 * MIB))
+    forced = Place(read_only, 1, 8, 9)
+    steps.take("forced", lambda: session.write_pointers(read_only, [9]), forced)
+
+
+def other_steps(steps: Steps, session: Session, target: Target, folder: Path) -> None:
+    """What no process may be forced to, names, and journals."""
+    import pydbgwrite
+
+    rw, none = target.areas["rw"], target.areas["none"]
+    name = target.name
+    journal = folder / f"{steps.part}.journal"
+
+    def refused() -> None:
+        try:
+            session.write_pointers(none, [1])
+        except pydbgwrite.TargetAccessError as error:
+            must_be("GEN_FAILURE" in str(error), False)
+        else:
+            raise AssertionError("a page without access was written to")
+
+    def undone() -> None:
+        with session.transaction(journal):
+            session.write_pointers(rw + 128, [3] * 4, verify=True)
+        must_be(pydbgwrite.undo(journal, session).complete, True)
+
+    steps.take("no access", refused)
+    steps.take("query", lambda: must_be(session.query(rw).base <= rw, True))
+    steps.take("modules", lambda: must_be(name in [each.name for each in session.modules()], True))
+    table = target.areas["table"]
+    steps.take("symbol", lambda: must_be(session.resolve(f"{name}!matrix_table"), table))
+    steps.take("journal", undone, Place(rw + 128, 4, 8, 0, 0))
+
+
+def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
+    """A program that is written to before it runs, and one that is ended."""
+    import pydbgwrite
+
+    steps = Steps("launch")
+    name = Path(program).name
+    stdin, to, answers, stdout = pipes
+    ends = (to, answers)
+    table: list[int] = []
+
+    def launch() -> None:
+        with pydbgwrite.launch([program], stdin=stdin, stdout=stdout, timeout=PATIENCE) as session:
+            table.append(session.resolve(f"{name}!matrix_table"))
+            session.write_pointers(table[0], [41, 42, 43], verify=True)
+
+    def terminate() -> None:
+        session = pydbgwrite.launch([program], stdin=stdin, stdout=stdout, timeout=PATIENCE)
+        session.terminate()
+        if Path(f"/proc/{session.pid}").exists():
+            raise AssertionError("it was not ended, or nobody has collected it")
+
+    if steps.take("launch", launch):
+        must_be(json.loads(hear(answers))["table"], table[0])
+        place = Place(table[0], 3, 8, 41)
+        steps.taken[0] = (steps.taken[0][0], place)
+    steps.report(lambda place: ask(ends, place))
+    ended = Steps("launch")
+    ended.take("terminate", terminate)
+    ended.report(lambda place: 0)
+
+
+def set_limit(name: str, number: int) -> tuple[int, tuple[int, int]]:
+    """What setrlimit(2) takes to undo it. Of descriptors, number is how many are left."""
+    import pydbgwrite  # noqa: F401 - its files were opened before
+
+    if name == "NOFILE":
+        # One of them reads that folder.
+        number += max(int(each.name) for each in Path("/proc/self/fd").iterdir())
+    kind: int = getattr(resource, f"RLIMIT_{name}")
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (number, before[1]))
+    return kind, before
+
+
+def main(wish: dict[str, Any]) -> None:
+    """Take all the steps."""
+    program = wish["target"]
+    given = wish.get("given") or [None, None]
+    suspended, running = (Target(program, each) for each in given)
+    pipes = (*os.pipe(), *os.pipe())
+    with tempfile.TemporaryDirectory() as name, ExitStack() as limits:
+        folder = Path(name)
+        if "listener" in wish:
+            import recorded
+
+            recorded.begin(wish["listener"])
+        for limit, number in wish.get("limits", {}).items():
+            limits.callback(resource.setrlimit, *set_limit(limit, number))
+        if wish.get("deny"):
+            sandbox.deny({int(number): error for number, error in wish["deny"].items()})
+        session_steps("suspended", suspended, suspend=True, folder=folder)
+        session_steps("running", running, suspend=False, folder=folder)
+        launch_steps(program, pipes)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
