@@ -1,6 +1,6 @@
-"""A Sphinx extension: signatures of compiled functions with their types, from _core.pyi.
+"""A Sphinx extension: the types of compiled functions and attributes, from _core.pyi.
 
-CPython's text signatures have no annotations, so autodoc alone would show none for them.
+CPython's text signatures have no annotations, so autodoc alone shows no types for them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx import addnodes
+
 import pydbgwrite
 
 if TYPE_CHECKING:
+    from docutils import nodes
     from sphinx.application import Sphinx
 
 _STUB = ast.parse(Path(pydbgwrite.__file__).with_name("_core.pyi").read_text(encoding="utf-8"))
@@ -75,6 +78,17 @@ def _signatures() -> dict[str, tuple[str, str]]:
     return {f"pydbgwrite.{name}": _signature(found) for name, found in overloads.items()}
 
 
+def _attributes() -> dict[str, str]:
+    """The type of each property of the stub."""
+    return {
+        f"pydbgwrite.{owner.name}.{each.name}": ast.unparse(each.returns)
+        for owner in _STUB.body
+        if isinstance(owner, ast.ClassDef)
+        for each in owner.body
+        if isinstance(each, ast.FunctionDef) and each.decorator_list and each.returns is not None
+    }
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Register with Sphinx."""
     found = _signatures()
@@ -83,5 +97,19 @@ def setup(app: Sphinx) -> dict[str, object]:
         del app, rest
         return found.get(name) if what == "method" else None
 
+    attributes = _attributes()
+
+    def show_types(app: Sphinx, page: nodes.document) -> None:
+        del app
+        for described in page.findall(addnodes.desc):
+            signature = described.next_node(addnodes.desc_signature)
+            if described["objtype"] != "attribute" or signature is None:
+                continue
+            name = f"{signature['module']}.{signature['fullname']}"
+            if name in attributes:
+                text = f": {attributes[name]}"
+                signature += addnodes.desc_annotation(text, text)
+
     app.connect("autodoc-process-signature", process)
+    app.connect("doctree-read", show_types)
     return {"version": "1", "parallel_read_safe": True}
