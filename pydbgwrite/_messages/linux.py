@@ -331,6 +331,15 @@ def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]
                 f"it runs as {what} {others[0]}, this script as {ours[0]}: run as that {what} or "
                 "as root, or with CAP_SYS_PTRACE"
             )
+    if not isinstance(subject, int):
+        # Of a launch, whose child has the memory of this script until its execve.
+        effective, owner = own.get("Uid", "").split()[1:2], _owner("/proc/self/stat")
+        if effective and owner is not None and [str(owner)] != effective:
+            reasons.append(
+                "this script is not dumpable, as after a change of its user, and so its children "
+                "can't be traced before they run another program: call prctl(PR_SET_DUMPABLE, 1), "
+                "or run it as root, or with CAP_SYS_PTRACE"
+            )
     if reasons or not status:
         return reasons
     more = _bits(status, "CapPrm") & ~_bits(own, "CapPrm")

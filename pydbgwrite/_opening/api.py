@@ -141,6 +141,9 @@ def launch(
     close() if the process died while the session was open; os.waitpid then raises
     ChildProcessError.
 
+    A set-user-id program, or one with file capabilities, gets no privilege under a tracer without
+    CAP_SYS_PTRACE. A RuntimeWarning says so.
+
     On Windows the program is stopped at the initial breakpoint: its libraries are mapped, and its
     own code has not run. detach() or close() resumes it, terminate() ends it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import sys
 import time
 
@@ -113,7 +114,7 @@ def launch(
         for name, each in zip(("stdin", "stdout", "stderr"), standard, strict=True)
     )
     folder = None if cwd is None else _word(cwd, "cwd")
-    return _core.linux_launch(
+    session = _core.linux_launch(
         Session,
         _program(words[0], env),
         words,
@@ -123,6 +124,52 @@ def launch(
         writable,
         timeout,
     )
+    try:
+        lost = _lost_privilege(session.pid)
+        if lost:
+            import warnings
+
+            warnings.warn(_LOST.format(lost, os.fsdecode(words[0])), RuntimeWarning, stacklevel=3)
+    except BaseException:  # of a filter that makes warnings errors, too
+        session.terminate()
+        raise
+    return session
+
+
+_LOST: Final = (
+    "{1!r} runs without its privilege ({0}): the kernel gives none to a program that is traced by "
+    "a script without CAP_SYS_PTRACE, that has no_new_privs, or that is on a file system mounted "
+    "with nosuid (execve(2)). If it needs that, start it by itself, and attach as root"
+)
+
+
+def _lost_privilege(pid: int | None) -> str:
+    """What the file of a program that has just been started gives, and the process did not get."""
+    status, program = _status(pid or 0), f"/proc/{pid}/exe"
+    try:
+        file = os.stat(program)
+    except not_from_handler(OSError):  # it has ended, or its file can't be reached
+        return ""
+    lost = []
+    if file.st_mode & stat.S_ISUID and [str(file.st_uid)] != status["Uid"].split()[1:2]:
+        lost.append(f"set-user-id {file.st_uid}")
+    # Without the right to execute, this bit meant mandatory locking.
+    by_group = stat.S_ISGID | stat.S_IXGRP
+    if file.st_mode & by_group == by_group and [str(file.st_gid)] != status["Gid"].split()[1:2]:
+        lost.append(f"set-group-id {file.st_gid}")
+    if _file_capabilities(program) & ~int(status["CapPrm"], 16):
+        lost.append("file capabilities")
+    return ", ".join(lost)
+
+
+def _file_capabilities(program: str) -> int:
+    """The permitted ones (capabilities(7); include/uapi/linux/capability.h, vfs_cap_data)."""
+    try:
+        data = os.getxattr(program, "security.capability")
+    except not_from_handler(OSError):  # ENODATA: it has none
+        return 0
+    low, high = (int.from_bytes(data[at : at + 4], "little") for at in (4, 12))
+    return high << 32 | low
 
 
 def _word(text: StrOrBytesPath, what: str) -> bytes:
