@@ -13,6 +13,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, EngineNotFoundError
 
@@ -144,7 +145,7 @@ def load_engine(engine: StrPath | None = None) -> EngineInfo:
         "Microsoft's debugger engine (dbgeng.dll) could not be loaded. Tried:\n"
         + "\n".join(tried)
         + "\nInstall the Debugging Tools for Windows (part of the Windows SDK), or name a folder "
-        f"with engine= or {ENVIRONMENT}"
+        f"with {IN_FORCE.get().argument('engine')} or {ENVIRONMENT}"
     )
 
 
@@ -157,7 +158,7 @@ def _mixed(file: str, mixed: list[str]) -> str:
     return (
         f"{', '.join(mixed)} was loaded before, by other code in this process, and is used instead "
         f"of the file beside {file}: parts of two versions may not fit. Open the session before "
-        "that code runs, or pass its folder as engine="
+        f"that code runs, or pass its folder as {IN_FORCE.get().argument('engine')}"
     )
 
 

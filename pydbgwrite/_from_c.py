@@ -49,11 +49,11 @@ def engine_failed(failure: EngineFailure) -> BaseException:
     return engine.engine_failed(failure)
 
 
-def call_failed(method: str, hresult: int, gone: str) -> BaseException:
+def call_failed(method: str, hresult: int, gone: str, embedded: bool) -> BaseException:
     """Return the exception for a failed call without an address, such as DetachProcesses."""
     from pydbgwrite._messages import engine
 
-    return engine.call_failed(method, hresult, gone)
+    return engine.call_failed(method, hresult, gone, embedded)
 
 
 def linux_opening_failed(

@@ -32,7 +32,7 @@ HRESULTS: Final[dict[int, tuple[str, str]]] = {
     0x80004005: ("E_FAIL", "the engine failed without saying why"),
     0x8000000A: ("E_PENDING", "the target is not available yet"),
     0x80040205: ("DBGENG_UNEXPECTED_EXCEPTION", "an exception inside the engine"),
-    0x80070005: ("ERROR_ACCESS_DENIED", "access was refused: protection of the page, or rights"),
+    0x80070005: ("ERROR_ACCESS_DENIED", "access was refused: page protection or rights"),
     0x8007000E: ("E_OUTOFMEMORY", "memory is short"),
     0x8007001D: ("ERROR_WRITE_FAULT", "the write failed"),
     0x8007001E: ("ERROR_READ_FAULT", "the memory can't be read"),

@@ -273,8 +273,9 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
     if (session_not_forked(session)) {
-        failure_set(PyObject_CallMethod(session->state->from_c, "call_failed", "sks", method,
+        failure_set(PyObject_CallMethod(session->state->from_c, "call_failed", "sksO", method,
                                         (unsigned long)(uint32_t)hresult,
-                                        gone_name(session_gone(session))));
+                                        gone_name(session_gone(session)),
+                                        session->genuine ? Py_False : Py_True));
     }
 }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
@@ -54,7 +55,8 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
         raise FileExistsError(
             errno.EEXIST,
             "there is such a file already, and a journal never overwrites one: it may hold what an "
-            "undo needs (pydbgwrite.undo). Undo or remove it first, or take another name",
+            f"undo needs ({IN_FORCE.get().function('pydbgwrite.undo')}). Undo or remove it first, "
+            "or take another name",
             name,
         ) from None
     try:

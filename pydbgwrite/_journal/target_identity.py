@@ -160,7 +160,7 @@ def _started(stat: bytes) -> str:
     # The file has the offsets of the children's namespace.
     if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
         raise NoTargetError(
-            "when a process began can't be told: this script has one time namespace and has made "
+            "when a process began can't be told: this process has one time namespace and has made "
             "another for its children; let a child of it do this (unshare --time --fork)"
         )
     offsets = {name: (seconds, rest) for name, seconds, rest in map(str.split, text.splitlines())}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from pydbgwrite import errors, hresults
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regions import protection_name, state_name
 
 __all__ = ["EngineFailure", "call_failed", "engine_failed"]
@@ -83,8 +84,9 @@ def _elements(failure: EngineFailure) -> str:
 
 def _wraps(failure: EngineFailure) -> BaseException:
     if failure["scattered"]:
+        which = IN_FORCE.get().element("addresses", failure["index"]) or "an address"
         return ValueError(
-            f"addresses[{failure['index']}] is 0x{failure['at']:x}, and a pointer of "
+            f"{which} is 0x{failure['at']:x}, and a pointer of "
             f"{failure['width']} bytes there would go past 2**64; nothing was "
             f"{'written' if failure['writes'] else 'read'}"
         )
@@ -98,14 +100,17 @@ def _wraps(failure: EngineFailure) -> BaseException:
 def _pointer_range(failure: EngineFailure) -> BaseException:
     landed = failure["landed"]
     one = failure["purpose"] == "one expected"
-    what = "expect" if one else f"{failure['purpose'] or 'pointers'}[{failure['index']}]"
+    words = IN_FORCE.get()
+    argument = "expect" if failure["purpose"] else "pointers"
+    what = words.name(argument) if one else words.element(argument, failure["index"])
     # The pass over the input before the write finds all but what another thread changes meanwhile.
     held = _held(failure) if failure["done"] else "nothing was written"
+    option = words.argument("truncate", True)
+    does = "compare the low 32 bits" if failure["purpose"] else "write the low 32 bits"
     return errors.PointerRangeError(
-        f"{what} is 0x{failure['value']:x}, and the target has 32-bit "
-        f"pointers: it is neither zero- nor sign-extended from 32 bits; {held}. Pass "
-        f"truncate=True to {'compare' if failure['purpose'] else 'write'} the low 32 bits"
-        f"{'' if failure['purpose'] else ', as the engine does'}",
+        f"{what or 'a pointer'} is 0x{failure['value']:x}, and the target has 32-bit "
+        f"pointers: it is neither zero- nor sign-extended from 32 bits; {held}"
+        + (f". Pass {option} to {does}" if option else ""),
         address=_address(failure),
         count=failure["count"],
         written=landed,
@@ -123,17 +128,12 @@ _UNREADABLE: dict[str | None, str] = {
 def _unreadable(failure: EngineFailure) -> BaseException:
     """What had to be read for a write could not be."""
     reading: EngineFailure = {**failure, "writes": False, "method": "ReadVirtual"}
-    parts = [
-        f"ReadVirtual failed at {_where(failure['at'], failure['page'])} "
-        f"({hresults.describe(failure['hresult'])})",
-        _UNREADABLE[failure["purpose"]],
-    ]
+    consequences = [_UNREADABLE[failure["purpose"]]]
     if failure["purpose"] != "expect":
-        parts.append(_held(failure))
-    text = "; ".join(parts)
-    advice = _advice(reading)
+        consequences.append(_held(failure))
+    place = f" at {_where(failure['at'], failure['page'])}"
     return _kind(reading)(
-        f"{text}. {advice}" if advice else text,
+        _message(reading, place, consequences),
         hresult=failure["hresult"],
         hresult_name=hresults.name_of(failure["hresult"]),
         method="ReadVirtual",
@@ -231,14 +231,21 @@ def _place(failure: EngineFailure) -> str:
         return ""
     if failure["refused"] is not None and _is_unknown(failure):
         return f" at {_where(*failure['refused'])}"
-    unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
-    if unknown or failure["method"] in _PHYSICAL:
+    if not _names_element(failure):
         asked = f" for {_elements(failure)}" if failure["count"] else ""
         return f"{asked} at 0x{failure['address']:x}"
     at, page = failure["at"], failure["page"]
-    if failure["scattered"]:
-        return f" at addresses[{landed}] = {_where(at, page)}"
-    return f" at {_where(at, page)}"
+    which = ""
+    if failure["scattered"] and landed is not None:
+        which = IN_FORCE.get().element("addresses", landed)
+    return f" at {which} = {_where(at, page)}" if which else f" at {_where(at, page)}"
+
+
+def _names_element(failure: EngineFailure) -> bool:
+    """Is the first element known that is not in place, or can't be read?"""
+    landed = failure["landed"]
+    unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
+    return failure["status"] == "unreadable" or not (unknown or failure["method"] in _PHYSICAL)
 
 
 def _where(at: int, page: tuple[int, int, int] | None) -> str:
@@ -264,17 +271,19 @@ def _advice(failure: EngineFailure) -> str:
     if failure["method"] in _PHYSICAL:
         return "Physical memory is for kernel targets." if hresult == E_UNEXPECTED else ""
     if hresult == E_UNEXPECTED:
-        if failure["kind"] == "process":
-            return "The process has ended, runs another program now, or was let go; open it anew."
-        return "The target runs, has gone, or was let go."
+        process = failure["kind"] == "process"
+        if failure["embedded"]:
+            return "Open it anew." if process else ""
+        lost = _lost(failure)
+        return f"{lost[0].upper()}{lost[1:]}{'; open it anew' if process else ''}."
     if hresult == 0x80004001 or page is None:
         return ""
     protection, state, kind = page
     if state_name(state) != "committed":
-        return (
-            "Check the address: session.query() and session.modules() (pydbgwrite modules) show "
-            "what is mapped."
-        )
+        words = IN_FORCE.get()
+        functions = (words.function(f"session.{each}") for each in ("query", "modules"))
+        maps = " or ".join(filter(None, functions))
+        return f"Check the address: {maps} shows what is mapped."
     name = protection_name(protection)
     if not failure["writes"]:
         return "" if "r" in name else "Memory without read permission can't be read."
@@ -285,6 +294,13 @@ def _advice(failure: EngineFailure) -> str:
     if "w" not in name:
         return "The region is not writable."
     return ""
+
+
+def _lost(failure: EngineFailure) -> str:
+    """Why there may be no accessible target."""
+    if failure["kind"] == "process":
+        return "the process has ended, runs another program now, or was let go"
+    return "the target runs, has gone, or was let go"
 
 
 def _windows_page_advice(name: str) -> str:
@@ -331,17 +347,56 @@ def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
     return kind
 
 
+def _message(failure: EngineFailure, place: str, consequences: list[str]) -> str:
+    """What failed where, what follows from it, and what to do.
+
+    Users of Microsoft's engine know its methods and HRESULTs: these come first. The embedded engine
+    says in words what happened, and both at the end.
+    """
+    method, hresult, embedded = failure["method"], failure["hresult"], failure["embedded"]
+    if embedded:
+        text = f"{_action(failure)} failed{place}{_cause(failure)}"
+    else:
+        text = f"{method} failed{place} ({hresults.describe(hresult)})"
+    text = "; ".join([text, *consequences])
+    advice = _advice(failure)
+    if advice:
+        text += f". {advice}"
+    return f"{text} ({method}: {_number_and_name(hresult)})" if embedded else text
+
+
+def _action(failure: EngineFailure) -> str:
+    method = failure["method"] or ""
+    for verb in ("write", "read", "fill", "search", "query"):
+        if method.startswith(verb.capitalize()):
+            return f"the {verb}"
+    return method
+
+
+def _cause(failure: EngineFailure) -> str:
+    """What the place does not say of the cause already."""
+    if failure["hresult"] == E_UNEXPECTED:
+        return "" if failure["method"] in _PHYSICAL else f": {_lost(failure)}"
+    known = hresults.HRESULTS.get(failure["hresult"])
+    page, named = failure["page"], _names_element(failure)
+    if failure["refused"] is not None and _is_unknown(failure):
+        page, named = failure["refused"][1], True
+    says_why = page is None or state_name(page[1]) != "committed"
+    if page is not None and ("w" if failure["writes"] else "r") not in protection_name(page[0]):
+        says_why = True
+    return "" if known is None or (says_why and named) else f": {known[1]}"
+
+
+def _number_and_name(hresult: int) -> str:
+    return f"HRESULT 0x{hresult:08X} {hresults.name_of(hresult)}"
+
+
 def _engine(failure: EngineFailure) -> BaseException:
     hresult = failure["hresult"]
-    parts = [f"{failure['method']} failed{_place(failure)} ({hresults.describe(hresult)})"]
-    if failure["writes"]:
-        parts.append(_held(failure))
-    text = "; ".join(parts)
-    advice = _advice(failure)
     written = failure["landed"] if failure["writes"] else 0
     landed = failure["landed"]
     return _kind(failure)(
-        f"{text}. {advice}" if advice else text,
+        _message(failure, _place(failure), [_held(failure)] if failure["writes"] else []),
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=failure["method"],
@@ -352,15 +407,18 @@ def _engine(failure: EngineFailure) -> BaseException:
     )
 
 
-def call_failed(method: str | None, hresult: int, gone: str) -> BaseException:
+def call_failed(method: str | None, hresult: int, gone: str, embedded: bool) -> BaseException:
     """The exception for a call about no memory, such as DetachProcesses or StartServerWide."""
     lost = gone or hresult == E_UNEXPECTED or method in ("DetachProcesses", "TerminateProcesses")
     kind = errors.NoTargetError if lost else errors.DebugEngineError
     text = f"{method} failed ({hresults.describe(hresult)})"
+    if embedded:
+        meaning = hresults.HRESULTS.get(hresult, ("", "the call failed"))[1]
+        text = f"{meaning} ({method}: {_number_and_name(hresult)})"
     advice = _GONE.get(gone, "")
     if hresult == CALL_REFUSED and method == "TerminateProcesses":
         advice = (
-            "SIGKILL (pidfd_send_signal, kill) is refused to this script: the process runs as "
+            "SIGKILL (pidfd_send_signal, kill) is refused to this process: the process runs as "
             "another user, or a seccomp filter forbids these calls."
         )
     return kind(

@@ -7,6 +7,7 @@ import os
 import signal
 
 from pydbgwrite import errors
+from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["opening_failed", "status_fields", "user_namespace"]
@@ -18,11 +19,6 @@ _CAP_SYS_PTRACE = 19
 _FIRST_USER_NAMESPACE = "user:[4026531837]"
 #: Files of /proc/PID that are their owner's alone (fs/proc/base.c), by what opens them.
 _FILES = {"open(/proc/PID/mem)": "mem", "read(/proc/PID/auxv)": "auxv"}
-#: What needs none of them.
-_WITHOUT_FILE = {
-    "mem": "; suspend=True needs no such file",
-    "auxv": "; a transaction without a journal needs no such file",
-}
 #: The system calls behind an operation that a sandbox may refuse. All but the first have nothing to
 #: do with the process: nothing that is seen of it is a reason.
 _CALLS = {
@@ -37,13 +33,13 @@ _CALLS = {
 }
 #: What is to be done about errors that have nothing to do with the process.
 _REMEDIES = {
-    errno.EMFILE: ". This script has no free descriptor: close files, or raise RLIMIT_NOFILE "
+    errno.EMFILE: ". This process has no free descriptor: close files, or raise RLIMIT_NOFILE "
     "(ulimit -n)",
     errno.ENFILE: ". The system has no free descriptor (fs.file-max)",
     errno.EAGAIN: ". This user has as many processes and threads as it may: end some, or raise "
     "RLIMIT_NPROC (ulimit -u)",
     errno.EROFS: ". /proc is mounted read-only here, and memory is written through it: mount it "
-    "with rw, open it with suspend=True, or with writable=False to read",
+    "with rw",
 }
 #: Those that only stopping a process takes.
 _STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd2", "pthread_create")
@@ -88,8 +84,7 @@ def opening_failed(
         return TimeoutError(
             f"process {subject} could not be stopped in time"
             + (f": thread {detail} {_thread_state(subject, detail)}" if detail else "")
-            + ". Every thread that had stopped was let go again. Raise timeout=, or open it with "
-            "suspend=False"
+            + f". Every thread that had stopped was let go again{_more_time()}"
         )
     if failure == "tracer_ended":
         return errors.DebugEngineError(_tracer_ended(subject, detail))
@@ -100,24 +95,36 @@ def opening_failed(
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
     advice = _REMEDIES.get(os_error, "")
+    running = IN_FORCE.get().argument("suspend", False)
+    if os_error == errno.EROFS and running:
+        advice += f", or open it without {running}"
     return errors.DebugEngineError(f"could not open {subject}: {operation}: {system}{advice}")
+
+
+def _more_time() -> str:
+    words = IN_FORCE.get()
+    timeout, running = words.argument("timeout"), words.argument("suspend", False)
+    remedies = any_of(
+        timeout and f"pass a longer {timeout}", running and f"let it run on with {running}"
+    )
+    return f": {remedies}" if remedies else ""
 
 
 def _other_proc(subject: object, shown: int) -> str:
     """Why /proc can't show which process an id means. shown: our own id there, or 0."""
     own = _opening("/proc/self/status")
     if own in (errno.EACCES, errno.EPERM):
-        why = f"this script can't read /proc/self/status ({os.strerror(own)})"
+        why = f"this process can't read /proc/self/status ({os.strerror(own)})"
         remedy = "Landlock or another security module forbids it: allow it to read /proc"
     elif shown == os.getpid():
         why = f"/proc/{subject} is covered by the folder of another process (a bind mount)"
         remedy = f"umount /proc/{subject}"
     else:
         why = (
-            f"/proc was mounted for another pid namespace, where this script is {shown} and not "
+            f"/proc was mounted for another pid namespace, where this process is {shown} and not "
             f"{os.getpid()}"
             if shown
-            else "/proc does not show this script: it was mounted for another pid namespace"
+            else "/proc does not show this process: it was mounted for another pid namespace"
             if os.path.lexists("/proc/self")
             else "/proc is not mounted here"
         )
@@ -141,7 +148,7 @@ def _tracer_ended(subject: object, number: int) -> str:
     name = next((each.name for each in signal.Signals if each == number), f"signal {number}")
     text = (
         f"could not open {subject}: the tracer, a process of this package that shares the memory "
-        f"of this script, was ended by {name} before it had stopped the process. Everything was "
+        f"of this process, was ended by {name} before it had stopped the process. Everything was "
         "let go"
     )
     if name == "SIGSYS":
@@ -220,7 +227,7 @@ def _tracer(process: int) -> str:
 
 
 def user_namespace() -> str:
-    """The user namespace of this script where it is not the machine's first one; else ""."""
+    """The user namespace of this process where it is not the machine's first one; else ""."""
     try:
         name = os.readlink("/proc/self/ns/user")
     except not_from_handler(OSError):
@@ -250,9 +257,9 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
     if not reasons:
         said = "Nothing in /proc says why. "
         if call is not None and call != "ptrace":
-            said += f"The kernel or a security module refuses {call} to this script"
+            said += f"The kernel or a security module refuses {call} to this process"
         elif _bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1:
-            said += "This script has CAP_SYS_PTRACE: a security module may forbid it"
+            said += "This process has CAP_SYS_PTRACE: a security module may forbid it"
         else:
             said += "Landlock or another security module may forbid it; as root it may work"
     what = "no access to process" if isinstance(subject, int) else "could not launch"
@@ -262,22 +269,24 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
 def _of_filter(subject: object, operation: str | None, call: str) -> str:
     """Of a script that runs under a seccomp filter, which nobody can look into."""
     text = (
-        f"this script runs under a seccomp filter, as in a container, which may refuse {call}: "
+        f"this process runs under a seccomp filter, as in a container, which may refuse {call}: "
         "allow that there"
     )
     if call == "ptrace":
         text += " (docker run --cap-add=SYS_PTRACE)"
-    if isinstance(subject, int) and operation in _STOPPING:
-        text += ", or open it with suspend=False, which needs no such call"
-    if operation == "pwrite64":
-        text += "; suspend=True needs process_vm_writev instead"
+    running = IN_FORCE.get().argument("suspend", False)
+    if isinstance(subject, int) and operation in _STOPPING and running:
+        text += f", or open it with {running}, which needs no such call"
+    if operation == "pwrite64" and running:
+        text += f"; without {running} process_vm_writev is called instead"
     return text
 
 
 def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
-    """What is seen of the process, and of this script's right to trace it."""
+    """What is seen of the process, and of this process's right to trace it."""
     # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
     status = status_fields(f"/proc/{subject}/status") if isinstance(subject, int) else {}
+    words = IN_FORCE.get()
     capable = bool(_bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")
@@ -290,11 +299,17 @@ def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> 
         )
     scope = _read("/proc/sys/kernel/yama/ptrace_scope")
     if scope in ("1", "2") and not capable:
+        launch = words.function("launch")
+        remedies = any_of(
+            launch and f"start the program from this process ({launch})",
+            "run as root",
+            "give the interpreter CAP_SYS_PTRACE",
+            "set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)",
+        )
         reasons.append(
             f"kernel.yama.ptrace_scope is {scope}: "
             + ("only descendants may be traced" if scope == "1" else "only root may trace")
-            + "; start the program from this script (launch), run as root, give the interpreter "
-            "CAP_SYS_PTRACE, or set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)"
+            + f"; {remedies}"
         )
     elif scope == "3":
         reasons.append("kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts")
@@ -315,7 +330,7 @@ def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
     if its == ours:
         return []
     return [
-        f"this script is in a user namespace ({ours}): whatever capabilities it shows, they hold "
+        f"this process is in a user namespace ({ours}): whatever capabilities it shows, they hold "
         "there, and a process outside can't be traced. Run it where the process runs"
     ]
 
@@ -328,7 +343,7 @@ def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]
         others = [each for each in status.get(name, "").split()[:3] if [each] != ours]
         if ours and others:
             reasons.append(
-                f"it runs as {what} {others[0]}, this script as {ours[0]}: run as that {what} or "
+                f"it runs as {what} {others[0]}, this process as {ours[0]}: run as that {what} or "
                 "as root, or with CAP_SYS_PTRACE"
             )
     if not isinstance(subject, int):
@@ -345,7 +360,7 @@ def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]
     more = _bits(status, "CapPrm") & ~_bits(own, "CapPrm")
     if more:
         reasons.append(
-            f"it has capabilities that this script lacks (0x{more:x} of CapPrm in "
+            f"it has capabilities that this process lacks (0x{more:x} of CapPrm in "
             f"/proc/{subject}/status): run as root, or with CAP_SYS_PTRACE"
         )
     owner = _owner(f"/proc/{subject}/stat")
@@ -373,15 +388,18 @@ def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> lis
     owner = _owner(path) if name else None
     if owner is None:
         return []
+    # What takes the file, and can be left out.
+    taker = IN_FORCE.get().argument("suspend", False) if name == "mem" else "a journal"
+    advice = f"; without {taker} no such file is needed" if taker else ""
     if owner != os.geteuid() and not _bits(own, "CapEff") >> _CAP_DAC_OVERRIDE & 1:
         return [
-            f"{path} belongs to user {owner}, this script is user {os.geteuid()}, and lacks "
+            f"{path} belongs to user {owner}, this process is user {os.geteuid()}, and lacks "
             "CAP_DAC_OVERRIDE: run as that user or as root, or give the interpreter "
-            f"CAP_DAC_OVERRIDE and CAP_SYS_PTRACE{_WITHOUT_FILE[name]}"
+            f"CAP_DAC_OVERRIDE and CAP_SYS_PTRACE{advice}"
         ]
     if name == "mem" and _opening(path) == 0:
         return [
             f"{path} can be opened for reading and not for writing: Landlock or another security "
-            f"module forbids that{_WITHOUT_FILE[name]}"
+            f"module forbids that{advice}"
         ]
     return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pydbgwrite import errors, hresults
+from pydbgwrite._messages.spelling import IN_FORCE
 
 __all__ = ["opening_failed"]
 
@@ -57,18 +58,21 @@ def opening_failed(
 
 
 def _timeout(call: str, subject: object) -> str:
+    timeout = IN_FORCE.get().argument("timeout")
+    more = f"Pass a longer {timeout}. " if timeout else ""
     if call == "attach_kernel":
         return (
             f"no kernel answered at {subject} in time. The engine goes on waiting and can't be "
             f"called back: {_NEW_PROCESS} to try again, or to open anything else with it"
         )
     if call in ("connect", "process_server"):
-        return f"nothing answered at {subject} in time. Raise timeout=, or check that server"
+        return f"nothing answered at {subject} in time. {more}Check that server"
     if call == "attach":
         return (
-            f"process {subject} could not be stopped in time; it was let go again. Raise timeout="
-        )
-    return f"{call}({subject!r}) was not ready in time; it was given up. Raise timeout="
+            f"process {subject} could not be stopped in time; it was let go again. {more}"
+        ).rstrip()
+    did = IN_FORCE.get().opening(call, subject)
+    return f"{did} was not ready in time; it was given up. {more}".rstrip()
 
 
 def _engine(call: str, hresult: int, operation: str | None, subject: object) -> BaseException:
@@ -95,7 +99,8 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
         advice = ". The file is no dump, or the beginning of one"
         kind = errors.NoTargetError
     return kind(
-        f"{call}({subject!r}) failed: {operation} ({hresults.describe(hresult)}){advice}",
+        f"{IN_FORCE.get().opening(call, subject)} failed: {operation} "
+        f"({hresults.describe(hresult)}){advice}",
         hresult=hresult,
         hresult_name=hresults.name_of(hresult),
         method=operation,

@@ -19,7 +19,6 @@ from pydbgwrite._opening.arguments import (
     validate_timeout,
 )
 from pydbgwrite._session import Session
-from pydbgwrite.errors import EngineNotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from pydbgwrite._opening.arguments import RegionSpec
     from pydbgwrite._opening.process_server import ProcessServer
+    from pydbgwrite.errors import EngineNotFoundError
 
     #: What launch() takes for stdin, stdout and stderr.
     _File: TypeAlias = int | IO[bytes] | IO[str] | None
@@ -378,22 +378,22 @@ def simulate(
 
 def _windows_only(call: str, engine: StrPath | None) -> EngineNotFoundError:
     """The error of calls that there are on Windows alone."""
+    from pydbgwrite._messages.platforms import windows_only
+
     _refuse(engine=engine)
-    return EngineNotFoundError(
-        f"{call}() needs Microsoft's debugger engine (dbgeng.dll), which there is on Windows "
-        f"alone; this is {sys.platform}. attach() and launch() work on Linux, simulate() everywhere"
-    )
+    return windows_only(call)
 
 
 def _refuse(**arguments: object) -> None:
     """ValueError for what was given although this platform has no use for it."""
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"{name}= is for Windows: here the embedded engine works")
+            from pydbgwrite._messages.platforms import argument_for_windows
+
+            raise argument_for_windows(name)
 
 
 def _no_engine(call: str) -> EngineNotFoundError:
-    return EngineNotFoundError(
-        f"{call}() has no engine for live processes on {sys.platform} in this version of "
-        "pydbgwrite; simulate() works everywhere"
-    )
+    from pydbgwrite._messages.platforms import no_live_engine
+
+    return no_live_engine(call)

@@ -35,11 +35,13 @@ def validate_pid(pid: SupportsIndex, limit: int) -> int:
     """The id of a process, below the limit."""
     number = _index(pid)
     if number is None:
-        raise TypeError(f"pid must be an int, got {type(pid).__name__}")
+        raise TypeError(f"{_name('pid')} must be an int, got {type(pid).__name__}")
     # Linux: pid_t has 31 bits. Windows: a DWORD.
     if not 0 < number < limit:
         shown = number if number.bit_length() < 128 else f"an int of {number.bit_length()} bits"
-        raise ValueError(f"pid must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}")
+        raise ValueError(
+            f"{_name('pid')} must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}"
+        )
     return number
 
 
@@ -54,7 +56,7 @@ def validate_timeout(timeout: float) -> float:
     except not_from_handler(OverflowError):  # an int beyond all floats: that is for ever
         seconds = math.inf if timeout > 0 else -math.inf
     if math.isnan(seconds) or seconds < 0:
-        raise ValueError(f"timeout must be 0 seconds or more, got {seconds}")
+        raise ValueError(f"{_name('timeout')} must be 0 seconds or more, got {seconds}")
     return seconds
 
 
@@ -63,7 +65,7 @@ def validate_options(options: str) -> str:
     if not isinstance(options, str):
         raise TypeError(f"options must be a str, got {type(options).__name__}")
     if not options.strip() or "\0" in options:
-        raise ValueError(f"options must be a connection string, got {options!r}")
+        raise ValueError(f"{_name('options')} must be a connection string, got {options!r}")
     return options
 
 
@@ -130,6 +132,12 @@ def validate_region(region: RegionSpec, index: int, limit: int) -> tuple[int, in
             f"2**{limit.bit_length() - 1}, got base {_shown(base)}, size {_shown(size)}"
         )
     return base, size, _PROTECTIONS[protection]
+
+
+def _name(argument: str) -> str:
+    from pydbgwrite._messages.spelling import IN_FORCE
+
+    return IN_FORCE.get().name(argument)
 
 
 def _shown(number: int) -> str:

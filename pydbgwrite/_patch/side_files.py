@@ -15,6 +15,7 @@ import sys
 from array import array
 from typing import Final
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
 
@@ -62,9 +63,13 @@ def name_fault(name: object, *, anywhere: bool) -> Exception | None:
     advice = (
         ""
         if "\\" in name and reason.startswith("has")
-        else ("; side files lie below the patch file's folder, unless side_files_anywhere=True")
+        else f"; side files lie below the patch file's folder, unless {_allowing()} is given"
     )
     return ValueError(f"file {name[:200]!r} {reason}{advice}")
+
+
+def _allowing() -> str:
+    return IN_FORCE.get().argument("side_files_anywhere", True)
 
 
 def _is_device(part: str) -> bool:
@@ -81,7 +86,7 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
     if not anywhere and os.path.commonpath([path, root]) != root:
         raise SideFileError(
             f"file {name!r} leads out of the patch file's folder, to {path}; pass "
-            "side_files_anywhere=True to allow that"
+            f"{_allowing()} to allow that"
         )
     # Links were resolved before. A link that appears now must not be followed.
     try:

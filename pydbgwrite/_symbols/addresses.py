@@ -17,8 +17,7 @@ __all__ = ["LIMIT", "Place", "checked_address", "masked_array", "near", "parse_a
 
 LIMIT: Final = 2**64
 FORMS: Final = (
-    "an address is an int, '0x7f0000001000', '4096', 'module+0x1234', 'module!symbol' or "
-    "'module!symbol+8'"
+    "an address is a number (4096, 0x7f0000001000), module+0x1234, module!symbol or module!symbol+8"
 )
 
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")

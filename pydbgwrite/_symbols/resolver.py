@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, SupportsIndex
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
 from pydbgwrite._symbols.model import KnownModule, Symbols
 from pydbgwrite.errors import AddressError
@@ -113,7 +114,7 @@ class Resolver:
         alike: list[str] = []
         if self._may_compare():
             alike = near(names, all_names) or near(names, [m.path for m in self._modules])
-        hint = "session.modules() (pydbgwrite modules) lists what it has"
+        hint = f"{IN_FORCE.get().function('session.modules')} lists what it has"
         if alike:
             hint = f"there is {_listed(alike)}"
         return f"the target has no module {shown_names}; {hint}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import is_from_handler
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
 
@@ -207,7 +208,7 @@ class Transaction:
     def _hint(self) -> str:
         if self._path is None:
             return ""
-        return f". The journal has it all: pydbgwrite.undo({self._path!r}, session)"
+        return f". The journal has it all: {IN_FORCE.get().undoing(self._path)}"
 
     def _over(self, state: str) -> None:
         """End the transaction and release its journal for others."""
@@ -257,7 +258,9 @@ def checked_journal(
         return None, None
     name = os.fsdecode(journal)
     if not name or "\0" in name:
-        raise ValueError(f"journal must be the path of a file to make, got {name!r}")
+        raise ValueError(
+            f"{IN_FORCE.get().name('journal')} must be the path of a file to make, got {name!r}"
+        )
     return os.path.abspath(name), durable
 
 

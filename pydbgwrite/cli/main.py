@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from pydbgwrite import __version__, errors
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.output import example, fail, mismatch_fields, print_json, show_on_stderr
+from pydbgwrite.cli.spelling import CommandLineSpelling
 
 if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
     from pydbgwrite.cli import apply as apply
@@ -82,6 +84,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     A command returns its exit code, or raises what the library raised.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    spelling = IN_FORCE.set(CommandLineSpelling())
+    try:
+        return _run(words)
+    finally:
+        IN_FORCE.reset(spelling)
+
+
+def _run(words: list[str]) -> int:
     held = HeldOutput(sys.stdout)
     code: int = ExitCode.DONE
     try:
@@ -166,12 +176,20 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _message(failure: Exception) -> str:
-    text = str(failure)
+    text = _system_error(failure) if isinstance(failure, OSError) else str(failure)
     if exit_code_of(failure) is ExitCode.INTERNAL:
         return f"internal error, please report it: {type(failure).__name__}: {text}"
     if isinstance(failure, MemoryError) and not text:
         text = "there is not enough memory for that; ask for less at once"
     return "; ".join([text or type(failure).__name__, *getattr(failure, "__notes__", [])])
+
+
+def _system_error(failure: OSError) -> str:
+    """Without the number in brackets that Python puts in front."""
+    if failure.strerror is None:
+        return str(failure)
+    named = "" if failure.filename is None else f"{failure.filename}: "
+    return f"{named}{failure.strerror}"
 
 
 def _interrupted(interrupt: BaseException) -> str:

@@ -64,11 +64,11 @@ def target_options(
             *,
             timeout: float,
             engine: str | None,
-            no_suspend: bool,
+            suspend: bool,
             **others: Any,
         ) -> object:
             given = {name: others.pop(name) for name in _KINDS}
-            target = _target(given, timeout, engine, not no_suspend, required)
+            target = _target(given, timeout, engine, suspend, required)
             return command(target=target, **others)
 
         for option in reversed(_OPTIONS):
@@ -120,7 +120,9 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     ),
     click.option(
         "--no-suspend",
-        is_flag=True,
+        "suspend",
+        flag_value=False,
+        default=True,
         help="With --pid: let the process run on meanwhile. It sees a write piece by piece then.",
     ),
 )

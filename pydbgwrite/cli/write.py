@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from array import array
 
     from pydbgwrite import Session
+    from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["write"]
 
@@ -68,10 +69,13 @@ def write(
     if pointers is None:
         raise click.UsageError("Give one VALUE or more, or --from FILE.")
     expected = _given("--expect", expect, "--expect-from", expect_file)
+    from pydbgwrite._symbols.resolver import Resolver
+
     with target.open(writable=True) as session:
-        place = session.resolve(address)
-        new = _numbers(session, pointers)
-        now = None if expected is None else _numbers(session, expected)
+        resolver = Resolver(session)
+        place = resolver.resolve(address, "ADDRESS")
+        new = _numbers(resolver, pointers, "VALUE")
+        now = None if expected is None else _numbers(resolver, expected, "--expect")
         written = _write(session, place, new, now, verify, truncate)
         size = session.pointer_size
     if as_json:
@@ -101,8 +105,10 @@ def _given(
     return load_array(array_file(file, option))
 
 
-def _numbers(session: Session, given: tuple[str, ...] | array[int]) -> list[int] | array[int]:
-    return [session.resolve(each) for each in given] if isinstance(given, tuple) else given
+def _numbers(
+    resolver: Resolver, given: tuple[str, ...] | array[int], what: str
+) -> list[int] | array[int]:
+    return [resolver.resolve(each, what) for each in given] if isinstance(given, tuple) else given
 
 
 def _write(

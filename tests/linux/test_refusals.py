@@ -85,7 +85,7 @@ def run(script: str, *before: str) -> str:
 def test_a_user_namespace() -> None:
     """All capabilities are shown there, and they hold for nothing outside."""
     said = run("refused(int(os.environ['OUTER'])); doctor()", *in_namespace())
-    assert "this script is in a user namespace" in said
+    assert "this process is in a user namespace" in said
     assert "dumpable" not in said
     assert "LIMITED" not in said
     assert "CAP_SYS_PTRACE: limited: this process has it in its user namespace" in said
@@ -133,8 +133,8 @@ with Child64() as child:
     ("child", "seen", "unseen"),
     [
         ("child_of(more='libc.prctl(4, 0)')", "is not dumpable", "runs as user"),
-        ("child_of(group=12345)", "it runs as group 12345, this script as 65534", "dumpable"),
-        ("Child64()", "it runs as user 0, this script as 65534", "dumpable"),
+        ("child_of(group=12345)", "it runs as group 12345, this process as 65534", "dumpable"),
+        ("Child64()", "it runs as user 0, this process as 65534", "dumpable"),
     ],
 )
 def test_what_a_process_of_somebody_else_is(child: str, seen: str, unseen: str) -> None:
@@ -146,7 +146,7 @@ def test_what_a_process_of_somebody_else_is(child: str, seen: str, unseen: str) 
 def test_a_process_with_more_capabilities() -> None:
     with Child64() as child:
         said = run(f"refused({child.pid})", "setpriv", "--bounding-set=-sys_ptrace,-net_raw")
-    assert "has capabilities that this script lacks (0x82000 of CapPrm" in said
+    assert "has capabilities that this process lacks (0x82000 of CapPrm" in said
 
 
 FREEZER = """
