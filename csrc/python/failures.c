@@ -276,6 +276,6 @@ void failure_raise_call(const session_object *session, const char *method, HRESU
         failure_set(PyObject_CallMethod(session->state->from_c, "call_failed", "sksO", method,
                                         (unsigned long)(uint32_t)hresult,
                                         gone_name(session_gone(session)),
-                                        session->genuine ? Py_False : Py_True));
+                                        session->dbgeng ? Py_False : Py_True));
     }
 }

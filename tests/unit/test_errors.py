@@ -166,9 +166,19 @@ def test_what_errors_carry(session: Session, name: str) -> None:
     assert (error.written, error.index, error.hresult) == (written, index, hresult)
     assert error.hresult_name == hresults.name_of(hresult)
     message = str(error)
-    assert message.startswith(f"{method} failed")
-    for word in [*words, f"0x{hresult:08X}", error.hresult_name or "?"]:
+    assert message.startswith("the ")  # plain words first
+    assert message.endswith(f" ({method}: HRESULT 0x{hresult:08X} {error.hresult_name})")
+    for word in words:
         assert word in message
+
+
+def test_the_engine_of_windows_is_quoted_first() -> None:
+    """Its users look for its names; the embedded engine's are an appendix."""
+    for embedded in (False, True):
+        message = str(engine_failed(failure(hresult=0x80070005, embedded=embedded)))
+        held = message.index("the target holds the first 4 of 9 pointers")
+        for name in ("WritePointersVirtual", "HRESULT 0x80070005 ERROR_ACCESS_DENIED"):
+            assert (message.index(name) > held) is embedded
 
 
 @pytest.mark.parametrize("name", ENGINE_CALLS)
