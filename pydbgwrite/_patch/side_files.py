@@ -144,7 +144,7 @@ def _npy_data(name: str, content: bytes) -> memoryview:
     if not isinstance(shape, tuple) or len(shape) != 1 or type(shape[0]) is not int:
         raise SideFileError(
             f"file {name!r} has the shape {shape!r:.60}, and must have one dimension: "
-            "values.ravel()"
+            "numpy.save(name, values.ravel())"
         )
     data = memoryview(content)[start + size :]
     if shape[0] * 8 != len(data):

@@ -16,6 +16,7 @@ _PARAMETERS: Final = {
     "options": ("connect", "kernel"),
     "path": ("dump",),
     "pointers": ("values", "file"),
+    "suspend": ("no_suspend",),
 }
 
 #: What does the work of a function. What is not here, the command line does not have.
@@ -45,8 +46,8 @@ class CommandLineSpelling(Spelling):
         if not isinstance(parameter, click.Option):
             return ""
         # A flag stands for one value alone: --no-suspend for suspend=False.
-        unlike = parameter.is_flag and value is not None and parameter.flag_value != value
-        return "" if unlike else parameter.opts[0]
+        stands_for = parameter.name == name
+        return "" if parameter.is_flag and value is not stands_for else parameter.opts[0]
 
     def element(self, argument: str, index: int) -> str:
         """One of several values, counted from 1."""

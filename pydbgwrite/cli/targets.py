@@ -64,11 +64,11 @@ def target_options(
             *,
             timeout: float,
             engine: str | None,
-            suspend: bool,
+            no_suspend: bool,
             **others: Any,
         ) -> object:
             given = {name: others.pop(name) for name in _KINDS}
-            target = _target(given, timeout, engine, suspend, required)
+            target = _target(given, timeout, engine, not no_suspend, required)
             return command(target=target, **others)
 
         for option in reversed(_OPTIONS):
@@ -120,9 +120,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     ),
     click.option(
         "--no-suspend",
-        "suspend",
-        flag_value=False,
-        default=True,
+        is_flag=True,
         help="With --pid: let the process run on meanwhile. It sees a write piece by piece then.",
     ),
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 
 import click
 import pytest
-from support.commands import REFUSE_PTRACE
+from support.commands import REFUSE_PTRACE, command, in_forks, on_terminal, process_of_its_own
 
 import pydbgwrite
 from pydbgwrite import errors
+from pydbgwrite._demo import run as demo
 from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
 from pydbgwrite.cli.main import group, run
 
@@ -33,36 +34,14 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 
-RUN = """
-import sys
-from pydbgwrite.__main__ import main
-sys.exit(main({arguments!r}))
-"""
-
-
-def command(*arguments: str, setup: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command line in a Python of its own, in which `setup` has run before."""
-    code = setup + RUN.format(arguments=list(arguments))
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
-
-
 # ---- demo -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pointers", [1, 1000, pytest.param(1_000_000, marks=LARGE)])
 def test_demo_as_json(pointers: int) -> None:
     done = command("demo", "--json", "--pointers", str(pointers))
-    assert (done.returncode, done.stderr) == (0, "")
-    said = json.loads(done.stdout)
+    assert (done.code, done.err) == (0, "")
+    said = done.said
     assert {name: type(value) for name, value in said.items()} == {
         "pid": int,
         "engine": str,
@@ -85,8 +64,8 @@ def test_demo_as_json(pointers: int) -> None:
 
 def test_demo_as_text() -> None:
     done = command("demo", "--pointers", "1_000")
-    assert (done.returncode, done.stderr) == (0, "")
-    title, *lines = done.stdout.splitlines()
+    assert (done.code, done.err) == (0, "")
+    title, *lines = done.out.splitlines()
     assert title == "Rewrote 1,000 function pointers in a live process."
     fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
     assert fields["pid"].isdecimal()
@@ -97,68 +76,64 @@ def test_demo_as_text() -> None:
     assert fields["pointers"] == "1,000 (8,000 bytes)"
     assert re.fullmatch(r"[\d,.]+ ms, [\d,.]+ ns a pointer", fields["time"])
     assert fields["verified by the target"] == "yes, 1,000 calls through it reached new functions"
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in done.out
 
 
 @LINUX
 def test_demo_on_a_terminal() -> None:
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pydbgwrite", "demo", "--pointers", "1"],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-        )
-        os.close(theirs)
-        shown = b""
-        try:
-            while part := terminal.read(4096):
-                shown += part
-        except OSError:  # how Linux tells the end of a terminal
-            pass
-        assert process.wait(60) == 0
-    assert b"Rewrote 1 function pointer in a live process." in shown
-    assert b"\x1b[" in shown
-    assert b"yes, 1 call through it reached new functions" in shown
+    done = on_terminal("demo", "--pointers", 1)
+    assert done.code == 0
+    assert "Rewrote 1 function pointer in a live process." in done.out
+    assert "\x1b[" in done.out
+    assert "yes, 1 call through it reached new functions" in done.out
 
 
 @LINUX
 def test_demo_where_ptrace_is_refused() -> None:
-    done = command("demo", "--pointers", "10", setup=REFUSE_PTRACE)
-    assert done.returncode == 3
-    assert done.stdout == ""
-    assert "no access to process" in done.stderr
-    assert "seccomp" in done.stderr
+    done = process_of_its_own("demo", "--pointers", "10", setup=REFUSE_PTRACE)
+    assert done.code == 3
+    assert done.out == ""
+    assert "no access to process" in done.err
+    assert "seccomp" in done.err
 
 
-KILL_BEFORE = """
-import os, signal
-from pydbgwrite._demo import run as demo
-attach = demo.attach
-def killing(pid):
+def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    return attach(pid)
-demo.attach = killing
-"""
 
-KILL_WITHIN = """
-import os, signal
-from pydbgwrite._demo import run as demo
-attach, run_demo = demo.attach, demo.run_demo
-children = []
-def telling(pid):
-    children.append(pid)
-    return attach(pid)
-demo.attach = telling
-def killing(done, total):
-    os.kill(children[0], signal.SIGKILL)
-    os.waitid(os.P_PID, children[0], os.WEXITED | os.WNOWAIT)
-demo.run_demo = lambda count: run_demo(count, progress=killing)
-"""
+
+@LINUX
+def test_demo_with_a_child_that_is_killed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach = pydbgwrite.attach
+
+    def killing(pid: int) -> pydbgwrite.Session:
+        kill(pid)
+        return attach(pid)
+
+    monkeypatch.setattr(demo, "attach", killing)
+    done = command("demo")
+    assert (done.code, done.out) == (3, "")
+    assert "has ended" in done.err
+
+
+@LINUX
+def test_demo_with_a_child_that_is_killed_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    attach, run_demo = pydbgwrite.attach, demo.run_demo
+    children: list[int] = []
+
+    def telling(pid: int) -> pydbgwrite.Session:
+        children.append(pid)
+        return attach(pid)
+
+    def killing(count: int) -> demo.DemoResult:
+        return run_demo(count, progress=lambda done, total: kill(children[0]))
+
+    monkeypatch.setattr(demo, "attach", telling)
+    monkeypatch.setattr(demo, "run_demo", killing)
+    done = command("demo", "--pointers", "4_000_000")
+    assert (done.code, done.out) == (5, "")
+    assert "has ended" in done.err
+
 
 NO_WRITE = """
 from contextlib import nullcontext
@@ -170,47 +145,33 @@ demo.attach = lambda pid: nullcontext(SimpleNamespace(
 """
 
 
-@LINUX
-def test_demo_with_a_child_that_is_killed_before() -> None:
-    done = command("demo", setup=KILL_BEFORE)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "has ended" in done.stderr
-
-
-@LINUX
-def test_demo_with_a_child_that_is_killed_within() -> None:
-    done = command("demo", "--pointers", "4_000_000", setup=KILL_WITHIN)
-    assert (done.returncode, done.stdout) == (5, "")
-    assert "has ended" in done.stderr
-
-
 @pytest.mark.parametrize("json_wanted", [False, True])
 def test_demo_that_wrote_nothing(json_wanted: bool) -> None:
-    done = command("demo", "--pointers", "10", *["--json"] * json_wanted, setup=NO_WRITE)
-    assert done.returncode == 1
-    assert "not verified: the child reports" in done.stderr
+    line = ["demo", "--pointers", "10", *["--json"] * json_wanted]
+    done = process_of_its_own(*line, setup=NO_WRITE)
+    assert done.code == 1
+    assert "not verified: the child reports" in done.err
     if json_wanted:
-        said = json.loads(done.stdout)
-        assert said["verified"] is False
-        assert said["checksum_after"] == said["checksum_before"]
-        assert "expected" in said["problem"]
+        assert done.said["verified"] is False
+        assert done.said["checksum_after"] == done.said["checksum_before"]
+        assert "expected" in done.said["problem"]
     else:
-        assert "The write was not verified." in done.stdout
-        assert "Rewrote" not in done.stdout
+        assert "The write was not verified." in done.out
+        assert "Rewrote" not in done.out
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "1.5", "many", "", "1e6"])
 def test_demo_with_a_bad_number(given: str) -> None:
     done = command("demo", "--pointers", given)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--pointers" in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert "--pointers" in done.err
 
 
 @pytest.mark.parametrize("given", [2**45, 2**90])
 def test_demo_with_more_than_fits(given: int) -> None:
     done = command("demo", "--pointers", str(given))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "not enough memory" in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert "not enough memory" in done.err
 
 
 # ---- the command itself ---------------------------------------------------------------------
@@ -218,7 +179,7 @@ def test_demo_with_more_than_fits(given: int) -> None:
 
 def test_version() -> None:
     done = command("--version")
-    assert (done.returncode, done.stdout) == (0, f"pydbgwrite {pydbgwrite.__version__}\n")
+    assert (done.code, done.out) == (0, f"pydbgwrite {pydbgwrite.__version__}\n")
 
 
 def test_python_m() -> None:
@@ -234,25 +195,25 @@ def test_python_m() -> None:
 @pytest.mark.parametrize("name", ["", *group.list_commands(click.Context(group))])
 def test_every_help_has_an_example(name: str) -> None:
     done = command(*name.split(), "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(rf"Example:\n +pydbgwrite {name}", done.stdout)
+    assert (done.code, done.err) == (0, "")
+    assert re.search(rf"Example:\n +pydbgwrite {name}", done.out)
 
 
 @pytest.mark.parametrize("arguments", [[], ["patch"], ["--pid"], ["demo", "--colour"]])
 def test_bad_usage(arguments: list[str]) -> None:
     done = command(*arguments)
-    assert done.returncode == 2
-    assert "Usage:" in done.stderr + done.stdout
+    assert done.code == 2
+    assert "Usage:" in done.err + done.out
 
 
 @pytest.mark.parametrize("names", [("click",), ("rich",), ("numpy",), ("click", "rich")])
 def test_without_the_extra(names: tuple[str, ...]) -> None:
-    done = command("demo", setup=BLOCK.format(names=names))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
-    assert 'python -m pip install "pydbgwrite[cli]"' in done.stderr
+    done = process_of_its_own("demo", setup=BLOCK.format(names=names))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert 'python -m pip install "pydbgwrite[cli]"' in done.err
     for name in names:
-        assert name in done.stderr
+        assert name in done.err
 
 
 def test_the_library_needs_no_extra() -> None:
@@ -266,75 +227,47 @@ def test_the_library_needs_no_extra() -> None:
     "typed",
     ["apply", "verify", "undo", "apply --journal", "write --from", "read --out", "modules --dump"],
 )
-def test_a_shell_completes_files(typed: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "pydbgwrite"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={
-            **os.environ,
-            "_PYDBGWRITE_COMPLETE": "bash_complete",
-            "COMP_WORDS": f"pydbgwrite {typed} /tm",
-            "COMP_CWORD": str(1 + len(typed.split())),
-        },
-    )
-    assert done.stdout == "file,/tm\n"
+def test_a_shell_completes_files(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_PYDBGWRITE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"pydbgwrite {typed} /tm")
+    monkeypatch.setenv("COMP_CWORD", str(1 + len(typed.split())))
+    assert command().out == "file,/tm\n"
 
 
 # ---- where the output can't go ---------------------------------------------------------------
 
 
-def shell(line: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of bash, in which "$0" is this Python."""
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line, sys.executable],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-    return done
-
-
-COMMAND = '"$0" -P -m pydbgwrite'
 PRINTING = [
-    f"{COMMAND} {arguments}"
-    for arguments in ("demo --pointers 10", "demo --pointers 10 --json", "--help", "--version")
+    ("demo", "--pointers", 10),
+    ("demo", "--pointers", 10, "--json"),
+    ("--help",),
+    ("--version",),
 ]
 
 
 @LINUX
-@pytest.mark.parametrize("line", PRINTING)
-def test_closed_output(line: str) -> None:
-    done = shell(f"{line} >&-")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def test_closed_output() -> None:
+    assert in_forks(PRINTING, "COMMAND >&-") == [(0, "")] * 4
 
 
 @LINUX
-@pytest.mark.parametrize("line", PRINTING)
-def test_full_output(line: str) -> None:
-    done = shell(f"{line} >/dev/full")
-    assert done.returncode == 74
-    assert done.stderr == ("pydbgwrite: the output could not be written: No space left on device\n")
+def test_full_output() -> None:
+    said = "pydbgwrite: the output could not be written: No space left on device\n"
+    assert in_forks(PRINTING, "COMMAND >/dev/full") == [(74, said)] * 4
 
 
 @LINUX
-@pytest.mark.parametrize("line", PRINTING)
-def test_a_reader_that_has_gone(line: str) -> None:
+def test_a_reader_that_has_gone() -> None:
     # The reader is gone for certain once its process substitution has been waited for.
-    done = shell(f"exec 3> >(exec 0<&-); wait $!; {line} >&3")
-    assert (done.returncode, done.stderr) == (74, "")
+    line = "exec 3> >(exec 0<&-); wait $!; COMMAND >&3"
+    assert in_forks(PRINTING, line) == [(74, "")] * 4
 
 
 @LINUX
 @pytest.mark.parametrize("where", [">&- 2>&-", ">/dev/full 2>/dev/full", "2>&-", "2>/dev/full"])
 def test_failures_keep_their_code_where_nothing_can_be_said(where: str) -> None:
-    for arguments in ("demo --pointers 0", f"demo --pointers {2**45}"):
-        assert shell(f"{COMMAND} {arguments} {where}").returncode == 2
+    lines = [("demo", "--pointers", 0), ("demo", "--pointers", 2**45)]
+    assert in_forks(lines, f"COMMAND {where}") == [(2, "")] * 2
 
 
 # ---- how commands end -----------------------------------------------------------------------

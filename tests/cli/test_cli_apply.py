@@ -5,11 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.child import PAGE, pattern
-from support.commands import SAME_EVERYWHERE, Done, Target, command, on_terminal, target
+from support.commands import (
+    SAME_EVERYWHERE,
+    Done,
+    Target,
+    command,
+    on_terminal,
+    on_terminal_of_its_own,
+    process_of_its_own,
+    target,
+)
 
 import pydbgwrite
 from pydbgwrite.cli.main import run
@@ -130,7 +140,7 @@ def test_asking(process: Target, patch: Path, answer: bytes, code: int) -> None:
 
 @LINUX
 def test_ctrl_c_at_the_question(process: Target, patch: Path) -> None:
-    done = on_terminal("apply", "--pid", process.pid, patch, answer=b"\x03")
+    done = on_terminal_of_its_own("apply", "--pid", process.pid, patch, answer=b"\x03")
     assert done.code == 130
     assert "interrupted" in done.out
     assert process.is_untouched()
@@ -139,8 +149,8 @@ def test_ctrl_c_at_the_question(process: Target, patch: Path) -> None:
 @LINUX
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_of_any_width(process: Target, patch: Path, width: int) -> None:
-    env = {"TERM": "dumb"}
-    done = on_terminal("apply", "--pid", process.pid, patch, "--dry-run", width=width, env=env)
+    line = ("apply", "--pid", process.pid, patch, "--dry-run")
+    done = on_terminal_of_its_own(*line, width=width, env={"TERM": "dumb"})
     assert done.code == 0
     assert "\x1b" not in done.out
     [row] = [line for line in done.out.splitlines() if f"0x{OLD[0]:x}" in line]
@@ -325,7 +335,9 @@ def test_journals_that_can_not_be_made(process: Target, patch: Path, tmp_path: P
 
 
 @LINUX
-def test_a_write_that_fails_in_the_middle_is_undone(process: Target, tmp_path: Path) -> None:
+def test_a_write_that_fails_in_the_middle_is_undone(
+    process: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second entry's page becomes unusable between the look at it and the write."""
     file = saved(
         tmp_path,
@@ -333,10 +345,16 @@ def test_a_write_that_fails_in_the_middle_is_undone(process: Target, tmp_path: P
         f'[[write]]\naddress = {process.rw + PAGE}\nfile = "x.bin"\n',
     )
     (tmp_path / "x.bin").write_bytes(bytes(PAGE))
-    setup = FAILING.format(address=process.rw + PAGE)
+    write = pydbgwrite.Session.write_pointers
+
+    def elsewhere(session: pydbgwrite.Session, address: int, pointers: Any, **options: Any) -> int:
+        """Nothing is mapped at 0x10."""
+        return write(session, 0x10 if address > process.rw else address, pointers, **options)
+
+    monkeypatch.setattr(pydbgwrite.Session, "write_pointers", elsewhere)
     journal = tmp_path / "x.journal"
     line = ["apply", "--pid", process.pid, file, "--yes", "--json", "--journal", journal]
-    done = command(*line, setup=setup)
+    done = command(*line)
     assert done.code == 4
     error = done.said["error"]
     assert (error["type"], error["undone"]["complete"]) == ("TargetAccessError", True)
@@ -344,15 +362,6 @@ def test_a_write_that_fails_in_the_middle_is_undone(process: Target, tmp_path: P
     assert process.is_untouched()
     assert pydbgwrite.read_journal(journal).state == "undone"
 
-
-# The engine is asked for an address where nothing is, once the patch has begun.
-FAILING = """
-import pydbgwrite._session
-write = pydbgwrite._session.Session.write_pointers
-def elsewhere(self, address, pointers, **options):
-    return write(self, 0x10 if address == {address} else address, pointers, **options)
-pydbgwrite._session.Session.write_pointers = elsewhere
-"""
 
 INTERRUPTED = """
 import contextlib, os, signal
@@ -377,7 +386,8 @@ def test_ends_in_the_middle(tmp_path: Path, whom: str, how: str, code: int) -> N
         file = saved(tmp_path, f'format = 1\n[[write]]\naddress = {process.rw}\nfile = "x.bin"\n')
         pid = str(process.pid) if whom == "target" else whom
         setup = INTERRUPTED.format(pid=pid, signal=how)
-        done = command("apply", "--pid", process.pid, file, "--yes", "--json", setup=setup)
+        line = ("apply", "--pid", process.pid, file, "--yes", "--json")
+        done = process_of_its_own(*line, setup=setup)
         assert done.code == code
         assert done.said["error"]["undone"]["complete"] is (code == 130)
         if code == 130:

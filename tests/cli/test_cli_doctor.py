@@ -7,8 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from support.commands import REFUSE_PTRACE, command, on_terminal
-from test_cli import command as command_after
+from support.commands import REFUSE_PTRACE, command, on_terminal, process_of_its_own
 
 import pydbgwrite
 from pydbgwrite import _core
@@ -79,14 +78,14 @@ def test_doctor_says_engine_is_for_windows() -> None:
 
 @LINUX
 def test_doctor_where_ptrace_is_refused() -> None:
-    done = command_after("doctor", setup=REFUSE_PTRACE)
-    assert done.returncode == 3
-    lines = done.stdout.splitlines()
+    done = process_of_its_own("doctor", setup=REFUSE_PTRACE)
+    assert done.code == 3
+    lines = done.out.splitlines()
     assert any(
         line.startswith("fails    write to a process started here: no acc") for line in lines
     )
     assert any("seccomp: this process runs under a filter" in line for line in lines)
-    assert "docker run --cap-add=SYS_PTRACE" in done.stdout
+    assert "docker run --cap-add=SYS_PTRACE" in done.out
     assert "does not work" in lines[-1]
 
 

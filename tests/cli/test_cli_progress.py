@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 from support.child import PAGE
-from support.commands import RUN, Target, command, on_terminal, target
+from support.commands import (
+    RUN,
+    Target,
+    command,
+    on_terminal,
+    on_terminal_of_its_own,
+    target,
+)
 
 import pydbgwrite
 
@@ -30,38 +37,46 @@ def process() -> Iterator[Target]:
         yield started
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pydbgwrite.cli.progress._PATIENCE", -1.0)
+
+
 def test_reading(process: Target, tmp_path: Path) -> None:
     line = ["read", "--pid", process.pid, process.rw, COUNT, "--out", tmp_path / "x.npy"]
-    shown = on_terminal(*line, setup=AT_ONCE)
+    shown = on_terminal_of_its_own(*line, setup=AT_ONCE)
     assert shown.code == 0
     assert "reading" in shown.out
     assert f"{COUNT}/{COUNT}" in shown.out
     assert "pointers at 0x" in shown.out.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_undoing(process: Target, tmp_path: Path) -> None:
     journal = tmp_path / "x.journal"
     with pydbgwrite.attach(process.pid) as session, session.transaction(journal):
         session.write(process.rw, bytes(PAGES * PAGE))
-    shown = on_terminal("undo", journal, setup=AT_ONCE)
+    shown = on_terminal("undo", journal)
     assert shown.code == 0
     assert "undoing" in shown.out
 
 
+@pytest.mark.usefixtures("at_once")
 def test_applying(process: Target, tmp_path: Path) -> None:
     (tmp_path / "x.bin").write_bytes(bytes(PAGES * PAGE))
     patch = tmp_path / "x.toml"
     patch.write_text(f'format = 1\n[[write]]\naddress = {process.rw}\nfile = "x.bin"\n')
-    shown = on_terminal("apply", "--pid", process.pid, patch, "--yes", setup=AT_ONCE)
+    shown = on_terminal("apply", "--pid", process.pid, patch, "--yes")
     assert shown.code == 0
     assert "writing" in shown.out
 
 
+@pytest.mark.usefixtures("at_once")
 def test_writing(process: Target, tmp_path: Path) -> None:
     file = tmp_path / "x.bin"
     file.write_bytes(bytes(PAGES * PAGE))
     line = ["write", "--pid", process.pid, process.rw, "--from", file]
-    shown = on_terminal(*line, setup=AT_ONCE)
+    shown = on_terminal(*line)
     assert shown.code == 0
     assert "writing" in shown.out
 
@@ -71,9 +86,10 @@ def test_not_for_what_is_quick(process: Target, tmp_path: Path) -> None:
     assert "reading" not in on_terminal(*line).out
 
 
+@pytest.mark.usefixtures("at_once")
 def test_not_elsewhere(process: Target, tmp_path: Path) -> None:
     line = ["read", "--pid", process.pid, process.rw, COUNT, "--out", tmp_path / "x.npy"]
-    done = command(*line, setup=AT_ONCE)
+    done = command(*line)
     assert (done.code, done.err) == (0, "")
     assert "reading" not in done.out
 

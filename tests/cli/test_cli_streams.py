@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import COMMAND, Target, target
+from support.commands import Target, in_forks, target
 
 if sys.platform != "linux":
     pytest.skip("Linux processes and devices", allow_module_level=True)
@@ -37,35 +35,27 @@ def test_streams(process: Target, tmp_path: Path, redirected: str, code: int) ->
     patch = tmp_path / "patch.toml"
     patch.write_text(f"format = 1\n[[write]]\naddress = {process.rw}\npointers = [1, 2]\n")
     journal = tmp_path / "x.journal"
-    pid = f"--pid {process.pid}"
-    for words in (
-        f"modules {pid}",
-        f"read {pid} {process.rw} 2000 --json",
-        f"write {pid} {process.rw} 7 --json",
-        f"apply {pid} {shlex.quote(str(patch))} --yes --journal {shlex.quote(str(journal))}",
-        f"verify {pid} {shlex.quote(str(patch))} --json",
-        f"undo {shlex.quote(str(journal))}",
-    ):
-        done = subprocess.run(
-            ["sh", "-c", f"{shlex.join(COMMAND)} {words} {redirected}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == code, words
-        assert "Traceback" not in done.stderr
-        assert "Exception ignored" not in done.stderr
+    target_of = ("--pid", process.pid)
+    lines = [
+        ("modules", *target_of),
+        ("read", *target_of, process.rw, 2000, "--json"),
+        ("write", *target_of, process.rw, 7, "--json"),
+        ("apply", *target_of, patch, "--yes", "--journal", journal),
+        ("verify", *target_of, patch, "--json"),
+        ("undo", journal),
+    ]
+    for line, (ended, said) in zip(lines, in_forks(lines, f"COMMAND {redirected}"), strict=True):
+        assert ended == code, line
         if code == 74 and "2>" not in redirected:
-            assert done.stderr.startswith("pydbgwrite: the output could not be written")
+            assert said.startswith("pydbgwrite: the output could not be written")
         elif code == 0:
-            assert done.stderr == ""
+            assert said == ""
 
 
 def test_apply_without_anybody_to_ask(process: Target, tmp_path: Path) -> None:
     patch = tmp_path / "patch.toml"
     patch.write_text(f"format = 1\n[[write]]\naddress = {process.rw}\npointers = [1, 2]\n")
-    line = [*COMMAND, "apply", "--pid", str(process.pid), str(patch)]
+    line = ("apply", "--pid", process.pid, patch)
     for redirected in ("<&-", "<&- >&- 2>&-", "</dev/full", "</dev/null"):
-        done = subprocess.run(["sh", "-c", f"{shlex.join(line)} {redirected}"], check=False)
-        assert done.returncode == 2
+        [(code, _)] = in_forks([line], f"COMMAND {redirected}")
+        assert code == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.commands import SAME_EVERYWHERE, command, on_terminal, target
+from support.commands import SAME_EVERYWHERE, command, on_terminal, on_terminal_of_its_own, target
 
 import pydbgwrite
 from pydbgwrite.cli.main import group
@@ -111,7 +111,7 @@ def test_modules_as_lines() -> None:
 @pytest.mark.parametrize("width", [80, 200])
 def test_modules_on_a_terminal(width: int) -> None:
     with target() as process:
-        done = on_terminal("modules", "--pid", process.pid, width=width)
+        done = on_terminal_of_its_own("modules", "--pid", process.pid, width=width)
         plain = on_terminal("modules", "--pid", process.pid, env={"TERM": "dumb"})
         grey = on_terminal("modules", "--pid", process.pid, env={"NO_COLOR": "1"})
     assert done.code == plain.code == grey.code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.child import PAGE, RW_PAGES, pattern
-from support.commands import SAME_EVERYWHERE, Target, command, target
+from support.commands import SAME_EVERYWHERE, Target, command, process_of_its_own, target
 
 import pydbgwrite
 from pydbgwrite.cli.main import run
@@ -249,7 +249,8 @@ def test_ctrl_c_in_the_middle(tmp_path: Path, how: str) -> None:
         setup = IN_THE_MIDDLE.format(pid="os.getpid()", signal=how, then="")
         setup += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         setup += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
-        done = command("write", "--pid", process.pid, process.rw, "--from", file, setup=setup)
+        line = ("write", "--pid", process.pid, process.rw, "--from", file)
+        done = process_of_its_own(*line, setup=setup)
         assert (done.code, done.out) == (130, "")
         assert how == "SIGINT" or f"interrupted by {how}" in done.err
         assert "the target holds the first" in done.err
@@ -264,9 +265,8 @@ def test_a_target_that_is_killed_in_the_middle(tmp_path: Path) -> None:
         file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
         wait = f"os.kill({process.pid}, 0) if False else __import__('time').sleep(0.2)"
         setup = IN_THE_MIDDLE.format(pid=process.pid, signal="SIGKILL", then=wait)
-        done = command(
-            "write", "--pid", process.pid, process.rw, "--from", file, "--json", setup=setup
-        )
+        line = ("write", "--pid", process.pid, process.rw, "--from", file, "--json")
+        done = process_of_its_own(*line, setup=setup)
         assert done.code == 5
         assert done.said["error"]["undone"]["complete"] is False
         assert "NOT" in done.err

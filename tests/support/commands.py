@@ -1,26 +1,52 @@
-"""The command line as a user meets it: run as a program, on targets that are programs too."""
+"""The command line as a user meets it, on targets that are programs.
+
+It runs in the test's process, or as a program where that is the point.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pydbgwrite.__main__ import main
 from support.child import PAGE, RW_PAGES, pattern
 
-__all__ = ["REFUSE_PTRACE", "SAME_EVERYWHERE", "Done", "Target", "command", "on_terminal", "target"]
+__all__ = [
+    "REFUSE_PTRACE",
+    "SAME_EVERYWHERE",
+    "Done",
+    "Target",
+    "command",
+    "in_forks",
+    "on_terminal",
+    "on_terminal_of_its_own",
+    "process_of_its_own",
+    "target",
+]
 
 #: For what is the same on every engine: not in the Windows lane, where it would take very long.
 SAME_EVERYWHERE = pytest.mark.skipif(
     os.environ.get("PYDBGWRITE_LANE") == "wine",
     reason="Linux processes: a command takes Wine seconds, and this check is the same everywhere",
+)
+
+#: What a user of the command line can't type: Python's arguments, calls and attributes.
+PYTHONS_WORDS = re.compile(
+    r"\b\w+=(True|False|None)\b|\b[a-z_]+=[,;:]| (?!ptrace|prctl|values)[a-z_.]+\(\)|session\."
 )
 
 COMMAND = [sys.executable, "-P", "-m", "pydbgwrite"]
@@ -56,6 +82,28 @@ from pydbgwrite.__main__ import main
 sys.exit(main({arguments!r}))
 """
 
+#: Ends what each of in_forks() says on standard error, where that is open.
+END = "<end>\n"
+
+FORKS = f"""
+import json, os, sys
+from pydbgwrite.__main__ import main
+codes = []
+for words in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        sys.exit(main(words))
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    try:
+        sys.stderr.write({END!r})
+        sys.stderr.flush()
+    except (AttributeError, OSError):
+        pass
+with open(os.path.join(sys.argv[2], "codes"), "w") as file:
+    json.dump(codes, file)
+os._exit(0)  # what it could not write is no failure of its own
+"""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -78,13 +126,38 @@ def _line(arguments: Sequence[object], setup: str | None) -> list[str]:
     return [sys.executable, "-P", "-c", setup + RUN.format(arguments=words)]
 
 
-def command(
-    *arguments: object,
-    env: dict[str, str] | None = None,
-    cwd: object = None,
-    setup: str | None = None,
-) -> Done:
-    """Run `pydbgwrite` with these arguments, where nobody can be asked.
+def command(*arguments: object) -> Done:
+    """Run `pydbgwrite` with these arguments in this process, where nobody can be asked."""
+    if sys.platform == "win32":  # Microsoft's engine has one session a process, and stays loaded
+        return process_of_its_own(*arguments)
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for _ in range(3)]
+    theirs = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = streams
+    try:
+        code = main(list(map(str, arguments)))
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = theirs
+    out, err = (_text(each) for each in streams[1:])
+    return _checked(Done(code, out, err))
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def _checked(done: Done) -> Done:
+    """The end of a command, if it is in the words of the command line."""
+    said = done.out + done.err
+    assert "Traceback" not in said
+    assert PYTHONS_WORDS.search(done.err) is None, done.err
+    if sys.platform != "win32":
+        assert not re.match(r"pydbgwrite: \S*(Virtual|Physical)\S* failed", done.err), done.err
+    return done
+
+
+def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
+    """Run it as a program.
 
     setup: Python code that runs in its process before.
     """
@@ -96,21 +169,60 @@ def command(
         stdin=subprocess.DEVNULL,
         timeout=120,
         check=False,
-        env=None if env is None else {**os.environ, **env},
-        cwd=None if cwd is None else str(cwd),
     )
-    assert "Traceback" not in done.stdout + done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+    return _checked(Done(done.returncode, done.stdout, done.stderr))
 
 
 def on_terminal(
+    *arguments: object, width: int = 100, answer: bytes = b"", env: dict[str, str] | None = None
+) -> Done:
+    """Run it in this process on a terminal (Linux), whose user answers the question, if any.
+
+    The width comes from COLUMNS: a program asks the terminal of its own process.
+    """
+    ours, theirs = _open_terminal(width)
+    before, streams = dict(os.environ), (sys.stdin, sys.stdout, sys.stderr)
+    os.environ.clear()
+    os.environ.update(_variables_of(before, {"COLUMNS": str(width), **(env or {})}))
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(_shown, ours, answer)
+        try:
+            with (
+                open(theirs, encoding="utf-8") as sys.stdin,
+                open(os.dup(theirs), "w", encoding="utf-8") as sys.stdout,
+                open(os.dup(theirs), "w", encoding="utf-8") as sys.stderr,
+            ):
+                code = main(list(map(str, arguments)))
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = streams
+            os.environ.clear()
+            os.environ.update(before)
+    return Done(code, shown.result(), "")
+
+
+def on_terminal_of_its_own(
     *arguments: object,
     width: int = 100,
     answer: bytes = b"",
     env: dict[str, str] | None = None,
     setup: str | None = None,
 ) -> Done:
-    """Run it in a terminal of that width (Linux), whose user answers the question, if any."""
+    """Run it as a program that has a terminal of that width (Linux), for its keys and its size."""
+    ours, theirs = _open_terminal(width)
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", OWN_TERMINAL, *_line(arguments, setup)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=_variables_of(os.environ, env or {}),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = _shown(ours, answer)
+    return Done(process.wait(60), shown, "")
+
+
+def _open_terminal(width: int) -> tuple[int, int]:
     import fcntl
     import pty
     import struct
@@ -118,18 +230,19 @@ def on_terminal(
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 50, width, 0, 0))
-    variables = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+    return ours, theirs
+
+
+def _variables_of(own: Mapping[str, str], env: dict[str, str]) -> dict[str, str]:
+    """The environment's, without what says how wide and colourful output is; and those."""
+    own = {k: v for k, v in own.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+    return {**own, "TERM": "xterm-256color", **env}
+
+
+def _shown(ours: int, answer: bytes) -> str:
+    """What the terminal shows until its other side is closed."""
+    shown = b""
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", OWN_TERMINAL, *_line(arguments, setup)],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**variables, "TERM": "xterm-256color", **(env or {})},
-            start_new_session=True,
-        )
-        os.close(theirs)
-        shown = b""
         try:
             while part := terminal.read(65536):
                 shown += part
@@ -138,9 +251,33 @@ def on_terminal(
                     answer = b""
         except OSError:  # how Linux tells the end of a terminal
             pass
-        code = process.wait(60)
     assert b"Traceback" not in shown
-    return Done(code, shown.decode(errors="replace").replace("\r\n", "\n"), "")
+    return shown.decode(errors="replace").replace("\r\n", "\n")
+
+
+def in_forks(lines: Sequence[Sequence[object]], redirected: str) -> list[tuple[int, str]]:
+    """Run each as a program of its own, with its streams redirected as bash does (Linux).
+
+    They are forks of one Python, which is started once. Returns exit codes and what each said on
+    standard error.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        words = json.dumps([[*map(str, line)] for line in lines])
+        python = shlex.join([sys.executable, "-P", "-c", FORKS, words, folder])
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", redirected.replace("COMMAND", python)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        codes: list[int] = json.loads(Path(folder, "codes").read_text())
+    said = done.stderr.split(END)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return list(zip(codes, said if len(said) > 1 else [""] * len(codes), strict=False))
 
 
 @dataclass(frozen=True)
