@@ -273,9 +273,8 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
     if (session_not_forked(session)) {
-        failure_set(PyObject_CallMethod(session->state->from_c, "call_failed", "sksO", method,
-                                        (unsigned long)(uint32_t)hresult,
-                                        gone_name(session_gone(session)),
-                                        session->dbgeng ? Py_False : Py_True));
+        failure_set(PyObject_CallMethod(
+            session->state->from_c, "call_failed", "sksO", method, (unsigned long)(uint32_t)hresult,
+            gone_name(session_gone(session)), session->dbgeng ? Py_False : Py_True));
     }
 }
