@@ -95,17 +95,17 @@ def opening_failed(
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
     advice = _REMEDIES.get(os_error, "")
-    running = IN_FORCE.get().argument("suspend", False)
-    if os_error == errno.EROFS and running:
-        advice += f", or open it without {running}"
+    suspended = IN_FORCE.get().passing("suspend", True)
+    if os_error == errno.EROFS and suspended:
+        advice += f", or open it {suspended}"
     return errors.DebugEngineError(f"could not open {subject}: {operation}: {system}{advice}")
 
 
 def _more_time() -> str:
     words = IN_FORCE.get()
-    timeout, running = words.argument("timeout"), words.argument("suspend", False)
+    timeout, running = words.argument("timeout"), words.passing("suspend", False)
     remedies = any_of(
-        timeout and f"pass a longer {timeout}", running and f"let it run on with {running}"
+        timeout and f"pass a longer {timeout}", running and f"let it run on {running}"
     )
     return f": {remedies}" if remedies else ""
 
@@ -153,7 +153,8 @@ def _tracer_ended(subject: object, number: int) -> str:
     )
     if name == "SIGSYS":
         text += ". A seccomp filter does so that kills whoever makes a certain system call"
-    return text + (". Open it with suspend=False" if isinstance(subject, int) else "")
+    running = IN_FORCE.get().passing("suspend", False)
+    return text + (f". Open it {running}" if isinstance(subject, int) and running else "")
 
 
 def _thread_state(process: object, thread: int) -> str:
@@ -274,11 +275,12 @@ def _of_filter(subject: object, operation: str | None, call: str) -> str:
     )
     if call == "ptrace":
         text += " (docker run --cap-add=SYS_PTRACE)"
-    running = IN_FORCE.get().argument("suspend", False)
+    words = IN_FORCE.get()
+    running, suspended = words.passing("suspend", False), words.passing("suspend", True)
     if isinstance(subject, int) and operation in _STOPPING and running:
-        text += f", or open it with {running}, which needs no such call"
-    if operation == "pwrite64" and running:
-        text += f"; without {running} process_vm_writev is called instead"
+        text += f", or open it {running}, which needs no such call"
+    if operation == "pwrite64" and suspended:
+        text += f"; {suspended} process_vm_writev is called instead"
     return text
 
 
@@ -389,8 +391,8 @@ def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> lis
     if owner is None:
         return []
     # What takes the file, and can be left out.
-    taker = IN_FORCE.get().argument("suspend", False) if name == "mem" else "a journal"
-    advice = f"; without {taker} no such file is needed" if taker else ""
+    without = IN_FORCE.get().passing("suspend", True) if name == "mem" else "without a journal"
+    advice = f"; {without} no such file is needed" if without else ""
     if owner != os.geteuid() and not _bits(own, "CapEff") >> _CAP_DAC_OVERRIDE & 1:
         return [
             f"{path} belongs to user {owner}, this process is user {os.geteuid()}, and lacks "

@@ -26,6 +26,11 @@ class Spelling:
         """The argument as it is given, "timeout=" or "suspend=False"; "" where there is no such."""
         return f"{name}={'' if value is None else repr(value)}"
 
+    def passing(self, name: str, value: bool) -> str:
+        """What to do so that a flag has that value: "with suspend=True"; "" where there is none."""
+        given, left_out = self.argument(name, value), self.argument(name, not value)
+        return f"with {given}" if given else f"without {left_out}" if left_out else ""
+
     def element(self, argument: str, index: int) -> str:
         """An element of what was given; "" where the caller gave no such argument."""
         return f"{argument}[{index}]"

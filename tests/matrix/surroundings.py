@@ -65,10 +65,10 @@ MADE: dict[str, tuple[Outcome, tuple[str, ...]]] = {
 }
 #: The same, where the targets are processes of a root outside.
 OF_ROOT: dict[str, tuple[Outcome, tuple[str, ...]]] = {
-    "ordinary user": (foreign("it runs as user 0", "this script as 65534"), USER),
+    "ordinary user": (foreign("it runs as user 0", "this process as 65534"), USER),
     "hidepid=2": (foreign("hidepid"), proc("hidepid=2", *USER)),
     "root without CAP_SYS_PTRACE": (
-        foreign("it has capabilities that this script lacks"),
+        foreign("it has capabilities that this process lacks"),
         ("setpriv", "--bounding-set=-sys_ptrace"),
     ),
     "root of a user namespace": (foreign("user namespace"), ("unshare", "-U", "-r")),

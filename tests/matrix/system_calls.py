@@ -59,7 +59,7 @@ CALLS: dict[str, Outcome] = {
     "process_vm_readv": WORKS,  # /proc/PID/mem
     "process_vm_writev": WORKS,
     "ptrace": stopping("ptrace"),
-    "pwrite64": Outcome(("running: attach",), ("pwrite64", "suspend=True needs")),
+    "pwrite64": Outcome(("running: attach",), ("pwrite64", "suspend=True")),
     "sched_getaffinity": WORKS,  # one processor
     "sched_setaffinity": WORKS,
     "sched_yield": WORKS,
