@@ -171,5 +171,12 @@ def _fault(text: str) -> str:
             return "nothing of a module lies before its base"
         return "its offset has more than 64 bits"
     if "+" in text:
-        return "what follows the last '+' is no number"
-    return f"for the module's base write {text}+0"
+        rest = text.rpartition("+")[2]
+        return f"{shown(rest)}, which follows the last '+', is no number" + _hint_of_number(rest)
+    if text[:2] in ("0x", "0X"):
+        return "it is not a hexadecimal number"
+    return f"for the module's base write {text}+0, for a symbol module!{text}"
+
+
+def _hint_of_number(rest: str) -> str:
+    return " (a hexadecimal number begins with 0x)" if _HEX.fullmatch(rest) else ""

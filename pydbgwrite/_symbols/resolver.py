@@ -116,7 +116,7 @@ class Resolver:
             alike = near(names, all_names) or near(names, [m.path for m in self._modules])
         hint = f"{IN_FORCE.get().function('session.modules')} lists what it has"
         if alike:
-            hint = f"there is {_listed(alike)}"
+            hint = _did_you_mean(alike)
         return f"the target has no module {shown_names}; {hint}"
 
     def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
@@ -130,7 +130,13 @@ class Resolver:
             if len(candidates) == _MOST_COMPARED:
                 break
         alike = near(names, candidates)
-        hint = f"; there is {_listed(alike)}" if alike else ""
+        hint = f"; {_did_you_mean(alike)}" if alike else ""
+        whole = max(names, key=len)
+        for sign in re.finditer("[+-]", whole):
+            known, rest = whole[: sign.start()], whole[sign.start() :]
+            if known and self._open().find(module, known) is not None:
+                hint = f"; it has {shown(known)}, to which one number is added, not {shown(rest)}"
+                break
         if not candidates:
             hint = "; no symbols of it are known"
         if self._open().stripped(module):
@@ -142,8 +148,9 @@ class Resolver:
         return self._hints <= _MOST_HINTS
 
 
-def _listed(names: list[str]) -> str:
-    return " and ".join(shown(name) for name in names)
+def _did_you_mean(names: list[str]) -> str:
+    *others, last = (shown(name) for name in names)
+    return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
 
 
 def _candidates(modules: list[KnownModule]) -> str:

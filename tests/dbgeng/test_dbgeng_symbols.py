@@ -61,7 +61,7 @@ def test_modules_by_every_name(session: Session) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("kernel32!GetProcAddres", "there is 'GetProcAddress'"),
+        ("kernel32!GetProcAddres", "did you mean 'GetProcAddress'"),
         ("kernel32!nothing_like_it_at_all", "no symbol 'nothing_like_it_at_all'"),
         ("kernel32!*", r"no symbol '\*'"),
         ("kernel32!GetProc*", "no symbol"),
@@ -69,7 +69,7 @@ def test_modules_by_every_name(session: Session) -> None:
         ("kernel32!ntdll!NtClose", "no symbol"),
         ("kernel32!kernel32!GetProcAddress", "no symbol"),
         ("kernel32!GetProcAddress ", "no symbol"),
-        ("kernel3+1", "there is 'kernel32.dll'"),
+        ("kernel3+1", "did you mean 'kernel32.dll'"),
         ("nothing!x", "no module 'nothing'"),
         ("kernel32!" + "x" * 1800, "no symbol"),
         ("kernel32!" + "x" * 2002, "name of 2,002 characters"),

@@ -136,7 +136,9 @@ def test_a_library_without_section_headers(style: str, tmp_path: Path) -> None:
     ):
         assert session.resolve("libhooks.so!hooks") == hooks
         assert session.resolve("libhooks.so+0") == base
-        with pytest.raises(AddressError, match=r"there is 'others'.*stripped|stripped.*'others'"):
+        with pytest.raises(
+            AddressError, match=r"did you mean 'others'.*stripped|stripped.*'others'"
+        ):
             session.resolve("libhooks.so!othres")
         library.unlink()
         with mock.patch("os.open", side_effect=without_map_files(os.open)):

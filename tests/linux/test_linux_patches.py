@@ -84,10 +84,10 @@ def test_names_that_are_not_there(library: Path) -> None:
         for problem, words in zip(
             preview.problems,
             [
-                "entry 1: address: libtable.so .* has no symbol 'tabel'; there is 'table'",
+                "entry 1: address: libtable.so .* has no symbol 'tabel'; did you mean 'table'",
                 r"entry 2: pointers\[0\]: libtable.so has 2 symbols 'twice'",
                 r"entry 2: pointers\[1\]: libtable.so!own_of_thread is thread-local",
-                "entry 3: address: the target has no module 'libtabel.so'; there is 'libtable.so'",
+                "entry 3: address: the target has no module 'libtabel.so'; .* 'libtable.so'",
                 "entry 3: expect: libtable.so .* has no symbol 'nothing'",
             ],
             strict=True,
@@ -193,7 +193,7 @@ def test_a_program_of_32_bits(tmp_path: Path) -> None:
     with Named32(tmp_path / name) as child, pydbgwrite.attach(child.pid) as session:
         assert session.resolve(f"{name}!rw+4") == elf32.RW + 4
         assert session.resolve(f"{name}+0x10") == elf32.CODE + 16
-        with pytest.raises(AddressError, match="no symbol 'rww'; there is 'rw'"):
+        with pytest.raises(AddressError, match="no symbol 'rww'; did you mean 'rw'"):
             session.resolve(f"{name}!rww")
         patch = Patch([PatchEntry(f"{name}!rw", [f"{name}!read_only", 2**32 - 1])])
         assert patch.apply(session) == 2

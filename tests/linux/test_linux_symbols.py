@@ -92,11 +92,12 @@ def test_versions_without_symtab(library: Path) -> None:
         ("chosen", "indirect function" if INDIRECT else "no symbol 'chosen'"),
         ("fixed_value", r"absolute value \(0x1234\)"),
         ("puts", "no symbol 'puts'"),  # it only calls it
-        ("tabel", "there is 'table'"),
-        ("TABLE", "there is 'table'"),
+        ("tabel", "did you mean 'table'"),
+        ("TABLE", "did you mean 'table'"),
         ("source.c", "no symbol"),
         ("nothing_like_it", "no symbol 'nothing_like_it'"),
-        ("table+8+8", "no symbol"),
+        ("table+8+8", r"no symbol.*it has 'table', to which one number is added, not '\+8\+8'"),
+        ("table+8x", r"no symbol.*it has 'table', to which one number is added, not '\+8x'"),
     ],
 )
 def test_symbols_without_an_address(library: Path, symbol: str, words: str) -> None:
@@ -136,7 +137,7 @@ def test_names_of_modules_are_exact(library: Path) -> None:
     with (
         program_with(library) as (pid, _),
         pydbgwrite.attach(pid) as session,
-        pytest.raises(AddressError, match=r"there is 'libodd\+\+-1!x\.so\.6'"),
+        pytest.raises(AddressError, match=r"did you mean 'libodd\+\+-1!x\.so\.6'"),
     ):
         session.resolve(library.name.upper() + "+1")
 
