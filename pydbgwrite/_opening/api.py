@@ -23,7 +23,7 @@ from pydbgwrite._session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import IO, Final, SupportsIndex, TypeAlias
+    from typing import IO, Final, SupportsIndex
 
     from _typeshed import StrOrBytesPath, StrPath
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from pydbgwrite._opening.process_server import ProcessServer
     from pydbgwrite.errors import EngineNotFoundError
 
-    #: What launch() takes for stdin, stdout and stderr.
-    _File: TypeAlias = int | IO[bytes] | IO[str] | None
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -126,9 +124,9 @@ def launch(
     *,
     cwd: StrOrBytesPath | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: _File = None,
-    stdout: _File = None,
-    stderr: _File = None,
+    stdin: int | IO[bytes] | IO[str] | None = None,
+    stdout: int | IO[bytes] | IO[str] | None = None,
+    stderr: int | IO[bytes] | IO[str] | None = None,
     writable: bool = True,
     timeout: float = DEFAULT_TIMEOUT,
     engine: StrPath | None = None,

@@ -14,7 +14,7 @@ from pydbgwrite.errors import Error, NoTargetError
 if TYPE_CHECKING:
     from typing import Self
 
-    from pydbgwrite._target import Target
+    from pydbgwrite._target import Target as Session  # help() shows this name
 
 __all__ = ["BuildCheck", "Builds", "build_faults"]
 
@@ -55,7 +55,7 @@ class BuildCheck:
         self.sha256 = None if sha256 is None else plain_hex(sha256)
 
     @classmethod
-    def of(cls, session: Target, module: str) -> Self:
+    def of(cls, session: Session, module: str) -> Self:
         """Make the check that this target's module passes: its build id, or its file's hash.
 
         Raises AddressError if there is no such module, or if it has neither.
@@ -114,7 +114,7 @@ def build_faults(module: object, build_id: object, sha256: object) -> list[Excep
 class Builds:
     """Check the builds of one session's modules. A resolver supplies its cached modules."""
 
-    def __init__(self, session: Target, resolver: Resolver | None = None) -> None:
+    def __init__(self, session: Session, resolver: Resolver | None = None) -> None:
         self._session = session
         self._resolver = resolver if resolver is not None else Resolver(session)
 

@@ -11,14 +11,14 @@ from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Literal, Self
 
     from _typeshed import StrPath
 
     from pydbgwrite._patch.preview import Preview
     from pydbgwrite._patch.toml_lines import Lines
     from pydbgwrite._reports import UndoReport
-    from pydbgwrite._target import Target, _Via
+    from pydbgwrite._target import Target as Session  # help() shows this name
     from pydbgwrite._transactions.transaction import Transaction
 
 __all__ = ["BuildCheck", "Patch", "PatchEntry"]
@@ -87,7 +87,7 @@ class Patch:
         self.builds = list(builds)
         self.note = note
         self._lines: Lines | None = None
-        self._applied: tuple[Transaction, Target] | None = None
+        self._applied: tuple[Transaction, Session] | None = None
         self._check()
 
     @classmethod
@@ -135,7 +135,7 @@ class Patch:
         most = operator.index(inline)
         save_patch(os.fsdecode(path), self.entries, self.builds, self.note, most)
 
-    def preview(self, session: Target) -> Preview:
+    def preview(self, session: Session) -> Preview:
         """Make a dry run: resolve all addresses and check everything that apply() needs.
 
         The checks cover builds, widths, overlaps, expectations, and whether all memory is mapped,
@@ -158,11 +158,11 @@ class Patch:
 
     def apply(
         self,
-        session: Target,
+        session: Session,
         *,
         journal: StrPath | None = None,
         durable: bool | None = None,
-        via: _Via = "auto",
+        via: Literal["WritePointersVirtual", "WriteVirtual", "auto"] = "auto",
         verify: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> int:
@@ -202,7 +202,7 @@ class Patch:
         self._applied = (transaction, session)
         return written
 
-    def verify(self, session: Target) -> None:
+    def verify(self, session: Session) -> None:
         """Check that the target holds everything that the patch writes.
 
         Raises:
@@ -217,7 +217,7 @@ class Patch:
             make_preview(self.entries, self.builds, session, self._place, writing=False), session
         )
 
-    def undo(self, session: Target) -> UndoReport:
+    def undo(self, session: Session) -> UndoReport:
         """Undo the last apply() of this object, in the session it was applied to.
 
         A location that holds neither the old nor the written pointers is a conflict: it is

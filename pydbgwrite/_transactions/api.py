@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._reports import JournalInfo, UndoReport
-    from pydbgwrite._target import Target
+    from pydbgwrite._target import Target as Session  # help() shows this name
 
 __all__ = ["read_journal", "undo"]
 
@@ -62,7 +62,7 @@ def read_journal(path: StrOrBytesPath) -> JournalInfo:
 
 def undo(
     journal: StrOrBytesPath,
-    session: Target,
+    session: Session,
     *,
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._reports import Change, UndoReport
-    from pydbgwrite._target import OpenTransaction, Target
+    from pydbgwrite._target import OpenTransaction
+    from pydbgwrite._target import Target as Session  # help() shows this name
 
 __all__ = ["Transaction", "checked_journal"]
 
@@ -38,7 +39,7 @@ class Transaction:
     __module__ = "pydbgwrite"
     __slots__ = ("__weakref__", "_durable", "_log", "_path", "_report", "_session", "_state")
 
-    def __init__(self, session: Target, path: str | None, durable: bool | None) -> None:
+    def __init__(self, session: Session, path: str | None, durable: bool | None) -> None:
         self._session = session
         self._path = path
         self._durable = durable
@@ -264,6 +265,6 @@ def checked_journal(
     return os.path.abspath(name), durable
 
 
-def _open_in(session: Target) -> OpenTransaction | None:
+def _open_in(session: Session) -> OpenTransaction | None:
     found: OpenTransaction | None = getattr(session, "_transaction", None)
     return found

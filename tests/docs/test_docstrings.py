@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import runpy
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from support.places import ROOT
 
+import pydbgwrite
 from pydbgwrite import _core
 
 MAKE: dict[str, Any] = runpy.run_path(str(ROOT / "csrc" / "python" / "make_docstrings.py"))
@@ -49,6 +51,28 @@ def test_everything_public_is_documented() -> None:
         own = [name for name in vars(owner) if not name.startswith(("_", "n_"))]
         assert own
         assert {f"{owner.__name__}.{name}" for name in own} <= names
+
+
+def public_callables() -> dict[str, Any]:
+    """The functions, classes and methods that a user calls, by name."""
+    found: dict[str, Any] = {}
+    for name in pydbgwrite.__all__:
+        value = getattr(pydbgwrite, name)
+        found[name] = value
+        for own in dir(value) if inspect.isclass(value) else ():
+            if not own.startswith("_"):
+                found[f"{name}.{own}"] = getattr(value, own)
+    return {name: value for name, value in found.items() if callable(value)}
+
+
+@pytest.mark.parametrize(("name", "value"), public_callables().items(), ids=public_callables())
+def test_help_shows_public_names_alone(name: str, value: Any) -> None:
+    try:
+        shown = str(inspect.signature(value))
+    except ValueError:  # of a type of C
+        return
+    private = re.findall(r"(?<!\w)_[A-Za-z]\w*|\bTarget\b", shown.replace("__", ""))
+    assert not private, f"{name}{shown}"
 
 
 def test_a_docstring_with_quotes_and_backslashes_is_that_text_in_c(tmp_path: Path) -> None:
