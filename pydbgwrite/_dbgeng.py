@@ -171,7 +171,7 @@ def _what_was_wrong(failure: str, os_error: int, machine: int, own_machine: int,
     if failure == "file":
         return f"no {file} ({system})" if os_error == 2 else f"{file} can't be opened: {system}"
     if failure == "program":
-        return f"{file} is no program library: empty, cut off, or something else"
+        return f"{file} is not a DLL: empty, truncated, or another kind of file"
     if failure == "bitness":
         made_for, own = (
             _MACHINES.get(each, f"machine 0x{each:x}") for each in (machine, own_machine)

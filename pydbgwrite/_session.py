@@ -190,11 +190,13 @@ class Session(_core.Session):
                 for one behind a process server, and where wrap() can't tell.
 
         Returns:
-            The Transaction, a context manager. Entering it raises ReadOnlyError if the session has
-            writable=False, SessionBusyError while the session serves, and FileExistsError or
-            another
-            OSError if the journal can't be made. A write whose record can't be made (a full disk)
+            The Transaction, a context manager. A write whose record can't be made (a full disk)
             raises JournalError and does not happen.
+
+        Raises:
+            ReadOnlyError, SessionBusyError, OSError: Entering the block raises these if the session
+                has writable=False, if it serves, or if the journal can't be made (FileExistsError
+                if the file exists).
         """
         from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
@@ -244,8 +246,8 @@ class Session(_core.Session):
             )
         if getattr(self, "_transaction", None) is not None:
             raise SessionBusyError(
-                "a transaction is open in this session, and serve() can't go with it: what clients "
-                "write would not be recorded. End the transaction first"
+                "a transaction is open in this session, and it can't record the writes of "
+                "serve()'s clients. End the transaction first"
             )
         self._serving = True
         try:

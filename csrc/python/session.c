@@ -81,7 +81,7 @@ bool session_not_recorded(const session_object *self, const char *what, const ch
 {
     if (self->record != NULL) {
         PyErr_Format(self->state->session_busy,
-                     "a transaction is open in this session, and %s can't go with it: %s. End the "
+                     "%s can't be used while a transaction is open in this session: %s. End the "
                      "transaction first",
                      what, why);
     }

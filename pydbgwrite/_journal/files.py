@@ -54,9 +54,9 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
     except not_from_handler(FileExistsError):
         raise FileExistsError(
             errno.EEXIST,
-            "there is such a file already, and a journal never overwrites one: it may hold what an "
-            f"undo needs ({IN_FORCE.get().function('pydbgwrite.undo')}). Undo or remove it first, "
-            "or take another name",
+            "the file exists, and a journal never replaces a file: an undo may need it. Choose "
+            f"another name, or undo it ({IN_FORCE.get().function('pydbgwrite.undo')}) and remove "
+            "it first",
             name,
         ) from None
     try:
@@ -150,8 +150,8 @@ def _lock(file: io.FileIO, name: str) -> None:
     while not _try_lock(file):
         if time.monotonic() > deadline:
             raise JournalError(
-                f"the journal {name} is in use by another process: its transaction goes on, or is "
-                "being undone. Nothing was written; try again when that has ended"
+                f"the journal {name} is in use by another process, for an open transaction or an "
+                "undo. Nothing was written; try again after that"
             )
         time.sleep(0.02)
 

@@ -174,7 +174,7 @@ def damaged(name: str, offset: int, what: str) -> JournalError:
     """Return the error for a damaged journal."""
     return JournalError(
         f"the journal {name} is damaged at byte {offset:,}: {what}. Nothing was written to the "
-        "target. Undo needs every record whole: look for a good copy of the file"
+        "target. An undo needs every record: use an intact copy of the file"
     )
 
 

@@ -135,7 +135,7 @@ class JournalLog:
         elif frame.kind == form.SETTLED:
             index = int.from_bytes(self._payload(frame.payload, frame.length), "little")
             if frame.length != _U64 or index >= len(self):
-                raise self._nonsense(frame, "it stands for a record that is not there")
+                raise self._nonsense(frame, "it refers to a record that does not exist")
         self._note(frame.kind, here, frame.end, frame.chain, size or index)
 
     def _note(self, kind: int, here: _State, end: int, chain: int, value: int = 0) -> None:
@@ -250,7 +250,7 @@ class JournalLog:
             self.file.seek(here.end)
             form.write_all(self.file, record)
         except not_from_handler(OSError) as error:
-            raise JournalError(f"{self.name} can't take {what}: {error}") from error
+            raise JournalError(f"{what} can't be written to {self.name}: {error}") from error
         if self._flush is not None:
             try:
                 self._flush()
@@ -258,7 +258,7 @@ class JournalLog:
                 # After a failed fsync, a later one can succeed although the data is lost.
                 self._broken = f"the disk failed before ({error})"
                 raise JournalError(
-                    f"{self.name} could not be brought to the disk with {what}: {error}"
+                    f"{self.name} could not be synced to the disk after {what}: {error}"
                 ) from error
         self._note(kind, here, here.end + len(record), chain, value)
         self._litter = False

@@ -59,8 +59,8 @@ def describe_target(session: Target) -> dict[str, Any]:
 _QUESTIONS: Final = {
     "target": "it was made of a {was} target, and this session is of a {now} one",
     "pid": "it belongs to process {was}, and this session is of process {now}",
-    "boot": "it was made before this machine was started anew",
-    "started": "its process has ended: another one has its place now",
+    "boot": "it was made before this machine was restarted",
+    "started": "its process has ended, and another one has its id now",
     "exec": "its process runs another program now (execve)",
     "base": "its program {program} was at {was}, and the one here is at {now}",
     "size": "its program {program} had {was} bytes, and the one here has {now}",
@@ -85,7 +85,7 @@ def check_target(header: dict[str, Any], session: Target, name: str) -> None:
             program=header.get("program"),
         )
         raise JournalError(
-            f"the journal {name} is another target's: {what}. Nothing was written to it"
+            f"the journal {name} belongs to another target: {what}. Nothing was written to it"
         )
 
 
@@ -131,9 +131,7 @@ def _linux(session: Target) -> dict[str, Any]:
             "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
         ) from error
     except not_from_handler(OSError) as error:
-        raise NoTargetError(
-            f"the process {session.pid} can't be told from others: {error}"
-        ) from error
+        raise NoTargetError(f"the process {session.pid} can't be identified: {error}") from error
     finally:
         for folder in folders:
             os.close(folder)
@@ -160,8 +158,8 @@ def _started(stat: bytes) -> str:
     # The file has the offsets of the children's namespace.
     if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
         raise NoTargetError(
-            "when a process began can't be told: this process has one time namespace and has made "
-            "another for its children; let a child of it do this (unshare --time --fork)"
+            "the start time of a process can't be determined: this process has made another time "
+            "namespace for its children. Run this in such a child (unshare --time --fork)"
         )
     offsets = {name: (seconds, rest) for name, seconds, rest in map(str.split, text.splitlines())}
     seconds, nanoseconds = map(int, offsets["boottime"])

@@ -120,7 +120,7 @@ def _pybag_address(interface: object) -> int | None:
         if held is not None:
             address = _held_address(held)
             return address if address is not None else _pybag_address(held)
-    raise ValueError(f"{_shown(interface)} holds no interface (now): it was released, or not made")
+    raise ValueError(f"{_shown(interface)} holds no interface: it was released, or never set")
 
 
 def _int_address(interface: object) -> int:
@@ -152,18 +152,15 @@ def wrapping_failed(
     if failure == "unaligned":
         return ValueError(f"{given}: 0x{address:x} is not aligned")
     if failure == "object":
-        return ValueError(f"{given}: no memory that can be read is at 0x{address:x}")
+        return ValueError(f"{given}: there is no readable memory at 0x{address:x}")
     if failure == "table":
-        return ValueError(
-            f"{given}: the vtable it should begin with, at 0x{address:x}, can't be read "
-            f"(slot {slot})"
-        )
+        return ValueError(f"{given}: its vtable at 0x{address:x} can't be read (slot {slot})")
     if failure == "slot":
         return ValueError(
-            f"{given}: slot {slot} of its vtable holds 0x{address:x}, which is no code"
+            f"{given}: slot {slot} of its vtable holds 0x{address:x}, which is not code"
         )
     return ValueError(
-        f"0x{interface:x} can't be checked: this system does not say what memory this process has "
+        f"0x{interface:x} can't be checked: the memory map of this process can't be read "
         "(/proc/self/maps)"
     )
 

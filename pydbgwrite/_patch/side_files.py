@@ -132,9 +132,9 @@ def _npy_data(name: str, content: bytes) -> memoryview:
             content[start : start + size].decode("latin-1" if major < 3 else "utf-8").strip()
         )
     except not_from_handler(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        raise SideFileError(f"file {name!r}: its .npy header makes no sense") from None
+        raise SideFileError(f"file {name!r}: its .npy header is not valid") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
-        raise SideFileError(f"file {name!r}: its .npy header has not the three keys of one")
+        raise SideFileError(f"file {name!r}: its .npy header lacks one of its three keys")
     if header["descr"] != "<u8":
         raise SideFileError(
             f"file {name!r} has elements of type {header['descr']!r:.60}, and must have '<u8': "

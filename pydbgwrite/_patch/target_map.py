@@ -87,14 +87,14 @@ class TargetMap:
     def _refusal(self, name: str, shared: bool) -> str | None:
         """Return why a readable page can't be written, or None."""
         if name.endswith("+guard"):
-            return "is in a guard page, which can't be written to until the program touched it"
+            return "is in a guard page, which can't be written before the program has accessed it"
         if "w" in name or (self._dbgeng and "x" in name):
             return None
         page = f"is in a page with protection '{name}', which can't be written to"
         if not self._forces:
             return page
         if shared:
-            return f"is in a shared page with protection '{name}': nobody can force a write to it"
+            return f"is in a shared page with protection '{name}': a write to it can't be forced"
         return f"{page}: this kernel forbids forced writes" if self._forbidden else None
 
 

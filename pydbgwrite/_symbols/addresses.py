@@ -158,7 +158,7 @@ def _fault(text: str) -> str:
     if "\0" in text:
         return "it has a null character"
     if text != text.strip() or _NUMBER.fullmatch(text.replace("_", "")):
-        return "it has blanks or underscores around or in its number"
+        return "its number contains blanks or underscores"
     if _HEX.fullmatch(text):
         return "a hexadecimal number begins with 0x"
     if text.startswith(("!", "+", "-")):
@@ -168,11 +168,11 @@ def _fault(text: str) -> str:
     match = _OFFSET.fullmatch(text)
     if match is not None:
         if match[2] == "-":
-            return "nothing of a module lies before its base"
+            return "the offset from a module's base can't be negative"
         return "its offset has more than 64 bits"
     if "+" in text:
         rest = text.rpartition("+")[2]
-        return f"{shown(rest)}, which follows the last '+', is no number" + _hint_of_number(rest)
+        return f"{shown(rest)}, after the last '+', is not a number" + _hint_of_number(rest)
     if text[:2] in ("0x", "0X"):
         return "it is not a hexadecimal number"
     return f"for the module's base write {text}+0, for a symbol module!{text}"

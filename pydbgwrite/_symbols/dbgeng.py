@@ -60,8 +60,8 @@ class DbgengSymbols:
         name = f"{self._names[module.base]}!{symbol}"
         if len(name) > _LONGEST:
             raise AddressError(
-                f"{module.name} can't be asked for a symbol with a name of {len(symbol):,} "
-                "characters: the engine answers wrongly for such; give module+offset"
+                f"the engine answers wrongly for symbol names of {len(symbol):,} characters; give "
+                f"an address in {module.name} as module+offset"
             )
         status, address = _E_FAIL, 0
         if not any(wildcard in symbol for wildcard in _WILDCARDS):

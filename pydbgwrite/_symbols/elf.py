@@ -176,8 +176,8 @@ class ElfSymbols:
             opened = self._read_stream(stream, image)
         if image.headers is None:
             raise AddressError(
-                f"where {image.name} ({image.path}) lies can't be told from its parts that are "
-                "mapped; give module+offset"
+                f"the load address of {image.name} ({image.path}) can't be determined from its "
+                "mappings; give module+offset"
             )
         return opened
 

@@ -31,8 +31,8 @@ def open_image(session: Target, image: Image) -> int:
     mapping = image.mapping
     if mapping is None:
         raise AddressError(
-            f"no part of the file of {image.name} ({image.path}) is mapped any more: which file it "
-            "was can't be told. Give module+offset"
+            f"no part of the file of {image.name} ({image.path}) is mapped any more, so the file "
+            "can't be identified. Give module+offset"
         )
     # map_files leads to the file itself, deleted or not, but needs CAP_CHECKPOINT_RESTORE
     # (proc_pid_map_files(5)). The memory map has names relative to this process's root (if the
@@ -59,7 +59,7 @@ def open_image(session: Target, image: Image) -> int:
         os.close(folder)
     raise AddressError(
         f"the file of {image.name} ({image.path}) that the target has mapped can't be read: {why}; "
-        "its symbols are not known. Give module+offset, or start the target anew"
+        "its symbols are not known. Give module+offset, or restart the target"
     )
 
 

@@ -115,8 +115,8 @@ class Transaction:
             )
         if getattr(session, "_serving", False):
             raise SessionBusyError(
-                "the session serves clients, and no transaction can go with that: what they write "
-                "would not be recorded. End serve() first"
+                "the session serves clients, whose writes a transaction can't record. End serve() "
+                "first"
             )
         if not session.writable:
             raise ReadOnlyError(
@@ -204,12 +204,12 @@ class Transaction:
     def _describe(self, report: UndoReport) -> str:
         if report.complete:
             return f"The transaction was undone: {report}"
-        return f"The transaction could NOT be undone wholly: {report}{self._hint()}"
+        return f"The transaction could NOT be undone completely: {report}{self._hint()}"
 
     def _hint(self) -> str:
         if self._path is None:
             return ""
-        return f". The journal has it all: {IN_FORCE.get().undoing(self._path)}"
+        return f". The journal has all of it: {IN_FORCE.get().undoing(self._path)}"
 
     def _over(self, state: str) -> None:
         """End the transaction and release its journal for others."""

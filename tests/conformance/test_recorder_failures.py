@@ -319,7 +319,7 @@ RAW_WRITES: dict[str, Callable[[Session], object]] = {
 @pytest.mark.parametrize("name", RAW_WRITES)
 def test_raw_writes_are_refused(session: Session, recorder: Recorder, name: str) -> None:
     record(session, recorder)
-    with pytest.raises(SessionBusyError, match=rf"a transaction is open.*{name}"):
+    with pytest.raises(SessionBusyError, match=rf"{name}.*a transaction is open"):
         RAW_WRITES[name](session)
     assert session.data_spaces.read_virtual(0x10000, 8) == bytes(8)
     assert recorder.changes == []
@@ -329,7 +329,7 @@ def test_raw_writes_are_refused(session: Session, recorder: Recorder, name: str)
 @pytest.mark.parametrize("name", ["detach", "terminate", "close"])
 def test_it_does_not_end_meanwhile(session: Session, recorder: Recorder, name: str) -> None:
     record(session, recorder)
-    with pytest.raises(SessionBusyError, match=rf"a transaction is open.*{name}"):
+    with pytest.raises(SessionBusyError, match=rf"{name}.*a transaction is open"):
         getattr(session, name)()
     assert not session.closed
     session.write(0x10000, b"1")

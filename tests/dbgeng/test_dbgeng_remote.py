@@ -127,7 +127,7 @@ class TestConnect:
             session.serve(f"tcp:port={free_port()},password=x", stop=stop)
             assert len(asked) == 1
             with session.transaction() as t:
-                with pytest.raises(pydbgwrite.SessionBusyError, match="would not be recorded"):
+                with pytest.raises(pydbgwrite.SessionBusyError, match="record the writes of"):
                     session.serve(f"tcp:port={free_port()},password=x", stop=stop)
                 session.write_pointers(child.base, VALUES)
                 assert t.undo().complete

@@ -83,7 +83,7 @@ def test_what_a_journal_says(tmp_path: Path) -> None:
     ("key", "value", "words"),
     [
         ("started", "5", "has ended"),
-        ("boot", "another", "started anew"),
+        ("boot", "another", "restarted"),
         ("exec", "0", "execve"),
         ("target", "kernel", "kernel target"),
     ],

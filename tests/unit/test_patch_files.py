@@ -87,7 +87,7 @@ expect = [1]
             ("line 7, entry 1", "pointers[4] 'zz'"),
             ("line 7, entry 1", "pointers[5] is 0x10000000000000000"),
             ("line 7, entry 1", "pointers[6] must be an int or a str, got date"),
-            ("line 11, entry 2", "no number"),
+            ("line 11, entry 2", "not a number"),
             ("line 12, entry 2", "both there"),
             ("line 13, entry 2", "pointers is empty"),
             ("line 15, entry 3", "would go past 2**64"),
