@@ -7,7 +7,7 @@
  */
 #include <stdint.h>
 
-#include "../csrc/com/data_spaces.h"
+#include "../../csrc/com/data_spaces.h"
 
 static int64_t ticks(void)
 {
