@@ -94,7 +94,13 @@ class Child:
         """Return the next line that it writes."""
         assert self._process.stdout is not None  # as it was started
         watchdog = threading.Timer(self._patience, self._process.kill)
-        watchdog.start()
+        try:
+            watchdog.start()
+        except not_from_handler(RuntimeError):
+            raise NoTargetError(
+                f"{self._name} {self.pid} can't be waited for: this process can't start a thread. "
+                "A seccomp filter may refuse clone3, or the user has too many processes (ulimit -u)"
+            ) from None
         try:
             line = self._process.stdout.readline()
         finally:

@@ -35,7 +35,7 @@ def doctor(engine: str | None, as_json: bool) -> int:
     Exit codes: 0 where that worked; 3 where it did not, or could not be tried.
     """
     from pydbgwrite.cli.doctor.checks import LIMITED, WORKS, Check, of_this_python
-    from pydbgwrite.cli.doctor.self_check import MAIN_JOB, self_checks
+    from pydbgwrite.cli.doctor.self_check import MAIN_JOB, WITHOUT_SUSPENDING, self_checks
 
     checks = of_this_python()
     tried: list[str] = []
@@ -59,6 +59,7 @@ def doctor(engine: str | None, as_json: bool) -> int:
     checks += tests
     states = [check.state for check in tests if check.name == MAIN_JOB]
     works, untried = WORKS in states, LIMITED in states
+    running = any(check.name == WITHOUT_SUSPENDING and check.state == WORKS for check in tests)
     if as_json:
         print_json(
             {
@@ -75,6 +76,8 @@ def doctor(engine: str | None, as_json: bool) -> int:
             if works
             else "Whether writing to processes works here could not be tried."
             if untried
+            else "Writing to processes works here with --no-suspend alone."
+            if running
             else "Writing to processes does not work here."
         )
     return ExitCode.DONE if works else ExitCode.NO_ACCESS

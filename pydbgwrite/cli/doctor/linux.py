@@ -38,6 +38,10 @@ def permissions() -> list[Check]:
         what = "it does not show this process" if os.path.lexists("/proc/self") else "not mounted"
         advice = "mount the /proc of this pid namespace (mount -t proc proc /proc)"
         return [Check("/proc", FAILS, f"{what}: what is allowed here can't be seen", advice)]
+    if own.get("Pid") != str(os.getpid()) or len(own.get("NSpid", "").split()) > 1:
+        advice = "mount the /proc of this pid namespace (mount -t proc proc /proc)"
+        what = "it was mounted for another pid namespace, and shows other processes than these"
+        return [Check("/proc", FAILS, what, advice)]
     capabilities = int(own.get("CapEff", "0"), 16)
     capable = bool(capabilities >> _CAP_SYS_PTRACE & 1)
     checks = [

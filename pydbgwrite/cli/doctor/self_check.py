@@ -12,10 +12,12 @@ from pydbgwrite._child_process import Child, python_command
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, LIMITED, WORKS, Check
 
-__all__ = ["MAIN_JOB", "self_checks"]
+__all__ = ["MAIN_JOB", "WITHOUT_SUSPENDING", "self_checks"]
 
 #: The check that decides whether this machine can do what the package is for.
 MAIN_JOB: Final = "write to a process started here"
+#: Tried where the first one fails.
+WITHOUT_SUSPENDING: Final = "write to it without suspending it"
 _OTHERS: Final = "write to other processes"
 _FORCED: Final = "write to read-only pages"
 
@@ -36,6 +38,9 @@ def self_checks(engine: str | None) -> list[Check]:
             checks = _tried(child, places, MAIN_JOB, engine)
             if checks[0].state == WORKS:
                 checks.append(_forced(child, places, engine))
+            elif sys.platform.startswith("linux"):
+                running = _tried(child, places, WITHOUT_SUSPENDING, None, suspend=False)
+                checks += [check for check in running if check.state == WORKS]
     except not_from_handler(OSError, errors.Error) as failure:
         return [Check(MAIN_JOB, LIMITED, f"could not be tried: {failure}")]
     if sys.platform.startswith("linux") and checks[0].state == WORKS:
@@ -43,9 +48,11 @@ def self_checks(engine: str | None) -> list[Check]:
     return checks
 
 
-def _tried(child: Child, places: dict[str, int], name: str, engine: str | None) -> list[Check]:
+def _tried(
+    child: Child, places: dict[str, int], name: str, engine: str | None, *, suspend: bool = True
+) -> list[Check]:
     try:
-        with pydbgwrite.attach(places["pid"], engine=engine) as session:
+        with pydbgwrite.attach(places["pid"], engine=engine, suspend=suspend) as session:
             values = _VALUES[: 16 // session.pointer_size]
             written = session.write_pointers(places["writable"], values)
             wanted = session.read(places["writable"], 16)
