@@ -142,8 +142,8 @@ def must_be(found: object, wanted: object) -> None:
         raise AssertionError(f"{found!r}, not {wanted!r}")
 
 
-def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> None:
-    """Everything that is done with a session of a process."""
+def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> bool:
+    """Everything that is done with a session of a process; whether one could be opened."""
     import pydbgwrite
 
     steps = Steps(part)
@@ -158,6 +158,7 @@ def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> 
         other_steps(steps, opened[0], target, folder)
         steps.take("close", opened[0].close)
     steps.report(target.count)
+    return bool(opened)
 
 
 def memory_steps(steps: Steps, session: Session, rw: int, read_only: int) -> None:
@@ -244,6 +245,32 @@ def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
     ended.report(lambda place: 0)
 
 
+def doctor_steps(opened: dict[str, bool]) -> None:
+    """What `pydbgwrite doctor` says; opened: by part, whether a session of ours could be."""
+    steps = Steps("doctor")
+
+    def look() -> None:
+        from pydbgwrite.cli.doctor.linux import permissions
+
+        permissions()
+
+    def agree() -> None:
+        from pydbgwrite.cli.doctor.self_check import MAIN_JOB, WITHOUT_SUSPENDING, self_checks
+
+        said = {each.name: each for each in self_checks(None)}
+        for name, part in ((MAIN_JOB, "suspended"), (WITHOUT_SUSPENDING, "running")):
+            if (
+                name in said
+                and said[name].state != "limited"
+                and opened[part] != (said[name].state == "works")
+            ):
+                raise AssertionError(f"{part}: {opened[part]}, and the doctor says {said[name]}")
+
+    steps.take("permissions", look)
+    steps.take("agrees", agree)
+    steps.report(lambda place: 0)
+
+
 def set_limit(name: str, number: int) -> tuple[int, tuple[int, int]]:
     """What setrlimit(2) takes to undo it. Of descriptors, number is how many are left."""
     import pydbgwrite  # noqa: F401 - its files were opened before
@@ -273,9 +300,13 @@ def main(wish: dict[str, Any]) -> None:
             limits.callback(resource.setrlimit, *set_limit(limit, number))
         if wish.get("deny"):
             sandbox.deny({int(number): error for number, error in wish["deny"].items()})
-        session_steps("suspended", suspended, suspend=True, folder=folder)
-        session_steps("running", running, suspend=False, folder=folder)
+        opened = {
+            "suspended": session_steps("suspended", suspended, suspend=True, folder=folder),
+            "running": session_steps("running", running, suspend=False, folder=folder),
+        }
         launch_steps(program, pipes)
+        if wish.get("doctor"):
+            doctor_steps(opened)
 
 
 if __name__ == "__main__":

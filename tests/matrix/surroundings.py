@@ -81,7 +81,9 @@ OF_ROOT: dict[str, tuple[Outcome, tuple[str, ...]]] = {
 LIMITS: dict[str, tuple[Outcome, dict[str, int], tuple[str, ...]]] = {
     # The modules that the package imports where it needs them can't be opened, either.
     "no descriptor left": (
-        Outcome(("*: attach", "launch: *"), ("Too many open files",), "builtins.OSError"),
+        Outcome(
+            ("*: attach", "launch: *", "doctor: *"), ("Too many open files",), "builtins.OSError"
+        ),
         {"NOFILE": 0},
         (),
     ),
@@ -116,13 +118,16 @@ def surroundings(program: Path) -> list[Cell]:
     """A cell for each of these but the programs."""
     wish = {"target": str(program)}
     return [
-        *(Cell(name, outcome, wish, before) for name, (outcome, before) in MADE.items()),
+        *(
+            Cell(name, outcome, {**wish, "doctor": True}, before)
+            for name, (outcome, before) in MADE.items()
+        ),
         *(
             Cell(f"a process of root: {name}", outcome, wish, before, of_root=True)
             for name, (outcome, before) in OF_ROOT.items()
         ),
         *(
-            Cell(f"limits: {name}", outcome, {**wish, "limits": limits}, before)
+            Cell(f"limits: {name}", outcome, {**wish, "limits": limits, "doctor": True}, before)
             for name, (outcome, limits, before) in LIMITS.items()
         ),
     ]

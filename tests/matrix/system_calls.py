@@ -45,6 +45,7 @@ CALLS: dict[str, Outcome] = {
     "close_range": WORKS,  # fcntl(2) for each descriptor
     "eventfd2": stopping("eventfd2"),
     "getrandom": WORKS,
+    "getxattr": WORKS,
     "ioctl": WORKS,  # PROCMAP_QUERY: the text of /proc/PID/maps
     "kcmp": WORKS,  # as many mapped pages count as the same memory
     "kill": WORKS,
