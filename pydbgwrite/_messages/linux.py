@@ -318,7 +318,7 @@ def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> 
     reasons += _of_user_namespace(subject, status)
     if not capable:
         reasons += _of_credentials(subject, status, own)
-    return reasons + _of_file(subject, operation, own)
+    return reasons + _of_file(subject, operation, own, traceable=not reasons)
 
 
 def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
@@ -383,8 +383,13 @@ def _owner(path: str) -> int | None:
         return None
 
 
-def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
-    """Of the files that only a process's own user may open: CAP_SYS_PTRACE does not open them."""
+def _of_file(
+    subject: object, operation: str | None, own: dict[str, str], *, traceable: bool
+) -> list[str]:
+    """Of the files that only a process's own user may open: CAP_SYS_PTRACE does not open them.
+
+    traceable: nothing forbids tracing the process, which is what is left without the file.
+    """
     name = _FILES.get(operation or "", "")
     path = f"/proc/{subject}/{name}"
     owner = _owner(path) if name else None
@@ -392,7 +397,7 @@ def _of_file(subject: object, operation: str | None, own: dict[str, str]) -> lis
         return []
     # What takes the file, and can be left out.
     without = IN_FORCE.get().passing("suspend", True) if name == "mem" else "without a journal"
-    advice = f"; {without} no such file is needed" if without else ""
+    advice = f"; {without} no such file is needed" if without and traceable else ""
     if owner != os.geteuid() and not _bits(own, "CapEff") >> _CAP_DAC_OVERRIDE & 1:
         return [
             f"{path} belongs to user {owner}, this process is user {os.geteuid()}, and lacks "
