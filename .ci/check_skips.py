@@ -20,7 +20,7 @@ CLONE = (
     r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
     r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # what that lane provides
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
-    r"needs root: (time )?namespaces\b",  # of an ordinary user's run; root runs all
+    r"needs root: ((time )?namespaces|userfaultfd|mounts)\b",  # a user's run; root runs all
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",
 )
 LINUX = (

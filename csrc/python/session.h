@@ -40,9 +40,9 @@ typedef struct session_object {
     bool closed;
 } session_object;
 
-/* In simulated memory, calls that move at least so many bytes release the GIL; smaller ones are over
- * sooner than a switch of threads. Everywhere else the kernel or the engine may sleep, and each call
- * releases it. Exported, so that tests reach both sides. */
+/* In simulated memory, calls that move at least so many bytes release the GIL; smaller ones are
+ * over sooner than a switch of threads. Everywhere else the kernel or the engine may sleep, and
+ * each call releases it. Exported, so that tests reach both sides. */
 #define GIL_RELEASE_BYTES 65536
 
 /* A session of `type` (a subclass of the session type) over a client, which it takes over with its

@@ -15,6 +15,15 @@ typedef enum linux_sharing {
     LINUX_SHARING_FOUND /* another process uses the same memory, or may do so */
 } linux_sharing;
 
+/* What is known of the pages of a block; see present.h. */
+#define LINUX_PRESENT_PAGES  64  /* a bit each */
+#define LINUX_PRESENT_BLOCKS 256 /* whose answers are kept: 64 MiB of pages of 4 KiB */
+
+typedef struct linux_present_block {
+    uint64_t block;
+    uint64_t pages; /* those that are present */
+} linux_present_block;
+
 typedef struct linux_target {
     embedded_target base;
     linux_tracer *tracer; /* NULL: the process runs */
@@ -24,6 +33,7 @@ typedef struct linux_target {
     int memory;     /* /proc/PID/mem; with `maps` bound to the memory the process had when attached.
                      * -1: it may be read and written by process_vm_* and ptrace alone */
     int maps;
+    int pagemap; /* the same; -1 where the kernel does not show it */
     bool writable;
     bool launched; /* our child: nobody else reaps it */
     pid_t creator;
@@ -36,6 +46,8 @@ typedef struct linux_target {
     unsigned char *room; /* parallel.c's: fresh memory for each call would cost as much time
                           * as a quarter of the work */
     size_t room_size;
+    unsigned page_shift; /* of the page size, a power of two */
+    linux_present_block present[LINUX_PRESENT_BLOCKS];
     atomic_i32 sharing;   /* linux_sharing: found out when it is needed first */
     pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
 } linux_target;

@@ -2,9 +2,11 @@
  *
  * A stopped process: process_vm_readv and process_vm_writev, which respect page protection. A
  * private page that the process itself may only read is written through /proc/PID/mem, which the
- * kernel forces as it does for a debugger (FOLL_FORCE, copy on write). A running process: always
- * through /proc/PID/mem, since that descriptor can't reach another program after an exec or under a
- * reused pid; as it ignores protection, the map is asked first.
+ * kernel forces as it does for a debugger (FOLL_FORCE, copy on write). So is a page of anonymous
+ * memory that is absent: process_vm_* wait for a handler of userfaultfd(2), which may be a
+ * suspended thread, and that file fails at once with EIO (mm/gup.c: no FAULT_FLAG_ALLOW_RETRY). A
+ * running process: always through /proc/PID/mem, since that descriptor can't reach another program
+ * after an exec or under a reused pid; as it ignores protection, the map is asked first.
  */
 #define _GNU_SOURCE 1
 #include "memory.h"
@@ -17,12 +19,16 @@
 #include "held.h"
 #include "maps.h"
 #include "parallel.h"
+#include "present.h"
 #include "tracer.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
 /* From this size on, asking whether the process still lives costs nothing to speak of. */
 #define LARGE_MOVE ((size_t)64 * 1024)
+
+/* So much is moved through /proc/PID/mem, which is slower, before the pages are looked at again. */
+#define ABSENT_BYTES ((size_t)1 << 20)
 
 typedef struct transfer {
     linux_target *process;
@@ -93,48 +99,48 @@ static HRESULT find_permitted(const transfer *move, uint64_t address, linux_regi
         result = HR_READ_FAULT;
     } else if (move->writing && !region->writable) { /* to be forced, which not all pages can be */
         result = region->readable && !region->shared ? S_OK : HR_ACCESS_DENIED;
-    } else if (process->tracer != NULL && atomic_i32_load(&process->calls_refused) == 0) {
-        result = fault(move); /* the map allows it, and still process_vm_* has just failed here */
     }
     return result;
 }
 
-/* Moves as much as one mapping holds, through /proc/PID/mem. S_OK: at least one byte. */
-static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsigned char *data,
-                                  size_t size, size_t *moved)
+/* Moves as much as the mapping holds, through /proc/PID/mem. S_OK: at least one byte. */
+static HRESULT move_in_region(const transfer *move, const linux_region *region, uint64_t address,
+                              unsigned char *data, size_t size, size_t *moved)
 {
     const linux_target *process = move->process;
-    linux_region region = {0};
-    ssize_t done;
-    HRESULT result = find_permitted(move, address, &region);
+    HRESULT result = S_OK;
+    ssize_t done = -1;
 
-    if (result != S_OK) {
-        goto done;
+    if (size > region->end - address) {
+        size = (size_t)(region->end - address);
     }
-    if (size > region.end - address) {
-        size = (size_t)(region.end - address);
+    if (process->memory >= 0) {
+        do {
+            done = move->writing ? pwrite(process->memory, data, size, (off_t)address)
+                                 : pread(process->memory, data, size, (off_t)address);
+        } while (done < 0 && errno == EINTR);
     }
-    if (process->memory < 0) {
-        result = move->writing && !region.writable
-                     ? force_by_tracer(move, address, data, size, moved)
-                     : HR_CALL_REFUSED; /* process_vm_*, the only way, is refused by now */
-        goto done;
-    }
-    do {
-        done = move->writing ? pwrite(process->memory, data, size, (off_t)address)
-                             : pread(process->memory, data, size, (off_t)address);
-    } while (done < 0 && errno == EINTR);
     if (done > 0) {
         *moved = (size_t)done;
     } else if (done == 0) {
         result = E_UNEXPECTED; /* that memory has no user any more (fs/proc/base.c, mem_rw) */
-    } else if (move->writing && !region.writable) {
+    } else if (move->writing && !region->writable) {
         result = force_by_tracer(move, address, data, size, moved);
+    } else if (process->memory < 0 && atomic_i32_load(&process->calls_refused) != 0) {
+        result = HR_CALL_REFUSED; /* process_vm_*, the only way, is refused by now */
     } else {
         result = fault(move);
     }
-done:
     return result;
+}
+
+static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsigned char *data,
+                                  size_t size, size_t *moved)
+{
+    linux_region region = {0};
+    HRESULT result = find_permitted(move, address, &region);
+
+    return result == S_OK ? move_in_region(move, &region, address, data, size, moved) : result;
 }
 
 /* One step of a transfer by process_vm_*: at least one byte, or why not. */
@@ -183,15 +189,35 @@ done:
     return result;
 }
 
+/* The same where the page at address is not known to be present. */
+static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char *data, size_t size,
+                           size_t *moved)
+{
+    linux_region region = {0};
+    HRESULT result = find_permitted(move, address, &region);
+
+    if (result == S_OK && (region.file_backed || move->process->memory < 0)) {
+        result = move_by_call(move, address, data, size, moved);
+    } else if (result == S_OK) {
+        size = size < ABSENT_BYTES ? size : ABSENT_BYTES;
+        result = move_in_region(move, &region, address, data, size, moved);
+    }
+    return result;
+}
+
 /* One step of a transfer: at least one byte, or why not. */
 static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *data, size_t size,
                          size_t *moved)
 {
-    const linux_target *process = move->process;
-    bool by_descriptor = process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0;
+    linux_target *process = move->process;
+    size_t present;
 
-    return by_descriptor ? move_by_descriptor(move, address, data, size, moved)
-                         : move_by_call(move, address, data, size, moved);
+    if (process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0) {
+        return move_by_descriptor(move, address, data, size, moved);
+    }
+    present = linux_present_bytes(process, address, size);
+    return present > 0 ? move_by_call(move, address, data, present, moved)
+                       : move_absent(move, address, data, size, moved);
 }
 
 static HRESULT move_all(const transfer *move, uint64_t address, size_t size, size_t *moved)

@@ -22,9 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "../../../base/pointer_view.h"
 #include "maps.h"
+#include "present.h"
 #include "process.h"
 #include "processors.h"
 #include "sharing.h"
@@ -56,6 +58,8 @@ typedef struct job {
     int32_t blocks;
     linux_target *target;
     pid_t process;
+    int memory; /* where pages are not known to be present: /proc/PID/mem, which never waits for
+                 * anonymous ones (memory.c); else -1 */
     linux_parallel_work work;
     uint64_t address; /* of block 0, which is shorter where that lets the others begin at a page */
     unsigned char *data;
@@ -91,9 +95,15 @@ static size_t move_bytes(const job *self, bool writing, size_t start, unsigned c
     while (moved < size && step > 0) {
         struct iovec local = {data + moved, size - moved};
         struct iovec remote = {(void *)(uintptr_t)(self->address + start + moved), size - moved};
+        off_t offset = (off_t)(self->address + start + moved);
 
-        step = writing ? process_vm_writev(self->process, &local, 1, &remote, 1, 0)
-                       : process_vm_readv(self->process, &local, 1, &remote, 1, 0);
+        if (self->memory >= 0) {
+            step = writing ? pwrite(self->memory, local.iov_base, local.iov_len, offset)
+                           : pread(self->memory, local.iov_base, local.iov_len, offset);
+        } else {
+            step = writing ? process_vm_writev(self->process, &local, 1, &remote, 1, 0)
+                           : process_vm_readv(self->process, &local, 1, &remote, 1, 0);
+        }
         moved += step > 0 ? (size_t)step : 0;
     }
     return moved;
@@ -332,15 +342,22 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
     int most = usable < MOST_HELPERS ? usable : MOST_HELPERS;
     size_t done = 0;
     bool whole = true;
+    bool present;
     job *self = NULL;
 
     if (size > 0 && (most > 0 || by_parts(work)) &&
         size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
         atomic_i32_load(&process->calls_refused) == 0 && !linux_held_lost(process) &&
-        !linux_held_ended(process) &&
-        (work == LINUX_PARALLEL_COMPARE ||
-         (sure(process, address, size) && linux_sharing_alone(process)))) {
-        self = prepare(process, work, address, data, size, most);
+        !linux_held_ended(process)) {
+        present = linux_present_bytes(process, address, size) == size;
+        if ((present && work == LINUX_PARALLEL_COMPARE) ||
+            ((present || process->memory >= 0) && sure(process, address, size) &&
+             (work == LINUX_PARALLEL_COMPARE || linux_sharing_alone(process)))) {
+            self = prepare(process, work, address, data, size, most);
+        }
+        if (self != NULL) {
+            self->memory = present ? -1 : process->memory;
+        }
     }
     if (self == NULL) {
         goto done;

@@ -9,6 +9,7 @@
 #include "held.h"
 #include "maps.h"
 #include "memory.h"
+#include "present.h"
 #include "sharing.h"
 
 #if defined(IOV_MAX)
@@ -25,15 +26,17 @@ typedef struct batch {
     uint64_t bytes;
 } batch;
 
-/* Up to `most` ranges, as many as one system call takes; local memory of neighbours is one piece.
- */
-static void fill(batch *self, const pointer_range *ranges, size_t most)
+/* Up to `most` ranges, as many as one system call takes, up to the first that is not known to be
+ * present; local memory of neighbours is one piece. */
+static void fill(batch *self, linux_target *process, const pointer_range *ranges, size_t most)
 {
     self->local_count = 0;
     self->count = 0;
     self->bytes = 0;
     while (self->count < most && self->count < MOST_RANGES &&
-           ranges[self->count].Size <= LINUX_LARGEST_MOVE - self->bytes) {
+           ranges[self->count].Size <= LINUX_LARGEST_MOVE - self->bytes &&
+           linux_present_bytes(process, ranges[self->count].Offset,
+                               (size_t)ranges[self->count].Size) == ranges[self->count].Size) {
         const pointer_range *range = &ranges[self->count];
         struct iovec *last = self->local_count == 0 ? NULL : &self->local[self->local_count - 1];
 
@@ -67,7 +70,7 @@ static HRESULT move_one(embedded_target *self, bool writing, const pointer_range
 HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_range *ranges,
                           size_t count, size_t *done)
 {
-    const linux_target *process = (const linux_target *)self;
+    linux_target *process = (linux_target *)self;
     bool together = process->tracer != NULL && (process->writable || !writing);
     HRESULT status = S_OK;
     size_t most = MOST_RANGES; /* fewer where many fail: each failing call looks at all of them */
@@ -84,7 +87,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
             break;
         }
         if (together && atomic_i32_load(&process->calls_refused) == 0) {
-            fill(&calls, next, count - *done < most ? count - *done : most);
+            fill(&calls, process, next, count - *done < most ? count - *done : most);
         }
         if (calls.count > 1) {
             pid_t id = (pid_t)process->thread;

@@ -132,6 +132,7 @@ static void destroy(embedded_target *self)
     linux_close(&process->pidfd);
     linux_close(&process->memory);
     linux_close(&process->maps);
+    linux_close(&process->pagemap);
     linux_close(&process->load);
     free(process->room);
     if (!in_forked_child(process)) {
@@ -160,10 +161,14 @@ static linux_target *create(bool writable)
         process->base.operations = &operations;
         process->base.page_size = (uint32_t)sysconf(_SC_PAGESIZE);
         process->base.granule = process->base.page_size;
+        while (process->base.page_size >> process->page_shift > 1) {
+            process->page_shift++;
+        }
         process->folder = -1;
         process->pidfd = -1;
         process->memory = -1;
         process->maps = -1;
+        process->pagemap = -1;
         process->load = -1;
         process->writable = writable;
         process->creator = getpid();
@@ -312,6 +317,7 @@ static linux_open_error open_files(linux_target *process)
 
     linux_close(&process->memory);
     linux_close(&process->maps);
+    linux_close(&process->pagemap);
     process->thread = linux_process_living_thread(process->folder);
     error = open_memory(process);
     if (error.failure == LINUX_OPEN_OK) {
@@ -324,6 +330,8 @@ static linux_open_error open_files(linux_target *process)
     if (error.failure != LINUX_OPEN_OK) {
         return error;
     }
+    /* A kernel may be built without it, and a sandbox may hide it: then no page is known. */
+    process->pagemap = linux_process_open(process->folder, process->thread, "pagemap", O_RDONLY);
     failure =
         linux_process_pointer_size(process->folder, process->thread, &process->base.pointer_size);
     if (linux_held_ended(process) ||

@@ -1,0 +1,69 @@
+/* Which pages of a suspended process can be touched without waiting for anybody; see present.h.
+ *
+ * A page that is absent may be filled by a program: by a handler of userfaultfd(2), which may be a
+ * thread of the suspended process, or by a file system in user space or on another machine.
+ * process_vm_readv(2) and process_vm_writev(2) then sleep until it is filled, and no signal but
+ * SIGKILL ends that. /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst) tells which pages
+ * are present, which belong to a file, and which are write-protected by userfaultfd.
+ *
+ * A page that was present stays so as long as the process is suspended: it can be swapped out, and
+ * swapped in without help. So the answers are kept, for as many blocks of pages as there is room.
+ */
+#define _GNU_SOURCE 1
+#include "present.h"
+
+#include <unistd.h>
+
+#include "maps.h"
+
+#define PAGES_EACH ((uint64_t)LINUX_PRESENT_PAGES)
+
+/* Bits of an entry. */
+#define PRESENT         (UINT64_C(1) << 63)
+#define OF_A_FILE       (UINT64_C(1) << 61) /* or shared with another process */
+#define WRITE_PROTECTED (UINT64_C(1) << 57)
+
+static uint64_t ask(int pagemap, uint64_t block)
+{
+    uint64_t entries[LINUX_PRESENT_PAGES];
+    ssize_t got = pread(pagemap, entries, sizeof entries, (off_t)(block * sizeof entries));
+    uint64_t pages = 0;
+
+    for (ssize_t i = 0; i < got / (ssize_t)sizeof *entries; i++) {
+        if ((entries[i] & (PRESENT | OF_A_FILE | WRITE_PROTECTED)) == PRESENT) {
+            pages |= UINT64_C(1) << i;
+        }
+    }
+    return pages;
+}
+
+/* Is the page among those known to be present? Asks the kernel where it is not. */
+static bool is_present(linux_target *process, uint64_t page)
+{
+    uint64_t block = page / PAGES_EACH;
+    uint64_t bit = UINT64_C(1) << page % PAGES_EACH;
+    linux_present_block *known = &process->present[block % LINUX_PRESENT_BLOCKS];
+
+    if (known->block != block || (known->pages & bit) == 0) {
+        known->block = block;
+        known->pages = ask(process->pagemap, block);
+    }
+    return (known->pages & bit) != 0;
+}
+
+size_t linux_present_bytes(linux_target *process, uint64_t address, size_t size)
+{
+    unsigned shift = process->page_shift;
+    uint64_t first = address >> shift;
+    uint64_t last = (address + size - 1) >> shift;
+    uint64_t page = first;
+
+    /* Nothing of a program lies in the upper half, and offsets of files are signed. */
+    while (page <= last && address < LINUX_UPPER_HALF && is_present(process, page)) {
+        page++;
+    }
+    if (page > last) {
+        return size;
+    }
+    return page == first ? 0 : (size_t)((page << shift) - address);
+}

@@ -1,0 +1,79 @@
+"""Pages of a process that a suspended thread of it is to fill: no call waits for them.
+
+Each call is made by a script of its own, which is ended where it takes too long.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHILD = Path(__file__).parent.parent / "support" / "absent_child.py"
+BOUND = 60  # seconds: what waits would do so for ever, and no machine is so busy
+PAGE = 4096
+PRESENT = 4
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+
+SCRIPT = """
+import sys
+import pydbgwrite
+pid, present, page = (int(word) for word in sys.argv[1:4])
+absent = present + 4 * page
+size = 4 * page
+many = [5] * (8 << 20 >> 3)
+with pydbgwrite.attach(pid) as session:
+    spaces = session.data_spaces
+    try:
+        print("returned", eval(sys.argv[4]))
+    except pydbgwrite.DebugEngineError as error:
+        print(type(error).__name__, error.written)
+"""
+FAILING = {
+    "session.write_pointers(absent, [5])": "TargetAccessError 0",
+    "session.write_pointers(absent - 16, [5, 5, 5])": "TargetAccessError 2",
+    "session.write_pointers(present, many)": f"TargetAccessError {PRESENT * PAGE // 8}",
+    "session.write(absent - 16, bytes(32))": "TargetAccessError 16",
+    "session.write_scattered([present, absent, present + 8], [1, 2, 3])": "TargetAccessError 1",
+    "session.write_pointers(present, [5], expect=1 << 60)": "ExpectationError 0",
+    "session.write_pointers(absent, [5], expect=5)": "TargetAccessError 0",
+    "session.read(absent, 8)": "TargetAccessError 0",
+    "session.read(absent - 16, 32)": "TargetAccessError 0",
+    "session.read_pointers(present, len(many))": "TargetAccessError 0",
+    "session.read_scattered([present, absent])": "TargetAccessError 0",
+    "spaces.write_pointers_virtual(absent, [5])": "TargetAccessError 0",
+    "spaces.read_pointers_virtual(absent, 1)": "TargetAccessError 0",
+}
+ANSWERED = {
+    "len(spaces.read_virtual(absent - 16, 32))": "returned 16",
+    "spaces.fill_virtual(absent - 16, 32, b'x')": "returned 16",
+    "spaces.search_virtual(present, 2 * size, b'ff')": "returned None",
+    "session.query(absent).base <= absent": "returned True",
+}
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[tuple[int, int]]:
+    """A process, and the address of its present pages; behind them are absent ones."""
+    command = [sys.executable, "-I", str(CHILD), str(PRESENT), "3000"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        heard = one.stdout.readline().strip()
+        if heard == "refused":
+            pytest.skip("needs root: userfaultfd")
+        yield one.pid, int(heard)
+        one.stdin.close()
+        assert one.wait(BOUND) == 0
+
+
+@pytest.mark.parametrize("call", [*FAILING, *ANSWERED])
+def test_a_call_comes_back(child: tuple[int, int], call: str) -> None:
+    pid, address = child
+    words = [sys.executable, "-c", SCRIPT, str(pid), str(address), str(PAGE), call]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=False)
+    assert (ran.stderr, ran.stdout.strip()) == ("", {**FAILING, **ANSWERED}[call])
