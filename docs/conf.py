@@ -74,8 +74,8 @@ PAGES = {
 }
 EVERY_ERROR = [
     f".. autoexception:: {name}\n   :show-inheritance:"
-    for name in errors.__all__
-    if issubclass(getattr(errors, name), Exception)
+    for name, thing in vars(errors).items()  # as they are defined: from the base on
+    if name in errors.__all__ and issubclass(thing, Exception)
 ]
 EVERY_HRESULT = [
     f"| `0x{value:08X}` | `{name}` | {meaning} |"
