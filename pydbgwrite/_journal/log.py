@@ -20,6 +20,15 @@ from pydbgwrite.errors import JournalError
 __all__ = ["JournalLog"]
 
 _U64: Final = 8
+#: The types of a header's parts; target_identity.py says what they mean.
+_PARTS: Final[dict[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("created",), (int, float)),
+    **dict.fromkeys(("durable",), (bool,)),
+    **dict.fromkeys(("pointer_size",), (int,)),
+    **dict.fromkeys(("pid", "base", "size"), (int, type(None))),
+    **dict.fromkeys(("target", "engine", "program"), (str,)),
+    **dict.fromkeys(("id", "started", "boot", "exec", "header"), (str, type(None))),
+}
 
 
 class _State(NamedTuple):
@@ -171,10 +180,13 @@ class JournalLog:
     def _parse_header(self, frame: form.Frame) -> dict[str, Any]:
         try:
             header = json.loads(self._payload(frame.payload, frame.length))
-        except not_from_handler(ValueError):
+        except not_from_handler(ValueError, RecursionError):
             header = None
         if not isinstance(header, dict):
             raise self._nonsense(frame, "its header can't be read")
+        for key, value in header.items():
+            if not _fits(key, value):
+                raise self._nonsense(frame, f"its header has {value!r:.60} for {key!r:.60}")
         return header
 
     def _size_of(self, frame: form.Frame) -> int:
@@ -304,3 +316,10 @@ class JournalLog:
         if len(data) < size:
             raise JournalError(f"{self.name} became shorter while it was read")
         return data
+
+
+def _fits(key: str, value: object) -> bool:
+    """Return whether a part of a header has its type, and a number its range."""
+    if key not in _PARTS or type(value) in _PARTS[key]:
+        return not isinstance(value, int | float) or 0 <= value < 2**64
+    return False

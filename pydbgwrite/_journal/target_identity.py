@@ -91,7 +91,7 @@ def check_target(header: dict[str, Any], session: Target, name: str) -> None:
 
 def _same_tick(was: object, now: dict[str, Any]) -> bool:
     """Are the start times equal, apart from rounding of an offset to whole ticks?"""
-    is_linux = "exec" in now and isinstance(was, str) and was.isdecimal()
+    is_linux = "exec" in now and isinstance(was, str) and was.isdecimal() and len(was) <= 20
     return is_linux and abs(int(str(was)) - int(now["started"])) <= 1
 
 

@@ -115,10 +115,11 @@ def _npy_data(name: str, content: bytes) -> memoryview:
     """Return the data behind a header of a one-dimensional array of type '<u8'."""
     if content[:6] != _MAGIC or len(content) < 10:
         raise SideFileError(f"file {name!r} is no .npy file: it does not begin as one")
-    major = content[6]
-    if major not in (1, 2, 3):
+    major, minor = content[6:8]
+    if major not in (1, 2, 3) or minor:
         raise SideFileError(
-            f"file {name!r} has version {major} of the .npy format; 1 to 3 are known"
+            f"file {name!r} has version {major}.{minor} of the .npy format; 1.0, 2.0 and 3.0 are "
+            "known"
         )
     wide = 2 if major == 1 else 4
     start = 8 + wide
@@ -140,6 +141,8 @@ def _npy_data(name: str, content: bytes) -> memoryview:
             f"file {name!r} has elements of type {header['descr']!r:.60}, and must have '<u8': "
             "numpy.save(name, values.astype('<u8'))"
         )
+    if not isinstance(header["fortran_order"], bool):
+        raise SideFileError(f"file {name!r}: its .npy header has a fortran_order that is no bool")
     shape = header["shape"]
     if not isinstance(shape, tuple) or len(shape) != 1 or type(shape[0]) is not int:
         raise SideFileError(

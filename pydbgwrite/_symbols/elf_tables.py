@@ -116,6 +116,7 @@ class _Table:
         #: By name; made after many searches.
         self._index: dict[bytes, list[int]] | None = None
         self._asked = 0
+        self._indexable = True
         #: By the part before the '@': whole names.
         self._versioned: dict[bytes, list[bytes]] | None = None
 
@@ -155,8 +156,9 @@ class _Table:
     def _numbers(self, name: bytes) -> Iterable[int]:
         """Return the indexes of symbols of that name. After a few searches an index is built."""
         self._asked += 1
-        if self._index is None and self._asked > _MOST_SEARCHES:
+        if self._asked > _MOST_SEARCHES and self._index is None and self._indexable:
             self._index = self._make_index()
+            self._indexable = self._index is not None
         if self._index is not None:
             return self._index.get(name, ())
         found: list[int] = []
@@ -171,14 +173,15 @@ class _Table:
             at = self._strings.find(name + b"\0", at + 1)
         return found
 
-    def _make_index(self) -> dict[bytes, list[int]]:
+    def _make_index(self) -> dict[bytes, list[int]] | None:
+        """All names; None where they share so much of the table that it would become too large."""
         index: dict[bytes, list[int]] = {}
         left = _MOST_SHARED * len(self._strings) + _MOST_OF_NAME
         for start, numbers in self._by_name.items():
             name = self._name_at(start)
             left -= len(name)
             if left < 0:
-                raise ValueError("the names of its symbols overlap")
+                return None
             index.setdefault(name, []).extend(numbers)
         return index
 

@@ -16,6 +16,7 @@ from support.child import pattern
 
 import pydbgwrite
 from pydbgwrite import JournalError, Session, simulate
+from pydbgwrite._journal import format as form
 
 BASE, SIZE = 0x10000, 0x1000
 IMAGE = pattern(SIZE)
@@ -208,3 +209,25 @@ def test_an_empty_transaction(target: Session, tmp_path: Path) -> None:
     report = pydbgwrite.undo(file, target)
     assert report.complete
     assert (report.restored, report.unchanged) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"created": []}',
+        b'{"created": 1e999}',
+        b'{"pointer_size": NaN}',
+        b'{"pid": "1"}',
+        b'{"pid": -1}',
+        b'{"base": 18446744073709551616}',
+        b'{"program": 7}',
+        b"[" * 100_000,
+        b'{"id":' * 100_000,
+        b"\xff",
+    ],
+)
+def test_a_header_that_makes_no_sense(target: Session, tmp_path: Path, header: bytes) -> None:
+    """Its checksums are right: somebody has made it so."""
+    start = form.file_head()
+    record, _ = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [header])
+    assert "header" in refused(target, tmp_path / "journal", start + record)

@@ -50,6 +50,8 @@ GOOD = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,), }\n"
         ("x.npy", npy("{'descr': '<u8'}"), "three keys"),
         ("x.npy", npy("[1]"), "three keys"),
         ("x.npy", npy(GOOD, version=b"\x07\x00"), "version 7"),
+        ("x.npy", npy(GOOD, version=b"\x01\x20"), "version 1.32"),
+        ("x.npy", npy(GOOD.replace("False", "0")), "fortran_order that is no bool"),
         ("x.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(50), "cut off"),
     ],
 )
