@@ -40,6 +40,7 @@ from machine import (
 Show = TypeVar("Show", bound=Callable[[], str | None])
 
 PYTHON = pythons()[0]
+FUZZED = ((3, 11), (3, 12), (3, 13))  # that atheris has wheels for
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
@@ -285,6 +286,18 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
     # What the benchmarks call from C; ctypes finds it, so it has no prototypes.
     measured = "bench/lib/raw.c" if platform.startswith("linux") else "bench/lib/engine_calls.c"
     run(compiler, "-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror", measured, cwd=folder)
+
+
+@step(budget=90, together=True)
+def fuzz() -> None:
+    """The readers of ELF files, .npy files, patches and journals under a fuzzer, 15 s each."""
+    python = next((each for each in pythons() if each.version[:2] in FUZZED), None)
+    if python is None:
+        raise Failure("atheris, the fuzzer, needs a CPython 3.11 to 3.13, and none is on PATH")
+    python.complete(f"python{python.version[0]}.{python.version[1]}")
+    group = ("--group", f"{copied('fuzz')}/pyproject.toml:fuzz")
+    bin_ = environment("fuzz-venv", python, f"{built_wheel()}[test]", *group)
+    run(bin_ / "python", "tests/fuzz/fuzz.py", cwd=WORK / "fuzz")
 
 
 @step(budget=180)

@@ -1,0 +1,1 @@
+"""A fuzzer for the files that the package reads, and where it begins."""

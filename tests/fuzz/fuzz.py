@@ -1,0 +1,126 @@
+"""Fuzz the readers of files: ELF files, .npy files, patches and journals.
+
+    python tests/fuzz/fuzz.py                        15 seconds for each kind, on all processors
+    python tests/fuzz/fuzz.py --seconds 600 elf      ten minutes for one kind
+    python tests/fuzz/fuzz.py --keep elf             then add to the corpus what covers more code
+
+It needs atheris (Linux, CPython 3.11 to 3.13). A kind fails for an exception that the package does
+not document, for an input that takes longer than LONGEST, and for more memory than MOST_MEMORY. The
+input is printed, and stands in .cache/fuzz. Mend the package, and put the input into
+tests/fuzz/corpus: the suite reads all files there (tests/unit/test_fuzz_corpus.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".cache" / "fuzz"
+KINDS = ("elf", "npy", "toml", "journal")
+SECONDS = 15
+LONGEST = 10  # seconds
+MOST_MEMORY = 512  # MiB
+MOST_BYTES = 8192  # of a file
+#: What is fuzzed. These modules are imported at once, so that all their branches are seen.
+PACKAGES = ("_symbols", "_patch", "_journal", "_transactions")
+
+
+def run_here(kind: str, options: list[str]) -> None:
+    """Be the fuzzer of one kind; libFuzzer ends this process."""
+    import importlib
+    import pkgutil
+    import resource
+
+    import atheris  # type: ignore[import-untyped]
+
+    sys.path.insert(0, str(HERE.parent))
+    limit = 8 * MOST_MEMORY << 20  # of addresses: a refused allocation is an exception
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    with atheris.instrument_imports(include=["pydbgwrite", "tomllib"]):
+        for package in PACKAGES:
+            module = importlib.import_module(f"pydbgwrite.{package}")
+            for each in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
+                importlib.import_module(each.name)
+        targets = importlib.import_module("fuzz.targets")
+    atheris.Setup([sys.argv[0], *options], targets.TARGETS[kind])
+    atheris.Fuzz()
+
+
+def fuzz(kind: str, seconds: int) -> bool:
+    """Fuzz one kind; print what was found."""
+    grown, found = CACHE / kind / "corpus", CACHE / kind / "found"
+    shutil.rmtree(found, ignore_errors=True)
+    for each in (grown, found):
+        each.mkdir(parents=True, exist_ok=True)
+    options = [
+        f"-max_total_time={seconds}",
+        f"-timeout={LONGEST}",
+        f"-rss_limit_mb={MOST_MEMORY}",
+        f"-max_len={MOST_BYTES}",
+        f"-artifact_prefix={found}/",
+        "-len_control=0",
+        "-print_final_stats=1",
+        "-verbosity=1",
+        *map(str, (grown, HERE / "corpus" / kind)),
+    ]
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, __file__, "--here", kind, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "?")
+    bad = sorted(found.iterdir())
+    text = "no fault" if done.returncode == 0 and not bad else f"exit code {done.returncode}"
+    print(f"{kind}: {runs} inputs in {time.monotonic() - started:.0f} s, {text}", flush=True)
+    if text == "no fault":
+        return True
+    print("\n".join(lines[-60:]))
+    for file in bad:
+        print(f"{file}, in Base64:\n{base64.b64encode(file.read_bytes()).decode()}")
+    return False
+
+
+def keep(kind: str) -> None:
+    """Add to the corpus of the tree what covers more code, the smallest files that do."""
+    corpus = HERE / "corpus" / kind
+    command = [sys.executable, __file__, "--here", kind, "-merge=1"]
+    subprocess.run([*command, str(corpus), str(CACHE / kind / "corpus")], check=True)
+
+
+def main() -> int:
+    """The command line."""
+    if sys.argv[1:2] == ["--here"]:
+        run_here(sys.argv[2], sys.argv[3:])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="for each kind")
+    parser.add_argument("--keep", action="store_true", help="then add to tests/fuzz/corpus")
+    options = parser.parse_args()
+    kinds = options.kinds or list(KINDS)
+    if unknown := set(kinds) - set(KINDS):
+        parser.error(f"there is no kind {', '.join(sorted(unknown))}")
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        good = all(list(pool.map(lambda kind: fuzz(kind, options.seconds), kinds)))
+    if options.keep:
+        for kind in kinds:
+            keep(kind)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What the fuzzer runs: one function for each kind of file that somebody else may have made.
+
+Each takes the bytes of a file, and uses all ways in which the package reads it. It returns if the
+file is read, or refused by an error that the package documents. Any other exception is a defect.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import struct
+import tempfile
+import tomllib
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+
+import pydbgwrite
+from fuzz.elf_files import DATA, Symbol, elf_file
+from pydbgwrite import AddressError, JournalError, Patch, PatchError, Session
+from pydbgwrite._journal import format as form
+from pydbgwrite._patch.toml_fast import read_plain
+from pydbgwrite._symbols.build_ids import build_ids_of
+from pydbgwrite._symbols.resolver import Resolver
+
+__all__ = ["TARGETS"]
+
+#: Where the file is loaded, the program that has loaded it, and the dynamic linker's lists.
+LIBRARY, PROGRAM, LISTS, SIZE = 0x100000, 0x200000, 0x300000, 0x10000
+BASE: Final = 0x10000
+NAMES: Final = (
+    "table",
+    "hooks",
+    "answer",
+    "answer@V_1",
+    "answer@@V_2",
+    "own",
+    "choice",
+    "other",
+    "hidden",
+)
+
+
+@cache
+def folder() -> Path:
+    """A folder for files."""
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    made = Path(tempfile.mkdtemp(prefix="pydbgwrite-fuzz-", dir=in_memory))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@cache
+def memory() -> Session:
+    """Simulated memory for journals and patches."""
+    return pydbgwrite.simulate([(BASE, SIZE), (BASE + SIZE, 0x1000, "r")])
+
+
+class Process:
+    """A process that has loaded the file, in simulated memory and a folder as in /proc."""
+
+    target = "process"
+    _embedded = True
+
+    def __init__(self, data: bytes, bits: int) -> None:
+        self._memory = _memory_of_process(bits // 8)
+        self.pointer_size = bits // 8
+        self._folder = folder() / "proc"
+        path = self._folder / "root" / "x"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        status = path.stat()
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+        maps = [f"{LIBRARY:x}-{LIBRARY + SIZE:x} r-xp 00000000 {device} {status.st_ino} /x"]
+        maps.append(f"{PROGRAM:x}-{PROGRAM + SIZE:x} r-xp 00000000 00:01 7 /program")
+        self._maps = "\n".join([*maps, ""]).encode()
+        self._load(data, bits)
+
+    def _load(self, data: bytes, bits: int) -> None:
+        """The file where its program headers want it, and the lists that say so."""
+        word = "Q" if bits == 64 else "I"
+        loaded = bytearray(SIZE)
+        dynamic = 0
+        form, at, sizes = ("=2I6Q", "=Q", 54) if bits == 64 else ("=8I", "=I", 42)
+        with contextlib.suppress(struct.error, OverflowError):
+            (start,) = struct.unpack_from(at, data, 32 if bits == 64 else 28)
+            (count,) = struct.unpack_from("=H", data, sizes + 2)
+            for index in range(min(count, 8)):
+                row = struct.unpack_from(form, data, start + index * struct.calcsize(form))
+                kind, (offset, address) = row[0], row[2:4] if bits == 64 else row[1:3]
+                content = data[offset : offset + SIZE]
+                if kind == 1 and address < SIZE:
+                    content = content[: SIZE - address]
+                    loaded[address : address + len(content)] = content
+                elif kind == 2:
+                    dynamic = address
+        program, program_dynamic = _program(bits)
+        debug, first, second = LISTS, LISTS + 0x100, LISTS + 0x200
+        self._memory.write(LIBRARY, bytes(loaded))
+        self._memory.write(PROGRAM, program)
+        limit = 1 << bits
+        links = {
+            debug: (1, first, 0, 0, 0),
+            first: (PROGRAM, 0, PROGRAM + program_dynamic, second, 0),
+            second: (LIBRARY, LISTS + 0x300, (LIBRARY + dynamic) % limit, 0, first),
+        }
+        for place, words in links.items():
+            self._memory.write(place, struct.pack(f"={len(words)}{word}", *words))
+        self._memory.write(LISTS + 0x300, b"/x\0")
+        header, entry = (64, 56) if bits == 64 else (52, 32)
+        vector = [(3, PROGRAM + header), (4, entry), (5, 3), (9, PROGRAM + DATA), (0, 0)]
+        raw = b"".join(struct.pack(f"=2{word}", *each) for each in vector)
+        (self._folder / "auxv").write_bytes(raw)
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._memory.read(address, size)
+
+    def _read_maps(self) -> bytes:
+        return self._maps
+
+    def _open_folder(self, of_memory: bool) -> int:
+        return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+@cache
+def _memory_of_process(pointer_size: int) -> Session:
+    regions = [(LIBRARY, SIZE), (PROGRAM, SIZE), (LISTS, 0x1000)]
+    return pydbgwrite.simulate(regions, pointer_size=pointer_size)
+
+
+@cache
+def _program(bits: int) -> tuple[bytes, int]:
+    """A program with a copy of a variable of the library, and where its dynamic section is."""
+    symbols = [Symbol("hooks", DATA + 8), Symbol("other", 0, section=0)]
+    relocations = [(DATA + 8, 1, 5), (DATA + 16, 2, 6)]
+    raw = elf_file(symbols, bits=bits, relocations=relocations, tags=[(21, LISTS)], sections=False)
+    # p_vaddr of its second program header.
+    form, at = ("=Q", 64 + 56 + 16) if bits == 64 else ("=I", 52 + 32 + 8)
+    (dynamic,) = struct.unpack_from(form, raw, at)
+    return raw, dynamic
+
+
+def elf(data: bytes) -> None:
+    """As a library that a process has loaded: its file, its memory, and its debug files."""
+    process = Process(data, 32 if data[4:5] == b"\1" else 64)
+    resolver = Resolver(cast("Any", process))
+    with contextlib.suppress(AddressError):
+        build_ids_of(cast("Any", process), resolver.module("x"))
+    for name in NAMES:
+        with contextlib.suppress(AddressError, OverflowError):
+            resolver.resolve(f"x!{name}")
+    (folder() / "proc" / "root" / "x").unlink()  # now of memory alone
+    resolver = Resolver(cast("Any", process))
+    for name in NAMES[:3]:
+        with contextlib.suppress(AddressError, OverflowError):
+            resolver.resolve(f"x!{name}")
+
+
+def npy(data: bytes) -> None:
+    """As the side file of a patch; what is accepted, NumPy reads alike."""
+    path = folder() / "table.npy"
+    path.write_bytes(data)
+    patch = folder() / "npy.toml"
+    patch.write_text("format = 1\n[[write]]\naddress = 4096\nfile = 'table.npy'\n")
+    with contextlib.suppress(PatchError):
+        loaded = Patch.load(patch)
+        # NumPy's own reader takes no more than 10,000 bytes of header either.
+        expected = np.load(path, allow_pickle=False)
+        assert expected.tolist() == list(loaded.entries[0].pointers)
+
+
+def toml(data: bytes) -> None:
+    """As a patch file. The faster reader reads what tomllib does, or nothing."""
+    path = folder() / "patch.toml"
+    path.write_bytes(data)
+    with contextlib.suppress(PatchError):
+        patch = Patch.load(path)
+        patch.preview(memory())
+        patch.save(folder() / "saved.toml")
+        assert Patch.load(folder() / "saved.toml") == patch
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode().replace("\r\n", "\n")
+        with contextlib.suppress(ValueError):  # of numbers with thousands of digits
+            plain = read_plain(text)
+            assert plain is None or plain == tomllib.loads(text)
+
+
+def journal(data: bytes) -> None:
+    """As a journal, as it is and with its checksums put right; then an undo."""
+    for content in (data, sealed(data)):
+        path = folder() / "journal"
+        path.write_bytes(content)
+        try:
+            pydbgwrite.read_journal(path)
+        except JournalError:
+            continue
+        with contextlib.suppress(pydbgwrite.Error):
+            pydbgwrite.undo(path, memory(), force=True)
+
+
+def sealed(data: bytes) -> bytes:
+    """The same journal with the right checksums: a fuzzer would not find them."""
+    content = bytearray(form.file_head() + data[form.FILE_HEAD_SIZE :])
+    chain, at = zlib.crc32(content[: form.FILE_HEAD_SIZE]), form.FILE_HEAD_SIZE
+    number = 0
+    while at + form.HEAD_SIZE <= len(content):
+        kind, unit, _, length = form.HEAD.unpack_from(content, at)
+        length = min(length, max(0, len(content) - at - form.HEAD_SIZE - 8))
+        payload = bytes(content[at + form.HEAD_SIZE : at + form.HEAD_SIZE + length])
+        record, chain = form.encode(kind, unit, number, chain, [payload])
+        content[at : at + len(record)] = record
+        at += len(record)
+        number += 1
+    return bytes(content)
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "elf": elf,
+    "npy": npy,
+    "toml": toml,
+    "journal": journal,
+}

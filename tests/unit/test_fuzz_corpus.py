@@ -1,0 +1,33 @@
+"""What the fuzzer begins with, and what it found: each file is read, or refused in words."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from fuzz.seeds import FOLDER
+from fuzz.targets import TARGETS
+
+FILES = [(kind, file.name) for kind in TARGETS for file in sorted((FOLDER / kind).iterdir())]
+
+
+def of_this_system(kind: str) -> None:
+    if kind == "elf" and sys.platform != "linux":
+        pytest.skip("Linux processes are for Linux")
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_each_file(kind: str, name: str) -> None:
+    of_this_system(kind)
+    TARGETS[kind]((FOLDER / kind / name).read_bytes())
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_cut_off(kind: str) -> None:
+    """At the places where a fuzzer begins to cut."""
+    of_this_system(kind)
+    for name in [name for each, name in FILES if each == kind][:8]:
+        data = (FOLDER / kind / name).read_bytes()
+        for part in (2, 3, 5):
+            TARGETS[kind](data[: len(data) // part])
+            TARGETS[kind](data[len(data) // part :])
