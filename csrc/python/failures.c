@@ -7,6 +7,7 @@
 #include "../core/read_back.h"
 
 #if defined(__linux__)
+#include "../engines/embedded/linux/memory.h"
 #include "../engines/embedded/linux/target_linux.h"
 #endif
 
@@ -62,20 +63,41 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     return result;
 }
 
-/* Did counting the landed elements end at one that can't be read whole? If it can be written (a
- * write-only page on Linux), its contents are unknown. */
-static bool ends_unread(const session_object *session, const core_error *error, uint64_t at)
+/* Did counting the landed elements end at one that can't be read whole? *unread: the first address
+ * of it that can't. */
+static bool ends_unread(const session_object *session, const core_error *error, uint64_t at,
+                        uint64_t *unread)
 {
     unsigned char element[sizeof(uint64_t)];
     ULONG read = error->width;
     PyThreadState *released = NULL;
 
-    if (error->status == CORE_ENGINE && error->known && error->landed < error->count) {
+    if (error->status == CORE_UNREADABLE ||
+        (error->status == CORE_ENGINE && error->known && error->landed < error->count)) {
         released = PyEval_SaveThread();
         (void)core_read_leading(&session->target, at, element, error->width, &read);
         PyEval_RestoreThread(released);
     }
+    *unread = at + read;
     return read < error->width;
+}
+
+/* Linux: is memory that can't be read memory that may only be written? Then its contents are
+ * unknown. Where the map lets it be read as well, nobody outside can touch it: what lies behind the
+ * end of a file, secret memory, a guard page. So the write ended there. */
+static bool shows_write_only(const session_object *session, uint64_t unread)
+{
+    bool write_only = false;
+
+#if defined(__linux__)
+    if (session->embedded != NULL && session->process_id != 0) {
+        write_only = !linux_memory_shows_readable(session->embedded, unread);
+    }
+#else
+    (void)session;
+    (void)unread;
+#endif
+    return write_only;
 }
 
 /* Linux: a private page that can only be read may have been written all the same. */
@@ -199,10 +221,17 @@ static void raise_failure(const session_object *session, const core_error *error
     uint64_t at = error->scattered || unreadable || different
                       ? error->at
                       : error->address + error->landed * error->width;
-    bool unread = writes && gone == BACKING_THERE && ends_unread(session, error, at);
+    uint64_t unread_at = at;
+    bool unread = writes && gone == BACKING_THERE && ends_unread(session, error, at, &unread_at);
+    bool write_only = unread && shows_write_only(session, unread_at);
     PyObject *page = NULL, *landed = NULL, *refused = NULL, *facts = NULL;
     PyObject *mismatches = mismatches_of(differences);
 
+    if (session->embedded != NULL && session->process_id != 0 && !unreadable && unread &&
+        !write_only) {
+        unread = false;
+        at = error->scattered ? at : unread_at;
+    }
     if (gone != BACKING_THERE || different) {
         page = Py_None;
         Py_INCREF(page);
@@ -215,7 +244,7 @@ static void raise_failure(const session_object *session, const core_error *error
         landed = Py_None;
         Py_INCREF(landed);
     }
-    if (unread) {
+    if (unread && !unreadable) {
         refused = refused_behind(session, error, at);
     } else {
         refused = Py_None;
@@ -226,7 +255,7 @@ static void raise_failure(const session_object *session, const core_error *error
     }
     facts = Py_BuildValue(
         "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K,"
-        "s:i,s:O}",
+        "s:i,s:i,s:O}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
@@ -236,7 +265,7 @@ static void raise_failure(const session_object *session, const core_error *error
         (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded", (int)!session->dbgeng,
         "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose", error->purpose,
         "mismatches", mismatches, "total", (unsigned long long)(different ? differences->total : 0),
-        "unread", (int)unread, "refused", refused);
+        "unread", (int)unread, "write_only", (int)write_only, "refused", refused);
     if (facts == NULL) {
         goto done;
     }

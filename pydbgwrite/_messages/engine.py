@@ -15,6 +15,7 @@ __all__ = ["EngineFailure", "call_failed", "engine_failed"]
 
 S_OK = 0
 E_UNEXPECTED = 0x8000FFFF
+_WRITE_FAULT = 0x8007001D
 CALL_REFUSED = 0x80070078
 
 # Writes of pointers begin with IsPointer64Bit too, and then have an address.
@@ -56,6 +57,7 @@ class EngineFailure(TypedDict):
     purpose: str | None
     mismatches: list[tuple[int, int, int]]
     total: int
+    write_only: bool  # the map of a Linux process shows that this may be written alone
     unread: bool  # counting what landed ended at memory that can't be read
     refused: tuple[int, tuple[int, int, int] | None] | None  # then: the first address behind it
     # that can't be written, and its page
@@ -196,7 +198,8 @@ def _held(failure: EngineFailure) -> str:
         if landed:
             held = f"the target holds the first {landed:,} of {_elements(failure)}"
             seen = f"{held}; whether it holds more"
-        return f"{seen} can't be said: what is at 0x{failure['at']:x} can be written, but not read"
+        how = "can be written, but not read" if failure["write_only"] else "can't be read"
+        return f"{seen} can't be said: what is at 0x{failure['at']:x} {how}"
     if landed == 0:
         return "the target holds none of them"
     return f"the target holds the first {landed:,} of {_elements(failure)}"
@@ -293,6 +296,12 @@ def _advice(failure: EngineFailure) -> str:
         return _read_only_page_advice(failure, kind, name)
     if "w" not in name:
         return "The region is not writable."
+    if failure["kind"] == "process" and hresult == _WRITE_FAULT:
+        return (
+            "The map allows it, and the kernel still refuses it: such are pages behind the end of "
+            "a mapped file, secret memory (memfd_secret), guard pages, and missing pages of "
+            "userfaultfd."
+        )
     return ""
 
 

@@ -240,6 +240,7 @@ def failure(**changes: Any) -> EngineFailure:
         "scattered": False,
         "purpose": None,
         "unread": False,
+        "write_only": False,
         "refused": None,
     }
     facts.update(changes)

@@ -371,3 +371,11 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
 done:
     return result;
 }
+
+bool linux_memory_shows_readable(const embedded_target *self, uint64_t address)
+{
+    linux_region region;
+
+    return linux_maps_find(((const linux_target *)self)->maps, address, &region) == 0 &&
+           region.start <= address && region.readable;
+}

@@ -19,4 +19,8 @@ size_t linux_memory_count_equal(embedded_target *self, uint64_t address, const v
 HRESULT linux_memory_query(embedded_target *self, uint64_t address,
                            MEMORY_BASIC_INFORMATION64 *info);
 
+/* Does the map show memory there that may be read? A query can't tell: its protections are those of
+ * Windows, which has none for memory that may be written alone. */
+bool linux_memory_shows_readable(const embedded_target *self, uint64_t address);
+
 #endif
