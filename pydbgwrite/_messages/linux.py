@@ -292,7 +292,9 @@ def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> 
     capable = bool(_bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1)
     reasons = []
     tracer = status.get("TracerPid", "0")
-    if tracer != "0":
+    if (
+        tracer != "0" and operation not in _FILES
+    ):  # who may open its files may do so beside a tracer
         reasons.append(_tracer(int(tracer)))
     if operation == "open(/proc/PID)":
         reasons.append(
