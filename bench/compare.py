@@ -35,7 +35,7 @@ _MILLION = 1 << 20
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of one case: the working folder against the other, a Pairs for each sitting."""
+    """The result of one case: the working folder against the other state, one Pairs a sitting."""
 
     case: str
     sittings: tuple[Pairs, ...]
@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def times(self) -> tuple[list[float], list[float]]:
-        """All of the other state's, and all of the working folder's."""
+        """All times of the other state, and all times of the working folder."""
         return (
             [took for pairs in self.sittings for took in pairs.baseline],
             [took for pairs in self.sittings for took in pairs.contestant],
@@ -51,18 +51,18 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """Of all paired rounds."""
+        """The ratios of all paired rounds."""
         return [ratio for pairs in self.sittings for ratio in pairs.ratios]
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
-        """Of the ratios; the second is the median."""
+        """The quartiles of the ratios; the second is the median."""
         low, middle, high = quantiles(self.ratios, n=4, method="inclusive")
         return low, middle, high
 
     @property
     def verdict(self) -> str:
-        """A difference is one that every sitting shows, and three of four rounds."""
+        """Report a difference only if every sitting and three of four rounds show it."""
         low, middle, high = self.quartiles
         medians = [pairs.ratio for pairs in self.sittings]
         if low > 1 and min(medians) > 1:
@@ -73,7 +73,7 @@ class Comparison:
 
 
 def compare(revision: str, cases: Sequence[str], *, quick: bool) -> int:
-    """Measure and print; 1: a target did not hold what was written; 2: there is no such build."""
+    """Measure and print. Return 1 if a target did not hold the pointers, 2 if a build failed."""
     try:
         before, now = build_of_commit(revision), build_of_working_folder()
     except CannotBuild as error:
@@ -132,14 +132,14 @@ def _contested(contest: Contest, way: str, before: Build, now: Build, quick: boo
                 raise RuntimeError(f"{contest.name}, {name}: {outcome.cannot}")
             verified = verified and outcome.verified is True
         took = outcomes["now"].times, outcomes["before"].times
-        both = min(map(len, took))  # who is faster may have taken more turns
+        both = min(map(len, took))  # the faster one may have taken more turns
         found.append(Pairs(*(tuple(times[:both]) for times in took)))
     bulk = ", WriteVirtual" if way != "pydbgwrite" else ""
     return Comparison(f"{contest.name}{bulk}", tuple(found), verified)
 
 
 def _started(command: list[str]) -> Timed:
-    """A process from its start to its end."""
+    """Time a process from its start to its end."""
 
     def one() -> float:
         begun = time.perf_counter_ns()
@@ -150,13 +150,13 @@ def _started(command: list[str]) -> Timed:
 
 
 def _import(build: Build) -> Timed:
-    """Python that imports the package, without site, as in cases/import_time.py."""
+    """Time Python importing the package, without site, as in cases/import_time.py."""
     code = "import sys; sys.path.append(sys.argv[1]); import pydbgwrite"
     return _started([build.python, "-I", "-S", "-c", code, build.packages])
 
 
 def _version(build: Build) -> Timed:
-    """The command, as its user starts it."""
+    """Time the command `pydbgwrite --version`."""
     return _started([build.command, "--version"])
 
 
@@ -183,7 +183,7 @@ def _show(before: Build, now: Build, found: Sequence[Comparison]) -> None:
 
 
 def _write_json(before: Build, now: Build, found: Sequence[Comparison]) -> Path:
-    """One file a run, beside those of the benchmarks."""
+    """Write one file a run, beside those of the benchmarks."""
     moment = datetime.now(UTC)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"compared-{moment:%Y%m%dT%H%M%SZ}.json"

@@ -1,6 +1,6 @@
-"""What docs/performance.md shows of a run: limits, the contests with the peers, and a plot.
+"""Puts the results of a run into docs/performance.md: limits, contests with the peers, and a plot.
 
-The document has places for it, between <!-- NAME --> and <!-- end of NAME -->.
+The document marks the places with <!-- NAME --> and <!-- end of NAME -->.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ _DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 _PLOT = _DOCUMENT.with_suffix(".svg")
 
 _BASELINE = next(iter(WAYS))
-# Text and lines are drawn in this colour, which the plot then leaves to the reader's light or dark.
+# Text and lines are drawn in this colour, which write_plot() replaces by one for a light or dark
+# page.
 _INK = "#123456"
 _STYLE = """<style>
  :root { --ink: #1f2328; } @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; } }
 </style>"""
-# Seen well on light and on dark, and told apart by those who don't see colours by the markers.
+# Colours that are visible on light and dark pages; the markers differ for readers who can't see
+# colours.
 _LOOKS = {
     "C": ("#888888", "|"),
     "pydbgwrite": ("#d9480f", "o"),
@@ -49,7 +51,7 @@ def _by_case(figures: Sequence[Figure]) -> dict[str, dict[str, Figure]]:
 
 
 def update_docs(figures: Sequence[Figure], plot: Path | None) -> Iterator[Path]:
-    """Put what was measured into the document; of what was not, it keeps what it has."""
+    """Put the figures into the document; a part without new figures stays as it is."""
     text = _DOCUMENT.read_text(encoding="utf-8")
     parts = {"machine": _machine(), "limits": _limits(figures), "peers": _peers(figures)}
     for name, lines in parts.items():
@@ -89,7 +91,7 @@ def _limits(figures: Sequence[Figure]) -> list[str]:
 
 
 def _peers(figures: Sequence[Figure]) -> list[str]:
-    """Nanoseconds a pointer and the ratio to C."""
+    """Return the table of nanoseconds a pointer, and ratios to C."""
     cases = _by_case(figures)
     if not cases:
         return []
@@ -118,7 +120,7 @@ def _short(ratio: float) -> str:
 
 
 def write_plot(figures: Sequence[Figure], beside: Path) -> Path | None:
-    """Nanoseconds a pointer, a line a case; nothing without matplotlib, or where no contest was."""
+    """Plot nanoseconds a pointer, one line a case; None without matplotlib or without contests."""
     cases = _by_case(figures)
     try:
         import matplotlib

@@ -5,13 +5,13 @@
     python bench/run.py large one     only these cases
     python bench/run.py --docs        everything, into docs/performance.md too
     python bench/run.py --compare REV [CASE...]
-                                      this folder's state against that commit, in turns: compare.py
+                                      this folder against that commit, in turns: compare.py
 
-It prints one table, says which limits are kept, and writes JSON and an SVG plot to bench/results.
-It needs Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case
-(--quick: 2 GiB), and the packages of pip install -e ".[cli]" --group bench; gdb where it is
-installed. Exit code 1: a limit was not kept; of --compare: a target did not hold what was written,
-and 2: there is no such commit, or it can't be built.
+It prints one table with the limits, and writes JSON and an SVG plot to bench/results. It needs
+Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case (--quick: 2
+GiB), and the packages of pip install -e ".[cli]" --group bench; gdb where it is installed. Exit
+code 1: a limit was exceeded. With --compare, exit code 1: a target did not hold what was written;
+2: there is no such commit, or it can't be built.
 
 A case is a function in cases/ that yields Figures. peers/ holds the contests with other packages,
 and lib/ what several cases use. lib/reports.py shows the Figures, document.py puts them into the

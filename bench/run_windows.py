@@ -2,11 +2,11 @@
 
     python bench/run_windows.py            on Linux: in the Windows lane (tests/windows/lane.py)
     python bench/run_windows.py --quick    fewer rounds
-    python bench/run_windows.py --only bulk    what goes by WriteVirtual; calls: the direct calls
+    python bench/run_windows.py --only bulk    writes through WriteVirtual; calls: the direct calls
 
 On Linux it builds bench/lib/engine_calls.c with the lane's cross compiler and runs itself again in
 the lane. On Windows, build the library by hand, pass it with --library, and install win32more,
-comtypes and Pybag. Exit code 1: a limit was not kept.
+comtypes and Pybag. Exit code 1: a limit was exceeded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ def main() -> int:
     options = parser.parse_args()
     use_peers()
     figures = []
-    for name, cases in (("bulk", bulk_figures), ("calls", engine_figures)):  # Pybag is in the last
+    for name, cases in (
+        ("bulk", bulk_figures),
+        ("calls", engine_figures),
+    ):  # Pybag last
         if options.only in (None, name):
             for figure in cases(options.library, quick=options.quick):
                 print(f"{figure.case}, {figure.contestant_name}: {figure.value}", flush=True)

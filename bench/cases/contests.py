@@ -1,4 +1,4 @@
-"""All who can write pointers, on the same cases: the raw call, this package, and its peers."""
+"""The raw call, this package and its peers on the same cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HUGE = "16M pointers"
 
 
 def contests(*, quick: bool) -> Iterator[Contest]:
-    """What all do; quick: without what takes a peer many seconds."""
+    """Yield the contests; quick leaves out those that take a peer many seconds."""
     yield Contest("1 pointer", "contiguous", 1, calls=1000)
     yield Contest("100 pointers", "contiguous", 100, calls=1000)
     yield Contest("10k pointers", "contiguous", 10_000, calls=20)
@@ -46,7 +46,7 @@ def _scattered(name: str, places: Numbers) -> Contest:
 
 
 def peers(*, quick: bool) -> Iterator[Figure]:
-    """All contests; of the largest, also against the fastest peer."""
+    """Hold all contests; compare the largest with the fastest peer, too."""
     for contest in contests(quick=quick):
         print(f"  {contest.name}", file=sys.stderr, flush=True)
         rounds, seconds, least = (5, 1.0, 1) if quick else (51, 6.0, 3)

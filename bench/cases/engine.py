@@ -1,8 +1,8 @@
 """Times with Microsoft's engine: ours against the same calls from C, and against other packages.
 
-All contestants write the same memory of one target through clients of one engine. Where a limit is
-about a ratio, it is the median of paired rounds: under Wine one call of the engine takes tens of
-microseconds a pointer and varies by more than anything around it.
+All contestants write the same memory of one target through clients of one engine. A limit on a
+ratio is a limit on the median of paired rounds: under Wine a call of the engine takes tens of
+microseconds a pointer, and varies by more than the cost of everything else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CALLS = 200
 ONE = 1
 RATIO_TO_C = 1.05
 RATIO_TO_PEER = 1.0
-# Both spend their time in the engine; this is what medians of such rounds differ by of themselves
+# Both spend their time in the engine; the medians of two equal contestants differ by this much
 # (of one pointer too, but for win32more, which takes a hundred microseconds of its own a call).
 RATIO_TO_PEER_MANY = 1.02
 
@@ -39,7 +39,7 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class _Bench:
-    """What every case works on: an open session, calls from C, pointers in the caller's memory."""
+    """An open session, calls from C, and pointers in the caller's memory."""
 
     session: pydbgwrite.Session
     calls: EngineCalls
@@ -48,7 +48,7 @@ class _Bench:
 
     @property
     def data(self) -> int:
-        """Where the pointers are."""
+        """The address of the pointers."""
         return self.pointers.buffer_info()[0]
 
     def ours(self, count: int) -> Work:
@@ -79,7 +79,7 @@ class _Bench:
         return work
 
     def comtypes(self, count: int) -> Work:
-        """The same call through comtypes, which takes S_FALSE and other successes for done."""
+        """The same call through comtypes, which accepts S_FALSE and other success codes."""
         from comtypes import COMMETHOD, GUID, IUnknown
 
         windows: Any = ctypes  # HRESULT is there alone
@@ -94,7 +94,7 @@ class _Bench:
         )
 
         class IDebugDataSpaces4(IUnknown):  # type: ignore[misc]
-            """As far as that method, the tenth."""
+            """The interface up to its tenth method, which is called here."""
 
             _iid_ = GUID("{d98ada1f-29e9-4ef5-a6c0-e53349883212}")
             _methods_: ClassVar[list[Any]] = [
@@ -138,7 +138,7 @@ def _bench(library: Path) -> Iterator[tuple[_Bench, Target]]:
 
 
 def engine_figures(library: Path, *, quick: bool) -> Iterator[Figure]:
-    """All cases; Pybag last, since its client has callbacks that every later write would call."""
+    """Yield all cases; Pybag last, since every later write would call its client's callbacks."""
     rounds = 31 if quick else 101
     yield _verified(library)
     with _bench(library) as (bench, _target):
@@ -191,7 +191,7 @@ def _overhead(name: str, base: str, pairs: Pairs) -> Figure:
 
 
 def _verified(library: Path) -> Figure:
-    """Ours, C, win32more and comtypes each write bytes of their own, which the target must find."""
+    """Have ours, C, win32more and comtypes write different bytes, which the target must find."""
     good = True
     with started(8 * MANY) as target:
         for number in range(4):

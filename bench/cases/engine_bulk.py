@@ -1,6 +1,6 @@
-"""Times with Microsoft's engine of what goes by WriteVirtual: bulk, scattered, and from where on.
+"""Times of writes through WriteVirtual of Microsoft's engine: bulk, scattered, and the threshold.
 
-Against the same calls from C, or against the direct call; medians of paired rounds in one run.
+Each is compared with the same calls from C, or with the direct call, by medians of paired rounds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RATIO_SCATTERED = 0.05
 
 
 def _written(session: pydbgwrite.Session, address: int, part: array.array[int], way: Way) -> Timed:
-    """Nanoseconds of one write_pointers."""
+    """Time one write_pointers, in nanoseconds."""
     return timed(lambda: session.write_pointers(address, part, via=way))
 
 
@@ -41,7 +41,7 @@ def _batched(one: Timed, calls: int) -> Timed:
 
 
 def bulk_figures(library: Path, *, quick: bool) -> Iterator[Figure]:
-    """All cases; what was written is looked for in the target."""
+    """Yield all cases; the target verifies each."""
     with started(SCATTERED * STRIDE * 2) as target:
         yield from _measured(target, library, quick)
 

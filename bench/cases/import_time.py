@@ -1,4 +1,4 @@
-"""What `import pydbgwrite` adds to the start of Python."""
+"""The time that `import pydbgwrite` adds to the start of Python."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LIMIT_MS = 10.0
 
 
 def import_time(*, quick: bool) -> Iterator[Figure]:
-    """Python with the import against Python without, each a process of its own.
+    """Compare Python with and without the import, each in its own process.
 
-    Both run without site: an editable install's path hook would import much of what the package
-    imports, and so hide its cost.
+    Both run without site: the path hook of an editable install would import much of what the
+    package imports, and so hide its cost.
     """
     found = importlib.util.find_spec("pydbgwrite")
     assert found is not None and found.origin is not None

@@ -1,4 +1,4 @@
-"""Memory that a write needs beyond the caller's own: a memmap larger than any copy could be."""
+"""The memory that a write needs beyond the caller's: a memmap too large to be copied."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIMIT_MIB = 64.0
 
 
 def large_memmap(*, quick: bool) -> Iterator[Figure]:
-    """A numpy memmap of 4 GiB, over a sparse file, written in one call (quick: 512 MiB)."""
+    """Write a numpy memmap of a sparse file of 4 GiB in one call (quick: 512 MiB)."""
     size = 512 * _MIB if quick else 4096 * _MIB
     with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder, started(size) as target:
         path = Path(folder, "pointers.bin")
@@ -47,7 +47,7 @@ def large_memmap(*, quick: bool) -> Iterator[Figure]:
 
 
 def _make_sparse(path: Path, size: int) -> None:
-    """Zeros, with a page of random bytes in every 16 MiB and at the very end."""
+    """Make a file of zeros, with a page of random bytes in every 16 MiB and at the end."""
     with path.open("wb") as file:
         for at in (*range(0, size, 16 * _MIB), size - 4096):
             file.seek(at)

@@ -1,4 +1,4 @@
-"""Times on a target with 4-byte pointers: each value is checked and narrowed on its way."""
+"""Times for a target with 4-byte pointers: each value is checked and narrowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMIT = 1.5
 
 
 def narrow_target(*, quick: bool) -> Iterator[Figure]:
-    """1M pointers to a 32-bit program, against 1M to a 64-bit one, both by write_pointers."""
+    """Compare 1M pointers to a 32-bit program with 1M to a 64-bit one, both by write_pointers."""
     chance = numpy.random.default_rng(3)
     values = chance.integers(0, 1 << 31, _COUNT, dtype=numpy.uint64)
     with started(8 * _COUNT) as wide, started_32(4 * _COUNT) as narrow:

@@ -1,4 +1,4 @@
-"""Times of pointer arrays: ours against the raw system call from C, on the same stopped process."""
+"""Times of pointer arrays: ours against the raw system call from C, on one suspended process."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class _Outcome:
 
 
 def large_arrays(*, quick: bool) -> Iterator[Figure]:
-    """1M pointers in one call."""
+    """Write 1M pointers in one call."""
     for kind in INPUTS:
         outcome = _measure(kind, LARGE_BYTES, calls=1, rounds=31 if quick else 301)
         yield _figure("1M pointers", kind, outcome, outcome.pairs.ratio, "x", LARGE_RATIO)
 
 
 def one_pointer(*, quick: bool) -> Iterator[Figure]:
-    """One pointer a call, in a loop: of Python for ours, of C for the system call."""
+    """Write one pointer a call: ours in a Python loop, the system call in a C loop."""
     for kind in INPUTS:
         outcome = _measure(kind, 8, calls=1000, rounds=31 if quick else 201)
         excess = outcome.pairs.excess(ONE_FACTOR)
@@ -57,7 +57,7 @@ def _figure(
 
 
 def _measure(kind: Input, size: int, *, calls: int, rounds: int) -> _Outcome:
-    """Measure, then let each of the two write bytes of its own, which the target must find."""
+    """Measure, then have each of the two write different bytes, which the target must find."""
     raw = RawCalls()
     with started(size) as target:
         pointers = kind.make(os.urandom(size))

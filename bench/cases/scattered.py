@@ -1,4 +1,4 @@
-"""Times of patches that are large, scattered, or lists: ours against raw system calls from C."""
+"""Times of large arrays, scattered pointers and lists: ours against raw system calls from C."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MILLION = 1 << 20
 
 
 def huge_arrays(*, quick: bool) -> Iterator[Figure]:
-    """16M pointers, which several threads write to a stopped process."""
+    """Write 16M pointers, by several threads, to a suspended process."""
     raw = RawCalls()
     count = 16 * MILLION
     values = _values(count)
@@ -41,12 +41,12 @@ def huge_arrays(*, quick: bool) -> Iterator[Figure]:
 
 
 def scattered(*, quick: bool) -> Iterator[Figure]:
-    """Single pointers: 10,000 and a million of them, near and far."""
+    """Write 10,000 and a million single pointers, near each other and far apart."""
     raw = RawCalls()
     rounds = 5 if quick else 21
     for count, noun in ((10_000, "10k"), (MILLION, "1M")):
         for stride in (16, 64, 512, 4096):
-            # A million of them 4096 bytes apart take 4 GiB of the target's.
+            # A million pointers 4096 bytes apart take 4 GiB of the target's memory.
             fits = min(count, ROOM // stride) if quick else count
             case = f"{noun if fits == count else f'{fits // 1024}k'} pointers {stride} bytes apart"
             limit = 0.25 if (count, stride) == (MILLION, 64) else 1.1
@@ -78,7 +78,7 @@ def _one_scattered(raw: RawCalls, case: str, places: Numbers, limit: float, roun
 
 
 def lists(*, quick: bool) -> Iterator[Figure]:
-    """A list of a million ints: the conversion and the write."""
+    """Convert and write a list of a million ints."""
     raw = RawCalls()
     values = _values(MILLION)
     pointers = [int(value) for value in values]
@@ -125,7 +125,7 @@ def _values(count: int, seed: int = 3) -> Numbers:
 
 
 def _touch(target: Target) -> None:
-    """Give every page of the target its memory."""
+    """Have the kernel allocate every page of the target."""
     with pydbgwrite.attach(target.pid) as session:
         block = bytes(1 << 20)
         for at in range(0, target.size, len(block)):

@@ -1,4 +1,4 @@
-"""What verify=True costs: every pointer is read back and compared."""
+"""The cost of verify=True, which reads back and compares every pointer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMIT = 2.5
 
 
 def verified(*, quick: bool) -> Iterator[Figure]:
-    """1M pointers, in a row and scattered, against the same without it."""
+    """Compare 1M pointers, in a row and scattered, with the same write without it."""
     chance = numpy.random.default_rng(3)
     values = chance.integers(0, 1 << 63, _COUNT, dtype=numpy.uint64)
     places = numpy.arange(_COUNT, dtype=numpy.uint64) * numpy.uint64(_STRIDE)

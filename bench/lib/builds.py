@@ -1,7 +1,7 @@
-"""Any state of the project, installed in an environment of its own under .cache/bench.
+"""Installs a state of the project in its own environment under .cache/bench.
 
-A state is a git tree: that of a commit, or that of the working folder, with what git would add. An
-environment is named by its tree and kept, so that the next comparison finds it.
+A state is the git tree of a commit, or that of the working folder with the files that git would
+add. An environment is named by its tree and kept for the next comparison.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pathlib import Path
 __all__ = ["Build", "CannotBuild", "build_of_commit", "build_of_working_folder"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: Git ignores it, and so does all that looks through bench/.
+#: Git ignores it, and so do the checks that search bench/.
 _BUILDS = _ROOT / ".cache" / "bench"
 
 
 class CannotBuild(Exception):  # noqa: N818
-    """Why there is no such build, for the user."""
+    """The build failed; the text is for the user."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """An environment; `name` is for tables, `tree` tells whether two are of the same code."""
+    """An environment. `name` is for tables; equal `tree` means equal code."""
 
     name: str
     tree: str
@@ -53,7 +53,7 @@ class Build:
 
 
 def build_of_commit(revision: str) -> Build:
-    """Of what `revision` names: a commit, branch or tag."""
+    """Build a commit, branch or tag."""
     try:
         commit = _git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"
@@ -65,7 +65,7 @@ def build_of_commit(revision: str) -> Build:
 
 
 def build_of_working_folder() -> Build:
-    """Of what lies here, committed or not; neither git's index nor its objects change."""
+    """Build the working folder, committed or not; git's index and objects do not change."""
     objects = _git("rev-parse", "--path-format=absolute", "--git-path", "objects")
     with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
         Path(folder, "objects").mkdir()
@@ -84,7 +84,7 @@ def build_of_working_folder() -> Build:
 
 
 def _git(*words: str, environment: dict[str, str] | os._Environ[str] | None = None) -> str:
-    """What git prints, without the line's end."""
+    """Return what git prints, without the line's end."""
     return _run(["git", "-C", str(_ROOT), *words], environment).decode().strip()
 
 
@@ -100,7 +100,7 @@ def _run(command: list[str], environment: dict[str, str] | os._Environ[str] | No
 
 
 def _built(name: str, tree: str, environment: dict[str, str] | os._Environ[str]) -> Build:
-    """The environment of a tree, made where there is none."""
+    """Return the environment of a tree; make it if there is none."""
     folder = _BUILDS / f"{tree[:16]}-{sys.implementation.cache_tag}"
     build = Build(name, tree, folder)
     ready = folder / "ready"
@@ -108,7 +108,7 @@ def _built(name: str, tree: str, environment: dict[str, str] | os._Environ[str])
         return build
     print(f"building: {name}", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
-    # Neither switches of the build nor packages of the caller's.
+    # Without the caller's build switches and packages.
     plain = {
         each: value
         for each, value in os.environ.items()

@@ -1,7 +1,7 @@
-"""Who writes: this package, the raw system call; peers come here too.
+"""This package and the raw system call, as contestants.
 
-A contestant is prepared for one target, one piece of memory and one size, so that what is timed is
-nothing but the writing.
+A contestant is prepared for one target, one piece of memory and one size, so that only the write is
+timed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Pointers: TypeAlias = "array.array[int] | numpy.ndarray[Any, numpy.dtype[numpy.u
 
 @dataclass(frozen=True)
 class Input:
-    """A kind of array that pointers are in."""
+    """A kind of array for the pointers."""
 
     name: str
     make: Callable[[bytes], Pointers]
@@ -47,7 +47,7 @@ INPUTS = (Input("array('Q')", _array_of), Input("numpy uint64", _numpy_of))
 
 @contextmanager
 def ours(target: Target, pointers: Pointers, calls: int) -> Iterator[Callable[[], float]]:
-    """session.write_pointers, `calls` times in a Python loop; nanoseconds a call."""
+    """Time session.write_pointers, `calls` times in a Python loop, in nanoseconds a call."""
     with pydbgwrite.attach(target.pid) as session:
         write, address = session.write_pointers, target.address
 
@@ -63,8 +63,8 @@ def ours(target: Target, pointers: Pointers, calls: int) -> Iterator[Callable[[]
 def raw_baseline(
     calls_in_c: RawCalls, target: Target, pointers: Pointers, calls: int
 ) -> Callable[[], float]:
-    """One process_vm_writev of the same memory, `calls` times in C; nanoseconds a call."""
-    same_memory = numpy.asarray(pointers)  # held by timed(), and with it the memory
+    """Time process_vm_writev of the same memory, `calls` times in C, in nanoseconds a call."""
+    same_memory = numpy.asarray(pointers)  # timed() holds it, and with it the memory
 
     def timed() -> float:
         data, size = same_memory.ctypes.data, same_memory.nbytes

@@ -1,7 +1,7 @@
-"""The engine's calls from C: bench/lib/engine_calls.c, loaded by ctypes, on a client of its own.
+"""The engine's calls from C: bench/lib/engine_calls.c, loaded by ctypes, on its own client.
 
-Clients of one process share the engine's target, so the session that is measured and the calls from
-C reach the same memory.
+All clients of a process share the engine's target, so the measured session and the calls from C
+reach the same memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["SOURCE", "EngineCalls"]
 
 SOURCE = Path(__file__).with_name("engine_calls.c")
 
-# A client by ctypes alone, which the Windows lane uses to see whether the engine works at all.
+# A client by ctypes alone; the Windows lane uses it to check that the engine works.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from support.probe_engine import DATA_SPACES_4, create_client  # noqa: E402
@@ -38,15 +38,15 @@ class EngineCalls:
         self.spaces = self._client.query(DATA_SPACES_4).pointer
 
     def write_pointers(self, address: int, data: int, count: int, calls: int = 1) -> int:
-        """Nanoseconds for `calls` WritePointersVirtual of `count` pointers at `data`."""
+        """Time `calls` WritePointersVirtual of `count` pointers at `data`."""
         return _checked(self._write_pointers(self.spaces, count, address, data, calls))
 
     def write_bytes(self, address: int, data: int, size: int, calls: int = 1) -> int:
-        """Nanoseconds for `calls` WriteVirtual of `size` bytes at `data`."""
+        """Time `calls` WriteVirtual of `size` bytes at `data`."""
         return _checked(self._write_bytes(self.spaces, address, data, size, calls))
 
     def write_each(self, addresses: int, data: int, count: int) -> int:
-        """Nanoseconds for a WriteVirtual of 8 bytes to each of `count` addresses."""
+        """Time a WriteVirtual of 8 bytes to each of `count` addresses."""
         return _checked(self._write_each(self.spaces, count, addresses, data))
 
 

@@ -1,8 +1,8 @@
-"""Measuring two things against each other on a machine that is never quiet.
+"""Measures a contestant against a baseline on a machine that other programs use.
 
-Absolute times mean little where others use the machine too. So contestant and baseline take turns,
-the order changes from round to round, and what counts is the median over the rounds of what the two
-times of one round say of each other.
+Absolute times mean little there. So contestant and baseline take turns, and the order changes from
+round to round. The result is the median over the rounds of the ratio, or difference, of the two
+times of a round.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from statistics import median
 
 __all__ = ["Figure", "Pairs", "compared", "measured_in_turns", "timed"]
 
-#: Does the work once (or a batch of it) and gives the nanoseconds one unit of it took.
+#: Does the work, or a batch of it, and returns the nanoseconds that one unit took.
 Timed = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What was measured: one time of each a round, in nanoseconds."""
+    """The times: one of each a round, in nanoseconds."""
 
     contestant: tuple[float, ...]
     baseline: tuple[float, ...]
 
     @property
     def ratios(self) -> list[float]:
-        """The contestant's time to the baseline's, of each round."""
+        """The ratio of the contestant's time to the baseline's, of each round."""
         return [ours / base for ours, base in zip(self.contestant, self.baseline, strict=True)]
 
     @property
     def ratio(self) -> float:
-        """Median of the paired ratios."""
+        """The median of the paired ratios."""
         return median(self.ratios)
 
     def excess(self, factor: float) -> float:
-        """Median of what the contestant took over `factor` times the baseline, in nanoseconds."""
+        """The median of the contestant's time minus `factor` times the baseline's, in ns."""
         return median(
             ours - factor * base for ours, base in zip(self.contestant, self.baseline, strict=True)
         )
 
 
 def timed(work: Callable[[], object], calls: int = 1) -> Timed:
-    """Do it `calls` times, in a Python loop; nanoseconds each."""
+    """Time `calls` calls in a Python loop, in nanoseconds a call."""
 
     def one_batch() -> float:
         begun = time.perf_counter_ns()
@@ -56,7 +56,7 @@ def timed(work: Callable[[], object], calls: int = 1) -> Timed:
 
 
 def measured_in_turns(contestant: Timed, baseline: Timed, rounds: int) -> Pairs:
-    """Run both `rounds` times, after one round that does not count."""
+    """Run both `rounds` times, after one round that is not counted."""
     contestant()
     baseline()
     ours: list[float] = []
@@ -97,7 +97,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Is the limit kept, by a result that is right?"""
+        """True if the result is verified and within the limit."""
         kept = self.limit is None or (self.value is not None and self.value <= self.limit)
         return kept and self.verified is not False
 
@@ -114,7 +114,7 @@ def compared(
     verified: bool | None = None,
     count: int | None = None,
 ) -> Figure:
-    """What came of two that took turns; what the limit is about is their ratio, if not `value`."""
+    """Return the figure of two that took turns; the limit is on `value`, or else on their ratio."""
     return Figure(
         case=case,
         contestant_name=contestant,

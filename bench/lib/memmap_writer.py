@@ -1,4 +1,4 @@
-"""Writes a file's pointers to a target by way of a memmap, and tells what memory that took.
+"""Writes a file's pointers to a target from a memmap, and prints the memory that it took.
 
 python memmap_writer.py PID ADDRESS FILE
 """
@@ -16,7 +16,7 @@ import pydbgwrite
 
 
 def status_bytes(field: str) -> int:
-    """A field of /proc/self/status that is given in kB."""
+    """Return a field of /proc/self/status that is in kB, in bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
         if name == field:
@@ -25,7 +25,7 @@ def status_bytes(field: str) -> int:
 
 
 def resident_of_mapping(path: str) -> int:
-    """Resident bytes of the mappings of a file (proc_pid_smaps(5))."""
+    """Return the resident bytes of a file's mappings (proc_pid_smaps(5))."""
     total, inside = 0, False
     for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
         words = line.split()
@@ -37,7 +37,7 @@ def resident_of_mapping(path: str) -> int:
 
 
 def main() -> None:
-    """Write, and print what it took as JSON."""
+    """Write, and print the memory as JSON."""
     pid, address, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     pointers = numpy.memmap(path, numpy.uint64, "r")
     with pydbgwrite.attach(pid) as session:

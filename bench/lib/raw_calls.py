@@ -1,4 +1,4 @@
-"""The raw system call from C: bench/lib/raw.c, compiled when it is needed and called by ctypes."""
+"""The raw system call from C: bench/lib/raw.c, compiled on demand and called by ctypes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RawCalls:
                 [*compiler, "-std=c11", "-O2", "-shared", "-fPIC", "-o", library, _SOURCE],
                 check=True,
             )
-            loaded = ctypes.CDLL(str(library))  # stays mapped when the file has gone
+            loaded = ctypes.CDLL(str(library))  # stays mapped after the file is removed
         self._write = loaded.raw_write
         self._write.restype = ctypes.c_int64
         self._write.argtypes = (
@@ -45,14 +45,14 @@ class RawCalls:
         )
 
     def write_scattered(self, pid: int, addresses: int, values: int, count: int) -> int:
-        """Nanoseconds for process_vm_writev of `count` single pointers, 1,024 a call."""
+        """Time process_vm_writev of `count` single pointers, 1,024 a call."""
         took = int(self._write_scattered(pid, addresses, values, count))
         if took < 0:
             raise OSError(-took, f"process_vm_writev: {os.strerror(-took)}")
         return took
 
     def write(self, pid: int, address: int, data: int, size: int, calls: int = 1) -> int:
-        """Nanoseconds for `calls` process_vm_writev of `size` bytes at `data` to `address`."""
+        """Time `calls` process_vm_writev of `size` bytes at `data` to `address`."""
         took = int(self._write(pid, address, data, size, calls))
         if took < 0:
             raise OSError(-took, f"process_vm_writev: {os.strerror(-took)}")

@@ -1,4 +1,4 @@
-"""How figures are shown: a table for the terminal, JSON for later comparisons."""
+"""Shows figures: a table for the terminal, JSON for later comparisons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["RESULTS", "duration", "machine", "per_pointer", "show", "write_json"
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
-#: Of others: this program has just begun.
+#: The load of other programs: this one has just begun.
 _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
@@ -52,13 +52,13 @@ def show(figures: Sequence[Figure]) -> None:
             "yes" if figure.met else "NO",
         )
     console = Console()
-    # A pipe has no width of its own; a table broken at 80 columns can't be read.
+    # A pipe has no width, and a table of 80 columns would be broken into unreadable lines.
     console.width = console.width if console.is_terminal else 190
     console.print(table)
 
 
 def per_pointer(figure: Figure) -> str:
-    """Nanoseconds a pointer."""
+    """Return the nanoseconds a pointer, as text."""
     if figure.contestant is None or not figure.count:
         return "-"
     took = figure.contestant / figure.count
@@ -66,7 +66,7 @@ def per_pointer(figure: Figure) -> str:
 
 
 def duration(nanoseconds: float | None) -> str:
-    """In a unit that suits it."""
+    """Return a time in a suitable unit, as text."""
     if nanoseconds is None:
         return "-"
     if nanoseconds < 1e4:
@@ -77,7 +77,7 @@ def duration(nanoseconds: float | None) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return what the figures were measured on."""
     return {
         "pydbgwrite": pydbgwrite.__version__,
         "python": sys.version,
@@ -91,12 +91,12 @@ def machine() -> dict[str, Any]:
 
 
 def _system() -> str:
-    """The system and its version, without what names one build: "Linux 6.12"."""
+    """Return the system and its version, such as "Linux 6.12", without the build."""
     return f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
 
 
 def _cpu() -> str:
-    """The processor's model (proc_cpuinfo(5)); its architecture where that names none."""
+    """Return the processor's model (proc_cpuinfo(5)), or its architecture if none is named."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -106,7 +106,7 @@ def _cpu() -> str:
 
 
 def write_json(figures: Sequence[Figure], folder: Path) -> Path:
-    """One file a run, named by the time in UTC."""
+    """Write one file a run, named by the time in UTC."""
     now = datetime.now(UTC)
     path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
     folder.mkdir(parents=True, exist_ok=True)

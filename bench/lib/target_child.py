@@ -1,11 +1,11 @@
-"""The program that is written to: it maps memory, and says from inside what the memory holds.
+"""The target program: it maps memory, and reports what the memory holds.
 
     python target_child.py BYTES
 
-It prints the address of its memory, then answers one line of standard input each:
+It prints the address of its memory, then answers each line of standard input:
 
     digest OFFSET SIZE     BLAKE2b of those bytes, in hex
-    same OFFSET SIZE PATH  "yes" where they equal the first SIZE bytes of the file
+    same OFFSET SIZE PATH  "yes" if they equal the first SIZE bytes of the file
     places 0 COUNT PATH    BLAKE2b, in hex, of the 8 bytes at each of COUNT offsets in the file
 """
 
@@ -20,7 +20,7 @@ from array import array
 BLOCK = 1 << 20
 # Not in the mmap module before Python 3.13; asm-generic/mman.h.
 MAP_NORESERVE = 0x4000
-# Where only ancestors may trace (Yama), let anybody (prctl(2), PR_SET_PTRACER).
+# Permit every process of this user to trace this one, under Yama too (prctl(2), PR_SET_PTRACER).
 SET_PTRACER, ANY_TRACER = 0x59616D61, ctypes.c_ulong(-1)
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     size = int(sys.argv[1])
     memory: bytearray | mmap.mmap
     if sys.platform == "win32":
-        memory = bytearray(size)  # private, as mmap's is not there
+        memory = bytearray(size)  # private; mmap's memory on Windows is not
     else:
         ctypes.CDLL(None).prctl(SET_PTRACER, ANY_TRACER, 0, 0, 0)
         memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def digest_of_places(memory: memoryview, count: int, path: str) -> str:
-    """Of single pointers, in the order of the file."""
+    """Return the digest of single pointers, in the order of the file."""
     offsets = array("Q")
     with open(path, "rb") as file:
         offsets.fromfile(file, count)
@@ -59,7 +59,7 @@ def digest_of_places(memory: memoryview, count: int, path: str) -> str:
 
 
 def same(memory: memoryview, path: str) -> bool:
-    """Does the file begin with these bytes? In blocks, so that little memory is needed."""
+    """True if the file begins with these bytes; compares in blocks, to save memory."""
     with open(path, "rb", buffering=0) as file:
         return all(
             memory[at : at + BLOCK] == file.read(min(BLOCK, len(memory) - at))

@@ -26,7 +26,7 @@ from support import elf32  # noqa: E402
 
 
 class Target:
-    """A running target; it must not be stopped while it is asked something."""
+    """A running target. It answers only while it is not suspended."""
 
     def __init__(self, process: subprocess.Popen[str], size: int) -> None:
         self._process = process
@@ -48,16 +48,16 @@ class Target:
         return self._line()
 
     def holds(self, data: bytes) -> bool:
-        """Does the target itself find these bytes at the start of its memory?"""
+        """True if the target finds these bytes at the start of its memory."""
         expected = hashlib.blake2b(data).hexdigest()
         return self._ask(f"digest 0 {len(data)}") == expected
 
     def holds_file(self, path: Path, size: int) -> bool:
-        """Does the target itself find the first `size` bytes of the file in its memory?"""
+        """True if the target finds the first `size` bytes of the file in its memory."""
         return self._ask(f"same 0 {size} {path}") == "yes"
 
     def holds_at(self, places: Numbers, pointers: Numbers) -> bool:
-        """Does the target itself find these pointers at these offsets?"""
+        """True if the target finds these pointers at these offsets."""
         with tempfile.NamedTemporaryFile(prefix="pydbgwrite-bench-") as file:
             places.tofile(file)
             file.flush()
@@ -67,7 +67,7 @@ class Target:
 
 @contextmanager
 def started(size: int) -> Iterator[Target]:
-    """A target with `size` bytes of memory, ended at the end."""
+    """Start a target with `size` bytes of memory, and end it afterwards."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(_PROGRAM), str(size)],
         stdin=subprocess.PIPE,
@@ -98,7 +98,7 @@ class Target32:
         return heard
 
     def holds(self, data: bytes) -> bool:
-        """Does the target itself find these bytes at the start of its memory?"""
+        """True if the target finds these bytes at the start of its memory."""
         assert self._process.stdin is not None
         same = True
         for at in range(0, len(data), 32768):  # what a pipe holds: it writes once
@@ -111,7 +111,7 @@ class Target32:
 
 @contextmanager
 def started_32(size: int) -> Iterator[Target32]:
-    """A 32-bit target with `size` bytes of memory; OSError where the kernel runs none."""
+    """Start a 32-bit target with `size` bytes; OSError if the kernel runs no 32-bit programs."""
     with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
         program = Path(folder, "target32")
         elf32.write_program(program, size)

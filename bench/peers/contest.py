@@ -1,9 +1,9 @@
-"""Contests: all do the same work, in turns, each in its own process on its own target.
+"""Contests: all contestants do the same work, in turns, each in its own process on its own target.
 
-A debugger's target has one tracer, so each contestant has a target of its own, all alike; and a
-process of its own (worker.py), since gdb's Python lives in gdb and packages start threads
-and take signals. The order changes from round to round. After the last round each contestant writes
-pointers that no other has, lets its target go, and the target says what it holds.
+A process has one tracer, so each contestant has its own target. It also has its own process
+(worker.py), since gdb's Python runs in gdb, and packages start threads and handle signals. The
+order changes from round to round. After the last round each contestant writes different pointers
+and releases its target, and the target reports what it holds.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["BASELINE", "Contest", "Entrant", "Outcome", "hold"]
 _FOLDER = Path(__file__).resolve().parent
 _WORKER = _FOLDER / "worker.py"
 
-#: Whom all others are measured against.
+#: All others are measured against this one.
 BASELINE = next(iter(WAYS))
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """Who takes part: a way of ways.py, in a process of this Python."""
+    """A participant: a way of ways.py, in a process of this Python."""
 
     way: str
     python: str = sys.executable
@@ -52,7 +52,7 @@ _ALL = {way: Entrant(way) for way in WAYS}
 
 @dataclass(frozen=True)
 class Contest:
-    """One case. `places`: offsets of scattered pointers; None: they lie in a row."""
+    """One case. `places` has the offsets of scattered pointers; None means contiguous ones."""
 
     name: str
     kind: str  # of worker.py: "contiguous", "list", "scattered", "verified"
@@ -63,18 +63,18 @@ class Contest:
 
     @property
     def size(self) -> int:
-        """Bytes of memory that a target needs."""
+        """The bytes of memory that a target needs."""
         if self.places is None:
             return self.count * self.width
         return int(self.places.max()) + 8
 
     def values(self, seed: int) -> Numbers:
-        """Pointers that fit the target."""
+        """Return random pointers that fit the target."""
         chance = numpy.random.default_rng(seed)
         return chance.integers(0, 1 << (63 if self.width == 8 else 31), self.count, numpy.uint64)
 
     def image(self, values: Numbers) -> bytes:
-        """What the target's memory holds after these were written, zeros elsewhere."""
+        """Return the target's memory after these are written; the rest is zero."""
         if self.places is None:
             return values.astype(f"<u{self.width}").tobytes()
         memory = numpy.zeros(self.size // 8, numpy.uint64)
@@ -84,14 +84,14 @@ class Contest:
 
 @dataclass
 class Outcome:
-    """What came of one contestant: nanoseconds a call, round by round, or why there are none."""
+    """A contestant's result: nanoseconds a call, round by round, or why there are none."""
 
     times: list[float] = field(default_factory=list)
     cannot: str = ""
     verified: bool | None = None
 
     def ratio_to(self, other: Outcome) -> float:
-        """Median of the paired ratios over the rounds that both took part in."""
+        """Return the median of the paired ratios, over the rounds with both."""
         return median(own / base for own, base in zip(self.times, other.times, strict=False))
 
 
@@ -119,7 +119,7 @@ class _Worker:
         self._hears = os.fdopen(to_us, encoding="ascii")
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Its answer; why not, where it has ended."""
+        """Return its answer, or the reason why there is none."""
         try:
             print(json.dumps(request), file=self._asks, flush=True)
             line = self._hears.readline()
@@ -162,7 +162,7 @@ def hold(
     least: int,
     entrants: Mapping[str, Entrant] = _ALL,
 ) -> dict[str, Outcome]:
-    """Let all do it `rounds` times; who has taken so many seconds leaves after the `least`."""
+    """Run all `rounds` times; one that has used up its seconds leaves after `least` rounds."""
     outcomes = {name: Outcome(cannot=_missing(each.way)) for name, each in entrants.items()}
     targets: dict[str, Target | Target32] = {}
     workers: dict[str, _Worker] = {}
@@ -193,7 +193,7 @@ def hold(
 def _prepared(
     contest: Contest, way: str, worker: _Worker, target: Target | Target32, folder: Path
 ) -> str:
-    """Why it can't take part, or nothing."""
+    """Return why it can't take part, or an empty text."""
     request: dict[str, Any] = {
         "do": "prepare",
         "way": way,
@@ -214,7 +214,7 @@ def _one_round(contest: Contest, worker: _Worker, outcome: Outcome, number: int)
     answer = worker.ask(do="run", calls=contest.calls)
     if "cannot" in answer:
         outcome.cannot = answer["cannot"]
-    elif number >= 0:  # the first one does not count
+    elif number >= 0:  # the first round is not counted
         outcome.times.append(answer["ns"] / contest.calls)
 
 

@@ -1,12 +1,12 @@
-"""How each contestant writes: what its user would write, in the contestant's own process.
+"""The ways to write: each is the code that a user of the package would write.
 
-Run by worker.py, also inside gdb: but for the standard library and numpy, nothing is
-imported before a way needs it. A way is made for one target; each of its methods prepares one kind
-of work and gives a function of a number of calls, which does them and gives the nanoseconds they
-took. What a way can't do raises Cannot, with the reason that the table shows.
+worker.py runs them in the contestant's own process, also inside gdb. So only the standard library
+and numpy are imported before a way needs more. A way is made for one target. Each method prepares
+one kind of work, and returns a function that does a number of calls and returns their nanoseconds.
+A method raises Cannot, with the reason for the table, if the package can't do the work.
 
-Pointers are an array('Q'), addresses too. What a package's user must do to bring them into the form
-that the package takes is part of the time.
+Pointers and addresses are an array('Q'). Converting them to the form that a package takes is part
+of the time.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["WAYS", "Cannot", "Way"]
 
 Timed = Callable[[int], int]
 
-#: As many ranges as one process_vm_writev takes (UIO_MAXIOV).
+#: The most ranges that one process_vm_writev takes (UIO_MAXIOV).
 RANGES = 1024
 
 
 class Cannot(Exception):  # noqa: N818
-    """What this contestant does not have."""
+    """The package can't do this; the text says why."""
 
 
 def looped(work: Callable[[], object]) -> Timed:
-    """Do it in a Python loop."""
+    """Return the work as a timed Python loop."""
 
     def timed(calls: int) -> int:
         begun = time.perf_counter_ns()
@@ -52,7 +52,7 @@ else:
 
 
 def in_form(pointers: Sequence[int], width: int) -> Any:
-    """The pointers as an array of the target's width; by numpy, whose cast drops high bits."""
+    """Return the pointers in the target's width; numpy's cast drops high bits."""
     made = pointers if isinstance(pointers, array) else array("Q", pointers)
     if width == 8:
         return made
@@ -60,7 +60,7 @@ def in_form(pointers: Sequence[int], width: int) -> Any:
 
 
 def memory_of(made: Any) -> tuple[int, int]:
-    """Address and size in bytes."""
+    """Return the address, and the size in bytes."""
     if isinstance(made, array):
         address, count = made.buffer_info()
         return address, count * made.itemsize
@@ -75,19 +75,19 @@ class Way:
         self.width = width
 
     def contiguous(self, address: int, pointers: Sequence[int]) -> Timed:
-        """All pointers in a row; a list in the case that is about lists."""
+        """Write all pointers in a row; they are a list in the case of that name."""
         raise NotImplementedError
 
     def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
-        """Each pointer at an address of its own."""
+        """Write each pointer to its own address."""
         raise NotImplementedError
 
     def verified(self, address: int, pointers: array[int]) -> Timed:
-        """In a row, and looked at again in the target."""
+        """Write in a row, and verify."""
         raise Cannot("does not verify what it wrote")
 
     def release(self) -> None:
-        """Let the process go, so that it can say what it holds."""
+        """Release the process, so that it can report what it holds."""
 
 
 class Raw(Way):
@@ -106,7 +106,7 @@ class Raw(Way):
         data, size = memory_of(ready)
 
         def timed(calls: int) -> int:
-            assert len(ready) * self.width == size  # held, and with it the memory
+            assert len(ready) * self.width == size  # holds the memory
             return self._calls.write(self.pid, address, data, size, calls)
 
         return timed
@@ -318,7 +318,7 @@ class Gdb(Way):
         self._gdb.execute("detach", to_string=True)
 
 
-#: By the names that the table shows; the first is the baseline.
+#: The names are those of the table; the first is the baseline.
 WAYS: dict[str, type[Way]] = {
     "C": Raw,
     "pydbgwrite": Ours,

@@ -1,14 +1,14 @@
-"""One contestant in a process of its own; see contest.py, which talks to it.
+"""One contestant in its own process; contest.py talks to it.
 
     python worker.py            or: gdb -nx -batch -x worker.py
 
-The environment names the folder bench and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT.
-Each line that comes in is a request in JSON, each line that goes out its answer:
+The environment has the folder bench and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT. Each
+line from IN is a request in JSON, each line to OUT its answer:
 
     prepare  attach to the process, take the pointers, get ready
     run      do it `calls` times; the answer has the nanoseconds
     fresh    take other pointers, of the same number, and write them once
-    release  let the process go, and end
+    release  release the process, and end
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from peers.ways import WAYS, Cannot, Way  # noqa: E402
 
 
 def loaded(path: str) -> array[int]:
-    """An array('Q') from a file."""
+    """Read an array('Q') from a file."""
     values = array("Q")
     with open(path, "rb") as file:
         values.frombytes(file.read())
@@ -34,7 +34,7 @@ def loaded(path: str) -> array[int]:
 
 
 class Worker:
-    """The contestant, and what it was asked to do."""
+    """The contestant, and its last request."""
 
     def __init__(self) -> None:
         self.way: Way | None = None
@@ -42,7 +42,7 @@ class Worker:
         self.timed: Any = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what one request asks for."""
+        """Handle one request."""
         answer: dict[str, Any] = {}
         if request["do"] == "prepare":
             self.request = request
@@ -70,7 +70,7 @@ class Worker:
 
 
 def main() -> None:
-    """Answer until release, or until nobody asks any more."""
+    """Answer until release, or until the input ends."""
     worker = Worker()
     with open(int(IN), encoding="ascii") as asked, open(int(OUT), "w", encoding="ascii") as said:
         for line in asked:
