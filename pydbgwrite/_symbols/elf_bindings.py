@@ -67,16 +67,17 @@ class Bindings:
         for some in ([each for each in names if each.name == asked], names):
             used = self._used(image, [each.number for each in some], names, own)
             if used:
-                return self._one_of(image, symbol, own, used)
-        if not image.linked or self._is_symbolic(image):
+                return own if own in used else self._one_of(image, symbol, own, used)
+        if image.namespace is None or self._is_symbolic(image):
             return own
         return self._used_by_others(image, names, symbol, own)
 
     def _used_by_others(self, image: Image, names: list[Exported], symbol: str, own: int) -> int:
         """The same where the module's own code does not use the variable by its name."""
         program = self._program
-        for each in names if program is not None else ():
-            assert program is not None
+        for each in names:
+            if program is None or program.namespace != image.namespace:
+                break
             taken = self._tables_of(program).exported(each.name, each.definition.version)
             if taken is not None:
                 value = taken.definition.value
@@ -87,7 +88,7 @@ class Bindings:
                 return self._one_of(image, symbol, own, {place} if copied else {place, own})
         used: set[int] = set()
         for other in self._images:
-            if other.linked and other is not image:
+            if other.namespace == image.namespace and other is not image:
                 tables = self._tables_of(other)
                 wanted = [
                     number

@@ -104,7 +104,10 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[I
             return None, left
         image = Image(path.rpartition("/")[2], base, size, path, None)
     image = image._replace(
-        headers=loaded.headers, bias=loaded.bias, linked=loaded.linked, program=loaded.program
+        headers=loaded.headers,
+        bias=loaded.bias,
+        namespace=loaded.namespace,
+        program=loaded.program,
     )
     return image, left
 

@@ -41,12 +41,15 @@ _MOST_OF_PATH: Final = 4096
 
 
 class Loaded(NamedTuple):
-    """A module in the loader's data; name is the dynamic linker's."""
+    """A module in the loader's data; name is the dynamic linker's.
+
+    namespace is 0 for the program's own; dlmopen(3) makes others.
+    """
 
     headers: ElfHeaders
     bias: int
     name: bytes
-    linked: bool
+    namespace: int
     program: bool = False
 
 
@@ -129,7 +132,7 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
     entry = auxv.get(_AT_ENTRY, 0) - bias
     if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):
         raise ValueError("the program's first instruction is not in it")
-    return Loaded(headers, bias, b"", linked=True)
+    return Loaded(headers, bias, b"", namespace=0)
 
 
 class _Walk:
@@ -165,7 +168,7 @@ class _Walk:
             # r_version and r_map; r_brk, r_state and r_ldbase; with version 2 r_next.
             (version,) = struct.unpack("=i", self._read(debug, 4))
             (link,) = self._words(debug + self._size, 1)
-            yield from self._listed(link, number == 0)
+            yield from self._listed(link, number)
             debug = self._words(debug + 5 * self._size, 1)[0] if version >= 2 else 0
 
     def _debug(self) -> int:
@@ -191,9 +194,9 @@ class _Walk:
     def _words(self, address: int, count: int) -> tuple[int, ...]:
         return struct.unpack(f"={count}{self._word}", self._read(address, count * self._size))
 
-    def _listed(self, link: int, linked: bool) -> Iterator[Loaded]:
+    def _listed(self, link: int, namespace: int) -> Iterator[Loaded]:
         while link and link not in self._seen and len(self._seen) < self._most:
-            is_program = linked and not self._seen
+            is_program = namespace == 0 and not self._seen
             self._seen.add(link)
             bias, name, dynamic, link = self._words(link, 4)
             mapping = self._mapping_at(dynamic)
@@ -201,7 +204,7 @@ class _Walk:
                 headers = self._headers(bias, dynamic, mapping)
                 if headers is not None:
                     text = b"" if mapping is not None else self._text(name)
-                    yield Loaded(headers, bias, text, linked, is_program)
+                    yield Loaded(headers, bias, text, namespace, is_program)
 
     def _mapping_at(self, address: int) -> Mapping | None:
         """Return the mapping there, or the last file before it, whose data can be anonymous."""

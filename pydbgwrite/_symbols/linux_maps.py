@@ -40,8 +40,8 @@ class Image(NamedTuple):
     """A program or library in memory, or the vdso.
 
     base and size are the module's. mapping is one of its file's mappings, or None. headers and bias
-    (load bias) are None if the file is no ELF file or can't be read. linked is true if the dynamic
-    linker lists it in the program's own namespace (dlmopen(3) makes others).
+    (load bias) are None if the file is no ELF file or can't be read. namespace is the number of the
+    dynamic linker's list with the module (0 is the program's, dlmopen(3) makes others), or None.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Image(NamedTuple):
     mapping: Mapping | None
     headers: ElfHeaders | None = None
     bias: int = 0
-    linked: bool = False
+    namespace: int | None = None
     program: bool = False
 
     @property

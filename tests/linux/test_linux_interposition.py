@@ -210,6 +210,25 @@ def test_deep_binding(deep: bool, tmp_path: Path) -> None:
         check_that_it_reads(child, session, used)
 
 
+def test_another_namespace(tmp_path: Path) -> None:
+    """What uses the name there counts, and nothing else."""
+    shared_library(tmp_path / "libhooks.so", UNUSED)
+    shared_library(tmp_path / "libearly.so", OTHER)
+    linked = [f"-L{tmp_path}", "-Wl,--no-as-needed", "-learly", "-lhooks", f"-Wl,-rpath,{tmp_path}"]
+    source = "extern unsigned long hooks[2]; unsigned long *place(void) { return hooks; }"
+    user = shared_library(tmp_path / "libuser.so", source, *linked)
+    loads = LOADS.replace("dlopen(v[i + 1]", "dlmopen(LM_ID_NEWLM, v[i + 1]")
+    try:
+        path = compile_program(tmp_path / "loads", loads.replace("DEEP", "0"), "-ldl")
+    except AssertionError as error:
+        if "dlmopen" in str(error):
+            pytest.skip("this C library has no dlmopen")
+        raise
+    with running(path, "local", user) as (child, (_, used)), attached(child) as session:
+        assert session.resolve("libearly.so!hooks") == used
+        check_refused(session, used)
+
+
 UNIQUE = """
 __asm__(".data\\n.balign 8\\n.globl hooks\\n.type hooks, %gnu_unique_object\\n.size hooks, 16\\n"
         "hooks: .quad 0x11, 0x22\\n.text\\n");
