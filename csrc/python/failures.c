@@ -8,7 +8,6 @@
 
 #if defined(__linux__)
 #include "../engines/embedded/linux/memory.h"
-#include "../engines/embedded/linux/target_linux.h"
 #endif
 
 static const char *status_name(core_status status)
@@ -163,18 +162,28 @@ static PyObject *mismatches_of(const core_differences *differences)
     return list;
 }
 
-static bool forcing_forbidden(const session_object *session)
+/* Who was refused a forced write; "" where nobody was. */
+static const char *force_refused(const session_object *session)
 {
-    bool forbidden = false;
+    const char *who = "";
 
 #if defined(__linux__)
     if (session->embedded != NULL && session->process_id != 0) {
-        forbidden = linux_forcing_forbidden(session->embedded);
+        switch (linux_memory_force_refused(session->embedded)) {
+        case LINUX_FORCE_REFUSED_UNTRACED:
+            who = "untraced";
+            break;
+        case LINUX_FORCE_REFUSED_TRACER:
+            who = "tracer";
+            break;
+        default:
+            break;
+        }
     }
 #else
     (void)session;
 #endif
-    return forbidden;
+    return who;
 }
 
 static const char *gone_name(backing_gone gone)
@@ -254,15 +263,15 @@ static void raise_failure(const session_object *session, const core_error *error
         goto done;
     }
     facts = Py_BuildValue(
-        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:i,s:s,s:i,s:i,s:K,s:z,s:O,s:K,"
+        "{s:s,s:k,s:z,s:K,s:K,s:k,s:O,s:K,s:K,s:K,s:O,s:s,s:k,s:i,s:s,s:s,s:i,s:i,s:K,s:z,s:O,s:K,"
         "s:i,s:i,s:O}",
         "status", status_name(error->status), "hresult", (unsigned long)(uint32_t)error->hresult,
         "method", error->method, "address", (unsigned long long)error->address, "count",
         (unsigned long long)error->count, "width", (unsigned long)error->width, "landed", landed,
         "done", (unsigned long long)error->done, "index", (unsigned long long)error->index, "value",
         (unsigned long long)error->value, "page", page, "kind", session->kind, "process_id",
-        (unsigned long)session->process_id, "writes", (int)writes, "forcing_forbidden",
-        (int)forcing_forbidden(session), "gone", gone_name(gone), "embedded", (int)!session->dbgeng,
+        (unsigned long)session->process_id, "writes", (int)writes, "force_refused",
+        force_refused(session), "gone", gone_name(gone), "embedded", (int)!session->dbgeng,
         "scattered", (int)error->scattered, "at", (unsigned long long)at, "purpose", error->purpose,
         "mismatches", mismatches, "total", (unsigned long long)(different ? differences->total : 0),
         "unread", (int)unread, "write_only", (int)write_only, "refused", refused);

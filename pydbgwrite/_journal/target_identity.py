@@ -148,7 +148,8 @@ def _linux(session: Target) -> dict[str, Any]:
 def _started(stat: bytes) -> str:
     """Return the start time of a process in clock ticks since the boot.
 
-    A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here.
+    A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here,
+    unless the kernel does not add it to start times, as Linux 5.10.
     """
     ticks = int(stat.rpartition(b") ")[2].split()[19])
     try:
@@ -163,7 +164,22 @@ def _started(stat: bytes) -> str:
         )
     offsets = {name: (seconds, rest) for name, seconds, rest in map(str.split, text.splitlines())}
     seconds, nanoseconds = map(int, offsets["boottime"])
-    return str(ticks - (seconds * 10**9 + nanoseconds) * os.sysconf("SC_CLK_TCK") // 10**9)
+    offset = seconds * 10**9 + nanoseconds
+    if offset and _shows_offset(offset / 10**9):
+        ticks -= offset * os.sysconf("SC_CLK_TCK") // 10**9
+    return str(ticks)
+
+
+def _shows_offset(seconds: float) -> bool:
+    """Do times in /proc have the offset of the time namespace? Its clocks always have."""
+    import time
+
+    if sys.platform != "linux":
+        return True
+    fields = dict(line.partition(b" ")[::2] for line in _read_file("/proc/stat").splitlines())
+    # The kernel that adds it to start times subtracts it from the time of the boot.
+    moved = int(fields[b"btime"]) - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
+    return abs(moved) < abs(moved - seconds)
 
 
 def _read_file(path: str, folder: int | None = None) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from pydbgwrite import errors, hresults
-from pydbgwrite._messages.spelling import IN_FORCE
+from pydbgwrite._messages.linux import force_override
+from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._regions import protection_name, state_name
 
 __all__ = ["EngineFailure", "call_failed", "engine_failed"]
@@ -49,7 +50,7 @@ class EngineFailure(TypedDict):
     kind: str
     process_id: int
     writes: bool
-    forcing_forbidden: bool
+    force_refused: str  # "", or who was refused a forced write: "untraced", "tracer"
     gone: str  # "" (nothing that is known of), "target" or "server"
     embedded: bool
     scattered: bool
@@ -332,13 +333,24 @@ def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
             "The page is shared and read-only: nobody can force a write to it. Write through a "
             "writable mapping of the same file or memory."
         )
-    if failure["forcing_forbidden"]:
-        return (
-            "This kernel forbids forced writes to read-only pages (proc_mem.force_override on its "
-            "command line, or CONFIG_PROC_MEM_NO_FORCE); let the program make the page writable "
-            "first (mprotect)."
+    return _force_advice(failure["force_refused"]) if failure["force_refused"] else ""
+
+
+def _force_advice(refused: str) -> str:
+    page = "let the program make the page writable first (mprotect)"
+    if refused == "untraced" and force_override() != "never":
+        suspended = IN_FORCE.get().passing("suspend", True)
+        remedies = any_of(
+            suspended
+            and f"open it {suspended}: it is traced then, and the kernel may permit the write to "
+            "its tracer (proc_mem.force_override=ptrace)",
+            page,
         )
-    return ""
+        return f"This kernel refused a forced write to a process that is not traced: {remedies}."
+    return (
+        "This kernel forbids forced writes to read-only pages (proc_mem.force_override on its "
+        f"command line, or CONFIG_PROC_MEM_NO_FORCE); {page}."
+    )
 
 
 def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:

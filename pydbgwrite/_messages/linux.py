@@ -10,7 +10,7 @@ from pydbgwrite import errors
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["opening_failed", "status_fields", "user_namespace"]
+__all__ = ["force_override", "opening_failed", "status_fields", "user_namespace"]
 
 # Bits of CapEff in /proc/PID/status, capabilities(7).
 _CAP_DAC_OVERRIDE = 1
@@ -227,6 +227,14 @@ def _tracer(process: int) -> str:
     return f"{name} traces it already (TracerPid): a process has one tracer; detach that first"
 
 
+def force_override() -> str:
+    """What the kernel's command line says of forced writes (proc_mem.force_override); or ""."""
+    for word in _read("/proc/cmdline").split():
+        if word.startswith("proc_mem.force_override="):
+            return word.partition("=")[2]
+    return ""
+
+
 def user_namespace() -> str:
     """The user namespace of this process where it is not the machine's first one; else ""."""
     try:
@@ -303,18 +311,15 @@ def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> 
         )
     scope = _read("/proc/sys/kernel/yama/ptrace_scope")
     if scope in ("1", "2") and not capable:
-        launch = words.function("launch")
+        launch = words.function("launch") if scope == "1" else ""
         remedies = any_of(
             launch and f"start the program from this process ({launch})",
             "run as root",
             "give the interpreter CAP_SYS_PTRACE",
             "set the scope to 0 (sysctl kernel.yama.ptrace_scope=0)",
         )
-        reasons.append(
-            f"kernel.yama.ptrace_scope is {scope}: "
-            + ("only descendants may be traced" if scope == "1" else "only root may trace")
-            + f"; {remedies}"
-        )
+        who = "only descendants may be traced" if scope == "1" else "only CAP_SYS_PTRACE may trace"
+        reasons.append(f"kernel.yama.ptrace_scope is {scope}: {who}; {remedies}")
     elif scope == "3":
         reasons.append("kernel.yama.ptrace_scope is 3: nobody may trace until the machine restarts")
     reasons += _of_user_namespace(subject, status)

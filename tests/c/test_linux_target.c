@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../csrc/engines/embedded/linux/memory.h"
 #include "check.h"
 #include "linux_children.h"
 
@@ -32,6 +33,9 @@ enum {
     PAGES
 };
 
+/* Far below the place where mmap(2) puts what has no address: it would fill the holes with that. */
+#define AREA ((void *)(uintptr_t)(UINT64_C(1) << 45))
+
 static size_t page;
 static unsigned char *area; /* the same addresses in the children, which are forked */
 
@@ -45,7 +49,7 @@ static void make_pages(void)
     int file = memfd_create("shared", MFD_CLOEXEC);
 
     page = (size_t)sysconf(_SC_PAGESIZE);
-    area = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    area = mmap(AREA, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (file < 0 || area == MAP_FAILED || ftruncate(file, (off_t)page) != 0 ||
         mmap(area + SHARED_READ_ONLY * page, page, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0) ==
             MAP_FAILED) {
@@ -147,7 +151,7 @@ static void check_memory(embedded_target *to)
     /* Up to the border and not a byte further. */
     CHECK_EQUAL(put(to, at(SHARED_READ_ONLY) - 5, data + 1, 100, &moved), HR_ACCESS_DENIED);
     CHECK_EQUAL(moved, 5);
-    CHECK(!linux_forcing_forbidden(to));
+    CHECK_EQUAL(linux_memory_force_refused(to), LINUX_FORCE_NOT_REFUSED);
     CHECK_EQUAL(get(to, at(NOTHING) - 5, back, 100, &moved), HR_READ_FAULT);
     CHECK_EQUAL(moved, 5);
     CHECK_EQUAL(put(to, at(TAIL) - 13, data, 64, &moved), HR_INVALID_ADDRESS);

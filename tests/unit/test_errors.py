@@ -234,7 +234,7 @@ def failure(**changes: Any) -> EngineFailure:
         "kind": "process",
         "process_id": 5,
         "writes": True,
-        "forcing_forbidden": False,
+        "force_refused": "",
         "gone": "",
         "embedded": True,
         "scattered": False,
@@ -287,7 +287,8 @@ def test_which_error(hresult: int, kind: type[DebugEngineError]) -> None:
     ("changes", "words"),
     [
         ({"page": (0x02, 0x1000, 0x40000)}, ["protection 'r'", "shared and read-only"]),
-        ({"page": (0x02, 0x1000, 0x20000), "forcing_forbidden": True}, ["force_override"]),
+        ({"page": (0x02, 0x1000, 0x20000), "force_refused": "tracer"}, ["forbids forced writes"]),
+        ({"page": (0x02, 0x1000, 0x20000), "force_refused": "untraced"}, ["suspend=True"]),
         ({"page": (0x01, 0x1000, 0x20000)}, ["protection 'none'", "not forced"]),
         ({"page": (0x104, 0x1000, 0x20000)}, ["rw+guard"]),
         ({"page": (1, 0x10000, 0)}, ["free address space", "session.query()"]),

@@ -7,7 +7,7 @@ import platform
 import re
 from typing import Final
 
-from pydbgwrite._messages.linux import status_fields, user_namespace
+from pydbgwrite._messages.linux import force_override, status_fields, user_namespace
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, INFO, LIMITED, Check, read_text
 
@@ -25,10 +25,15 @@ _SCOPES: Final = {
 }
 #: include/linux/proc_ns.h, PROC_PID_INIT_INO.
 _FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
-_SCOPE_ADVICE: Final = (
-    "start the program from a script (launch), run this with CAP_SYS_PTRACE (sudo), or, until the "
-    "next restart: sysctl kernel.yama.ptrace_scope=0"
+_CAPABLE: Final = (
+    "run this with CAP_SYS_PTRACE (sudo), or, until the next restart: sysctl "
+    "kernel.yama.ptrace_scope=0"
 )
+_SCOPE_ADVICE: Final = {
+    "1": f"start the program from a script (launch), {_CAPABLE}",
+    "2": _CAPABLE,
+    "3": "restart with another setting",
+}
 
 
 def permissions() -> list[Check]:
@@ -91,10 +96,8 @@ def _ptrace_scope(capable: bool) -> Check:
             return Check("ptrace_scope", INFO, "can't be seen: this /proc has no sys/kernel")
         return Check("ptrace_scope", INFO, "no such limit here: this kernel runs without Yama")
     what = f"{scope}: {_SCOPES.get(scope, 'unknown')}"
-    if scope == "3":
-        return Check("ptrace_scope", LIMITED, what, "restart with another setting")
-    if scope != "0" and not capable:
-        return Check("ptrace_scope", LIMITED, what, _SCOPE_ADVICE)
+    if scope == "3" or (scope in _SCOPE_ADVICE and not capable):
+        return Check("ptrace_scope", LIMITED, what, _SCOPE_ADVICE[scope])
     return Check("ptrace_scope", INFO, what + ("; CAP_SYS_PTRACE may anyway" if capable else ""))
 
 
@@ -128,10 +131,9 @@ def _container() -> Check:
 def _forced_writes() -> Check:
     """The kernel's say on writes to pages that the process itself may not write."""
     name = "forced writes"
-    match = re.search(r"\bproc_mem\.force_override=(\w+)", read_text("/proc/cmdline"))
-    if match:
-        said, where = match[1], "the kernel's command line (proc_mem.force_override)"
-    else:
+    said: str | None = force_override()
+    where = "the kernel's command line (proc_mem.force_override)"
+    if not said:
         said, where = _configured()
     if said == "never":
         return Check(

@@ -39,8 +39,8 @@ typedef struct linux_target {
     pid_t creator;
     int32_t forks; /* forks_seen() there */
     atomic_i32 let_go;
-    atomic_i32 calls_refused;     /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
-    atomic_i32 forcing_forbidden; /* see linux_forcing_forbidden() */
+    atomic_i32 calls_refused; /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
+    atomic_i32 force_refused; /* see linux_memory_force_refused() */
     int load; /* /proc/loadavg, and the system's processors: -1 and 0 before they are needed */
     long processors;
     unsigned char *room; /* parallel.c's: fresh memory for each call would cost as much time

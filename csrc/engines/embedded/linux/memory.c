@@ -75,7 +75,9 @@ static HRESULT force_by_tracer(const transfer *move, uint64_t address, const uns
     } else if (done == 0 || linux_held_lost(process)) {
         result = E_UNEXPECTED;
     } else {
-        atomic_i32_store(&process->forcing_forbidden, 1);
+        atomic_i32_store(&process->force_refused, process->tracer != NULL
+                                                      ? LINUX_FORCE_REFUSED_TRACER
+                                                      : LINUX_FORCE_REFUSED_UNTRACED);
         result = HR_ACCESS_DENIED;
     }
 done:
@@ -270,8 +272,8 @@ HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *
     if (!move.process->writable) {
         result = linux_held_lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
     } else {
-        if (atomic_i32_load(&move.process->forcing_forbidden) != 0) {
-            atomic_i32_store(&move.process->forcing_forbidden, 0);
+        if (atomic_i32_load(&move.process->force_refused) != LINUX_FORCE_NOT_REFUSED) {
+            atomic_i32_store(&move.process->force_refused, LINUX_FORCE_NOT_REFUSED);
         }
         result = move_all(&move, address, size, moved);
     }
@@ -378,4 +380,9 @@ bool linux_memory_shows_readable(const embedded_target *self, uint64_t address)
 
     return linux_maps_find(((const linux_target *)self)->maps, address, &region) == 0 &&
            region.start <= address && region.readable;
+}
+
+linux_force_refused linux_memory_force_refused(const embedded_target *self)
+{
+    return (linux_force_refused)atomic_i32_load(&((const linux_target *)self)->force_refused);
 }

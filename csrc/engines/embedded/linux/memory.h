@@ -23,4 +23,14 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
  * Windows, which has none for memory that may be written alone. */
 bool linux_memory_shows_readable(const embedded_target *self, uint64_t address);
 
+/* Who was refused a forced write in the last access, by the kernel (proc_mem.force_override): a
+ * debugger of the process, or a script that does not trace it, which a debugger may surpass. */
+typedef enum linux_force_refused {
+    LINUX_FORCE_NOT_REFUSED,
+    LINUX_FORCE_REFUSED_UNTRACED,
+    LINUX_FORCE_REFUSED_TRACER
+} linux_force_refused;
+
+linux_force_refused linux_memory_force_refused(const embedded_target *self);
+
 #endif

@@ -500,8 +500,3 @@ HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder)
     }
     return S_OK;
 }
-
-bool linux_forcing_forbidden(const embedded_target *self)
-{
-    return atomic_i32_load(&((const linux_target *)self)->forcing_forbidden) != 0;
-}

@@ -19,8 +19,4 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length);
  * E_UNEXPECTED when the process has gone. */
 HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder);
 
-/* Why the last refused access was refused, where a map line can't tell: true when the kernel
- * forbids forced writes (proc_mem.force_override). */
-bool linux_forcing_forbidden(const embedded_target *self);
-
 #endif
