@@ -21,6 +21,8 @@ import sys
 PAGE = mmap.PAGESIZE
 RW_PAGES = 4
 NONE, READ, READ_WRITE = 0, 1, 3
+#: Far below the place where mmap(2) puts what has no address: it would fill a hole with that.
+FAR_BELOW = 1 << 45
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 16, 32
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     if "anyone" in sys.argv:
         # PR_SET_PTRACER, PR_SET_PTRACER_ANY (prctl(2)); refused without Yama, where none is needed
         libc.prctl(0x59616D61, ctypes.c_ulong(-1), *[ctypes.c_ulong(0)] * 3)
-    start = libc.mmap(None, (pages + 8) * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    start = libc.mmap(FAR_BELOW, (pages + 8) * PAGE, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     writable = start + PAGE
     private = writable + (pages + 1) * PAGE
     shared = private + 2 * PAGE
