@@ -95,6 +95,8 @@ def opening_failed(
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
     advice = _REMEDIES.get(os_error, "")
+    if operation == "waitid" and os_error == errno.EINVAL:
+        advice += ". Suspending a process takes Linux 4.7, whose waitid(2) takes __WALL"
     suspended = IN_FORCE.get().passing("suspend", True)
     if os_error == errno.EROFS and suspended:
         advice += f", or open it {suspended}"

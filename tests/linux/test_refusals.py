@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,28 @@ with Child64() as child:
         *("unshare", "--mount"),
     )
     assert "hidepid" in said
+
+
+def test_a_kernel_that_is_too_old() -> None:
+    """Before Linux 4.7 waitid(2) answers EINVAL to __WALL; the rest works without it."""
+    number = 95 if platform.machine() == "aarch64" else 247
+    said = run(
+        f"""
+import errno, time
+with Child64() as child:
+    sandbox.deny({{{number}: errno.EINVAL}})
+    began = time.monotonic()
+    for call in (lambda: pydbgwrite.attach(child.pid), lambda: pydbgwrite.launch(["true"])):
+        try:
+            call().close()
+        except pydbgwrite.DebugEngineError as error:
+            print(error)
+    assert time.monotonic() - began < 5
+    with pydbgwrite.attach(child.pid, suspend=False) as session:
+        session.write_pointers(child.areas["rw"], [1], verify=True)
+"""
+    )
+    assert said.count("waitid: Invalid argument") == said.count("Linux 4.7") == 2
 
 
 @pytest.mark.parametrize(

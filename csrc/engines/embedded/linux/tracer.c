@@ -138,10 +138,13 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
                           "eventfd2", errno, 0);
         goto settled;
     }
-    /* ECHILD is the answer. Where it is refused, no stop would ever be heard of. */
-    if (waitid(P_PID, (id_t)self->creator, &info, WEXITED | WNOHANG) != 0 &&
-        linux_call_refused(errno)) {
-        linux_tracer_fail(self, LINUX_OPEN_PERMISSION, "waitid", errno, 0);
+    /* ECHILD is the answer. Where it is refused, or a kernel does not take __WALL (before 4.7,
+     * waitid(2)), no stop would ever be heard of. */
+    if (waitid(P_PID, (id_t)self->creator, &info, WEXITED | WNOHANG | __WALL) != 0 &&
+        errno != ECHILD) {
+        linux_tracer_fail(self,
+                          linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
+                          "waitid", errno, 0);
         goto settled;
     }
     failure = linux_host_start(self);
