@@ -36,8 +36,8 @@ _REMEDIES = {
     errno.EMFILE: ". This process has no free descriptor: close files, or raise RLIMIT_NOFILE "
     "(ulimit -n)",
     errno.ENFILE: ". The system has no free descriptor (fs.file-max)",
-    errno.EAGAIN: ". This user has as many processes and threads as it may: end some, or raise "
-    "RLIMIT_NPROC (ulimit -u)",
+    errno.EAGAIN: ". No further process or thread may be made: end some, or raise the limit: "
+    "RLIMIT_NPROC (ulimit -u), pids.max of the cgroup, or kernel.threads-max",
     errno.EROFS: ". /proc is mounted read-only here, and memory is written through it: mount it "
     "with rw",
 }
@@ -95,6 +95,9 @@ def opening_failed(
         # OSError picks its subclass by errno: FileNotFoundError, PermissionError, ...
         return OSError(os_error, f"{system} ({operation})", str(subject))
     advice = _REMEDIES.get(os_error, "")
+    if os_error == errno.EAGAIN and operation not in _CALLS:  # of target_linux.c, many times
+        advice = ". It ran one program after another meanwhile (execve), or its threads ended: try "
+        advice += "again"
     if operation == "waitid" and os_error == errno.EINVAL:
         advice += ". Suspending a process takes Linux 4.7, whose waitid(2) takes __WALL"
     suspended = IN_FORCE.get().passing("suspend", True)

@@ -87,8 +87,8 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
     if hresult == _E_ACCESSDENIED:
         kind = errors.TargetAccessError
         advice = (
-            ". It belongs to another user, is protected, or has a debugger already; try as "
-            "administrator"
+            ". The system refuses processes of other users, protected ones, and those that have a "
+            "debugger already; try as administrator"
         )
     elif hresult & 0xFFFF0000 == _FACILITY_RPC:
         kind = errors.NoTargetError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import mmap
 import pickle
@@ -17,6 +18,7 @@ from support.inputs import BASE, SIZE
 import pydbgwrite
 from pydbgwrite import DebugEngineError, Session, TargetAccessError, errors, hresults, testing
 from pydbgwrite._messages.engine import EngineFailure, engine_failed
+from pydbgwrite._messages.linux import opening_failed
 
 FAMILY = [
     each
@@ -303,6 +305,22 @@ def test_advice(changes: dict[str, Any], words: list[str]) -> None:
     message = str(engine_failed(failure(hresult=0x80070005, **changes)))
     for word in words:
         assert word in message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+@pytest.mark.parametrize(
+    ("operation", "said", "unsaid"),
+    [
+        ("clone", "No further process or thread may be made", "execve"),
+        ("pthread_create", "No further process or thread may be made", "execve"),
+        ("open(/proc/PID/mem)", "execve", "process or thread may be made"),
+        ("open(/proc/PID/maps)", "execve", "process or thread may be made"),
+    ],
+)
+def test_what_eagain_means(operation: str, said: str, unsaid: str) -> None:
+    message = str(opening_failed("system", errno.EAGAIN, operation, 0, 4711))
+    assert said in message
+    assert unsaid not in message
 
 
 # Two pages: one that may be read and written, one that may be written alone; behind them none.
