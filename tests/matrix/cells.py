@@ -102,14 +102,16 @@ def run_probe(cell: Cell, wish: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def check_here(cell: Cell) -> None:
-    """Can these surroundings be made, and does Python find the package in them?"""
-    done = subprocess.run(
-        [*cell.before, sys.executable, "-c", "import pydbgwrite"], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise NotHereError(
-            done.stderr.strip().splitlines()[-1] if done.stderr else "no reason given"
-        )
+    """Can these surroundings be made, and this Python be run in them, with the package?"""
+    python = (sys.executable, "-P", "-c", "import pydbgwrite")
+    for command in (("true",), python):
+        done = subprocess.run([*cell.before, *command], capture_output=True, text=True)
+        if done.returncode:
+            reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
+            # An interpreter in a folder of root's is not for an ordinary user.
+            if command is python and "Permission denied" not in reason:
+                raise CellError(reason)
+            raise NotHereError(reason)
 
 
 def check_steps(outcome: Outcome, steps: list[dict[str, Any]], usual: Sequence[str]) -> list[str]:

@@ -77,7 +77,7 @@ def check_known(program: Path) -> None:
             "outcome where that is refused"
         )
     if unseen := CALLS.keys() - made:
-        print(f"not seen this time: {', '.join(sorted(unseen))}")
+        say(f"not seen this time: {', '.join(sorted(unseen))}")
 
 
 def compiled(program: Path, *flags: str, compiler: str | None = None) -> None:
@@ -123,6 +123,12 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
+def say(*lines: str) -> None:
+    """Print lines at once, beside other threads."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
 def run_all(cells: list[Cell], program: Path, *, known: bool) -> int:
     """Run them on all processors, and say how each went; how many have failed."""
     usual = run_cell(Cell("usual", WORKS, {"target": str(program), "doctor": True}), ())
@@ -132,16 +138,15 @@ def run_all(cells: list[Cell], program: Path, *, known: bool) -> int:
             check_known(program)
         except CellError as error:
             failed += 1
-            print(f"FAILED    system calls: {error}")
+            say(f"FAILED    system calls: {error}")
 
     def tell(cell: Cell) -> bool:
         try:
             run_cell(cell, usual)
         except NotHereError as error:
-            print(f"not here  {cell.name}: {error}", flush=True)
+            say(f"not here  {cell.name}: {error}")
         except CellError as error:
-            print(f"FAILED    {cell.name}")
-            print(textwrap.indent(str(error), " " * 10), flush=True)
+            say(f"FAILED    {cell.name}", textwrap.indent(str(error), " " * 10))
             return False
         return True
 
