@@ -73,7 +73,7 @@ def run_cell(cell: Cell, usual: Sequence[str]) -> list[str]:
         raise CellError(f"exit status {status}: {err.strip()}")
     steps = [json.loads(line) for line in out.splitlines()]
     if not cell.wish.get("doctor"):
-        usual = [name for name in usual if not name.startswith("doctor: ")]
+        usual = [name for name in usual if "doctor" not in name]
     wrong = check_steps(cell.outcome, steps, usual)
     if wrong:
         more = [f"and {len(wrong) - MOST_SHOWN} more"] if len(wrong) > MOST_SHOWN else []

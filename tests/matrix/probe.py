@@ -11,6 +11,7 @@ step.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -20,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,11 +99,22 @@ def ask(ends: tuple[int, int], place: Place) -> int:
     return int(hear(ends[1]))
 
 
+def descriptors() -> list[int]:
+    """The open ones."""
+    found = []
+    for number in range(256):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            found.append(number)
+    return found
+
+
 class Steps:
     """Takes steps and keeps how they went, until the target can be asked."""
 
     def __init__(self, part: str) -> None:
         self.part = part
+        self.before = descriptors()
         self.taken: list[tuple[dict[str, Any], Place | None]] = []
 
     def take(self, name: str, call: Callable[[], object], place: Place | None = None) -> bool:
@@ -122,6 +133,8 @@ class Steps:
 
     def report(self, count: Callable[[Place], int]) -> None:
         """Ask the target about each step, and print it."""
+        part, self.part = self.part, "descriptors"
+        self.take(part, lambda: must_be(descriptors(), self.before))
         for told, place in self.taken:
             if place is not None:
                 try:
@@ -290,7 +303,7 @@ def main(wish: dict[str, Any]) -> None:
     given = wish.get("given") or [None, None]
     suspended, running = (Target(program, each) for each in given)
     pipes = (*os.pipe(), *os.pipe())
-    with tempfile.TemporaryDirectory() as name, ExitStack() as limits:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as limits:
         folder = Path(name)
         if "listener" in wish:
             import recorded
@@ -300,6 +313,7 @@ def main(wish: dict[str, Any]) -> None:
             limits.callback(resource.setrlimit, *set_limit(limit, number))
         if wish.get("deny"):
             sandbox.deny({int(number): error for number, error in wish["deny"].items()})
+        os.urandom(1)  # which may keep a file open
         opened = {
             "suspended": session_steps("suspended", suspended, suspend=True, folder=folder),
             "running": session_steps("running", running, suspend=False, folder=folder),

@@ -38,11 +38,6 @@ typedef struct report {
     int32_t os_error;
 } report;
 
-typedef struct pipes {
-    int go[2];  /* closed or written by the tracer: give up, or go */
-    int bad[2]; /* written by the child: reports; closed by its exec */
-} pipes;
-
 /* ---- in the child: async-signal-safe calls only (signal-safety(7)) ----------------------------
  */
 
@@ -117,7 +112,8 @@ static void say(int file, const report *what)
     }
 }
 
-static void child_main(const linux_launch_options *launch, const pipes *ends, pid_t tracer)
+static void child_main(const linux_launch_options *launch, const linux_launch_pipes *ends,
+                       pid_t tracer)
 {
     report ready = {.step = STEP_READY}, failed = {.step = STEP_DUP};
     ssize_t got;
@@ -236,14 +232,22 @@ static bool await_exec(linux_tracer *self, int bad)
     return held;
 }
 
+void linux_launch_close(linux_launch_pipes *ends)
+{
+    linux_close(&ends->go[0]);
+    linux_close(&ends->go[1]);
+    linux_close(&ends->bad[0]);
+    linux_close(&ends->bad[1]);
+}
+
 bool linux_launch_run(linux_tracer *self)
 {
-    pipes ends = {{-1, -1}, {-1, -1}};
+    linux_launch_pipes *ends = &self->pipes;
     pid_t tracer = getpid();
     bool done = false;
     pid_t child;
 
-    if (pipe2(ends.go, O_CLOEXEC) != 0 || pipe2(ends.bad, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (pipe2(ends->go, O_CLOEXEC) != 0 || pipe2(ends->bad, O_CLOEXEC | O_NONBLOCK) != 0) {
         linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "pipe2", errno, 0);
         goto done;
     }
@@ -258,13 +262,13 @@ bool linux_launch_run(linux_tracer *self)
         goto done;
     }
     if (child == 0) {
-        child_main(self->launch, &ends, tracer);
+        child_main(self->launch, ends, tracer);
     }
     self->process = child;
     self->child = child;
-    linux_close(&ends.go[0]);
-    linux_close(&ends.bad[1]);
-    if (!await_ready(self, ends.bad[0])) {
+    linux_close(&ends->go[0]);
+    linux_close(&ends->bad[1]);
+    if (!await_ready(self, ends->bad[0])) {
         goto done;
     }
     /* Seized before it does anything else, and stopped by nothing but its exec. */
@@ -274,18 +278,15 @@ bool linux_launch_run(linux_tracer *self)
                           "ptrace(PTRACE_SEIZE)", errno, 0);
         goto done;
     }
-    if (write(ends.go[1], "", 1) != 1) {
+    if (write(ends->go[1], "", 1) != 1) {
         linux_tracer_fail(self, LINUX_OPEN_SYSTEM, "write", errno, 0);
         goto done;
     }
-    done = await_exec(self, ends.bad[0]);
+    done = await_exec(self, ends->bad[0]);
 done:
     if (!done && self->child != 0) {
         kill(self->child, SIGKILL); /* nobody reaps it but the owner, after this */
     }
-    linux_close(&ends.go[0]);
-    linux_close(&ends.go[1]);
-    linux_close(&ends.bad[0]);
-    linux_close(&ends.bad[1]);
+    linux_launch_close(ends);
     return done;
 }

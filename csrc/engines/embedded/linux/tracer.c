@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "launch.h"
 #include "process.h"
 
 /* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
@@ -128,6 +129,7 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
     self->apart = CAN_BE_APART && atomic_i32_load(&never_apart) == 0;
     self->directory = -1;
     self->watch = -1;
+    self->pipes = (linux_launch_pipes){{-1, -1}, {-1, -1}};
     atomic_i32_store(&self->apart_pidfd, -1);
     atomic_i32_store(&self->joining, 1); /* until there is something to join */
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -249,6 +251,7 @@ void linux_tracer_free(linux_tracer *self)
     linux_close(&self->answered);
     linux_close(&self->directory);
     linux_close(&self->watch);
+    linux_launch_close(&self->pipes);
     linux_close(&apart);
     free(self);
 }

@@ -22,6 +22,12 @@ typedef struct linux_traced {
     bool stopped;
 } linux_traced;
 
+/* What a tracer and the child that it launches tell each other; -1: closed. */
+typedef struct linux_launch_pipes {
+    int go[2];  /* closed or written by the tracer: give up, or go */
+    int bad[2]; /* written by the child: reports; closed by its exec */
+} linux_launch_pipes;
+
 typedef struct linux_tracer {
     /* Read by everybody. Set as soon as the tracer sees any traced thread dead, before it reaps
      * anything, and also when the tracer ended unasked. */
@@ -58,6 +64,7 @@ typedef struct linux_tracer {
     bool opened;   /* it has held the process */
     int directory; /* descriptors that are its own, here so that they are closed if it is killed */
     int watch;
+    linux_launch_pipes pipes;
     linux_traced *threads; /* ascending by id */
     size_t count;
     size_t capacity;
