@@ -68,8 +68,11 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         if not self._collected:
-            self._process.kill()
-            # Processes that it started end with their input.
+            # It ends with its input, as do processes that it started, where killing is refused.
+            try:
+                self._process.kill()
+            except not_from_handler(PermissionError):
+                pass
             try:
                 self._process.communicate(timeout=self._patience)
             except not_from_handler(subprocess.TimeoutExpired):
