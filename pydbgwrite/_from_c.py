@@ -27,6 +27,7 @@ __all__ = [
     "WrongThreadError",
     "call_failed",
     "engine_failed",
+    "heap_buffers",
     "is_from_handler",
     "linux_opening_failed",
     "no_sequences",
@@ -40,6 +41,13 @@ def no_sequences() -> tuple[type, ...]:
     from collections.abc import Mapping, Set
 
     return (str, Mapping, Set)
+
+
+def heap_buffers() -> tuple[type, ...]:
+    """Types whose memory is on the heap: it can't go away as a mapped file's can."""
+    from array import array
+
+    return (bytes, bytearray, array)
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:

@@ -24,13 +24,22 @@ pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t
 void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count, uint64_t *to)
 {
     const unsigned char *source = pointer_view_at(view, from);
+    ptrdiff_t stride = view->stride;
+    uint64_t quarter = count / 4;
 
-    if (view->stride == (ptrdiff_t)sizeof(uint64_t)) {
+    if (stride == (ptrdiff_t)sizeof(uint64_t)) {
         memcpy(to, source, (size_t)count * sizeof(uint64_t));
     } else {
-        for (uint64_t i = 0; i < count; i++) {
+        for (uint64_t i = 0; i < quarter; i++) { /* four at a time: see any_of() */
+            memcpy(&to[4 * i], source, sizeof(uint64_t));
+            memcpy(&to[4 * i + 1], source + stride, sizeof(uint64_t));
+            memcpy(&to[4 * i + 2], source + 2 * stride, sizeof(uint64_t));
+            memcpy(&to[4 * i + 3], source + 3 * stride, sizeof(uint64_t));
+            source += 4 * stride;
+        }
+        for (uint64_t i = 4 * quarter; i < count; i++) {
             memcpy(&to[i], source, sizeof(uint64_t));
-            source += view->stride;
+            source += stride;
         }
     }
 }

@@ -10,10 +10,19 @@
 #include "scattered/compare.h"
 #include "scattered/scattered.h"
 
+/* Can the values be read? core_begin() asks it of the addresses. */
+static bool values_readable(const core_target *target, const core_request *request,
+                            core_error *error)
+{
+    return !request->foreign || request->checked ||
+           core_readable(target, &request->values, core_value_size(request),
+                         request->kind == CORE_BYTES ? "data" : "pointers", error);
+}
+
 bool core_check(const core_target *target, const core_request *request, const core_pace *pace,
                 core_error *error)
 {
-    return core_begin(target, request, pace, error) &&
+    return core_begin(target, request, pace, error) && values_readable(target, request, error) &&
            (!core_must_fit(request, error->width) ||
             core_check_values(&request->values, pace, error));
 }
@@ -49,7 +58,7 @@ void core_find_landed(const core_target *target, const core_request *request, co
 core_status core_write(const core_target *target, const core_request *request,
                        const core_pace *pace, core_error *error)
 {
-    if (!core_begin(target, request, pace, error)) {
+    if (!core_begin(target, request, pace, error) || !values_readable(target, request, error)) {
         return error->status;
     }
     if (request->kind == CORE_BYTES) {
@@ -90,7 +99,7 @@ core_status core_compare(const core_target *target, const core_request *request,
 {
     found->total = 0;
     found->kept = 0;
-    if (core_begin(target, request, pace, error)) {
+    if (core_begin(target, request, pace, error) && values_readable(target, request, error)) {
         if (request->kind == CORE_SCATTERED) {
             core_compare_scattered(target, request, pace, found, error);
         } else {

@@ -14,6 +14,7 @@ typedef enum core_status {
     CORE_POINTER_RANGE, /* element `index` (`value`) does not fit a 32-bit pointer */
     CORE_DIFFERENT,     /* the target holds other values; `purpose`, core_differences */
     CORE_UNREADABLE,    /* what had to be read for a write can't be: hresult, method, `purpose` */
+    CORE_BUFFER_GONE,   /* element `index` of the caller's buffer can't be read; `purpose` */
     CORE_STOPPED,       /* the pace's step said stop; `done` says how far it came */
 } core_status;
 
@@ -34,6 +35,7 @@ typedef struct core_error {
                            CORE_UNREADABLE: the first that can't be read */
     /* CORE_UNREADABLE, CORE_DIFFERENT: what for; "record" (what a write replaces), "expect" or
      * "verify". CORE_POINTER_RANGE: "expect" or "one expected" where it is no value to write. */
+    /* CORE_BUFFER_GONE: which argument it is of: "pointers", "data", "addresses", or "expect". */
     const char *purpose;
     const struct core_differences *differences; /* CORE_DIFFERENT; its owner's */
 } core_error;

@@ -49,6 +49,42 @@ static void check_addresses(const pointer_view *addresses, const core_pace *pace
     }
 }
 
+/* Elements further apart are asked for one by one. */
+#define FAR_APART 65536u
+
+bool core_readable(const core_target *target, const pointer_view *view, size_t size,
+                   const char *purpose, core_error *error)
+{
+    uint64_t step = (uint64_t)(view->stride < 0 ? -view->stride : view->stride);
+    uint64_t readable = view->count;
+
+    if (target->own_readable != NULL && view->count > 0 && step < FAR_APART) {
+        bool backwards = view->stride < 0;
+        const unsigned char *first = pointer_view_at(view, backwards ? view->count - 1 : 0);
+        size_t all = (size_t)((view->count - 1) * step + size);
+        size_t known = target->own_readable(first, all);
+
+        if (known < all && !backwards && step > 0) {
+            readable = known < size ? 0 : (known - size) / step + 1;
+        } else if (known < all) {
+            readable = 0;
+        }
+    } else if (target->own_readable != NULL) {
+        readable = 0;
+        while (readable < view->count &&
+               target->own_readable(pointer_view_at(view, readable), size) == size) {
+            readable++;
+        }
+    }
+    if (readable < view->count) {
+        error->status = CORE_BUFFER_GONE;
+        error->index = readable;
+        error->purpose = purpose;
+        error->known = true;
+    }
+    return readable == view->count;
+}
+
 bool core_begin(const core_target *target, const core_request *request, const core_pace *pace,
                 core_error *error)
 {
@@ -65,9 +101,12 @@ bool core_begin(const core_target *target, const core_request *request, const co
     }
     if (request->kind == CORE_SCATTERED) {
         error->scattered = true;
-        if (count > 0) {
-            pointer_view_gather(&request->addresses, 0, 1, &error->address);
-            error->at = error->address;
+        if (!request->foreign ||
+            core_readable(target, &request->addresses, sizeof(uint64_t), "addresses", error)) {
+            if (count > 0) {
+                pointer_view_gather(&request->addresses, 0, 1, &error->address);
+                error->at = error->address;
+            }
         }
         if (error->status == CORE_OK) {
             check_addresses(&request->addresses, pace, error);

@@ -38,6 +38,7 @@ static own_memory_answer ask(uintptr_t address, own_region *region)
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -105,6 +106,54 @@ size_t own_memory_copy(void *to, const void *from, size_t size)
     return done;
 }
 
+#ifndef MADV_POPULATE_READ /* Linux 5.14, and headers of that age */
+#define MADV_POPULATE_READ 22
+#endif
+
+/* madvise(2): has the kernel do all that reading these pages does, but for the signal. */
+static int populate(const void *from, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = (uintptr_t)from - (uintptr_t)from % page;
+    int failure;
+
+    do {
+        failure = madvise((void *)start, (uintptr_t)from + size - start, MADV_POPULATE_READ);
+    } while (failure != 0 && (errno == EINTR || errno == EAGAIN));
+    return failure;
+}
+
+/* By reading a byte of each page. */
+static size_t readable_by_page(const void *from, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t done = 0;
+    unsigned char byte;
+    bool more = true;
+
+    while (more && done < size) {
+        size_t in_page = page - ((uintptr_t)from + done) % page;
+        struct iovec into = {&byte, 1}, here = {(void *)((uintptr_t)from + done), 1};
+
+        more = process_vm_readv(getpid(), &into, 1, &here, 1, 0) == 1 || errno != EFAULT;
+        done += !more ? 0 : size - done < in_page ? size - done : in_page;
+    }
+    return done;
+}
+
+size_t own_memory_readable(const void *from, size_t size)
+{
+    size_t readable = size;
+
+    if (size > 0 && populate(from, size) != 0) {
+        /* EINVAL: pages of a device, which can be read but not so; or the kernel is older. */
+        bool devices = errno == EINVAL && populate(&readable, sizeof readable) == 0;
+
+        readable = devices ? size : readable_by_page(from, size);
+    }
+    return readable;
+}
+
 #else
 
 static own_memory_answer ask(uintptr_t address, own_region *region)
@@ -132,6 +181,12 @@ own_memory_answer own_memory_at(uintptr_t address, own_region *region)
 size_t own_memory_copy(void *to, const void *from, size_t size)
 {
     memcpy(to, from, size); /* Windows refuses to truncate a file that is mapped */
+    return size;
+}
+
+size_t own_memory_readable(const void *from, size_t size)
+{
+    (void)from;
     return size;
 }
 

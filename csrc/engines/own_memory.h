@@ -28,4 +28,7 @@ own_memory_answer own_memory_at(uintptr_t address, own_region *region);
  * is read (mmap(2)). Gives how many leading bytes could be read. */
 size_t own_memory_copy(void *to, const void *from, size_t size);
 
+/* How many leading bytes can be read: to be asked before such memory is read plainly. */
+size_t own_memory_readable(const void *from, size_t size);
+
 #endif

@@ -243,3 +243,32 @@ bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py
     }
     return true;
 }
+
+/* Views of views are followed so far. */
+#define MOST_VIEWS 16
+
+bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
+{
+    PyObject *owner = Py_XNewRef(buffer->obj);
+    bool owned = owner == NULL;
+    PyObject *type, *value, *trace;
+
+    PyErr_Fetch(&type, &value, &trace);
+    if (!owned && state->heap_buffers == NULL) {
+        state->heap_buffers = PyObject_CallMethod(state->from_c, "heap_buffers", NULL);
+    }
+    for (int i = 0; !owned && owner != NULL && i < MOST_VIEWS; i++) {
+        PyObject *next = NULL;
+
+        owned = state->heap_buffers != NULL && PyObject_IsInstance(owner, state->heap_buffers) == 1;
+        if (!owned) { /* a memoryview's `obj`, and numpy's `base`, which is None of an owner */
+            next = PyObject_GetAttrString(owner, PyMemoryView_Check(owner) ? "obj" : "base");
+            owned = next == Py_None;
+        }
+        Py_DECREF(owner);
+        owner = next;
+    }
+    Py_XDECREF(owner);
+    PyErr_Restore(type, value, trace);
+    return !owned;
+}

@@ -55,4 +55,8 @@ bool arguments_buffer(module_state *state, PyObject *object, const char *what);
  * that was not taken. */
 bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py_buffer *buffer);
 
+/* May the memory of this buffer be gone, as that of a mapped file that was truncated? Not that of
+ * bytes, bytearray, array, and of numpy's arrays that own theirs. */
+bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer);
+
 #endif

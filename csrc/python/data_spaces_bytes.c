@@ -78,6 +78,16 @@ static bool take_ulong_bytes(module_state *state, PyObject *object, const char *
     return good;
 }
 
+/* Can the caller's bytes be read, as far as that is in question? False: *error says that they
+ * can't. */
+static bool readable(const method_call *call, const Py_buffer *bytes, bool may_be_gone,
+                     const char *what, core_error *error)
+{
+    pointer_view view = {bytes->buf, 1, (uint64_t)bytes->len};
+
+    return !may_be_gone || core_readable(&call->session->target, &view, 1, what, error);
+}
+
 static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                           PyObject *names)
 {
@@ -93,6 +103,7 @@ static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments,
     Py_buffer buffer = {0};
     core_error error = {.method = methods[space], .width = 1};
     ULONG written = 0;
+    bool may_be_gone;
     mover move;
 
     if (!raw_begin(&call, self, &signatures[space], arguments, count, names) ||
@@ -104,9 +115,13 @@ static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments,
     move = space == VIRTUAL    ? raw_spaces(&call)->lpVtbl->WriteVirtual
            : space == UNCACHED ? raw_spaces(&call)->lpVtbl->WriteVirtualUncached
                                : raw_spaces(&call)->lpVtbl->WritePhysical;
+    may_be_gone =
+        !session_kernel_reads(call.session) && arguments_may_be_gone(call.session->state, &buffer);
     method_leave_python(&call, error.count);
-    error.hresult =
-        move(raw_spaces(&call), error.address, buffer.buf, (ULONG)error.count, &written);
+    if (readable(&call, &buffer, may_be_gone, "buffer", &error)) {
+        error.hresult =
+            move(raw_spaces(&call), error.address, buffer.buf, (ULONG)error.count, &written);
+    }
     if (error.hresult != S_OK) {
         error.status = CORE_ENGINE;
         /* Of physical memory it is known only if there is none. */
@@ -166,6 +181,7 @@ KEYWORD_METHOD(raw_fill_virtual)
     core_error error = {.method = "FillVirtual", .width = 1};
     uint32_t size = 0;
     ULONG filled = 0;
+    bool may_be_gone;
 
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "start", &error.address) ||
@@ -174,9 +190,12 @@ KEYWORD_METHOD(raw_fill_virtual)
         goto done;
     }
     error.count = size;
+    may_be_gone = arguments_may_be_gone(call.session->state, &pattern);
     method_leave_python(&call, size);
-    error.hresult = raw_spaces(&call)->lpVtbl->FillVirtual(
-        raw_spaces(&call), error.address, size, pattern.buf, (ULONG)pattern.len, &filled);
+    if (readable(&call, &pattern, may_be_gone, "pattern", &error)) {
+        error.hresult = raw_spaces(&call)->lpVtbl->FillVirtual(
+            raw_spaces(&call), error.address, size, pattern.buf, (ULONG)pattern.len, &filled);
+    }
     if (error.hresult != S_OK) {
         error.status = CORE_ENGINE;
         error.known =
@@ -203,10 +222,12 @@ KEYWORD_METHOD(raw_search_virtual)
     method_call call;
     PyObject *result = NULL;
     Py_buffer pattern = {0};
+    core_error error = {.width = 1};
     uint64_t offset = 0, length = 0;
     ULONG64 match = 0;
     uint32_t granularity = 1;
-    HRESULT status;
+    HRESULT status = S_OK;
+    bool may_be_gone;
 
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset) ||
@@ -215,11 +236,17 @@ KEYWORD_METHOD(raw_search_virtual)
         !take_ulong_bytes(call.session->state, call.values[2], "pattern", &pattern)) {
         goto done;
     }
+    may_be_gone = arguments_may_be_gone(call.session->state, &pattern);
     method_leave_python(&call, length);
-    status = raw_spaces(&call)->lpVtbl->SearchVirtual(
-        raw_spaces(&call), offset, length, pattern.buf, (ULONG)pattern.len, granularity, &match);
+    if (readable(&call, &pattern, may_be_gone, "pattern", &error)) {
+        status =
+            raw_spaces(&call)->lpVtbl->SearchVirtual(raw_spaces(&call), offset, length, pattern.buf,
+                                                     (ULONG)pattern.len, granularity, &match);
+    }
     method_enter_python(&call);
-    if (status == S_OK) {
+    if (error.status != CORE_OK) {
+        failure_raise(call.session, &error, false);
+    } else if (status == S_OK) {
         result = PyLong_FromUnsignedLongLong(match);
     } else if (status == HR_NOT_FOUND) { /* an answer, as S_FALSE is elsewhere */
         result = Py_NewRef(Py_None);

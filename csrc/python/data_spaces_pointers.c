@@ -15,7 +15,8 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
     pointer_input input;
     const pointer_view *view = &input.view;
     core_error error = {0};
-    HRESULT status;
+    HRESULT status = S_OK;
+    bool may_be_gone;
 
     pointer_input_init(&input);
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
@@ -36,9 +37,15 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
         goto done;
     }
     error.count = view->count;
+    may_be_gone =
+        (!session_kernel_reads(call.session) || call.session->embedded->pointer_size != 8) &&
+        arguments_may_be_gone(call.session->state, &input.buffer);
     method_leave_python(&call, view->count * 8);
-    status = raw_spaces(&call)->lpVtbl->WritePointersVirtual(
-        raw_spaces(&call), (ULONG)view->count, error.address, (ULONG64 *)(uintptr_t)view->first);
+    if (!may_be_gone || core_readable(&call.session->target, view, 8, "ptrs", &error)) {
+        status = raw_spaces(&call)->lpVtbl->WritePointersVirtual(raw_spaces(&call),
+                                                                 (ULONG)view->count, error.address,
+                                                                 (ULONG64 *)(uintptr_t)view->first);
+    }
     if (status != S_OK) {
         error.width = core_pointer_size(&call.session->target, &error);
         core_engine_error(&error, "WritePointersVirtual", status);
@@ -46,7 +53,7 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
                                                               view, error.width, &error.landed);
     }
     method_enter_python(&call);
-    if (status == S_OK) {
+    if (error.status == CORE_OK) {
         result = Py_NewRef(Py_None);
     } else {
         failure_raise(call.session, &error, true);

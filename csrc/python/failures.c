@@ -22,6 +22,8 @@ static const char *status_name(core_status status)
         name = "unreadable";
     } else if (status == CORE_DIFFERENT) {
         name = "different";
+    } else if (status == CORE_BUFFER_GONE) {
+        name = "buffer_gone";
     }
     return name;
 }

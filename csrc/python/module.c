@@ -49,7 +49,8 @@ static int execute(PyObject *module)
 #define EACH_REFERENCE(apply)                                                                      \
     apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(from_c)       \
         apply(wrong_thread) apply(session_closed) apply(session_busy) apply(read_only)             \
-            apply(no_target) apply(no_sequences) apply(plain_buffer) apply(zero_word)
+            apply(no_target) apply(no_sequences) apply(heap_buffers) apply(plain_buffer)           \
+                apply(zero_word)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -114,6 +114,7 @@ static bool prepare_piece(record_piece *piece, const core_request *whole, core_e
     }
     piece->old_bytes = bytes_of(piece->old);
     piece->request = *whole;
+    piece->request.foreign = false;
     piece->request.address = whole->address + from * width;
     if (scattered) {
         pointer_view_gather(&whole->addresses, from, count,

@@ -128,6 +128,7 @@ static session_object *allocate(module_state *state, PyTypeObject *type, embedde
     self->owner_token = thread_token();
     self->forks = forks_seen();
     self->target.copy_own = own_memory_copy;
+    self->target.own_readable = own_memory_readable;
     return self;
 }
 

@@ -80,6 +80,13 @@ bool session_not_forked(const session_object *self);
  * and `why`. */
 bool session_not_recorded(const session_object *self, const char *what, const char *why);
 
+/* Is the caller's memory handed to the kernel as it lies, which answers with an error where it is
+ * gone? So it is where a live Linux process is written to. */
+static inline bool session_kernel_reads(const session_object *self)
+{
+    return self->embedded != NULL && self->process_id != 0;
+}
+
 /* Should a call that moves so many bytes let other threads run? */
 bool session_releases_gil(const session_object *self, uint64_t bytes);
 

@@ -35,6 +35,8 @@ KEYWORD_METHOD(session_write)
         goto done;
     }
     request.expected = (pointer_view){expected.buf, 1, (uint64_t)expected.len};
+    request.expected_foreign = arguments_may_be_gone(call.session->state, &expected);
+    write_request_look(&request, call.session, &data, NULL);
     result = write_request_run(call.session, &request, progress);
 done:
     PyBuffer_Release(&expected);

@@ -72,6 +72,7 @@ KEYWORD_METHOD(session_write_pointers)
     }
     request.core.values = pointers.view;
     if (write_request_expect(&request, &expected, call.session->state, call.values[EXPECT])) {
+        write_request_look(&request, call.session, &pointers.buffer, NULL);
         result = write_request_run(call.session, &request, progress);
     }
 done:

@@ -39,6 +39,7 @@ KEYWORD_METHOD(session_write_scattered)
     request.core.addresses = addresses.view;
     request.core.values = pointers.view;
     if (write_request_expect(&request, &expected, call.session->state, call.values[EXPECT])) {
+        write_request_look(&request, call.session, &pointers.buffer, &addresses.buffer);
         result = write_request_run(call.session, &request, progress);
     }
 done:
@@ -74,6 +75,7 @@ KEYWORD_METHOD(session_read_scattered)
     }
     request.addresses = addresses.view;
     request.values.count = addresses.view.count;
+    request.foreign = arguments_may_be_gone(call.session->state, &addresses.buffer);
     request.to = output.memory.buffer.buf;
     if (read_request_run(call.session, &request, progress)) {
         result = pointer_output_result(&output, addresses.view.count);

@@ -15,6 +15,7 @@ typedef struct module_state {
     PyObject *read_only;
     PyObject *no_target;
     PyObject *no_sequences; /* types that are refused as arrays; NULL before the first question */
+    PyObject *heap_buffers; /* types whose memory can't go; NULL before the first question */
     PyObject *plain_buffer; /* the type of the last buffer that was taken, which is none of masked
                                arrays; NULL before the first */
     PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of; NULL before the

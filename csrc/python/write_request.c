@@ -39,6 +39,7 @@ bool write_request_expect(write_request *request, pointer_input *input, module_s
     good = pointer_input_take(input, state, given, "expect");
     if (good) {
         request->expected = input->view;
+        request->expected_foreign = arguments_may_be_gone(state, &input->buffer);
     }
     if (good && input->view.count != count) {
         PyErr_Format(PyExc_ValueError,
@@ -48,6 +49,20 @@ bool write_request_expect(write_request *request, pointer_input *input, module_s
         good = false;
     }
     return good;
+}
+
+void write_request_look(write_request *request, const session_object *session,
+                        const Py_buffer *values, const Py_buffer *addresses)
+{
+    const core_request *core = &request->core;
+    bool by_kernel = session_kernel_reads(session) && session->embedded->pointer_size == 8 &&
+                     session->record == NULL && !request->expects &&
+                     (core->kind == CORE_BYTES ||
+                      (core->kind == CORE_POINTERS && pointer_view_is_direct(&core->values)));
+
+    request->core.foreign =
+        !by_kernel && (arguments_may_be_gone(session->state, values) ||
+                       (addresses != NULL && arguments_may_be_gone(session->state, addresses)));
 }
 
 /* Does the target hold the request's values? */
@@ -72,7 +87,12 @@ static bool expectation_met(const core_target *target, const write_request *requ
         return false;
     }
     expected.values = request->expected;
+    expected.foreign = false;
     expected.each_counts = true;
+    if (request->expected_foreign &&
+        !core_readable(target, &expected.values, core_value_size(&expected), "expect", error)) {
+        return false;
+    }
     if (core_must_fit(&expected, error->width) &&
         !core_check_values(&expected.values, &work->pace, error)) {
         error->purpose = expected.values.stride == 0 ? "one expected" : "expect";
@@ -112,6 +132,7 @@ static bool write_with_checks(session_object *session, const write_request *requ
     core.checked = request->expects;
     cut_short = write_all(session, &core, work, error);
     if (error->status == CORE_OK && request->verify) {
+        core.foreign = false; /* it could be read just now */
         long_work_begin(work, session, work_of(core.kind, error->count));
         if (!compare(target, &core, "verify", work, found, &after)) {
             *error = after;

@@ -15,8 +15,14 @@ typedef struct write_request {
     bool verify;
     bool expects; /* written only where the target holds: */
     pointer_view expected;
+    bool expected_foreign; /* as core_request's `foreign` */
     uint64_t one_expected; /* where it is one for all: what `expected` repeats */
 } write_request;
+
+/* Does the library read values or addresses that may be gone? Sets `foreign` so. `addresses` may be
+ * NULL. To be called when the rest of the request is known. */
+void write_request_look(write_request *request, const session_object *session,
+                        const Py_buffer *values, const Py_buffer *addresses);
 
 /* Takes the pointers that a request expects (`given` is NULL or None where it expects none): one
  * int for all, or as many as are written, by way of `input`. False: an exception is set. The

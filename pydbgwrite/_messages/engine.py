@@ -74,7 +74,17 @@ def engine_failed(failure: EngineFailure) -> BaseException:
         return _unreadable(failure)
     if failure["status"] == "different":
         return _different(failure)
+    if failure["status"] == "buffer_gone":
+        return _buffer_gone(failure)
     return _engine(failure)
+
+
+def _buffer_gone(failure: EngineFailure) -> BaseException:
+    done = "written" if failure["writes"] else "read"
+    return ValueError(
+        f"{failure['purpose']}: element {failure['index']:,} lies in memory that can't be read: of "
+        f"a mapped file that was truncated, or not mapped any more; nothing was {done}"
+    )
 
 
 def _noun(failure: EngineFailure) -> str:

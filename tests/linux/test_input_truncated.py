@@ -58,3 +58,94 @@ def test_a_mapped_file_that_was_truncated(way: str) -> None:
     written = KEPT if way == "bytes" else KEPT // 8
     assert done.stdout.split() == [str(written), "True", "True"]
     assert done.returncode == 0
+
+
+# What reads such memory itself, before or while it writes: an error, and nothing is written.
+LOOKS = """
+import mmap, os, sys
+import pydbgwrite
+pid, address, size, kept = map(int, sys.argv[1:5])
+name, engine, width = sys.argv[5:8]
+file = os.open(name, os.O_RDWR)
+count = size // 8
+for offset in range(0, size, 8):
+    os.write(file, (address + offset).to_bytes(8, "little"))
+mapped = mmap.mmap(file, size)
+os.ftruncate(file, kept)
+numbers = memoryview(mapped).cast("Q")
+backwards = numbers[::-1]
+large = list(range(count))
+
+
+def target():
+    if engine == "live":
+        return pydbgwrite.attach(pid)
+    return pydbgwrite.simulate([(address, size)], pointer_size=int(width))
+
+
+def recorded(session, write):
+    with session.transaction():
+        write()
+
+
+with target() as session:
+    raw = session.data_spaces
+    before = session.read(address, size)
+    calls = {
+        "strided": lambda: session.write_pointers(address, numbers[::2]),
+        "far": lambda: session.write_pointers(address, numbers[:: count // 2]),
+        "backwards": lambda: session.write_pointers(address, backwards, via="WriteVirtual"),
+        "values": lambda: session.write_scattered([address + 8 * i for i in large], numbers),
+        "addresses": lambda: session.write_scattered(numbers, large),
+        "read": lambda: session.read_scattered(numbers),
+        "expect": lambda: session.write_pointers(address, large, expect=numbers),
+        "expect bytes": lambda: session.write(address, bytes(size), expect=mapped),
+        "expect scattered": lambda: session.write_scattered(
+            [address + 8 * i for i in large], large, expect=numbers
+        ),
+        "recorded": lambda: recorded(session, lambda: session.write_pointers(address, numbers)),
+        "recorded bytes": lambda: recorded(session, lambda: session.write(address, mapped)),
+        "fill": lambda: raw.fill_virtual(address, size, mapped),
+        "search": lambda: raw.search_virtual(address, size, mapped),
+    }
+    if engine == "simulated":
+        calls["pointers"] = lambda: session.write_pointers(address, numbers, truncate=True)
+        calls["bulk"] = lambda: session.write_pointers(
+            address, numbers, via="WriteVirtual", truncate=True
+        )
+        calls["bytes"] = lambda: session.write(address, mapped)
+        calls["raw bytes"] = lambda: raw.write_virtual(address, mapped)
+        calls["raw pointers"] = lambda: raw.write_pointers_virtual(address, numbers)
+    for what, call in calls.items():
+        try:
+            call()
+        except ValueError as error:
+            text = str(error)
+        else:
+            text = "no error"
+        print(what, session.read(address, size) == before, text, sep="|", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("engine", "width"), [("live", 8), ("simulated", 8), ("simulated", 4)])
+def test_memory_that_is_looked_at_first(engine: str, width: int) -> None:
+    with Child64(SIZE // 4096, anyone=True) as child, tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", LOOKS),
+                *(str(child.pid), str(child.areas["rw"] if engine == "live" else 0x10000)),
+                *(str(SIZE), str(KEPT), file.name, engine, str(width)),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stderr == ""
+    lines = [line.split("|") for line in done.stdout.splitlines()]
+    assert len(lines) == (13 if engine == "live" else 18)
+    for what, same, text in lines:
+        assert same == "True", what
+        assert "memory that can't be read" in text, what
+        if what in ("values", "addresses", "read", "expect", "recorded"):
+            assert f"element {KEPT // 8:,} " in text
+    assert done.returncode == 0
