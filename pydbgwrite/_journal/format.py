@@ -111,7 +111,7 @@ def read_file_head(file: BinaryFile, name: str) -> int:
             f"with {_MAGIC.decode()}, this with {head[:8]!r}; nothing was written to the target"
         )
     fixed = head[: _FILE_HEAD.size]
-    if zlib.crc32(fixed) != _CRC.unpack_from(head, _FILE_HEAD.size)[0]:
+    if _CRC.pack(zlib.crc32(fixed)) != head[_FILE_HEAD.size :]:
         raise damaged(name, 0, "its first 16 bytes do not fit their checksum")
     version = _FILE_HEAD.unpack(fixed)[1]
     if version != VERSION:

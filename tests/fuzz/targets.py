@@ -197,11 +197,14 @@ def journal(data: bytes) -> None:
         path = folder() / "journal"
         path.write_bytes(content)
         try:
-            pydbgwrite.read_journal(path)
+            made_for = pydbgwrite.read_journal(path)
         except JournalError:
             continue
-        with contextlib.suppress(pydbgwrite.Error):
-            pydbgwrite.undo(path, memory(), force=True)
+        memory()._token = made_for.started  # as if it were the journal's own target
+        for force in (False, True):
+            memory().write(BASE, bytes(range(256)) * (SIZE // 512) + b"\xff" * (SIZE // 2))
+            with contextlib.suppress(pydbgwrite.Error):
+                pydbgwrite.undo(path, memory(), force=force)
 
 
 def sealed(data: bytes) -> bytes:
