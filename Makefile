@@ -4,9 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 C_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+INSTALLED := $(VENV)/installed
+BUILT_FROM = pyproject.toml setup.py pydbgwrite/_core.pyi \
+	$(shell find csrc -name '*.[ch]' ! -name docstrings.h -o -name '*.py')
+# The longest first.
+LINTERS := lint-stubs lint-types lint-rules lint-imports lint-format
 
 .DEFAULT_GOAL := help
-.PHONY: help install check test test-full lint format docs sanitize bench ci clean
+.PHONY: help install check test test-full lint $(LINTERS) format docs sanitize bench ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,12 +20,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
 
-install: $(BIN)/python ## build the extension in place, with what tests and linters need
+# The package is installed in place: a change in Python needs no new build.
+$(INSTALLED): $(BUILT_FROM) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[test]" --group lint
+	@touch $@
 
-check: install ## what to run after each change: linters, and the suite without its slow files
-	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q -m "not slow"
+install: $(INSTALLED) ## build the extension in place, with what tests and linters need
+
+check: lint ## what to run after each change: linters, and the suite without its slow files
+	$(BIN)/python -m pytest -q -rfE -m "not slow"
 
 test: install ## the suite, quick profile
 	$(BIN)/python -m pytest
@@ -28,14 +36,25 @@ test: install ## the suite, quick profile
 test-full: install ## the suite, full profile
 	PYDBGWRITE_TEST_PROFILE=full $(BIN)/python -m pytest
 
-lint: install ## ruff, mypy, stubtest, clang-format, the rules of the source
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+lint: install ## ruff, mypy, stubtest, clang-format, the rules of the source, side by side
+	@$(MAKE) --no-print-directory --keep-going --output-sync --jobs=2 $(LINTERS)
+
+lint-stubs:
 	$(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest-allowlist.txt pydbgwrite
+
+lint-types:
+	$(BIN)/mypy
+
+lint-rules:
+	$(BIN)/python -m pytest -q .ci
+
+lint-imports:
 	$(BIN)/python .ci/check_imports.py
 	$(BIN)/python .ci/check_units.py
-	$(BIN)/python -m pytest -q .ci
+
+lint-format:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 format: install ## rewrite Python and C as the linters want it
@@ -60,4 +79,4 @@ ci: ## everything that CI runs (Debian or Ubuntu; installs what is missing)
 	.ci/run
 
 clean: ## remove what was built, but not the environment
-	rm -rf build dist docs/_build *.egg-info pydbgwrite/*.so .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(INSTALLED) build dist docs/_build *.egg-info pydbgwrite/*.so .mypy_cache .ruff_cache .pytest_cache
