@@ -55,7 +55,7 @@ lint-imports:
 lint-format:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 
 format: install ## rewrite Python and C as the linters want it
 	$(BIN)/ruff check --fix-only .

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TypeVar
 
-    Kind = TypeVar("Kind", bound=BaseException)
+    _Kind = TypeVar("_Kind", bound=BaseException)
 
 __all__ = ["is_from_handler", "not_from_handler"]
 
 
-def not_from_handler(*kinds: type[Kind]) -> tuple[type[Kind], ...]:
+def not_from_handler(*kinds: type[_Kind]) -> tuple[type[_Kind], ...]:
     """For an `except` clause: these kinds, except where a signal's handler raised the exception.
 
     A handler runs between any two instructions, and may raise anything, OSError and ValueError
