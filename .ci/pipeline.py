@@ -317,7 +317,9 @@ def matrix() -> str:
     need("gcc")
     need("musl-tools", "musl-gcc")
     # As root for namespaces and mounts; cells of an ordinary user give that up.
-    root = [] if os.geteuid() == 0 else ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1"]
+    kept = ("LD_LIBRARY_PATH", "PATH")  # which sudo drops
+    settings = [f"{name}={os.environ[name]}" for name in kept if name in os.environ]
+    root = [] if os.geteuid() == 0 else ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", *settings]
     return run(*root, tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
 
 

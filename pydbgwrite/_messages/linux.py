@@ -36,8 +36,9 @@ _REMEDIES = {
     errno.EMFILE: ". This process has no free descriptor: close files, or raise RLIMIT_NOFILE "
     "(ulimit -n)",
     errno.ENFILE: ". The system has no free descriptor (fs.file-max)",
-    errno.EAGAIN: ". No further process or thread may be made: end some, or raise the limit: "
-    "RLIMIT_NPROC (ulimit -u), pids.max of the cgroup, or kernel.threads-max",
+    errno.EAGAIN: ". No further process or thread may be made: a limit of them is reached "
+    "(RLIMIT_NPROC, ulimit -u; pids.max of the cgroup; kernel.threads-max), or memory for a stack "
+    "is short (RLIMIT_AS, ulimit -v). End some, or raise the limit",
     errno.EROFS: ". /proc is mounted read-only here, and memory is written through it: mount it "
     "with rw",
 }

@@ -69,10 +69,12 @@ CALLS: dict[str, Outcome] = {
     "wait4": WORKS,
     "waitid": stopping("waitid"),
 }
-#: Several at once: a container's filter, a kernel of 4.18, another that has none of the shortcuts.
+#: What a kernel of 4.18 lacks of them.
+KERNEL_4_18 = "clone3 close_range faccessat2 openat2 pidfd_open pidfd_send_signal"
+#: Several at once.
 TOGETHER: dict[str, Outcome] = {
     "ptrace kcmp process_vm_readv process_vm_writev": stopping("ptrace"),
-    "pidfd_open pidfd_send_signal close_range": WORKS,
+    KERNEL_4_18: WORKS,
     "ioctl kcmp process_vm_readv process_vm_writev": WORKS,
     "process_vm_readv process_vm_writev": WORKS,
     "pidfd_open pidfd_send_signal kill": Outcome(("launch: terminate",), ("kill",)),
@@ -81,6 +83,8 @@ TOGETHER: dict[str, Outcome] = {
 #: Where the error makes a difference; None: it is never given.
 OTHERWISE: dict[tuple[str, int], Outcome | None] = {
     ("clone3", errno.ENOSYS): WORKS,  # the C library then makes threads by clone(2), and only then
+    (KERNEL_4_18, errno.EPERM): None,
+    (KERNEL_4_18, errno.EACCES): None,
     ("getrandom", errno.EACCES): None,  # Python itself does not start
 }
 #: Filters that kill whoever makes the call, as systemd's do: here the tracer, a process apart.
