@@ -6,11 +6,15 @@ So a session settles the width of pointers by what the process is, whatever an e
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from support import dbgeng
 from support.dbgeng import target
 
+import pydbgwrite
+
+SUPPORT = Path(dbgeng.__file__).parent
 OLDER = os.environ.get("PYDBGWRITE_DBGENG_OLDER")
 
 pytestmark = pytest.mark.skipif(OLDER is None, reason="no older engine (PYDBGWRITE_DBGENG_OLDER)")
@@ -50,3 +54,50 @@ def test_a_64_bit_process_has_64_bit_pointers(invasive: bool, suspend: bool) -> 
         assert held[:6] == values * 2
         assert (held[6], held[7], held[8], held[9]) == (values[1], before[7], values[2], 5)
         assert held[10:] == before[10:]
+
+
+# Says where the TEB of its first thread is, and then waits in the system.
+WAITING = """
+import ctypes, sys
+basic = (ctypes.c_uint64 * 6)()
+thread = ctypes.c_void_p(-2)
+assert ctypes.windll.ntdll.NtQueryInformationThread(thread, 0, basic, 48, None) == 0
+print(basic[1], flush=True)
+sys.stdin.readline()
+"""
+# What the engine itself answers: the processor that runs, and the width of pointers.
+ANSWERS = """
+import ctypes, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from probe_engine import CONTROL, POINTER_64BIT, c_uint32, c_uint64, c_void_p, create_client
+EXECUTING_PROCESSOR = 36
+client = create_client(Path(sys.argv[2]))
+control = client.query(CONTROL)
+assert client.call(12, [c_uint64, c_uint32, c_uint32], 0, int(sys.argv[3]), 1) == 0
+assert control.call(93, [c_uint32, c_uint32], 0, 30000) == 0
+machine = c_uint32()
+assert control.call(EXECUTING_PROCESSOR, [c_void_p], ctypes.addressof(machine)) == 0
+print(hex(machine.value), control.call(POINTER_64BIT, []))
+assert client.call(25, []) == 0
+"""
+#: Of TlsSlots in the TEB of 64-bit Windows; a WOW64 process keeps its state in the first slots.
+SLOT_2 = 0x1480 + 2 * 8
+
+
+def test_it_goes_by_a_slot_of_thread_local_storage() -> None:
+    """Which belongs to the C runtime in a 64-bit process."""
+    assert OLDER is not None
+    process = dbgeng.start(WAITING)
+    assert process.stdout is not None
+    try:
+        place = int(process.stdout.readline()) + SLOT_2
+        with pydbgwrite.attach(process.pid, suspend=False) as session:
+            (held,) = session.read_pointers(place, 1)
+        for value, answer in ((held, "0x14c 1"), (0, "0x8664 0"), (held, "0x14c 1")):
+            with pydbgwrite.attach(process.pid, suspend=False) as session:
+                session.write_pointers(place, [value])
+            done = dbgeng.run(ANSWERS, str(SUPPORT), OLDER, str(process.pid))
+            assert done.stdout.strip() == answer, done
+    finally:
+        dbgeng.end(process)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import pydbgwrite
+import pydbgwrite._dbgeng
 
 COUNT = 4096
 HERE = Path(__file__).parent

@@ -2,6 +2,7 @@
 
     python tests/windows/lane.py                       everything, then the whole suite
     python tests/windows/lane.py --quick -- -k attach  the quick profile; after -- for pytest
+    python tests/windows/lane.py --engine 6.3 -- FILE  test files on the older engine
     python tests/windows/lane.py prepare               fetch and put together the parts
     python tests/windows/lane.py build                 cross-build the wheel and install it
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
@@ -36,7 +37,7 @@ from lane_parts import (
     peers,
     windows_python,
 )
-from lane_shares import SHARES
+from lane_shares import NEWER, OLDER, SHARES
 from lane_suite import run_suite
 from lane_toolchain import PACKAGE, TRIPLET
 from lane_wine import Sink, Wine, own_prefix, prepared, run_python, windows_path
@@ -62,18 +63,17 @@ class Lane:
 
     wine: Wine
     python: Path
-    engine: Path
-    older_engine: Path
+    engines: dict[str, Path]
     peers: Path | None
     python_32: Path | None
 
-    def settings(self, profile: str) -> dict[str, str]:
+    def settings(self, profile: str, engine: str) -> dict[str, str]:
         """What a program run in the lane finds in its environment."""
         found = {
             "PYDBGWRITE_LANE": "wine",
-            "PYDBGWRITE_DBGENG": windows_path(self.engine),
-            "PYDBGWRITE_DBGENG_OLDER": windows_path(self.older_engine),
-            "WINDBG_DIR": windows_path(self.engine),  # where Pybag looks
+            "PYDBGWRITE_DBGENG": windows_path(self.engines[engine]),
+            "PYDBGWRITE_DBGENG_OLDER": windows_path(self.engines[OLDER]),
+            "WINDBG_DIR": windows_path(self.engines[engine]),  # where Pybag looks
             PROFILE: profile,
         }
         if self.peers is not None:
@@ -115,6 +115,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
     if command in ("run", ""):
         add("--timeout", type=float, metavar="SECONDS", help="end the program after that time")
         add("--quick", action="store_true", help=f"{PROFILE}=quick (default: as set, or full)")
+        add("--engine", choices=(NEWER, OLDER), default=NEWER, help=f"dbgeng's (default {NEWER})")
     if command == "run":
         add("script", help="a Python script")
         add("arguments", nargs=argparse.REMAINDER, help="handed to the script as they are")
@@ -158,19 +159,19 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """All parts but the wheel."""
     python = WindowsPython(options.python)
     folder = windows_python(cache, python)
-    engines = dbgeng_folder(cache), older_engine(cache)
+    engines = {NEWER: dbgeng_folder(cache), OLDER: older_engine(cache)}
     others = peers(cache, python) if options.peers else None
     if options.win32 == "yes" or (options.win32 == "auto" and try_32):
         try:
             wine = prepared(cache, bits_32=True)
             return Lane(
-                wine, folder, *engines, others, windows_python(cache, WindowsPython(bits=32))
+                wine, folder, engines, others, windows_python(cache, WindowsPython(bits=32))
             )
         except LaneError as error:
             if options.win32 == "yes":
                 raise
             note(f"going on without 32-bit programs: {error}")
-    return Lane(prepared(cache, bits_32=False), folder, *engines, others, None)
+    return Lane(prepared(cache, bits_32=False), folder, engines, others, None)
 
 
 def try_versions() -> int:
@@ -223,14 +224,16 @@ def go(command: str, arguments: Sequence[str]) -> int:
         print(wheel)
         return 0
     profile = "quick" if options.quick else os.environ.get(PROFILE, "full")
+    engines = {share.name: share.engine for share in SHARES}
 
     def program(target: Sequence[str], output: Sink | None = None, share: str = "") -> int:
+        settings = lane.settings(profile, engines.get(share, options.engine))
         return run_python(
             wines[share],
             cache,
             lane.python,
             target,
-            settings={**lane.settings(profile), **({} if command == "" else SCRIPT_OUTPUT)},
+            settings={**settings, **({} if command == "" else SCRIPT_OUTPUT)},
             timeout=options.timeout,
             output=output,
         )
@@ -242,7 +245,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
         options.arguments,
         cache.folder / "pytest",
         options.junit,
-        side_by_side=options.side_by_side,
+        side_by_side=options.side_by_side and options.engine == NEWER,
     )
 
 

@@ -100,8 +100,7 @@ def run_suite(
 
 def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) -> int:
     """Run every share, the first one's output going out at once, the others' in the end."""
-    files = test_files()
-    share_files = divided(files)
+    share_files = divided(test_files())
     reports = {share.name: folder / f"{share.name}.xml" for share in SHARES}
 
     def work(number: int, share: Share, output: Sink) -> tuple[int, str]:
@@ -109,7 +108,7 @@ def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) ->
         os.sched_setaffinity(0, {processor_of(number)})
         closing = _Closing(output)
         arguments = pytest_arguments(
-            [*given, *map(str, share_files[share.name])],
+            [*given, *share.options, *map(str, share_files[share.name])],
             store.with_name(f"pytest-{share.name}"),
             reports[share.name],
         )
@@ -140,5 +139,5 @@ def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) ->
         note(f"{share.name} ({len(share_files[share.name])} files): exit code {code}, {line}")
     code = next((code for code, _ in results if code != 0), 0)
     if code == 0:
-        note(f"{check_reports(reports, files)} tests in all, each file's in one share")
+        note(f"{check_reports(reports, share_files)} tests in all, each file's in its share")
     return code
