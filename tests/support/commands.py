@@ -88,6 +88,9 @@ END = "<end>\n"
 FORKS = f"""
 import json, os, sys
 from pydbgwrite.__main__ import main
+from pydbgwrite.cli.main import group
+for name in group.list_commands(None):
+    group.get_command(None, name)  # imported once
 codes = []
 for words in json.loads(sys.argv[1]):
     child = os.fork()
