@@ -2,6 +2,7 @@
  * targets, and its folder in /proc. */
 #include "session_maps.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "session.h"
@@ -82,17 +83,21 @@ PyObject *session_open_folder(PyObject *self, PyObject *of_memory)
     PyThreadState *released = NULL;
     PyObject *result = NULL;
     HRESULT status;
-    int folder = -1;
+    int folder = -1, failure;
 
     if (!session_enter(session, false)) {
         return NULL;
     }
     released = PyEval_SaveThread();
     status = open_folder(session->embedded, of_memory == Py_True, &folder);
+    failure = errno;
     PyEval_RestoreThread(released);
     session_leave(session);
     if (status == S_OK) {
         result = PyLong_FromLong(folder);
+    } else if (status == HR_GEN_FAILURE) { /* as where no descriptor is left */
+        errno = failure;
+        (void)PyErr_SetFromErrno(PyExc_OSError);
     } else {
         no_target(session);
     }

@@ -16,7 +16,7 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length);
 
 /* A new descriptor of /proc/PID, or with `of_memory` of a folder of the same kind, that of a thread
  * which has the process's memory: where the first thread has ended, some of /proc/PID is empty.
- * E_UNEXPECTED when the process has gone. */
+ * E_UNEXPECTED when the process has gone, HR_GEN_FAILURE for another reason, which is in errno. */
 HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder);
 
 #endif

@@ -1,0 +1,113 @@
+"""RLIMIT_NOFILE is reached at each step in turn: a clear error, and nothing is left open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.processes import Child64
+
+import pydbgwrite
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
+
+
+def descriptors() -> dict[str, str]:
+    """What is open here, by number."""
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            found[link.name] = str(link.readlink())
+    return found
+
+
+def threads() -> set[str]:
+    """The threads of this process."""
+    return {each.name for each in Path("/proc/self/task").iterdir()}
+
+
+@contextmanager
+def room_for(more: int) -> Iterator[None]:
+    """So many descriptors can be opened, and no more."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fillers: list[int] = []
+    highest = max(map(int, descriptors()))
+    try:
+        fillers.append(os.open("/dev/null", os.O_RDONLY))
+        while fillers[-1] < highest:  # no number below is free
+            fillers.append(os.open("/dev/null", os.O_RDONLY))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 1 + more, before[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for each in fillers:
+            os.close(each)
+
+
+def attach(child: Child64, folder: Path) -> None:
+    with pydbgwrite.attach(child.pid) as session:
+        session.write_pointers(child.areas["rw"], [1])
+
+
+def attach_running(child: Child64, folder: Path) -> None:
+    with pydbgwrite.attach(child.pid, suspend=False) as session:
+        session.write_pointers(child.areas["rw"], [1])
+
+
+def launch(child: Child64, folder: Path) -> None:
+    with pydbgwrite.launch(["/bin/true"]) as session:
+        session.terminate()
+
+
+def journal(child: Child64, folder: Path) -> None:
+    path = folder / "a.journal"
+    path.unlink(missing_ok=True)
+    with pydbgwrite.attach(child.pid) as session:
+        with session.transaction(path):
+            session.write_pointers(child.areas["rw"], [1, 2, 3])
+        assert pydbgwrite.read_journal(path).state == "committed"
+        pydbgwrite.undo(path, session)
+
+
+def resolve(child: Child64, folder: Path) -> None:
+    with pydbgwrite.attach(child.pid) as session:
+        library = next(each.name for each in session.modules() if each.name.startswith("libc."))
+        assert session.resolve(f"{library}!puts") > 0
+
+
+@pytest.mark.parametrize("work", [attach, attach_running, launch, journal, resolve])
+def test_no_descriptor_left(
+    work: Callable[[Child64, Path], None], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    with Child64(anyone=True) as child:
+        work(child, tmp_path)  # what is imported once is imported
+        before = descriptors()
+        tasks = threads()
+        failures: list[str] = []
+        for room in range(40):
+            try:
+                with room_for(room):
+                    work(child, tmp_path)
+            except (OSError, pydbgwrite.Error) as error:
+                failures.append(f"{type(error).__name__}: {error}")
+            else:
+                break
+            assert descriptors() == before, failures[-1]
+            assert threads() == tasks, failures[-1]
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            assert "TracerPid:\t0\n" in status, failures[-1]
+            assert child.read(child.areas["rw"], 8)  # it runs
+        else:
+            pytest.fail(f"{failures[-1]}, with room for {room}")
+        assert failures
+        for each in failures:
+            assert "Too many open files" in each or "RLIMIT_NOFILE" in each, each
+        assert descriptors() == before
+    assert not recwarn.list
