@@ -72,7 +72,7 @@ def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"MZ", b"MZ" + bytes(1000), b"plain text\r\n" * 100])
 def test_no_library(tmp_path: Path, data: bytes) -> None:
     said = load(with_engine_file(tmp_path / "engine", data))
-    assert said.startswith("EngineNotFoundError") and "no program library" in said
+    assert said.startswith("EngineNotFoundError") and "is not a DLL" in said
 
 
 @pytest.mark.parametrize("kept", [1000, 100_000])
@@ -133,6 +133,42 @@ print(*(each.message for each in said if each.category is RuntimeWarning))
 """
     done = dbgeng.run(code, str(copy), engine_folder())
     assert str(copy).lower() in done.stdout.lower(), done
+
+
+def test_nothing_beside_a_frozen_program_is_loaded(tmp_path: Path) -> None:
+    """PyInstaller's bootloader makes the bundle the folder where Windows looks for libraries."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(engine_folder(), bundle)
+    code = """
+import ctypes, os, sys
+bundle = sys.argv[1]
+sys.frozen, sys._MEIPASS, sys.executable = True, bundle, bundle + "\\program.exe"
+ctypes.windll.kernel32.SetDllDirectoryW(bundle)
+os.add_dll_directory(bundle)
+os.environ["PATH"] = bundle + ";" + os.environ["PATH"]
+os.chdir(bundle)
+import pydbgwrite
+from pydbgwrite import _dbgeng
+try:
+    pydbgwrite.attach(0xFFFFFFF0)
+except pydbgwrite.NoTargetError:
+    print(_dbgeng.loaded_engine().folder)
+kernel = ctypes.WinDLL("kernel32")
+kernel.GetModuleHandleW.restype = ctypes.c_void_p
+kernel.GetModuleFileNameW.argtypes = [ctypes.c_void_p, ctypes.c_wchar_p, ctypes.c_uint32]
+for name in ("dbgeng.dll", "dbghelp.dll"):
+    path = ctypes.create_unicode_buffer(1024)
+    assert kernel.GetModuleFileNameW(kernel.GetModuleHandleW(name), path, 1024)
+    print(path.value)
+os.environ.pop(_dbgeng.ENVIRONMENT)
+print(*(each.folder for each in _dbgeng.candidates()), sep="\\n")
+"""
+    done = dbgeng.run(code, str(bundle))
+    assert done.returncode == 0, done.stderr
+    folder, *others = done.stdout.lower().splitlines()
+    assert folder == engine_folder().lower()
+    assert others
+    assert not any(str(bundle).lower() in each for each in others)
 
 
 def test_the_environment_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
