@@ -92,7 +92,7 @@ def build_faults(module: object, build_id: object, sha256: object) -> list[Excep
     """Return the faults of a BuildCheck's fields."""
     faults: list[Exception] = []
     if not isinstance(module, str):
-        faults.append(TypeError(f"module must be a str, got {described(module)}"))
+        faults.append(TypeError(f"module must be text, got {described(module)}"))
     elif not module or "\0" in module:
         faults.append(ValueError("module is empty, or has a null character"))
     if build_id is None and sha256 is None:
@@ -101,7 +101,7 @@ def build_faults(module: object, build_id: object, sha256: object) -> list[Excep
         if value is None:
             continue
         if not isinstance(value, str):
-            faults.append(TypeError(f"{name} must be a str, got {described(value)}"))
+            faults.append(TypeError(f"{name} must be text, got {described(value)}"))
         elif not plain_hex(value) or plain_hex(value).strip("0123456789abcdef"):
             faults.append(ValueError(f"{name} must be hexadecimal digits, got {value[:80]!r}"))
         elif name == "sha256" and len(plain_hex(value)) != 64:

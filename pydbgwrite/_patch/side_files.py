@@ -41,7 +41,7 @@ def name_fault(name: object, *, anywhere: bool) -> Exception | None:
     Every platform refuses the same names, so that a patch file is valid everywhere or nowhere.
     """
     if not isinstance(name, str):
-        return TypeError(f"file must be a str, got {type(name).__name__}")
+        return TypeError(f"file must be text, got {type(name).__name__}")
     if not name or "\0" in name:
         return ValueError("file is empty, or has a null character")
     if not name.lower().endswith((".npy", ".bin")):

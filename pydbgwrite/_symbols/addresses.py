@@ -94,14 +94,16 @@ def near(names: list[str], known: list[str]) -> list[str]:
 
 def _number(address: SupportsIndex, what: str) -> int:
     if isinstance(address, bool):
-        raise TypeError(f"{what} must be an int or a str, got bool")
+        raise TypeError(f"{what} must be a whole number or text, got bool")
     masked = masked_array(address, what) if type(address) is not int else ""
     if masked:
         raise TypeError(masked)
     try:
         number = operator.index(address)
     except not_from_handler(TypeError):
-        raise TypeError(f"{what} must be an int or a str, got {type(address).__name__}") from None
+        raise TypeError(
+            f"{what} must be a whole number or text, got {type(address).__name__}"
+        ) from None
     return checked_address(number, what)
 
 

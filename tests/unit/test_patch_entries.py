@@ -95,7 +95,7 @@ def test_patches_that_are_wrong() -> None:
     ("arguments", "error", "words"),
     [
         ({}, ValueError, "build_id or sha256"),
-        ({"build_id": 5}, TypeError, "build_id must be a str"),
+        ({"build_id": 5}, TypeError, "build_id must be text"),
         ({"build_id": "xyz"}, ValueError, "hexadecimal"),
         ({"build_id": ""}, ValueError, "hexadecimal"),
         ({"sha256": "ab"}, ValueError, "64 hexadecimal digits, got 2"),
