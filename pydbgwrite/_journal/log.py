@@ -195,12 +195,21 @@ class JournalLog:
             if frame.kind == form.WRITE:
                 size, rest = divmod(frame.length - _U64, 2)
                 if not rest and not size % frame.unit:
+                    self._check_end(frame, self._numbers(frame.payload, 1), size)
                     return size
             else:
-                count = int.from_bytes(self._payload(frame.payload, _U64), "little")
+                (count,) = self._numbers(frame.payload, 1)
                 if frame.length == _U64 + count * (_U64 + 2 * frame.unit):
+                    self._check_end(frame, self._numbers(frame.payload + _U64, count), frame.unit)
                     return count * frame.unit
         raise self._nonsense(frame, "its lengths do not agree")
+
+    def _check_end(self, frame: form.Frame, addresses: array[int], size: int) -> None:
+        if max(addresses, default=0) + size > 2**64:
+            raise self._nonsense(frame, "it would go past the end of the address space")
+
+    def _numbers(self, offset: int, count: int) -> array[int]:
+        return array("Q", self._payload(offset, _U64 * count))
 
     def _nonsense(self, frame: form.Frame, what: str) -> JournalError:
         return form.damaged(self.name, frame.payload, what)

@@ -233,3 +233,20 @@ def test_a_header_that_makes_no_sense(target: Session, tmp_path: Path, header: b
     start = form.file_head()
     record, _ = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [header])
     assert "header" in refused(target, tmp_path / "journal", start + record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (form.WRITE, struct.pack("<3Q", 2**64 - 4, 1, 2)),
+        (form.SCATTERED, struct.pack("<7Q", 2, BASE, 2**64 - 7, 1, 2, 3, 4)),
+    ],
+    ids=["write", "scattered"],
+)
+def test_a_write_past_the_end_of_the_address_space(
+    target: Session, tmp_path: Path, kind: int, payload: bytes
+) -> None:
+    start = form.file_head()
+    first, chain = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [b"{}"])
+    second, _ = form.encode(kind, 8, 1, chain, [payload])
+    assert "address space" in refused(target, tmp_path / "journal", start + first + second)
