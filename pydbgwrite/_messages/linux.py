@@ -274,9 +274,14 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
         if call is not None and call != "ptrace":
             said += f"The kernel or a security module refuses {call} to this process"
         elif _bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1:
-            said += "This process has CAP_SYS_PTRACE: a security module may forbid it"
+            said += (
+                "This process has CAP_SYS_PTRACE: Landlock or another security module may forbid it"
+            )
         else:
-            said += "Landlock or another security module may forbid it; as root it may work"
+            said += (
+                "Landlock or another security module may forbid it, or it is not dumpable; with "
+                "CAP_SYS_PTRACE it may work"
+            )
     what = "no access to process" if isinstance(subject, int) else "could not launch"
     return errors.TargetAccessError(f"{what} {subject}: {operation}: {system}. {said}")
 

@@ -115,6 +115,21 @@ def test_the_doctor_with_a_part_of_proc() -> None:
     assert "without Yama" not in said
 
 
+def test_a_second_session_whose_tracer_is_a_thread() -> None:
+    """No process of its own can be made for it (CLONE_VM), as under a filter."""
+    number = 220 if platform.machine() == "aarch64" else 56  # clone; threads are made by clone3
+    said = run(
+        f"""
+import errno
+with Child64() as child:
+    sandbox.deny({{{number}: errno.EPERM}})
+    with pydbgwrite.attach(child.pid):
+        refused(child.pid)
+"""
+    )
+    assert "a session of this Python" in said
+
+
 def test_hidden_where_there_is_no_pidfd_either() -> None:
     said = run(
         """
