@@ -7,6 +7,8 @@ then compare what the open transaction knows with what the file says.
 from __future__ import annotations
 
 import itertools
+import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,11 +17,14 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from support.chance import chance, rounds
 
 import pydbgwrite
 from pydbgwrite import Session
 from pydbgwrite._journal import files, log
 from pydbgwrite._journal.format import UNDOING
+
+__all__ = ["chance"]
 
 BASE = 0x10000
 
@@ -146,3 +151,55 @@ def test_an_undo_that_is_killed_after_an_interrupted_write(target: Session, tmp_
         if not pressed:
             break
     assert number > 10
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="setitimer")
+def test_signals_at_random_moments(
+    target: Session, tmp_path: Path, chance: random.Random, profile: str
+) -> None:
+    """File and index agree after each transaction, and an undo by the file alone restores all."""
+    inside = False
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        nonlocal inside
+        if inside:
+            inside = False
+            raise Pressed
+
+    pressed = 0
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for number in rounds(profile, quick=6, seconds=20):
+            path = tmp_path / f"{number}.journal"
+            transaction = target.transaction(path)
+            transaction.__enter__()
+            signal.setitimer(signal.ITIMER_REAL, chance.random() * 0.002, 0.0005)
+            at = BASE
+            while at < BASE + 0x2FF0:
+                data = chance.randbytes(16)
+                try:
+                    inside = True
+                    target.write(at, data)
+                    inside = False
+                except Pressed:
+                    pressed += 1
+                at += 16
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            recorded = transaction._log
+            assert recorded is not None
+            kept = path.read_bytes()
+            said = said_by(recorded)
+            copy = tmp_path / "copy.journal"
+            copy.write_bytes(kept[: recorded._state.end])
+            assert said == scanned(copy)
+            target._set_recorder(None, None)
+            transaction._over("undone")  # as if the script had been killed
+            report = pydbgwrite.undo(path, target)
+            assert report.complete
+            assert not report.conflicts
+            assert target.read(BASE, 0x3000) == bytes(0x3000)
+            path.unlink()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert pressed > 10
