@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import modulefinder
 import os
 import pickle
 import pkgutil
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support.places import ROOT
@@ -205,3 +207,32 @@ def test_every_module_can_be_imported() -> None:
 def test_types_are_shipped() -> None:
     folder = os.path.dirname(pydbgwrite.__file__)  # noqa: PTH120
     assert os.path.exists(os.path.join(folder, "py.typed"))  # noqa: PTH110, PTH118
+
+
+class _Followed(modulefinder.ModuleFinder):
+    """The modules of this package that are found by following imports, as freezers do."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        inside = parent is not None and parent.__name__.partition(".")[0] == "pydbgwrite"
+        if not inside and not (parent is None and name in ("pydbgwrite", "__init__")):
+            raise ImportError(name)
+        return super().find_module(name, path, parent)
+
+
+def test_a_freezer_finds_every_module() -> None:
+    """PyInstaller and others read code: what C imports, or a text names, they can't see."""
+    package = Path(pydbgwrite.__file__).parent
+    finder = _Followed([str(package.parent)])
+    finder.run_script(str(package / "__main__.py"))
+    modules = {
+        ".".join(("pydbgwrite", *file.relative_to(package).with_suffix("").parts))
+        for file in package.rglob("*.py")
+    }
+    missing = {each.removesuffix(".__init__") for each in modules} - set(finder.modules)
+    assert missing == {
+        "pydbgwrite.__main__",  # which is __main__ there
+        "pydbgwrite.testing",  # for programs that import it themselves
+        # Programs of their own, which a frozen program does not start:
+        "pydbgwrite._demo.child",
+        "pydbgwrite.cli.doctor.self_check_child",
+    }
