@@ -6,6 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
@@ -30,7 +31,7 @@ def open_file(session: Target, module: KnownModule) -> int:
     if session._embedded:
         return _open_linux(session, module)
     try:
-        file = os.open(module.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        file = open_regular(module.path)
     except not_from_handler(OSError, ValueError) as error:
         raise AddressError(
             f"the file of {module.name} ({module.path}) can't be read here: {error}; check its "
