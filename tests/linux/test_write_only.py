@@ -110,23 +110,32 @@ WAYS = [by_pointers, by_bulk, scattered]
 Way = Callable[[Session, int, list[int]], int]
 
 
+KINDS = ("w-", "-w", "wr", "rw", "b-", "-b", "br", "bw", "wb", "ww")
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kinds", ["w-", "-w", "wr", "rw", "b-", "-b", "br", "bw", "wb", "ww"])
 @pytest.mark.parametrize("shift", [1, 4])
 def test_a_pointer_across_two_pages_is_whole(
-    target: Callable[[str], Target], way: Way, kinds: str, shift: int
+    target: Callable[[str], Target], way: Way, shift: int
 ) -> None:
-    opened = target(kinds)
+    opened = target("-".join(KINDS))
     value = 0x1122334455667788
-    at = PAGE - shift
-    if set(kinds) <= {"b", "w"}:
-        assert way(opened.session, opened.start + at, [value]) == 1
-        assert opened.holds()[2 * at : 2 * at + 16] == value.to_bytes(8, "little").hex()
-        return
-    with pytest.raises(TargetAccessError) as caught:
-        way(opened.session, opened.start + at, [value])
-    assert caught.value.written == 0
-    assert set(opened.holds()) <= set("a-")
+    for number, kinds in enumerate(KINDS):
+        address = opened.start + PAGE * (3 * number + 1) - shift
+        if set(kinds) <= {"b", "w"}:
+            assert way(opened.session, address, [value]) == 1
+            continue
+        with pytest.raises(TargetAccessError) as caught:
+            way(opened.session, address, [value])
+        assert caught.value.written == 0
+    held = opened.holds()
+    for number, kinds in enumerate(KINDS):
+        pages = held[2 * PAGE * 3 * number :][: 2 * PAGE * 2]
+        if set(kinds) <= {"b", "w"}:
+            at = 2 * (PAGE - shift)
+            assert pages[at : at + 16] == value.to_bytes(8, "little").hex(), kinds
+        else:
+            assert set(pages) <= set("a-"), kinds
 
 
 @pytest.mark.parametrize("way", WAYS[:2])
