@@ -60,8 +60,7 @@ static PyObject *read_from(int space, PyObject *self, PyObject *const *arguments
     }
 done:
     Py_XDECREF(bytes);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 /* Bytes whose number the engine takes as a ULONG. */
@@ -137,8 +136,7 @@ static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments,
     }
 done:
     PyBuffer_Release(&buffer);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_read_virtual)
@@ -210,8 +208,7 @@ KEYWORD_METHOD(raw_fill_virtual)
     }
 done:
     PyBuffer_Release(&pattern);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_search_virtual)
@@ -255,6 +252,5 @@ KEYWORD_METHOD(raw_search_virtual)
     }
 done:
     PyBuffer_Release(&pattern);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

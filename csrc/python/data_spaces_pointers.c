@@ -60,8 +60,7 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
     }
 done:
     pointer_input_release(&input);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_read_pointers_virtual)
@@ -103,8 +102,7 @@ KEYWORD_METHOD(raw_read_pointers_virtual)
     }
 done:
     pointer_output_release(&output);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_is_pointer_64bit)
@@ -126,6 +124,5 @@ KEYWORD_METHOD(raw_is_pointer_64bit)
             failure_raise(call.session, &error, false);
         }
     }
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

@@ -71,8 +71,7 @@ KEYWORD_METHOD(raw_query_virtual)
         failure_raise_at(call.session, "QueryVirtual", status, offset, 0, false);
     }
 done:
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_get_valid_region_virtual)
@@ -102,8 +101,7 @@ KEYWORD_METHOD(raw_get_valid_region_virtual)
         failure_raise_at(call.session, "GetValidRegionVirtual", status, base, size, false);
     }
 done:
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
@@ -134,6 +132,5 @@ KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
                          false);
     }
 done:
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

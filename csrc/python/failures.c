@@ -5,6 +5,7 @@
 
 #include "../core/differences.h"
 #include "../core/read_back.h"
+#include "gil.h"
 
 #if defined(__linux__)
 #include "../engines/embedded/linux/memory.h"
@@ -71,13 +72,12 @@ static bool ends_unread(const session_object *session, const core_error *error, 
 {
     unsigned char element[sizeof(uint64_t)];
     ULONG read = error->width;
-    PyThreadState *released = NULL;
 
     if (error->status == CORE_UNREADABLE ||
         (error->status == CORE_ENGINE && error->known && error->landed < error->count)) {
-        released = PyEval_SaveThread();
+        gil_release();
         (void)core_read_leading(&session->target, at, element, error->width, &read);
-        PyEval_RestoreThread(released);
+        gil_take();
     }
     *unread = at + read;
     return read < error->width;
@@ -202,14 +202,13 @@ static backing_gone what_is_gone(const session_object *session)
 {
     backing_gone gone = session_gone(session);
     core_error error = {0};
-    PyThreadState *released = NULL;
 
     if (gone == BACKING_THERE && session->behind != NULL && !session->wrapped) {
-        released = PyEval_SaveThread();
+        gil_release();
         if (core_pointer_size(&session->target, &error) == 0) {
             gone = strcmp(session->kind, "remote") == 0 ? BACKING_SERVER_GONE : BACKING_TARGET_GONE;
         }
-        PyEval_RestoreThread(released);
+        gil_take();
     }
     return gone;
 }
@@ -289,9 +288,54 @@ done:
     Py_XDECREF(page);
 }
 
+/* What a failed call leaves is known by reading back, of one that was stopped by its own count. */
+void failure_note(const core_error *error)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL, *number = NULL, *note = NULL;
+    PyObject *result = NULL;
+    const char *unit = error->width == 1 ? "bytes" : "pointers";
+    bool failed = error->status == CORE_ENGINE || error->status == CORE_UNREADABLE;
+
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (failed && !error->known) {
+        number = Py_NewRef(Py_None);
+        note =
+            PyUnicode_FromFormat("pydbgwrite: how many of %llu %s the target holds is not known. "
+                                 "The kernel still waits for a page, and what was being written "
+                                 "there may still land; this session can't be used any more",
+                                 (unsigned long long)error->count, unit);
+    } else {
+        uint64_t held = failed ? error->landed : error->done;
+
+        number = PyLong_FromUnsignedLongLong(held);
+        note =
+            PyUnicode_FromFormat("pydbgwrite: the target holds the first %llu of %llu %s",
+                                 (unsigned long long)held, (unsigned long long)error->count, unit);
+    }
+    if (value != NULL && number != NULL && note != NULL) {
+        /* An exception with __slots__ can refuse the attribute; it propagates all the same. */
+        if (PyObject_SetAttrString(value, "written", number) < 0) {
+            PyErr_Clear();
+        }
+        result = PyObject_CallMethod(value, "add_note", "O", note);
+    }
+    if (result == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(note);
+    Py_XDECREF(number);
+    PyErr_Restore(type, value, trace);
+}
+
 void failure_raise(const session_object *session, const core_error *error, bool writes)
 {
-    if (session_not_forked(session)) { /* in a forked child no target answers */
+    if (PyErr_Occurred()) {
+        if (writes) {
+            failure_note(error);
+        }
+    } else if (session_not_forked(session)) { /* in a forked child no target answers */
         raise_failure(session, error, writes);
     }
 }
@@ -312,7 +356,7 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult)
 {
-    if (session_not_forked(session)) {
+    if (!PyErr_Occurred() && session_not_forked(session)) {
         failure_set(PyObject_CallMethod(
             session->state->from_c, "call_failed", "sksO", method, (unsigned long)(uint32_t)hresult,
             gone_name(session_gone(session)), session->dbgeng ? Py_False : Py_True));

@@ -2,6 +2,7 @@
 #include "long_work.h"
 
 #include "failures.h"
+#include "gil.h"
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -53,14 +54,14 @@ static bool report(long_work *work, uint64_t done, uint64_t total)
 static bool step(void *context, uint64_t done, uint64_t total)
 {
     long_work *work = context;
-    bool was_released = work->released != NULL;
+    bool was_released = work->released;
 
     if (was_released) {
-        PyEval_RestoreThread(work->released);
+        gil_take();
     }
     work->raised = !report(work, done, total);
     if (was_released) {
-        work->released = PyEval_SaveThread();
+        gil_release();
     }
     return !work->raised;
 }
@@ -76,7 +77,7 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
     work->pace.most = 0;
     work->session = session;
     work->progress = progress;
-    work->released = NULL;
+    work->released = false;
     work->reported = UINT64_MAX;
     work->quiet = false;
     work->raised = false;
@@ -84,50 +85,26 @@ void long_work_prepare(long_work *work, const session_object *session, PyObject 
 
 void long_work_begin(long_work *work, const session_object *session, uint64_t bytes)
 {
-    if (work->released == NULL && session_releases_gil(session, bytes)) {
-        work->released = PyEval_SaveThread();
+    if (!work->released && session_releases_gil(session, bytes)) {
+        work->released = true;
+        gil_release();
     }
 }
 
 void long_work_end(long_work *work)
 {
-    if (work->released != NULL) {
-        PyEval_RestoreThread(work->released);
-        work->released = NULL;
+    if (work->released) {
+        work->released = false;
+        gil_take();
+        work->raised =
+            work->raised || PyErr_Occurred() != NULL; /* a signal, in the kernel's wait */
     }
-}
-
-/* An exception from a signal handler or from progress propagates, with the progress made. */
-static void note_written(uint64_t done, uint64_t total, const char *unit)
-{
-    PyObject *type = NULL, *value = NULL, *trace = NULL, *number = NULL, *note = NULL;
-    PyObject *result = NULL;
-
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    number = PyLong_FromUnsignedLongLong(done);
-    note = PyUnicode_FromFormat("pydbgwrite: the target holds the first %llu of %llu %s",
-                                (unsigned long long)done, (unsigned long long)total, unit);
-    if (value != NULL && number != NULL && note != NULL) {
-        /* An exception with __slots__ can refuse the attribute; it propagates all the same. */
-        if (PyObject_SetAttrString(value, "written", number) < 0) {
-            PyErr_Clear();
-        }
-        result = PyObject_CallMethod(value, "add_note", "O", note);
-    }
-    if (result == NULL) {
-        PyErr_Clear();
-    }
-    Py_XDECREF(result);
-    Py_XDECREF(note);
-    Py_XDECREF(number);
-    PyErr_Restore(type, value, trace);
 }
 
 bool long_work_finish(long_work *work, const session_object *session, const core_error *error,
                       bool writes)
 {
-    bool good = error->status == CORE_OK;
+    bool good = error->status == CORE_OK && !work->raised;
 
     if (good && work->progress != NULL && work->reported != error->count) {
         good = report(work, error->count, error->count);
@@ -139,7 +116,7 @@ bool long_work_finish(long_work *work, const session_object *session, const core
     }
     if (work->raised) {
         if (writes && !session_is_forked(session)) {
-            note_written(error->done, error->count, error->width == 1 ? "bytes" : "pointers");
+            failure_note(error);
         }
     } else if (!good) {
         failure_raise(session, error, writes);

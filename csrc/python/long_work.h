@@ -14,7 +14,7 @@ typedef struct long_work {
     core_pace pace;
     const session_object *session;
     PyObject *progress; /* borrowed, or NULL */
-    PyThreadState *released;
+    bool released;
     uint64_t reported; /* elements at the last progress call */
     bool quiet;        /* steps let Ctrl-C in and leave progress alone */
     bool raised;

@@ -1,6 +1,8 @@
 /* Beginning and ending the call of a method; see method_call.h. */
 #include "method_call.h"
 
+#include "gil.h"
+
 bool method_begin(method_call *call, session_object *session, const call_signature *signature,
                   PyObject *const *arguments, Py_ssize_t count, PyObject *names)
 {
@@ -8,28 +10,33 @@ bool method_begin(method_call *call, session_object *session, const call_signatu
                 session_enter(session, signature->writes);
 
     call->session = good ? session : NULL;
-    call->released = NULL;
+    call->released = false;
     return good;
 }
 
-void method_end(method_call *call)
+PyObject *method_end(const method_call *call, PyObject *result)
 {
     if (call->session != NULL) {
         session_leave(call->session);
     }
+    if (result != NULL && PyErr_Occurred()) {
+        Py_CLEAR(result);
+    }
+    return result;
 }
 
 void method_leave_python(method_call *call, uint64_t bytes)
 {
     if (session_releases_gil(call->session, bytes)) {
-        call->released = PyEval_SaveThread();
+        call->released = true;
+        gil_release();
     }
 }
 
 void method_enter_python(method_call *call)
 {
-    if (call->released != NULL) {
-        PyEval_RestoreThread(call->released);
-        call->released = NULL;
+    if (call->released) {
+        call->released = false;
+        gil_take();
     }
 }

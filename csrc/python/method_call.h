@@ -11,14 +11,15 @@
 typedef struct method_call {
     session_object *session; /* entered; else NULL */
     PyObject *values[METHOD_PARAMETERS];
-    PyThreadState *released;
+    bool released;
 } method_call;
 
 /* Parses the arguments and enters the session. False: an exception is set. method_end() follows
- * either way. */
+ * either way, and gives what the method returns: not the result where an exception was set while
+ * the engine was waited for, by the handler of a signal. */
 bool method_begin(method_call *call, session_object *session, const call_signature *signature,
                   PyObject *const *arguments, Py_ssize_t count, PyObject *names);
-void method_end(method_call *call);
+PyObject *method_end(const method_call *call, PyObject *result);
 
 /* Around engine calls: lets other threads run where they move `bytes` that take a while. */
 void method_leave_python(method_call *call, uint64_t bytes);

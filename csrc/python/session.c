@@ -6,6 +6,7 @@
 #include "../engines/embedded/client.h"
 #include "../engines/embedded/forks.h"
 #include "../engines/own_memory.h"
+#include "gil.h"
 #include "thread_token.h"
 
 bool session_is_forked(const session_object *self)
@@ -68,6 +69,9 @@ bool session_enter(session_object *self, bool writes)
                         "this session is in the middle of a call (from a progress callback, "
                         "__index__, a signal handler or the collector); wait until that returns");
         return false;
+    }
+    if (self->embedded != NULL) {
+        self->embedded->interrupted = false;
     }
     return true;
 }
@@ -173,6 +177,7 @@ session_object *session_create_embedded(module_state *state, PyTypeObject *type,
     IDebugClient5 *client = embedded_client_create(embedded);
     session_object *self = NULL;
 
+    embedded->goes_on = gil_goes_on;
     if (client != NULL) {
         self = session_create(state, type, client, embedded, kind, writable);
     } else {

@@ -41,8 +41,7 @@ KEYWORD_METHOD(session_write)
 done:
     PyBuffer_Release(&expected);
     PyBuffer_Release(&data);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(session_read)
@@ -69,6 +68,5 @@ KEYWORD_METHOD(session_read)
         Py_CLEAR(bytes);
     }
 done:
-    method_end(&call);
-    return bytes;
+    return method_end(&call, bytes);
 }

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #if defined(__linux__)
+#include "../engines/embedded/linux/held.h"
 #include "../engines/embedded/linux/target_linux.h"
 #endif
 

@@ -78,8 +78,7 @@ KEYWORD_METHOD(session_write_pointers)
 done:
     pointer_input_release(&expected);
     pointer_input_release(&pointers);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(session_read_pointers)
@@ -123,6 +122,5 @@ KEYWORD_METHOD(session_read_pointers)
     }
 done:
     pointer_output_release(&output);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

@@ -46,8 +46,7 @@ done:
     pointer_input_release(&expected);
     pointer_input_release(&pointers);
     pointer_input_release(&addresses);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }
 
 KEYWORD_METHOD(session_read_scattered)
@@ -83,6 +82,5 @@ KEYWORD_METHOD(session_read_scattered)
 done:
     pointer_output_release(&output);
     pointer_input_release(&addresses);
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

@@ -2,12 +2,7 @@
 #include "thread_token.h"
 
 #include "../base/atomics.h"
-
-#if defined(_MSC_VER)
-#define THREAD_LOCAL __declspec(thread)
-#else
-#define THREAD_LOCAL _Thread_local
-#endif
+#include "thread_local.h"
 
 static THREAD_LOCAL int32_t own;
 static atomic_i32 last;

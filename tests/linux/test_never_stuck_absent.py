@@ -5,9 +5,11 @@ Each call is made by a script of its own, which is ended where it takes too long
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,10 +58,10 @@ ANSWERED = {
 }
 
 
-@pytest.fixture(scope="module")
-def child() -> Iterator[tuple[int, int]]:
-    """A process, and the address of its present pages; behind them are absent ones."""
-    command = [sys.executable, "-I", str(CHILD), str(PRESENT), "3000"]
+@contextmanager
+def running(*pages: int) -> Iterator[tuple[int, int]]:
+    """The process of absent_child.py, and the address it prints."""
+    command = [sys.executable, "-I", str(CHILD), *(str(number) for number in pages)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdin is not None
         assert one.stdout is not None
@@ -71,9 +73,59 @@ def child() -> Iterator[tuple[int, int]]:
         assert one.wait(BOUND) == 0
 
 
+@pytest.fixture(scope="module")
+def child() -> Iterator[tuple[int, int]]:
+    """A process, and the address of its present pages; behind them are absent ones."""
+    with running(PRESENT, 3000) as (pid, address):
+        yield pid, address
+
+
 @pytest.mark.parametrize("call", [*FAILING, *ANSWERED])
 def test_a_call_comes_back(child: tuple[int, int], call: str) -> None:
     pid, address = child
     words = [sys.executable, "-c", SCRIPT, str(pid), str(address), str(PAGE), call]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=False)
     assert (ran.stderr, ran.stdout.strip()) == ("", {**FAILING, **ANSWERED}[call])
+
+
+LEFT_BEHIND = """
+import sys, threading, time
+import pydbgwrite
+pid, page = (int(word) for word in sys.argv[1:3])
+
+def say_that_others_run():
+    for _ in range(20):
+        time.sleep(0.001)
+    print("others run", flush=True)
+
+session = pydbgwrite.attach(pid)
+assert session.read(page, 8) == b"p" * 8
+threading.Thread(target=say_that_others_run).start()
+try:
+    session.write_pointers(page, [5])
+except KeyboardInterrupt as interrupt:
+    print(interrupt.written, "may still land" in interrupt.__notes__[0], flush=True)
+for call in (lambda: session.read(page, 8), lambda: session.write_pointers(page, [6])):
+    try:
+        call()
+    except pydbgwrite.NoTargetError as error:
+        print("NoTargetError", flush=True)
+session.close()
+print("closed", flush=True)
+"""
+
+
+def test_a_write_that_has_begun_is_left_behind() -> None:
+    """The page can be read, and writing to it waits for a suspended thread."""
+    with running() as (pid, address):
+        words = [sys.executable, "-c", LEFT_BEHIND, str(pid), str(address)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as script:
+            assert script.stdout is not None
+            try:
+                assert script.stdout.readline() == "others run\n"
+                script.send_signal(signal.SIGINT)
+                said, _ = script.communicate(timeout=BOUND)
+            finally:
+                script.kill()
+        assert said.split("\n")[:-1] == ["None True", "NoTargetError", "NoTargetError", "closed"]
+        assert script.returncode == 0

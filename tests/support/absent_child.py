@@ -1,7 +1,8 @@
-"""A live target with pages that a thread of its own is to fill: userfaultfd(2).
+"""A live target with pages that a thread of its own is to fill, or to unlock: userfaultfd(2).
 
-Run as a program, with the number of pages and, before them, of present ones. It prints their
-address, or "refused" where the system denies userfaultfd, and fills pages until its input ends.
+Run as a program, with the number of pages that are present and, behind them, of absent ones; or
+without either, for a page of shared memory that is present and locked against writing. It prints the
+address, or "refused" where the system denies userfaultfd, and serves until its input ends.
 """
 
 from __future__ import annotations
@@ -14,41 +15,73 @@ import platform
 import struct
 import sys
 import threading
+from collections.abc import Callable
 
 PAGE = mmap.PAGESIZE
 SYSTEM_CALL = {"x86_64": 323, "aarch64": 282}
 # include/uapi/linux/userfaultfd.h
-API, REGISTER, COPY = 0xC018AA3F, 0xC020AA00, 0xC028AA03
-MISSING, VERSION = 1, 0xAA
+API, REGISTER, COPY, PROTECT = 0xC018AA3F, 0xC020AA00, 0xC028AA03, 0xC018AA06
+MISSING, WRITE_PROTECT, VERSION = 1, 2, 0xAA
+PROTECTS_SHARED = 1 << 0 | 1 << 12  # features
 MESSAGE = struct.Struct("<B7x3Q")
 
 
-def main(present: int, absent: int) -> None:
-    """Register, tell, fill."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    faults = libc.syscall(SYSTEM_CALL[platform.machine()], os.O_CLOEXEC)
-    if faults < 0:
-        print("refused", flush=True)
-        return
+KEPT: list[mmap.mmap] = []  # mapped until the end
+
+
+def serve(faults: int, answer: Callable[[int], None]) -> None:
+    """Call answer(page) for each page that somebody waits for."""
+    while True:
+        _, _, fault, _ = MESSAGE.unpack(os.read(faults, MESSAGE.size))
+        answer(fault & -PAGE)
+
+
+def fill_absent(faults: int, present: int, absent: int) -> int:
+    """Pages of anonymous memory."""
     memory = mmap.mmap(-1, (present + absent) * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    KEPT.append(memory)
     memory[: present * PAGE] = b"p" * (present * PAGE)
     fcntl.ioctl(faults, API, struct.pack("<3Q", VERSION, 0, 0))
     start = address + present * PAGE
     fcntl.ioctl(faults, REGISTER, struct.pack("<4Q", start, absent * PAGE, MISSING, 0))
     filling = ctypes.create_string_buffer(b"f" * PAGE)
+    source = ctypes.addressof(filling)
 
-    def fill() -> None:
-        while True:
-            _, _, fault, _ = MESSAGE.unpack(os.read(faults, MESSAGE.size))
-            page = fault & -PAGE
-            source = ctypes.addressof(filling)
-            fcntl.ioctl(faults, COPY, struct.pack("<5Q", page, source, PAGE, 0, 0))
+    def fill(page: int) -> None:
+        fcntl.ioctl(faults, COPY, struct.pack("<5Q", page, source, PAGE, 0, 0))
 
-    threading.Thread(target=fill, daemon=True).start()
-    print(address, flush=True)
+    threading.Thread(target=serve, args=(faults, fill), daemon=True).start()
+    return address
+
+
+def unlock_shared(faults: int) -> int:
+    """A page of shared memory."""
+    memory = mmap.mmap(-1, PAGE, mmap.MAP_SHARED)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    KEPT.append(memory)
+    memory[:] = b"p" * PAGE
+    fcntl.ioctl(faults, API, struct.pack("<3Q", VERSION, PROTECTS_SHARED, 0))
+    fcntl.ioctl(faults, REGISTER, struct.pack("<4Q", address, PAGE, WRITE_PROTECT, 0))
+    fcntl.ioctl(faults, PROTECT, struct.pack("<3Q", address, PAGE, 1))
+
+    def unlock(page: int) -> None:
+        fcntl.ioctl(faults, PROTECT, struct.pack("<3Q", page, PAGE, 0))
+
+    threading.Thread(target=serve, args=(faults, unlock), daemon=True).start()
+    return address
+
+
+def main(pages: list[int]) -> None:
+    """Register, tell, serve."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    faults = libc.syscall(SYSTEM_CALL[platform.machine()], os.O_CLOEXEC)
+    if faults < 0:
+        print("refused", flush=True)
+        return
+    print(fill_absent(faults, *pages) if pages else unlock_shared(faults), flush=True)
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main([int(word) for word in sys.argv[1:]])

@@ -67,7 +67,9 @@ struct embedded_target {
     uint32_t granule;    /* access can change only at multiples of this: the page size of a process,
                           * 1 for simulated regions of any size */
     uint32_t process_id; /* 0 where there is no process */
-    bool stopped;        /* nothing of its own runs as long as it is held */
+    bool (*goes_on)(void); /* asked while the kernel is waited for; NULL: wait */
+    bool interrupted; /* it said no: until the next call of the session nothing is waited for */
+    bool stopped;     /* nothing of its own runs as long as it is held */
 };
 
 static inline HRESULT embedded_accessible(embedded_target *self)

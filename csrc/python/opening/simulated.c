@@ -109,6 +109,5 @@ KEYWORD_METHOD(session_inject_fault)
     }
     result = good ? Py_NewRef(Py_None) : PyErr_NoMemory();
 done:
-    method_end(&call);
-    return result;
+    return method_end(&call, result);
 }

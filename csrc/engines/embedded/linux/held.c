@@ -3,6 +3,7 @@
 #include "held.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 
 #include "../forks.h"
@@ -16,7 +17,8 @@ bool linux_held_ended(const linux_target *process)
 
 bool linux_held_lost(const linux_target *process)
 {
-    if (atomic_i32_load(&process->let_go) != 0 || process->forks != forks_seen()) {
+    if (atomic_i32_load(&process->let_go) != 0 || atomic_i32_load(&process->abandoned) != 0 ||
+        process->forks != forks_seen()) {
         return true;
     }
     return process->tracer != NULL ? linux_tracer_gone(process->tracer) : linux_held_ended(process);
@@ -34,4 +36,23 @@ int linux_held_signal(const linux_target *process, int number)
         failure = kill((pid_t)process->base.process_id, number) == 0 ? 0 : errno;
     }
     return failure;
+}
+
+HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder)
+{
+    const linux_target *process = (const linux_target *)self;
+    int32_t thread = of_memory ? linux_process_living_thread(process->folder) : 0;
+
+    *folder = -1;
+    if (linux_held_lost(process)) {
+        return E_UNEXPECTED;
+    }
+    if (thread == (int32_t)self->process_id) {
+        thread = 0;
+    }
+    *folder = linux_process_open(process->folder, thread, ".", O_RDONLY | O_DIRECTORY);
+    if (*folder < 0) {
+        return errno == ENOENT || errno == ESRCH ? E_UNEXPECTED : HR_GEN_FAILURE;
+    }
+    return S_OK;
 }

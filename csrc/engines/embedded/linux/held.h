@@ -8,6 +8,7 @@
 #include "../../../base/atomics.h"
 #include "../target.h"
 #include "tracing.h"
+#include "worker.h"
 
 typedef enum linux_sharing {
     LINUX_SHARING_UNKNOWN,
@@ -39,6 +40,8 @@ typedef struct linux_target {
     pid_t creator;
     int32_t forks; /* forks_seen() there */
     atomic_i32 let_go;
+    atomic_i32 abandoned;     /* a write may still land: nothing more is done with this process */
+    linux_worker *worker;     /* NULL before it is needed */
     atomic_i32 calls_refused; /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
     atomic_i32 force_refused; /* see linux_memory_force_refused() */
     int load; /* /proc/loadavg, and the system's processors: -1 and 0 before they are needed */
@@ -61,5 +64,10 @@ bool linux_held_lost(const linux_target *process);
 
 /* Sends it a signal. 0 or an errno. */
 int linux_held_signal(const linux_target *process, int number);
+
+/* A new descriptor of /proc/PID, or with `of_memory` of a folder of the same kind, that of a thread
+ * which has the process's memory: where the first thread has ended, some of /proc/PID is empty.
+ * E_UNEXPECTED when the process has gone, HR_GEN_FAILURE for another reason, which is in errno. */
+HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder);
 
 #endif

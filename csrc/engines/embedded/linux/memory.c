@@ -20,7 +20,9 @@
 #include "maps.h"
 #include "parallel.h"
 #include "present.h"
+#include "process.h"
 #include "tracer.h"
+#include "worker.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
@@ -136,13 +138,68 @@ static HRESULT move_in_region(const transfer *move, const linux_region *region, 
     return result;
 }
 
+/* The same by the worker, for pages that a file's system may have to be waited for. */
+static HRESULT move_by_worker(const transfer *move, const linux_region *region, uint64_t address,
+                              unsigned char *data, size_t size, size_t *moved)
+{
+    linux_target *process = move->process;
+    bool forced = move->writing && !region->writable;
+    bool refused = atomic_i32_load(&process->calls_refused) != 0;
+    bool by_call = process->memory < 0 || (process->tracer != NULL && !forced && !refused);
+    linux_errand errand = {
+        (pid_t)process->thread, by_call ? -1 : process->memory, move->writing, address, size,
+        process->base.page_size};
+    HRESULT result = S_OK;
+    ssize_t done = -EINTR;
+
+    if (errand.size > region->end - address) {
+        errand.size = (size_t)(region->end - address);
+    }
+    if (errand.size > LINUX_WORKER_BYTES) {
+        errand.size = LINUX_WORKER_BYTES;
+    }
+    if (!process->base.interrupted) {
+        done = linux_worker_move(&process->worker, &errand, data, process->base.goes_on);
+    }
+    if (done > 0) {
+        *moved = (size_t)done;
+    } else if (done == -EINTR) {
+        process->base.interrupted = true;
+        result = E_ABORT;
+    } else if (done == -EINPROGRESS) {
+        process->base.interrupted = true;
+        atomic_i32_store(&process->abandoned, 1);
+        result = E_UNEXPECTED;
+    } else if (done == -ENOMEM) {
+        result = E_OUTOFMEMORY;
+    } else if (done == -ESRCH || (done == 0 && !by_call) || linux_held_lost(process)) {
+        result = E_UNEXPECTED;
+    } else if (by_call && process->memory >= 0 && linux_call_refused((int)-done)) {
+        atomic_i32_store(&process->calls_refused, 1); /* and S_OK: by the descriptor now */
+    } else if (forced) {
+        result = force_by_tracer(move, address, data, errand.size, moved);
+    } else {
+        result = fault(move);
+    }
+    return result;
+}
+
 static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsigned char *data,
                                   size_t size, size_t *moved)
 {
     linux_region region = {0};
     HRESULT result = find_permitted(move, address, &region);
 
-    return result == S_OK ? move_in_region(move, &region, address, data, size, moved) : result;
+    if (result == S_OK && region.file_backed) {
+        size_t present = linux_present_bytes(move->process, address, size);
+
+        size = present > 0 ? present : size;
+        result = present > 0 ? move_in_region(move, &region, address, data, size, moved)
+                             : move_by_worker(move, &region, address, data, size, moved);
+    } else if (result == S_OK) {
+        result = move_in_region(move, &region, address, data, size, moved);
+    }
+    return result;
 }
 
 /* One step of a transfer by process_vm_*: at least one byte, or why not. */
@@ -199,7 +256,7 @@ static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char
     HRESULT result = find_permitted(move, address, &region);
 
     if (result == S_OK && (region.file_backed || move->process->memory < 0)) {
-        result = move_by_call(move, address, data, size, moved);
+        result = move_by_worker(move, &region, address, data, size, moved);
     } else if (result == S_OK) {
         size = size < ABSENT_BYTES ? size : ABSENT_BYTES;
         result = move_in_region(move, &region, address, data, size, moved);

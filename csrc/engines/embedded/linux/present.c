@@ -1,4 +1,4 @@
-/* Which pages of a suspended process can be touched without waiting for anybody; see present.h.
+/* Which pages of a process can be touched without waiting for anybody; see present.h.
  *
  * A page that is absent may be filled by a program: by a handler of userfaultfd(2), which may be a
  * thread of the suspended process, or by a file system in user space or on another machine.
@@ -8,10 +8,12 @@
  *
  * A page that was present stays so as long as the process is suspended: it can be swapped out, and
  * swapped in without help. So the answers are kept, for as many blocks of pages as there is room.
+ * Of a running process they hold for one call.
  */
 #define _GNU_SOURCE 1
 #include "present.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "maps.h"
@@ -58,6 +60,9 @@ size_t linux_present_bytes(linux_target *process, uint64_t address, size_t size)
     uint64_t last = (address + size - 1) >> shift;
     uint64_t page = first;
 
+    if (process->tracer == NULL) { /* a running process may change it: nothing is known for long */
+        memset(process->present, 0, sizeof process->present);
+    }
     /* Nothing of a program lies in the upper half, and offsets of files are signed. */
     while (page <= last && address < LINUX_UPPER_HALF && is_present(process, page)) {
         page++;

@@ -1,4 +1,4 @@
-/* Which pages of a suspended process can be touched without waiting for anybody. */
+/* Which pages of a process can be touched without waiting for anybody. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PRESENT_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_PRESENT_H
 

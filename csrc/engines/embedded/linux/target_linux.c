@@ -128,6 +128,7 @@ static void destroy(embedded_target *self)
     if (process->tracer != NULL) {
         linux_tracer_free(process->tracer);
     }
+    linux_worker_free(process->worker);
     linux_close(&process->folder);
     linux_close(&process->pidfd);
     linux_close(&process->memory);
@@ -480,23 +481,4 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
 done:
     free(found);
     return result;
-}
-
-HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder)
-{
-    const linux_target *process = (const linux_target *)self;
-    int32_t thread = of_memory ? linux_process_living_thread(process->folder) : 0;
-
-    *folder = -1;
-    if (linux_held_lost(process)) {
-        return E_UNEXPECTED;
-    }
-    if (thread == (int32_t)self->process_id) {
-        thread = 0;
-    }
-    *folder = linux_process_open(process->folder, thread, ".", O_RDONLY | O_DIRECTORY);
-    if (*folder < 0) {
-        return errno == ENOENT || errno == ESRCH ? E_UNEXPECTED : HR_GEN_FAILURE;
-    }
-    return S_OK;
 }

@@ -14,9 +14,4 @@ embedded_target *linux_launch(const linux_launch_options *options, linux_open_er
  * malloc'ed, NUL-terminated text in *text. E_UNEXPECTED when that memory has gone. */
 HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length);
 
-/* A new descriptor of /proc/PID, or with `of_memory` of a folder of the same kind, that of a thread
- * which has the process's memory: where the first thread has ended, some of /proc/PID is empty.
- * E_UNEXPECTED when the process has gone, HR_GEN_FAILURE for another reason, which is in errno. */
-HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder);
-
 #endif

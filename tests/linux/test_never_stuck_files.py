@@ -1,0 +1,111 @@
+"""Pages of a file whose system does not answer (FUSE; NFS is alike): Ctrl-C ends a call that waits.
+
+The system is a program that is stopped before a page of the file was read. The call is made by a
+script of its own, which is ended where it takes too long.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux processes"),
+    pytest.mark.skipif(
+        hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: mounts of FUSE"
+    ),
+]
+
+SUPPORT = Path(__file__).parent.parent / "support"
+BOUND = 60  # seconds: what waits would do so for ever, and no machine is so busy
+PAGES = 300
+
+SCRIPT = f"""
+import sys, threading, time
+import pydbgwrite
+pid, own, pages = (int(word) for word in sys.argv[1:4])
+many = [5] * (2 * {PAGES} * 4096 // 8)
+
+def say_that_others_run():
+    for _ in range(20):
+        time.sleep(0.001)
+    print("others run", flush=True)
+
+session = pydbgwrite.attach(pid, suspend=sys.argv[4] == "suspended")
+threading.Thread(target=say_that_others_run).start()
+spaces = session.data_spaces
+try:
+    print("returned", CALL)
+except KeyboardInterrupt as interrupt:
+    print("Ctrl-C", getattr(interrupt, "written", "none"), flush=True)
+print(session.write_pointers(own, [7], verify=True))
+session.close()
+print("closed", flush=True)
+"""
+# What is asked for, and how many of it the target then holds.
+CALLS = {
+    "session.write_pointers(pages, [5])": "0",
+    "session.write_pointers(pages, many[:-1])": "0",
+    "session.write(pages, b'x' * 5000, expect=b'd' * 5000)": "0",
+    "session.write(pages, b'd' * 5000, verify=True)": "0",
+    "session.write_scattered([own, pages, own + 8], [1, 2, 3])": "1",
+    "session.read(pages, 8)": "none",
+    "session.read_pointers(pages, 8192)": "none",
+    "session.read_scattered([own, pages])": "none",
+    "spaces.write_virtual(pages, b'x')": "0",
+    "spaces.write_pointers_virtual(pages, [5])": "0",
+    "spaces.read_virtual(pages, 8)": "none",
+    "spaces.read_pointers_virtual(pages, 1)": "none",
+    "spaces.fill_virtual(pages, 8, b'x')": "0",
+    "spaces.search_virtual(pages, 8192, b'xyz')": "none",
+}
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """A process, the address of a page of its own, and that of pages that nobody fills."""
+    folder = tmp_path_factory.mktemp("mounted")
+    data = tmp_path_factory.mktemp("data") / "data"
+    data.write_bytes(b"d" * PAGES * 4096)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    python = [sys.executable, "-I"]
+    with ExitStack() as stack:
+
+        def start(*words: str) -> tuple[subprocess.Popen[bytes], list[str]]:
+            one = stack.enter_context(subprocess.Popen([*python, *words], **pipes))  # type: ignore[call-overload]
+            return one, one.stdout.readline().decode().split()
+
+        system, _ = start(str(SUPPORT / "fuse_file.py"), str(folder), str(data), "0")
+        child, addresses = start(str(SUPPORT / "mapped_child.py"), str(folder / "program"))
+        system.send_signal(signal.SIGSTOP)
+        try:
+            yield [str(child.pid), *addresses]
+        finally:
+            system.send_signal(signal.SIGCONT)
+            for one in (child, system):
+                one.stdin.close()
+                one.wait(BOUND)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("state", ["suspended", "running"])
+def test_ctrl_c_ends_a_call(target: list[str], state: str, call: str) -> None:
+    """Nothing was written, other threads ran on, and the session can still be used and closed."""
+    words = [sys.executable, "-c", SCRIPT.replace("CALL", call), *target, state]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        try:
+            assert script.stdout.readline() == "others run\n"
+            script.send_signal(signal.SIGINT)
+            said, _ = script.communicate(timeout=BOUND)
+        finally:
+            script.kill()
+    assert said.split("\n")[:-1] == [f"Ctrl-C {CALLS[call]}", "1", "closed"]
+    assert script.returncode == 0
