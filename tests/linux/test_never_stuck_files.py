@@ -90,8 +90,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         finally:
             system.send_signal(signal.SIGCONT)
             for one in (child, system):
-                one.stdin.close()
-                one.wait(BOUND)
+                one.communicate(timeout=BOUND)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -1,8 +1,8 @@
 """A live target with pages that a thread of its own is to fill, or to unlock: userfaultfd(2).
 
 Run as a program, with the number of pages that are present and, behind them, of absent ones; or
-without either, for a page of shared memory that is present and locked against writing. It prints the
-address, or "refused" where the system denies userfaultfd, and serves until its input ends.
+without either, for a page of shared memory that is present and locked against writing. It prints
+the address, or "refused" where the system denies userfaultfd, and serves until its input ends.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -383,3 +384,37 @@ def test_a_target_that_vanishes_between_chunks() -> None:
             assert isinstance(caught.value, NoTargetError)
             assert caught.value.written is None
             assert caught.value.count == size // 8
+
+
+LONG_CALL = """
+import signal
+import subprocess
+from pydbgwrite import simulate
+
+class Stop(Exception):
+    pass
+
+def stop(number, frame):
+    raise Stop
+
+signal.signal(signal.SIGALRM, stop)
+with simulate([(0, 1 << 40)]) as session:
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        CALL
+    except Stop:
+        print("stopped", session.read((1 << 32) - 2, 1))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="setitimer")
+@pytest.mark.parametrize(
+    "call", ["search_virtual(0, 1 << 40, b'xyz')", "fill_virtual(0, (1 << 32) - 1, b'x')"]
+)
+def test_a_call_of_the_raw_layer_without_chunks(call: str) -> None:
+    """It is ended long before its end."""
+    script = LONG_CALL.replace("CALL", f"session.data_spaces.{call}")
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == f"stopped {bytes(1)!r}\n"

@@ -120,7 +120,7 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
 {
     HRESULT status = accessible(This);
     unsigned char block[4096];
-    uint64_t done = 0, size = 0;
+    uint64_t done = 0, size = 0, unasked = 0;
 
     if (status == S_OK && (PatternSize == 0 || Pattern == NULL)) {
         status = E_INVALIDARG;
@@ -140,6 +140,9 @@ static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 S
         }
         status = embedded_write(embedded_of(This), Start + done, block, run, &moved);
         done += moved;
+        if (status == S_OK && !embedded_goes_on(embedded_of(This), &unasked, run)) {
+            status = E_ABORT;
+        }
     }
     if (done > 0) {
         status = S_OK;

@@ -71,6 +71,7 @@ typedef struct search {
     uint64_t origin;      /* matches start at it plus multiples of the granularity */
     unsigned char *block; /* SEARCH_BLOCK bytes and a pattern */
     uint64_t match;
+    uint64_t unasked; /* of embedded_goes_on() */
 } search;
 
 /* Looks for the first match in the block, which holds so many bytes from `from` on. */
@@ -89,7 +90,7 @@ static bool search_block(search *self, uint64_t from, size_t held)
     return false;
 }
 
-/* Searches one stretch: S_OK, HR_NOT_FOUND, or E_UNEXPECTED where the target has gone. The
+/* Searches one stretch: S_OK, HR_NOT_FOUND, E_UNEXPECTED where the target has gone, or E_ABORT. The
  * protection of a stretch lets it be read; a part of it that can't be read all the same is passed
  * over. */
 static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
@@ -116,6 +117,9 @@ static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
         if (left < passed) {
             break;
         }
+        if (!embedded_goes_on(self->embedded, &self->unasked, passed)) {
+            return E_ABORT;
+        }
         from += passed;
     }
     return HR_NOT_FOUND;
@@ -124,7 +128,7 @@ static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
 HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
                         const embedded_pattern *pattern, uint64_t *match)
 {
-    search self = {embedded, pattern, address, NULL, 0};
+    search self = {embedded, pattern, address, NULL, 0, 0};
     uint64_t from = 0, to = 0, last = address + (length - 1);
     HRESULT status = HR_NOT_FOUND;
 

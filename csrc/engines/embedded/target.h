@@ -72,6 +72,20 @@ struct embedded_target {
     bool stopped;     /* nothing of its own runs as long as it is held */
 };
 
+/* After so many bytes of a call that has no chunks, Ctrl-C is asked for: some 50 ms of work. */
+#define EMBEDDED_ASK_BYTES (UINT64_C(32) << 20)
+
+/* Counts bytes of such a call. False: it is to end, with E_ABORT. */
+static inline bool embedded_goes_on(embedded_target *self, uint64_t *unasked, uint64_t bytes)
+{
+    *unasked += bytes;
+    if (*unasked >= EMBEDDED_ASK_BYTES) {
+        *unasked = 0;
+        self->interrupted = self->goes_on != NULL && !self->goes_on();
+    }
+    return !self->interrupted;
+}
+
 static inline HRESULT embedded_accessible(embedded_target *self)
 {
     return self->operations->accessible(self);
