@@ -117,7 +117,8 @@ def test_bad(session: Session, kind: str) -> None:
 
 def masked(count: int = 3) -> Any:
     """So many uint64 elements, the first of them masked."""
-    return np.ma.array([BASE + 8 * each for each in range(count)], mask=[1] + [0] * (count - 1))
+    values = np.arange(BASE, BASE + 8 * count, 8, dtype=np.uint64)
+    return np.ma.array(values, mask=[1] + [0] * (count - 1))
 
 
 MASKED: dict[str, Any] = {

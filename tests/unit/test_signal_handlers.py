@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,10 +129,11 @@ def one_undo(folder: Path) -> Callable[[], object]:
 
 def one_transaction(folder: Path) -> Callable[[], object]:
     """A transaction with a journal that ends well, and one that is rolled back."""
-    file = folder / "a.journal"
+    numbers = itertools.count()
 
     def work() -> None:
-        file.unlink(missing_ok=True)
+        # Another each time: Windows removes no file that an exception's frames keep open.
+        file = folder / f"{next(numbers)}.journal"
         with pydbgwrite.simulate([(BASE, 0x3000)]) as target:
             with target.transaction(file):
                 target.write(BASE, b"12345678")
