@@ -57,9 +57,10 @@ def folder() -> Path:
 
 
 @cache
-def memory() -> Session:
+def memory(pointer_size: int = 8) -> Session:
     """Simulated memory for journals and patches."""
-    return pydbgwrite.simulate([(BASE, SIZE), (BASE + SIZE, 0x1000, "r")])
+    regions: list[tuple[int, int, str]] = [(BASE, SIZE, "rw"), (BASE + SIZE, 0x1000, "r")]
+    return pydbgwrite.simulate(regions, pointer_size=pointer_size)
 
 
 class Process:
@@ -200,11 +201,12 @@ def journal(data: bytes) -> None:
             made_for = pydbgwrite.read_journal(path)
         except JournalError:
             continue
-        memory()._token = made_for.started  # as if it were the journal's own target
-        for force in (False, True):
-            memory().write(BASE, bytes(range(256)) * (SIZE // 512) + b"\xff" * (SIZE // 2))
+        for size, force in ((8, False), (8, True), (4, True)):
+            target = memory(size)
+            target._token = made_for.started  # as if it were the journal's own target
+            target.write(BASE, bytes(range(256)) * (SIZE // 512) + b"\xff" * (SIZE // 2))
             with contextlib.suppress(pydbgwrite.Error):
-                pydbgwrite.undo(path, memory(), force=force)
+                pydbgwrite.undo(path, target, force=force)
 
 
 def sealed(data: bytes) -> bytes:
