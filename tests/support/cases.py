@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import pydbgwrite
@@ -105,9 +106,16 @@ class EngineCase:
 _LINUX_USER_END: Final = {
     ("x86_64", 8): 2**47 - PAGE,
     ("x86_64", 4): 2**32 - 2 * PAGE,
-    ("aarch64", 8): 2**48,
     ("aarch64", 4): 2**32,
 }
+
+
+def _linux_user_end(pointer_size: int) -> int | None:
+    """The end of user space; on aarch64 kernels are built for 36 to 52 bits of address."""
+    if (platform.machine(), pointer_size) == ("aarch64", 8):
+        stack = Path("/proc/self/maps").read_text().splitlines()[-1]
+        return 1 << (int(stack.partition("-")[2].split()[0], 16) - 1).bit_length()
+    return _LINUX_USER_END.get((platform.machine(), pointer_size))
 
 
 @contextmanager
@@ -155,7 +163,7 @@ def _live(start: Callable[[], LiveChild], suspend: bool) -> Iterator[EngineCase]
             take_away=child.kill,
             forces_read_only=True,
             refused=areas,
-            user_end=_LINUX_USER_END.get((platform.machine(), child.pointer_size)),
+            user_end=_linux_user_end(child.pointer_size),
         )
 
 

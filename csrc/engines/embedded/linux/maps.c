@@ -51,7 +51,7 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
     /* Not ioctl(): its second parameter is an int or an unsigned long, by the libc. */
     int failure = syscall(SYS_ioctl, maps, QUERY_MAP, &query) == 0 ? 0 : errno;
 
-    if (failure == 0 && query.vma_start >= LINUX_UPPER_HALF) {
+    if (failure == 0 && query.vma_start >= LINUX_LAST_END) {
         failure = ENOENT;
     }
     if (failure == 0) {
@@ -121,7 +121,7 @@ static int search_lines(char *text, text_search *search, size_t *used)
         *end = '\0';
         if (!parse_line(text + *used, search->region)) {
             outcome = EPROTO;
-        } else if (search->region->start >= LINUX_UPPER_HALF) {
+        } else if (search->region->start >= LINUX_LAST_END) {
             outcome = ENOENT;
         } else if (search->region->end > search->address) {
             outcome = 0;
@@ -168,7 +168,7 @@ int linux_maps_find(int maps, uint64_t address, linux_region *region)
     text_search search = {.address = address, .region = region};
     int failure = ENOENT;
 
-    if (address < LINUX_UPPER_HALF) {
+    if (address < LINUX_LAST_END) {
         failure = find_by_query(maps, address, region);
         if (without_query(failure)) {
             failure = find_by_text(maps, &search);

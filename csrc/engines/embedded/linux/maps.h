@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Nothing of a program lies in the upper half; the map's text lists [vsyscall] there. Offsets in
- * files, as addresses are in /proc/PID/mem, are signed. */
-#define LINUX_UPPER_HALF (UINT64_C(1) << 63)
+/* A program's memory ends here at the latest, with five-level page tables of x86-64. The bits above
+ * are tags, which some system calls drop and others do not (tagged-address-abi on aarch64): here a
+ * tagged address is none. The map's text lists [vsyscall] above, which is no memory either. */
+#define LINUX_LAST_END (UINT64_C(1) << 56)
 
 typedef struct linux_region {
     uint64_t start;

@@ -298,7 +298,7 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
             (move->process->tracer != NULL && part >= LARGE_MOVE &&
              linux_held_ended(move->process))) {
             result = E_UNEXPECTED;
-        } else if (address + done >= LINUX_UPPER_HALF) {
+        } else if (address + done >= LINUX_LAST_END) {
             result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
         } else {
             result = move_some(move, address + done, move->data + done, part, &step);
@@ -374,6 +374,23 @@ static ULONG protection_of(const linux_region *region)
     return protection;
 }
 
+#if defined(__aarch64__)
+/* The power of two behind the last mapping, the stack: kernels are built for 36 to 52 bits of
+ * address (Documentation/arch/arm64/memory.rst). */
+static uint64_t behind_last_mapping(int maps)
+{
+    uint64_t end = UINT64_C(1) << 36;
+    linux_region region = {0};
+
+    while (linux_maps_find(maps, region.end, &region) == 0) {
+        while (end < region.end) {
+            end *= 2;
+        }
+    }
+    return end;
+}
+#endif
+
 /* The end of what a program can map; past it there is no such address (TASK_SIZE; with five-level
  * page tables a program may ask for more, and what it got is seen as a mapping). */
 static uint64_t user_space_end(const embedded_target *self)
@@ -383,7 +400,9 @@ static uint64_t user_space_end(const embedded_target *self)
 #if defined(__x86_64__)
     end -= self->pointer_size == 8 ? 0x1000 : 0x2000;
 #elif defined(__aarch64__)
-    end = self->pointer_size == 8 ? UINT64_C(1) << 48 : end;
+    if (self->pointer_size == 8) {
+        end = behind_last_mapping(((const linux_target *)self)->maps);
+    }
 #endif
     return end;
 }
@@ -395,6 +414,7 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
     HRESULT result = S_OK;
     linux_region region;
     uint64_t start = address - address % self->page_size;
+    uint64_t end;
     int failure;
 
     if (linux_held_lost(process)) {
@@ -402,9 +422,9 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
         goto done;
     }
     failure = linux_maps_find(process->maps, address, &region);
-    if (failure == ENOENT && address < user_space_end(self)) {
+    if (failure == ENOENT && address < (end = user_space_end(self))) {
         failure = 0;
-        region.start = user_space_end(self); /* nothing, up to there */
+        region.start = end; /* nothing, up to there */
     }
     memset(info, 0, sizeof *info);
     info->BaseAddress = start;

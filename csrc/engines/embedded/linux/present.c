@@ -64,7 +64,7 @@ size_t linux_present_bytes(linux_target *process, uint64_t address, size_t size)
         memset(process->present, 0, sizeof process->present);
     }
     /* Nothing of a program lies in the upper half, and offsets of files are signed. */
-    while (page <= last && address < LINUX_UPPER_HALF && is_present(process, page)) {
+    while (page <= last && address < LINUX_LAST_END && is_present(process, page)) {
         page++;
     }
     if (page > last) {
