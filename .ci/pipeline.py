@@ -300,6 +300,15 @@ def fuzz() -> None:
     run(bin_ / "python", "tests/fuzz/fuzz.py", cwd=WORK / "fuzz")
 
 
+@step(budget=420, together=True)
+def kernels() -> None:
+    """Opening and writing on Debian's kernels 5.10 to 6.12, in qemu: Yama, forced writes."""
+    results = WORK / "kernels"
+    # In place, for its cache, .cache/kernel-lane; its Python builds the extension for the guests.
+    run(tools() / "python", "tests/kernels/lane.py", "--install", "--junit", results)
+    run(PYTHON.path, ".ci/check_skips.py", "--clone", *sorted(results.glob("*.xml")))
+
+
 @step(budget=180)
 def readme() -> str:
     """The README's commands, as printed, in a clean clone: the suite, quick profile."""

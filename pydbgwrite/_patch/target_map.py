@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._messages.linux import force_override
 from pydbgwrite._regions import protection_name, state_name
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, TargetAccessError
@@ -36,7 +37,7 @@ class TargetMap:
         self._query = session.data_spaces.query_virtual
         self._writing = writing and session.target != "dump"
         self._forces = session._embedded and session.pid is not None
-        self._forbidden = self._forces and _forcing_is_forbidden()
+        self._forbidden = self._forces and force_override() == "never"
         self._dbgeng = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
@@ -96,12 +97,3 @@ class TargetMap:
         if shared:
             return f"is in a shared page with protection '{name}': a write to it can't be forced"
         return f"{page}: this kernel forbids forced writes" if self._forbidden else None
-
-
-def _forcing_is_forbidden() -> bool:
-    """Does the kernel's command line forbid forced writes (kernel-parameters.rst)?"""
-    try:
-        with open("/proc/cmdline", "rb") as file:
-            return b"proc_mem.force_override=never" in file.read().split()
-    except not_from_handler(OSError):
-        return False

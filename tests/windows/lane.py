@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import time
@@ -27,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lane_build import build_wheel, install
-from lane_cache import HERE, ROOT, Cache, LaneError, call, note
+from lane_cache import HERE, ROOT, Cache, LaneError, note
 from lane_parts import (
     PYTHON,
     NoLibraryError,
@@ -37,6 +36,7 @@ from lane_parts import (
     peers,
     windows_python,
 )
+from lane_programs import check_programs
 from lane_shares import NEWER, OLDER, SHARES
 from lane_suite import run_suite
 from lane_toolchain import PACKAGE, TRIPLET
@@ -131,30 +131,6 @@ def parser_for(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def check_programs(*, may_install: bool) -> None:
-    """Say everything that is missing at once, or install it."""
-
-    def missing() -> list[str]:
-        return [name for name in PROGRAMS if shutil.which(name) is None]
-
-    absent = missing()
-    if not absent:
-        return
-    packages = sorted({package for name in absent for package in PROGRAMS[name]})
-    line = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    if may_install:
-        apt = shutil.which("apt-get")
-        if apt is None or os.geteuid() != 0:
-            raise LaneError(f"--install needs root and apt-get; missing here: {', '.join(absent)}")
-        note(f"installing {', '.join(packages)}")
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        call([apt, "--quiet", "update"], what="reading the package lists", env=env)
-        call([apt, "--yes", "--quiet", *line.split()[1:]], what="installing packages", env=env)
-        absent = missing()
-    if absent:
-        raise LaneError(f"missing: {', '.join(absent)}. Install: {line} (or lane.py --install)")
-
-
 def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """All parts but the wheel."""
     python = WindowsPython(options.python)
@@ -193,7 +169,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
     """Carry out one command line."""
     started = time.monotonic()
     options = parser_for(command).parse_args(arguments)
-    check_programs(may_install=options.install)
+    check_programs(PROGRAMS, may_install=options.install)
     if command == "versions":
         return try_versions()
     target: list[str] = []
