@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["COUNT", "FILE", "FOLDER", "array_file", "load_array", "save_array"]
 
 
-class _Count(click.ParamType[int]):
+class _Count(click.types.IntParamType):
     """A number of things: 16, 0x10, 1_000_000."""
 
     name = "count"

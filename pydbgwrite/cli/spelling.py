@@ -38,7 +38,7 @@ class CommandLineSpelling(Spelling):
         parameter = _parameter(argument)
         if isinstance(parameter, click.Option):
             return parameter.opts[0]
-        return argument if parameter is None else parameter.make_metavar(_context())
+        return argument if parameter is None else parameter.human_readable_name
 
     def argument(self, name: str, value: object = None) -> str:
         """The option; "" where the command has none for that value."""
@@ -70,10 +70,6 @@ class CommandLineSpelling(Spelling):
     def undoing(self, journal: str) -> str:
         """The command line for it."""
         return f"pydbgwrite undo {journal}"
-
-
-def _context() -> click.Context:
-    return click.get_current_context()
 
 
 def _parameter(argument: str) -> click.Parameter | None:
