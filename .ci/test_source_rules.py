@@ -161,6 +161,14 @@ def test_exceptions_of_signal_handlers_go_on(path: Path) -> None:
     assert not bad, f"{', '.join(bad)}; write `except not_from_handler(...)`"
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pydbgwrite/cli/**/*.py")), ids=name)
+def test_no_base_is_subscripted(path: Path) -> None:
+    """Classes of click are generic only in its newest versions."""
+    classes = [each for each in ast.walk(ast.parse(path.read_text())) if type(each) is ast.ClassDef]
+    for each in classes:
+        assert not any(type(base) is ast.Subscript for base in each.bases), each.name
+
+
 def test_guards_are_unique() -> None:
     guards = [
         re.findall(r"#ifndef (PYDBGWRITE_\w+_H)\n", path.read_text())[0]
