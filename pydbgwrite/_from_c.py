@@ -6,8 +6,9 @@ imports, so that tools that follow imports (PyInstaller and others) see all of t
 
 from __future__ import annotations
 
-from pydbgwrite._signal_handlers import is_from_handler
+from pydbgwrite._signal_handlers import is_from_handler, not_from_handler
 from pydbgwrite.errors import (
+    DebugEngineError,
     NoTargetError,
     ReadOnlyError,
     SessionBusyError,
@@ -52,9 +53,31 @@ def heap_buffers() -> tuple[type, ...]:
 
 def engine_failed(failure: EngineFailure) -> BaseException:
     """Return the exception for a request that did not end with S_OK."""
-    from pydbgwrite._messages import engine
-
+    try:
+        from pydbgwrite._messages import engine
+    except not_from_handler(OSError, ImportError, MemoryError) as error:
+        return _without_words(failure, error)
     return engine.engine_failed(failure)
+
+
+def _without_words(failure: EngineFailure, error: BaseException) -> BaseException:
+    """Return what the program must know where the module with the words can't be imported.
+
+    It is imported when it is first needed, and this process may have no free descriptor then.
+    """
+    landed, count = failure["landed"], failure["count"]
+    held = "nothing was written"
+    if failure["writes"]:
+        held = f"the target holds {'an unknown part' if landed is None else landed} of {count}"
+    return DebugEngineError(
+        f"{failure['method']} failed at 0x{failure['at']:x} (HRESULT 0x{failure['hresult']:08x}); "
+        f"{held}. More can't be said: {error}",
+        hresult=failure["hresult"],
+        method=failure["method"],
+        address=failure["address"],
+        count=count,
+        written=landed if failure["writes"] else 0,
+    )
 
 
 def call_failed(method: str, hresult: int, gone: str, embedded: bool) -> BaseException:

@@ -51,7 +51,9 @@ def _has_interrupted_frame(frame: FrameType) -> bool:
 
 def _handlers() -> set[object]:
     """The code of the functions and methods that handle signals now."""
-    import signal  # only after an error: it costs a tenth of importing the package
-
+    # Who sets one has imported it. It is not imported here, where a free descriptor may be missing.
+    signal = sys.modules.get("signal")
+    if signal is None:
+        return set()
     handlers = map(signal.getsignal, signal.valid_signals())
     return {getattr(each, "__code__", None) for each in handlers}

@@ -6,6 +6,7 @@ and its program, and an undo refuses any other process.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -131,7 +132,9 @@ def _linux(session: Target) -> dict[str, Any]:
             "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
         ) from error
     except not_from_handler(OSError) as error:
-        raise NoTargetError(f"the process {session.pid} can't be identified: {error}") from error
+        gone = error.errno in (errno.ENOENT, errno.ESRCH)
+        kind = NoTargetError if gone else DebugEngineError
+        raise kind(f"the process {session.pid} can't be identified: {error}") from error
     finally:
         for folder in folders:
             os.close(folder)

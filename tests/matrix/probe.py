@@ -38,13 +38,17 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Place:
-    """Pointers in the target: from value on, each larger by rise, so many bytes apart."""
+    """Pointers in the target: from value on, each larger by rise, so many bytes apart.
+
+    always: it holds them whether the step succeeded or not.
+    """
 
     address: int
     count: int
     step: int
     value: int
     rise: int = 1
+    always: bool = False
 
 
 class Target:
@@ -131,6 +135,10 @@ class Steps:
         self.taken.append((told, place))
         return told["error"] is None
 
+    def place(self, place: Place) -> None:
+        """What the target must hold after the last step."""
+        self.taken[-1] = (self.taken[-1][0], place)
+
     def report(self, count: Callable[[Place], int]) -> None:
         """Ask the target about each step, and print it."""
         part, self.part = self.part, "descriptors"
@@ -138,9 +146,8 @@ class Steps:
         for told, place in self.taken:
             if place is not None:
                 try:
-                    wanted = place.count if told["error"] is None else told["written"]
-                    if place.value == 0 and told["error"] is not None:  # what is undone
-                        wanted = place.count - told["written"]
+                    whole = place.always or told["error"] is None
+                    wanted = place.count if whole else told["written"]
                     found = count(place)
                     if found != wanted:
                         told["untrue"] = f"the target holds {found}, and {wanted} were reported"
@@ -214,9 +221,11 @@ def other_steps(steps: Steps, session: Session, target: Target, folder: Path) ->
         else:
             raise AssertionError("a page without access was written to")
 
-    def undone() -> None:
+    def recorded() -> None:
         with session.transaction(journal):
             session.write_pointers(rw + 128, [3] * 4, verify=True)
+
+    def undone() -> None:
         must_be(pydbgwrite.undo(journal, session).complete, True)
 
     steps.take("no access", refused)
@@ -224,7 +233,9 @@ def other_steps(steps: Steps, session: Session, target: Target, folder: Path) ->
     steps.take("modules", lambda: must_be(name in [each.name for each in session.modules()], True))
     table = target.areas["table"]
     steps.take("symbol", lambda: must_be(session.resolve(f"{name}!matrix_table"), table))
-    steps.take("journal", undone, Place(rw + 128, 4, 8, 0, 0))
+    if steps.take("journal", recorded):
+        value = 0 if steps.take("undo", undone) else 3
+        steps.place(Place(rw + 128, 4, 8, value, 0, always=True))
 
 
 def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
@@ -250,8 +261,7 @@ def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
 
     if steps.take("launch", launch):
         must_be(json.loads(hear(answers))["table"], table[0])
-        place = Place(table[0], 3, 8, 41)
-        steps.taken[0] = (steps.taken[0][0], place)
+        steps.place(Place(table[0], 3, 8, 41))
     steps.report(lambda place: ask(ends, place))
     ended = Steps("launch")
     ended.take("terminate", terminate)
@@ -289,8 +299,8 @@ def set_limit(name: str, number: int) -> tuple[int, tuple[int, int]]:
     import pydbgwrite  # noqa: F401 - its files were opened before
 
     if name == "NOFILE":
-        # One of them reads that folder.
-        number += max(int(each.name) for each in Path("/proc/self/fd").iterdir())
+        taken = descriptors()
+        number = [each for each in range(256) if each not in taken][number]
     kind: int = getattr(resource, f"RLIMIT_{name}")
     before = resource.getrlimit(kind)
     resource.setrlimit(kind, (number, before[1]))

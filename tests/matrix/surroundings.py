@@ -10,6 +10,7 @@ from system_calls import WORKS, Outcome
 __all__ = ["PROGRAMS", "surroundings"]
 
 USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+EACH_PART = ("suspended: *", "running: *", "launch: *", "doctor: *")
 #: Of a container that an ordinary user makes.
 ROOTLESS = ("unshare", "-U", "-r", "-m", "-n", "-p", "-f", "--mount-proc")
 
@@ -79,15 +80,15 @@ OF_ROOT: dict[str, tuple[Outcome, tuple[str, ...]]] = {
 }
 #: getrlimit(2); of descriptors so many are left, of the rest the limit is given.
 LIMITS: dict[str, tuple[Outcome, dict[str, int], tuple[str, ...]]] = {
-    # The modules that the package imports where it needs them can't be opened, either.
-    "no descriptor left": (
-        Outcome(
-            ("*: attach", "launch: *", "doctor: *"), ("Too many open files",), "builtins.OSError"
-        ),
-        {"NOFILE": 0},
-        (),
-    ),
-    "3 descriptors left": (unopened("RLIMIT_NOFILE"), {"NOFILE": 3}, ()),
+    # Every number of them ends the steps somewhere else.
+    **{
+        f"{left} descriptors left": (
+            Outcome(EACH_PART, ("Too many open files",), "", perhaps=left > 0),
+            {"NOFILE": left},
+            (),
+        )
+        for left in range(13)
+    },
     "no memory to lock": (WORKS, {"MEMLOCK": 0}, ()),
     "address space of 256 MiB": (WORKS, {"AS": 256 << 20}, ()),
     "files of 100 bytes": (

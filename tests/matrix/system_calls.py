@@ -20,12 +20,13 @@ ERRORS = (errno.ENOSYS, errno.EPERM, errno.EACCES)
 class Outcome:
     """refused: patterns (fnmatch) of the steps that fail; all others work. words: in each message.
 
-    kind: what the name of the exception begins with.
+    kind: what the name of the exception begins with. perhaps: the refused steps may work, too.
     """
 
     refused: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     kind: str = "pydbgwrite."
+    perhaps: bool = False
 
 
 WORKS = Outcome()

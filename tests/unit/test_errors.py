@@ -380,3 +380,22 @@ def test_names_of_hresults() -> None:
     assert hresults.describe(0x80040999) == "HRESULT 0x80040999 0x80040999"
     for value, (name, meaning) in hresults.HRESULTS.items():
         assert hresults.describe(value) == f"HRESULT 0x{value:08X} {name}: {meaning}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits (setrlimit)")
+def test_what_was_written_is_known_without_a_free_descriptor() -> None:
+    """The module with the words can't be imported then."""
+    script = """
+import os, resource, pydbgwrite
+with pydbgwrite.simulate([(0x10000, 0x1000)]) as session:
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
+    try:
+        session.write_pointers(0x10FF0, [1, 2, 3, 4])
+    except pydbgwrite.DebugEngineError as error:
+        print(error.written, error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.startswith("2 WritePointersVirtual failed at 0x11000"), done
+    assert "Too many open files" in done.stdout

@@ -133,7 +133,8 @@ static void child_main(const linux_launch_options *launch, const linux_launch_pi
     }
     bad = fcntl(ends->bad[1], F_DUPFD_CLOEXEC, 3); /* it may be 0, 1 or 2 itself */
     if (bad < 0) {
-        _exit(127);
+        bad = ends->bad[1];
+        goto failed;
     }
     if (!place_standard(launch->standard)) {
         goto failed;
