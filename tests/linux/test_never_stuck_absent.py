@@ -5,6 +5,7 @@ Each call is made by a script of its own, which is ended where it takes too long
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -59,9 +60,9 @@ ANSWERED = {
 
 
 @contextmanager
-def running(*pages: int) -> Iterator[tuple[int, int]]:
+def running(*words: object) -> Iterator[tuple[int, int]]:
     """The process of absent_child.py, and the address it prints."""
-    command = [sys.executable, "-I", str(CHILD), *(str(number) for number in pages)]
+    command = [sys.executable, "-I", str(CHILD), *(str(word) for word in words)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdin is not None
         assert one.stdout is not None
@@ -80,12 +81,23 @@ def child() -> Iterator[tuple[int, int]]:
         yield pid, address
 
 
+def said_of(target: tuple[int, int], call: str) -> str:
+    """What the script says of this call."""
+    words = [sys.executable, "-c", SCRIPT, *(str(word) for word in target), str(PAGE), call]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=False)
+    assert ran.stderr == ""
+    return ran.stdout.strip()
+
+
 @pytest.mark.parametrize("call", [*FAILING, *ANSWERED])
 def test_a_call_comes_back(child: tuple[int, int], call: str) -> None:
-    pid, address = child
-    words = [sys.executable, "-c", SCRIPT, str(pid), str(address), str(PAGE), call]
-    ran = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=False)
-    assert (ran.stderr, ran.stdout.strip()) == ("", {**FAILING, **ANSWERED}[call])
+    assert said_of(child, call) == {**FAILING, **ANSWERED}[call]
+
+
+def test_shared_memory_that_is_locked_against_writing() -> None:
+    with running("memory") as locked:
+        assert said_of(locked, "session.read(present, 2)") == "returned b'pp'"
+        assert said_of(locked, "session.write_pointers(present, [5])") == "TargetAccessError 0"
 
 
 LEFT_BEHIND = """
@@ -115,9 +127,19 @@ print("closed", flush=True)
 """
 
 
-def test_a_write_that_has_begun_is_left_behind() -> None:
+@pytest.fixture
+def file_system(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose files could be anybody's."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts")
+    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def test_a_write_that_has_begun_is_left_behind(file_system: Path) -> None:
     """The page can be read, and writing to it waits for a suspended thread."""
-    with running() as (pid, address):
+    with running(file_system / "file") as (pid, address):
         words = [sys.executable, "-c", LEFT_BEHIND, str(pid), str(address)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as script:
             assert script.stdout is not None

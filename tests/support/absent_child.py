@@ -1,7 +1,7 @@
 """A live target with pages that a thread of its own is to fill, or to unlock: userfaultfd(2).
 
 Run as a program, with the number of pages that are present and, behind them, of absent ones; or
-without either, for a page of shared memory that is present and locked against writing. It prints
+with a file of tmpfs, or "memory", for a shared page that is locked against writing. It prints
 the address, or "refused" where the system denies userfaultfd, and serves until its input ends.
 """
 
@@ -55,9 +55,12 @@ def fill_absent(faults: int, present: int, absent: int) -> int:
     return address
 
 
-def unlock_shared(faults: int) -> int:
-    """A page of shared memory."""
-    memory = mmap.mmap(-1, PAGE, mmap.MAP_SHARED)
+def unlock_shared(faults: int, path: str) -> int:
+    """A page of a file, or of shared memory."""
+    file = -1 if path == "memory" else os.open(path, os.O_RDWR | os.O_CREAT)
+    if file >= 0:
+        os.ftruncate(file, PAGE)
+    memory = mmap.mmap(file, PAGE, mmap.MAP_SHARED)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     KEPT.append(memory)
     memory[:] = b"p" * PAGE
@@ -72,16 +75,19 @@ def unlock_shared(faults: int) -> int:
     return address
 
 
-def main(pages: list[int]) -> None:
+def main(words: list[str]) -> None:
     """Register, tell, serve."""
     libc = ctypes.CDLL(None, use_errno=True)
     faults = libc.syscall(SYSTEM_CALL[platform.machine()], os.O_CLOEXEC)
     if faults < 0:
         print("refused", flush=True)
         return
-    print(fill_absent(faults, *pages) if pages else unlock_shared(faults), flush=True)
+    if len(words) == 2:
+        print(fill_absent(faults, int(words[0]), int(words[1])), flush=True)
+    else:
+        print(unlock_shared(faults, words[0]), flush=True)
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]])
+    main(sys.argv[1:])

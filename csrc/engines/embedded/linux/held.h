@@ -49,7 +49,8 @@ typedef struct linux_target {
     unsigned char *room; /* parallel.c's: fresh memory for each call would cost as much time
                           * as a quarter of the work */
     size_t room_size;
-    unsigned page_shift; /* of the page size, a power of two */
+    uint64_t shared_memory[2]; /* devices: see linux_present_in_memory(); 0 where there is none */
+    unsigned page_shift;       /* of the page size, a power of two */
     linux_present_block present[LINUX_PRESENT_BLOCKS];
     atomic_i32 sharing;   /* linux_sharing: found out when it is needed first */
     pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -62,6 +63,7 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
         region->executable = (query.vma_flags & QUERY_EXECUTABLE) != 0;
         region->shared = (query.vma_flags & QUERY_SHARED) != 0;
         region->file_backed = query.inode != 0;
+        region->device = makedev(query.dev_major, query.dev_minor);
         region->page_size = query.vma_page_size;
     }
     return failure;
@@ -77,7 +79,7 @@ static bool without_query(int failure)
 static bool parse_line(const char *line, linux_region *region)
 {
     bool good = false;
-    char *at;
+    char *at, *end;
     int blank;
 
     region->start = strtoull(line, &at, 16);
@@ -96,6 +98,11 @@ static bool parse_line(const char *line, linux_region *region)
     for (blank = 0; blank < 3 && at != NULL; blank++) {
         at = strchr(at, ' ');
         at = at == NULL ? NULL : at + 1;
+        if (blank == 1 && at != NULL) {
+            unsigned long major = strtoul(at, &end, 16);
+
+            region->device = makedev(major, *end == ':' ? strtoul(end + 1, NULL, 16) : 0);
+        }
     }
     region->file_backed = at != NULL && strtoull(at, NULL, 10) != 0;
     region->page_size = 0;

@@ -16,6 +16,7 @@ typedef struct linux_region {
     bool readable, writable, executable;
     bool shared;
     bool file_backed;
+    uint64_t device;    /* of the file, as makedev(3) numbers it */
     uint64_t page_size; /* above the usual one for huge pages; 0: the kernel does not tell */
 } linux_region;
 

@@ -190,7 +190,7 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     linux_region region = {0};
     HRESULT result = find_permitted(move, address, &region);
 
-    if (result == S_OK && region.file_backed) {
+    if (result == S_OK && !linux_present_in_memory(move->process, &region)) {
         size_t present = linux_present_bytes(move->process, address, size);
 
         size = present > 0 ? present : size;
@@ -255,11 +255,15 @@ static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char
     linux_region region = {0};
     HRESULT result = find_permitted(move, address, &region);
 
-    if (result == S_OK && (region.file_backed || move->process->memory < 0)) {
+    if (result == S_OK &&
+        (move->process->memory < 0 || !linux_present_in_memory(move->process, &region))) {
         result = move_by_worker(move, &region, address, data, size, moved);
     } else if (result == S_OK) {
         size = size < ABSENT_BYTES ? size : ABSENT_BYTES;
         result = move_in_region(move, &region, address, data, size, moved);
+        if (result == S_OK && region.file_backed) {
+            linux_present_learn(move->process, address, *moved);
+        }
     }
     return result;
 }

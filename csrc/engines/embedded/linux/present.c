@@ -14,9 +14,17 @@
 #include "present.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "maps.h"
+#include "process.h"
+
+#ifndef MFD_CLOEXEC
+#define MFD_CLOEXEC 1u
+#endif
+#define TMPFS_MAGIC 0x01021994 /* include/uapi/linux/magic.h */
 
 #define PAGES_EACH ((uint64_t)LINUX_PRESENT_PAGES)
 
@@ -25,18 +33,31 @@
 #define OF_A_FILE       (UINT64_C(1) << 61) /* or shared with another process */
 #define WRITE_PROTECTED (UINT64_C(1) << 57)
 
-static uint64_t ask(int pagemap, uint64_t block)
+/* The pages of a block that are present and have none of the `unwanted` bits. */
+static uint64_t ask(int pagemap, uint64_t block, uint64_t unwanted)
 {
     uint64_t entries[LINUX_PRESENT_PAGES];
     ssize_t got = pread(pagemap, entries, sizeof entries, (off_t)(block * sizeof entries));
     uint64_t pages = 0;
 
     for (ssize_t i = 0; i < got / (ssize_t)sizeof *entries; i++) {
-        if ((entries[i] & (PRESENT | OF_A_FILE | WRITE_PROTECTED)) == PRESENT) {
+        if ((entries[i] & (PRESENT | unwanted)) == PRESENT) {
             pages |= UINT64_C(1) << i;
         }
     }
     return pages;
+}
+
+/* What is known of a block. */
+static linux_present_block *known_of(linux_target *process, uint64_t block)
+{
+    linux_present_block *known = &process->present[block % LINUX_PRESENT_BLOCKS];
+
+    if (known->block != block) {
+        known->block = block;
+        known->pages = 0;
+    }
+    return known;
 }
 
 /* Is the page among those known to be present? Asks the kernel where it is not. */
@@ -44,11 +65,10 @@ static bool is_present(linux_target *process, uint64_t page)
 {
     uint64_t block = page / PAGES_EACH;
     uint64_t bit = UINT64_C(1) << page % PAGES_EACH;
-    linux_present_block *known = &process->present[block % LINUX_PRESENT_BLOCKS];
+    linux_present_block *known = known_of(process, block);
 
-    if (known->block != block || (known->pages & bit) == 0) {
-        known->block = block;
-        known->pages = ask(process->pagemap, block);
+    if ((known->pages & bit) == 0) {
+        known->pages |= ask(process->pagemap, block, OF_A_FILE | WRITE_PROTECTED);
     }
     return (known->pages & bit) != 0;
 }
@@ -71,4 +91,51 @@ size_t linux_present_bytes(linux_target *process, uint64_t address, size_t size)
         return size;
     }
     return page == first ? 0 : (size_t)((page << shift) - address);
+}
+
+void linux_present_learn(linux_target *process, uint64_t address, size_t size)
+{
+    uint64_t page = address >> process->page_shift;
+    uint64_t last = (address + size - 1) >> process->page_shift;
+
+    while (process->tracer != NULL && page <= last) {
+        uint64_t block = page / PAGES_EACH;
+        uint64_t present = ask(process->pagemap, block, WRITE_PROTECTED);
+        uint64_t moved = 0;
+
+        for (; page <= last && page / PAGES_EACH == block; page++) {
+            moved |= UINT64_C(1) << page % PAGES_EACH;
+        }
+        known_of(process, block)->pages |= present & moved;
+    }
+}
+
+/* The file systems (tmpfs) of what mmap(2), shmget(2) and memfd_create(2) share, and of
+ * shm_open(3). */
+static void find_shared_memory(linux_target *process)
+{
+    struct stat file;
+    struct statfs system;
+    int made = (int)syscall(SYS_memfd_create, "pydbgwrite", MFD_CLOEXEC);
+
+    if (made >= 0 && fstat(made, &file) == 0) {
+        process->shared_memory[0] = file.st_dev;
+    }
+    linux_close(&made);
+    if (statfs("/dev/shm", &system) == 0 && system.f_type == TMPFS_MAGIC &&
+        stat("/dev/shm", &file) == 0) {
+        process->shared_memory[1] = file.st_dev;
+    }
+}
+
+bool linux_present_in_memory(linux_target *process, const linux_region *region)
+{
+    if (!region->file_backed) {
+        return true;
+    }
+    if (process->shared_memory[0] == 0) {
+        find_shared_memory(process);
+    }
+    return region->device != 0 && (region->device == process->shared_memory[0] ||
+                                   region->device == process->shared_memory[1]);
 }
