@@ -72,8 +72,8 @@ def test_modules_by_every_name(session: Session) -> None:
         ("kernel3+1", "did you mean 'kernel32.dll'"),
         ("nothing!x", "no module 'nothing'"),
         ("kernel32!" + "x" * 1800, "no symbol"),
-        ("kernel32!" + "x" * 2002, "name of 2,002 characters"),
-        ("kernel32!" + "x" * 5000, "name of 5,000 characters"),
+        ("kernel32!" + "x" * 2002, "names of 2,002 characters"),
+        ("kernel32!" + "x" * 5000, "names of 5,000 characters"),
     ],
 )
 def test_names_that_mean_nothing(session: Session, address: str, words: str) -> None:
