@@ -1,4 +1,4 @@
-# `make` or `make help` says what there is. Everything happens in a virtual environment, .venv.
+# `make` or `make help` lists the targets. Everything happens in a virtual environment, .venv.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,10 +18,11 @@ help: ## show this
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
 
-# The package is installed in place: a change in Python needs no new build.
+# The package is installed in place: a change in Python needs no new build. The environment may be the
+# README's, with an old pip and an old setuptools.
 $(INSTALLED): $(BUILT_FROM) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" "setuptools>=77"
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[test]" --group lint
 	@touch $@
 
