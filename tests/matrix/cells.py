@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,14 @@ def run_probe(cell: Cell, wish: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def check_here(cell: Cell) -> None:
-    """Can these surroundings be made, and this Python be run in them, with the package?"""
-    python = (sys.executable, "-P", "-c", "import pydbgwrite")
-    for command in (("true",), python):
+    """Can these surroundings be made, and may this Python and the package be read in them?"""
+    package = find_spec("pydbgwrite")
+    assert package is not None
+    assert package.origin is not None
+    for command in (("true",), ("test", "-r", package.origin), (sys.executable, "-c", "")):
         done = subprocess.run([*cell.before, *command], capture_output=True, text=True)
         if done.returncode:
-            reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-            # An interpreter in a folder of root's is not for an ordinary user.
-            if command is python and "Permission denied" not in reason:
-                raise CellError(reason)
+            reason = (done.stderr.strip() or f"{command[-1]} can't be read").splitlines()[-1]
             raise NotHereError(reason)
 
 
