@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import random
 import sys
 from array import array
@@ -25,10 +24,7 @@ pytestmark = [
 ]
 
 PIECE = 512 << 10  # bytes that one processor takes at a time
-NEEDS_X86 = pytest.mark.skipif(
-    sys.platform == "linux" and platform.machine() not in ("x86_64", "i686"),
-    reason="the 32-bit program is one for x86",
-)
+NEEDS_X86 = pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN)
 
 
 @contextmanager

@@ -6,10 +6,16 @@ of two 32-bit words, address and size: it writes that much of its memory to its 
 
 from __future__ import annotations
 
+import platform
 import struct
+import sys
 from pathlib import Path
 
 from support.child import PAGE, RW_PAGES, pattern
+
+#: Where it is left out, and why.
+IS_FOREIGN = sys.platform == "linux" and platform.machine() not in ("x86_64", "i686")
+FOREIGN = "the 32-bit program is one for x86"
 
 CODE = 0x08048000
 RW = 0x10000000
