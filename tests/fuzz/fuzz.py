@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -51,7 +52,9 @@ def run_here(kind: str, options: list[str]) -> None:
             for each in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
                 importlib.import_module(each.name)
         targets = importlib.import_module("fuzz.targets")
-    atheris.Setup([sys.argv[0], *options], targets.TARGETS[kind])
+    # libFuzzer starts itself by a shell, with what it takes for its name.
+    name = shlex.join([sys.executable, __file__, "--here", kind])
+    atheris.Setup([name, *options], targets.TARGETS[kind])
     atheris.Fuzz()
 
 
@@ -102,7 +105,7 @@ def fuzz(kind: str, seconds: int) -> bool:
 def keep(kind: str) -> None:
     """Add to the corpus of the tree what covers more code, the smallest files that do."""
     corpus = HERE / "corpus" / kind
-    command = [sys.executable, __file__, "--here", kind, "-merge=1"]
+    command = [sys.executable, __file__, "--here", kind, "-set_cover_merge=1", "-use_counters=0"]
     subprocess.run([*command, str(corpus), str(CACHE / kind / "corpus")], check=True)
 
 
