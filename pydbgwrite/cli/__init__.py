@@ -1,5 +1,5 @@
-"""The command line: main.py holds the group, each command has a file of its own.
+"""The command line: main.py has the group, and each command has its own file.
 
-The packages of the [cli] extra are imported here only: pydbgwrite/__main__.py, which comes first,
-says what to install where they are missing.
+The packages of the [cli] extra are imported here only. pydbgwrite/__main__.py runs first, and says
+what to install if they are missing.
 """

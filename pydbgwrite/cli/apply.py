@@ -1,4 +1,4 @@
-"""pydbgwrite apply: a patch file, shown before it is written, all of it or nothing."""
+"""pydbgwrite apply: preview a patch file, then write all of it or nothing."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ __all__ = ["apply"]
 @click.command(epilog=example("pydbgwrite apply --pid 4242 patch.toml --journal patch.journal"))
 @click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
-@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change. Write nothing.")
 @click.option(
     "--journal",
     type=FILE,
     metavar="FILE",
-    help="Keep what is replaced in a new file, for `pydbgwrite undo`, even after a crash.",
+    help="Record the old values in a new file, for `pydbgwrite undo`, even after a crash.",
 )
 @click.option(
-    "--durable", is_flag=True, help="With --journal: each record reaches the disk before its write."
+    "--durable", is_flag=True, help="With --journal: sync each record to the disk before its write."
 )
-@click.option("--verify", is_flag=True, help="Read all back, and undo it where it differs.")
+@click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @rows_option
 @side_files_option
@@ -66,12 +66,12 @@ def apply(
     side_files_anywhere: bool,
     as_json: bool,
 ) -> int:
-    """Write what a patch file says: all of it, or nothing.
+    """Write the pointers of a patch file: all of them, or nothing.
 
-    Shows each pointer before and after first, and asks. The target stands still meanwhile, unless
-    --no-suspend is given. Where the write fails, or Ctrl-C comes, what was written is undone.
+    First shows each pointer before and after, and asks. The target is suspended meanwhile, unless
+    --no-suspend is given. If the write fails, or on Ctrl-C, all of it is undone.
 
-    Where nobody can be asked (no terminal, or --json) it takes --yes or --dry-run.
+    Without a terminal, or with --json, it can't ask: give --yes or --dry-run.
     """
     if durable and journal is None:
         raise click.UsageError("--durable is for --journal.")
@@ -101,7 +101,7 @@ def apply(
 
 
 def _not_written(preview: Preview, rows: int, as_json: bool) -> int:
-    """The end of a dry run, or of what would have failed."""
+    """Report a dry run, or problems that prevent the write; return the exit code."""
     if as_json:
         print_json({**preview_fields(preview, rows), "written": 0})
     elif preview.ok:
@@ -116,12 +116,12 @@ def _not_written(preview: Preview, rows: int, as_json: bool) -> int:
 
 
 def _can_ask() -> bool:
-    """Is there somebody who sees a question and can answer it?"""
+    """Return whether a user at a terminal can see a question and answer it."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def _ask(preview: Preview, session: Session) -> None:
-    """Return where the answer is yes; a CommandError otherwise."""
+    """Ask, and return if the answer is yes; a CommandError otherwise."""
     stream_output()  # or the table would come after the question
     if sys.stdout is not None:
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""pydbgwrite demo: a table of function pointers rewritten in a real process, and proven there."""
+"""pydbgwrite demo: rewrite a table of function pointers in a real process, and verify it there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def demo(pointers: int, as_json: bool) -> int:
     """Rewrite a table of function pointers inside a real process.
 
     Starts a child process that calls through a table of N C function pointers, attaches to it,
-    rewrites the whole table, and lets it go on. The child then calls through its table again and
+    rewrites the whole table, and detaches. The child then calls through its table again and
     reports a checksum, which is compared with one that is computed here.
 
     Exit codes: 0 verified; 1 the child does not hold what was written; 2 bad input; 3 no access to

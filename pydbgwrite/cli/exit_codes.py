@@ -1,4 +1,4 @@
-"""Exit codes, and which exception ends a command with which."""
+"""Exit codes, and the exceptions that lead to each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CommandError", "ExitCode", "code_of_kind", "exit_code_of"]
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code says. Scripts rely on the numbers."""
+    """The exit codes of commands. Scripts rely on the numbers."""
 
     DONE = 0
     NOT_AS_EXPECTED = 1  # the target does not hold what was expected
@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """A command ends here, with this message and exit code; details: more fields for --json."""
+    """Ends a command with this message and exit code; details: more fields for --json."""
 
     def __init__(
         self, message: str, code: ExitCode, details: dict[str, object] | None = None
@@ -51,7 +51,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 
 
 def code_of_kind(kind: str | None) -> ExitCode:
-    """Of what a patch's preview found: Preview.kind."""
+    """Return the exit code for a Preview.kind."""
     return {
         None: ExitCode.DONE,
         "build": ExitCode.NOT_AS_EXPECTED,
@@ -61,7 +61,7 @@ def code_of_kind(kind: str | None) -> ExitCode:
 
 
 def exit_code_of(exception: BaseException) -> ExitCode:
-    """The exit code for an exception of the library, or of a bug in it."""
+    """Return the exit code for an exception of the library, or for a bug in it."""
     if isinstance(exception, CommandError):
         return exception.code
     # `written` of these says how much of it the target does hold: nothing of it is at stake.

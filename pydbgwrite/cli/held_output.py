@@ -1,4 +1,4 @@
-"""Stands in for standard output while a command runs, so that a failure to print is told apart."""
+"""Buffers standard output while a command runs, to tell a failed print from other failures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["HeldOutput", "OutputError", "give_up"]
 
 
 class OutputError(Exception):
-    """What was to be printed or saved could not be; the target has nothing to do with it.
+    """The output could not be printed or saved. The target is not concerned.
 
-    message: what to say on stderr; None where the reader of a pipe has gone, who has seen enough.
+    message: the text for stderr; None if the reader of a pipe has closed it, which is no fault.
     """
 
     def __init__(self, message: str | None) -> None:
@@ -29,10 +29,10 @@ class OutputError(Exception):
 
 
 class HeldOutput(io.TextIOBase):
-    """Stands in for sys.stdout while a command runs: what it prints is written at the end.
+    """Replaces sys.stdout while a command runs, and writes the output at its end.
 
-    So what a command says is complete or not said at all. A command whose work on the target is
-    done may let its output stream, or send what it has before it asks a question: pass_through().
+    So the output is complete, or there is none. A command that has finished its work on the target,
+    or asks a question, calls pass_through() to write at once.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -43,29 +43,29 @@ class HeldOutput(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of what it stands in for: rich draws its lines by it."""
+        """The encoding of the real stream, by which rich chooses its line characters."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def writable(self) -> bool:
-        """It is for writing."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Is what it stands in for a terminal?"""
+        """Return whether the real stream is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
     @property
     def buffer(self) -> _Bytes:
-        """Takes bytes: click prints the scripts for tab completion so."""
+        """The binary stream, to which click prints the scripts for tab completion."""
         return _Bytes(self)
 
     @property
     def used(self) -> bool:
-        """Has anything been printed, held or not?"""
+        """True if anything has been printed, held or written."""
         return not self._holds or any(self._held)
 
     def write(self, text: str) -> int:
-        """Keep it, or hand it on; TypeError for what is no text, by which click asks."""
+        """Hold the text, or write it. TypeError for other types, which click relies on."""
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {type(text).__name__}")
         if self._holds:
@@ -75,12 +75,12 @@ class HeldOutput(io.TextIOBase):
         return len(text)
 
     def pass_through(self) -> None:
-        """Write what was held, and from now on at once; OutputError where that fails."""
+        """Write the held output, and all further output at once; OutputError if that fails."""
         self.release()
         self._holds = False
 
     def release(self) -> None:
-        """Write what was held; OutputError where that fails."""
+        """Write the held output; OutputError if that fails."""
         text = "".join(self._held)
         self._held.clear()
         self._send(text)
@@ -120,11 +120,11 @@ class _Bytes(io.RawIOBase):
         self._held = held
 
     def writable(self) -> bool:
-        """It is for writing."""
+        """Return True."""
         return True
 
     def write(self, data: ReadableBuffer) -> int:
-        """Keep it, or hand it on."""
+        """Hold the bytes, or write them."""
         self._held.write(bytes(data).decode())
         return len(memoryview(data))
 
@@ -141,7 +141,7 @@ def _not_written(failure: OSError) -> str:
 
 
 def give_up(stream: TextIO) -> None:
-    """Let what a stream still holds go nowhere: else the interpreter's exit fails over it."""
+    """Discard what a stream still holds, which would make the interpreter's exit fail."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:

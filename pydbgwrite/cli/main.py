@@ -1,4 +1,4 @@
-"""The command group, and how every command ends: an exit code and a message, never a traceback."""
+"""The command group, and the end of every command: an exit code and a message, no traceback."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ def group() -> None:
 
     Exit codes: 0 done; 1 the target does not hold what was expected; 2 bad input or usage; 3 no
     access, no target, or nothing mapped there; 4 a write failed and was undone; 5 a write failed,
-    and the target may hold a part of it; 70 a fault of pydbgwrite; 74 the output could not be
+    and the target may hold a part of it; 70 a bug in pydbgwrite; 74 the output could not be
     written; 130 interrupted.
     """
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line, sys.argv's where none is given; the exit code.
+    """Run a command line (default: sys.argv), and return the exit code.
 
-    A command returns its exit code, or raises what the library raised.
+    A command returns its exit code, or raises an exception of the library.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     spelling = IN_FORCE.set(CommandLineSpelling())
@@ -114,9 +114,9 @@ _SIGNALS: Final = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """Within this block these signals raise KeyboardInterrupt, which says which it was.
+    """Within this block these signals raise KeyboardInterrupt, with the signal's number.
 
-    Those that are ignored (nohup), or that somebody else handles, are left alone.
+    Signals that are ignored (nohup), or that have another handler, are not changed.
     """
     taken: list[signal.Signals] = []
     try:
@@ -137,7 +137,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _no_output(failure: OutputError, code: int) -> int:
-    """A failure keeps its own code: this one stands in the place of 0 alone."""
+    """Return the exit code for output that could not be written, unless the command failed."""
     if failure.message is not None:
         fail(failure.message)
     return ExitCode.NO_OUTPUT if code == ExitCode.DONE else code
@@ -170,7 +170,7 @@ def _outcome(arguments: list[str], held: HeldOutput) -> int:
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Is --json among the options? The command line may be too wrong for click to say."""
+    """Return whether --json is given, even if click can't parse the command line."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     return "--json" in arguments[:end]
 
@@ -185,7 +185,7 @@ def _message(failure: Exception) -> str:
 
 
 def _system_error(failure: OSError) -> str:
-    """Without the number in brackets that Python puts in front."""
+    """Return the message of an OSError without Python's "[Errno N]" in front."""
     if failure.strerror is None:
         return str(failure)
     named = "" if failure.filename is None else f"{failure.filename}: "

@@ -1,4 +1,4 @@
-"""pydbgwrite modules: the programs and libraries in the target."""
+"""pydbgwrite modules: list the programs and libraries in the target."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["modules"]
 def modules(target: Target, as_json: bool) -> None:
     """List the programs and libraries in the target.
 
-    Their names are what an ADDRESS such as libc.so.6+0x1234 begins with. Where the output is no
-    terminal: a line for each, with its first address, its size in bytes, name and file.
+    An ADDRESS such as libc.so.6+0x1234 begins with one of these names. If the output is not a
+    terminal, prints one line for each module: its first address, its size in bytes, name and file.
     """
     with target.open(writable=False) as session:
         found = session.modules()

@@ -1,6 +1,6 @@
 """What commands print: tables on a terminal, plain lines elsewhere, JSON on request.
 
-held_output.py says where it goes.
+held_output.py holds the output until the command ends.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ __all__ = [
 
 
 def example(line: str) -> str:
-    """An epilog for a command's help, which click does not wrap (its backspace mark)."""
+    """Return an epilog for a command's help. Its backspace mark keeps click from wrapping it."""
     return f"\b\nExample:\n  {line}"
 
 
 def on_terminal() -> bool:
-    """Is standard output a terminal?"""
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and what it counts: "1 pointer", "2,000 pointers"."""
+    """Return a number with its noun: "1 pointer", "2,000 pointers"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def printable(text: str) -> str:
-    r"""Text of the target's or of the file system, harmless to a terminal: ESC becomes \x1b.
+    r"""Escape text from the target or the file system for a terminal: ESC becomes \x1b.
 
-    So do newlines and the surrogates that stand for bytes which are no UTF-8.
+    Newlines are escaped too, and surrogates, which stand for bytes that are not UTF-8.
     """
     if text.isprintable():
         return text
@@ -64,20 +64,20 @@ def printable(text: str) -> str:
 
 
 def print_json(fields: Mapping[str, object]) -> None:
-    """One JSON object. Addresses and other 64-bit values go in as hexadecimal text."""
+    """Print one JSON object. Pass addresses and other 64-bit values as hexadecimal text."""
     import json
 
     click.echo(json.dumps(fields, indent=2))
 
 
 def stream_output() -> None:
-    """Let output go out as it is printed: for a command whose work on the target is done."""
+    """Write output at once from now on: for a command that has finished its work on the target."""
     if isinstance(sys.stdout, HeldOutput):
         sys.stdout.pass_through()
 
 
 def print_fields(title: str, fields: Mapping[str, str]) -> None:
-    """A title and a line for each field."""
+    """Print a title and a line for each field."""
     shown = {name: printable(value) for name, value in fields.items()}
     if not on_terminal():
         width = max(map(len, shown), default=0) + 1
@@ -104,10 +104,10 @@ def print_table(
     whole: Sequence[str] = (),
     styles: Mapping[str, str] | None = None,
 ) -> None:
-    """A table with a head on a terminal; elsewhere lines of aligned columns, for grep and awk.
+    """Print a table with a head on a terminal; elsewhere aligned columns, for grep and awk.
 
-    right: columns that are numbers. whole: those that are never folded on a narrow terminal.
-    styles: of columns, by rich's names.
+    right: the columns of numbers. whole: columns that are never folded on a narrow terminal.
+    styles: rich's names of styles, by column.
     """
     lines = [[printable(cell) for cell in row] for row in rows]
     if not on_terminal():
@@ -138,7 +138,7 @@ def print_table(
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console on standard output (what stands in for it) or standard error."""
+    """Return a rich console on standard output (the held one) or standard error."""
     from rich.console import Console, detect_legacy_windows
 
     # An old Windows console is coloured by calls of its own, which what is held can't make.
@@ -151,14 +151,14 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail(message: str) -> None:
-    """One message on stderr."""
+    """Print a message on stderr."""
     # Line by line: messages have lines of their own, and what they quote must do no harm.
     shown = "\n".join(map(printable, message.split("\n")))
     show_on_stderr(lambda: click.echo(f"pydbgwrite: {shown}", err=True))
 
 
 def show_on_stderr(show: Callable[[], None]) -> None:
-    """Call what prints on stderr; where that is closed or full, the exit code must do."""
+    """Call a function that prints on stderr; ignore a closed or full stderr."""
     if sys.stderr is None:
         return
     try:
@@ -168,7 +168,7 @@ def show_on_stderr(show: Callable[[], None]) -> None:
 
 
 def mismatch_fields(mismatches: Iterable[Mismatch]) -> list[dict[str, str]]:
-    """For --json."""
+    """Return the fields of mismatches for --json."""
     return [
         {
             "address": f"0x{each.address:x}",
@@ -180,7 +180,7 @@ def mismatch_fields(mismatches: Iterable[Mismatch]) -> list[dict[str, str]]:
 
 
 def show_mismatches(mismatches: Iterable[Mismatch], total: int) -> None:
-    """A table of the first of them."""
+    """Print a table of the first mismatches."""
     rows = [
         (f"0x{each.address:x}", f"0x{each.wanted:x}", f"0x{each.found:x}") for each in mismatches
     ]

@@ -1,4 +1,4 @@
-"""What several commands take: numbers, addresses, and arrays of pointers in files."""
+"""Parameters of several commands: numbers, addresses, and files of pointers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["COUNT", "FILE", "FOLDER", "array_file", "load_array", "save_array"]
 
 
 class _Count(click.types.IntParamType):
-    """A number of things: 16, 0x10, 1_000_000."""
+    """A count: 16, 0x10, 1_000_000."""
 
     name = "count"
 
@@ -45,7 +45,7 @@ FOLDER = click.Path(readable=False, file_okay=False)
 
 
 def array_file(path: str, option: str) -> str:
-    """The path, if its name says which form the file has; a usage error otherwise."""
+    """Return the path if its extension is known (.npy, .bin); a usage error otherwise."""
     if not path.lower().endswith((".npy", ".bin")):
         raise click.UsageError(
             f"{option} takes a file .npy (numpy) or .bin (64-bit, little-endian), got {path!r}."
@@ -54,7 +54,7 @@ def array_file(path: str, option: str) -> str:
 
 
 def load_array(path: str) -> array[int]:
-    """The pointers in a file; a CommandError where it can't be read. ValueError for other files."""
+    """Read the pointers in a file. CommandError if it can't be read; ValueError if invalid."""
     from pydbgwrite._patch.side_files import read_side_file
 
     try:
@@ -66,7 +66,7 @@ def load_array(path: str) -> array[int]:
 
 
 def save_array(path: str, values: array[int]) -> None:
-    """Save pointers in the form that the file's name says; OutputError where that fails."""
+    """Save pointers in the form of the file's extension; OutputError if that fails."""
     from pydbgwrite._patch.side_files import npy_header
 
     try:

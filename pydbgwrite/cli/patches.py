@@ -1,4 +1,4 @@
-"""What the commands on patch files share: loading one, and showing what it would change."""
+"""Common parts of the commands on patch files: load one, and show what it would change."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ rows_option = click.option(
     default=ROWS,
     show_default=True,
     metavar="N",
-    help="Show N pointers at most.",
+    help="Show at most N pointers.",
 )
 
 side_files_option = click.option(
     "--side-files-anywhere",
     is_flag=True,
-    help="Let side files be outside of the patch file's folder.",
+    help="Allow side files outside the patch file's folder.",
 )
 
 
 def load_patch(path: str, side_files_anywhere: bool) -> Patch:
-    """The patch; a CommandError where the file can't be read. PatchError tells all its mistakes."""
+    """Load a patch. CommandError if the file can't be read; PatchError lists all its mistakes."""
     from pydbgwrite import Patch
 
     try:
@@ -58,7 +58,7 @@ def load_patch(path: str, side_files_anywhere: bool) -> Patch:
 
 
 def preview_fields(preview: Preview, rows: int) -> dict[str, Any]:
-    """For --json: the totals, and the entries of the first `rows` pointers."""
+    """Return the fields for --json: the totals, and the entries of the first `rows` pointers."""
     return {
         "ok": preview.ok,
         "pointers": preview.pointers,
@@ -95,7 +95,7 @@ def _entries(preview: Preview, rows: int) -> Iterator[dict[str, Any]]:
 
 
 def show_problems(problems: Sequence[str]) -> None:
-    """What speaks against a patch, on stderr."""
+    """Print the problems of a patch on stderr."""
     for problem in problems[:MOST_PROBLEMS]:
         fail(problem)
     if len(problems) > MOST_PROBLEMS:
@@ -103,7 +103,7 @@ def show_problems(problems: Sequence[str]) -> None:
 
 
 def _table(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
-    """Of each pointer: its address, before, after, how it changes, and what entry it is of."""
+    """Yield each pointer's address, value before and after, change, and entry."""
     # For people without zeros in front: three columns of pointers are to fit on 80 characters.
     digits = 0 if on_terminal() else 2 * preview.pointer_size
     mask = (1 << 8 * preview.pointer_size) - 1
@@ -131,7 +131,7 @@ _STYLES: Final = {"same": "dim", "change": "", "problem": "yellow"}
 
 
 def show_preview(preview: Preview, rows: int) -> None:
-    """The before/after table: coloured on a terminal, a line for each pointer elsewhere."""
+    """Print the before/after table: coloured on a terminal, a line for each pointer elsewhere."""
     shown = islice(_table(preview), rows)
     if on_terminal():
         _show_coloured(shown)

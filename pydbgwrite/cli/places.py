@@ -1,4 +1,4 @@
-"""What pointers point to: module and offset, and what the memory there allows."""
+"""What pointers point to: module and offset, and the page protection there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Places", "places_of"]
 
 
 class Places:
-    """The parts of a target that some pointers point into; works after the session has ended."""
+    """The modules and regions that some pointers point into. It needs no open session."""
 
     def __init__(self, modules: list[Module], regions: list[tuple[int, int, str]]) -> None:
         self._modules = modules  # both in the order of their addresses
@@ -25,7 +25,7 @@ class Places:
         self._region_bases = [each[0] for each in regions]
 
     def module(self, address: int) -> str | None:
-        """As "module+0x1234", which resolve() takes; None where it points into no module."""
+        """Return "module+0x1234", which resolve() takes; None if it points into no module."""
         index = bisect_right(self._module_bases, address) - 1
         if index < 0:
             return None
@@ -34,7 +34,7 @@ class Places:
         return f"{module.name}+0x{offset:x}" if offset < module.size else None
 
     def protection(self, address: int) -> str | None:
-        """Of the page: "rw", "rx" and so on; None where nothing is mapped."""
+        """Return the page protection, such as "rw" or "rx"; None if nothing is mapped there."""
         index = bisect_right(self._region_bases, address) - 1
         if index < 0 or address >= self._regions[index][1]:
             return None
@@ -42,9 +42,9 @@ class Places:
 
 
 def places_of(session: Session, values: Iterable[int]) -> Places:
-    """Ask the target about these pointers: once for each region that any of them points into.
+    """Query the target for these pointers, once for each region that any of them points into.
 
-    What a target can't tell (a kernel's modules, a dump's regions) is left out.
+    Information that a target does not have (a kernel's modules, a dump's regions) is left out.
     """
     try:
         modules = session.modules()

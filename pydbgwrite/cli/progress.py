@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for work that takes longer than a second, where that is a terminal."""
+"""A progress bar for work that takes longer than a second, if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PATIENCE: Final = 1.0
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
-    """What the library takes as progress=; None where nobody would see it.
+    """Return a callable for progress=, or None if stderr is not a terminal.
 
-    what: is being done: "reading".
+    what: the label, such as "reading".
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
@@ -36,7 +36,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
 
 
 class _Bar:
-    """Drawn by the work itself, between its chunks: a session is used by one thread."""
+    """A bar that the library's calls redraw between chunks, since a session has one thread."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -67,6 +67,6 @@ class _Bar:
         self._shown.update(task, completed=done, total=total, refresh=True)
 
     def end(self) -> None:
-        """Take it off the screen."""
+        """Erase the bar."""
         if self._shown is not None:
             self._shown.stop()

@@ -1,4 +1,4 @@
-"""pydbgwrite read: pointers of the target, and what they point to."""
+"""pydbgwrite read: show pointers of the target, and what they point to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ROWS_AT_ONCE: Final = 4096
 
 
 class _Table(NamedTuple):
-    """What was read, all that is needed to show it once the target goes on."""
+    """The pointers that were read, with all that is needed to show them after the session."""
 
     address: int
     size: int  # of a pointer, in bytes
@@ -44,7 +44,7 @@ class _Table(NamedTuple):
     places: Places
 
     def rows(self) -> Iterator[tuple[str, str, str | None, str | None]]:
-        """Address, value, module+offset, protection."""
+        """Yield address, value, module+offset and protection of each pointer."""
         digits = 2 * self.size
         for index, value in enumerate(self.values):
             yield (
@@ -63,13 +63,13 @@ class _Table(NamedTuple):
     "--out",
     type=FILE,
     metavar="FILE",
-    help="Save them: .npy (numpy, uint64) or .bin (64-bit, little-endian). Replaces the file.",
+    help="Save to .npy (numpy, uint64) or .bin (64-bit, little-endian). Replaces the file.",
 )
 @click.option(
     "--rows",
     type=COUNT,
     metavar="N",
-    help=f"Show N at most; where not given, {_ROWS_ON_TERMINAL} on a terminal, else all.",
+    help=f"Show at most N. Default: {_ROWS_ON_TERMINAL} on a terminal, else all.",
 )
 @json_option
 def read(
@@ -79,9 +79,9 @@ def read(
 
     ADDRESS is a number (4096, 0x7f0000001000), module+0x1234, module!symbol or module!symbol+8.
 
-    Where the output is no terminal: a line for each, with its address, its value, the module and
-    offset that it points to, and what the memory there allows (rw, rx, ...); "-" where there is
-    none. The target goes on before anything is printed.
+    If the output is not a terminal, prints one line for each pointer: its address, its value, the
+    module and offset that it points to, and the page protection there (rw, rx, ...); "-" for a
+    part that does not exist. The target resumes before anything is printed.
     """
     if out is not None:
         array_file(out, "--out")
@@ -129,7 +129,7 @@ def _head(table: _Table) -> dict[str, object]:
 
 
 def _print_json(table: _Table, limit: int | None) -> None:
-    """One object, a pointer a line; written piece by piece, for there may be millions."""
+    """Print one object with one pointer a line, piece by piece: there can be millions."""
     import json
 
     stream_output()

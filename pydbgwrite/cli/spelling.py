@@ -1,4 +1,4 @@
-"""How messages of the library name what the command line takes."""
+"""Names of arguments in the library's messages, as the command line spells them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _FUNCTIONS: Final = {
 
 
 class CommandLineSpelling(Spelling):
-    """The options of the command that runs; "" for what it does not have."""
+    """Spells arguments as the running command's options; "" if it has no such option."""
 
     def name(self, argument: str) -> str:
-        """The option, or what the help calls the argument."""
+        """Return the option, or the argument's name in the help."""
         parameter = _parameter(argument)
         if isinstance(parameter, click.Option):
             return parameter.opts[0]
         return argument if parameter is None else parameter.human_readable_name
 
     def argument(self, name: str, value: object = None) -> str:
-        """The option; "" where the command has none for that value."""
+        """Return the option; "" if the command has none for that value."""
         parameter = _parameter(name)
         if not isinstance(parameter, click.Option):
             return ""
@@ -50,7 +50,7 @@ class CommandLineSpelling(Spelling):
         return "" if parameter.is_flag and value is not stands_for else parameter.opts[0]
 
     def element(self, argument: str, index: int) -> str:
-        """One of several values, counted from 1."""
+        """Name one of several values, counted from 1."""
         parameter = _parameter(argument)
         if parameter is None:
             return ""
@@ -58,22 +58,22 @@ class CommandLineSpelling(Spelling):
         return f"value {index + 1}{of}"
 
     def function(self, name: str) -> str:
-        """The option or command that does the same."""
+        """Return the option or command that does the same."""
         return _FUNCTIONS.get(name, "")
 
     def opening(self, function: str, subject: object) -> str:
-        """What was tried: "opening --dump FILE"."""
+        """Return the attempted action: "opening --dump FILE"."""
         # `undo` opens the process of its journal, which no option names.
         option = "process" if function == "attach" else self.function(function)
         return f"opening {option} {subject}"
 
     def undoing(self, journal: str) -> str:
-        """The command line for it."""
+        """Return the command line that undoes a journal."""
         return f"pydbgwrite undo {journal}"
 
 
 def _parameter(argument: str) -> click.Parameter | None:
-    """Of the running command: the one for an argument; of several, the one that was given."""
+    """Return the running command's parameter for an argument; of several, the one given."""
     context = click.get_current_context(silent=True)
     if context is None:
         return None

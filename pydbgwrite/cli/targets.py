@@ -1,4 +1,4 @@
-"""Which target a command works on: the options that say so, for all commands that need one."""
+"""The options that name a command's target, and opening it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _KINDS: Final = ("pid", "connect", "dump", "kernel")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the options of a command line say of its target.
+    """The target as given by a command's options.
 
-    kind: the one that was given of "pid", "connect", "dump" and "kernel"; None where none was, for
-        a command that may do without. value: what it was given.
+    kind: "pid", "connect", "dump" or "kernel"; None if the command needs no target and none was
+        given. value: the value of that option.
     """
 
     kind: str | None
@@ -37,7 +37,7 @@ class Target:
     suspend: bool
 
     def open(self, *, writable: bool) -> Session:
-        """Open it; writable=False for a command that only reads, which then can do nothing else."""
+        """Open the target. writable=False makes every write fail, for commands that only read."""
         common: dict[str, Any] = {
             "writable": writable,
             "timeout": self.timeout,
@@ -56,7 +56,7 @@ class Target:
 def target_options(
     *, required: bool = True
 ) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    """Give a command the options that name its target; it gets them as `target`, a Target."""
+    """Add the options that name a target to a command, which gets them as `target`, a Target."""
 
     def decorate(command: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(command)
@@ -98,7 +98,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         metavar="OPTIONS",
         help="Another debugger's session (Windows), such as tcp:server=host,port=5005.",
     ),
-    click.option("--dump", type=FILE, metavar="FILE", help="A dump file (Windows), to read from."),
+    click.option("--dump", type=FILE, metavar="FILE", help="A dump file, read-only (Windows)."),
     click.option(
         "--kernel",
         metavar="OPTIONS",
@@ -110,18 +110,18 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         default=DEFAULT_TIMEOUT,
         show_default=True,
         metavar="SECONDS",
-        help="How long opening it may take.",
+        help="The longest time to open the target.",
     ),
     click.option(
         "--engine",
         type=FOLDER,
         metavar="FOLDER",
-        help="Where Microsoft's dbgeng.dll is (Windows); searched for where not given.",
+        help="The folder of Microsoft's dbgeng.dll (Windows). By default it is searched for.",
     ),
     click.option(
         "--no-suspend",
         is_flag=True,
-        help="With --pid: let the process run on meanwhile. It sees a write piece by piece then.",
+        help="With --pid: keep the process running. It then sees a write piece by piece.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""pydbgwrite undo: what a journal's transaction replaced, written back."""
+"""pydbgwrite undo: restore what a journal's transaction replaced."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["undo"]
 @click.argument("journal", type=FILE)
 @target_options(required=False)
 @click.option(
-    "--force", is_flag=True, help="Restore also what somebody else has changed since (conflicts)."
+    "--force", is_flag=True, help="Also restore conflicts: memory that has been changed since."
 )
 @json_option
 def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
-    """Write back what a JOURNAL's writes replaced.
+    """Restore what the writes of a JOURNAL replaced.
 
-    Works after a crash of whoever wrote, too.
-    The journal names its process; a target on another machine must be named, by --connect or
-    --kernel. Another process than the journal's is refused. What holds neither the old nor the
-    written value is a conflict: listed, and left alone. Can be run again.
+    It works even if the program that wrote has crashed. The journal names its process; name a
+    target on another machine by --connect or --kernel. A process that is not the journal's is
+    refused. A location that holds neither the old nor the written value is a conflict: it is
+    listed, not changed. Undo can be run again.
 
-    Exit codes: 0 all is as it was; 2 no usable journal; 3 the target has gone; 5 not all could be
-    undone.
+    Exit codes: 0 everything is restored; 2 no usable journal; 3 the target has gone; 5 not
+    everything could be restored.
     """
     import pydbgwrite
 
@@ -71,7 +71,7 @@ def _undo(session: Session, journal: str, force: bool) -> UndoReport:
 
 
 def _target(given: Target, info: JournalInfo) -> Target:
-    """The one that was named, else the journal's process."""
+    """Return the target of the options, or the journal's process if they name none."""
     if given.kind is not None:
         return given
     if info.target != "process" or info.pid is None:
@@ -84,7 +84,7 @@ def _target(given: Target, info: JournalInfo) -> Target:
 
 def _show(info: JournalInfo, report: UndoReport) -> None:
     def shown(data: bytes) -> str:
-        """A pointer as a number; other bytes as they lie there."""
+        """Return a pointer as a number, and other bytes in hex in the order of their addresses."""
         if len(data) == info.pointer_size:
             return f"0x{int.from_bytes(data, 'little'):x}"
         return data.hex()

@@ -1,4 +1,4 @@
-"""Writes of a command, undone where not all of them went well; and what is then said of it."""
+"""Undo the writes of a command if one of them failed, and report the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["after_undo", "ended", "interrupted_undo", "report_fields", "undone_o
 
 @contextmanager
 def undone_on_failure(session: Session) -> Iterator[None]:
-    """A block of writes, all of them or none; a CommandError says which it was."""
+    """Undo the writes of the block if it fails; a CommandError says what happened."""
     transaction = session.transaction()
     try:
         with transaction:
@@ -29,9 +29,9 @@ def undone_on_failure(session: Session) -> Iterator[None]:
 
 
 def after_undo(failure: BaseException, report: UndoReport | None) -> CommandError:
-    """How a command ends whose writes were undone because of that failure.
+    """Return the CommandError for a failure after which the writes were undone.
 
-    report: of the undo; None where there could be none.
+    report: the undo's; None if no undo was possible.
     """
     if report is None or not report.complete:
         code = ExitCode.NOT_UNDONE
@@ -47,7 +47,7 @@ def after_undo(failure: BaseException, report: UndoReport | None) -> CommandErro
 
 
 def ended(failure: BaseException, journal: str | None) -> BaseException:
-    """How a command ends whose transaction was the library's own: `failure` tells of its undo."""
+    """Return the exception that ends a command, whose transaction was the library's own."""
     # Ctrl-C during the undo takes the place of what caused it, which then is its context.
     for each in (failure, failure.__context__):
         report: UndoReport | None = getattr(each, "undo_report", None)
@@ -63,7 +63,7 @@ def ended(failure: BaseException, journal: str | None) -> BaseException:
 
 
 def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
-    """Ctrl-C in the middle of an undo, which can be run again."""
+    """Return the CommandError for Ctrl-C during an undo, which can be run again."""
     report: UndoReport | None = getattr(interrupt, "undo_report", None)
     message = "; ".join(["interrupted", *getattr(interrupt, "__notes__", [])])
     if report is None:
@@ -72,7 +72,7 @@ def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
 
 
 def report_fields(report: UndoReport) -> dict[str, Any]:
-    """For --json."""
+    """Return the fields of an undo report for --json."""
     return {
         "complete": report.complete,
         "restored": report.restored,
@@ -96,7 +96,7 @@ def report_fields(report: UndoReport) -> dict[str, Any]:
 
 
 def _without_writing(failure: BaseException) -> ExitCode:
-    """Of a write that has left nothing in the target, whatever `written` said before the undo."""
+    """Set `written` to 0, since the target holds nothing of the write; return the exit code."""
     if isinstance(failure, errors.DebugEngineError):
         failure.written = 0
     return exit_code_of(failure)

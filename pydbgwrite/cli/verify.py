@@ -1,4 +1,4 @@
-"""pydbgwrite verify: does the target hold what a patch file writes?"""
+"""pydbgwrite verify: compare the target with a patch file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["verify"]
 @side_files_option
 @json_option
 def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool) -> int:
-    """Say whether the target holds what a patch file writes. Writes nothing.
+    """Check that the target holds the pointers of a patch file. Writes nothing.
 
-    Exit codes: 0 it does; 1 it does not: where, is listed.
+    Exit codes: 0 it does; 1 it does not, and the differences are listed.
     """
     loaded = load_patch(patch, side_files_anywhere)
     pointers = sum(len(entry.pointers) for entry in loaded.entries)

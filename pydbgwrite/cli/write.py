@@ -1,4 +1,4 @@
-"""pydbgwrite write: pointers into the target, all of them or none."""
+"""pydbgwrite write: write pointers into the target, all of them or none."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
 @click.argument("values", nargs=-1, metavar="[VALUE]...")
 @target_options()
 @click.option(
-    "--from", "file", type=FILE, metavar="FILE", help=f"Write what is in this file: {_FORMS}."
+    "--from", "file", type=FILE, metavar="FILE", help=f"Write the pointers of this file: {_FORMS}."
 )
 @click.option(
     "--expect",
     multiple=True,
     metavar="VALUE",
-    help="Write only where the target holds this now: once for all, or once for each pointer.",
+    help="Write only if the target holds this value: one for all pointers, or one for each.",
 )
 @click.option(
     "--expect-from",
     "expect_file",
     type=FILE,
     metavar="FILE",
-    help="The same, from a file like that of --from.",
+    help="The same, from a file in a form of --from.",
 )
-@click.option("--verify", is_flag=True, help="Read all back, and undo it where it differs.")
+@click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
 @click.option(
-    "--truncate", is_flag=True, help="A 32-bit target: write the low 32 bits of what is too wide."
+    "--truncate", is_flag=True, help="With a 32-bit target: write the low 32 bits of wider values."
 )
 @json_option
 def write(
@@ -63,7 +63,7 @@ def write(
     """Write pointers at ADDRESS.
 
     ADDRESS and each VALUE are numbers (4096, 0x7f0000001000), module+0x1234, module!symbol or
-    module!symbol+8. All are written, or none: where the write fails, what was written is undone.
+    module!symbol+8. If the write of any of them fails, all are undone.
     """
     pointers = _given("VALUE", values, "--from", file)
     if pointers is None:

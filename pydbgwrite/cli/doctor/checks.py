@@ -1,4 +1,4 @@
-"""What `pydbgwrite doctor` finds: Check; and the checks that are the same on every platform."""
+"""Check, a result of `pydbgwrite doctor`, and the checks for every platform."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FAILS: Final = "fails"
 class Check(NamedTuple):
     """One line of the doctor's report.
 
-    state: INFO for what just is so, WORKS, LIMITED (works, with a limit) or FAILS. advice: what to
-    do about it; "" where there is nothing to do.
+    state: INFO (a plain fact), WORKS, LIMITED (works, with a limit) or FAILS. advice: what to do
+    about it, or "".
     """
 
     name: str
@@ -33,7 +33,7 @@ class Check(NamedTuple):
 
 
 def of_this_python() -> list[Check]:
-    """The platform, the interpreter, and this package."""
+    """Return the checks of the platform, the interpreter, and this package."""
     bits = 64 if sys.maxsize > 2**32 else 32
     # _core.abi3.so, on Windows _core.pyd; else the name says which Python it was made for.
     suffix = os.path.basename(_core.__file__).partition(".")[2]
@@ -60,7 +60,7 @@ def of_this_python() -> list[Check]:
 
 
 def read_text(path: str) -> str:
-    """A small file's text without the line's end; "" where it can't be read."""
+    """Return a small file's text without the end of line; "" if it can't be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()

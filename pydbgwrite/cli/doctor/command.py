@@ -1,4 +1,4 @@
-"""pydbgwrite doctor: what works on this machine, and what to do about what does not."""
+"""pydbgwrite doctor: check what works on this machine, and advise about the rest."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["doctor"]
     "--engine",
     type=FOLDER,
     metavar="FOLDER",
-    help="Where Microsoft's dbgeng.dll is to be looked for (Windows).",
+    help="The folder of Microsoft's dbgeng.dll (Windows). By default it is searched for.",
 )
 @json_option
 def doctor(engine: str | None, as_json: bool) -> int:
-    """Say what works here, and what to do about the rest.
+    """Check what works on this machine, and say what to do about the rest.
 
-    Shows the engines, what is allowed to whom, and then tries it: starts a process, writes to it,
-    and has it say what it holds.
+    Shows the engines and the permissions. Then starts a process, writes to it, and compares what
+    the process reports.
 
-    Exit codes: 0 where that worked; 3 where it did not, or could not be tried.
+    Exit codes: 0 the write worked; 3 it did not, or could not be tried.
     """
     from pydbgwrite.cli.doctor.checks import LIMITED, WORKS, Check, of_this_python
     from pydbgwrite.cli.doctor.self_check import MAIN_JOB, WITHOUT_SUSPENDING, self_checks

@@ -1,4 +1,4 @@
-"""What decides on Linux whether a process may be written to, as far as it can be read somewhere."""
+"""Checks of the Linux settings that decide whether a process may be written to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SCOPE_ADVICE: Final = {
 
 
 def permissions() -> list[Check]:
-    """One check for each thing that may forbid it."""
+    """Return one check for each setting that can forbid it."""
     own = status_fields("/proc/self/status")
     if not own:
         what = "it does not show this process" if os.path.lexists("/proc/self") else "not mounted"
@@ -129,7 +129,7 @@ def _container() -> Check:
 
 
 def _forced_writes() -> Check:
-    """The kernel's say on writes to pages that the process itself may not write."""
+    """Check whether the kernel allows writes to pages that the process can't write itself."""
     name = "forced writes"
     said: str | None = force_override()
     where = "the kernel's command line (proc_mem.force_override)"
@@ -168,7 +168,7 @@ def _configured() -> tuple[str | None, str]:
 
 
 def _traced(own: dict[str, str]) -> Check:
-    """Processes that a debugger has already: a process has one tracer."""
+    """Check for processes that already have a tracer: a process can have only one."""
     traced = []
     try:
         for pid in filter(str.isdecimal, os.listdir("/proc")):

@@ -1,4 +1,4 @@
-"""The doctor's proof: start a process, write to it, and have it say what it holds."""
+"""The doctor's test: start a process, write to it, and compare what the process reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _child(*arguments: str) -> Child:
 
 
 def self_checks(engine: str | None) -> list[Check]:
-    """Try it: each check says what happened to a real process."""
+    """Write to a real process, and return the checks that say what happened."""
     try:
         with _child() as child:
             places = child.hear()
@@ -65,7 +65,7 @@ def _tried(
 
 
 def _others() -> Check:
-    """Where only descendants may be traced, a process that is none shows it."""
+    """Check access to a process that is no descendant, which Yama can forbid."""
     try:
         with _child("orphan") as child:
             [check] = _tried(child, child.hear(), _OTHERS, None)

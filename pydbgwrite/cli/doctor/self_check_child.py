@@ -1,8 +1,8 @@
-"""The process that `pydbgwrite doctor` tries a write on. A program of its own, with ctypes alone.
+"""The process that `pydbgwrite doctor` writes to: a separate program that needs only ctypes.
 
-It prints one line of JSON: its pid, and where it has a writable and a read-only page. For each line
-of input it then prints what the two hold, in hex. It ends when its input does. With the argument
-"orphan" it first becomes a process that is no descendant of the one that started it.
+It prints one line of JSON: its pid, and the addresses of a writable and a read-only page. For each
+line of input it prints the contents of both pages, in hex. It ends when its input ends. With the
+argument "orphan" it first becomes a process that is no descendant of the one that started it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def _pages() -> list[int]:
-    """A writable page, and one that is read-only."""
+    """Map a writable page and a read-only page; return their addresses."""
     if sys.platform == "win32":
         kernel: Any = ctypes.windll.kernel32
         kernel.VirtualAlloc.restype = ctypes.c_void_p
@@ -48,7 +48,7 @@ def _become_an_orphan() -> None:
 
 
 def main() -> None:
-    """Map, tell, serve."""
+    """Map the pages, print their addresses, and serve until the input ends."""
     if "orphan" in sys.argv and sys.platform != "win32":
         _become_an_orphan()
     pages = _pages()

@@ -1,4 +1,4 @@
-"""What decides on Windows whether a process may be written to: the engine, privileges, symbols."""
+"""Checks of what decides on Windows whether a process may be written to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SE_PRIVILEGE_ENABLED = 2
 
 
 def engine_checks(folder: str | None) -> tuple[list[Check], EngineInfo | None, list[str]]:
-    """Microsoft's engine: what was found, and each path that was tried in vain."""
+    """Check for Microsoft's engine; list each path that was tried without success."""
     try:
         engine = load_engine(folder)
     except not_from_handler(errors.EngineNotFoundError) as failure:
@@ -55,7 +55,7 @@ def engine_checks(folder: str | None) -> tuple[list[Check], EngineInfo | None, l
 
 
 def permissions() -> list[Check]:
-    """SeDebugPrivilege; and Wine, where much is unlike Windows."""
+    """Check for SeDebugPrivilege, and for Wine, which differs from Windows."""
     checks = []
     wine = _wine_version()
     if wine:
@@ -97,7 +97,7 @@ class _Privilege(ctypes.Structure):
 
 
 def _debug_privilege() -> bool | None:
-    """Is SeDebugPrivilege enabled? None: this process does not hold it."""
+    """Return whether SeDebugPrivilege is enabled; None if this process does not hold it."""
     security: Any = ctypes.WinDLL("advapi32")
     kernel: Any = ctypes.WinDLL("kernel32")
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
