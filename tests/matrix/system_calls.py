@@ -66,6 +66,7 @@ CALLS: dict[str, Outcome] = {
     "sched_setaffinity": WORKS,
     "sched_yield": WORKS,
     "set_robust_list": WORKS,
+    "statfs": WORKS,
     "statx": WORKS,
     "wait4": WORKS,
     "waitid": stopping("waitid"),
