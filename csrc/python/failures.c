@@ -213,6 +213,22 @@ static backing_gone what_is_gone(const session_object *session)
     return gone;
 }
 
+bool failure_is_outside(const module_state *state, PyObject *error, PyObject *trace)
+{
+    PyObject *answer = NULL;
+    bool outside = !PyErr_GivenExceptionMatches(error, PyExc_Exception);
+
+    if (trace != NULL) {
+        (void)PyException_SetTraceback(error, trace);
+    }
+    if (!outside) {
+        answer = PyObject_CallMethod(state->from_c, "is_from_handler", "O", error);
+        outside = answer == Py_True;
+        Py_XDECREF(answer);
+    }
+    return outside;
+}
+
 void failure_set(PyObject *exception)
 {
     if (exception != NULL) {

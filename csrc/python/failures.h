@@ -28,4 +28,8 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 /* The same for an engine call about no memory. */
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult);
 
+/* Was this exception, with its traceback, raised by Ctrl-C or by a signal's handler? Then it goes
+ * on, whatever was under way. No exception may be set. */
+bool failure_is_outside(const module_state *state, PyObject *error, PyObject *trace);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "failures.h"
 
 #define TAKEN                                                                                      \
     "64-bit unsigned integers in native byte order are taken: array('Q'), a one-dimensional "      \
@@ -91,19 +92,33 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     return good;
 }
 
-/* After PyObject_GetBuffer() failed: says in our words what was got, unless memory is short. */
-static void raise_no_buffer(PyObject *object, const char *what)
+/* After Python code of the caller's has raised: takes the exception, unless it goes on, as those of
+ * Ctrl-C, of signal handlers and of short memory do. NULL: it goes on. */
+static PyObject *take_exception(const module_state *state)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
 
-    if (!PyErr_ExceptionMatches(PyExc_MemoryError) && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyErr_Fetch(&type, &value, &trace);
-        PyErr_NormalizeException(&type, &value, &trace);
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (PyErr_GivenExceptionMatches(value, PyExc_MemoryError) ||
+        failure_is_outside(state, value, trace)) {
+        PyErr_Restore(type, value, trace);
+        return NULL;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return value;
+}
+
+/* After PyObject_GetBuffer() failed: says in our words what was got. */
+static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
+{
+    PyObject *error = take_exception(state);
+
+    if (error != NULL) {
         PyErr_Format(PyExc_TypeError, "%s: %R does not give its memory (%S); " TAKEN, what,
-                     (PyObject *)Py_TYPE(object), value == NULL ? Py_None : value);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
+                     (PyObject *)Py_TYPE(object), error);
+        Py_DECREF(error);
     }
 }
 
@@ -259,9 +274,15 @@ static uint64_t *of_iterable(module_state *state, PyObject *object, const char *
     if (iterator != NULL) {
         values = of_iterator(iterator, what, count);
         Py_DECREF(iterator);
-    } else if (refused || PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyErr_Clear();
+    } else if (refused) {
         PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
+    } else if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyObject *error = take_exception(state);
+
+        if (error != NULL) {
+            PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
+            Py_DECREF(error);
+        }
     }
     return values;
 }
@@ -273,7 +294,7 @@ bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObje
         return false;
     }
     if (PyObject_GetBuffer(object, &input->buffer, flags) < 0) {
-        raise_no_buffer(object, what);
+        raise_no_buffer(state, object, what);
         return false;
     }
     return view_of_buffer(object, &input->buffer, what, &input->view);

@@ -6,6 +6,7 @@
 
 #include "../core/dispatch.h"
 #include "../core/narrow.h"
+#include "failures.h"
 
 PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -304,23 +305,6 @@ bool recording_write(session_object *session, const core_request *request, long_
     return cut_short;
 }
 
-/* Does this exception of cut_short go on? One from outside does: Ctrl-C, a signal's handler. */
-static bool goes_on(const session_object *session, PyObject *error, PyObject *trace)
-{
-    PyObject *answer = NULL;
-    bool outside = !PyErr_GivenExceptionMatches(error, PyExc_Exception);
-
-    if (trace != NULL) {
-        (void)PyException_SetTraceback(error, trace);
-    }
-    if (!outside) {
-        answer = PyObject_CallMethod(session->state->from_c, "is_from_handler", "O", error);
-        outside = answer == Py_True;
-        Py_XDECREF(answer);
-    }
-    return outside;
-}
-
 void recording_cut_short(const session_object *session)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
@@ -336,8 +320,8 @@ void recording_cut_short(const session_object *session)
     if (answer == NULL && PyErr_Occurred()) {
         PyErr_Fetch(&other_type, &other, &other_trace);
         PyErr_NormalizeException(&other_type, &other, &other_trace);
-        if (goes_on(session, other, other_trace)) {
-            PyException_SetContext(other, value); /* steals the reference */
+        if (failure_is_outside(session->state, other, other_trace)) { /* it goes on */
+            PyException_SetContext(other, value);                     /* steals the reference */
             Py_XDECREF(type);
             Py_XDECREF(trace);
             type = other_type;

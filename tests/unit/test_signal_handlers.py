@@ -101,6 +101,31 @@ def test_an_error_of_the_work_itself() -> None:
     assert not is_from_handler(caught)
 
 
+class Interrupted:
+    """Its iterator, asked for, has a signal come."""
+
+    def __iter__(self) -> Iterator[int]:
+        signal.raise_signal(signal.SIGTERM)
+        return iter([1])
+
+
+def test_while_an_argument_is_taken() -> None:
+    """A TypeError of a handler is not one about the argument."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raise TypeError("of the handler")
+
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with (
+            pydbgwrite.simulate([(BASE, 0x1000)]) as target,
+            pytest.raises(TypeError, match="of the handler"),
+        ):
+            target.write_pointers(BASE, Interrupted())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 # Each of these is done again and again, with a signal at each of its lines in turn.
 
 
