@@ -103,10 +103,11 @@ static PyObject *take_exception(const module_state *state)
     if (PyErr_GivenExceptionMatches(value, PyExc_MemoryError) ||
         failure_is_outside(state, value, trace)) {
         PyErr_Restore(type, value, trace);
-        return NULL;
+        value = NULL;
+    } else {
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
     }
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
     return value;
 }
 
