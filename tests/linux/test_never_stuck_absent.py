@@ -6,7 +6,6 @@ Each call is made by a script of its own, which is ended where it takes too long
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.waiting_script import BOUND, WATCH, said_after_ctrl_c
 
 CHILD = Path(__file__).parent.parent / "support" / "absent_child.py"
-BOUND = 60  # seconds: what waits would do so for ever, and no machine is so busy
 PAGE = 4096
 PRESENT = 4
 
@@ -101,18 +100,13 @@ def test_shared_memory_that_is_locked_against_writing() -> None:
 
 
 LEFT_BEHIND = """
-import sys, threading, time
+import sys
 import pydbgwrite
 pid, page = (int(word) for word in sys.argv[1:3])
 
-def say_that_others_run():
-    for _ in range(20):
-        time.sleep(0.001)
-    print("others run", flush=True)
-
 session = pydbgwrite.attach(pid)
 assert session.read(page, 8) == b"p" * 8
-threading.Thread(target=say_that_others_run).start()
+WATCH
 try:
     session.write_pointers(page, [5])
 except KeyboardInterrupt as interrupt:
@@ -124,7 +118,7 @@ for call in (lambda: session.read(page, 8), lambda: session.write_pointers(page,
         print("NoTargetError", flush=True)
 session.close()
 print("closed", flush=True)
-"""
+""".replace("WATCH", WATCH)
 
 
 @pytest.fixture
@@ -140,14 +134,5 @@ def file_system(tmp_path: Path) -> Iterator[Path]:
 def test_a_write_that_has_begun_is_left_behind(file_system: Path) -> None:
     """The page can be read, and writing to it waits for a suspended thread."""
     with running(file_system / "file") as (pid, address):
-        words = [sys.executable, "-c", LEFT_BEHIND, str(pid), str(address)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as script:
-            assert script.stdout is not None
-            try:
-                assert script.stdout.readline() == "others run\n"
-                script.send_signal(signal.SIGINT)
-                said, _ = script.communicate(timeout=BOUND)
-            finally:
-                script.kill()
-        assert said.split("\n")[:-1] == ["None True", "NoTargetError", "NoTargetError", "closed"]
-        assert script.returncode == 0
+        said = said_after_ctrl_c(LEFT_BEHIND, [str(pid), str(address)])
+    assert said == ["None True", "NoTargetError", "NoTargetError", "closed"]

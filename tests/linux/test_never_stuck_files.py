@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.waiting_script import BOUND, WATCH, said_after_ctrl_c
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Linux processes"),
@@ -24,22 +25,25 @@ pytestmark = [
 ]
 
 SUPPORT = Path(__file__).parent.parent / "support"
-BOUND = 60  # seconds: what waits would do so for ever, and no machine is so busy
 PAGES = 300
 
-SCRIPT = f"""
-import sys, threading, time
+SCRIPT = """
+import sys
 import pydbgwrite
 pid, own, pages = (int(word) for word in sys.argv[1:4])
-many = [5] * (2 * {PAGES} * 4096 // 8)
+many = [5] * (2 * PAGES * 4096 // 8)
 
-def say_that_others_run():
-    for _ in range(20):
-        time.sleep(0.001)
-    print("others run", flush=True)
+def transact():
+    before = session.read(own, 8)
+    try:
+        with session.transaction():
+            session.write_pointers(own, [99])
+            session.write_pointers(pages, [5])
+    finally:
+        assert session.read(own, 8) == before
 
 session = pydbgwrite.attach(pid, suspend=sys.argv[4] == "suspended")
-threading.Thread(target=say_that_others_run).start()
+WATCH
 spaces = session.data_spaces
 try:
     print("returned", CALL)
@@ -48,7 +52,7 @@ except KeyboardInterrupt as interrupt:
 print(session.write_pointers(own, [7], verify=True))
 session.close()
 print("closed", flush=True)
-"""
+""".replace("PAGES", str(PAGES)).replace("WATCH", WATCH)
 # What is asked for, and how many of it the target then holds.
 CALLS = {
     "session.write_pointers(pages, [5])": "0",
@@ -56,6 +60,7 @@ CALLS = {
     "session.write(pages, b'x' * 5000, expect=b'd' * 5000)": "0",
     "session.write(pages, b'd' * 5000, verify=True)": "0",
     "session.write_scattered([own, pages, own + 8], [1, 2, 3])": "1",
+    "transact()": "0",
     "session.read(pages, 8)": "none",
     "session.read_pointers(pages, 8192)": "none",
     "session.read_scattered([own, pages])": "none",
@@ -97,14 +102,5 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 @pytest.mark.parametrize("state", ["suspended", "running"])
 def test_ctrl_c_ends_a_call(target: list[str], state: str, call: str) -> None:
     """Nothing was written, other threads ran on, and the session can still be used and closed."""
-    words = [sys.executable, "-c", SCRIPT.replace("CALL", call), *target, state]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as script:
-        assert script.stdout is not None
-        try:
-            assert script.stdout.readline() == "others run\n"
-            script.send_signal(signal.SIGINT)
-            said, _ = script.communicate(timeout=BOUND)
-        finally:
-            script.kill()
-    assert said.split("\n")[:-1] == [f"Ctrl-C {CALLS[call]}", "1", "closed"]
-    assert script.returncode == 0
+    said = said_after_ctrl_c(SCRIPT.replace("CALL", call), [*target, state])
+    assert said == [f"Ctrl-C {CALLS[call]}", "1", "closed"]
