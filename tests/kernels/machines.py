@@ -74,7 +74,7 @@ class Machine:
     kernel: Kernel
     runs: tuple[Run, ...]
     parameters: tuple[str, ...] = field(default=())
-    seconds: int = 600  # its runs are ended then
+    seconds: int = 1200  # its runs are ended then
 
 
 BULLSEYE, BOOKWORM = "bullseye-security", "bookworm-security"
