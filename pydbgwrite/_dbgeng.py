@@ -133,14 +133,14 @@ def load_engine(engine: StrPath | None = None) -> EngineInfo:
                 warnings.warn(_mixed(file, mixed), RuntimeWarning, stacklevel=4)
             found = loaded_engine()
             if found is None:
-                raise DebugEngineError("the engine was loaded, and is not there")
+                raise DebugEngineError("the engine was loaded, but is not in the list of modules")
             return found
         what = _what_was_wrong(failure, os_error, machine, own_machine, file)
         if mixed:
             what += f". {_mixed(file, mixed)}"
         tried.append(f"  {folder} ({origin}): {what}")
     if not tried:
-        tried.append("  nowhere: neither the Windows SDK nor System32 was found")
+        tried.append("  no folder: neither the Windows SDK nor System32 was found")
     raise EngineNotFoundError(
         "Microsoft's debugger engine (dbgeng.dll) could not be loaded. Tried:\n"
         + "\n".join(tried)

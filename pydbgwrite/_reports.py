@@ -101,7 +101,7 @@ class UndoReport:
         if self.conflict_total:
             fate = "restored too" if self.forced else "not changed"
             why = (
-                "this journal was undone before, and somebody has written there since"
+                "this journal was undone before, and the memory has been written to since"
                 if self.undone_before
                 else "neither the old nor the written value is there"
             )

@@ -236,8 +236,8 @@ class Session(_core.Session):
             raise TypeError(f"stop must be callable, got {type(stop).__name__}")
         if self._wrapped:
             raise ValueError(
-                "serve() is not for a session of wrap(): its end would end every server of that "
-                "engine. Let the package that started it serve"
+                "serve() can't be used on a session of wrap(): ending it would end every server of "
+                "that engine. Serve with the package that started the engine"
             )
         if not insecure and not _is_protected(options):
             raise ValueError(

@@ -117,7 +117,7 @@ static void raise_no_buffer(const module_state *state, PyObject *object, const c
     PyObject *error = take_exception(state);
 
     if (error != NULL) {
-        PyErr_Format(PyExc_TypeError, "%s: %R does not give its memory (%S); " TAKEN, what,
+        PyErr_Format(PyExc_TypeError, "%s: %R does not export its memory (%S); " TAKEN, what,
                      (PyObject *)Py_TYPE(object), error);
         Py_DECREF(error);
     }

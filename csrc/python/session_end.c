@@ -67,7 +67,7 @@ static PyObject *end(session_object *self, bool terminate)
         return NULL;
     }
     good = session_not_recorded(self, terminate ? "terminate()" : "detach() or close()",
-                                "what it has written could no longer be undone");
+                                "its writes could no longer be undone");
     if (good) {
         status = leave_target(self, terminate, &method);
     }
@@ -86,9 +86,9 @@ static PyObject *end_own(session_object *self, bool terminate)
     }
     if (session_enter(self, false)) {
         PyErr_Format(PyExc_ValueError,
-                     "%s() is not for a session of wrap(): whoever started its engine %s the "
-                     "target; close() gives back this session's references",
-                     terminate ? "terminate" : "detach", terminate ? "ends" : "lets go");
+                     "%s() can't be used on a session of wrap(): the package that started its "
+                     "engine %s the target; close() releases this session's references",
+                     terminate ? "terminate" : "detach", terminate ? "ends" : "detaches");
         session_leave(self);
     }
     return NULL;

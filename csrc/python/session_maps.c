@@ -30,7 +30,7 @@ static HRESULT read_map(embedded_target *embedded, char **text, size_t *length)
 static void no_target(const session_object *session)
 {
     PyErr_SetString(session->state->no_target,
-                    "there is no accessible target: it has gone, or runs");
+                    "there is no accessible target: it has ended, or is running");
 }
 
 PyObject *session_read_maps(PyObject *self, PyObject *unused)

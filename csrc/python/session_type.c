@@ -74,8 +74,8 @@ static void session_finalize(PyObject *self)
 
         PyErr_Fetch(&type, &value, &trace);
         if (PyErr_ResourceWarning(self, 1, "unclosed session %R: %s", self,
-                                  session->wrapped ? "its references are given back"
-                                                   : "the target is let go") < 0) {
+                                  session->wrapped ? "its references are released"
+                                                   : "the target is detached") < 0) {
             PyErr_WriteUnraisable(self);
         }
         PyErr_Restore(type, value, trace);

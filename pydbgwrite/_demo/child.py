@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     try:
         table = _demo_target.make_table(int(arguments[0]))
     except not_from_handler(MemoryError, OverflowError):
-        _say(event="error", message="memory is short")
+        _say(event="error", message="not enough memory")
         return 1
     address, count = _demo_target.describe_table(table)
     originals, replacements = _demo_target.function_addresses()

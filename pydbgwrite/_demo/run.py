@@ -93,7 +93,7 @@ def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoRe
         expected = expected_proof(original_table(pointers))
         if before != expected:
             raise DemoError(
-                f"the child's table is wrong before anything was written: it reports {before}; "
+                f"the child's table was wrong before anything was written: it reports {before}; "
                 f"expected {expected}"
             )
         table = np.array(target.functions, dtype=np.uint64)[chosen]

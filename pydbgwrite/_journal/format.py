@@ -107,8 +107,9 @@ def read_file_head(file: BinaryFile, name: str) -> int:
         raise _not_begun(name, len(head))
     if not head.startswith(_MAGIC):
         raise JournalError(
-            f"{name} is no journal of pydbgwrite, or its first bytes are damaged: a journal begins "
-            f"with {_MAGIC.decode()}, this with {head[:8]!r}; nothing was written to the target"
+            f"{name} is not a journal of pydbgwrite, or its first bytes are damaged: a journal "
+            f"begins with {_MAGIC.decode()}, this with {head[:8]!r}; nothing was written to the "
+            "target"
         )
     fixed = head[: _FILE_HEAD.size]
     if _CRC.pack(zlib.crc32(fixed)) != head[_FILE_HEAD.size :]:
@@ -150,7 +151,7 @@ def next_frame(
         raise damaged(name, offset, f"the head of record {number} does not fit its checksum")
     kind, unit, stated, length = HEAD.unpack(head)
     if kind not in KINDS or stated != number or length > _LONGEST:
-        raise damaged(name, offset, f"record {number} is of no kind that this version writes")
+        raise damaged(name, offset, f"record {number} has a kind that this version does not write")
     payload = offset + HEAD_SIZE
     end = payload + length + _TAIL.size
     if end > size:
@@ -194,7 +195,7 @@ def write_all(file: BinaryFile, data: bytes) -> None:
     while done < len(data):
         taken = file.write(view[done:])
         if not taken:
-            raise OSError("the file takes no more")
+            raise OSError("the file accepts no more data")
         done += taken
 
 

@@ -135,7 +135,7 @@ class JournalLog:
     def _take(self, frame: form.Frame, here: _State) -> None:
         """Add a record that was read; it begins where `here` ends."""
         if (frame.kind == form.HEADER) != (here.number == 0):
-            raise self._nonsense(frame, "a header belongs at the beginning, and there alone")
+            raise self._nonsense(frame, "a header can be only the first record")
         size = index = 0
         if frame.kind == form.HEADER:
             self.header = self._parse_header(frame)
@@ -202,7 +202,7 @@ class JournalLog:
                 if frame.length == _U64 + count * (_U64 + 2 * frame.unit):
                     self._check_end(frame, self._numbers(frame.payload + _U64, count), frame.unit)
                     return count * frame.unit
-        raise self._nonsense(frame, "its lengths do not agree")
+        raise self._nonsense(frame, "its lengths are inconsistent")
 
     def _check_end(self, frame: form.Frame, addresses: array[int], size: int) -> None:
         if max(addresses, default=0) + size > 2**64:
@@ -258,8 +258,8 @@ class JournalLog:
                 self._pay_cut()
             except not_from_handler(JournalError) as error:
                 raise JournalError(
-                    f"{what} can't be added to {self.name}: a mark that belongs in front of it "
-                    f"could not be written: {error}"
+                    f"{what} can't be added to {self.name}: an earlier mark could not be "
+                    f"written: {error}"
                 ) from error
         here = self._state
         record, chain = form.encode(kind, unit, here.number, here.chain, parts)

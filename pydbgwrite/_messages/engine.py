@@ -132,7 +132,7 @@ def _pointer_range(failure: EngineFailure) -> BaseException:
 
 
 _UNREADABLE: dict[str | None, str] = {
-    "record": "what a write replaces there can't be recorded for its undo, so it was not made",
+    "record": "the old contents there can't be recorded for an undo, so the write was not made",
     "expect": "what is there can't be compared with what is expected, so nothing was written",
     "verify": "the engine said S_OK to all of the write, and yet it can't be read back there",
 }
@@ -176,14 +176,14 @@ def _different(failure: EngineFailure) -> BaseException:
     if expects:
         kind = errors.ExpectationError
         text += (
-            "nothing was written. Check the address and the build of the program; where both are "
-            "right, read what it holds and expect that"
+            "nothing was written. Check the address and the build of the program; if both are "
+            "right, read the current values and expect those"
         )
     else:
         kind = errors.VerificationError
         text += (
             f"{_held(failure)}. The engine said S_OK to the write, so something else has written "
-            "there since (the program, where it runs; another debugger), or addresses of this "
+            "there since (the program, if it runs, or another debugger), or addresses of this "
             "write share memory"
         )
     return kind(
@@ -203,7 +203,7 @@ def _held(failure: EngineFailure) -> str:
     if not failure["writes"]:
         return "nothing was written"
     if landed is None:
-        return "what the target holds can't be said: it no longer answers"
+        return "what the target holds is unknown: it no longer answers"
     if _is_unknown(failure):
         seen = "whether it holds any of them"
         if landed:
@@ -287,9 +287,9 @@ def _advice(failure: EngineFailure) -> str:
     if hresult == E_UNEXPECTED:
         process = failure["kind"] == "process"
         if failure["embedded"]:
-            return "Open it anew." if process else ""
+            return "Open it again." if process else ""
         lost = _lost(failure)
-        return f"{lost[0].upper()}{lost[1:]}{'; open it anew' if process else ''}."
+        return f"{lost[0].upper()}{lost[1:]}{'; open it again' if process else ''}."
     if hresult == 0x80004001 or page is None:
         return ""
     protection, state, kind = page
@@ -319,8 +319,8 @@ def _advice(failure: EngineFailure) -> str:
 def _lost(failure: EngineFailure) -> str:
     """Why there may be no accessible target."""
     if failure["kind"] == "process":
-        return "the process has ended, runs another program now, or was let go"
-    return "the target runs, has gone, or was let go"
+        return "the process has ended, runs another program now, or was detached"
+    return "the target is running, has ended, or was detached"
 
 
 def _windows_page_advice(name: str) -> str:
@@ -340,7 +340,7 @@ def _read_only_page_advice(failure: EngineFailure, kind: int, name: str) -> str:
         return "A page without read permission is not forced; the program itself can't use it."
     if kind == 0x40000:  # MEM_MAPPED
         return (
-            "The page is shared and read-only: nobody can force a write to it. Write through a "
+            "The page is shared and read-only: a write to it can't be forced. Write through a "
             "writable mapping of the same file or memory."
         )
     return _force_advice(failure["force_refused"]) if failure["force_refused"] else ""

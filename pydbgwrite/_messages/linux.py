@@ -85,7 +85,7 @@ def opening_failed(
         return TimeoutError(
             f"process {subject} could not be stopped in time"
             + (f": thread {detail} {_thread_state(subject, detail)}" if detail else "")
-            + f". Every thread that had stopped was let go again{_more_time()}"
+            + f". Every thread that had stopped was resumed{_more_time()}"
         )
     if failure == "tracer_ended":
         return errors.DebugEngineError(_tracer_ended(subject, detail))
@@ -171,7 +171,7 @@ def _thread_state(process: object, thread: int) -> str:
     if state.startswith("D"):
         return (
             f"is in uninterruptible sleep ({state}), where nothing can stop it; a vfork() parent "
-            "sleeps so, and who waits for a device"
+            "sleeps so, and a thread that waits for a device"
         )
     return f"did not stop (state {state})"
 
@@ -270,7 +270,7 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
         reasons.append("SELinux forbids tracing: setsebool deny_ptrace off, as root")
     said = "Seen: " + "; ".join(reasons)
     if not reasons:
-        said = "Nothing in /proc says why. "
+        said = "/proc does not show the reason. "
         if call is not None and call != "ptrace":
             said += f"The kernel or a security module refuses {call} to this process"
         elif _bits(own, "CapEff") >> _CAP_SYS_PTRACE & 1:
@@ -350,8 +350,8 @@ def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
     if its == ours:
         return []
     return [
-        f"this process is in a user namespace ({ours}): whatever capabilities it shows, they hold "
-        "there, and a process outside can't be traced. Run it where the process runs"
+        f"this process is in a user namespace ({ours}): its capabilities hold only there, and a "
+        "process outside can't be traced. Run this where the process runs"
     ]
 
 

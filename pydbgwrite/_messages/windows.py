@@ -69,10 +69,10 @@ def _timeout(call: str, subject: object) -> str:
         return f"nothing answered at {subject} in time. {more}Check that server"
     if call == "attach":
         return (
-            f"process {subject} could not be stopped in time; it was let go again. {more}"
+            f"process {subject} could not be stopped in time; it was detached again. {more}"
         ).rstrip()
     did = IN_FORCE.get().opening(call, subject)
-    return f"{did} was not ready in time; it was given up. {more}".rstrip()
+    return f"{did} was not ready in time; the attempt was abandoned. {more}".rstrip()
 
 
 def _engine(call: str, hresult: int, operation: str | None, subject: object) -> BaseException:
@@ -96,7 +96,7 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
     elif call in ("attach", "connect", "process_server"):
         kind = errors.NoTargetError
     elif call == "open_dump":
-        advice = ". The file is no dump, or the beginning of one"
+        advice = ". The file is not a dump, or is truncated"
         kind = errors.NoTargetError
     return kind(
         f"{IN_FORCE.get().opening(call, subject)} failed: {operation} "

@@ -40,7 +40,7 @@ def attach(
     """Attach, here (server None) or through a process server."""
     if invasive and not suspend:
         raise ValueError(
-            "suspend=False is for invasive=False: whoever debugs a process invasively stops it"
+            "suspend=False is for invasive=False: an invasive debugger always suspends its target"
         )
     load_engine(engine)
     return _kept(_core.dbgeng_attach(Session, server, pid, invasive, suspend, writable, timeout))
@@ -71,7 +71,7 @@ def open_dump(path: str, writable: bool, timeout: float, engine: StrPath | None)
     """Open what pydbgwrite.open_dump() is asked for."""
     # Opening a pipe or a device might wait for ever.
     if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
-        raise ValueError(f"{path!r} is no regular file, as a dump is")
+        raise ValueError(f"{path!r} is not a regular file")
     # Opened once here, for the system's own error where it can't be.
     with open(path, "rb"):
         pass

@@ -198,7 +198,7 @@ def _descriptor(name: str, file: int | IO[bytes] | IO[str] | None) -> int:
     if number < 0:
         raise ValueError(
             f"{name} must be a file or a descriptor, got {number}; "
-            "open os.devnull or make an os.pipe() for what subprocess calls DEVNULL and PIPE"
+            "for subprocess's DEVNULL and PIPE, open os.devnull or make an os.pipe()"
         )
     os.fstat(number)  # raises OSError where it is not open
     return number

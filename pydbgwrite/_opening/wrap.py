@@ -120,7 +120,7 @@ def _pybag_address(interface: object) -> int | None:
         if held is not None:
             address = _held_address(held)
             return address if address is not None else _pybag_address(held)
-    raise ValueError(f"{_shown(interface)} holds no interface: it was released, or never set")
+    raise ValueError(f"{_shown(interface)} holds no interface: it was released or never set")
 
 
 def _int_address(interface: object) -> int:
@@ -148,7 +148,7 @@ def wrapping_failed(
     """The exception for what C found: engines/wrapped/wrapped.h says what each failure means."""
     if failure == "engine":
         return _engine_refused(interface, operation, hresult)
-    given = f"0x{interface:x} is no interface pointer"
+    given = f"0x{interface:x} is not an interface pointer"
     if failure == "unaligned":
         return ValueError(f"{given}: 0x{address:x} is not aligned")
     if failure == "object":
@@ -168,7 +168,7 @@ def wrapping_failed(
 def _engine_refused(interface: int, operation: str | None, hresult: int) -> BaseException:
     if hresult == _E_NOINTERFACE:
         return ValueError(
-            f"the object at 0x{interface:x} is not of a debugger engine: {operation} answered "
+            f"the object at 0x{interface:x} is not a debugger engine's: {operation} answered "
             f"{hresults.describe(hresult)}"
         )
     kind: type[errors.DebugEngineError] = errors.DebugEngineError

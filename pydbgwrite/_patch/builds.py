@@ -96,7 +96,7 @@ def build_faults(module: object, build_id: object, sha256: object) -> list[Excep
     elif not module or "\0" in module:
         faults.append(ValueError("module is empty, or has a null character"))
     if build_id is None and sha256 is None:
-        faults.append(ValueError("build_id or sha256 must be there"))
+        faults.append(ValueError("build_id or sha256 must be given"))
     for name, value in (("build_id", build_id), ("sha256", sha256)):
         if value is None:
             continue

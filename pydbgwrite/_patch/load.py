@@ -52,7 +52,7 @@ def read_patch(path: str, *, anywhere: bool) -> Parts:
         text = content.decode("utf-8-sig")
     except not_from_handler(UnicodeDecodeError) as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise _failed(path, [f"line {line}: this is not UTF-8, which TOML is"]) from None
+        raise _failed(path, [f"line {line}: this is not UTF-8, as TOML requires"]) from None
     reader = _Reader(os.path.dirname(path) or ".", anywhere, Lines(text))
     reader.read(_parse(path, text))
     if reader.problems:
@@ -121,7 +121,7 @@ class _Reader:
             self._build(index, table)
         entries = self._tables(data, "write")
         if not entries and "write" not in data:
-            self._top("there is no [[write]]: a patch has at least one", None)
+            self._top("there is no [[write]]: a patch needs at least one", None)
         for index, table in enumerate(entries):
             self._entry(index, table)
         if not self.problems:
@@ -171,7 +171,7 @@ class _Reader:
         values: _Values = ()
         if "pointers" in table:
             if "file" in table:
-                message = "pointers and file are both there: one of them says what to write"
+                message = "pointers and file are both given: give only one"
                 self._add("write", index, "file", message)
             given = table["pointers"]
             if not isinstance(given, list):

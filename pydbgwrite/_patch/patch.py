@@ -233,7 +233,7 @@ class Patch:
         if self._applied is None or self._applied[1] is not session:
             message = (
                 "this Patch has applied nothing in this session: there is nothing to undo here. "
-                "pydbgwrite.undo(journal, session) undoes what another one did"
+                "pydbgwrite.undo(journal, session) undoes another one's writes"
             )
             raise PatchError(message, [message])
         return self._applied[0].undo()
@@ -261,7 +261,7 @@ class Patch:
                         f"{what}[{index}] must be a {kind.__name__}, got {type(item).__name__}"
                     )
         if not self.entries:
-            raise ValueError("a patch has at least one entry, and this has none")
+            raise ValueError("a patch needs at least one entry, and this has none")
         if not isinstance(self.note, str):
             raise TypeError(f"note must be a str, got {type(self.note).__name__}")
 

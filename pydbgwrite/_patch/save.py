@@ -61,7 +61,7 @@ def _side_file(
     elif not isinstance(values, array):
         problem = f"file {name!r} can't hold addresses by name; leave file out"
     elif files.get(name, values) != values:
-        problem = f"file {name!r} is that of another entry, which has other pointers"
+        problem = f"file {name!r} belongs to another entry, which has other pointers"
     if problem is not None:
         problem = f"entry {number}: {problem}"
         raise PatchError(problem, [problem])
@@ -116,7 +116,7 @@ def _text(text: str, what: str) -> str:
     try:
         text.encode()
     except not_from_handler(UnicodeEncodeError):
-        problem = f"{what}: {text[:80]!r} can't be written as TOML: it is no valid Unicode"
+        problem = f"{what}: {text[:80]!r} can't be written as TOML: it is not valid Unicode"
         raise PatchError(problem, [problem]) from None
     # A JSON string is a TOML string, except for DEL, which JSON does not escape.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -57,7 +57,7 @@ def name_fault(name: object, *, anywhere: bool) -> Exception | None:
     elif "\\" in name:
         reason = "has a backslash: write '/' between folders, on Windows too"
     elif ":" in name or any(_is_device(part) for part in parts):
-        reason = "means a device or a hidden stream on Windows"
+        reason = "names a device or a hidden stream on Windows"
     if reason is None:
         return None
     advice = (
@@ -93,14 +93,14 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
         descriptor = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         if error.errno == errno.EINVAL:
-            raise SideFileError(f"file {name!r} is no regular file") from None
+            raise SideFileError(f"file {name!r} is not a regular file") from None
         raise
     with open(descriptor, "rb") as file:
         content = file.read()
     data = _npy_data(name, content) if name.lower().endswith(".npy") else memoryview(content)
     if len(data) % 8:
         raise SideFileError(
-            f"file {name!r} has {len(data):,} bytes, which is no multiple of 8: pointers have 8 "
+            f"file {name!r} has {len(data):,} bytes, which is not a multiple of 8: pointers have 8 "
             "bytes each, for a 32-bit target too"
         )
     if not data:
@@ -114,7 +114,7 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
 def _npy_data(name: str, content: bytes) -> memoryview:
     """Return the data behind a header of a one-dimensional array of type '<u8'."""
     if content[:6] != _MAGIC or len(content) < 10:
-        raise SideFileError(f"file {name!r} is no .npy file: it does not begin as one")
+        raise SideFileError(f"file {name!r} is not a .npy file: it does not begin like one")
     major, minor = content[6:8]
     if major not in (1, 2, 3) or minor:
         raise SideFileError(
@@ -126,7 +126,7 @@ def _npy_data(name: str, content: bytes) -> memoryview:
     size = int.from_bytes(content[8:start], "little")
     if size > _MOST_HEADER or start + size > len(content):
         raise SideFileError(
-            f"file {name!r} is cut off, or no .npy file: its header has {size:,} bytes"
+            f"file {name!r} is truncated, or not a .npy file: its header has {size:,} bytes"
         )
     try:
         header = ast.literal_eval(
@@ -142,7 +142,9 @@ def _npy_data(name: str, content: bytes) -> memoryview:
             "numpy.save(name, values.astype('<u8'))"
         )
     if not isinstance(header["fortran_order"], bool):
-        raise SideFileError(f"file {name!r}: its .npy header has a fortran_order that is no bool")
+        raise SideFileError(
+            f"file {name!r}: its .npy header has a fortran_order that is not a bool"
+        )
     shape = header["shape"]
     if not isinstance(shape, tuple) or len(shape) != 1 or type(shape[0]) is not int:
         raise SideFileError(
@@ -153,7 +155,7 @@ def _npy_data(name: str, content: bytes) -> memoryview:
     if shape[0] * 8 != len(data):
         raise SideFileError(
             f"file {name!r} says that it has {shape[0]!r:.30} pointers, and {len(data):,} bytes "
-            "follow: it is damaged or cut off"
+            "follow: it is damaged or truncated"
         )
     return data
 

@@ -41,9 +41,7 @@ def open_file(session: Target, module: KnownModule) -> int:
         # The target can be on another machine: the file must agree with the memory.
         here, there = os.read(file, 4096), session.read(module.base, 4096)
         if _pe_stamp(here) != _pe_stamp(there):
-            raise AddressError(
-                f"{module.path} here is another build than the one that the target has mapped"
-            )
+            raise AddressError(f"{module.path} here is not the build that the target has mapped")
         os.lseek(file, 0, os.SEEK_SET)
     except BaseException:
         os.close(file)
@@ -69,7 +67,7 @@ def _of_elf(session: Target, module: KnownModule) -> list[str]:
 
     image = next((each for each in images_of(session) if each.base == module.base), None)
     if image is None or image.headers is None:
-        raise AddressError(f"{module.name} in the target is no ELF file")
+        raise AddressError(f"{module.name} in the target is not an ELF file")
     read, bias = memory_reader(session), image.bias
 
     def read_segment(segment: Segment) -> bytes:
@@ -87,11 +85,11 @@ def _pe_stamp(start: bytes) -> tuple[int, int]:
     try:
         (header,) = struct.unpack_from("<I", start, 0x3C)
         if start[header : header + 4] != b"PE\0\0":
-            raise AddressError("it is no PE file")
+            raise AddressError("it is not a PE file")
         (stamp,) = struct.unpack_from("<I", start, header + 8)
         (size,) = struct.unpack_from("<I", start, header + 24 + 56)
     except not_from_handler(struct.error):
-        raise AddressError("it is no PE file") from None
+        raise AddressError("it is not a PE file") from None
     return stamp, size
 
 

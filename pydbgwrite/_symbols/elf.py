@@ -72,8 +72,8 @@ class ElfSymbols:
         if not found:
             if opened.fault is not None:
                 raise AddressError(
-                    f"{module.name} exports no symbol {symbol!r}, and others are not known: "
-                    f"{opened.fault}"
+                    f"{module.name} exports no symbol {symbol!r}, and its other symbols are not "
+                    f"known: {opened.fault}"
                 )
             return None
         image = self._images[module.base]
@@ -157,7 +157,7 @@ class ElfSymbols:
 
         headers = image.headers
         if headers is None:
-            raise ValueError("the target's memory has no headers of it")
+            raise ValueError("its headers are not in the target's memory")
         read = self._reader(image)
         return SymbolTable.of_dynamic(headers, read, Dynamic.read(headers, read, image.bias))
 

@@ -104,7 +104,7 @@ class Bindings:
         places = ", ".join(self._told(each) for each in sorted(used - {own}))
         raise AddressError(
             f"{image.name}!{symbol} is at 0x{own:x}, which no other code is seen to use: uses of "
-            f"that name lead to {places}. Name the one that you mean in that form, or give "
+            f"that name lead to {places}. Name the one you mean in that form, or give "
             f"{image.name}+0x{own - image.base:x}"
         )
 

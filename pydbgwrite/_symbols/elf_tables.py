@@ -73,7 +73,7 @@ class Definition(NamedTuple):
     def fault(self) -> str | None:
         """Return why it has no address, or None."""
         if self.kind == _STT_TLS:
-            return "is thread-local: each thread has one of its own, at another address"
+            return "is thread-local: each thread has its own, at another address"
         if self.kind == _STT_GNU_IFUNC:
             return (
                 "is an indirect function (IFUNC): its resolver picks one of several functions when "
@@ -81,9 +81,9 @@ class Definition(NamedTuple):
                 "holds it"
             )
         if self.section == _SHN_ABS:
-            return f"is an absolute value (0x{self.value:x}) and no place in the module"
+            return f"is an absolute value (0x{self.value:x}) and not an address in the module"
         if self.section == _SHN_COMMON:
-            return "has no place yet: the file is not linked"
+            return "has no address yet: the file is not linked"
         return None
 
     def description(self) -> str:

@@ -127,7 +127,7 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
     else:  # linked statically: the table follows the file's header
         first = next((each for each in headers.loads if each.offset == 0), None)
         if first is None:
-            raise ValueError("where the program lies can't be told")
+            raise ValueError("the program's address can't be determined")
         bias = table - header - first.address
     entry = auxv.get(_AT_ENTRY, 0) - bias
     if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):

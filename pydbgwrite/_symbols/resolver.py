@@ -106,7 +106,7 @@ class Resolver:
     def _no_module(self, names: list[str], text: str) -> str:
         shown_names = " or ".join(shown(name) for name in names[:3])
         if not self._modules:
-            reason = "this target has none that are known"
+            reason = "its modules are not known"
             if self._session.target == "simulated":
                 reason = "simulated memory has none"
             return f"{shown(text)} names a module, and {reason}; give a number"

@@ -74,10 +74,11 @@ def apply(
     Without a terminal, or with --json, it can't ask: give --yes or --dry-run.
     """
     if durable and journal is None:
-        raise click.UsageError("--durable is for --journal.")
+        raise click.UsageError("--durable needs --journal.")
     if not (yes or dry_run) and (as_json or not _can_ask()):
         raise click.UsageError(
-            "Nobody can be asked here: give --yes to write, or --dry-run to see what would change."
+            "It can't ask without a terminal, or with --json: give --yes to write, or --dry-run to "
+            "see what would change."
         )
     loaded = load_patch(patch, side_files_anywhere)
     with target.open(writable=not dry_run) as session:
@@ -138,7 +139,7 @@ def _ask(preview: Preview, session: Session) -> None:
     if answer.strip().lower() not in ("y", "yes"):
         if not answer.endswith("\n"):
             show_on_stderr(lambda: click.echo(err=True))
-        raise CommandError("called off; nothing was written", ExitCode.INTERRUPTED)
+        raise CommandError("not confirmed; nothing was written", ExitCode.INTERRUPTED)
 
 
 def _apply(patch: Patch, session: Session, journal: str | None, durable: bool, verify: bool) -> int:

@@ -180,7 +180,7 @@ def _message(failure: Exception) -> str:
     if exit_code_of(failure) is ExitCode.INTERNAL:
         return f"internal error, please report it: {type(failure).__name__}: {text}"
     if isinstance(failure, MemoryError) and not text:
-        text = "there is not enough memory for that; ask for less at once"
+        text = "not enough memory; ask for less at once"
     return "; ".join([text or type(failure).__name__, *getattr(failure, "__notes__", [])])
 
 

@@ -86,7 +86,7 @@ def read(
     if out is not None:
         array_file(out, "--out")
         if rows is not None:
-            raise click.UsageError("--rows is for what is shown; --out saves them all.")
+            raise click.UsageError("--rows limits what is shown; --out saves all pointers.")
     with target.open(writable=False) as session:
         table = _read(session, address, count, labelled=out is None)
     if out is not None:

@@ -86,7 +86,7 @@ def _target(
         got = " and ".join(f"--{name}" for name in chosen) or "none"
         raise click.UsageError(f"Give one of --pid, --connect, --dump and --kernel; got {got}.")
     if not suspend and chosen != ["pid"]:
-        raise click.UsageError("--no-suspend is for --pid.")
+        raise click.UsageError("--no-suspend needs --pid.")
     kind = chosen[0] if chosen else None
     return Target(kind, given[kind] if kind else None, timeout, engine, suspend)
 

@@ -54,7 +54,7 @@ def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
     else:
         _show(info, report)
     if not report.complete:
-        fail(f"not all was undone: {report}")
+        fail(f"not everything was undone: {report}")
         return ExitCode.NOT_UNDONE
     return ExitCode.DONE
 
@@ -76,8 +76,8 @@ def _target(given: Target, info: JournalInfo) -> Target:
         return given
     if info.target != "process" or info.pid is None:
         raise click.UsageError(
-            f"The journal belongs to a target ({info.target}) that it can't name: give --connect, "
-            "--kernel or --pid."
+            f"The journal does not identify its target ({info.target}): give --connect, --kernel "
+            "or --pid."
         )
     return Target("pid", info.pid, given.timeout, given.engine, given.suspend)
 
@@ -99,7 +99,7 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
         fate = "restored too" if report.forced else "not changed; --force restores them too"
         fields["conflicts"] = f"{report.conflict_total:,} ({fate})"
     if report.conflict_total and report.undone_before:
-        fields["undone before"] = "yes, and somebody has written to the target since"
+        fields["undone before"] = "yes, and the target has been written to since"
     if report.torn:
         fields["journal"] = "its last record is incomplete; that write had not begun"
     print_fields(title, fields)

@@ -57,6 +57,6 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
     else:
         show_mismatches(mismatches, total)
     if different is not None:
-        fail(f"{total:,} of {counted(pointers, 'pointer')} differ")
+        fail(f"{total:,} of {counted(pointers, 'pointer')} differ{'s' if total == 1 else ''}")
         return ExitCode.NOT_AS_EXPECTED
     return ExitCode.DONE

@@ -417,7 +417,7 @@ def test_verify(process: Target, patch: Path) -> None:
     again = command(*line)
     assert again.code == 1
     assert again.out.split() == [f"0x{process.rw + 8:x}", "0x2", "0x7"]
-    assert "1 of 3 pointers differ" in again.err
+    assert "1 of 3 pointers differs" in again.err
 
 
 def test_verify_without_a_place(process: Target, tmp_path: Path) -> None:

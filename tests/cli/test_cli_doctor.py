@@ -86,7 +86,7 @@ def test_doctor_where_ptrace_is_refused() -> None:
     )
     assert any("seccomp: this process runs under a filter" in line for line in lines)
     assert "docker run --cap-add=SYS_PTRACE" in done.out
-    assert lines[-2:] == ["", "Writing to processes works here with --no-suspend alone."]
+    assert lines[-2:] == ["", "Writing to processes works here only with --no-suspend."]
     assert any(line.startswith("works    write to it without suspending it") for line in lines)
 
 

@@ -27,7 +27,7 @@ WITH_TARGET = ("modules", "read", "write", "apply", "verify")
         ([], "got none"),
         (["--pid", "1", "--dump", "x"], "got --pid and --dump"),
         (["--connect", "a", "--kernel", "b"], "got --connect and --kernel"),
-        (["--dump", "x", "--no-suspend"], "--no-suspend is for --pid"),
+        (["--dump", "x", "--no-suspend"], "--no-suspend needs --pid"),
         (["--pid", "0"], "--pid"),
         (["--pid", "-1"], "--pid"),
         (["--pid", "one"], "--pid"),

@@ -55,7 +55,7 @@ def test_conflicts(tmp_path: Path) -> None:
         assert conflict["found"] == (0xABCDEF).to_bytes(8, "little").hex()
         assert conflict["written"] == NEW[2].to_bytes(8, "little").hex()
         assert conflict["old"] == pattern(24)[16:].hex()
-        assert "not all was undone" in done.err
+        assert "not everything was undone" in done.err
         assert process.pointers(3)[2] == 0xABCDEF
 
         text = command("undo", journal)

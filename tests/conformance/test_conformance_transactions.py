@@ -288,7 +288,7 @@ def test_what_was_undone_and_written_again(engine_case: EngineCase, tmp_path: Pa
     second = pydbgwrite.undo(file, case.session)
     assert not second.complete and second.undone_before
     assert second.conflict_total == 2
-    assert "was undone before, and somebody has written there since" in str(second)
+    assert "was undone before, and the memory has been written to since" in str(second)
     assert list(case.session.read_pointers(case.rw, 2)) == list(values)
     assert pydbgwrite.undo(file, case.session, force=True).complete
     assert case.peek(case.rw, case.rw_size) == before

@@ -56,7 +56,7 @@ def unbreakable() -> Iterator[subprocess.Popen[str]]:
 def test_attach() -> None:
     with unbreakable() as process:
         assert process.stdin is not None and process.stdout is not None
-        with pytest.raises(TimeoutError, match="was let go again"):
+        with pytest.raises(TimeoutError, match="was detached again"):
             pydbgwrite.attach(process.pid, invasive=True, timeout=0.3)
         process.stdin.write("still here\n")
         process.stdin.flush()
@@ -69,7 +69,7 @@ def test_launch(tmp_path: Path) -> None:
     """In no time at all nothing can have started."""
     trace = tmp_path / "trace"
     program = [sys.executable, "-c", f"open({str(trace)!r}, 'w')"]
-    with pytest.raises(TimeoutError, match="it was given up"):
+    with pytest.raises(TimeoutError, match="the attempt was abandoned"):
         pydbgwrite.launch(program, timeout=0)
     with pydbgwrite.launch([sys.executable, "-c", "pass"]) as session:
         session.terminate()
@@ -83,7 +83,7 @@ def test_open_dump(tmp_path: Path) -> None:
             session.write_pointers(child.base, [1, 2, 3])
         write_dump(child.pid, path)
     for _ in range(3):
-        with pytest.raises(TimeoutError, match="it was given up"):
+        with pytest.raises(TimeoutError, match="the attempt was abandoned"):
             pydbgwrite.open_dump(path, timeout=0)
         opened = None
         while opened is None:  # the engine is free again when it has come back from that one
@@ -95,5 +95,5 @@ def test_open_dump(tmp_path: Path) -> None:
 
 def test_open_dump_of_no_file() -> None:
     """What might make the opening wait for ever is refused."""
-    with pytest.raises(ValueError, match="no regular file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         pydbgwrite.open_dump("NUL")

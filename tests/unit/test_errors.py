@@ -296,7 +296,7 @@ def test_which_error(hresult: int, kind: type[DebugEngineError]) -> None:
         ({"page": (1, 0x10000, 0)}, ["free address space", "session.query()"]),
         ({"page": (1, 0x2000, 0)}, ["reserved address space"]),
         ({"page": None}, ["0x1020", "nothing is mapped"]),
-        ({"landed": None}, ["9 pointers at 0x1000", "can't be said"]),
+        ({"landed": None}, ["9 pointers at 0x1000", "is unknown"]),
         ({"landed": 9}, ["9 pointers at 0x1000", "first 9 of 9"]),
         ({"landed": 0, "count": 1}, ["at 0x1000", "none of them"]),
     ],

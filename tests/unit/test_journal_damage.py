@@ -195,8 +195,8 @@ def test_other_versions_and_other_files(target: Session, tmp_path: Path) -> None
         words = refused(target, file, head + struct.pack("<I", zlib.crc32(head)) + data[16:])
         assert word in words
         assert str(version) in words
-    assert "no journal" in refused(target, file, b"format = 1\n[[write]]\n")
-    assert "no journal" in refused(target, file, bytes(4096))
+    assert "not a journal" in refused(target, file, b"format = 1\n[[write]]\n")
+    assert "not a journal" in refused(target, file, bytes(4096))
     assert "nothing to undo" in refused(target, file, b"")
     for size in range(1, 8):  # cut within the first bytes, which are damaged besides
         assert "first 16 bytes" in refused(target, file, data[:8] + b"\xff" * size)

@@ -77,7 +77,7 @@ expect = [1]
         [
             ("line 2", "unknown key 'frmat'; did you mean 'format'?"),
             ("line 3, build 1", "module is missing"),
-            ("line 3, build 1", "build_id or sha256 must be there"),
+            ("line 3, build 1", "build_id or sha256 must be given"),
             ("line 4, build 1", "unknown key 'modul'; did you mean 'module'?"),
             ("line 5, entry 1", "address is missing"),
             ("line 6, entry 1", "unknown key 'adress'; did you mean 'address'?"),
@@ -88,7 +88,7 @@ expect = [1]
             ("line 7, entry 1", "pointers[5] is 0x10000000000000000"),
             ("line 7, entry 1", "pointers[6] must be a whole number or text, got date"),
             ("line 11, entry 2", "not a number"),
-            ("line 12, entry 2", "both there"),
+            ("line 12, entry 2", "both given"),
             ("line 13, entry 2", "pointers is empty"),
             ("line 15, entry 3", "would go past 2**64"),
             ("line 17, entry 3", "expect has 1 values and pointers 2"),
@@ -145,7 +145,7 @@ def test_mistakes(tmp_path: Path, text: str, words: list[str]) -> None:
 
 def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
     assert problems_of(tmp_path, b"format = 1\n\n# \xff\n") == [
-        "line 3: this is not UTF-8, which TOML is"
+        "line 3: this is not UTF-8, as TOML requires"
     ]
 
 

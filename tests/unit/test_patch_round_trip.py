@@ -215,7 +215,7 @@ def test_saving_what_can_not_be_saved(tmp_path: Path) -> None:
     first, second = PatchEntry(1, [1], file="x.npy"), PatchEntry(100, [2], file="x.npy")
     for entries, words in (
         ([named], "can't hold addresses by name"),
-        ([first, second], "that of another entry"),
+        ([first, second], "belongs to another entry"),
     ):
         with pytest.raises(PatchError, match=words):
             Patch(entries).save(path)

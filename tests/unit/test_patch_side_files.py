@@ -26,13 +26,13 @@ GOOD = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,), }\n"
     ("name", "content", "words"),
     [
         ("x.bin", b"", "holds no pointers"),
-        ("x.bin", bytes(7), "no multiple of 8"),
-        ("x.npy", b"", "no .npy file"),
-        ("x.npy", b"PK\x03\x04" + bytes(100), "no .npy file"),
-        ("x.npy", npy(GOOD)[:20], "cut off"),
-        ("x.npy", npy(GOOD, bytes(15)), "damaged or cut off"),
-        ("x.npy", npy(GOOD, bytes(17)), "damaged or cut off"),
-        ("x.npy", npy(GOOD, bytes(8)), "damaged or cut off"),
+        ("x.bin", bytes(7), "not a multiple of 8"),
+        ("x.npy", b"", "not a .npy file"),
+        ("x.npy", b"PK\x03\x04" + bytes(100), "not a .npy file"),
+        ("x.npy", npy(GOOD)[:20], "truncated"),
+        ("x.npy", npy(GOOD, bytes(15)), "damaged or truncated"),
+        ("x.npy", npy(GOOD, bytes(17)), "damaged or truncated"),
+        ("x.npy", npy(GOOD, bytes(8)), "damaged or truncated"),
         ("x.npy", npy(GOOD.replace("(2,)", "(-2,)")), "damaged"),
         ("x.npy", npy(GOOD.replace("(2,)", "(0,)"), b""), "holds no pointers"),
         ("x.npy", npy(GOOD.replace("(2,)", "(True,)")), "one dimension"),
@@ -51,8 +51,8 @@ GOOD = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,), }\n"
         ("x.npy", npy("[1]"), "three keys"),
         ("x.npy", npy(GOOD, version=b"\x07\x00"), "version 7"),
         ("x.npy", npy(GOOD, version=b"\x01\x20"), "version 1.32"),
-        ("x.npy", npy(GOOD.replace("False", "0")), "fortran_order that is no bool"),
-        ("x.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(50), "cut off"),
+        ("x.npy", npy(GOOD.replace("False", "0")), "fortran_order that is not a bool"),
+        ("x.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(50), "truncated"),
     ],
 )
 def test_side_files_that_are_wrong(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -135,7 +135,7 @@ def test_symbolic_links(tmp_path: Path) -> None:
         assert "leads out of the patch file's folder" in problem
         assert load(inside, text.format(name), side_files_anywhere=True).entries
     assert load(inside, text.format("good.bin")).entries
-    assert "no regular file" in problems_of(inside, text.format("pipe.bin"))[0]
+    assert "not a regular file" in problems_of(inside, text.format("pipe.bin"))[0]
     (tmp_path / "link").symlink_to(inside)  # the folder itself may be reached by one
     assert load(tmp_path / "link", text.format("real.bin")).entries
 

@@ -207,7 +207,7 @@ class TestWhoGoesFirst:
         pointer = session._interface_address()
         before = com.references(pointer)
         wrapped = wrap(pointer)
-        with pytest.warns(ResourceWarning, match="references are given back"):
+        with pytest.warns(ResourceWarning, match="references are released"):
             del wrapped
             gc.collect()
         assert com.references(pointer) == before
@@ -234,11 +234,11 @@ class TestWhoGoesFirst:
 
 def test_ending_the_target_is_not_for_it(session: Session) -> None:
     with wrap(session._interface_address()) as wrapped:
-        with pytest.raises(ValueError, match=r"detach\(\) is not for a session of wrap\(\)"):
+        with pytest.raises(ValueError, match=r"detach\(\) can.t be used on a session of wrap\(\)"):
             wrapped.detach()
-        with pytest.raises(ValueError, match=r"close\(\) gives back"):
+        with pytest.raises(ValueError, match=r"close\(\) releases"):
             wrapped.terminate()
-        with pytest.raises(ValueError, match="started it"):
+        with pytest.raises(ValueError, match="started the engine"):
             wrapped.serve("tcp:port=1,password=x")
         assert not wrapped.closed
         wrapped.write_pointers(BASE, [1])

@@ -54,16 +54,16 @@ def test_garbage_on_the_heap() -> None:
     ):
         ctypes.memmove(address, fill, min(len(fill), 4000))
         for offset in (0, 8, 800, 1, 4):
-            with pytest.raises(ValueError, match="no interface pointer"):
+            with pytest.raises(ValueError, match="not an interface pointer"):
                 wrap(address + offset)
 
 
 def test_code_is_no_object() -> None:
     code = ctypes.cast(ctypes.pythonapi.Py_IncRef, c_void_p).value
     assert code is not None
-    with pytest.raises(ValueError, match="no interface pointer"):
+    with pytest.raises(ValueError, match="not an interface pointer"):
         wrap(code)
-    with pytest.raises(ValueError, match="no interface pointer"):
+    with pytest.raises(ValueError, match="not an interface pointer"):
         wrap(code & ~7)
 
 
@@ -72,7 +72,7 @@ def test_the_address_of_the_pointer(session: Session) -> None:
     pointer = c_void_p(session._interface_address())
     with pytest.raises(ValueError, match=r"not code|can't be read"):
         wrap(ctypes.pointer(pointer))
-    with pytest.raises(ValueError, match="no interface pointer"):
+    with pytest.raises(ValueError, match="not an interface pointer"):
         wrap(id(pointer))
 
 
@@ -125,7 +125,7 @@ def test_a_session_is_no_interface(session: Session) -> None:
 
 def test_an_object_that_is_no_engine() -> None:
     fake = com.refusing()
-    with pytest.raises(ValueError, match=r"not of a debugger engine.*IDebugDataSpaces4\)"):
+    with pytest.raises(ValueError, match=r"not a debugger engine.*IDebugDataSpaces4\)"):
         wrap(fake.pointer)
     assert (fake.asked, fake.references) == ([com.DATA_SPACES_4], 0)
 

@@ -48,7 +48,7 @@ def doctor(engine: str | None, as_json: bool) -> int:
     else:
         if engine is not None:
             raise click.UsageError("--engine is for Windows.")
-        checks.append(Check("Microsoft's engine", "info", "not here: it is for Windows"))
+        checks.append(Check("Microsoft's engine", "info", "none: it is only for Windows"))
         if sys.platform.startswith("linux"):
             from pydbgwrite.cli.doctor import linux
 
@@ -74,9 +74,9 @@ def doctor(engine: str | None, as_json: bool) -> int:
         click.echo(
             "Writing to processes works here."
             if works
-            else "Whether writing to processes works here could not be tried."
+            else "Writing to processes could not be tried here."
             if untried
-            else "Writing to processes works here with --no-suspend alone."
+            else "Writing to processes works here only with --no-suspend."
             if running
             else "Writing to processes does not work here."
         )

@@ -21,7 +21,7 @@ _SCOPES: Final = {
     "0": "processes of the same user may be traced",
     "1": "only descendants may be traced, and those that allow it (PR_SET_PTRACER)",
     "2": "only CAP_SYS_PTRACE may trace",
-    "3": "nobody may trace until the machine restarts",
+    "3": "no tracing until the machine restarts",
 }
 #: include/linux/proc_ns.h, PROC_PID_INIT_INO.
 _FIRST_PID_NAMESPACE: Final = "pid:[4026531836]"
@@ -45,7 +45,7 @@ def permissions() -> list[Check]:
         return [Check("/proc", FAILS, f"{what}: what is allowed here can't be seen", advice)]
     if own.get("Pid") != str(os.getpid()) or len(own.get("NSpid", "").split()) > 1:
         advice = "mount the /proc of this pid namespace (mount -t proc proc /proc)"
-        what = "it was mounted for another pid namespace, and shows other processes than these"
+        what = "it was mounted for another pid namespace, and shows that namespace's processes"
         return [Check("/proc", FAILS, what, advice)]
     capabilities = int(own.get("CapEff", "0"), 16)
     capable = bool(capabilities >> _CAP_SYS_PTRACE & 1)
@@ -76,7 +76,7 @@ def _capability(capabilities: int) -> Check:
             name,
             LIMITED,
             f"this process has it in its user namespace ({namespace}) alone: no process outside",
-            "run it outside of that namespace, as where the process runs",
+            "run this outside of that namespace, where the process runs",
         )
     if not capabilities >> _CAP_DAC_OVERRIDE & 1:
         return Check(
@@ -108,7 +108,7 @@ def _seccomp(own: dict[str, str]) -> Check:
         "seccomp",
         INFO,
         "this process runs under a filter, which may refuse ptrace and process_vm_writev",
-        "where it does: docker run --cap-add=SYS_PTRACE, or a profile that allows both",
+        "if it does: docker run --cap-add=SYS_PTRACE, or a profile that allows both",
     )
 
 
@@ -118,7 +118,7 @@ def _container() -> Check:
     if re.search("docker|kubepods|lxc|libpod", read_text("/proc/1/cgroup")):
         hints.append("/proc/1/cgroup")
     if not hints:
-        return Check("container", INFO, "no sign of one")
+        return Check("container", INFO, "none detected")
     what = f"probably ({', '.join(hints)})"
     try:
         if os.readlink("/proc/self/ns/pid") != _FIRST_PID_NAMESPACE:
@@ -146,7 +146,7 @@ def _forced_writes() -> Check:
     if said == "ptrace":
         return Check(name, INFO, f"allowed by {where} while the process is stopped (--pid alone)")
     if said is None:
-        return Check(name, INFO, f"can't be seen beforehand: {where}")
+        return Check(name, INFO, f"can't be determined beforehand: {where}")
     return Check(name, INFO, f"not forbidden by {where}")
 
 
@@ -190,6 +190,6 @@ def _traced(own: dict[str, str]) -> Check:
     return Check(
         "other debuggers",
         INFO,
-        f"traced already, and so not to be opened: {shown}",
+        f"already traced, so they can't be opened: {shown}",
         "detach the other debugger first, or open with --no-suspend",
     )

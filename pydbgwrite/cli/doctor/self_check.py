@@ -57,11 +57,13 @@ def _tried(
             written = session.write_pointers(places["writable"], values)
             wanted = session.read(places["writable"], 16)
     except not_from_handler(OSError, errors.Error) as failure:
-        return [Check(name, FAILS, str(failure), "see what is said above of permissions")]
+        return [Check(name, FAILS, str(failure), "see the permissions above")]
     held = bytes.fromhex(child.ask("?")[0])  # and so it runs again
     if held != wanted or held[:8] != _VALUES[0].to_bytes(8, "little"):
-        return [Check(name, FAILS, f"the process says that it holds {held.hex()}")]
-    return [Check(name, WORKS, f"attached, wrote {written} pointers, let go; the process has them")]
+        return [Check(name, FAILS, f"the process reports {held.hex()}")]
+    return [
+        Check(name, WORKS, f"attached, wrote {written} pointers, detached; the process has them")
+    ]
 
 
 def _others() -> Check:
@@ -74,7 +76,10 @@ def _others() -> Check:
     if check.state == WORKS:
         return check
     return Check(
-        _OTHERS, LIMITED, check.detail, "start the program here: what is started here can be opened"
+        _OTHERS,
+        LIMITED,
+        check.detail,
+        "start the program from here: its own children can be opened",
     )
 
 
@@ -85,5 +90,5 @@ def _forced(child: Child, places: dict[str, int], engine: str | None) -> Check:
     except not_from_handler(OSError, errors.Error) as failure:
         return Check(_FORCED, LIMITED, str(failure))
     if bytes.fromhex(child.ask("?")[1])[:8] != _VALUES[0].to_bytes(8, "little"):
-        return Check(_FORCED, FAILS, "reported as written, and the process does not have it")
+        return Check(_FORCED, FAILS, "reported as written, but the process does not have it")
     return Check(_FORCED, WORKS, "a private read-only page was written to")
