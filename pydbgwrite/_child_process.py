@@ -77,6 +77,17 @@ class Child:
                 self._process.communicate(timeout=self._patience)
             except not_from_handler(subprocess.TimeoutExpired):
                 pass
+            finally:
+                self._close_streams()
+
+    def _close_streams(self) -> None:
+        """Close what communicate() leaves open if a system call that it makes is refused."""
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None  # as it was started
+            try:
+                stream.close()
+            except not_from_handler(OSError):
+                pass  # input that an ended process does not take
 
     @property
     def pid(self) -> int:

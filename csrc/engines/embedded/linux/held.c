@@ -11,8 +11,9 @@
 
 bool linux_held_ended(const linux_target *process)
 {
-    return process->pidfd >= 0 ? linux_pidfd_ended(process->pidfd)
-                               : linux_process_ended(process->folder);
+    int ended = process->pidfd >= 0 ? linux_pidfd_ended(process->pidfd) : -1;
+
+    return ended >= 0 ? ended == 1 : linux_process_ended(process->folder);
 }
 
 bool linux_held_lost(const linux_target *process)

@@ -241,11 +241,12 @@ int linux_pidfd_open(int32_t id, unsigned flags)
     return (int)syscall(SYS_pidfd_open, (pid_t)id, flags);
 }
 
-bool linux_pidfd_ended(int pidfd)
+int linux_pidfd_ended(int pidfd)
 {
     struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    int ready = poll(&end, 1, 0);
 
-    return poll(&end, 1, 0) > 0 && (end.revents & (POLLIN | POLLHUP)) != 0;
+    return ready < 0 ? -1 : ready > 0 && (end.revents & (POLLIN | POLLHUP)) != 0;
 }
 
 int linux_pidfd_signal(int pidfd, int number)

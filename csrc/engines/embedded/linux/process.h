@@ -72,8 +72,9 @@ static inline bool linux_call_refused(int failure)
 /* pidfd_open(2); the descriptor (always close-on-exec), or -1 and errno. */
 int linux_pidfd_open(int32_t id, unsigned flags);
 
-/* True once the process behind a pidfd has ended (for a thread's pidfd: the thread). */
-bool linux_pidfd_ended(int pidfd);
+/* 1 once the process behind a pidfd has ended (for a thread's pidfd: the thread), else 0; -1 if a
+ * sandbox refuses poll(2). */
+int linux_pidfd_ended(int pidfd);
 
 /* pidfd_send_signal(2). */
 int linux_pidfd_signal(int pidfd, int number);

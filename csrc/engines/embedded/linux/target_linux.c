@@ -20,6 +20,9 @@
 #include "sharing.h"
 #include "tracer.h"
 
+/* How long a process may take to die after SIGKILL, until its status is left to others. */
+#define REAPING_NS (UINT64_C(5) * 1000000000)
+
 static linux_open_error fail(linux_open_failure failure, const char *operation, int os_error,
                              int64_t detail)
 {
@@ -43,14 +46,11 @@ static linux_open_error fail_file(const char *operation, int os_error)
 static void reap(const linux_target *process)
 {
     siginfo_t info = {.si_pid = 0};
-    int turn;
+    uint64_t deadline = linux_now() + REAPING_NS;
 
-    for (turn = 0; process->launched && turn < 5000; turn++) {
-        if (waitid(P_PID, (id_t)process->base.process_id, &info, WEXITED | WNOHANG | __WALL) != 0 ||
-            info.si_pid != 0) {
-            break;
-        }
-        poll(NULL, 0, 1);
+    while (process->launched && info.si_pid == 0 && linux_now() < deadline &&
+           waitid(P_PID, (id_t)process->base.process_id, &info, WEXITED | WNOHANG | __WALL) == 0) {
+        poll(NULL, 0, info.si_pid == 0); /* a sandbox may refuse it: then this does not sleep */
     }
 }
 
