@@ -27,7 +27,7 @@ class Change(NamedTuple):
     """A recorded write, or a piece of one: long writes are recorded a piece at a time.
 
     Attributes:
-        address: Where it is in the target; of scattered elements the lowest address.
+        address: The address in the target; for scattered elements the lowest one.
         old, new: The bytes before and after, in the target's form (little-endian), by element.
         unit: Bytes of an element: 8 or 4 for pointers, 1 for bytes.
         addresses: The addresses of scattered elements, in the order given; else None.
@@ -76,8 +76,8 @@ class UndoReport:
         remaining: (address, size, why) of each range that can't be restored, by address.
         forced: True if conflicts were restored too.
         torn: True if the journal's last record is incomplete. Its write had not begun.
-        undone_before: True if an earlier undo finished: a conflict then holds what somebody has
-            written since, which may equal what the transaction wrote.
+        undone_before: True if an earlier undo finished. A conflict then was written after that
+            undo, and may equal what the transaction wrote.
     """
 
     __module__ = "pydbgwrite"

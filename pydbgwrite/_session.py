@@ -115,15 +115,15 @@ class Session(_core.Session):
     def resolve(self, address: SupportsIndex | str) -> int:
         """Return the address behind any form of one, so that a table of addresses survives ASLR.
 
-        On Linux a variable of which several files have one is where the named library's uses of it
-        lead: to the program's copy, for instance, or to that of a preloaded library. A function is
-        always the one in the module that is named, wherever calls of that name lead.
+        On Linux several files can define one variable. The address is then that of the definition
+        which the named library uses: the program's copy, for instance, or a preloaded library's.
+        A function is always the one of the named module, wherever calls of that name lead.
 
         Args:
             address: An int, or one of these texts:
 
                 - "0x7f0000001000", "4096": a number.
-                - "libfoo.so+0x1234": so many bytes behind the module's first address, Module.base.
+                - "libfoo.so+0x1234": that many bytes after the module's first address, Module.base.
                   In a library or a position-independent program that is what readelf and objdump
                   print as an address; in a program with a fixed address it is that less the
                   program's first one.
@@ -138,22 +138,22 @@ class Session(_core.Session):
 
                 A module is named by its file's name, by its whole path, or by its base
                 ("0x7f0000000000!table"), which tells copies of one file apart. With dbgeng
-                it is also named without the extension ("kernel32") or by the engine's own
-                name ("nt"), and in either case. On Linux "[vdso]" is one, too. Where a name holds
-                '+', '-' or '!' itself, the longest one that the target has counts.
+                the name can lack the extension ("kernel32") or be the engine's own ("nt"),
+                and case does not matter. On Linux "[vdso]" is a module, too. If a
+                name contains '+', '-' or '!', the longest name that the target has is used.
 
         Returns:
             The address. query() says whether anything is mapped there.
 
         Raises:
-            AddressError: The module or symbol is not there (the message names those that are like
-                it), several have that name (it lists them), nobody is seen to use a variable while
-                uses of its name lead to another (it gives both), or the symbol has no one address:
-                indirect functions (IFUNC) and thread-local variables.
+            AddressError: There is no such module or symbol (the message gives similar names), or
+                several have the name (it lists them). Or no code is seen to use the variable, and
+                uses of its name lead to another one (it gives both). Or the symbol has no single
+                address: an indirect function (IFUNC) or a thread-local variable.
             NoTargetError: The process has ended.
             OverflowError: The result is negative or has more than 64 bits.
             TypeError: The address is neither an int nor a str (bool is refused).
-            ValueError: The text is no form of an address.
+            ValueError: The text has none of these forms.
         """
         from pydbgwrite._symbols.resolver import Resolver
 
@@ -299,9 +299,9 @@ class Session(_core.Session):
 
 
 def _is_protected(options: str) -> bool:
-    """Is this a server that not everybody who reaches the machine may use?
+    """Return whether the server restricts who may use it.
 
-    Named pipes (npipe) and the like ask Windows who is there; sockets ask nobody.
+    Windows authenticates the clients of named pipes (npipe) and the like, not those of sockets.
     """
     transport, _, rest = options.strip().partition(":")
     parameters = [part.partition("=") for part in rest.split(",")]

@@ -1,6 +1,6 @@
 """The demonstration: rewrite a table of function pointers inside a real, running process.
 
-run_demo() starts a child that calls through its table and reports what came out. It then rewrites
+run_demo() starts a child that calls through its table and reports the result. It then rewrites
 the whole table from outside, in one write_pointers() call, lets the child go on, and has it call
 through its table again. What the child must report is computed here, without the child's code:
 only where the two agree, before and after, has the write been verified.
@@ -32,7 +32,7 @@ _BYTES_PER_POINTER: Final = 8 + 8 + 2
 
 
 class DemoError(Exception):
-    """The demo's child was wrong before anything was written to it."""
+    """The demo's child was faulty before anything was written to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def run_demo(
     *,
     progress: Callable[[int, int], object] | None = None,
 ) -> DemoResult:
-    """Start a child, rewrite its table of `pointers` function pointers, and have it prove that.
+    """Start a child, rewrite its table of `pointers` function pointers, and verify the result.
 
     progress: handed on to write_pointers().
 

@@ -1,1 +1,1 @@
-"""What errors say: of the engine, of Linux, of Windows."""
+"""The messages of errors: from the engine, on Linux, on Windows."""

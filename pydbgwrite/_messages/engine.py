@@ -1,4 +1,4 @@
-"""Turns what the C code says went wrong into an exception with a message that helps.
+"""Turn a failure that the C code reports into an exception with a helpful message.
 
 The C code calls these functions and raises what they return; they raise nothing themselves.
 """
@@ -34,7 +34,7 @@ _PHYSICAL = ("ReadPhysical", "WritePhysical")
 
 
 class EngineFailure(TypedDict):
-    """What csrc/python/failures.c tells; see csrc/core/error.h for each."""
+    """The fields of a failure from csrc/python/failures.c; csrc/core/error.h describes them."""
 
     status: str
     hresult: int
@@ -65,7 +65,7 @@ class EngineFailure(TypedDict):
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:
-    """The exception for a request that did not end with S_OK."""
+    """Return the exception for a request that did not end with S_OK."""
     if failure["status"] == "wraps":
         return _wraps(failure)
     if failure["status"] == "pointer_range":
@@ -139,7 +139,7 @@ _UNREADABLE: dict[str | None, str] = {
 
 
 def _unreadable(failure: EngineFailure) -> BaseException:
-    """What had to be read for a write could not be."""
+    """Return the exception for a write that needed memory that can't be read."""
     reading: EngineFailure = {**failure, "writes": False, "method": "ReadVirtual"}
     consequences = [_UNREADABLE[failure["purpose"]]]
     if failure["purpose"] != "expect":
@@ -158,7 +158,7 @@ def _unreadable(failure: EngineFailure) -> BaseException:
 
 
 def _different(failure: EngineFailure) -> BaseException:
-    """The target can be read, and holds something else."""
+    """Return the exception for a target that holds other values."""
     mismatches = [errors.Mismatch(*each) for each in failure["mismatches"]]
     first, total = mismatches[0], failure["total"]
     expects = failure["purpose"] == "expect"
@@ -198,7 +198,7 @@ def _different(failure: EngineFailure) -> BaseException:
 
 
 def _held(failure: EngineFailure) -> str:
-    """What the target holds now, in words."""
+    """Describe what the target holds now."""
     landed = failure["landed"]
     if not failure["writes"]:
         return "nothing was written"
@@ -217,7 +217,7 @@ def _held(failure: EngineFailure) -> str:
 
 
 def _is_unknown(failure: EngineFailure) -> bool:
-    """May the target hold more than could be counted? Linux has pages to be written, not read."""
+    """Return whether the target may hold more than was counted, in pages that can't be read."""
     if failure["page"] is None:
         return False
     protection, state, _type = failure["page"]
@@ -229,17 +229,17 @@ def _is_unknown(failure: EngineFailure) -> bool:
 
 
 def _address(failure: EngineFailure) -> int:
-    """Of the request; where each element has its own, of the first that is not in place."""
+    """Return the request's address; for scattered elements that of the first not in place."""
     return failure["at"] if failure["scattered"] else failure["address"]
 
 
 def _has_request(failure: EngineFailure) -> bool:
-    """False for a question about the target as a whole, which has no address."""
+    """Return False for a request about the target as a whole, which has no address."""
     return failure["method"] not in _WITHOUT_ADDRESS or bool(failure["address"] or failure["count"])
 
 
 def _place(failure: EngineFailure) -> str:
-    """Where the first failing address is, and what protects it; else what was asked for."""
+    """Describe the first failing address and its page protection, or else the request."""
     landed = failure["landed"]
     if not _has_request(failure):
         return ""
@@ -256,7 +256,7 @@ def _place(failure: EngineFailure) -> str:
 
 
 def _names_element(failure: EngineFailure) -> bool:
-    """Is the first element known that is not in place, or can't be read?"""
+    """Return whether the first element is known that is not in place, or can't be read."""
     landed = failure["landed"]
     unknown = landed is None or landed >= failure["count"] or _is_unknown(failure)
     return failure["status"] == "unreadable" or not (unknown or failure["method"] in _PHYSICAL)
@@ -272,7 +272,7 @@ def _where(at: int, page: tuple[int, int, int] | None) -> str:
 
 
 def _advice(failure: EngineFailure) -> str:
-    """What to do next."""
+    """Return the advice: what to do next."""
     hresult, page = failure["hresult"], failure["page"]
     if failure["refused"] is not None:
         page = failure["refused"][1]
@@ -317,14 +317,14 @@ def _advice(failure: EngineFailure) -> str:
 
 
 def _lost(failure: EngineFailure) -> str:
-    """Why there may be no accessible target."""
+    """Return possible reasons why there is no accessible target."""
     if failure["kind"] == "process":
         return "the process has ended, runs another program now, or was detached"
     return "the target is running, has ended, or was detached"
 
 
 def _windows_page_advice(name: str) -> str:
-    """For Microsoft's engine, which writes by WriteProcessMemory."""
+    """Return advice for Microsoft's engine, which writes by WriteProcessMemory."""
     if name.endswith("+guard"):
         return "A guard page can't be written to until the program itself has touched it."
     if "w" not in name:
@@ -364,7 +364,7 @@ def _force_advice(refused: str) -> str:
 
 
 def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
-    """Which exception an HRESULT is."""
+    """Return the exception class for an HRESULT."""
     hresult = failure["hresult"]
     kind: type[errors.DebugEngineError]
     if failure["gone"] or (hresult == E_UNEXPECTED and failure["method"] not in _PHYSICAL):
@@ -379,10 +379,10 @@ def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
 
 
 def _message(failure: EngineFailure, place: str, consequences: list[str]) -> str:
-    """What failed where, what follows from it, and what to do.
+    """Return the message: what failed and where, the consequence, and what to do.
 
-    Users of Microsoft's engine know its methods and HRESULTs: these come first. The embedded engine
-    says in words what happened, and both at the end.
+    Users of Microsoft's engine know its methods and HRESULTs, so these come first. For the embedded
+    engine a description comes first, and both come last.
     """
     method, hresult, embedded = failure["method"], failure["hresult"], failure["embedded"]
     if embedded:
@@ -405,7 +405,7 @@ def _action(failure: EngineFailure) -> str:
 
 
 def _cause(failure: EngineFailure) -> str:
-    """What the place does not say of the cause already."""
+    """Return the part of the cause that the place does not mention."""
     if failure["hresult"] == E_UNEXPECTED:
         return "" if failure["method"] in _PHYSICAL else f": {_lost(failure)}"
     known = hresults.HRESULTS.get(failure["hresult"])
@@ -439,7 +439,7 @@ def _engine(failure: EngineFailure) -> BaseException:
 
 
 def call_failed(method: str | None, hresult: int, gone: str, embedded: bool) -> BaseException:
-    """The exception for a call about no memory, such as DetachProcesses or StartServerWide."""
+    """Return the exception for a call without an address, such as DetachProcesses."""
     lost = gone or hresult == E_UNEXPECTED or method in ("DetachProcesses", "TerminateProcesses")
     kind = errors.NoTargetError if lost else errors.DebugEngineError
     text = f"{method} failed ({hresults.describe(hresult)})"

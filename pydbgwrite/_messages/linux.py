@@ -1,4 +1,4 @@
-"""Why a Linux process could not be opened, from what /proc says, and what to do about it."""
+"""The reasons why a Linux process could not be opened, read from /proc, with advice."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ _STOPPING = ("ptrace(PTRACE_SEIZE)", "waitid", "eventfd2", "pthread_create")
 def opening_failed(
     failure: str, os_error: int, operation: str | None, detail: int, subject: object
 ) -> BaseException:
-    """The exception for a failed attach (subject: the pid) or launch.
+    """Return the exception for a failed attach or launch.
 
-    Of a launch the subject is the path that could not be used: the program's, or the folder's.
+    subject: for an attach the pid; for a launch the path that could not be used, of the program or
+    the folder.
     """
     if failure == "no_process":
         return errors.NoTargetError(f"there is no process {subject}, or it ended just now")
@@ -117,7 +118,7 @@ def _more_time() -> str:
 
 
 def _other_proc(subject: object, shown: int) -> str:
-    """Why /proc can't show which process an id means. shown: our own id there, or 0."""
+    """Explain why /proc can't identify a process by its id. shown: our own id there, or 0."""
     own = _opening("/proc/self/status")
     if own in (errno.EACCES, errno.EPERM):
         why = f"this process can't read /proc/self/status ({os.strerror(own)})"
@@ -142,7 +143,7 @@ def _other_proc(subject: object, shown: int) -> str:
 
 
 def _opening(path: str) -> int:
-    """The errno of opening a file for reading; 0: it can be opened."""
+    """Return the errno of opening a file for reading, or 0."""
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except not_from_handler(OSError) as error:
@@ -154,11 +155,11 @@ def _tracer_ended(subject: object, number: int) -> str:
     name = next((each.name for each in signal.Signals if each == number), f"signal {number}")
     text = (
         f"could not open {subject}: the tracer, a process of this package that shares the memory "
-        f"of this process, was ended by {name} before it had stopped the process. Everything was "
-        "let go"
+        f"of this process, was ended by {name} before it had stopped the process. Every thread "
+        "was resumed"
     )
     if name == "SIGSYS":
-        text += ". A seccomp filter does so that kills whoever makes a certain system call"
+        text += ". A seccomp filter can do so: it kills a process that makes a certain system call"
     running = IN_FORCE.get().passing("suspend", False)
     return text + (f". Open it {running}" if isinstance(subject, int) and running else "")
 
@@ -177,9 +178,9 @@ def _thread_state(process: object, thread: int) -> str:
 
 
 def _frozen(process: object) -> str:
-    """The file that says that a process is frozen (cgroup-v1/freezer-subsystem); "" if none does.
+    """Return the file that shows a frozen process (cgroup-v1/freezer-subsystem), or "".
 
-    The freezer of cgroup v2 lets a frozen process be traced.
+    A process that the freezer of cgroup v2 has frozen can be traced.
     """
     folders = [
         line.rstrip().split(":", 2)[2]
@@ -199,7 +200,7 @@ def _frozen(process: object) -> str:
 
 
 def status_fields(path: str) -> dict[str, str]:
-    """The fields of a /proc/PID/status file; none where it can't be read."""
+    """Return the fields of a /proc/PID/status file; none if it can't be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
             pairs = (line.partition(":") for line in lines)
@@ -217,7 +218,7 @@ def _read(path: str) -> str:
 
 
 def _tracer(process: int) -> str:
-    """Who traces it, in a user's words, and what to do. A session's tracer is named (host.c)."""
+    """Name the tracer of a process, and what to do. host.c gives a session's tracer its name."""
     status = status_fields(f"/proc/{process}/status")
     if status.get("Name") == "pydbgwrite" and os.getpid() in (
         int(status.get("PPid", "0")),
@@ -234,7 +235,7 @@ def _tracer(process: int) -> str:
 
 
 def force_override() -> str:
-    """What the kernel's command line says of forced writes (proc_mem.force_override); or ""."""
+    """Return the kernel's setting of forced writes (proc_mem.force_override), or ""."""
     for word in _read("/proc/cmdline").split():
         if word.startswith("proc_mem.force_override="):
             return word.partition("=")[2]
@@ -242,7 +243,7 @@ def force_override() -> str:
 
 
 def user_namespace() -> str:
-    """The user namespace of this process where it is not the machine's first one; else ""."""
+    """Return the user namespace of this process; "" if it is the initial one."""
     try:
         name = os.readlink("/proc/self/ns/user")
     except not_from_handler(OSError):
@@ -255,9 +256,9 @@ def _bits(status: dict[str, str], name: str) -> int:
 
 
 def _permission(subject: object, operation: str | None, system: str) -> errors.TargetAccessError:
-    """Names every reason that can be seen, each with its remedy.
+    """Name every reason that can be seen, each with its remedy.
 
-    subject: the pid of an attach, or the path of a launch, whose process has gone again.
+    subject: the pid of an attach, or the path of a launch, whose process has ended.
     """
     own = status_fields("/proc/self/status")
     call = _CALLS.get(operation or "")
@@ -287,7 +288,7 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
 
 
 def _of_filter(subject: object, operation: str | None, call: str) -> str:
-    """Of a script that runs under a seccomp filter, which nobody can look into."""
+    """Return the advice for a script under a seccomp filter, whose rules can't be read."""
     text = (
         f"this process runs under a seccomp filter, as in a container, which may refuse {call}: "
         "allow that there"
@@ -304,7 +305,7 @@ def _of_filter(subject: object, operation: str | None, call: str) -> str:
 
 
 def _of_process(subject: object, operation: str | None, own: dict[str, str]) -> list[str]:
-    """What is seen of the process, and of this process's right to trace it."""
+    """Return the reasons seen in the target's state and in this process's permissions."""
     # Of a launch there is nothing to see in /proc any more: no such file, no such reasons.
     status = status_fields(f"/proc/{subject}/status") if isinstance(subject, int) else {}
     words = IN_FORCE.get()
@@ -356,7 +357,7 @@ def _of_user_namespace(subject: object, status: dict[str, str]) -> list[str]:
 
 
 def _of_credentials(subject: object, status: dict[str, str], own: dict[str, str]) -> list[str]:
-    """What takes CAP_SYS_PTRACE (ptrace(2), "Ptrace access mode checking")."""
+    """Return the reasons that require CAP_SYS_PTRACE (ptrace(2), "Ptrace access mode checking")."""
     reasons = []
     for name, what in (("Uid", "user"), ("Gid", "group")):
         ours = own.get(name, "").split()[:1]  # the real one
@@ -404,9 +405,9 @@ def _owner(path: str) -> int | None:
 def _of_file(
     subject: object, operation: str | None, own: dict[str, str], *, traceable: bool
 ) -> list[str]:
-    """Of the files that only a process's own user may open: CAP_SYS_PTRACE does not open them.
+    """Return the reasons for files that only the process's user may open, even with CAP_SYS_PTRACE.
 
-    traceable: nothing forbids tracing the process, which is what is left without the file.
+    traceable: nothing forbids tracing the process, so access without the file is possible.
     """
     name = _FILES.get(operation or "", "")
     path = f"/proc/{subject}/{name}"

@@ -1,4 +1,4 @@
-"""What this platform lacks: functions that need Microsoft's engine, and arguments for it alone."""
+"""Errors for functions and arguments that this platform does not support."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["argument_for_windows", "no_live_engine", "windows_only"]
 
 
 def windows_only(function: str) -> EngineNotFoundError:
-    """For a function that exists on Windows alone."""
+    """Return the error for a function that exists only on Windows."""
     words = IN_FORCE.get()
     here = list(filter(None, map(words.function, ("attach", "launch"))))
     everywhere = words.function("simulate")
@@ -24,13 +24,13 @@ def windows_only(function: str) -> EngineNotFoundError:
 
 
 def argument_for_windows(name: str) -> ValueError:
-    """For an argument that was given although this platform has no use for it."""
+    """Return the error for an argument that this platform does not support."""
     option = IN_FORCE.get().argument(name)
     return ValueError(f"{option} is for Windows: here the embedded engine works")
 
 
 def no_live_engine(function: str) -> EngineNotFoundError:
-    """For a function that opens processes, on a system without an engine for them."""
+    """Return the error for opening a process on a system without an engine for it."""
     words = IN_FORCE.get()
     everywhere = words.function("simulate")
     return EngineNotFoundError(

@@ -1,7 +1,7 @@
-"""How a message names what its reader can give: an argument in Python, an option in a shell.
+"""The names of arguments in messages: an argument in Python, an option in a shell.
 
-A message says which argument or function it means, and the caller says how that is spelt. Python's
-spelling is in force unless the command line has put its own there (cli/spelling.py).
+A message names an argument or a function, and the spelling in force writes it. That is Python's
+spelling, unless the command line sets its own (cli/spelling.py).
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ __all__ = ["IN_FORCE", "Spelling", "any_of"]
 
 
 class Spelling:
-    """Python's."""
+    """Python's spelling."""
 
     def name(self, argument: str) -> str:
-        """The argument within a sentence: "timeout must be ..."."""
+        """Return the argument within a sentence: "timeout must be ..."."""
         return argument
 
     def argument(self, name: str, value: object = None) -> str:
-        """The argument as it is given, "timeout=" or "suspend=False"; "" where there is no such."""
+        """Return the argument as given, "timeout=" or "suspend=False"; "" if there is none."""
         return f"{name}={'' if value is None else repr(value)}"
 
     def passing(self, name: str, value: bool) -> str:
-        """What to do so that a flag has that value: "with suspend=True"; "" where there is none."""
+        """Return how to set a flag to that value: "with suspend=True"; "" if there is none."""
         given, left_out = self.argument(name, value), self.argument(name, not value)
         return f"with {given}" if given else f"without {left_out}" if left_out else ""
 
     def element(self, argument: str, index: int) -> str:
-        """An element of what was given; "" where the caller gave no such argument."""
+        """Return an element of an argument; "" if the caller gave no such argument."""
         return f"{argument}[{index}]"
 
     def function(self, name: str) -> str:
-        """The function, "session.modules()"; "" where there is no such."""
+        """Return the function, "session.modules()"; "" if there is none."""
         return f"{name}()"
 
     def opening(self, function: str, subject: object) -> str:
-        """The call that opens a target: "connect('tcp:port=5005')"."""
+        """Return the call that opens a target: "connect('tcp:port=5005')"."""
         return f"{function}({subject!r})"
 
     def undoing(self, journal: str) -> str:
-        """What undoes a journal."""
+        """Return the call that undoes a journal."""
         return f"pydbgwrite.undo({journal!r}, session)"
 
 
@@ -55,7 +55,7 @@ IN_FORCE: Final[ContextVar[Spelling]] = ContextVar("spelling", default=_PYTHON)
 
 
 def any_of(*remedies: str) -> str:
-    """Those that are not empty, as alternatives: "a, b, or c"."""
+    """Join the non-empty names as alternatives: "a, b, or c"."""
     there = [each for each in remedies if each]
     if len(there) < 2:
         return "".join(there)

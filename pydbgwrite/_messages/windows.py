@@ -1,4 +1,4 @@
-"""Why a session of Microsoft's engine could not be opened, and what to do about it."""
+"""The reasons why a session of Microsoft's engine could not be opened, with advice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEW_PROCESS = "start a new process"
 def opening_failed(
     call: str, failure: str, hresult: int, os_error: int, operation: str | None, subject: object
 ) -> BaseException:
-    """The exception for a failed opening. subject: the pid, command line, path or options."""
+    """Return the exception for a failed opening of a pid, command line, path or options."""
     if failure == "busy":
         return errors.SessionBusyError(
             "this process has an open session of Microsoft's engine, which can have one at a time: "

@@ -1,4 +1,4 @@
-"""The arguments of openings: what each may be, on every platform alike."""
+"""Validate the arguments of openings, in the same way on every platform."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PROTECTIONS: Final = {"none": 0, "r": 1, "rw": 2}
 
 
 def validate_pid(pid: SupportsIndex, limit: int) -> int:
-    """The id of a process, below the limit."""
+    """Return a process id from 1 to below the limit."""
     number = _index(pid)
     if number is None:
         raise TypeError(f"{_name('pid')} must be an int, got {type(pid).__name__}")
@@ -46,7 +46,7 @@ def validate_pid(pid: SupportsIndex, limit: int) -> int:
 
 
 def validate_timeout(timeout: float) -> float:
-    """Seconds to wait, 0 or more."""
+    """Return the seconds to wait, 0 or more."""
     # Not what float() takes besides numbers: text.
     number = hasattr(timeout, "__float__") or hasattr(timeout, "__index__")
     if isinstance(timeout, bool) or not number:
@@ -61,7 +61,7 @@ def validate_timeout(timeout: float) -> float:
 
 
 def validate_options(options: str) -> str:
-    """A connection string."""
+    """Return a connection string."""
     if not isinstance(options, str):
         raise TypeError(f"options must be a str, got {type(options).__name__}")
     if not options.strip() or "\0" in options:
@@ -70,7 +70,7 @@ def validate_options(options: str) -> str:
 
 
 def validate_pointer_size(size: SupportsIndex) -> int:
-    """4 or 8."""
+    """Return 4 or 8."""
     number = _index(size)
     if number is None:
         raise TypeError(f"pointer_size must be 4 or 8, an int, got {type(size).__name__}")
@@ -113,7 +113,7 @@ def _check_path(path: object, what: str) -> None:
 
 
 def validate_region(region: RegionSpec, index: int, limit: int) -> tuple[int, int, int]:
-    """One of simulate()'s regions: base, size and the number of its protection."""
+    """Return base, size and protection number of one of simulate()'s regions."""
     from collections.abc import Sequence
 
     if isinstance(region, (str, bytes)) or not isinstance(region, Sequence):
@@ -141,7 +141,7 @@ def _name(argument: str) -> str:
 
 
 def _shown(number: int) -> str:
-    """An int for a message; Python refuses to print those of thousands of digits."""
+    """Format an int for a message; Python refuses to print thousands of digits."""
     bits = number.bit_length()
     return f"{number:#x}" if bits <= 128 else f"an int of {bits} bits"
 
@@ -154,7 +154,7 @@ def _region_number(value: SupportsIndex | str, index: int) -> int:
 
 
 def _index(value: object) -> int | None:
-    """A whole number as an int; None where it is none, as a bool is not meant to be."""
+    """Return a whole number as an int; None for other types, including bool."""
     if isinstance(value, bool):
         return None
     try:

@@ -92,13 +92,13 @@ def connect(options: str, writable: bool, timeout: float, engine: StrPath | None
 
 
 def connect_server(options: str, timeout: float, engine: StrPath | None) -> object:
-    """The connection of a ProcessServer."""
+    """Return the connection of a ProcessServer."""
     load_engine(engine)
     return _core.dbgeng_process_server(options, timeout)
 
 
 def _kept(session: Session) -> Session:
-    """Note a session for the interpreter's exit: its target must not stay suspended."""
+    """Register a session to be closed at exit: its target must not stay suspended."""
     if not _open_sessions:
         atexit.unregister(_end_sessions)
         atexit.register(_end_sessions)
@@ -119,9 +119,9 @@ def _text(path: StrOrBytesPath, what: str) -> str:
 
 
 def _environment(env: Mapping[str, str]) -> str:
-    """The block that CreateProcess takes: NAME=VALUE, each ended by a NUL, and one NUL more.
+    """Return the block that CreateProcess takes: NAME=VALUE strings ended by NUL, and a last NUL.
 
-    In the order that Windows wants: by name, without regard to case ("Changing Environment
+    Windows requires the order by name, without regard to case ("Changing Environment
     Variables", learn.microsoft.com).
     """
     pairs = []
@@ -135,7 +135,7 @@ def _environment(env: Mapping[str, str]) -> str:
 
 
 def _variable(text: str) -> str:
-    """The engine hands the environment on in the ANSI code page (seen on 10.0.15063.400)."""
+    """Check a variable: the engine passes it on in the ANSI code page (seen on 10.0.15063.400)."""
     checked = _text(text, "env")
     try:
         checked.encode("mbcs", "strict")

@@ -1,8 +1,8 @@
 """Opening sessions on Linux: attaching, and launching programs.
 
 A process has one tracer at a time. A script that was killed leaves its target traced for a moment:
-the kernel lets it go when the tracer has come to its end. Who attaches in that moment, as
-`pydbgwrite undo` may, waits for it. A program's arguments go to C as bytes and descriptors.
+the kernel detaches it when the tracer has ended. An attach in that moment, such as that of
+`pydbgwrite undo`, waits for it. A program's arguments go to C as bytes and descriptors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _OURS: Final = "pydbgwrite"
 
 
 def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
-    """Attach with the embedded engine; within the timeout, wait for a tracer that is dying."""
+    """Attach with the embedded engine. Wait, within the timeout, for a tracer that is dying."""
     until = time.monotonic() + timeout
     ended: set[int] = set()
     while True:
@@ -53,7 +53,7 @@ def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
 
 
 def _wait_for_end(tracer: int, seconds: float) -> bool:
-    """Wait for a process that is dying; False where it lives on, or can't be waited for."""
+    """Wait for a process that is dying; False if it lives on or can't be waited for."""
     try:
         descriptor = os.pidfd_open(tracer)
     except not_from_handler(ProcessLookupError):
@@ -144,7 +144,7 @@ _LOST: Final = (
 
 
 def _lost_privilege(pid: int | None) -> str:
-    """What the file of a program that has just been started gives, and the process did not get."""
+    """Return the privileges of a started program's file that the process did not get."""
     status, program = _status(pid or 0), f"/proc/{pid}/exe"
     try:
         file = os.stat(program)
@@ -163,7 +163,7 @@ def _lost_privilege(pid: int | None) -> str:
 
 
 def _file_capabilities(program: str) -> int:
-    """The permitted ones (capabilities(7); include/uapi/linux/capability.h, vfs_cap_data)."""
+    """Return a file's permitted capabilities (capabilities(7); linux/capability.h)."""
     try:
         data = os.getxattr(program, "security.capability")
     except not_from_handler(OSError):  # ENODATA: it has none
@@ -173,7 +173,7 @@ def _file_capabilities(program: str) -> int:
 
 
 def _word(text: StrOrBytesPath, what: str) -> bytes:
-    """A path or argument as the bytes that execve(2) takes."""
+    """Return a path or argument as the bytes that execve(2) takes."""
     encoded = os.fsencode(text)
     if b"\0" in encoded:
         raise ValueError(f"{what}: embedded null byte in {text!r}")
@@ -205,7 +205,7 @@ def _descriptor(name: str, file: int | IO[bytes] | IO[str] | None) -> int:
 
 
 def _program(word: bytes, env: Mapping[str, str] | None) -> bytes:
-    """Where the program is: looked for on PATH where it has no slash."""
+    """Find the program: on PATH, if it has no slash."""
     if b"/" in word:
         return word
     # Only where a program is looked for: this import costs as much as half the package.

@@ -82,7 +82,7 @@ def wrap(interface: object, *, writable: bool = True) -> Session:
 
 
 def interface_address(interface: object) -> int:
-    """Where the interface is, as an address that may be one: above 0 and below the end."""
+    """Return the interface's address, if it is above 0 and below the end of memory."""
     address = _held_address(interface)
     if address is None:
         address = _pybag_address(interface)
@@ -97,7 +97,7 @@ def interface_address(interface: object) -> int:
 
 
 def _held_address(interface: object) -> int | None:
-    """What a ctypes pointer holds: comtypes' and win32more's are kinds of c_void_p."""
+    """Return the address in a ctypes pointer: comtypes and win32more use kinds of c_void_p."""
     if "ctypes" not in sys.modules:
         return None
     import ctypes

@@ -30,8 +30,8 @@ _MOST_READS: Final = 1 << 14  # of words, for one variable
 class Bindings:
     """The variables of a process's modules.
 
-    tables_of gives what a module's dynamic section has, reader_of what reads by its file's
-    addresses.
+    tables_of returns the tables of a module's dynamic section, reader_of a reader that takes the
+    file's addresses.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Bindings:
     def live(self, image: Image, definition: Definition, symbol: str) -> int:
         """The address at which a module's variable is used.
 
-        Raises AddressError where nobody is seen to use its own, and uses lead elsewhere.
+        Raises AddressError if no code is seen to use its own one and uses lead elsewhere.
         """
         own = (definition.value + image.bias) % 2**64
         if not definition.replaceable or image.headers is None or image.program:
@@ -73,7 +73,7 @@ class Bindings:
         return self._used_by_others(image, names, symbol, own)
 
     def _used_by_others(self, image: Image, names: list[Exported], symbol: str, own: int) -> int:
-        """The same where the module's own code does not use the variable by its name."""
+        """Return the same if the module's own code does not use the variable by its name."""
         program = self._program
         for each in names:
             if program is None or program.namespace != image.namespace:
@@ -137,7 +137,7 @@ class Bindings:
                 yield (word - addend) % 2**image.headers.bits
 
     def _has_name(self, address: int, names: list[Exported]) -> bool:
-        """Is there a variable of one of the names, in any module?"""
+        """Return whether any module has a variable of one of the names."""
         for image in self._images:
             if image.base <= address < image.base + image.size:
                 there = self._tables_of(image).exported_at((address - image.bias) % 2**64)
@@ -159,7 +159,7 @@ class Bindings:
         return found
 
     def _is_symbolic(self, image: Image) -> bool:
-        """Does a library use its own variables whatever others have (ld -Bsymbolic)?"""
+        """Return whether a library always uses its own variables (ld -Bsymbolic)."""
         assert image.headers is not None
         try:
             return is_symbolic(image.headers, self._reader_of(image))

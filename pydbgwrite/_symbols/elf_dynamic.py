@@ -51,7 +51,7 @@ def dynamic_entries(headers: ElfHeaders, read: AddressReader) -> dict[int, int]:
 
 
 def is_symbolic(headers: ElfHeaders, read: AddressReader) -> bool:
-    """Does the library bind references to its own symbols to itself (ld -Bsymbolic)?"""
+    """Return whether the library binds references to its own symbols to itself (ld -Bsymbolic)."""
     entries = dynamic_entries(headers, read)
     return _DT_SYMBOLIC in entries or bool(entries.get(_DT_FLAGS, 0) & _DF_SYMBOLIC)
 

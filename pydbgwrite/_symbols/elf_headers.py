@@ -1,6 +1,6 @@
 """The headers of an ELF file, on disk or as mapped by the loader (elf(5)).
 
-It reads segments, sections and the build id, and no symbols. The data comes from a live target or
+It reads segments, sections and the build id, but not symbols. The data comes from a live target or
 its files, so every number is checked before it is used.
 """
 

@@ -62,12 +62,12 @@ class Definition(NamedTuple):
 
     @property
     def replaceable(self) -> bool:
-        """Is it a variable that a definition of its name elsewhere can take the place of?"""
+        """Return whether it is a variable that a definition elsewhere can replace."""
         return self.variable and self.exported and self.visibility == _STV_DEFAULT
 
     @property
     def exported(self) -> bool:
-        """Can other files use it by its name?"""
+        """Return whether other files can use it by its name."""
         return self.binding != _STB_LOCAL and self.visibility in (_STV_DEFAULT, _STV_PROTECTED)
 
     def fault(self) -> str | None:
@@ -129,7 +129,7 @@ class _Table:
         return self._starts
 
     def find(self, name: bytes) -> Iterator[Definition]:
-        """Those of exactly that name."""
+        """Return the definitions of exactly that name."""
         return (definition for _, definition in self.numbered(name))
 
     def numbered(self, name: bytes) -> Iterator[tuple[int, Definition]]:
@@ -201,7 +201,7 @@ class _Table:
             at = self._raw.find(wanted, at + self._size - beyond)
 
     def exported_at(self, value: int) -> Iterator[Exported]:
-        """The definitions that have that value and can be used by other files."""
+        """Yield the definitions that have that value and that other files can use."""
         for number in self._holding(*((8, "Q") if self._wide else (4, "I")), value):
             definition = self._definition(number)
             if definition is not None and definition.exported:
@@ -315,7 +315,7 @@ class SymbolTable:
         return not self._tables
 
     def exported_at(self, value: int) -> list[Exported]:
-        """What the symbol of that value is called by other files."""
+        """Return the symbols of that value that other files can use."""
         if self._dynamic is None or value >= 1 << self._dynamic.bits:
             return []
         return list(islice(self._dynamic.exported_at(value), _MOST_ALIASES))

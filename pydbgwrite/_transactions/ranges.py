@@ -160,7 +160,7 @@ class _Chunk:
 
     @classmethod
     def of(cls, ranges: list[tuple[int, bytes, bool]], record: int, place: int) -> _Chunk:
-        """Make a chunk of ranges whose bytes are kept one after the other, from that place on."""
+        """Make a chunk of ranges whose bytes are stored consecutively, beginning at that place."""
         starts = array("Q", [start for start, _, _ in ranges])
         sizes = [len(found) for _, found, _ in ranges]
         return cls(
