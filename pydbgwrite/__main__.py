@@ -1,4 +1,4 @@
-"""The pydbgwrite command, also `python -m pydbgwrite`; says what to install where it is missing.
+"""The pydbgwrite command, also `python -m pydbgwrite`; says which packages are missing.
 
 Only this file is imported without the packages of the [cli] extra.
 """
@@ -25,7 +25,7 @@ def _is_here(module: str) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line, sys.argv's where none is given; the exit code."""
+    """Run a command line (default: sys.argv), and return the exit code."""
     missing = [module for module in _EXTRA if not _is_here(module)]
     if missing:
         print(

@@ -29,8 +29,8 @@ def is_frozen() -> bool:
 def python_command(*arguments: str) -> list[str]:
     """Return the command that runs this Python with these arguments.
 
-    Raises NoTargetError where there is no Python to run: starting sys.executable would start the
-    program itself once more, and that one the next.
+    Raises NoTargetError if there is no Python to run: in a frozen program, starting sys.executable
+    would start the program itself again, without end.
     """
     if is_frozen():
         raise NoTargetError(

@@ -2,8 +2,8 @@
 
 Only absolute folders, in this order: the `engine=` argument; the environment variable
 PYDBGWRITE_DBGENG; the Debugging Tools of the Windows SDK (the registry's KitsRoot10, in both of its
-views); Windows' own System32. Who names a folder gets that one or an error: the search goes on to
-the next place only where nothing was named. Never the current folder, never PATH.
+views); Windows' own System32. If a folder is named and has no engine, that is an error: the search
+continues only if no folder was named. Never the current folder, never PATH.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def not_from_handler(*kinds: type[_Kind]) -> tuple[type[_Kind], ...]:
 
 
 def is_from_handler(error: BaseException) -> bool:
-    """Did a signal's handler raise it, as far as the exception has come by now?
+    """Return whether a signal's handler raised the exception, by its traceback so far.
 
     Its traceback then has the handler's frame, which is known by the frame that it interrupted: the
     handler's second argument. A handler may have deleted that, but then it still is a handler.
@@ -50,7 +50,7 @@ def _has_interrupted_frame(frame: FrameType) -> bool:
 
 
 def _handlers() -> set[object]:
-    """The code of the functions and methods that handle signals now."""
+    """Return the code of the functions and methods that handle signals now."""
     # Who sets one has imported it. It is not imported here, where a free descriptor may be missing.
     signal = sys.modules.get("signal")
     if signal is None:

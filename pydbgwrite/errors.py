@@ -152,7 +152,7 @@ class PointerRangeError(DebugEngineError, OverflowError):
 
 
 class AddressError(Error):
-    """An address with a module or symbol that the target does not have, or has more than once."""
+    """An address whose module or symbol does not exist in the target, or is ambiguous."""
 
 
 class PatchError(Error, ValueError):
@@ -233,7 +233,7 @@ class ExpectationError(_DifferenceError):
 
 
 class VerificationError(_DifferenceError):
-    """The engine said S_OK to a write, and yet the target does not hold what was written.
+    """The engine answered a write with S_OK, but the target does not hold the written values.
 
     `written` is how many leading elements it does hold.
 

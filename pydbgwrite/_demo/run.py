@@ -44,8 +44,8 @@ class DemoResult:
         address: of the table in the child.
         pointers, bytes: how much was written.
         seconds: the time of the write_pointers() call alone.
-        before, after: the child's own proofs; after is None where it gave none.
-        problem: why the write counts as not verified; None where it is.
+        before, after: the child's own proofs; after is None if there is none.
+        problem: why the write is not verified; None if it is.
     """
 
     pid: int

@@ -216,7 +216,7 @@ def read_all(file: BinaryFile, size: int) -> bytes:
 
 
 def read_at(file: BinaryFile, offset: int, size: int) -> bytes:
-    """As many bytes as there are at that offset, up to size.
+    """Return the bytes at that offset, up to size.
 
     By pread(2): a forked child has the position of an open file in common with its parent, and must
     not move it under an append of the parent's. Windows has no fork, and memory is not shared.

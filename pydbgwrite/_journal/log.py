@@ -247,7 +247,7 @@ class JournalLog:
         self._append(form.SETTLED, 0, [payload], "the mark of an undo", index)
 
     def is_settled(self, index: int) -> bool:
-        """Has an undo finished this record?"""
+        """Return whether an undo has finished this record."""
         return self.undone or self._settled.get(index, self._state.end) < self._state.end
 
     def _append(self, kind: int, unit: int, parts: list[bytes], what: str, value: int = 0) -> None:
@@ -292,7 +292,7 @@ class JournalLog:
         self.file.close()
 
     def is_cut(self, index: int) -> bool:
-        """Can the target hold a mixture of old and new bytes of this record?"""
+        """Return whether the target can hold a mixture of old and new bytes of this record."""
         last = index == len(self) - 1 and not self.committed
         return last or self._cut.get(index, self._state.end) < self._state.end
 

@@ -24,7 +24,7 @@ _HEADER_BYTES: Final = 1024
 
 
 def outlives_this_machine(session: Target) -> bool:
-    """Can the target outlive a crash of this machine? True if that is unknown."""
+    """Return whether the target can outlive a crash of this machine; True if unknown."""
     if session._embedded:
         return False
     return (
@@ -91,7 +91,7 @@ def check_target(header: dict[str, Any], session: Target, name: str) -> None:
 
 
 def _same_tick(was: object, now: dict[str, Any]) -> bool:
-    """Are the start times equal, apart from rounding of an offset to whole ticks?"""
+    """Return whether the start times are equal, apart from rounding an offset to whole ticks."""
     is_linux = "exec" in now and isinstance(was, str) and was.isdecimal() and len(was) <= 20
     return is_linux and abs(int(str(was)) - int(now["started"])) <= 1
 
@@ -174,7 +174,7 @@ def _started(stat: bytes) -> str:
 
 
 def _shows_offset(seconds: float) -> bool:
-    """Do times in /proc have the offset of the time namespace? Its clocks always have."""
+    """Return whether times in /proc have the offset of the time namespace, as its clocks do."""
     import time
 
     if sys.platform != "linux":

@@ -52,18 +52,18 @@ class ElfSymbols:
         self._separate: dict[int, SymbolTable | None] = {}
 
     def modules(self) -> list[KnownModule]:
-        """Those of Session.modules(), and [vdso]."""
+        """Return the modules of Session.modules(), and [vdso]."""
         images = images_of(self._session)
         self._images = {image.base: image for image in images}
         self._bindings = Bindings(images, self._exports_of, self._reader)
         return [KnownModule(image.name, image.base, image.path, ()) for image in images]
 
     def key(self, name: str) -> str:
-        """Names are exact here."""
+        """Return the name unchanged: case matters."""
         return name
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
-        """Its value in the file, and what the loader added to that."""
+        """Return the symbol's address: its value plus the load bias, or where its uses lead."""
         opened = self._open(module)
         found = opened.table.find(symbol)
         if not found and opened.table.stripped:
@@ -90,12 +90,12 @@ class ElfSymbols:
         return next(iter(places))
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
-        """All names in the file that a module can be asked for."""
+        """Return all names that find() knows in the file."""
         debug = self._debug(self._images[module.base]) if self.stripped(module) else None
         return chain(self._open(module).table.names(), debug.names() if debug is not None else ())
 
     def stripped(self, module: KnownModule) -> bool:
-        """Has the file no .symtab? Separate debug files are another matter."""
+        """Return whether the file has no .symtab. Separate debug files do not count."""
         return self._open(module).table.stripped
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
@@ -114,7 +114,7 @@ class ElfSymbols:
         return opened
 
     def _debug(self, image: Image) -> SymbolTable | None:
-        """What a stripped file's separate debug file has."""
+        """Return the symbols of a stripped file's separate debug file."""
         if image.base not in self._separate:
             from pydbgwrite._symbols.elf_tables import SymbolTable
             from pydbgwrite._symbols.linux_debug_files import debug_file, reader_of
@@ -132,7 +132,7 @@ class ElfSymbols:
         return self._separate[image.base]
 
     def _exports_of(self, image: Image) -> SymbolTable:
-        """What other modules can use of it; nothing where that can't be read."""
+        """Return the exported symbols; none if they can't be read."""
         from pydbgwrite._symbols.elf_tables import SymbolTable
 
         found = self._exports.get(image.base)
@@ -148,7 +148,7 @@ class ElfSymbols:
         return found
 
     def _reader(self, image: Image) -> AddressReader:
-        """Reads by the addresses that the file has."""
+        """Return a reader that takes the file's addresses."""
         read = memory_reader(self._session)
         return lambda address, size: read(address + image.bias, size)
 

@@ -72,7 +72,7 @@ class RangeMap:
             self._found.clear()
 
     def _are_many(self, ranges: Sized) -> bool:
-        """Is one pass over the whole map cheaper than one search for each range?"""
+        """Return whether one pass over the map is cheaper than one search for each range."""
         return len(ranges) * _MANY >= len(self._chunks) * _CHUNK
 
     def put_all(self, ranges: list[tuple[int, bytes, bool]], record: int) -> None:
