@@ -43,6 +43,7 @@ typedef enum stage {
 /* The last of the two that leaves frees it. */
 struct linux_worker {
     atomic_i32 users;
+    pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     stage stage; /* under the lock */
@@ -155,20 +156,18 @@ static void *worker_main(void *argument)
 
 /* ---- its owner's -------------------------------------------------------------------------- */
 
-/* A thread that no signal of this program goes to, and that nobody joins. */
+/* A thread that no signal of this program goes to. */
 static bool start(linux_worker *self)
 {
     pthread_attr_t attributes;
     sigset_t all, before;
-    pthread_t thread;
     bool started = false;
 
     if (pthread_attr_init(&attributes) == 0) {
         (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        started = pthread_create(&thread, &attributes, worker_main, self) == 0;
+        started = pthread_create(&self->thread, &attributes, worker_main, self) == 0;
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attributes);
     }
@@ -253,6 +252,7 @@ ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsig
     result = worker->result;
     pthread_mutex_unlock(&worker->lock);
     if (at != STAGE_DONE) {
+        (void)pthread_detach(worker->thread);
         leave(worker);
         *self = NULL;
         result = at == STAGE_MOVING && errand->writing ? -EINPROGRESS : -EINTR;
@@ -269,6 +269,7 @@ void linux_worker_free(linux_worker *self)
         self->stage = STAGE_LEFT;
         pthread_cond_broadcast(&self->changed);
         pthread_mutex_unlock(&self->lock);
+        (void)pthread_join(self->thread, NULL); /* it is idle, or it would have been left behind */
         leave(self);
     }
 }

@@ -28,7 +28,7 @@ typedef struct linux_errand {
 ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsigned char *data,
                           bool (*goes_on)(void));
 
-/* Ends it, without waiting; it may be NULL. */
+/* Ends it and its thread, which is idle; it may be NULL. */
 void linux_worker_free(linux_worker *self);
 
 #endif
