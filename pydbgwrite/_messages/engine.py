@@ -295,9 +295,9 @@ def _advice(failure: EngineFailure) -> str:
     protection, state, kind = page
     if state_name(state) != "committed":
         words = IN_FORCE.get()
-        functions = (words.function(f"session.{each}") for each in ("query", "modules"))
-        maps = " or ".join(filter(None, functions))
-        return f"Check the address: {maps} shows what is mapped."
+        query, modules = (words.function(f"session.{each}") for each in ("query", "modules"))
+        shows = f"{query} shows what is mapped, and " if query else ""
+        return f"Check the address: {shows}{modules} lists the programs and libraries."
     name = protection_name(protection)
     if not failure["writes"]:
         return "" if "r" in name else "Memory without read permission can't be read."

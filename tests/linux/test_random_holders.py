@@ -66,7 +66,7 @@ def test_a_holder_that_is_killed(chance: random.Random, profile: str) -> None:
                 holder.kill()
                 holder.stdout.read()
             held = child.read(address, SIZE)  # it goes on: it answers
-            parts = []
+            parts: list[bytes] = []
             for at in range(shift, SIZE - 8, 8):
                 border = min(8, PAGE - at % PAGE)
                 parts += filter(None, (held[at : at + border], held[at + border : at + 8]))

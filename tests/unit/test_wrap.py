@@ -350,7 +350,7 @@ def test_other_threads_run_meanwhile() -> None:
         stop.set()
         thread.join()
     assert ended - started > 0.2
-    assert sum(started < each < ended for each in ticks) > 10
+    assert sum(started < each < ended for each in ticks) > 1
     assert fake.references == 0 or fake.asked
     libc.munmap(c_void_p(place), 4096)
 
