@@ -289,7 +289,8 @@ class JournalLog:
         self.file.close()
 
     def __del__(self) -> None:
-        self.file.close()
+        if hasattr(self, "file"):  # not so where Ctrl-C came at the beginning of __init__
+            self.file.close()
 
     def is_cut(self, index: int) -> bool:
         """Return whether the target can hold a mixture of old and new bytes of this record."""

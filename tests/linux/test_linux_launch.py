@@ -143,3 +143,46 @@ def killed_and_closed(session: Session) -> None:
     while stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
         time.sleep(0.01)
     session.close()
+
+
+def outlives_an_interrupted_launch(delay: float) -> bool | None:
+    """Return whether the program runs on, or None if the launch was not interrupted."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    interrupted = False
+    stdin, our_stdin = os.pipe()
+    our_stdout, stdout = os.pipe()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        session = pydbgwrite.launch(["cat"], stdin=stdin, stdout=stdout)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        session.terminate()
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        for each in (stdin, stdout):
+            os.close(each)
+    os.set_blocking(our_stdout, False)
+    try:
+        assert os.read(our_stdout, 1) == b""  # nobody has the other end
+        return False if interrupted else None
+    except BlockingIOError:
+        return True
+    finally:
+        for each in (our_stdin, our_stdout):  # which ends it
+            os.close(each)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed session:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupted_launch_leaves_no_program() -> None:
+    """An exception behind the call, before its result is assigned, still loses a session."""
+    seen = [outlives_an_interrupted_launch((turn % 30 + 1) / 10_000) for turn in range(90)]
+    interrupted = [each for each in seen if each is not None]
+    assert len(interrupted) > 10
+    assert sum(interrupted) < len(interrupted) / 4

@@ -43,13 +43,18 @@ static void opening_failed(const module_state *state, const linux_open_error *er
     Py_XDECREF(subject);
 }
 
-/* A session over an opened target, or NULL and an exception where there is none. */
+/* A session over an opened target, or NULL and an exception where there is none. After Ctrl-C a
+ * launched program is ended: the caller has neither its session nor its id. */
 static PyObject *session_over(PyObject *module, PyObject *type, embedded_target *opened,
-                              bool writable)
+                              bool launched, bool writable)
 {
-    if (opened != NULL && PyErr_Occurred()) { /* Ctrl-C came in the last moment */
+    /* An exception is set where Ctrl-C came in the last moment of waiting. */
+    if (opened != NULL && (PyErr_Occurred() || PyErr_CheckSignals() != 0)) {
         PyThreadState *released = PyEval_SaveThread();
 
+        if (launched) {
+            (void)opened->operations->terminate(opened);
+        }
         opened->operations->destroy(opened);
         PyEval_RestoreThread(released);
         opened = NULL;
@@ -85,7 +90,7 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     if (opened == NULL) {
         opening_failed(state_of_module(module), &error, PyLong_FromLong(pid));
     }
-    return session_over(module, type, opened, options.writable);
+    return session_over(module, type, opened, false, options.writable);
 }
 
 /* The bytes objects of a tuple as a NULL-terminated array, which borrows their memory; to be
@@ -148,7 +153,7 @@ PyObject *open_linux_launch(PyObject *module, PyObject *arguments)
         opening_failed(state_of_module(module), &error,
                        PyUnicode_DecodeFSDefault(of_folder ? options.directory : path));
     }
-    result = session_over(module, type, opened, options.writable);
+    result = session_over(module, type, opened, true, options.writable);
 done:
     free(envp);
     free(argv);
