@@ -168,6 +168,7 @@ static HRESULT move_by_worker(const transfer *move, const linux_region *region, 
         result = E_ABORT;
     } else if (done == -EINPROGRESS) {
         process->base.interrupted = true;
+        process->memory = by_call ? process->memory : -1; /* the worker's now */
         atomic_i32_store(&process->abandoned, 1);
         result = E_UNEXPECTED;
     } else if (done == -ENOMEM) {

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "../../../base/atomics.h"
+#include "process.h"
 
 #define STACK_SIZE    ((size_t)128 * 1024)
 #define PAGES_AT_MOST 64
@@ -47,6 +48,7 @@ struct linux_worker {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     stage stage; /* under the lock */
+    int memory; /* the descriptor of a write that is left behind, to close; or -1 */
     linux_errand errand;
     ssize_t result; /* bytes, or -errno */
     unsigned char data[LINUX_WORKER_BYTES];
@@ -57,6 +59,7 @@ static void leave(linux_worker *self)
     if (atomic_i32_add(&self->users, -1) == 0) {
         pthread_cond_destroy(&self->changed);
         pthread_mutex_destroy(&self->lock);
+        linux_close(&self->memory);
         free(self);
     }
 }
@@ -181,6 +184,7 @@ static linux_worker *create(void)
 
     if (self != NULL) {
         self->stage = STAGE_IDLE;
+        self->memory = -1;
         atomic_i32_store(&self->users, 2);
         pthread_mutex_init(&self->lock, NULL);
         pthread_condattr_init(&attributes);
@@ -249,6 +253,9 @@ ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsig
     }
     at = worker->stage;
     worker->stage = at == STAGE_DONE ? STAGE_IDLE : STAGE_LEFT;
+    if (at == STAGE_MOVING && errand->writing) {
+        worker->memory = errand->memory;
+    }
     result = worker->result;
     pthread_mutex_unlock(&worker->lock);
     if (at != STAGE_DONE) {

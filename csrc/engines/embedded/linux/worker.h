@@ -24,7 +24,8 @@ typedef struct linux_errand {
 
 /* Moves bytes between `data` and the process, and asks goes_on() every 50 ms whether to wait on.
  * Gives how many were moved, or -errno. Where it is not to wait on: -EINTR if nothing was moved and
- * nothing will be; -EINPROGRESS if a write may still land. *self is made when it is needed. */
+ * nothing will be; -EINPROGRESS if a write may still land: errand->memory is then the worker's, and
+ * a number that is given anew can't be written to. *self is made when it is needed. */
 ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsigned char *data,
                           bool (*goes_on)(void));
 
