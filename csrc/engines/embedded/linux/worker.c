@@ -48,7 +48,7 @@ struct linux_worker {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     stage stage; /* under the lock */
-    int memory; /* the descriptor of a write that is left behind, to close; or -1 */
+    int memory;  /* the descriptor of a write that is left behind, to close; or -1 */
     linux_errand errand;
     ssize_t result; /* bytes, or -errno */
     unsigned char data[LINUX_WORKER_BYTES];
