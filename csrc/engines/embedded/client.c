@@ -1,7 +1,9 @@
-/* The embedded engine's IDebugClient: how an engine begins, and a target is let go or ended.
+/* The embedded engine's IDebugClient: it creates the engine, and detaches from the target or ends
+ * it.
  *
- * A target is opened by a C function of its own (target_simulated.h, target_linux.h), since what
- * there is to say at an opening differs from Windows; AttachProcess and its kin are E_NOTIMPL.
+ * A separate C function opens each kind of target (target_simulated.h, target_linux.h), since the
+ * options of an opening differ from those on Windows. AttachProcess and the related methods return
+ * E_NOTIMPL.
  */
 #include "client.h"
 
@@ -23,7 +25,7 @@ static HRESULT STDMETHODCALLTYPE terminate_processes(IDebugClient5 *This)
     return embedded->operations->terminate(embedded);
 }
 
-/* S_OK without a target too, as dbgeng answers. */
+/* Returns S_OK without a target too, as dbgeng does. */
 static HRESULT STDMETHODCALLTYPE detach_processes(IDebugClient5 *This)
 {
     embedded_target *embedded = embedded_of(This);

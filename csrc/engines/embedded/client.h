@@ -1,15 +1,15 @@
-/* The embedded engine's IDebugClient, with which an engine begins. */
+/* The embedded engine's IDebugClient, and the creation of an engine. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_CLIENT_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_CLIENT_H
 
 #include "../../com/client.h"
 #include "target.h"
 
-/* Makes an engine over a target, which it owns from then on, and gives its client with one
- * reference. NULL when memory is short; the target is then still the caller's. */
+/* Creates an engine over a target and returns its client with one reference. The engine then owns
+ * the target. NULL if memory is short; the caller then still owns the target. */
 IDebugClient5 *embedded_client_create(embedded_target *embedded);
 
-/* The target behind such a client; NULL for a client of another engine. */
+/* Returns the target behind such a client; NULL for a client of another engine. */
 embedded_target *embedded_client_target(IDebugClient5 *client);
 
 #endif

@@ -1,4 +1,4 @@
-/* The embedded engine's IDebugControl: what the target is and in which state. */
+/* The embedded engine's IDebugControl: the kind of the target and its state. */
 #include "control.h"
 
 #include "../../com/hresult.h"
@@ -18,7 +18,8 @@ static HRESULT accessible(IDebugControl *This)
     return embedded_accessible(embedded_of(This));
 }
 
-/* Nothing here waits for an interrupt; it is harmless, and allowed at any time. */
+/* No method here waits for an interrupt, so an interrupt has no effect and is allowed at any time.
+ */
 static HRESULT STDMETHODCALLTYPE set_interrupt(IDebugControl *This, ULONG Flags)
 {
     (void)This;
@@ -81,7 +82,8 @@ static HRESULT STDMETHODCALLTYPE get_effective_processor_type(IDebugControl *Thi
     return give_machine(This, engine_of(This)->effective_pointer_size, Type);
 }
 
-/* A 64-bit target can be looked at as a 32-bit one and back; a 32-bit target stays one. */
+/* A 64-bit target can be treated as a 32-bit one, and as a 64-bit one again. A 32-bit target stays
+ * 32-bit. */
 static HRESULT STDMETHODCALLTYPE set_effective_processor_type(IDebugControl *This, ULONG Type)
 {
     HRESULT status = accessible(This);

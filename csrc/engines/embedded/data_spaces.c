@@ -1,7 +1,7 @@
 /* The embedded engine's IDebugDataSpaces4, by Microsoft's contract.
  *
- * What is asked of every method comes first: no accessible target is E_UNEXPECTED, whatever the
- * arguments. How pointers are moved is in pointers.c.
+ * Every method first checks that the target is accessible; if it is not, the method returns
+ * E_UNEXPECTED, whatever the arguments. pointers.c moves pointers.
  */
 #include "data_spaces.h"
 
@@ -36,7 +36,7 @@ static HRESULT STDMETHODCALLTYPE read_virtual(IDebugDataSpaces4 *This, ULONG64 O
 
     if (status == S_OK && BufferSize == 0) {
         if (BytesRead != NULL) {
-            *BytesRead = 0; /* a success, where WriteVirtual refuses: observed */
+            *BytesRead = 0; /* success, although WriteVirtual refuses: observed */
         }
     } else if (status == S_OK) {
         status = embedded_read(embedded_of(This), Offset, Buffer,
@@ -71,7 +71,7 @@ static HRESULT STDMETHODCALLTYPE search_virtual(IDebugDataSpaces4 *This, ULONG64
         status = embedded_search(embedded_of(This), Offset, bytes_before_wrap(Offset, Length),
                                  &pattern, MatchOffset);
         if (status == HR_NOT_FOUND && accessible(This) != S_OK) {
-            status = E_UNEXPECTED; /* it went in the middle: nobody knows */
+            status = E_UNEXPECTED; /* the target ended during the write: the result is unknown */
         }
     }
     return status;
@@ -101,7 +101,8 @@ static HRESULT STDMETHODCALLTYPE write_pointers_virtual(IDebugDataSpaces4 *This,
     return status;
 }
 
-/* Physical memory is for kernel targets; dbgeng answers this for a user-mode one. */
+/* Physical memory exists for kernel targets only; dbgeng returns the same for a user-mode target.
+ */
 static HRESULT STDMETHODCALLTYPE no_physical(IDebugDataSpaces4 *This, ULONG64 Offset, void *Buffer,
                                              ULONG BufferSize, ULONG *BytesMoved)
 {
@@ -113,8 +114,8 @@ static HRESULT STDMETHODCALLTYPE no_physical(IDebugDataSpaces4 *This, ULONG64 Of
     return E_UNEXPECTED;
 }
 
-/* Stops at the first byte that can't be written; S_OK when at least one was, or none was asked
- * for. *Filled is set whenever the arguments are good: observed on dbgeng. */
+/* Stops at the first byte that can't be written. S_OK if at least one byte was written, or none was
+ * requested. *Filled is set whenever the arguments are valid: observed on dbgeng. */
 static HRESULT STDMETHODCALLTYPE fill_virtual(IDebugDataSpaces4 *This, ULONG64 Start, ULONG Size,
                                               void *Pattern, ULONG PatternSize, ULONG *Filled)
 {
@@ -162,8 +163,8 @@ static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 
     return status == S_OK ? embedded->operations->query(embedded, Offset, Info) : status;
 }
 
-/* The next page, as dbgeng answers for a live user-mode target; behind the last page
- * it says S_FALSE and 0. */
+/* Returns the next page, as dbgeng does for a live user-mode target; after the last page it returns
+ * S_FALSE and 0. */
 static HRESULT STDMETHODCALLTYPE get_next_differently_valid_offset_virtual(IDebugDataSpaces4 *This,
                                                                            ULONG64 Offset,
                                                                            ULONG64 *NextOffset)
@@ -193,7 +194,7 @@ static HRESULT STDMETHODCALLTYPE get_valid_region_virtual(IDebugDataSpaces4 *Thi
         embedded_first_valid_region(embedded_of(This), Base, bytes_before_wrap(Base, Size),
                                     ValidBase, ValidSize);
         if (*ValidSize == 0) {
-            status = accessible(This); /* it may have gone in the middle */
+            status = accessible(This); /* the target may have ended meanwhile */
         }
     }
     return status;

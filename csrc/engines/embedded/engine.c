@@ -6,8 +6,8 @@
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
 
-/* Which member of the object answers to an interface id. IUnknown is the same pointer whichever
- * interface is asked: COM's rules of identity. */
+/* The member of the object for each interface id. Every interface returns the same pointer for
+ * IUnknown, as COM's rules of identity require. */
 static const struct {
     const GUID *id;
     size_t member;

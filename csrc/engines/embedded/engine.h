@@ -1,8 +1,8 @@
 /* The embedded engine: one COM object with a client, a control and data-spaces interfaces.
  *
- * It answers as Microsoft's engine does (docs/engine.md says what was observed there), over one
- * target that it owns. Here are its identity and references; client.c makes it, and each interface
- * has a file.
+ * It returns the same results as Microsoft's engine (docs/engine.md lists the observations) for the
+ * one target that it owns. This header has its identity and references; client.c creates it, and
+ * each interface has a file.
  */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_ENGINE_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_ENGINE_H
@@ -24,13 +24,14 @@ typedef struct embedded_engine {
     uint32_t effective_pointer_size; /* of the effective processor: 4 or 8 */
 } embedded_engine;
 
-/* IUnknown, for all interfaces. */
+/* The methods of IUnknown, for all interfaces. */
 HRESULT embedded_engine_query(embedded_engine *self, const GUID *interface_id, void **result);
 ULONG embedded_engine_add_reference(embedded_engine *self);
 ULONG embedded_engine_release(embedded_engine *self);
 
-/* What the file of an interface, a member of the object, begins with: the object that a pointer to
- * it belongs to, and the slots of IUnknown. */
+/* The beginning of the file of each interface. The interface is a member of the object. The macro
+ * defines the conversion from a pointer to the interface to its object, and the slots of IUnknown.
+ */
 #define EMBEDDED_INTERFACE(interface, member)                                                      \
     static embedded_engine *engine_of(interface *This)                                             \
     {                                                                                              \

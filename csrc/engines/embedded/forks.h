@@ -1,4 +1,4 @@
-/* Detects forks, so that a forked child does not use what its parent holds. */
+/* Detects forks, so that a forked child does not use its parent's resources. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_FORKS_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_FORKS_H
 
@@ -7,7 +7,8 @@
 /* Starts counting forks; one call in a process is enough. */
 void forks_watch(void);
 
-/* The number of forks since then that led to this process. Makes no system call. */
+/* Returns the number of forks, since forks_watch(), that led to this process. Makes no system call.
+ */
 int32_t forks_seen(void);
 
 #endif

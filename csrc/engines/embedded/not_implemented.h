@@ -1,12 +1,12 @@
-/* Answers E_NOTIMPL for the slots of an interface that nothing stands behind.
+/* Functions that return E_NOTIMPL, for the slots of an interface without an implementation.
  *
  * NOT_IMPLEMENTED(words): a function that takes `words` stack words, `This` included, and fits the
- * slot's untyped pointer. The count matters on 32-bit x86 alone, where the callee of a stdcall
- * function takes its arguments off the stack (an ULONG64 is two words there): a structure of so
- * many words stands for them, and is never looked at. Counts are those of the declarations in
- * Microsoft's documentation of each method.
+ * slot's untyped pointer. The count matters on 32-bit x86 only, where the callee of a stdcall
+ * function removes its arguments from the stack (an ULONG64 is two words there). A structure of
+ * that many words stands for the arguments and is never read. The counts come from the declarations
+ * in Microsoft's documentation of each method.
  *
- * NOT_IMPLEMENTED_AS(words, parameters): the same for a slot that is typed.
+ * NOT_IMPLEMENTED_AS(words, parameters): the same for a typed slot.
  */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_NOT_IMPLEMENTED_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_NOT_IMPLEMENTED_H

@@ -1,7 +1,7 @@
-/* Pointers in a target's memory, narrowed and widened for a 32-bit one.
+/* Pointers in a target's memory, narrowed and widened for a 32-bit target.
  *
- * They go in order and stop at the first failure; the ones before it stay written, and of the one
- * that failed no byte changes (observed on dbgeng, docs/engine.md).
+ * Transfers move pointers in order and stop at the first failure. The pointers before it stay
+ * written, and no byte of the failing pointer changes (observed on dbgeng, docs/engine.md).
  */
 #include "pointers.h"
 
@@ -10,14 +10,15 @@
 
 #include "../../com/hresult.h"
 
-/* How many pointers are narrowed or widened at a time: 32 KiB on the stack, or, of larger requests,
- * what lies in the processor's second cache beside the caller's part: each transfer asks a live
- * process anew, which costs as much as some thousand pointers. */
+/* The number of pointers narrowed or widened at a time. Small requests use 32 KiB on the stack.
+ * Larger requests use as much as fits in the processor's second-level cache beside the caller's
+ * part, since each transfer is a new request to a live process, which costs as much as some
+ * thousand pointers. */
 #define FEW_POINTERS  8192u
 #define MANY_POINTERS 65536u
 
-/* How many of `count` pointers from `address` on can go in one transfer that can't end inside a
- * pointer; 0: the first one itself lies across a boundary of the granule. */
+/* Returns how many of `count` pointers from `address` on fit in one transfer that can't end inside
+ * a pointer. 0: the first pointer itself crosses a boundary of the granule. */
 static uint64_t whole_pointers(const embedded_target *embedded, uint64_t address, uint64_t count,
                                uint32_t width)
 {
@@ -32,7 +33,7 @@ static uint64_t whole_pointers(const embedded_target *embedded, uint64_t address
     return whole < count ? whole : count;
 }
 
-/* Does the map show pages at address that can be written? */
+/* True if the map shows writable pages at the address. */
 static bool looks_writable(embedded_target *embedded, uint64_t address)
 {
     MEMORY_BASIC_INFORMATION64 page = {0};
@@ -42,11 +43,12 @@ static bool looks_writable(embedded_target *embedded, uint64_t address)
            (page.Protect == PAGE_READWRITE || page.Protect == PAGE_EXECUTE_READWRITE);
 }
 
-/* One pointer that lies across a boundary: all its bytes or none of them.
+/* Writes one pointer that crosses a boundary: all its bytes or none of them.
  *
- * The part that is written first is put back if the other part fails. Linux has pages that can be
- * written and not read; a part in one can't be put back, so it comes second. Where both are in
- * such pages, the map decides which may come first. */
+ * If the second part fails, the first part is rolled back. Linux has pages that can be written but
+ * not read. A part in such a page can't be rolled back, so it is written second. If both parts are
+ * in such pages, the map decides which may be written first.
+ */
 static HRESULT write_across(embedded_target *embedded, uint64_t address, const unsigned char *data,
                             uint32_t width)
 {
@@ -95,8 +97,7 @@ static HRESULT write_values(embedded_target *embedded, uint64_t address, const u
         } else {
             size_t moved = 0;
 
-            /* A transfer of a whole 32-bit address space needs splitting where size_t is 32 bits.
-             */
+            /* If size_t has 32 bits, a transfer of a whole 32-bit address space must be split. */
             if (run > SIZE_MAX / width) {
                 run = SIZE_MAX / width;
             }
@@ -109,7 +110,7 @@ static HRESULT write_values(embedded_target *embedded, uint64_t address, const u
     return status == S_OK && wraps ? HR_INVALID_ADDRESS : status;
 }
 
-/* Reads up to `count` values; *done says how many were, and no byte after them is touched. */
+/* Reads up to `count` values. *done is the number of values read; no byte after them changes. */
 static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned char *data,
                            uint64_t count, uint32_t width, uint64_t *done)
 {
@@ -129,7 +130,7 @@ static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned
             if (status == S_OK) {
                 memcpy(data, across, width);
             } else if (moved > 0 && status == HR_READ_FAULT) {
-                status = E_FAIL; /* a part of a pointer can be read: observed */
+                status = E_FAIL; /* only part of a pointer can be read: observed */
             }
             run = status == S_OK ? 1 : 0;
         } else {
@@ -158,10 +159,10 @@ static HRESULT read_narrow(embedded_target *embedded, uint64_t address, uint64_t
 
         status = read_values(embedded, address, (unsigned char *)narrow, run, 4, &done);
         for (uint64_t i = 0; i < done; i++) {
-            /* Zero-extended, but for the one that is all ones, as observed. */
+            /* Zero-extended, except the value with all bits set, as observed. */
             pointers[i] = narrow[i] == UINT32_MAX ? UINT64_MAX : narrow[i];
         }
-        /* The next run starts past 2^64 when this one ended there. */
+        /* If this run ended at 2^64, the next one would start past it. */
         if (status == S_OK && run < count && address > UINT64_MAX - run * 4) {
             status = HR_READ_FAULT;
         }
@@ -185,7 +186,7 @@ static HRESULT write_narrow(embedded_target *embedded, uint64_t address, const u
     uint32_t few[FEW_POINTERS];
     uint64_t most = count < MANY_POINTERS ? count : MANY_POINTERS; /* at a time */
     uint32_t *many = count > FEW_POINTERS ? malloc((size_t)most * sizeof *many) : NULL;
-    uint32_t *narrow = many == NULL ? few : many; /* where memory is short, in more steps */
+    uint32_t *narrow = many == NULL ? few : many; /* if memory is short, in more steps */
     HRESULT status = S_OK;
 
     most = many == NULL ? FEW_POINTERS : most;

@@ -1,4 +1,5 @@
-/* The embedded engine's IPointerScatter: target memory in many ranges, or compared. */
+/* The embedded engine's IPointerScatter: moves many ranges of target memory, and compares memory.
+ */
 #include "scatter.h"
 
 #include "../../com/hresult.h"
@@ -17,8 +18,8 @@ static HRESULT STDMETHODCALLTYPE get_granule(IPointerScatter *This, ULONG *Bytes
     return S_OK;
 }
 
-/* A transfer may end early and go on from there; sizes are those of the caller's memory, so size_t
- * holds them. */
+/* A transfer that ends early continues from there. The sizes are those of the caller's memory, so
+ * they fit in size_t. */
 static HRESULT move_range(embedded_target *embedded, bool writing, const pointer_range *range)
 {
     unsigned char *data = range->Data;

@@ -1,6 +1,6 @@
 /* SearchVirtual and GetValidRegionVirtual over a target's regions.
  *
- * Memory that can't be read can't match: a search goes on behind it.
+ * Unreadable memory can't match: a search continues after it.
  */
 #include "search.h"
 
@@ -17,8 +17,8 @@ static bool readable(const MEMORY_BASIC_INFORMATION64 *region)
            region->Protect != PAGE_EXECUTE;
 }
 
-/* The next stretch of readable memory at or after `address`, joined over neighbouring regions, up
- * to and with `last`. False when there is none. */
+/* Finds the next stretch of readable memory at or after `address`, joined over neighbouring
+ * regions, up to and including `last`. False if there is none. */
 static bool next_readable(embedded_target *embedded, uint64_t address, uint64_t last,
                           uint64_t *from, uint64_t *to)
 {
@@ -49,8 +49,8 @@ static bool next_readable(embedded_target *embedded, uint64_t address, uint64_t 
     return found;
 }
 
-/* Reads as many leading bytes as can be read, however short single transfers come out. False: the
- * target has gone. */
+/* Reads as many leading bytes as are readable, even if single transfers end early. False: the
+ * target has ended. */
 static bool read_leading(embedded_target *embedded, uint64_t from, unsigned char *block,
                          size_t wanted, size_t *read)
 {
@@ -68,13 +68,13 @@ static bool read_leading(embedded_target *embedded, uint64_t from, unsigned char
 typedef struct search {
     embedded_target *embedded;
     const embedded_pattern *pattern;
-    uint64_t origin;      /* matches start at it plus multiples of the granularity */
-    unsigned char *block; /* SEARCH_BLOCK bytes and a pattern */
+    uint64_t origin;      /* matches start here plus multiples of the granularity */
+    unsigned char *block; /* SEARCH_BLOCK bytes plus the pattern size */
     uint64_t match;
     uint64_t unasked; /* of embedded_goes_on() */
 } search;
 
-/* Looks for the first match in the block, which holds so many bytes from `from` on. */
+/* Searches the block for the first match. The block holds `held` bytes from `from` on. */
 static bool search_block(search *self, uint64_t from, size_t held)
 {
     const embedded_pattern *pattern = self->pattern;
@@ -90,18 +90,18 @@ static bool search_block(search *self, uint64_t from, size_t held)
     return false;
 }
 
-/* Searches one stretch: S_OK, HR_NOT_FOUND, E_UNEXPECTED where the target has gone, or E_ABORT. The
- * protection of a stretch lets it be read; a part of it that can't be read all the same is passed
- * over. */
+/* Searches one stretch: S_OK, HR_NOT_FOUND, E_UNEXPECTED if the target has ended, or E_ABORT. The
+ * protection of a stretch permits reading; a part of it that nevertheless can't be read is skipped.
+ */
 static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
 {
     uint64_t size = self->pattern->size, granule = self->embedded->granule;
 
     while (to - from >= size - 1) {
-        uint64_t left = to - from; /* one less than the bytes left */
+        uint64_t left = to - from; /* the number of bytes left, less one */
         size_t wanted =
             left < SEARCH_BLOCK + size - 1 ? (size_t)left + 1 : (size_t)(SEARCH_BLOCK + size);
-        uint64_t passed = SEARCH_BLOCK; /* how far the next block begins behind this one */
+        uint64_t passed = SEARCH_BLOCK; /* the distance from this block to the next */
         size_t read = 0;
 
         if (!read_leading(self->embedded, from, self->block, wanted, &read)) {
@@ -111,7 +111,7 @@ static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
             return S_OK;
         }
         if (read < wanted) {
-            /* Access can change at the next granule: behind the byte that could not be read. */
+            /* Access can change at the next granule after the byte that could not be read. */
             passed = granule - (from + read) % granule + read;
         }
         if (left < passed) {
@@ -138,7 +138,7 @@ HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t le
         return E_INVALIDARG;
     }
     if (pattern->size == 0) {
-        *match = address; /* nothing is everywhere, whatever lies there: observed */
+        *match = address; /* an empty pattern matches at any address: observed */
         return S_OK;
     }
     if (length < pattern->size) {

@@ -6,7 +6,7 @@
 
 #define FIRST_CAPACITY 64u
 
-/* Where a block is, or the empty place where it belongs. The table is never full. */
+/* Returns the place of a block, or the empty place for it. The table is never full. */
 static size_t place_of(const sparse_block *places, size_t capacity, uint64_t number)
 {
     /* Fibonacci hashing: the multiplier is 2^64 divided by the golden ratio (Knuth, TAOCP 6.4). */

@@ -1,7 +1,8 @@
-/* Sparse memory: bytes of a 64-bit address space, of which only what is written costs anything.
+/* Sparse memory: bytes of a 64-bit address space, of which only written blocks use memory.
  *
- * Memory comes in blocks that are allocated when they are first written and found by hashing their
- * number, so that a region may be as large as an address space. Untouched bytes read as zero.
+ * Memory consists of blocks. A block is allocated at its first write and found by a hash of its
+ * number, so a region may be as large as an address space. Bytes that were never written read as
+ * zero.
  */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_SIMULATED_SPARSE_MEMORY_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_SIMULATED_SPARSE_MEMORY_H
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A move never crosses a boundary of so many bytes; the caller cuts it there. */
+/* A move never crosses a boundary of this many bytes; the caller splits it there. */
 #define SPARSE_BLOCK_BYTES UINT64_C(65536)
 
 typedef struct sparse_block {
@@ -28,7 +29,7 @@ typedef struct sparse_memory {
 
 void sparse_memory_read(sparse_memory *self, uint64_t address, void *data, size_t size);
 
-/* False when memory is short; then nothing was changed. */
+/* False if memory is short; then nothing has changed. */
 bool sparse_memory_write(sparse_memory *self, uint64_t address, const void *data, size_t size);
 
 void sparse_memory_free(sparse_memory *self);

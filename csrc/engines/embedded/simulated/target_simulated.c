@@ -10,11 +10,11 @@
 
 typedef struct fault {
     uint64_t address;
-    uint64_t passes; /* how many more times access works */
+    uint64_t passes; /* how many more accesses succeed */
     bool writes;
     bool reads;
     bool loses;         /* a write of the byte succeeds and changes nothing */
-    unsigned char held; /* by the byte, while such a write is under way */
+    unsigned char held; /* the value of the byte, during such a write */
 } fault;
 
 typedef struct simulated_target {
@@ -22,7 +22,8 @@ typedef struct simulated_target {
     simulated_region *regions;
     sparse_memory bytes;
     size_t region_count;
-    size_t last_used; /* the region of the last look-up: patches stay in one place */
+    size_t last_used; /* the region of the last look-up: successive patches are usually close
+                         together */
     fault *faults;
     size_t fault_count;
     uint64_t transfer_limit;
@@ -44,7 +45,8 @@ static void free_regions(simulated_target *self)
     self->last_used = 0;
 }
 
-/* The index of the first region that ends at or after `address`; region_count if none does. */
+/* Returns the index of the first region that ends at or after `address`; region_count if there is
+ * none. */
 static size_t region_at_or_after(simulated_target *self, uint64_t address)
 {
     size_t low = 0, high = self->region_count;
@@ -70,7 +72,7 @@ static size_t region_at_or_after(simulated_target *self, uint64_t address)
     return low;
 }
 
-/* The region that holds `address`, or NULL. */
+/* Returns the region that contains `address`, or NULL. */
 static const simulated_region *region_of(simulated_target *self, uint64_t address)
 {
     size_t index = region_at_or_after(self, address);
@@ -82,8 +84,8 @@ static const simulated_region *region_of(simulated_target *self, uint64_t addres
     return found;
 }
 
-/* How many of `size` bytes from `address` on come before the first fault that strikes now. Counts
- * down the faults whose byte would be moved. */
+/* Returns how many of `size` bytes from `address` on come before the first fault that is due now.
+ * Decrements the counters of the faults whose byte would be moved. */
 static size_t bytes_before_fault(simulated_target *self, uint64_t address, size_t size, bool write)
 {
     size_t allowed = size;
@@ -124,7 +126,7 @@ static HRESULT simulated_move(simulated_target *self, uint64_t address, unsigned
 
     *moved = 0;
     if (status == S_OK) {
-        /* A transfer limit cuts bulk transfers, never a pointer. */
+        /* A transfer limit shortens bulk transfers, never a pointer. */
         if (self->transfer_limit > 0 && allowed > 8 && allowed > self->transfer_limit) {
             allowed = (size_t)self->transfer_limit;
         }
@@ -167,14 +169,14 @@ static HRESULT simulated_read(embedded_target *embedded, uint64_t address, void 
     return simulated_move(simulated_of(embedded), address, data, size, moved, false);
 }
 
-/* Keeps the bytes that a write of `size` bytes will lose, or puts them back. */
+/* Saves the bytes that a write of `size` bytes will lose, or restores them. */
 static void keep_lost(simulated_target *self, uint64_t address, size_t size, bool back)
 {
     for (size_t i = 0; i < self->fault_count; i++) {
         fault *one = &self->faults[i];
 
         if (one->loses && one->address >= address && one->address - address < size) {
-            if (back) { /* into a block that the write has allocated: this can't fail */
+            if (back) { /* the write has allocated the block: this can't fail */
                 (void)sparse_memory_write(&self->bytes, one->address, &one->held, 1);
             } else {
                 sparse_memory_read(&self->bytes, one->address, &one->held, 1);
@@ -200,7 +202,7 @@ static HRESULT simulated_write(embedded_target *embedded, uint64_t address, cons
     return status;
 }
 
-/* The first address past user space: as a 64-bit Windows has it, or all that 32 bits address.
+/* Returns the first address past user space: that of 64-bit Windows, or 2^32 for a 32-bit target.
  * Regions may lie above it. */
 static uint64_t user_space_end(const embedded_target *embedded)
 {
@@ -241,12 +243,12 @@ static HRESULT simulated_query(embedded_target *embedded, uint64_t address,
         info->State = MEM_FREE;
         info->Protect = PAGE_NOACCESS;
     } else {
-        status = E_NOINTERFACE; /* past user space, as dbgeng answers */
+        status = E_NOINTERFACE; /* past user space, as dbgeng returns */
     }
     return status;
 }
 
-/* Nothing but the session touches simulated memory. */
+/* Only the session accesses simulated memory. */
 static HRESULT simulated_span_region(embedded_target *embedded, uint64_t address, uint64_t *end)
 {
     simulated_target *self = simulated_of(embedded);
@@ -259,7 +261,8 @@ static HRESULT simulated_span_region(embedded_target *embedded, uint64_t address
 
         *end = place->base;
         if (place->base <= address) {
-            *end = place->base + place->size; /* 0 where it goes to the end of the address space */
+            *end = place->base +
+                   place->size; /* 0 if the region reaches the end of the address space */
             status = place->protection == SIMULATED_READ_WRITE ? S_OK : S_FALSE;
         }
     }
