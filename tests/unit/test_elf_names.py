@@ -1,4 +1,4 @@
-"""Names of an ELF file's symbols that share their ends."""
+"""Symbol names of an ELF file that share the same end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydbgwrite._symbols.elf_tables import SymbolTable, _Table
 
 
 def test_names_that_would_make_a_large_index() -> None:
-    """Each begins one byte behind the one before: they are searched for, one by one."""
+    """Each name starts one byte after the previous one: each search works without an index."""
     count = 3000
     strings = b"a" * count + b"\0"
     symbols = b"".join(

@@ -9,7 +9,7 @@ import pytest
 from pydbgwrite._symbols.elf_dynamic import Relocations
 from pydbgwrite._symbols.elf_headers import ElfHeaders
 
-# Symbol numbers whose bytes appear at other places too.
+# The bytes of these symbol numbers also appear at other places.
 ENTRIES = [(0x4000, 3, 6, 8), (0x300, 1, 3, 3), (0x4010, 0x10003, 1, 0), (0x4020, 3, 1, 0x103)]
 
 

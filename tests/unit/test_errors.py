@@ -1,4 +1,4 @@
-"""The exceptions: their family, their attributes, their messages, and pickling them."""
+"""Exceptions: their class tree, attributes, messages and pickles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ATTRIBUTES = ("hresult", "hresult_name", "method", "address", "count", "written"
 
 
 def caught_from(call: Any, kind: type[DebugEngineError] = DebugEngineError) -> DebugEngineError:
-    """The exception that a call raises."""
+    """Return the exception that a call raises."""
     with pytest.raises(kind) as caught:
         call()
     return caught.value
@@ -46,7 +46,7 @@ def test_family() -> None:
 
 
 def test_the_printed_tree_is_the_tree() -> None:
-    """errors.py begins with it, and the reference shows it."""
+    """The tree in the docstring of errors.py, which the reference shows, matches the classes."""
     assert errors.__doc__ is not None
     printed = re.findall(r"^( +)(\w+)  +\S", errors.__doc__, re.MULTILINE)
     assert {name for _, name in printed} == {each.__name__ for each in FAMILY}
@@ -94,7 +94,7 @@ def test_an_error_of_the_engine_pickles(session: Session) -> None:
     assert (again.written, again.index, str(again)) == (1, 1, str(error))
 
 
-#: What fails, method, address, count, written, index, HRESULT, and words of the message.
+#: The call that fails, then method, address, count, written, index, HRESULT, words of the message.
 FAILURES: dict[str, tuple[Any, str, int, int, int, int | None, int, list[str]]] = {
     "write_pointers": (
         lambda s: s.write_pointers(BASE + SIZE - 24, range(7)),
@@ -175,7 +175,10 @@ def test_what_errors_carry(session: Session, name: str) -> None:
 
 
 def test_the_engine_of_windows_is_quoted_first() -> None:
-    """Its users look for its names; the embedded engine's are an appendix."""
+    """A Windows message starts with the engine's names, which its users look for.
+
+    A message of the embedded engine has the names at its end.
+    """
     for embedded in (False, True):
         message = str(engine_failed(failure(hresult=0x80070005, embedded=embedded)))
         held = message.index("the target holds the first 4 of 9 pointers")
@@ -220,7 +223,7 @@ def test_wrapping_is_a_value_error(session: Session) -> None:
 
 
 def failure(**changes: Any) -> EngineFailure:
-    """A failure as the C code reports it."""
+    """Return a failure in the form that the C code reports."""
     facts: dict[str, Any] = {
         "status": "engine",
         "hresult": 0x10000000,
@@ -252,7 +255,7 @@ def failure(**changes: Any) -> EngineFailure:
 
 
 def test_a_success_code_is_no_success() -> None:
-    """A dump answers 0x10000000, and writes nothing."""
+    """A dump answers 0x10000000 and writes nothing: the error is WriteNotAppliedError."""
     error = engine_failed(failure(landed=0))
     assert type(error) is errors.WriteNotAppliedError
     assert error.hresult == 0x10000000
@@ -323,7 +326,7 @@ def test_what_eagain_means(operation: str, said: str, unsaid: str) -> None:
     assert unsaid not in message
 
 
-# Two pages: one that may be read and written, one that may be written alone; behind them none.
+# The first page can be read and written, the second only written; the third permits no access.
 WRITE_ONLY = """
 import ctypes, sys
 libc = ctypes.CDLL(None)
@@ -343,7 +346,7 @@ sys.stdin.read()
 )
 @pytest.mark.parametrize("suspend", [True, False])
 def test_what_nobody_can_know(suspend: bool) -> None:
-    """A write that fails behind a page that can't be read: it may hold some of it, or not."""
+    """A write fails behind a page that can't be read. The error says what is unknown."""
     page = mmap.PAGESIZE
     with subprocess.Popen(
         [sys.executable, "-I", "-c", WRITE_ONLY, str(page)],
@@ -384,7 +387,7 @@ def test_names_of_hresults() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits (setrlimit)")
 def test_what_was_written_is_known_without_a_free_descriptor() -> None:
-    """The module with the words can't be imported then."""
+    """The error reports `written` even if the module with the messages can't be imported."""
     script = """
 import os, resource, pydbgwrite
 with pydbgwrite.simulate([(0x10000, 0x1000)]) as session:

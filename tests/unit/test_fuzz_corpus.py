@@ -1,4 +1,4 @@
-"""What the fuzzer begins with, and what it found: each file is read, or refused in words."""
+"""The fuzzer's seeds and its findings: each file is read, or refused with a message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_each_file(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", TARGETS)
 def test_cut_off(kind: str) -> None:
-    """At the places where a fuzzer begins to cut."""
+    """Files that are cut at the places where a fuzzer starts to cut are read or refused."""
     of_this_system(kind)
     for name in [name for each, name in FILES if each == kind][:8]:
         data = (FOLDER / kind / name).read_bytes()

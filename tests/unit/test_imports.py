@@ -1,4 +1,4 @@
-"""Importing the package: light, silent, complete, documented."""
+"""The import of the package is light and silent; its API is complete and documented."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from support.places import ROOT
 import pydbgwrite
 from pydbgwrite import errors, hresults, testing
 
-#: What an import of the package must not bring along.
+#: Modules that neither the package nor a simulated session may import.
 HEAVY = {
     *("numpy", "ctypes", "asyncio", "subprocess", "inspect", "dataclasses", "pathlib", "argparse"),
     *("click", "rich", "json", "tempfile", "logging", "socket", "threading"),
     *("multiprocessing", "importlib.metadata", "email", "hypothesis", "pytest"),
 }
-#: What the import alone must not bring: each costs more than the package.
+#: Modules that the import alone must not import: each costs more than the package.
 DEAR = {"typing", "re", "collections", "contextlib", "functools", "enum", "warnings", "array"}
 PUBLIC: list[ModuleType] = [pydbgwrite, errors, hresults, testing]
 
 
 def in_fresh_python(code: str, *options: str) -> str:
-    """What a new interpreter prints."""
+    """Return the output of the code in a new interpreter."""
     done = subprocess.run(
         [sys.executable, *options, "-c", code],
         capture_output=True,
@@ -59,7 +59,7 @@ with pydbgwrite.simulate([(0, 64)]) as session:
 
 @pytest.mark.parametrize("use", ["", "; pydbgwrite.simulate([(0, 64)]).close()"])
 def test_an_import_brings_nothing_heavy(use: str) -> None:
-    # Without site, which imports some of it for .pth files; -I alone keeps those of an environment.
+    # -S: site imports some of these for .pth files; -I alone keeps those files of an environment.
     folder = str(Path(pydbgwrite.__file__).parent.parent)
     code = f"import sys; sys.path.append({folder!r}); before = set(sys.modules); "
     code += f"import pydbgwrite{use}; print(*sorted(set(sys.modules) - before))"
@@ -70,7 +70,7 @@ def test_an_import_brings_nothing_heavy(use: str) -> None:
 
 
 def test_what_c_calls_is_imported_by_python_too() -> None:
-    """So that tools which follow imports see it: PyInstaller and the like."""
+    """Python imports the modules that C calls: tools such as PyInstaller follow Python imports."""
     sources = ROOT / "csrc" / "python"
     named = set()
     for path in sources.rglob("*.c"):
@@ -86,7 +86,7 @@ def test_what_c_calls_is_imported_by_python_too() -> None:
 
 
 def test_an_import_needs_no_debugger() -> None:
-    """On every platform; opening is what fails."""
+    """The import succeeds on every platform; without a debugger only opening a target fails."""
     assert in_fresh_python("import pydbgwrite; print(pydbgwrite.__version__)").strip() == (
         pydbgwrite.__version__
     )
@@ -110,7 +110,7 @@ def test_all_is_complete(module: ModuleType) -> None:
         and not isinstance(value, ModuleType)
         and (inspect.isclass(value) or inspect.isroutine(value))
         and (getattr(value, "__module__", "") or "").startswith("pydbgwrite")
-        # Errors say that they are the package's, as all that it exports does.
+        # The errors, like all exports of the package, name the package as their module.
         and (module in (pydbgwrite, errors) or value.__module__ == module.__name__)
     }
     assert public <= set(module.__all__)
@@ -121,14 +121,14 @@ EXPORTS = [name for name in pydbgwrite.__all__ if hasattr(getattr(pydbgwrite, na
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_exports_go_by_the_package_name(name: str) -> None:
-    """In tracebacks, in help() and in pickles: classes and functions are pickled by name."""
+    """Tracebacks, help() and pickles use the package name. Classes are pickled by name."""
     value = getattr(pydbgwrite, name)
     assert value.__module__ == "pydbgwrite"
     assert pickle.loads(pickle.dumps(value)) is value
 
 
 def test_a_patch_that_nobody_asked_for_goes_by_that_name_too() -> None:
-    """What is imported later, before the package has been asked for it by name."""
+    """A lazily imported class has the package name before the package is asked for the class."""
     code = "import pydbgwrite._patch.preview as late; print(late.PatchEntry, late.PreviewEntry)"
     assert in_fresh_python(code).strip() == (
         "<class 'pydbgwrite.PatchEntry'> <class 'pydbgwrite.PreviewEntry'>"
@@ -142,7 +142,7 @@ def test_help_and_completion_show_public_names_alone() -> None:
         name for name in pydbgwrite.__all__ if not name.startswith("_")
     }
     text = pydoc.plain(pydoc.render_doc(pydbgwrite))
-    # The tree of classes. Those of other modules have a dot: they are bases alone.
+    # The tree of classes. A name with a dot is of another module and appears only as a base.
     tree = text[text.index("\nCLASSES\n") : text.index("\n    class ")]
     assert set(re.findall(r"^ +(\w+)(?:\(.*)?$", tree, flags=re.MULTILINE)) == {
         name for name in EXPORTS if inspect.isclass(getattr(pydbgwrite, name))
@@ -150,7 +150,7 @@ def test_help_and_completion_show_public_names_alone() -> None:
 
 
 def documented_things() -> list[tuple[str, object]]:
-    """Every public function, class, method and property."""
+    """Return every public module, function, class, method and property with its name."""
     found: list[tuple[str, object]] = []
     for module in PUBLIC:
         found.append((module.__name__, module))
@@ -167,7 +167,7 @@ def documented_things() -> list[tuple[str, object]]:
 
 
 def is_slot(value: object) -> bool:
-    """An attribute of __slots__: a dict there has its docstring."""
+    """Return whether it is an attribute of __slots__; a dict in __slots__ has its docstring."""
     return inspect.ismemberdescriptor(value)
 
 
@@ -178,7 +178,7 @@ def test_everything_public_has_a_docstring() -> None:
         name
         for name, value in things
         if not (value.__doc__ or (is_slot(value) and inspect.getdoc(value)) or "").strip()
-        # Fields of tuples are described by their class.
+        # The class describes the fields of its tuples.
         and not isinstance(value, (int, str))
     ]
     assert not without
@@ -192,8 +192,8 @@ def test_errors_say_so_in_their_docstrings() -> None:
 
 
 def test_every_module_can_be_imported() -> None:
-    """On this platform; the command line only where its packages are installed."""
-    # Modules of one platform alone say so by an assert.
+    """Every module for this platform can be imported; the command line needs its own packages."""
+    # A module for only one platform asserts that platform.
     other_platform = "pydbgwrite._opening." + ("linux" if sys.platform == "win32" else "dbgeng")
     for found in pkgutil.walk_packages(pydbgwrite.__path__, "pydbgwrite."):
         if ".cli" in found.name or found.name.endswith("__main__"):
@@ -210,7 +210,7 @@ def test_types_are_shipped() -> None:
 
 
 class _Followed(modulefinder.ModuleFinder):
-    """The modules of this package that are found by following imports, as freezers do."""
+    """A finder that follows the imports between this package's modules, as freezers do."""
 
     def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
         inside = parent is not None and parent.__name__.partition(".")[0] == "pydbgwrite"
@@ -220,7 +220,7 @@ class _Followed(modulefinder.ModuleFinder):
 
 
 def test_a_freezer_finds_every_module() -> None:
-    """PyInstaller and others read code: what C imports, or a text names, they can't see."""
+    """Python imports lead to every module. Freezers don't see imports in C or names in strings."""
     package = Path(pydbgwrite.__file__).parent
     finder = _Followed([str(package.parent)])
     finder.run_script(str(package / "__main__.py"))
@@ -230,9 +230,9 @@ def test_a_freezer_finds_every_module() -> None:
     }
     missing = {each.removesuffix(".__init__") for each in modules} - set(finder.modules)
     assert missing == {
-        "pydbgwrite.__main__",  # which is __main__ there
+        "pydbgwrite.__main__",  # the finder names it __main__
         "pydbgwrite.testing",  # for programs that import it themselves
-        # Programs of their own, which a frozen program does not start:
+        # Separate programs, which a frozen program does not start:
         "pydbgwrite._demo.child",
         "pydbgwrite.cli.doctor.self_check_child",
     }

@@ -1,4 +1,4 @@
-"""Addresses, sizes, callbacks, keywords, regions, process ids: what is refused, and with what."""
+"""Refused addresses, sizes, callbacks, keywords, regions, process ids, and their exceptions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_sizes(session: Session, call: str) -> None:
     run, most = SIZE_CALLS[call]
     for bad in NO_INTS:
         if bad is None and call == "read_pointers":
-            continue  # count=None means: as many as fit into `into`
+            continue  # count=None means as many as `into` can hold
         with nothing_written(session), pytest.raises(TypeError):
             run(session, bad)
     for word in (*NO_WORDS, most + 1):
@@ -90,7 +90,7 @@ def test_sizes(session: Session, call: str) -> None:
 
 
 def test_impossible_sizes_are_no_crash(session: Session) -> None:
-    # More than user space has, from the smallest on: Wine takes gigabytes to keep account of less.
+    # Each size exceeds user space: Wine needs gigabytes to keep account of smaller ones.
     for size in (2**47, 2**62, 2**63 - 1):
         with nothing_written(session), pytest.raises((MemoryError, OverflowError)):
             session.read(BASE, size)
@@ -100,12 +100,12 @@ def test_impossible_sizes_are_no_crash(session: Session) -> None:
 
 @LINUX
 def test_raw_sizes_that_memory_is_too_short_for(session: Session) -> None:
-    """A ULONG of pointers may be 32 GiB; a 32-bit Python can't even count their bytes."""
+    """2**32 - 1 pointers (32 GiB) raise MemoryError. A 32-bit Python can't even count the bytes."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     if "asan" in os.environ.get("LD_PRELOAD", ""):
-        return  # the sanitizer's own memory needs more than any limit
+        return  # the sanitizer's own memory exceeds any limit
     resource.setrlimit(resource.RLIMIT_AS, (2**34, before[1]))
     try:
         with nothing_written(session), pytest.raises(MemoryError):
@@ -272,7 +272,7 @@ def test_unhashable_protection() -> None:
 
 
 def test_a_region_of_a_whole_address_space() -> None:
-    """Either it works or memory is said to be short; it is never another region's size."""
+    """The call succeeds, or it reports too little memory; the region never has another size."""
     try:
         session = pydbgwrite.simulate([(0, 2**64)])
     except (MemoryError, ValueError):
@@ -320,7 +320,7 @@ def test_faults_are_for_simulated_targets(session: Session) -> None:
     assert session.read(BASE, SIZE) == bytes(SIZE)
 
 
-# On Linux a pid_t is signed, on Windows a DWORD.
+# A process id is a signed pid_t on Linux and a DWORD on Windows.
 TOO_LARGE = 2**32 if sys.platform == "win32" else 2**31
 
 
@@ -369,7 +369,7 @@ def test_a_zombie() -> None:
 
 @LINUX
 def test_a_kernel_thread() -> None:
-    """Kernel threads are the children of process 2, and have no executable."""
+    """attach() refuses process 2. Kernel threads are its children and have no executable."""
     if "kthreadd" not in Path("/proc/2/comm").read_text():
         pytest.skip("process 2 is not kthreadd: this is a container")
     for suspend in (True, False):

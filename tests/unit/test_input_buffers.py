@@ -1,4 +1,4 @@
-"""Buffers as pointers: array, ctypes, memoryview, mmap, bytes; taken as they lie, or refused."""
+"""Buffers as pointers: array, ctypes, memoryview, mmap, bytes; used unchanged, or refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RAW = VALUES.tobytes()
 
 
 def in_mmap() -> mmap.mmap:
-    """The values in anonymous memory."""
+    """Return the values in anonymous memory."""
     memory = mmap.mmap(-1, len(RAW))
     memory.write(RAW)
     return memory
 
 
 def shifted() -> memoryview:
-    """The same bytes, an odd number of bytes away from any aligned address."""
+    """Return the same bytes, an odd number of bytes away from any aligned address."""
     room = bytearray(len(RAW) + 1)
     room[1:] = RAW
     return memoryview(room)[1:]
@@ -87,7 +87,7 @@ def test_slices(session: Session, start: int | None, step: int) -> None:
 
 @pytest.mark.parametrize("count", [4095, 4096, 4097, 10000])
 def test_long_strided_input(count: int) -> None:
-    """Longer than what is copied at a time."""
+    """Strided input that is longer than one copied part is written completely."""
     values = pointers(count)
     with simulate([(0, 8 * count)]) as session:
         assert session.write_pointers(0, memoryview(values)[::-1]) == count
@@ -110,7 +110,7 @@ def test_empty_buffers(session: Session) -> None:
 
 
 class Pair(ctypes.Structure):
-    """A structure that a buffer describes in more than a letter."""
+    """A structure whose buffer format has more than one letter."""
 
     _fields_ = (("low", ctypes.c_uint32), ("high", ctypes.c_uint32))
 
@@ -185,7 +185,7 @@ def test_released_and_closed_memory(session: Session) -> None:
 
 
 def test_growing_while_it_is_written() -> None:
-    """The buffer is held for as long as the write takes: its owner can't resize it."""
+    """The call holds the buffer until it ends: the owner can't resize the buffer before."""
     count = 8 * GIL_RELEASE_BYTES
     refusals: list[BufferError] = []
     values = bytearray(pointers(count).tobytes())
@@ -199,7 +199,7 @@ def test_growing_while_it_is_written() -> None:
     with simulate([(0, 8 * count)]) as session:
         assert session.write_pointers(0, values, progress=progress) == count
         assert len(refusals) == 1
-        values.extend(bytes(8))  # let go afterwards
+        values.extend(bytes(8))  # the write has released it
         assert session.read(0, 8 * count) == values[:-8]
         growing = array("Q", bytes(8 * count))
         refusals.clear()
@@ -215,7 +215,7 @@ def test_growing_while_it_is_written() -> None:
 
 
 class TestInto:
-    """What read_pointers can fill."""
+    """read_pointers fills or refuses the buffer that `into` gives."""
 
     @pytest.mark.parametrize("kind", [k for k, v in GOOD.items() if not memoryview(v).readonly])
     def test_good(self, session: Session, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Lists, tuples and other iterables of ints: converted and checked whole before anything moves."""
+"""Lists, tuples and other iterables of ints are converted and checked whole before the write."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ VALUES = list(pointers(200))
 
 
 class Sequence:
-    """The old protocol of iteration: __getitem__ alone."""
+    """An object with the old iteration protocol: only __getitem__."""
 
     def __getitem__(self, index: int) -> int:
         return VALUES[index]
 
 
 class ListOfItsOwn(list[int]):
-    """A list whose __iter__ and __len__ lie; the list itself is what counts."""
+    """A list whose __iter__ and __len__ are wrong; the call uses the list itself."""
 
     def __len__(self) -> int:
         return 1
@@ -135,7 +135,7 @@ def test_the_raw_layer_names_its_own_parameter(session: Session) -> None:
 
 
 class Raises:
-    """Its __index__ does something, then raises or gives 7."""
+    """An object whose __index__ calls `act`, which can raise, and then returns 7."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self.act = act
@@ -182,7 +182,7 @@ def test_iter_that_raises(session: Session) -> None:
 def test_a_list_changed_by_its_own_elements(
     session: Session, wrap: Callable[[list[Any]], Any]
 ) -> None:
-    """Shorter or longer: refused where the list itself is read. Nothing is ever read past it."""
+    """A shorter or longer list is refused if the call reads it itself. No call reads past it."""
     values: list[Any] = []
     changes: list[Callable[[], object]] = [
         values.clear,
@@ -204,7 +204,7 @@ def test_a_list_changed_by_its_own_elements(
 
 
 def test_a_list_changed_and_an_element_that_raises(session: Session) -> None:
-    """What the element raised is what the caller sees."""
+    """The caller gets the exception that the element raised."""
     values: list[Any] = []
 
     def act() -> None:

@@ -1,4 +1,4 @@
-"""numpy arrays as pointers: taken without a copy, or refused with a message that says why."""
+"""numpy arrays as pointers: used without a copy, or refused with a message that says why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDE = 0x9E3779B97F4A7C15
 
 
 def wide() -> Any:
-    """A uint64 array of values that use all bits."""
+    """Return a uint64 array of values that use all bits."""
     return np.arange(1, COUNT + 1, dtype=np.uint64) * np.uint64(WIDE)
 
 
@@ -116,7 +116,7 @@ def test_bad(session: Session, kind: str) -> None:
 
 
 def masked(count: int = 3) -> Any:
-    """So many uint64 elements, the first of them masked."""
+    """Return `count` uint64 elements, the first one masked."""
     values = np.arange(BASE, BASE + 8 * count, 8, dtype=np.uint64)
     return np.ma.array(values, mask=[1] + [0] * (count - 1))
 
@@ -145,7 +145,7 @@ MASKED: dict[str, Any] = {
 @pytest.mark.parametrize("where", MASKED)
 @pytest.mark.parametrize("after", [np.zeros(1, np.uint64), bytes(8)])
 def test_masked_arrays_are_refused(session: Session, where: str, after: Any) -> None:
-    """Their memory has values for masked elements, too, and the mask is no part of it."""
+    """The memory of these arrays also has values for masked elements. The mask is no part of it."""
     with nothing_written(session):
         assert session.write_pointers(BASE + SIZE - 8, after) == 1  # a buffer of another type
         session.write(BASE + SIZE - 8, fill(session)[-8:])
