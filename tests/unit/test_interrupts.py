@@ -1,4 +1,4 @@
-"""Ctrl-C held back while something must be finished: what waits, and what comes after."""
+"""Ctrl-C is held back while work must be finished, and is delivered afterwards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_one_waits(times: int) -> None:
     if times:
         with pytest.raises(KeyboardInterrupt):
             held.pass_on()
-    held.pass_on()  # once only
+    held.pass_on()  # delivered only once
 
 
 def test_those_of_a_moment_are_passed_to_the_block_around_it() -> None:
@@ -96,7 +96,7 @@ def test_another_thread_holds_nothing() -> None:
 def test_a_temporary_file_opened_within_an_undo(
     monkeypatch: pytest.MonkeyPatch, presses: int
 ) -> None:
-    """Even presses that stop the undo leave no file open: that would be a ResourceWarning."""
+    """Even presses that stop the undo leave no file open; an open one causes a ResourceWarning."""
     opened = tempfile.TemporaryFile
 
     def opened_with_ctrl_c(**options: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Journals that can't be believed: cut at any byte, a bit flipped, reordered, of old versions.
+"""Damaged journals: cut at any byte, with a flipped bit, reordered, of other versions.
 
-Each ends in an error that says what and where, with nothing written, or in a right undo.
+The undo either is correct, or writes nothing and raises an error that names damage and place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydbgwrite._journal import format as form
 
 BASE, SIZE = 0x10000, 0x1000
 IMAGE = pattern(SIZE)
-#: What a transaction writes; no two over each other.
+#: The writes of a transaction; they do not overlap.
 STEPS: tuple[Callable[[Session], object], ...] = (
     lambda s: s.write_pointers(BASE, [1, 2]),
     lambda s: s.write_scattered([BASE + 0x200, BASE + 0x100], [3, 4]),
@@ -36,7 +36,7 @@ def target() -> Iterator[Session]:
 
 
 def image_after(steps: int) -> bytes:
-    """What the target holds after so many of the steps."""
+    """Return the bytes of the target after that many steps."""
     with simulate([(BASE, SIZE)]) as session:
         session.write(BASE, IMAGE)
         for step in STEPS[:steps]:
@@ -48,7 +48,7 @@ IMAGES = [image_after(steps) for steps in range(len(STEPS) + 1)]
 
 
 def left_by(undone: int) -> bytes:
-    """All steps done, the first ones undone."""
+    """Return the bytes of the target after all steps, with the first ones undone."""
     left = bytearray(IMAGES[-1])
     for at in range(SIZE):
         if IMAGES[undone][at] != IMAGE[at]:
@@ -57,7 +57,7 @@ def left_by(undone: int) -> bytes:
 
 
 def journal_of(target: Session, file: Path, *, committed: bool) -> tuple[bytes, list[int]]:
-    """The bytes of a journal whose writes are in the target, and where each record ends."""
+    """Return the bytes of a journal whose writes are in the target, and the end of each record."""
     ends = []
     with target.transaction(file):
         ends.append(file.stat().st_size)
@@ -71,12 +71,12 @@ def journal_of(target: Session, file: Path, *, committed: bool) -> tuple[bytes, 
 
 
 def refill(target: Session) -> None:
-    """As if all writes had just been made."""
+    """Give the target the bytes that it has after all steps."""
     target.write(BASE, IMAGES[-1])
 
 
 def frames(data: bytes) -> list[bytes]:
-    """A journal's first bytes, and its records."""
+    """Return the first bytes of a journal, and its records."""
     parts, at = [data[:16]], 16
     while at < len(data):
         length = struct.unpack_from("<Q", data, at + 16)[0]
@@ -86,7 +86,7 @@ def frames(data: bytes) -> list[bytes]:
 
 
 def refused(target: Session, file: Path, data: bytes) -> str:
-    """The words of the error that a journal of these bytes ends in; nothing must be written."""
+    """Check that these bytes are refused and nothing is written. Return the message."""
     file.write_bytes(data)
     refill(target)
     with pytest.raises(JournalError) as caught:
@@ -100,7 +100,7 @@ def refused(target: Session, file: Path, data: bytes) -> str:
 
 
 def test_cut_at_every_byte(target: Session, tmp_path: Path) -> None:
-    """What is whole is undone; a record that is not was never followed by its write."""
+    """Complete records are undone. The write of an incomplete record has never begun."""
     file = tmp_path / "a.journal"
     data, ends = journal_of(target, file, committed=True)
     for size in range(len(data)):
@@ -117,7 +117,7 @@ def test_cut_at_every_byte(target: Session, tmp_path: Path) -> None:
         assert report.complete
         assert report.torn == info.torn
         assert target.read(BASE, SIZE) == left_by(whole)
-        info = pydbgwrite.read_journal(file)  # the marks stand where the torn record was
+        info = pydbgwrite.read_journal(file)  # the marks replace the torn record
         assert (info.writes, info.torn, info.state) == (whole, False, "undone")
         assert pydbgwrite.undo(file, target).complete
 
@@ -168,7 +168,7 @@ def test_the_offset_is_named(target: Session, tmp_path: Path) -> None:
 
 
 def test_blocks_that_never_reached_the_disk(target: Session, tmp_path: Path) -> None:
-    """A machine that goes down may leave zeros at the end: that record's write never began."""
+    """A machine crash can leave zeros at the end: the write of that record has never begun."""
     file = tmp_path / "a.journal"
     data, ends = journal_of(target, file, committed=False)
     for zeros in (8, ends[3] - ends[2] - 30, ends[3] - ends[2]):
@@ -182,7 +182,7 @@ def test_blocks_that_never_reached_the_disk(target: Session, tmp_path: Path) -> 
     refill(target)
     assert pydbgwrite.undo(file, target).torn
     assert target.read(BASE, SIZE) == IMAGE
-    # In the middle they are damage.
+    # Zeros in the middle are damage.
     middle = data[: ends[1]] + bytes(ends[2] - ends[1]) + data[ends[2] :]
     assert "damaged" in refused(target, file, middle)
 
@@ -198,7 +198,7 @@ def test_other_versions_and_other_files(target: Session, tmp_path: Path) -> None
     assert "not a journal" in refused(target, file, b"format = 1\n[[write]]\n")
     assert "not a journal" in refused(target, file, bytes(4096))
     assert "nothing to undo" in refused(target, file, b"")
-    for size in range(1, 8):  # cut within the first bytes, which are damaged besides
+    for size in range(1, 8):  # cut within the first bytes, which are also damaged
         assert "first 16 bytes" in refused(target, file, data[:8] + b"\xff" * size)
 
 
@@ -229,7 +229,7 @@ def test_an_empty_transaction(target: Session, tmp_path: Path) -> None:
     ],
 )
 def test_a_header_that_makes_no_sense(target: Session, tmp_path: Path, header: bytes) -> None:
-    """Its checksums are right: somebody has made it so."""
+    """A header with invalid content is refused even if its checksums are correct."""
     start = form.file_head()
     record, _ = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [header])
     assert "header" in refused(target, tmp_path / "journal", start + record)

@@ -1,7 +1,7 @@
-"""An exception between any two steps of the journal's code leaves file and index alike.
+"""File and index agree after an exception between any two steps of the journal's code.
 
-A signal handler may raise at any line of it. The tests raise at each line in turn, by tracing, and
-then compare what the open transaction knows with what the file says.
+A signal handler can raise at any line of this code. The tests raise at each line in turn, by
+tracing, and then compare the state of the open transaction with the file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BASE = 0x10000
 
 
 class Pressed(BaseException):
-    """What the handler of a signal raises."""
+    """The exception that the signal handler raises."""
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def target() -> Iterator[Session]:
 
 
 def run_to_line(number: int, work: Callable[[], object]) -> bool:
-    """Run `work`, raising Pressed at its number-th line in log.py. False: it has fewer."""
+    """Run `work` and raise Pressed at its line `number` in log.py. Return False if it has fewer."""
     left = number
     pressed = False
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal left, pressed
         del argument
-        # The collector calls __del__ at any line, and no exception leaves it.
+        # The garbage collector calls __del__ at any line, and no exception leaves __del__.
         if frame.f_code.co_filename != log.__file__ or frame.f_code.co_name == "__del__":
             return None
         if event == "line" and not pressed:
@@ -125,7 +125,7 @@ def test_a_mark_that_is_interrupted_anywhere(target: Session, tmp_path: Path, st
 
 
 def test_an_undo_that_is_killed_after_an_interrupted_write(target: Session, tmp_path: Path) -> None:
-    """The journal alone must be enough, whatever was interrupted before."""
+    """The journal alone is enough for an undo, at whichever line the write was interrupted."""
     for number in itertools.count():
         path = tmp_path / f"{number}.journal"
         transaction = target.transaction(path)
@@ -134,7 +134,7 @@ def test_an_undo_that_is_killed_after_an_interrupted_write(target: Session, tmp_
         target.write(BASE, b"AAAAAAAA")
         target.write(BASE + 0x2000, b"CCCCCCCC")
         kept = path.read_bytes()
-        # The undo of the last record, and no more: as if the script were killed there.
+        # Undo only the last record, as if the script were killed at this point.
         recorded = transaction._log
         assert recorded is not None
         recorded.mark(UNDOING)
@@ -158,7 +158,7 @@ def test_an_undo_that_is_killed_after_an_interrupted_write(target: Session, tmp_
 def test_signals_at_random_moments(
     target: Session, tmp_path: Path, chance: random.Random, profile: str
 ) -> None:
-    """File and index agree after each transaction, and an undo by the file alone restores all."""
+    """File and index agree after each transaction. An undo from only the file restores all."""
     inside = False
 
     def handler(number: int, frame: FrameType | None) -> None:

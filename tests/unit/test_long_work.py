@@ -1,4 +1,4 @@
-"""Long work: progress, Ctrl-C and what exceptions then carry, the GIL, killed targets."""
+"""Long calls: progress, Ctrl-C and the attributes of exceptions, the GIL, killed targets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLACES = array("Q", range(0, 8 * COUNT, 16))
 
 Progress = Callable[[int, int], object]
 
-#: Each moves COUNT * 8 bytes at address 0, in the unit that it counts in.
+#: Each call moves COUNT * 8 bytes at address 0. The number is the total in the unit of the call.
 MOVES: dict[str, tuple[Callable[[Session, Progress], object], int]] = {
     "write_pointers": (lambda s, p: s.write_pointers(0, VALUES, progress=p), COUNT),
     "write_pointers strided": (
@@ -113,11 +113,11 @@ def test_progress_is_told_what_is_in_place(large: Session) -> None:
 
 
 class Stop(Exception):  # noqa: N818
-    """What the callbacks here raise."""
+    """The exception that the callbacks raise."""
 
 
 def at_first(act: Callable[[], object]) -> Progress:
-    """A callback that acts once, after the first of at least two chunks."""
+    """Return a callback that calls `act` once, after the first of at least two chunks."""
     acted = False
 
     def progress(done: int, total: int) -> None:
@@ -131,12 +131,12 @@ def at_first(act: Callable[[], object]) -> Progress:
 
 
 def raise_stop() -> None:
-    """As a progress bar whose window was closed."""
+    """Raise Stop, as a progress bar does if its window was closed."""
     raise Stop("enough")
 
 
 def in_place(session: Session) -> int:
-    """How many leading bytes of RAW the target holds; the rest must be untouched."""
+    """Return how many leading bytes of RAW the target holds. Check that the rest is unchanged."""
     now = session.read(0, 8 * COUNT)
     landed = next((i for i in range(0, 8 * COUNT, 8) if now[i : i + 8] != RAW[i : i + 8]), len(RAW))
     assert not any(now[landed:])
@@ -204,14 +204,14 @@ def test_exceptions_that_refuse_attributes(large: Session) -> None:
 
 
 def interrupt() -> None:
-    """Ctrl-C, as the kernel delivers it."""
+    """Send SIGINT to this process, as Ctrl-C does."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a process there")
 @pytest.mark.parametrize("name", WRITES)
 def test_ctrl_c(large: Session, name: str) -> None:
-    """The signal comes between two chunks; the write stops there."""
+    """The signal comes between two chunks; the write stops at that point."""
     move, total = MOVES[name]
     with pytest.raises(KeyboardInterrupt) as caught:
         move(large, at_first(interrupt))
@@ -224,7 +224,7 @@ def test_ctrl_c(large: Session, name: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="setitimer")
 def test_signals_reach_writes_without_a_callback(large: Session) -> None:
-    """A timer's signal, handled between chunks of a call that runs no Python code of its own."""
+    """A timer's signal is handled between the chunks of a call that runs no Python code itself."""
 
     def handler(number: int, frame: object) -> None:
         raise Stop("in time")
@@ -250,7 +250,7 @@ def test_signals_reach_writes_without_a_callback(large: Session) -> None:
     assert in_place(large) == 8 * written
 
 
-ENDLESS = 1 << 33  # elements of one value that lies in memory once: minutes of looking through
+ENDLESS = 1 << 33  # elements that share one value in memory: a check takes minutes
 
 LOOKS: dict[str, Callable[[Session, Any], object]] = {
     "direct": lambda s, many: s.write_pointers(0, many),
@@ -262,7 +262,7 @@ LOOKS: dict[str, Callable[[Session, Any], object]] = {
 @pytest.mark.skipif(sys.platform == "win32", reason="setitimer")
 @pytest.mark.parametrize("name", LOOKS)
 def test_signals_come_through_before_anything_is_written(name: str) -> None:
-    """The values for a 32-bit target, and scattered addresses, are looked through first."""
+    """A signal ends the check of values for a 32-bit target, or of scattered addresses."""
     numpy = pytest.importorskip("numpy")
     many = numpy.broadcast_to(numpy.uint64(8), ENDLESS)
 
@@ -283,7 +283,7 @@ def test_signals_come_through_before_anything_is_written(name: str) -> None:
 
 
 def test_progress_hears_nothing_of_the_look_through() -> None:
-    """Not even that nothing is done yet."""
+    """The check of the values does not call progress, not even with 0."""
     count = 5 << 20
     numpy = pytest.importorskip("numpy")
     seen: list[int] = []
@@ -298,14 +298,14 @@ def test_progress_hears_nothing_of_the_look_through() -> None:
 
 
 def test_other_threads_make_progress_during_one_long_write() -> None:
-    """Nobody takes the GIL here: the other thread counts on where the write lets it go."""
+    """No thread demands the GIL here: the other thread counts only if the write releases it."""
     values = array("Q", bytes(64 << 20))
     counted, go_on = array("Q", [0]), True
 
     def count() -> None:
         while go_on:
             counted[0] += 1
-            time.sleep(0)  # lets the GIL go
+            time.sleep(0)  # releases the GIL
 
     before = sys.getswitchinterval()
     thread = threading.Thread(target=count)
@@ -338,7 +338,7 @@ GIL_CALLS: dict[str, Callable[[Session, int], object]] = {
     ),
     "read_pointers_virtual": lambda s, n: s.data_spaces.read_pointers_virtual(0, n // 8),
     "fill_virtual": lambda s, n: s.data_spaces.fill_virtual(0, n, b"x"),
-    # One takes as long as 64 bytes in a row.
+    # One scattered pointer takes as long as 64 consecutive bytes.
     "write_scattered": lambda s, n: s.write_scattered(PLACES[: n // 64], VALUES[: n // 64]),
     "read_scattered": lambda s, n: s.read_scattered(PLACES[: n // 64]),
 }
@@ -360,7 +360,7 @@ def test_both_sides_of_the_threshold_move_the_same(large: Session) -> None:
 
 
 def test_a_fault_in_a_later_chunk(large: Session) -> None:
-    """Progress has heard of some; the error says how many."""
+    """Progress has reported some pointers; the error has the exact count of written pointers."""
     seen: list[int] = []
     testing.fail_writes(large, 8 * 250_000 + 3)
     with pytest.raises(DebugEngineError) as caught:
@@ -372,7 +372,7 @@ def test_a_fault_in_a_later_chunk(large: Session) -> None:
 
 
 def test_a_target_that_vanishes_between_chunks() -> None:
-    """Through the fault injection of another session that shares nothing: here by a live child."""
+    """A write to a child that is killed between two chunks raises NoTargetError."""
     if sys.platform != "linux":
         pytest.skip("Linux processes")
     for suspend in (True, False):
@@ -412,7 +412,7 @@ with simulate([(0, 1 << 40)]) as session:
     "call", ["search_virtual(0, 1 << 40, b'xyz')", "fill_virtual(0, (1 << 32) - 1, b'x')"]
 )
 def test_a_call_of_the_raw_layer_without_chunks(call: str) -> None:
-    """It is ended long before its end."""
+    """A signal ends the call long before the call is complete."""
     script = LONG_CALL.replace("CALL", f"session.data_spaces.{call}")
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
