@@ -1,4 +1,4 @@
-"""Addresses as text: what is taken, what is refused, and with which words; every engine."""
+"""Addresses as text on every engine: accepted forms, refused forms, and error messages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_numbers(readable_case: EngineCase, address: Any, number: int) -> None:
         ("7ff6abcd", ValueError, "begins with 0x"),
         ("00007ff6`12345678", ValueError, "begins with 0x"),
         ("0x", ValueError, "an address is a number"),
-        ("\u0665", ValueError, "an address is a number"),  # a digit, but none of ASCII
+        ("\u0665", ValueError, "an address is a number"),  # a digit outside ASCII
         ("!puts", ValueError, "module's name is missing"),
         ("+5", ValueError, "no sign"),
         ("libc.so.6!", ValueError, "symbol's name is missing"),
@@ -94,7 +94,7 @@ def test_modules_that_are_not_there(readable_case: EngineCase) -> None:
 
 
 def test_bases_of_modules(readable_case: EngineCase) -> None:
-    """By name and by path; each is the module's first address."""
+    """A module's name and its path each resolve to the module's first address."""
     session = readable_case.session
     modules = session.modules()
     names = [module.name for module in modules]
@@ -141,7 +141,7 @@ def test_a_closed_session() -> None:
     ],
 )
 def test_readings(text: str, places: list[Place]) -> None:
-    """Every way to read a text, the one with the longest module first."""
+    """parse_address() returns every reading of a text, the one with the longest module first."""
     assert parse_address(text) == places
 
 
@@ -150,7 +150,7 @@ _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size
 
 @given(_NAMES, _NAMES, st.integers(-(2**63), 2**63))
 def test_what_is_meant_is_among_the_readings(module: str, symbol: str, offset: int) -> None:
-    """Whatever characters the names have."""
+    """The intended place is among the readings, whatever characters the names have."""
     sign = "-" if offset < 0 else "+"
     for shown in (str(abs(offset)), hex(abs(offset))):
         places = parse_address(f"{module}!{symbol}{sign}{shown}")
@@ -161,7 +161,7 @@ def test_what_is_meant_is_among_the_readings(module: str, symbol: str, offset: i
 
 @given(st.text())
 def test_any_text_is_answered(text: str) -> None:
-    """With a number, an AddressError, ValueError or OverflowError; never anything else."""
+    """Any text gives an address, an AddressError, a ValueError or an OverflowError."""
     with pydbgwrite.simulate([]) as session:
         try:
             assert 0 <= session.resolve(text) < 2**64

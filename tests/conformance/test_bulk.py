@@ -1,4 +1,4 @@
-"""via=: pointers by WriteVirtual and ReadVirtual, with the results of the direct calls."""
+"""via=: WriteVirtual and ReadVirtual give the same results as the direct pointer calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZE = 0x1000
 @pytest.mark.parametrize("offset", [0, 1, 4, 8])
 def test_every_way_writes_the_same(engine_case: EngineCase, via: Any, offset: int) -> None:
     count = (engine_case.rw_size - offset) // engine_case.pointer_size
-    if offset:  # all of it once is enough where each pointer is a network round trip
+    if offset:  # one full write is enough if each pointer is a network round trip
         count = min(count, 16 * engine_case.most)
     values = engine_case.values(count)
     image = engine_case.image()
@@ -125,7 +125,7 @@ def test_reading_nothing(session: Session, via: Any) -> None:
 def outcome(
     via: Any, width: int, at: int, values: list[int], faults: list[int], limit: int, end: int
 ) -> tuple[object, bytes]:
-    """What a write answers and leaves behind, in memory of `end` bytes with faults."""
+    """Return a write's answer and the `end` bytes of memory with faults that it leaves."""
     with pydbgwrite.simulate([(BASE, end)], pointer_size=width) as session:
         session.write(BASE, bytes(i % 251 for i in range(end)))
         for fault in faults:

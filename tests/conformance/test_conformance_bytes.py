@@ -180,7 +180,7 @@ def test_search_goes_beyond_what_cannot_be_read(engine_case: EngineCase) -> None
 
 
 def test_nothing_is_found_everywhere(readable_case: EngineCase) -> None:
-    """An empty pattern matches at the start of the search, whatever lies there."""
+    """An empty pattern matches at the start of the search, mapped or not."""
     case, spaces = readable_case, readable_case.session.data_spaces
     for address in (case.rw, case.end, 0x10, 2**64 - 1):
         for length in (0, 100):
@@ -192,7 +192,7 @@ def test_nothing_is_found_everywhere(readable_case: EngineCase) -> None:
     ("pattern", "granularity"), [(b"", 0), (b"abc", 2), (b"abcd", 0), (b"a", 2)]
 )
 def test_search_rules(engine_case: EngineCase, pattern: bytes, granularity: int) -> None:
-    """The documentation: the pattern size must be a multiple of the granularity."""
+    """As documented, the pattern size must be a multiple of the granularity."""
     case = engine_case
     with pytest.raises(DebugEngineError) as caught:
         case.session.data_spaces.search_virtual(case.rw, 100, pattern, granularity)
@@ -244,7 +244,7 @@ def test_physical_memory_is_for_kernel_targets(engine_case: EngineCase) -> None:
 
 
 def test_short_writes_are_carried_on(session: pydbgwrite.Session) -> None:
-    """A WriteVirtual that comes out short is S_OK to the raw layer; a Session writes the rest."""
+    """A short WriteVirtual is S_OK to the raw layer; a Session writes the rest."""
     data = bytes(range(256)) * 4
     testing.limit_transfers(session, 100)
     assert session.data_spaces.write_virtual(0x10000, data) == 100

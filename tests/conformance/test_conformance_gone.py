@@ -1,4 +1,4 @@
-"""Targets that run, have gone, or are let go: E_UNEXPECTED whatever the arguments."""
+"""Targets that run, have ended, or are released: E_UNEXPECTED for any arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydbgwrite import DebugEngineError, NoTargetError, testing
 
 
 def refuses_everything(session: pydbgwrite.Session) -> None:
-    """Every call that enters the engine says E_UNEXPECTED."""
+    """Assert that every call into the engine raises an error with E_UNEXPECTED."""
     for name, call in ENGINE_CALLS.items():
         with pytest.raises(DebugEngineError) as caught:
             call(session)

@@ -1,4 +1,4 @@
-"""32-bit targets: narrowing, what fits, what does not, and what reading gives."""
+"""32-bit targets: narrowing, values that fit, values that do not fit, and results of reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOO_WIDE = [2**32, 2**32 + 5, 0x8000000080000000, 0xFFFFFFFF7FFFFFFF, 0x7FFFFFFF
 
 @pytest.fixture(params=[name for name in sorted(CASES) if name.endswith("-4")])
 def narrow_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
-    """Every engine's target with 4-byte pointers."""
+    """Yield a target with 4-byte pointers, one for each engine."""
     with CASES[request.param]() as case:
         yield case
 
@@ -33,9 +33,9 @@ def test_zero_and_sign_extended_values_are_taken(narrow_case: EngineCase) -> Non
     case, image = narrow_case, narrow_case.image()
     assert case.session.write_pointers(case.rw + 2, array("Q", FITTING)) == len(FITTING)
     low = [value & 0xFFFFFFFF for value in FITTING]
-    # Reading gives zero-extended values, whatever was written.
+    # A read returns zero-extended values, whatever was written.
     assert list(case.session.read_pointers(case.rw + 2, len(FITTING))) == low
-    # The raw layer gives what the engine gives: -1 is all ones, whatever the width.
+    # The raw layer returns the engine's result: -1 is all ones, whatever the width.
     raw = list(case.session.data_spaces.read_pointers_virtual(case.rw + 2, len(FITTING)))
     assert raw == [2**64 - 1 if value == 0xFFFFFFFF else value for value in low]
     into = array("Q", [2**64 - 1] * len(FITTING))
@@ -147,7 +147,7 @@ def test_a_value_that_becomes_too_wide_while_it_is_written(narrow: Session) -> N
 
 @pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
 def test_a_thread_that_changes_the_values_all_the_time(via: Any) -> None:
-    """Whatever it does meanwhile, no value that was too wide arrives cut off."""
+    """A thread changes the values during the write; no value that is too wide arrives cut off."""
     numpy = pytest.importorskip("numpy")
     from pydbgwrite import simulate
 

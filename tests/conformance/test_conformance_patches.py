@@ -1,4 +1,4 @@
-"""Patches on every engine: what a preview tells, that it touches nothing, and what apply() does."""
+"""Patches on every engine: a preview reports and touches nothing; apply() writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pydbgwrite import (
 
 
 def pointers_at(case: EngineCase, address: int, count: int) -> list[int]:
-    """What support.child.pattern() put there."""
+    """Return the pointers that support.child.pattern() put there."""
     size, start = case.pointer_size, address - case.rw
     image = case.image()
     return [
@@ -35,7 +35,7 @@ def pointers_at(case: EngineCase, address: int, count: int) -> list[int]:
 
 
 def example(case: EngineCase) -> tuple[Patch, bytearray]:
-    """Small entries, one with an expectation, and a long one; and what memory is to be then."""
+    """Return a patch of small entries and a long one, some with expectations, and its result."""
     size, image = case.pointer_size, case.image()
     few, one, many = case.values(3), case.values(1, 50), case.values(300, 100)
     long_at = case.end - 300 * size
@@ -108,7 +108,7 @@ def test_a_journal_of_apply(engine_case: EngineCase, tmp_path: Path) -> None:
 
 
 def test_everything_that_speaks_against_it(engine_case: EngineCase, tmp_path: Path) -> None:
-    """All at once, with line and entry; and nothing is written."""
+    """The preview reports all problems at once, with line and entry; nothing is written."""
     case = engine_case
     size = case.pointer_size
     (tmp_path / "p.toml").write_text(
@@ -153,7 +153,7 @@ expect = 7
         "line 23, entry 7",
     ]
     if size == 4:
-        wanted.remove("line 8, entry 2")  # there it begins where the first one ends
+        wanted.remove("line 8, entry 2")  # there the second entry begins at the end of the first
     assert starts == wanted
     reported = "\n".join(preview.problems)
     assert ("entry 2: it writes to bytes that entry 1 writes to, too" in reported) == (size == 8)
@@ -170,7 +170,7 @@ expect = 7
 
 
 def test_what_nobody_can_write_to(engine_case: EngineCase) -> None:
-    """Read-only memory, unless a debugger forces it there; what it holds is shown nevertheless."""
+    """Read-only memory is refused unless a debugger forces the write; the preview shows it."""
     case = engine_case
     refused = list(case.refused.values())
     forced = case.forces_read_only and case.session.engine.name == "embedded"
@@ -190,7 +190,7 @@ def test_what_nobody_can_write_to(engine_case: EngineCase) -> None:
 
 
 def test_expectations(engine_case: EngineCase) -> None:
-    """What does not hold is told with all places, and nothing is written."""
+    """Each mismatch is reported with its address, and nothing is written."""
     case = engine_case
     size = case.pointer_size
     held = pointers_at(case, case.rw, 300)
@@ -215,7 +215,7 @@ def test_expectations(engine_case: EngineCase) -> None:
 
 
 def test_values_that_do_not_fit(engine_case: EngineCase) -> None:
-    """A 32-bit target takes what is zero- or sign-extended from 32 bits, and nothing else."""
+    """A 32-bit target takes only values that are zero- or sign-extended from 32 bits."""
     case = engine_case
     wide = [1, 2**32, 2**64 - 5, 2**63]
     patch = Patch([PatchEntry(case.rw, wide, expect=2**33)])
@@ -243,7 +243,7 @@ def test_undo_belongs_to_a_session(engine_case: EngineCase) -> None:
     with pydbgwrite.simulate([(0, 64)]) as other, pytest.raises(PatchError, match="nothing"):
         patch.undo(other)
     assert patch.undo(case.session).complete
-    assert patch.undo(case.session).complete  # twice does no harm
+    assert patch.undo(case.session).complete  # a second undo() does no harm
     assert case.peek(case.rw, case.rw_size) == bytes(case.image())
 
 
@@ -262,7 +262,7 @@ def test_a_failing_callback_undoes_all(engine_case: EngineCase) -> None:
 
 
 def test_a_write_that_fails_half_way() -> None:
-    """What the map did not tell: all that was written before is undone."""
+    """The map does not show the fault: the write fails, and all earlier writes are undone."""
     with pydbgwrite.simulate([(0x10000, 0x10000)]) as session:
         before = bytes(range(256)) * 256
         session.write(0x10000, before)
@@ -288,7 +288,7 @@ def test_a_target_that_has_gone() -> None:
 
 
 def test_pages_that_can_not_be_read_after_all() -> None:
-    """The map allows it, and reading fails: a problem of those entries alone."""
+    """The map allows the read, but it fails: only the entries on that page have a problem."""
     with pydbgwrite.simulate([(0x10000, 0x4000)]) as session:
         patch = Patch([PatchEntry(0x10000 + 0x1000 * at, [1, 2]) for at in range(4)])
         testing.fail_reads(session, 0x12000, after=0)
@@ -299,7 +299,7 @@ def test_pages_that_can_not_be_read_after_all() -> None:
 
 
 def test_targets_that_can_only_be_read(readable_case: EngineCase) -> None:
-    """A dump is previewed and compared; it can't be written to."""
+    """A patch is previewed and compared on a dump; it can't be applied."""
     case = readable_case
     patch = Patch([PatchEntry(case.rw, pointers_at(case, case.rw, 3))])
     patch.verify(case.session)

@@ -13,7 +13,7 @@ from pydbgwrite import TargetAccessError
 
 
 def addresses_of_any_kind(case: EngineCase) -> list[int]:
-    """Good ones, bad ones, impossible ones."""
+    """Return valid, invalid and impossible addresses."""
     return [case.rw, case.rw + 3, case.end, case.read_only, case.none, 0, 2**63, 2**64 - 1]
 
 
@@ -64,7 +64,7 @@ def test_unaligned_addresses_across_pages(engine_case: EngineCase, shift: int) -
 @pytest.mark.parametrize("fitting", [0, 1, 3, 600])
 @pytest.mark.parametrize("torn", [0, 1, 3])
 def test_stops_at_the_first_failure(engine_case: EngineCase, fitting: int, torn: int) -> None:
-    """The prefix stays written; of the pointer across the end, no byte changes."""
+    """The prefix stays written; the pointer across the end keeps all its bytes."""
     case, image = engine_case, engine_case.image()
     fitting = min(fitting, case.most)
     start = case.rw_size - fitting * case.pointer_size - torn
@@ -146,7 +146,7 @@ def test_impossible_addresses_fail(engine_case: EngineCase, address: int) -> Non
 
 
 def test_wrapping_ranges(engine_case: EngineCase) -> None:
-    """The session refuses them before it writes; the raw layer leaves it to the engine."""
+    """The session refuses such ranges before it writes; the raw layer passes them to the engine."""
     case = engine_case
     for address in (2**64 - 1, 2**64 - case.pointer_size * 2 + 1):
         with pytest.raises(ValueError, match=r"2\*\*64"):
@@ -166,7 +166,7 @@ def test_wrapping_ranges(engine_case: EngineCase) -> None:
 @pytest.mark.parametrize("torn", [0, 1, 3])
 @pytest.mark.parametrize("via", ["ReadPointersVirtual", "ReadVirtual", "auto"])
 def test_reading_stops_where_it_must(readable_case: EngineCase, via: Any, torn: int) -> None:
-    """From the failing element on the caller's buffer is as it was, to the byte."""
+    """The caller's buffer keeps every byte from the failing element on."""
     case = readable_case
     start = case.rw_size - 5 * case.pointer_size - torn
     wanted = case.session.read_pointers(case.rw + start, 5)
@@ -177,7 +177,7 @@ def test_reading_stops_where_it_must(readable_case: EngineCase, via: Any, torn: 
     # E_FAIL: a part of the pointer can be read.
     unreadable = E_FAIL if torn else case.unmapped_read
     assert error.hresult in (unreadable, case.unmapped_read)
-    assert error.method in ("ReadPointersVirtual", "ReadVirtual")  # by the engine and the size
+    assert error.method in ("ReadPointersVirtual", "ReadVirtual")  # depends on engine and size
     assert (error.index, error.count, error.written) == (5, 9, 0)
     assert into[:5] == wanted
     assert into[5:] == array("Q", [0xA5A5A5A5A5A5A5A5] * 4)
@@ -227,7 +227,7 @@ def test_the_last_pointers_of_the_address_space() -> None:
 
 
 def test_written_counts_what_the_target_holds() -> None:
-    """A refused write of what is there already: the target holds it, and the error says so."""
+    """`written` of a refused write counts the leading values that the target already holds."""
     with pydbgwrite.simulate([(0x1000, 64, "r")]) as session:
         with pytest.raises(TargetAccessError) as caught:
             session.write_pointers(0x1000, [0, 0, 5, 0])

@@ -1,4 +1,4 @@
-"""Targets that can only be read, dumps: no write is ever said to have happened."""
+"""Targets that can only be read (dumps): no write is ever reported as done."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pydbgwrite import Session, TargetAccessError, WriteNotAppliedError
 
 @pytest.fixture(params=sorted(READ_ONLY_CASES))
 def dump_case(request: pytest.FixtureRequest) -> Iterator[EngineCase]:
-    """Every engine's target that refuses all writes."""
-    # The engine meets and handles an access violation in each write to a dump: no tracebacks.
+    """Yield a target that refuses all writes, one for each engine."""
+    # The engine handles an access violation in each write to a dump: print no tracebacks.
     was_on = faulthandler.is_enabled()
     faulthandler.disable()
     with READ_ONLY_CASES[request.param]() as case:
@@ -55,7 +55,7 @@ def test_it_reads(dump_case: EngineCase) -> None:
 
 
 def test_what_it_knows_of_regions(dump_case: EngineCase) -> None:
-    """A dump holds ranges of bytes: QueryVirtual tells of those as they were stored."""
+    """A dump stores ranges of bytes; QueryVirtual reports them as they were stored."""
     case, spaces = dump_case, dump_case.session.data_spaces
     for shift in (0, 5, case.page, case.rw_size - 1):
         info = spaces.query_virtual(case.rw + shift)

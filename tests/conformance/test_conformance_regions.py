@@ -10,7 +10,7 @@ from pydbgwrite import MemoryBasicInformation, Region, TargetAccessError
 
 MEM_COMMIT, MEM_FREE = 0x1000, 0x10000
 PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
-USER_END = 0x7FFFFFFF0000  # of simulated memory with 64-bit pointers: as on Windows
+USER_END = 0x7FFFFFFF0000  # end of simulated memory with 64-bit pointers, as on Windows
 
 
 @pytest.mark.parametrize("shift", [0, 1, 4095, 4096, 16383])
@@ -38,7 +38,7 @@ def test_query_protections(engine_case: EngineCase) -> None:
 
 
 def test_query_a_gap(engine_case: EngineCase) -> None:
-    """A gap is a region of its own, and goes to the start of the next."""
+    """A gap is a separate region that extends to the start of the next region."""
     case = engine_case
     gap = case.session.query(case.end)
     assert (gap.base, gap.state, gap.protection) == (case.end, "free", "none")
@@ -52,7 +52,7 @@ def test_query_a_gap(engine_case: EngineCase) -> None:
 
 
 def test_query_behind_the_last_region(engine_case: EngineCase) -> None:
-    """All that a program could map is free."""
+    """All addresses that a program could map behind the last region are free."""
     case = engine_case
     if case.user_end is not None:
         last = case.session.query(case.user_end - 5)
@@ -75,7 +75,7 @@ def test_query_past_user_space(engine_case: EngineCase) -> None:
 
 
 def test_walking_all_regions(engine_case: EngineCase) -> None:
-    """Regions follow each other without holes and overlaps, up to the end marker."""
+    """Regions follow each other without gaps and overlaps, up to the end marker."""
     case = engine_case
     address, seen = 0, []
     while True:
@@ -115,7 +115,7 @@ def test_valid_region_begins_later(engine_case: EngineCase) -> None:
         assert found == (case.rw, 100)
     gap = case.session.query(case.end)
     if gap.size > 2**24:
-        return  # a long way to look at page by page, as dbgeng does
+        return  # dbgeng checks page by page, which takes long here
     base, size = case.session.data_spaces.get_valid_region_virtual(case.end, gap.size + 8)
     after = case.session.query(gap.base + gap.size)
     readable = "r" in after.protection

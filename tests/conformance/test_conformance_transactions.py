@@ -20,11 +20,11 @@ from pydbgwrite import (
 
 
 class Oops(Exception):  # noqa: N818
-    """What goes wrong in the tests."""
+    """The exception that the tests raise."""
 
 
 def write_all_sorts(case: EngineCase) -> dict[str, bytes]:
-    """Every kind of write, over each other too; what it leaves in rw."""
+    """Make every kind of write, also over each other; return the expected bytes of rw."""
     session, size = case.session, case.pointer_size
     image = case.image()
 
@@ -39,7 +39,7 @@ def write_all_sorts(case: EngineCase) -> dict[str, bytes]:
     expect(case.rw + 16, case.pack(bulk))
     session.write(case.rw + 30, b"some bytes in between")
     expect(case.rw + 30, b"some bytes in between")
-    # Far apart, side by side, twice the same place, half over another.
+    # The addresses are far apart, adjacent, equal, and half overlapping.
     places = [
         *(case.rw + case.page * 2, case.rw + 8, case.rw + 8 + size, case.rw + 200),
         *(case.rw + 200, case.rw + 300, case.rw + 302, case.rw + 20),
@@ -54,7 +54,7 @@ def write_all_sorts(case: EngineCase) -> dict[str, bytes]:
 
 
 def now(case: EngineCase) -> bytes:
-    """What the session reads of rw."""
+    """Return the bytes that the session reads from rw."""
     return case.session.read(case.rw, case.rw_size)
 
 
@@ -79,7 +79,7 @@ def test_an_exception_undoes_everything(
     assert getattr(caught.value, "undo_report", None) is t.report
     if file is not None:
         assert pydbgwrite.read_journal(file).state == "undone"
-    case.session.write_pointers(case.rw, case.values(1))  # nothing is recorded any more
+    case.session.write_pointers(case.rw, case.values(1))  # writes are no longer recorded
     assert case.peek(case.rw, case.pointer_size) == case.pack(case.values(1))
 
 
@@ -146,14 +146,14 @@ def test_undo_within_the_block_goes_on(engine_case: EngineCase) -> None:
     image = case.image()
     image[: 4 * case.pointer_size] = case.pack(case.values(4))
     assert now(case) == image
-    assert rolled_back(t.undo())  # after its end, too
+    assert rolled_back(t.undo())  # undo() works after the transaction's end, too
     assert now(case) == case.image()
     assert rolled_back(t.undo())
     assert case.peek(case.rw, case.rw_size) == case.image()
 
 
 def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
-    """What somebody else wrote since is left alone, and told; force restores it."""
+    """Values that another writer put there stay and are reported; force restores the old ones."""
     case, file, size = engine_case, tmp_path / "a.journal", engine_case.pointer_size
     values = case.values(10)
     scattered = [case.rw + 2000, case.rw + 3000]
@@ -163,7 +163,7 @@ def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
         case.session.write(case.rw + 1000, b"abcdef")
     image = case.image()
     stranger = case.pack(case.values(1, seed=7000))
-    # A pointer of a row, one of the scattered ones, two bytes; and one pointer is old again.
+    # A pointer of a row, a scattered one and two bytes conflict; one has its old value again.
     conflicting = {case.rw + 4 * size: stranger, scattered[1]: stranger, case.rw + 1002: b"YZ"}
     for address, data in conflicting.items():
         case.session.write(address, data)
@@ -186,7 +186,7 @@ def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
         left[address - case.rw : address - case.rw + len(data)] = data
     assert now(case) == left
     assert pydbgwrite.read_journal(file).state == "committed"
-    report = pydbgwrite.undo(file, case.session)  # again: the same conflicts
+    report = pydbgwrite.undo(file, case.session)  # a second undo finds the same conflicts
     assert (report.conflict_total, report.restored) == (3, 0)
     report = pydbgwrite.undo(file, case.session, force=True)
     assert report.complete
@@ -197,7 +197,7 @@ def test_conflicts(engine_case: EngineCase, tmp_path: Path) -> None:
 
 
 def test_what_was_undone_is_not_undone_again(engine_case: EngineCase, tmp_path: Path) -> None:
-    """The same values, written again after an undo, are somebody else's."""
+    """The same values, written again after an undo, count as another writer's."""
     case, file = engine_case, tmp_path / "a.journal"
     values = case.values(4)
     with case.session.transaction(file):
@@ -249,7 +249,7 @@ def test_a_failed_write_is_undone_with_the_others(engine_case: EngineCase) -> No
 
 
 def test_a_target_that_goes(engine_case: EngineCase, tmp_path: Path) -> None:
-    """What remains is all of it, by address; the exception keeps its type."""
+    """The report lists every changed range as remaining; the exception keeps its type."""
     case, file = engine_case, tmp_path / "a.journal"
     size = case.pointer_size
     with pytest.raises(Oops) as caught, case.session.transaction(file) as t:
@@ -276,7 +276,7 @@ def test_a_target_that_goes(engine_case: EngineCase, tmp_path: Path) -> None:
 
 
 def test_what_was_undone_and_written_again(engine_case: EngineCase, tmp_path: Path) -> None:
-    """An undo that finished is not repeated: the same values, written since, are somebody's."""
+    """A finished undo is not repeated: the same values, written since, are another writer's."""
     case, file = engine_case, tmp_path / "a.journal"
     values = case.values(2)
     before = case.image()

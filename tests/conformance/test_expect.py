@@ -1,4 +1,4 @@
-"""expect=: written only where the target holds the expected values now; else nothing is."""
+"""expect=: a call writes only if the target holds the expected values; else it writes nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LARGE = 300_000
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Simulated memory: 8 MiB."""
+    """Yield a session on 8 MiB of simulated memory."""
     with simulate([(BASE, 8 << 20)]) as session:
         yield session
 
@@ -72,7 +72,7 @@ def test_one_value_for_all(engine_case: EngineCase, expect: Any) -> None:
 
 
 def test_nothing_is_written_where_something_differs(engine_case: EngineCase) -> None:
-    """The first and the last element of all: the whole range is looked at first."""
+    """The whole range is compared before the first write: the mismatch may be first or last."""
     case, session = engine_case, engine_case.session
     width = case.pointer_size
     held = session.read_pointers(case.rw, 500)
@@ -126,7 +126,7 @@ def test_a_target_that_has_gone(engine_case: EngineCase) -> None:
 
 
 def test_values_for_narrow_pointers(narrow: Session) -> None:
-    """The target's form: the low 32 bits of what is extended; the rest is refused."""
+    """An extended expectation compares by its low 32 bits; one that is too wide is refused."""
     narrow.write_pointers(BASE, [0xFFFFFFF0, 2])
     assert narrow.write_pointers(BASE, [1, 2], expect=[2**64 - 16, 2]) == 2
     narrow.write_pointers(BASE, [0xFFFFFFF0, 2])
@@ -223,7 +223,7 @@ def test_of_several_values_for_an_address_each_counts(session: Session) -> None:
     ]
     assert list(session.read_pointers(BASE, 2)) == [5, 6]
     assert session.write_scattered(where, [1, 2, 3], expect=[5, 6, 5]) == 3
-    # Of overlapping ones, too: what the second covers of the first is no way around it.
+    # Overlapping pointers, too: the bytes of the first that the second covers are compared.
     overlapping = [BASE + 4, BASE]
     values = session.read_scattered(overlapping)
     with pytest.raises(ExpectationError) as caught:
@@ -270,7 +270,7 @@ def test_progress_hears_nothing_of_it(large: Session) -> None:
 
 
 def test_ctrl_c_while_it_is_compared() -> None:
-    """Over a slow way to a target: reads of a byte at a time."""
+    """Ctrl-C ends a slow comparison, in which each read returns a few bytes."""
     with simulate([(BASE, 8 << 20)]) as session:
         testing.limit_transfers(session, 9)
         timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
@@ -285,7 +285,7 @@ def test_ctrl_c_while_it_is_compared() -> None:
 
 
 def test_memory_that_is_freed_meanwhile_is_held(session: Session) -> None:
-    """The expectation's buffer can't be resized under the call."""
+    """The call holds the expectation's buffer, which can't be resized meanwhile."""
     expect = array("Q", [0, 0])
 
     def resize(done: int, total: int) -> None:

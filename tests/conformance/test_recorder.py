@@ -1,4 +1,4 @@
-"""Session._set_recorder: what writes replace is recorded before they happen."""
+"""Session._set_recorder: the bytes that a write replaces are recorded before the write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORD_BYTES = _core.RECORD_BYTES
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Simulated memory: 8 MiB at 0x100000."""
+    """Yield a session on 8 MiB of simulated memory at 0x100000."""
     with simulate([(0x100000, 8 << 20)]) as session:
         yield session
 
@@ -79,7 +79,7 @@ def test_scattered_with_duplicates_and_overlaps(
     forget(session)
     image = case.image()
     old = b"".join(bytes(image[offset : offset + width]) for offset in offsets)
-    # In the caller's order, and all of `old` from before the first write.
+    # The record keeps the caller's order; all of `old` is from before the first write.
     assert recorder.changes == [(array("Q", addresses).tobytes(), old, case.pack(values), width)]
     for offset, value in zip(offsets, values, strict=True):
         image[offset : offset + width] = case.pack([value])
@@ -111,7 +111,7 @@ def test_a_record_comes_before_its_write(session: Session, recorder: Recorder) -
 
 
 def test_pieces(large: Session, recorder: Recorder) -> None:
-    """Bounds of pieces, and that progress and the result are those of the whole call."""
+    """The pieces have the expected bounds; progress and the result cover the whole call."""
     each = RECORD_BYTES // 8
     values = pointers(3 * each + 7)
     seen: list[tuple[int, int]] = []
@@ -135,7 +135,7 @@ def test_pieces_of_scattered_ones(large: Session, recorder: Recorder) -> None:
     each = RECORD_BYTES // 8
     count = 2 * each + 5
     addresses = array("Q", range(0x100000, 0x100000 + 16 * count, 16))
-    addresses[-1] = addresses[0]  # in the last piece, what the first one wrote
+    addresses[-1] = addresses[0]  # the last piece overwrites a pointer of the first
     values = pointers(count)
     seen: list[tuple[int, int]] = []
     record(large, recorder)

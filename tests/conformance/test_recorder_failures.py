@@ -1,4 +1,4 @@
-"""Session._set_recorder: failures, Ctrl-C, and what a session refuses meanwhile."""
+"""Session._set_recorder: failures, Ctrl-C, and the calls that a session refuses meanwhile."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RECORD_BYTES = _core.RECORD_BYTES
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Simulated memory: 8 MiB at 0x100000."""
+    """Yield a session on 8 MiB of simulated memory at 0x100000."""
     with simulate([(0x100000, 8 << 20)]) as session:
         yield session
 
@@ -76,7 +76,7 @@ def test_a_record_that_fails_lets_nothing_of_its_piece_out(
 
 
 def test_a_write_that_fails_in_a_later_piece(large: Session, recorder: Recorder) -> None:
-    """Its counts are those of the whole call, and cut_short comes once."""
+    """The error's counts are those of the whole call, and cut_short is called once."""
     values = pointers(3 * RECORD_BYTES // 8)
     failing = len(values) // 2 + 100
     testing.fail_writes(large, 0x100000 + 8 * failing)
@@ -108,7 +108,7 @@ def test_a_scattered_write_that_fails_in_a_later_piece(large: Session, recorder:
 
 
 def test_a_value_that_was_there_before_counts(large: Session, recorder: Recorder) -> None:
-    """`written` is what the target holds now, from element 0 on: not what was sent."""
+    """`written` counts the values that the target holds now, from element 0 on, not those sent."""
     values = pointers(2 * RECORD_BYTES // 8)
     record(large, recorder)
 
@@ -127,7 +127,7 @@ def test_a_value_that_was_there_before_counts(large: Session, recorder: Recorder
 
 @pytest.mark.parametrize("way", ["pointers", "bulk", "scattered"])
 def test_a_value_that_stopped_fitting_is_not_counted(recorder: Recorder, way: str) -> None:
-    """It becomes too wide after all values were checked, in a piece that comes later."""
+    """A value in a later piece becomes too wide after all values were checked."""
     count, changed = 524_288, 300_000
     values = array("Q", bytes(8 * count))
     recorder.on_record = lambda change: values.__setitem__(changed, 2**40)
@@ -148,7 +148,7 @@ def test_a_value_that_stopped_fitting_is_not_counted(recorder: Recorder, way: st
 
 
 def test_what_can_not_be_read_is_not_written(engine_case: EngineCase, recorder: Recorder) -> None:
-    """Where the write itself would go through, too."""
+    """A range that can't be read is not written, even if the write itself would succeed."""
     case, session = engine_case, engine_case.session
     count = case.rw_size // case.pointer_size
     values = case.values(count + 1)
@@ -185,7 +185,7 @@ def test_a_piece_that_can_not_be_read(large: Session, recorder: Recorder) -> Non
 
 
 def test_what_is_recorded_is_what_is_written(large: Session, recorder: Recorder) -> None:
-    """The caller's memory may change between the record and the write."""
+    """The recorded values are written, even if the caller's memory changes after the record."""
     values = array("Q", [1, 2, 3])
     recorder.on_record = lambda change: values.__setitem__(1, 99)
     record(large, recorder)
@@ -199,7 +199,7 @@ def test_what_is_recorded_is_what_is_written(large: Session, recorder: Recorder)
 
 @pytest.mark.parametrize("done", [0, 1])
 def test_progress_that_raises(large: Session, recorder: Recorder, done: int) -> None:
-    """In the middle of a piece it cuts it short; at a piece's end there is nothing to cut."""
+    """An exception inside a piece cuts it short; at a piece's end there is nothing to cut."""
     values = pointers(3 * RECORD_BYTES // 8)
     steps: list[int] = []
 
@@ -232,7 +232,7 @@ def test_ctrl_c_in_record(large: Session, recorder: Recorder) -> None:
 
 
 def test_cut_short_that_fails(session: Session) -> None:
-    """The exception that says why goes on, with a note of it."""
+    """The exception of the write propagates, with a note of the failure in cut_short."""
 
     def cut_short() -> None:
         raise OSError("the disk is full")
@@ -247,7 +247,7 @@ def test_cut_short_that_fails(session: Session) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, OSError])
 def test_a_signal_in_cut_short(session: Session, kind: type[BaseException]) -> None:
-    """What its handler raises goes on, and the reason of the cut is its context."""
+    """The exception of the signal handler propagates; its context is the reason of the cut."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         raise kind("of the handler")
@@ -336,7 +336,7 @@ def test_it_does_not_end_meanwhile(session: Session, recorder: Recorder, name: s
     assert len(recorder.changes) == 1
     forget(session)
     getattr(session, name)()
-    forget(session)  # of a session that has ended: nothing to do
+    forget(session)  # does nothing on a session that has ended
     with pytest.raises(SessionClosedError):
         record(session, recorder)
 
@@ -360,7 +360,7 @@ def test_the_collector_finds_a_session_and_its_recorder() -> None:
         session = simulate([(0x10000, 4096)])
         holder = Holder()
         holder.session = session
-        record(session, holder)  # session, its recorder's methods, holder, session
+        record(session, holder)  # the cycle: session, its recorder's methods, holder, session
         gone = weakref.ref(holder), weakref.ref(session)
         del session, holder
         gc.collect()
@@ -380,4 +380,4 @@ session.write_pointers(int(sys.argv[2]), [0x1122334455667788])
         arguments = [str(child.pid), str(child.areas["rw"])]
         done = subprocess.run([sys.executable, "-c", script, *arguments], timeout=120)
         assert done.returncode == 0
-        assert child.read(child.areas["rw"], 8).hex() == "8877665544332211"  # it runs
+        assert child.read(child.areas["rw"], 8).hex() == "8877665544332211"  # the child runs

@@ -1,4 +1,4 @@
-"""write_scattered and read_scattered: pointers at addresses of their own."""
+"""write_scattered and read_scattered: each pointer has its own address."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE = 4096
 def model(
     image: bytearray, width: int, base: int, addresses: list[int], values: list[int]
 ) -> bytearray:
-    """What memory holds after the writes, one after the other."""
+    """Apply the writes to `image` one after the other and return it."""
     for address, value in zip(addresses, values, strict=False):
         form = (value % (1 << 8 * width)).to_bytes(width, "little")
         image[address - base : address - base + width] = form
@@ -33,7 +33,7 @@ def model(
 
 
 def some_addresses(case: EngineCase, how: str, count: int) -> list[int]:
-    """Addresses in the case's writable area."""
+    """Return addresses in the case's writable area."""
     chance = random.Random(how)
     last = case.rw_size - case.pointer_size
     step = case.pointer_size
@@ -66,7 +66,7 @@ HOW = [
 ]
 
 
-MANY, FEW = 700, 200  # elements; few where each is a network round trip
+MANY, FEW = 700, 200  # elements; FEW if each element is a network round trip
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -95,7 +95,7 @@ def test_reading(engine_case: EngineCase, how: str) -> None:
 @pytest.mark.parametrize("spans", [True, False])
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_failure_names_the_element(engine_case: EngineCase, spans: bool, order: int) -> None:
-    """The first bad element in the caller's order, wherever it lies; those before it are there."""
+    """The error names the first bad element in the caller's order; those before it are written."""
     case = engine_case
     addresses = [case.rw + i * 48 for i in range(60)][::order]
     addresses[40] = case.end + 8
@@ -127,7 +127,7 @@ def test_a_pointer_across_the_end_stays_whole(engine_case: EngineCase) -> None:
 
 
 def test_read_only_pages(engine_case: EngineCase) -> None:
-    """Forced, or refused, as by the direct call; never by a span."""
+    """Each pointer is forced or refused as by the direct call; no span writes to the pages."""
     case = engine_case
     addresses = [case.read_only + i * 16 for i in range(100)]
     if case.forces_read_only:
@@ -141,7 +141,7 @@ def test_read_only_pages(engine_case: EngineCase) -> None:
 
 
 def test_of_duplicates_the_last_counts_after_a_failure_too(session: Session) -> None:
-    """Element 1 was overwritten by element 3, which is in place; element 2 is not."""
+    """Element 3 has overwritten element 1 and is in place; element 2 is not."""
     with pytest.raises(DebugEngineError) as caught:
         session.write_scattered([BASE, BASE + 8, BASE + 0x4000, BASE + 8], [1, 2, 3, 2])
     assert (caught.value.index, caught.value.written) == (2, 2)
@@ -210,7 +210,7 @@ def test_values_for_a_32_bit_target(narrow: Session, count: int) -> None:
 
 
 def places(end: int, least: int = 0) -> st.SearchStrategy[list[int]]:
-    """Few addresses that often overlap, or lie in few pages."""
+    """Return a strategy for a few offsets that often overlap, or lie in few pages."""
     anywhere = st.integers(0, end - 8)
     near = st.integers(0, 40)
     aligned = st.integers(0, (end - 8) // 8).map(lambda n: n * 8)
@@ -242,7 +242,7 @@ def test_the_model(width: int, offsets: list[int], spans: bool, limit: int, seed
 
 @given(
     width=st.sampled_from([4, 8]),
-    offsets=places(2 * PAGE, least=12),  # enough to be sorted
+    offsets=places(2 * PAGE, least=12),  # enough elements to be sorted
     near=st.integers(-8, 16),
     spans=st.booleans(),
     seed=st.integers(0, 1000),
@@ -250,7 +250,7 @@ def test_the_model(width: int, offsets: list[int], spans: bool, limit: int, seed
 def test_the_model_with_a_fault(
     width: int, offsets: list[int], near: int, spans: bool, seed: int
 ) -> None:
-    """One byte can't be written: whoever covers it fails, and no other byte is touched."""
+    """One byte can't be written: each pointer that covers it fails and keeps all its bytes."""
     chance = random.Random(seed)
     end = 2 * PAGE
     fault = min(max(chance.choice(offsets) + near, 0), end - 1)
@@ -275,18 +275,18 @@ def test_the_model_with_a_fault(
     first = in_place.index(False) if False in in_place else None
     assert caught.value.index == first
     assert caught.value.written == (len(offsets) if first is None else first)
-    # Nothing else is touched, and those that can't be written keep all their bytes.
+    # Only the bytes of the good pointers change; a failing pointer keeps all its bytes.
     good = [at for index, at in enumerate(offsets) if index not in bad]
     touched = {at + i for at in good for i in range(width)}
     assert all(held[i] == before[i] for i in range(end) if i not in touched)
-    for index in range(bad[0]):  # done, and perhaps overwritten by one behind
+    for index in range(bad[0]):  # written, and perhaps overwritten by a later element
         at = offsets[index]
         covered = any(abs(other - at) < width for other in offsets[index + 1 :])
         assert covered or held[at : at + width] == final[at : at + width]
 
 
 def test_a_span_that_fails_inside_a_pointer(session: Session) -> None:
-    """What the span's write had changed of it is put back."""
+    """The bytes of the pointer that the span's write has changed are restored."""
     session.write(BASE, b"\xaa" * PAGE)
     testing.fail_writes(session, BASE + 640 + 3)
     with pytest.raises(DebugEngineError) as caught:
@@ -298,7 +298,7 @@ def test_a_span_that_fails_inside_a_pointer(session: Session) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if "running" in name])
 def test_a_running_target_keeps_the_order(name: str) -> None:
-    """Seen from outside: where one element can't be written, none behind it is."""
+    """Another process sees that no element after the failing one is written."""
     with CASES[name]() as case:
         addresses = [case.rw + 8192, case.end + 8, *(case.rw + i * 16 for i in range(200))]
         values = case.values(len(addresses))
@@ -314,7 +314,7 @@ LARGE = 600_000
 
 @pytest.fixture(scope="module")
 def many() -> tuple[array[int], array[int]]:
-    """Addresses in 64 MiB at BASE, and values."""
+    """Return addresses in the 64 MiB at BASE, and values for them."""
     chance = random.Random(5)
     places = [BASE + 8 * chance.randrange(8 << 20) for _ in range(LARGE)]
     return array("Q", places), array("Q", [chance.getrandbits(64) for _ in range(LARGE)])
@@ -337,7 +337,7 @@ def test_progress(many: tuple[array[int], array[int]]) -> None:
 
 
 def check_written(session: Session, many: tuple[array[int], array[int]], written: int) -> None:
-    """So many leading elements are in place, but for those that later ones have overwritten."""
+    """Assert that `written` leading elements are in place, except those overwritten later."""
     addresses, values = many
     final = dict(zip(addresses, values, strict=False))
     leading = dict(zip(addresses[:written], values[:written], strict=False))
@@ -381,7 +381,7 @@ def test_ctrl_c(many: tuple[array[int], array[int]]) -> None:
 
 
 def test_memory_is_bounded(many: tuple[array[int], array[int]]) -> None:
-    """No Python object for an element, whatever the number."""
+    """No element gets a Python object, whatever the count."""
     addresses, values = many
     with pydbgwrite.simulate([(BASE, 64 << 20)]) as session:
         tracemalloc.start()

@@ -21,7 +21,7 @@ from pydbgwrite import DataSpaces, ReadOnlyError, Session, SessionClosedError, s
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
-#: What is neither (always) a call into the engine nor an ending.
+#: Attributes that are neither (always) a call into the engine nor an ending.
 PLAIN = {
     "resolve",
     "transaction",
@@ -35,7 +35,7 @@ PLAIN = {
 }
 ENDINGS = ("close", "detach", "terminate")
 
-#: What only dbgeng has; its own tests are elsewhere.
+#: Attributes of dbgeng only; its own tests are elsewhere.
 DBGENG = {"serve"}
 
 
@@ -92,7 +92,7 @@ def test_context_manager(session: Session) -> None:
 @pytest.mark.parametrize("second", ENDINGS)
 def test_ending_twice(session: Session, first: str, second: str) -> None:
     assert getattr(session, first)() is None
-    if second == "close":  # as files and sockets allow
+    if second == "close":  # a second close() is allowed, as for files and sockets
         session.close()
     else:
         with pytest.raises(SessionClosedError):
@@ -109,7 +109,7 @@ def test_closed_sessions(session: Session, name: str) -> None:
 
 @pytest.mark.parametrize("name", RAW_CALLS)
 def test_the_raw_layer_outlives_a_close(name: str) -> None:
-    """It holds the session, and says that it is closed."""
+    """The raw layer holds the session and reports that it is closed."""
     with simulate([(BASE, 64)]) as session:
         spaces = session.data_spaces
 
@@ -141,7 +141,7 @@ def test_the_raw_layer_keeps_its_session() -> None:
 
 @pytest.mark.filterwarnings("ignore:unclosed session:ResourceWarning")
 def test_the_raw_layer_in_a_cycle() -> None:
-    """The session breaks it, and the raw layer never: its methods always have a session."""
+    """The session breaks the cycle, the raw layer never does: its methods always have a session."""
     py_tp_clear = 51  # typeslots.h
     slot = ctypes.pythonapi.PyType_GetSlot
     slot.restype = ctypes.c_void_p
@@ -234,7 +234,7 @@ def test_two_sessions_at_a_time() -> None:
 
 
 def test_subclasses() -> None:
-    """A subclass by the user may have attributes, cycles too."""
+    """A user can derive a class from Session; a call of the class raises TypeError."""
 
     class Mine(Session):
         pass
@@ -268,7 +268,7 @@ def test_regions_keep_apart() -> None:
 
 
 def test_public_calls_have_signatures(session: Session) -> None:
-    """help() shows parameters, of the compiled methods too."""
+    """help() shows the parameters of every public call, compiled methods included."""
     import inspect
 
     calls: list[Callable[..., object]] = [

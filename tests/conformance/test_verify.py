@@ -1,4 +1,4 @@
-"""verify=True: what was written is read back and compared, and what is not there is told."""
+"""verify=True: the written pointers are read back and compared; differences are reported."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ LARGE = 300_000  # pointers: several blocks, several chunks
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Simulated memory: 8 MiB."""
+    """Yield a session on 8 MiB of simulated memory."""
     with simulate([(BASE, 8 << 20)]) as session:
         yield session
 
 
 @contextmanager
 def mirror() -> Iterator[tuple[int, int, int]]:
-    """A process id, and the address and size of memory that lies behind itself once more."""
+    """Yield a process id, and the address and size of memory that is mapped twice in a row."""
     child = subprocess.Popen(
         [sys.executable, "-I", str(MIRROR)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -59,7 +59,7 @@ def mirror() -> Iterator[tuple[int, int, int]]:
 
 @pytest.fixture(params=[True, False], ids=["stopped", "running"])
 def mirrored(request: pytest.FixtureRequest) -> Iterator[tuple[Session, int, int]]:
-    """A session over it: what is written behind the size shows from the start on."""
+    """Yield a session on mirrored memory: bytes written past the size show from the start on."""
     if sys.platform == "win32":
         from support.dbgeng_cases import REASON
 
@@ -89,7 +89,7 @@ def test_what_was_written_is_there(engine_case: EngineCase, via: Any, offset: in
 
 
 def test_extended_and_truncated_values(engine_case: EngineCase) -> None:
-    """A 32-bit target holds the low half, and that is compared."""
+    """A 32-bit target holds the low half, which is compared."""
     case, session = engine_case, engine_case.session
     if case.pointer_size == 8:
         assert session.write_pointers(case.rw, [2**64 - 1, 2**63], verify=True) == 2
@@ -112,7 +112,7 @@ def test_an_earlier_error_stays(engine_case: EngineCase) -> None:
 
 
 def test_memory_that_lies_at_two_places(mirrored: tuple[Session, int, int]) -> None:
-    """What is written last changes what was written first, and the engine says S_OK."""
+    """The last values written change the first ones, and the engine says S_OK."""
     session, start, size = mirrored
     half = 40
     values = list(range(1, 2 * half + 1))
@@ -120,7 +120,7 @@ def test_memory_that_lies_at_two_places(mirrored: tuple[Session, int, int]) -> N
     for via in ("WritePointersVirtual", "WriteVirtual"):
         session.write(start, bytes(size))
         assert session.write_pointers(address, values, via=via, verify=True) == len(values)
-    # From the start on, so that the copies meet what was written.
+    # The writes begin at the start, so that their last pointers overwrite their first ones.
     count = size // 8 + 3
     values = list(range(1, count + 1))
     writes: list[Callable[[], int]] = [
@@ -164,7 +164,7 @@ def test_a_write_that_is_lost(session: Session) -> None:
     assert isinstance(error, DebugEngineError)
     again = pickle.loads(pickle.dumps(error))
     assert (again.mismatches, again.total, str(again)) == (error.mismatches, 2, str(error))
-    assert session.write_pointers(BASE, [0x1111] * 10) == 10  # nobody looked
+    assert session.write_pointers(BASE, [0x1111] * 10) == 10  # no error without verify=True
 
 
 def test_one_pointer_that_is_lost(narrow: Session) -> None:
@@ -181,7 +181,7 @@ def test_one_pointer_that_is_lost(narrow: Session) -> None:
 
 @pytest.mark.parametrize("step", [1, -2])
 def test_a_hundred_of_many(large: Session, step: int) -> None:
-    """Across blocks and chunks: all are counted, the first hundred kept in order."""
+    """All differences in all blocks and chunks are counted; the first hundred are kept in order."""
     lost = range(0, LARGE, 1000)
     for index in lost:
         testing.lose_writes(large, BASE + 8 * index)
@@ -257,12 +257,12 @@ def test_progress_counts_what_is_written(large: Session, verify: bool) -> None:
 
 
 def test_ctrl_c_while_it_is_read_back(large: Session) -> None:
-    """All of it was written then, and that is what the exception says."""
+    """All values are written by then, and the exception says so."""
     values = pointers(LARGE)
 
     def interrupt(done: int, total: int) -> None:
         if done == total:
-            signal.raise_signal(signal.SIGINT)  # noticed when the engine is left the next time
+            signal.raise_signal(signal.SIGINT)  # noticed when the next engine call returns
 
     with pytest.raises(KeyboardInterrupt) as caught:
         large.write_pointers(BASE, values, verify=True, progress=interrupt)
@@ -272,8 +272,8 @@ def test_ctrl_c_while_it_is_read_back(large: Session) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
 def test_a_target_that_ends_before_it_is_read_back() -> None:
-    """All was written, and what the target holds now can't be said."""
-    count = 100_000  # more than one chunk, so that progress hears of the end before the look
+    """All values are written; what the target holds now is unknown, and `written` is None."""
+    count = 100_000  # more than one chunk, so that progress reports the end before the read-back
     with Child64(pages=256) as child:
 
         def kill(done: int, total: int) -> None:
