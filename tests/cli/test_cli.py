@@ -1,4 +1,4 @@
-"""The command line: what it prints, its exit codes, and that it never shows a traceback."""
+"""The command line: its output, its exit codes, and no tracebacks."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_shell_completes_files(typed: str, monkeypatch: pytest.MonkeyPatch) ->
     assert command().out == "file,/tm\n"
 
 
-# ---- where the output can't go ---------------------------------------------------------------
+# ---- output that can't be written ------------------------------------------------------------
 
 
 PRINTING = [
@@ -258,7 +258,7 @@ def test_full_output() -> None:
 
 @LINUX
 def test_a_reader_that_has_gone() -> None:
-    # The reader is gone for certain once its process substitution has been waited for.
+    # The wait for the process substitution makes sure that the reader has ended.
     line = "exec 3> >(exec 0<&-); wait $!; COMMAND >&3"
     assert in_forks(PRINTING, line) == [(74, "")] * 4
 
@@ -340,7 +340,7 @@ def test_ctrl_c_says_how_far_the_write_came(
 
 
 def test_the_version_needs_no_command() -> None:
-    """Each command is imported when it is asked for; none needs numpy before it has to."""
+    """Each command is imported on demand, and numpy only by a command that needs it."""
     code = "import sys; from pydbgwrite.cli.main import run; "
     for words, absent in (
         (["--version"], {"pydbgwrite.cli.read", "pydbgwrite.cli.apply", "json", "rich", "numpy"}),

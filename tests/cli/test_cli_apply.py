@@ -1,4 +1,4 @@
-"""pydbgwrite apply and verify: patch files, shown before they are written, all or nothing."""
+"""pydbgwrite apply and verify: a patch is shown before it is written, all or nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def process() -> Iterator[Target]:
 
 @pytest.fixture
 def patch(process: Target, tmp_path: Path) -> Path:
-    """Two entries, of two pointers and of one."""
+    """Return a patch file with two entries, one of two pointers and one of one pointer."""
     return saved(
         tmp_path,
         f"""
@@ -130,8 +130,8 @@ def test_asking(process: Target, patch: Path, answer: bytes, code: int) -> None:
     done = on_terminal("apply", "--pid", process.pid, patch, answer=answer)
     assert done.code == code
     table, _, rest = done.out.partition("Write 3 pointers, 3 of them to change, to process")
-    assert "\x1b[31m" in table  # before
-    assert "\x1b[32m" in table  # after
+    assert "\x1b[31m" in table  # old values
+    assert "\x1b[32m" in table  # new values
     assert f"0x{OLD[0]:x}" in table
     assert "[y/N]" in rest
     assert patched(process) if code == 0 else process.is_untouched()
@@ -210,11 +210,11 @@ def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None
     assert (said["entry_total"], len(said["entries"]), said["pointers"]) == (300, 7, 300)
 
 
-# ---- what does not fit ----------------------------------------------------------------------
+# ---- patches that do not fit ----------------------------------------------------------------
 
 
 def attempt(process: Target, folder: Path, text: str) -> Done:
-    """The end of apply --yes, after which the target is as it was; dry runs end as that does."""
+    """Return the result of apply --yes, which must change nothing; --dry-run must end alike."""
     file = saved(folder, text.replace("RW", str(process.rw)).replace("END", str(process.end)))
     journal = folder / "x.journal"
     done = command("apply", "--pid", process.pid, file, "--yes", "--json", "--journal", journal)
@@ -296,7 +296,7 @@ def test_values_that_a_32_bit_target_can_not_hold(
 ) -> None:
     from support.processes import Child32
 
-    # In this process, which is the target's parent: nobody else may be let trace it.
+    # This process is the target's parent; no other process may be allowed to trace the target.
     with Child32() as child:
         rw = child.areas["rw"]
         text = f"format = 1\n[[write]]\naddress = {rw}\npointers = [1, 0x123456789]\n"
@@ -338,7 +338,7 @@ def test_journals_that_can_not_be_made(process: Target, patch: Path, tmp_path: P
 def test_a_write_that_fails_in_the_middle_is_undone(
     process: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second entry's page becomes unusable between the look at it and the write."""
+    """The second entry's page becomes unusable between the check and the write."""
     file = saved(
         tmp_path,
         f"format = 1\n[[write]]\naddress = {process.rw}\npointers = [1]\n"
@@ -348,7 +348,7 @@ def test_a_write_that_fails_in_the_middle_is_undone(
     write = pydbgwrite.Session.write_pointers
 
     def elsewhere(session: pydbgwrite.Session, address: int, pointers: Any, **options: Any) -> int:
-        """Nothing is mapped at 0x10."""
+        """Write the second entry to 0x10, which is not mapped."""
         return write(session, 0x10 if address > process.rw else address, pointers, **options)
 
     monkeypatch.setattr(pydbgwrite.Session, "write_pointers", elsewhere)

@@ -1,4 +1,4 @@
-"""pydbgwrite doctor: what it says is so."""
+"""pydbgwrite doctor: its report is true."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_doctor_where_ptrace_is_refused() -> None:
 
 @LINUX
 def test_doctor_under_a_tracer() -> None:
-    """A process has one tracer: one that is traced says so."""
+    """A process has only one tracer; doctor reports a process that is traced."""
     with subprocess.Popen(["sleep", "60"]) as process:
         try:
             with pydbgwrite.attach(process.pid):
@@ -115,7 +115,7 @@ def test_doctor_on_a_terminal(width: int) -> None:
 
 
 def test_what_runs_without_numpy() -> None:
-    """Start-up stays quick: numpy and rich are imported only by what needs them."""
+    """Start-up stays quick: only commands that need numpy and rich import them."""
     code = (
         "import sys; from pydbgwrite.__main__ import main; code = main(['doctor']);"
         "print(sorted({'numpy', 'rich', 'tomllib'} & set(sys.modules)));"

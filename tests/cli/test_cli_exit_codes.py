@@ -1,4 +1,4 @@
-"""Every exception of the library has its exit code, and says so by it."""
+"""Each exception of the library leads to its exit code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_class(name: str) -> None:
     assert exit_code_of(kind("as it is")) == CODES[name]
     if not issubclass(kind, errors.DebugEngineError):
         return
-    # A part that stays in the target counts above all else, but where values are only compared.
+    # A partial write that stays in the target decides the code, except in comparisons.
     compared = name in ("ExpectationError", "VerificationError")
     for written in (1, None):
         assert exit_code_of(kind("x", written=written)) == (1 if compared else 5)

@@ -1,4 +1,4 @@
-"""Whatever is typed: a message and an exit code, never a traceback, and nobody else's memory."""
+"""Any arguments give a message and an exit code, no traceback, and touch no other process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.commands import Target, command, target
 
 from pydbgwrite.cli.main import group, run
 
-# The others start processes of their own.
+# The excluded commands start their own processes.
 NAMES = sorted(set(group.list_commands(click.Context(group))) - {"demo", "doctor"})
 ODD = [
     "",
@@ -55,7 +55,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def options(process: Target, files: list[str]) -> st.SearchStrategy[list[str]]:
-    # Of pids only this target's, one that can't be, and this very process's, which is refused.
+    # The pids: this target's, one that can't exist, and this process's own, which is refused.
     pids = st.sampled_from([str(process.pid), str(2**31 - 1), str(os.getpid())])
     words = st.sampled_from([*ODD, *NUMBERS, *PLACES, *files, hex(process.end)])
     switches = [
@@ -85,7 +85,7 @@ def outcome(arguments: list[str]) -> tuple[int, str, str]:
     sys.platform == "win32", reason="Linux processes: Microsoft's engine takes a minute in the lane"
 )
 def test_any_arguments(process: Target, files: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", None)  # nobody can be asked
+    monkeypatch.setattr("sys.stdin", None)  # no question can be answered
 
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(NAMES), options(process, files))

@@ -1,4 +1,4 @@
-"""Messages speak of the command line and of this platform, and of Python where Python asked."""
+"""Messages use the terms of the command line and the platform, or of Python for its callers."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_values_are_counted_from_1(tmp_path: Path) -> None:
 
 
 def test_python_is_spelt_as_python(process: Target) -> None:
-    """In a program that has run a command line before, too."""
+    """Python callers get Python's terms, even after the program has run a command line."""
     assert command("modules", "--pid", process.pid, "--engine", "/tmp").code == 2
     with pytest.raises(ValueError, match=r"^engine= is for Windows"):
         pydbgwrite.attach(process.pid, engine="/tmp")

@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal and on stderr alone, and not before a second has passed."""
+"""Progress bars appear only on a terminal, only on stderr, and only after one second."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if sys.platform != "linux":
 
 PAGES = 600
 COUNT = PAGES * PAGE // 8
-#: What takes longer than a second elsewhere is shown from the first chunk on.
+#: Shows a bar from the first chunk on; otherwise it appears after one second.
 AT_ONCE = "import pydbgwrite.cli.progress as progress; progress._PATIENCE = -1.0\n"
 
 
@@ -95,7 +95,7 @@ def test_not_elsewhere(process: Target, tmp_path: Path) -> None:
 
 
 def test_what_is_piped_stays_clean(process: Target) -> None:
-    """A bar on the terminal, JSON in the pipe."""
+    """The terminal shows a bar, and the pipe holds only JSON."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     words = ["read", "--pid", str(process.pid), str(process.rw), str(COUNT), "--json"]

@@ -1,4 +1,4 @@
-"""pydbgwrite read: what it shows is what the target holds, in every form of output."""
+"""pydbgwrite read: each form of output shows the values that the target holds."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_pointers_point_to() -> None:
         assert said[0]["points_to"] == f"{module.name}+0x40"
         assert [each["points_to"] for each in said[1:]] == [None] * 4
         assert [each["protection"] for each in said[1:]] == ["rw", "none", None, None]
-        # what it says can be used as an address
+        # the reported name can be used as an address
         again = command("read", "--pid", process.pid, said[0]["points_to"])
         assert int(again.out.split()[0], 16) == values[0]
 
@@ -161,7 +161,7 @@ def test_more_than_is_mapped(process: Target) -> None:
 
 def test_more_than_there_is_memory(process: Target) -> None:
     done = command("read", "--pid", process.pid, process.rw, 2**50)
-    assert done.code in (2, 3)  # 3 where the system gives out more memory than it has
+    assert done.code in (2, 3)  # 3 if the system grants more memory than it has
     assert "memory" in done.err or "mapped" in done.err
 
 
@@ -219,7 +219,7 @@ def test_a_full_device(process: Target, options: list[str]) -> None:
 @LINUX
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_nobody_reads(process: Target, how: signal.Signals) -> None:
-    """A pager that waits: the command ends at once, and the target has long gone on."""
+    """The pager does not read: the command ends at once; the target was resumed long before."""
     line = [*COMMAND, "read", "--pid", str(process.pid), str(process.rw), str(ALL)]
     reader, writer = os.pipe()
     try:
@@ -244,6 +244,6 @@ def test_ctrl_c_while_nobody_reads(process: Target, how: signal.Signals) -> None
 
 
 def writes(pid: int) -> bool:
-    """Does that process wait in write(1, ...)?"""
+    """Return whether the process waits in write(1, ...)."""
     call = Path(f"/proc/{pid}/syscall").read_text().split()  # proc_pid_syscall(5)
     return call[:2] in (["1", "0x1"], ["64", "0x1"])  # x86-64, aarch64

@@ -1,4 +1,4 @@
-"""Commands whose standard streams are closed or full: the exit code holds."""
+"""Commands whose standard streams are closed or full keep their exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that name a target, the same for every command that needs one; and modules."""
+"""The options that name a target, the same for each command that needs one, and `modules`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_modules_on_a_terminal(width: int) -> None:
     assert max(map(len, plain.out.splitlines())) <= 100
 
 
-# Lets processes that are not its ancestors trace it (support/child.py), and becomes that program.
+# Lets processes that are not its ancestors trace it (support/child.py), then executes argv[1].
 ANYONE = """
 import ctypes, os, sys
 zero = ctypes.c_ulong(0)
@@ -134,7 +134,7 @@ os.execv(os.fsencode(sys.argv[1]), [b"sleep", b"60"])
 
 @LINUX
 def test_a_module_with_a_hostile_name(tmp_path: Path) -> None:
-    """A name with an escape sequence, and one that is no UTF-8, do nothing to a terminal."""
+    """An escape sequence and invalid UTF-8 in a module's name do not affect a terminal."""
     name = os.fsencode(tmp_path) + b"/\x1b[31mred\xff"
     shutil.copy(os.fsencode(shutil.which("sleep") or "/bin/sleep"), name)
     with subprocess.Popen(

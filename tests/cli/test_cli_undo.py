@@ -1,4 +1,4 @@
-"""pydbgwrite undo: the target is byte for byte what it was, or what is not is listed."""
+"""pydbgwrite undo: it restores the target byte for byte, or lists the bytes that differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEW = [0x1111111111111111 * each for each in range(1, 6)]
 
 
 def written(process: Target, journal: Path, values: list[int] = NEW, at: int = 0) -> None:
-    """Write in a transaction that ends well."""
+    """Write in a transaction that commits."""
     with pydbgwrite.attach(process.pid) as session, session.transaction(journal):
         session.write_pointers(process.rw + at, values)
 
@@ -88,7 +88,7 @@ def test_another_process(tmp_path: Path) -> None:
     gone = command("undo", journal)
     assert (gone.code, gone.out) == (3, "")
     if sys.platform == "win32":
-        return  # two of these would want the same addresses
+        return  # two such targets would need the same addresses
     with target() as other:
         done = command("undo", journal, "--pid", other.pid, "--json")
         assert done.code == 2
@@ -147,7 +147,7 @@ with pydbgwrite.attach(int(sys.argv[1])) as session, session.transaction(sys.arg
 
 @LINUX
 def test_after_a_kill(tmp_path: Path) -> None:
-    """The script is killed in the middle of its writes; the command puts all back."""
+    """The script is killed in the middle of its writes; the command restores all bytes."""
     journal = tmp_path / "x.journal"
     count = RW_PAGES * PAGE // 8
     with target() as process:

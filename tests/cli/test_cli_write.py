@@ -1,4 +1,4 @@
-"""pydbgwrite write: all pointers or none, and an exit code that says which."""
+"""pydbgwrite write: it writes all pointers or none, and the exit code says which."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_expecting_too_few(process: Target) -> None:
     assert process.is_untouched()
 
 
-# ---- what can't be written ------------------------------------------------------------------
+# ---- writes that fail -----------------------------------------------------------------------
 
 
 @SAME_EVERYWHERE
@@ -200,14 +200,14 @@ def test_where_nothing_is_mapped(process: Target) -> None:
 
 @LINUX
 def test_pages(process: Target) -> None:
-    """A private read-only page is forced; one that nobody may use is not."""
+    """A write to a private read-only page is forced; one to a page without access is refused."""
     done = command("write", "--pid", process.pid, process.read_only, "0x123", "--verify")
     assert done.code == 0
     assert process.pointers(1, process.read_only) == [0x123]
     assert command("write", "--pid", process.pid, process.none, "0x123").code == 3
 
 
-LARGE_PAGES = 600  # more than two of the pieces in which writes are recorded
+LARGE_PAGES = 600  # more than two pieces of a recorded write
 
 
 @LINUX
@@ -279,7 +279,7 @@ def test_a_target_that_is_killed_in_the_middle(tmp_path: Path) -> None:
 def test_a_32_bit_target(capsys: pytest.CaptureFixture[str]) -> None:
     from support.processes import Child32
 
-    # In this process, which is the target's parent: nobody else may be let trace it.
+    # This process is the target's parent; no other process may be allowed to trace the target.
     with Child32() as child:
         line = ["write", "--pid", str(child.pid), hex(child.areas["rw"])]
         assert run([*line, "0x11223344", str(2**64 - 1)]) == 0

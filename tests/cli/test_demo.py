@@ -1,4 +1,4 @@
-"""The demonstration, on real child processes: what it proves, and that it admits what it can't."""
+"""The demonstration, on real child processes: its proofs, and its reports of failures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MASK = 2**64 - 1
 
 
 def is_gone(pid: int) -> bool:
-    """Has the process ended? Whether its parent has collected its exit status does not matter."""
+    """Return whether the process has ended, even if its parent has not collected its status."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -50,7 +50,7 @@ def becomes(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 
 class Meddler:
-    """A session of the demo's child in which something goes wrong before it or after it."""
+    """A session of the demo's child that fails before or after the write."""
 
     def __init__(
         self,
@@ -91,11 +91,11 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-# ---- what the child must report -------------------------------------------------------------
+# ---- the expected report of the child -------------------------------------------------------
 
 
 def plain_proof(functions: list[int]) -> Proof:
-    """The same as expected_proof(), a place at a time."""
+    """Return the result of expected_proof(), computed one place at a time."""
     checksum = 0
     for place, number in enumerate(functions):
         value = (place + (number + 1) * 0x9E3779B97F4A7C15) & MASK
@@ -206,7 +206,7 @@ def test_a_child_without_room_for_its_table_says_so() -> None:
         child.table()
 
 
-# ---- what was not written is not claimed ----------------------------------------------------
+# ---- failed writes are not claimed ----------------------------------------------------------
 
 
 def test_a_write_that_did_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""In a frozen program sys.executable is the program: demo and doctor do not start that."""
+"""In a frozen program sys.executable is the program: demo and doctor do not start it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from support.commands import RUN, SAME_EVERYWHERE
 
 pytestmark = SAME_EVERYWHERE
 
-#: As PyInstaller's bootloader leaves it, and what embeds Python. The program leaves a trace.
+#: The values that PyInstaller's bootloader and a program that embeds Python set in sys.
+#: The program leaves a trace if it is started.
 FROZEN = "import sys; sys.frozen = True; sys.executable = {program!r}\n"
 EMBEDDED = "import sys; sys.executable = ''\n"
 
@@ -40,7 +41,7 @@ def test_no_process_is_started(setup: str, arguments: list[str], tmp_path: Path)
     assert "nothing was started" in said
     assert ("frozen" in said) == ("frozen" in setup)
     assert "Traceback" not in said
-    assert "does not work" not in said  # which nobody has tried
+    assert "does not work" not in said  # it was not tried
     if "--json" in arguments:
         assert json.loads(done.stdout)["works"] is None
     assert not trace.exists()
