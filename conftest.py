@@ -1,4 +1,4 @@
-"""How pytest runs here: the whole suite in two processes, and never on the source folder.
+"""Configure pytest: the whole suite runs in two processes, and never on the source folder.
 
 `python -m pytest` puts this folder first on sys.path, and after a plain `pip install .` the package
 in it lacks the compiled half. Programs that tests start must not find it either.
@@ -15,24 +15,24 @@ import pytest
 _HERE = Path(__file__).resolve().parent
 
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != _HERE]
-os.environ["PYTHONSAFEPATH"] = "1"  # for child processes: no folder of a script, no working folder
+os.environ["PYTHONSAFEPATH"] = "1"  # child processes search no script folder and no working folder
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Without arguments the suite takes two processors; pytest-xdist reads its options after this.
+    """Run the suite in two processes without arguments; pytest-xdist reads its options afterwards.
 
-    Tests that are named run in one process, which starts at once. So do all on Windows, where
-    sessions of Microsoft's engine have not been tried side by side.
+    Tests that are named run in one process, which starts at once. On Windows all tests do so:
+    parallel sessions of Microsoft's engine have not been tried.
     """
     options = config.option
     if (
         config.args_source is pytest.Config.ArgsSource.TESTPATHS
         and sys.platform != "win32"
-        and "PYTEST_XDIST_WORKER" not in os.environ  # this is none of the two
+        and "PYTEST_XDIST_WORKER" not in os.environ  # this process is not a worker
         and config.pluginmanager.hasplugin("xdist")
         and options.numprocesses is None
         and not options.usepdb
     ):
         options.numprocesses, options.dist = 2, "loadfile"
-        options.loadscopereorder = False  # tests/conftest.py says which file begins
+        options.loadscopereorder = False  # tests/conftest.py decides which file runs first

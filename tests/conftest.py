@@ -1,4 +1,4 @@
-"""Fixtures and profiles for the whole suite; the engines it runs over are in support/cases.py."""
+"""Fixtures and profiles for the whole suite; support/cases.py has the engines that it tests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from support.recorder import Recorder, forget
 
 import pydbgwrite
 
-# A shell that starts pytest in the background has it ignore SIGINT, and Python then leaves it so:
-# the tests of Ctrl-C need it as a person at a terminal has it.
+# A shell that starts pytest in the background makes it ignore SIGINT, and Python keeps that.
+# The tests of Ctrl-C need the handler that Python has at a terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROFILE = os.environ.get("PYDBGWRITE_TEST_PROFILE", "quick")
@@ -27,7 +27,7 @@ hypothesis.settings.register_profile("full", max_examples=200, deadline=None)
 hypothesis.settings.load_profile(PROFILE)
 
 
-# Files that take five seconds of a processor or more; `make check` leaves them out.
+# Files that take at least five seconds of processor time; `make check` leaves them out.
 SLOW = (
     *("test_c", "test_cli_streams", "test_long_work", "test_memory_leaks", "test_patch_leaks"),
     *("test_patch_round_trip", "test_transactions", "test_undo_after_kill", "test_undo_cost"),
@@ -35,7 +35,7 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow files. Undo after a kill takes longest: it begins first, beside all the others."""
+    """Mark slow files, and start test_undo_after_kill first: it takes longest."""
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker(pytest.mark.slow)
@@ -44,43 +44,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Where pytest-xdist runs several workers, tests marked "alone" wait for the others' tests."""
+    """If pytest-xdist runs several workers, a test marked "alone" waits for the others' tests."""
     with workers.room(alone=item.get_closest_marker("alone") is not None):
         yield
 
 
 @pytest.fixture(scope="session")
 def profile() -> str:
-    """Either "quick", or "full" by the environment variable PYDBGWRITE_TEST_PROFILE."""
+    """Return the profile in the environment variable PYDBGWRITE_TEST_PROFILE: "quick" or "full"."""
     return PROFILE
 
 
-# For each module, so that pytest runs all its tests over one engine before it goes on to the next:
-# what stands on the case before (a connection) can then be used again.
+# The scope is the module, so that pytest runs all its tests over one engine before the next one:
+# the connection of an earlier test can then be reused.
 @pytest.fixture(scope="module", params=sorted(CASES))
 def engine_name(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The name of every case, one after the other."""
+    """Yield the name of each case in turn."""
     yield str(request.param)
     make_room()
 
 
 @pytest.fixture(scope="module", params=sorted({**CASES, **READ_ONLY_CASES}))
 def readable_name(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The same, and of the targets that can only be read."""
+    """Yield the name of each case in turn, including targets that can only be read."""
     yield str(request.param)
     make_room()
 
 
 @pytest.fixture
 def engine_case(engine_name: str) -> Iterator[EngineCase]:
-    """An open target of every engine that is here."""
+    """Open a target of each available engine."""
     with CASES[engine_name]() as case:
         yield case
 
 
 @pytest.fixture
 def readable_case(readable_name: str) -> Iterator[EngineCase]:
-    """The same, and the targets that can only be read."""
+    """Open a target of each available engine, including targets that can only be read."""
     with {**CASES, **READ_ONLY_CASES}[readable_name]() as case:
         yield case
 
@@ -93,7 +93,7 @@ def _end_programs() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def on_every_processor() -> Iterator[None]:
-    """All processors for a file whose threads are to run at once."""
+    """Allow all processors for a file whose threads must run at the same time."""
     with every_processor():
         yield
 
@@ -107,7 +107,7 @@ def session() -> Iterator[pydbgwrite.Session]:
 
 @pytest.fixture
 def narrow() -> Iterator[pydbgwrite.Session]:
-    """The same with 32-bit pointers."""
+    """The same target with 32-bit pointers."""
     regions = [(0x10000, 0x4000, "rw"), (0x20000, 0x1000, "r")]
     with pydbgwrite.simulate(regions, pointer_size=4) as opened:
         yield opened
@@ -115,7 +115,7 @@ def narrow() -> Iterator[pydbgwrite.Session]:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """One whose sessions are free of it in the end; it follows the session among the arguments."""
+    """A recorder that its sessions drop at the end; it follows the session in the arguments."""
     made = Recorder()
     yield made
     for session in made.sessions:

@@ -1,8 +1,9 @@
-"""Compiles and runs the tests that are written in C: tests/c/test_*.c.
+"""Compile and run the tests that are written in C: tests/c/test_*.c.
 
-Each is a program of its own, linked with the core, the COM declarations, the embedded engine and
+Each is a separate program, linked with the core, the COM declarations, the embedded engine and
 the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers.
-Warnings are errors in CI or with PYDBGWRITE_WERROR=1: nobody's tests fail for a newer compiler's.
+Warnings are errors only in CI or with PYDBGWRITE_WERROR=1: elsewhere the warnings of a newer
+compiler fail no test.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 
 def switched_on(name: str) -> bool:
-    """Is this environment switch set?"""
+    """Return whether this environment switch is set."""
     return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
 
 
 def project_warnings() -> list[str]:
-    """The warning flags of setup.py, so that there is one list of them."""
+    """Return the warning flags of setup.py, so that there is only one list of them."""
     with mock.patch.dict(os.environ, {}):
         found = runpy.run_path(str(ROOT / "setup.py"))["GCC_WARNINGS"]
     assert "-Wall" in found
@@ -48,14 +49,14 @@ def project_warnings() -> list[str]:
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler, its flags, and what every program is linked with."""
+    """A compiler, its flags, and the objects that every program is linked with."""
 
     command: list[str]
     flags: list[str]
     objects: list[str]
 
     def run(self, *arguments: str) -> None:
-        """Compile or link; the compiler's own words are the failure."""
+        """Compile or link; a failure shows the messages of the compiler."""
         done = subprocess.run(
             [*self.command, *self.flags, *arguments], capture_output=True, text=True, cwd=ROOT
         )
@@ -63,7 +64,7 @@ class Toolchain:
 
 
 def sources() -> list[Path]:
-    """The C files that the programs share."""
+    """Return the C files that the programs share."""
     folders = ("base", "com", "core", "engines/embedded")
     found = [path for folder in folders for path in (ROOT / "csrc" / folder).rglob("*.c")]
     shared = [path for path in found if LINUX or "linux" not in path.parts]
@@ -73,7 +74,7 @@ def sources() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
-    """Compiles the shared files, once for all programs."""
+    """Compile the shared files once for all programs."""
     command = shlex.split(os.environ.get("CC", "")) or ["cc"]
     if shutil.which(command[0]) is None:
         reason = f"there is no C compiler: {command[0]} (set CC to another)"
@@ -102,13 +103,13 @@ def test_there_are_programs() -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        # It shares large work with processors that are idle.
+        # This program shares large work among idle processors.
         pytest.param(name, marks=pytest.mark.alone if name == "test_linux_parallel" else ())
         for name in PROGRAMS
     ],
 )
 def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
-    """The program says how many of its checks passed, and prints each that failed."""
+    """All checks pass: the program reports the count that passed and prints each that failed."""
     built = tmp_path / program
     toolchain.run(str(FOLDER / f"{program}.c"), *toolchain.objects, "-o", str(built))
     done = subprocess.run(

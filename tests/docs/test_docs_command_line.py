@@ -1,4 +1,4 @@
-"""What the page on the command line says: tab completion, and the exit codes that there are."""
+"""The page on the command line is correct: its tab completion and its list of exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages keep their word: what they say to do is done, and what they show is compared."""
+"""The pages are correct: the tests follow their instructions and compare the results they show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support.pages import DOCS, Reader, blocks
 from support.processes import Child64
 
-#: Pages for any platform, and how many blocks each has at least: less, and they are not found.
+#: Pages for any platform, each with its minimum count of blocks: with fewer, some were not found.
 ANYWHERE = {"howto/coming-from.md": 1, "howto/expect.md": 3, "howto/large-arrays.md": 7}
 #: Pages on live processes of Linux.
 LINUX = {
@@ -22,7 +22,7 @@ LINUX = {
     "howto/undo.md": 8,
 }
 FRONT = "index.md"
-#: Those that other files test: test_docs_tutorial.py, tests/dbgeng/test_dbgeng_docs.py.
+#: Pages that other files test: test_docs_tutorial.py, tests/dbgeng/test_dbgeng_docs.py.
 ELSEWHERE = {
     "tutorial/index.md",
     "howto/dumps.md",
@@ -41,7 +41,7 @@ def test_no_page_is_left_out() -> None:
 
 @pytest.mark.parametrize("page", sorted({FRONT, *ANYWHERE, *LINUX, *ELSEWHERE}))
 def test_python_can_be_pasted(page: str) -> None:
-    """At Python's prompt a blank line ends a `with` or a `for`, and must be there."""
+    """Python code can be pasted at the prompt, where a blank line must end a `with` or a `for`."""
     for block in blocks(page):
         if block.language != "python" or block.file is not None:
             continue
@@ -61,7 +61,7 @@ def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler: cc")
-@linux  # nearest: this reason is given where there is neither
+@linux  # nearest the function: pytest gives this reason if both marks skip
 @pytest.mark.parametrize("page", LINUX)
 def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

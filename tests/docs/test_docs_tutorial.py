@@ -1,4 +1,4 @@
-"""The tutorial, done from its first line to its last, in an empty folder."""
+"""The tutorial works from its first line to its last, in an empty folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The docstrings of what C implements are those of the stub: csrc/python/make_docstrings.py."""
+"""Objects that C implements have the docstrings of the stub: csrc/python/make_docstrings.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STUB = ast.parse((ROOT / "pydbgwrite" / "_core.pyi").read_text(encoding="utf-8")
 
 
 def documented() -> list[tuple[str, str]]:
-    """The names in the stub that this platform's module has, each with its docstring."""
+    """Return the names in the stub that this platform's module has, each with its docstring."""
     found = []
     owners: list[ast.Module | ast.ClassDef] = [STUB]
     owners += [each for each in STUB.body if isinstance(each, ast.ClassDef)]
@@ -54,7 +54,7 @@ def test_everything_public_is_documented() -> None:
 
 
 def public_callables() -> dict[str, Any]:
-    """The functions, classes and methods that a user calls, by name."""
+    """Return the functions, classes and methods that a user calls, by name."""
     found: dict[str, Any] = {}
     for name in pydbgwrite.__all__:
         value = getattr(pydbgwrite, name)
@@ -69,7 +69,7 @@ def public_callables() -> dict[str, Any]:
 def test_help_shows_public_names_alone(name: str, value: Any) -> None:
     try:
         shown = str(inspect.signature(value))
-    except ValueError:  # of a type of C
+    except ValueError:  # a type that C implements
         return
     private = re.findall(r"(?<!\w)_[A-Za-z]\w*|\bTarget\b", shown.replace("__", ""))
     assert not private, f"{name}{shown}"

@@ -1,4 +1,4 @@
-"""The README keeps its word: its example runs as printed, and CI runs its two commands."""
+"""The README is correct: its example runs as printed, and CI runs its two commands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_two_commands_are_there() -> None:
 
 @pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="an sdist holds no .ci")
 def test_ci_runs_them() -> None:
-    """.ci/pipeline.py takes the lines that begin so out of README.md, and runs them as they are."""
+    """.ci/pipeline.py takes the lines with this start from README.md and runs them unchanged."""
     lines = [line for line in README.splitlines() if line.startswith("python -m pip install ")]
     assert lines == COMMANDS
     script = (ROOT / ".ci" / "pipeline.py").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def test_ci_runs_them() -> None:
 
 @pytest.mark.skipif(not IN_PLACE, reason="the package is not installed in place")
 def test_what_it_suggests_works_inside_the_clone() -> None:
-    """There Python finds the source folder first."""
+    """The suggestions work in the clone, where Python finds the source folder first."""
     (example,) = blocks("python")
     functions = re.findall(r"`help\(([\w.]+)\)`", README)
     assert len(functions) >= 2
@@ -69,7 +69,7 @@ def test_what_it_suggests_works_inside_the_clone() -> None:
 
 
 def run_in_the_clone(*arguments: str, text: str = "") -> str:
-    """What Python prints that is started there as a user would."""
+    """Return the output of Python, started in the clone as a user starts it."""
     environment = {each: value for each, value in os.environ.items() if each != "PYTHONSAFEPATH"}
     done = subprocess.run(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""No public call leaks: each is made many times over, on its good and its failing paths.
+"""No public call leaks: each is repeated many times, on its succeeding and its failing paths.
 
 A leak of one object or one block a call shows in tracemalloc's count (Python's allocators) or in
 the process's resident memory (malloc in the C code).
@@ -32,7 +32,7 @@ from pydbgwrite import DataSpaces, Session, simulate, testing
 pytestmark = pytest.mark.usefixtures("on_every_processor")
 LINUX = sys.platform == "linux"
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
-#: A leak of a buffer of this size a call makes 100 MiB in MANY calls.
+#: If each call leaks a buffer of BIG bytes, MANY calls leak 100 MiB.
 BIG, MANY = 1 << 20, 100
 
 BAD_ADDRESS = 0x900000
@@ -40,14 +40,14 @@ ENDLESS = 2**64 - 1
 
 
 class Raises:
-    """Raises in __index__."""
+    """An object whose __index__ raises."""
 
     def __index__(self) -> int:
         raise ZeroDivisionError
 
 
 def stop(done: int, total: int) -> None:
-    """A progress callback that raises."""
+    """Raise from a progress callback."""
     raise ZeroDivisionError
 
 
@@ -55,7 +55,7 @@ RAISES: Any = Raises()
 
 
 def one_by_one(*cases: Case) -> Case:
-    """Several calls as one."""
+    """Return a case that makes several calls in order."""
 
     def run_all(session: Session) -> None:
         for case in cases:
@@ -65,29 +65,29 @@ def one_by_one(*cases: Case) -> Case:
 
 
 def with_new_session(use: Callable[[Session], object]) -> Case:
-    """Opens, uses, ends: for the calls that end a session."""
+    """Return a case that uses a new session: for the calls that end a session."""
     return lambda _: use(simulate([(0, 4096), (8192, 10, "r")]))
 
 
 def unclosed(session: Session) -> None:
-    """A session that only the collector closes."""
+    """Open a session that only the garbage collector closes."""
     with pytest.warns(ResourceWarning):
         simulate([(0, 4096)])
 
 
 def wrapped_for(session: Session, use: Callable[[Session], object]) -> None:
-    """Wraps, uses, closes."""
+    """Wrap the session, use the wrapper and close it."""
     with pydbgwrite.wrap(session._interface_address()) as wrapped:
         use(wrapped)
 
 
 def wrap_fake(fake: FakeObject) -> None:
-    """Wraps and closes; the argument keeps the object alive until then."""
+    """Wrap the fake and close it; the argument keeps the object alive until then."""
     pydbgwrite.wrap(fake.pointer).close()
 
 
 def recorded(use: Case, record: Callable[..., object] = lambda *change: None) -> Case:
-    """Uses it while a recorder is set."""
+    """Return a case that runs while a recorder is set."""
 
     def run_recorded(session: Session) -> None:
         session._set_recorder(record, list)
@@ -99,7 +99,7 @@ def recorded(use: Case, record: Callable[..., object] = lambda *change: None) ->
     return run_recorded
 
 
-#: What each public name is tried with besides its good call; failing is expected.
+#: Further calls of each public name, besides its succeeding call; they may fail.
 FAILING: dict[str, list[Case]] = {
     "write_pointers": [
         lambda s: s.write_pointers(BASE, array("Q", [1]) * 5),
@@ -286,7 +286,7 @@ FAILING: dict[str, list[Case]] = {
     ],
 }
 
-#: Functions of the package that need dbgeng; tests/dbgeng has those.
+#: Functions of the package that need dbgeng; tests/dbgeng tests them.
 DBGENG = {"open_dump", "attach_kernel", "connect", "process_server", "ProcessServer"}
 
 
@@ -316,7 +316,7 @@ def test_the_check_itself_sees_a_leak(session: Session) -> None:
 
 
 def test_arguments_keep_their_reference_counts(session: Session) -> None:
-    """sys.getrefcount of everything that is passed, after good and bad calls."""
+    """sys.getrefcount of each argument is unchanged after succeeding and failing calls."""
     values, text, data = array("Q", [1, 2, 3]), "no pointers", bytearray(24)
     into, numbers, fault = array("Q", bytes(24)), [2**40, 2**41], {1: 2}
     watched: list[Any] = [values, text, data, into, numbers, numbers[0], fault, stop, session]
@@ -342,7 +342,7 @@ def test_arguments_keep_their_reference_counts(session: Session) -> None:
             run(call, session)
     gc.collect()
     assert [sys.getrefcount(each) for each in watched] == before
-    values.append(4)  # nobody holds the buffers
+    values.append(4)  # no call still holds a buffer
     data.append(4)
     into.append(4)
 
@@ -367,14 +367,14 @@ def test_callbacks_and_results_are_let_go(session: Session) -> None:
 
 
 def resident() -> int:
-    """Bytes of this process's own memory that are in RAM now."""
+    """Return how many bytes of this process's unshared memory are in RAM."""
     words = Path("/proc/self/statm").read_text().split()
     return (int(words[1]) - int(words[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(autouse=True)
 def few_objects() -> Iterator[None]:
-    """What is there already need not be looked through by each of many collections."""
+    """Exclude existing objects from garbage collection, which each test runs many times."""
     gc.collect()
     gc.freeze()
     yield
@@ -383,7 +383,7 @@ def few_objects() -> Iterator[None]:
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Room for BIG bytes, and as much that is read-only."""
+    """Open a target with BIG writable bytes and BIG read-only bytes."""
     with simulate([(0, BIG), (4 * BIG, BIG, "r")]) as session:
         session.write(0, b"\1" * BIG)
         yield session
@@ -416,7 +416,7 @@ LARGE: dict[str, Case] = {
 @pytest.mark.parametrize("name", LARGE)
 @pytest.mark.filterwarnings("ignore:unclosed session:ResourceWarning")
 def test_resident_memory_does_not_grow(large: Session, name: str) -> None:
-    """A leak of what each call allocates would show a hundredfold."""
+    """Resident memory grows by less than a quarter of BIG a call."""
     turns = 8 if SANITIZED else MANY  # a sanitizer keeps freed memory in quarantine
     for _ in range(3):
         run(LARGE[name], large)
@@ -430,14 +430,14 @@ def test_resident_memory_does_not_grow(large: Session, name: str) -> None:
 
 
 def count_entries(folder: str) -> int:
-    """How many files a folder has."""
+    """Return how many entries a folder has."""
     return sum(1 for _ in Path(folder).iterdir())
 
 
 @pytest.mark.skipif(not LINUX, reason="process_vm_writev; Windows has other means")
 @pytest.mark.parametrize("suspend", [True, False])
 def test_live_sessions_leave_nothing_behind(suspend: bool) -> None:
-    """Neither descriptors, nor threads, nor objects."""
+    """A closed session leaves no descriptor, no thread and no object."""
     with Child64() as child:
 
         def turn(_: Session) -> None:
@@ -459,7 +459,7 @@ def test_live_sessions_leave_nothing_behind(suspend: bool) -> None:
 
 
 def test_strided_and_narrow_writes_need_no_memory(narrow: Session) -> None:
-    """They go through a small buffer on the stack: no block is allocated that grows with them."""
+    """The writes use a small buffer on the stack: no allocation grows with their size."""
     values = (ctypes.c_uint64 * 4000)()
     for given in (values, memoryview(values)[::-2]):
         gc.collect()

@@ -1,4 +1,4 @@
-"""Entries, build checks and patches as objects: what they take, and what they refuse."""
+"""Entries, build checks and patches as objects: the arguments they accept and refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patch files: what is saved is loaded again, and everything that is wrong is told at once."""
+"""Patch files: loading returns the saved patch, and all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
 
 
 def test_files_as_windows_writes_them(tmp_path: Path) -> None:
-    """A byte order mark, and two characters for the end of a line."""
+    """A file with a byte order mark and CR LF line ends is read, with correct line numbers."""
     text = ("\ufeffformat = 1\n" + ENTRY).replace("\n", "\r\n").encode()
     (tmp_path / "patch.toml").write_bytes(text)
     assert Patch.load(tmp_path / "patch.toml").entries[0].address == 0x1000
@@ -173,7 +173,7 @@ def test_a_patch_file_that_is_not_there(tmp_path: Path) -> None:
         ((0x1000, 2), (0x1004, 1), True),
         ((0x1000, 2), (0x1000, 2), True),
         ((0x1004, 1), (0x1000, 9), True),
-        ((0x1000, 2), (0x1008, 1), False),  # with 32-bit pointers they do not touch
+        ((0x1000, 2), (0x1008, 1), False),  # they do not overlap if pointers are 32 bits wide
         (("a.so+0x10", 4), ("a.so+28", 1), True),
         (("a.so!t", 4), ("a.so!t+8", 1), True),
         (("a.so!t-4", 4), ("a.so!t", 1), True),

@@ -1,4 +1,4 @@
-"""Patches leave nothing behind: loaded, previewed, applied and refused many times over."""
+"""Patches leak no memory when they are loaded, previewed, applied and refused many times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BAD_ADDRESS = 0x900000
 
 
 class Raises:
-    """Raises in __index__."""
+    """An object whose __index__ raises."""
 
     def __index__(self) -> int:
         raise ZeroDivisionError
@@ -27,7 +27,7 @@ RAISES: Any = Raises()
 
 
 def patch_turn(session: Session, address: object, **options: object) -> None:
-    """Preview, apply, verify, undo; saved and loaded between."""
+    """Save and load a patch; preview, apply, verify and undo it."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "p.toml")  # noqa: PTH118
         entry: Any = pydbgwrite.PatchEntry
@@ -55,7 +55,7 @@ PATCHES: dict[str, Case] = {
 
 @pytest.mark.parametrize("name", PATCHES)
 def test_patches_leave_nothing(session: Session, name: str) -> None:
-    """At most half a block a turn; what the interpreter itself keeps for later does not grow on."""
+    """Memory grows by less than half a block a turn; the interpreter's caches stop growing."""
     turns = 100
     if growth(PATCHES[name], session, turns) >= turns // 2:
         assert growth(PATCHES[name], session, 10 * turns) < 5 * turns

@@ -1,4 +1,4 @@
-"""Patches that are saved and loaded again; the reader for long ones; a million entries."""
+"""Saving and loading patches, the faster reader for long patches, and a million entries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POINTERS = st.lists(NUMBERS, min_size=1, max_size=20) | st.lists(ADDRESSES, min_
 
 @st.composite
 def patches(draw: st.DrawFn) -> Patch:
-    """Patches of every kind, without overlaps that can be seen."""
+    """Generate patches of every kind, without overlaps that a loader can detect."""
     entries: list[PatchEntry] = []
     for number in range(draw(st.integers(1, 4))):
         pointers = draw(POINTERS)
@@ -71,7 +71,7 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path, patch: Patch, inline: int
 @given(patch=patches())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_faster_reader_reads_what_is_saved(tmp_path: Path, patch: Patch) -> None:
-    """As tomllib does, unless a string has to be escaped: then it leaves the text to tomllib."""
+    """It reads a saved patch as tomllib does; it leaves a text with escaped strings to tomllib."""
     patch.save(tmp_path / "plain.toml")
     text = (tmp_path / "plain.toml").read_text(encoding="utf-8")
     escaped = "\\" in text.partition("\n[[write]]\n")[2]
@@ -116,7 +116,7 @@ PIECES = st.sampled_from(
 @given(pieces=st.lists(PIECES, max_size=30))
 @settings(max_examples=500)
 def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
-    """Whatever the text: it says what tomllib says, or nothing."""
+    """For any text it returns the same as tomllib, or None."""
     text = "format = 1\n\n[[write]]\naddress = 1\npointers = [1]\n" + "".join(pieces)
     for each in (text, "".join(pieces)):
         found = read_plain(each.replace("\r\n", "\n"))
@@ -127,7 +127,7 @@ def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
 @given(pieces=st.lists(PIECES, max_size=30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_file_is_answered(tmp_path: Path, pieces: list[str]) -> None:
-    """With a patch, or with a PatchError that has a problem; never with anything else."""
+    """Loading any text returns a patch or raises a PatchError that lists a problem."""
     path = tmp_path / "any.toml"
     for start in ("", "format = 1\n\n[[write]]\naddress = 1\npointers = [1]\n"):
         path.write_text(start + "".join(pieces), encoding="utf-8", newline="")
@@ -148,7 +148,7 @@ def test_any_file_is_answered(tmp_path: Path, pieces: list[str]) -> None:
     comment=st.booleans(),
 )
 def test_lines_of_tables_and_keys(notes: list[str], comment: bool) -> None:
-    """Whatever texts look like headers."""
+    """The lines found are correct even if strings and comments look like headers."""
     text, wanted = "format = 1\n", []
     for note in notes:
         text += "# [[write]]\n" if comment else "\n"
@@ -171,7 +171,7 @@ def test_lines_of_tables_and_keys(notes: list[str], comment: bool) -> None:
 
 
 def test_a_million_entries(tmp_path: Path) -> None:
-    """In one file, each with a table of its own: seconds, not minutes; so with mistakes."""
+    """A file with a table for each entry takes seconds, not minutes, also with a mistake in it."""
     count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 50_000
     text = "format = 1\n" + "".join(
         f'\n[[write]]\naddress = "0x{0x10000 + 8 * i:x}"\npointers = ["0x{i:x}"]\nexpect = 0\n'
@@ -196,7 +196,7 @@ def test_a_million_entries(tmp_path: Path) -> None:
 @given(text=st.text(st.characters()))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_note_is_saved_or_refused(tmp_path: Path, text: str) -> None:
-    """What is no valid Unicode can't be written as TOML."""
+    """A note is saved and loaded unchanged; one with a surrogate, invalid in TOML, is refused."""
     patch = Patch([PatchEntry(1, [2], note=text)])
     try:
         patch.save(tmp_path / "note.toml")

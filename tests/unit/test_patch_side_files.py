@@ -1,4 +1,4 @@
-"""Side files of patches: which are taken, and that none leads out of the patch's folder."""
+"""Side files of patches: which names are accepted; none leads out of the patch's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydbgwrite import Patch, PatchEntry
 
 
 def npy(header: str, data: bytes = bytes(16), version: bytes = b"\x01\x00") -> bytes:
-    """A .npy file with that header."""
+    """Return the bytes of a .npy file with that header."""
     return b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header.encode() + data
 
 
@@ -92,7 +92,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names(tmp_path: Path, name: str) -> None:
-    """Refused by their looks, on every platform alike."""
+    """The name alone is the reason for refusal, on every platform."""
     text = f"format = 1\n[[write]]\naddress = 1\nfile = {name!r}\n"
     (problem,) = problems_of(tmp_path, text)
     assert problem.startswith("line 4, entry 1: file ")
@@ -120,7 +120,7 @@ def test_side_files_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="making symbolic links is a privilege there")
 def test_symbolic_links(tmp_path: Path) -> None:
-    """One that leads out is refused; one that stays inside is not. Nor do pipes make it wait."""
+    """A link that leads out is refused; one that stays inside is followed. A pipe is refused."""
     inside = tmp_path / "inside"
     inside.mkdir()
     (tmp_path / "x.bin").write_bytes(bytes(8))
@@ -136,7 +136,7 @@ def test_symbolic_links(tmp_path: Path) -> None:
         assert load(inside, text.format(name), side_files_anywhere=True).entries
     assert load(inside, text.format("good.bin")).entries
     assert "not a regular file" in problems_of(inside, text.format("pipe.bin"))[0]
-    (tmp_path / "link").symlink_to(inside)  # the folder itself may be reached by one
+    (tmp_path / "link").symlink_to(inside)  # the path to the folder may contain a link
     assert load(tmp_path / "link", text.format("real.bin")).entries
 
 

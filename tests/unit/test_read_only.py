@@ -1,4 +1,7 @@
-"""writable=False: no write reaches the engine, however the session was opened; nor could it."""
+"""writable=False: no write reaches the engine, however the session was opened.
+
+The engine itself has no access for writing either.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def open_launched(writable: bool) -> Iterator[Session]:
 
 @contextmanager
 def open_wrapped(writable: bool) -> Iterator[Session]:
-    """Over a session that may write itself."""
+    """Wrap the engine of a session that is writable."""
     with (
         open_simulated(True) as whole,
         pydbgwrite.wrap(whole._interface_address(), writable=writable) as session,
@@ -57,7 +60,7 @@ if LINUX:
     OPENINGS["attach running"] = lambda writable: open_live(writable, False)
     OPENINGS["launch"] = open_launched
 
-#: What the plain calls do not cover: the arguments that read, too.
+#: Calls that write, also with arguments that make them read, too.
 WRITES: dict[str, Callable[[Session], object]] = {
     **{name: ENGINE_CALLS[name] for name in WRITING_CALLS},
     "verified": lambda s: s.write_pointers(BASE, [1], verify=True, expect=5),
@@ -79,7 +82,7 @@ def test_every_write_is_refused(name: str) -> None:
 
 
 def test_the_engine_is_not_asked() -> None:
-    """It would say that there is no target."""
+    """A write raises ReadOnlyError even if the target has ended: the engine would report that."""
     with open_simulated(False) as session:
         testing.vanish(session)
         for write in WRITES.values():
@@ -90,21 +93,21 @@ def test_the_engine_is_not_asked() -> None:
 
 
 def descriptors() -> set[Path]:
-    """The files that this process has open."""
+    """Return the open descriptors of this process, as paths."""
     return set(Path("/proc/self/fd").iterdir())
 
 
 def opened_for_writing(before: set[Path]) -> list[str]:
-    """The files of this process that it could write to, but for those that were open before."""
+    """Return the names of files opened for writing, except descriptors that were open before."""
     found = []
     for each in descriptors() - before:
         try:
             name = each.readlink()
             about = Path("/proc/self/fdinfo", each.name).read_text()
-        except FileNotFoundError:  # the listing's own
+        except FileNotFoundError:  # the descriptor of the listing itself
             continue
         flags = int(next(line for line in about.splitlines() if "flags" in line).split()[1], 8)
-        # A pidfd or a pipe of the engine's own is no file of the target's.
+        # A pidfd or a pipe of the engine does not belong to the target.
         if name.is_absolute() and flags & os.O_ACCMODE != os.O_RDONLY:
             found.append(name.name)
     return found
@@ -131,7 +134,7 @@ def test_nothing_is_opened_for_writing(name: str) -> None:
 
 @pytest.mark.skipif(not LINUX, reason="for live Linux processes")
 def test_another_session_over_it_can_not_write_either() -> None:
-    """The engine itself has no way in: what it holds was opened for reading."""
+    """The engine can't write: its files of the target are open for reading only."""
     with (
         Child64() as child,
         pydbgwrite.attach(child.pid, writable=False) as session,

@@ -1,6 +1,6 @@
-"""Patches and journals are regular files: a pipe or a device is refused, and nothing waits for it.
+"""Patches and journals are regular files: a pipe or a device is refused without waiting for it.
 
-Each call runs in a process of its own, which would wait without limit where that is not so.
+Each call runs in a separate process, because a call that opens a pipe could wait without limit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may use a session, and when: other threads, calls within calls, forked children."""
+"""Sessions refuse calls from other threads, from within other calls and from forked children."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ ENDINGS: dict[str, Callable[[Session], object]] = {
     "terminate": lambda s: s.terminate(),
     "leave the with block": lambda s: s.__exit__(None, None, None),
 }
-#: Everything that enters the engine or ends the session.
+#: All calls that enter the engine or end the session.
 CALLS = {**ENGINE_CALLS, **ENDINGS}
-LONG = 400_000  # pointers: more than the first chunk, so that progress is called in between
+LONG = 400_000  # pointers: more than the first chunk, so that progress is called during the call
 
 
 def outcome(call: Callable[[], object]) -> BaseException | None:
-    """What a call raises in another thread."""
+    """Return the exception that a call raises in another thread, or None."""
     caught: list[BaseException | None] = []
 
     def run() -> None:
@@ -70,7 +70,7 @@ def test_another_thread(session: Session, name: str) -> None:
 def test_another_thread_after_closing(session: Session, name: str) -> None:
     session.close()
     if name in ("leave the with block", "close"):
-        assert outcome(lambda: CALLS[name](session)) is None  # there is nothing left to do
+        assert outcome(lambda: CALLS[name](session)) is None  # closing again has no effect
         return
     assert type(outcome(lambda: CALLS[name](session))) is WrongThreadError
 
@@ -148,7 +148,10 @@ def test_within_index(session: Session, name: str) -> None:
 
 @POSIX
 def test_within_a_signal_handler() -> None:
-    """Deterministic: the callback sends the signal to its own process, and C code handles it."""
+    """A signal handler that runs during a call can't use the session.
+
+    The test is deterministic: the callback sends the signal, and C code runs the handler.
+    """
     caught: list[BaseException] = []
     with simulate([(BASE, 8 * LONG)]) as session:
 
@@ -174,7 +177,7 @@ def test_within_a_signal_handler() -> None:
 
 
 def test_within_the_collector(session: Session) -> None:
-    """A finalizer that the collector runs in the middle of a call."""
+    """A finalizer that the garbage collector runs during a call can't close the session."""
     caught: list[BaseException] = []
 
     class Dies:
@@ -213,7 +216,7 @@ def test_after_any_failure_the_session_is_free_again(session: Session) -> None:
 
 
 def in_forked_child(call: Callable[[], object]) -> object:
-    """What a call returns or raises in a forked child."""
+    """Return the result or the exception of a call in a forked child."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -266,7 +269,7 @@ def test_a_forked_child_sees_a_closed_session(session: Session) -> None:
 @POSIX
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_reads_what_was_recorded() -> None:
-    """From the temporary file of a long transaction, while its parent reads there and goes on."""
+    """A child reads a long transaction's temporary file while its parent reads and writes it."""
     size = 2 * KEPT_IN_MEMORY
     with simulate([(BASE, size)]) as large, large.transaction() as t:
         for at in range(0, size, 4096):
@@ -299,7 +302,7 @@ def test_a_forked_child_reads_what_was_recorded() -> None:
 @LINUX
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_and_a_live_process() -> None:
-    """The child's end, with or without close(), leaves the parent's target stopped and usable."""
+    """The parent's target stays stopped and usable when a child closes its copy or exits."""
     with Child64() as target:
         rw = target.areas["rw"]
         with pydbgwrite.attach(target.pid) as session:
@@ -314,7 +317,7 @@ def test_a_forked_child_and_a_live_process() -> None:
 
 
 class Forker:
-    """Forks at its first call; the child goes on only when its parent has said so."""
+    """A callback that forks at its first call; the child waits until its parent lets it run."""
 
     def __init__(self) -> None:
         self.child: int | None = None
@@ -334,7 +337,7 @@ class Forker:
         return 1
 
     def let_go(self) -> int:
-        """Let the child go on; its exit status."""
+        """Let the child run; return its exit status."""
         assert self.child
         os.write(self._say, b"g")
         os.close(self._say)
@@ -398,7 +401,7 @@ def by_the_recorder(session: Session, address: int, forker: Forker) -> object:
 def test_a_fork_in_the_middle_of_a_call(
     call: Callable[[Session, int, Forker], object], suspend: bool
 ) -> None:
-    """The child's call raises, and writes nothing into a target that its parent has let go."""
+    """The child's call raises and writes nothing into a target that its parent has released."""
     forker = Forker()
     with Child64(LONG * 8 // 4096 + 1) as target:
         rw = target.areas["rw"]
@@ -423,7 +426,7 @@ def test_a_fork_in_the_middle_of_a_call(
 @LINUX
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_fork_within_a_transaction(tmp_path: Path) -> None:
-    """The child leaves by the end of the `with` block; the journal is the parent's all the same."""
+    """A child that leaves the `with` block does not change its parent's journal."""
     file = tmp_path / "a.journal"
     child: int | None = None
 
@@ -454,14 +457,14 @@ def test_a_fork_within_a_transaction(tmp_path: Path) -> None:
 
 
 def stopped(pid: int) -> bool:
-    """Does ptrace hold this process?"""
+    """Return whether the process is in a stopped state."""
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] in "tT"
 
 
 @LINUX
 def test_threads_with_sessions_of_their_own() -> None:
-    """Each thread attaches, writes, detaches; the children prove it."""
+    """Each thread attaches, writes and detaches; the target processes hold the written values."""
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -484,7 +487,7 @@ def test_threads_with_sessions_of_their_own() -> None:
 
 
 def test_sessions_of_one_thread_are_independent() -> None:
-    """A callback of one session may use another."""
+    """A callback of one session may use another session."""
     with simulate([(0, 8 * LONG)]) as outer, simulate([(0, 64)]) as inner:
         seen: list[int] = []
 
@@ -497,10 +500,10 @@ def test_sessions_of_one_thread_are_independent() -> None:
         assert seen == sorted(seen)
 
 
-#: Linux hands an ident out again soon. Wine does after its first 512, oldest first, and keeps
-#: 256 aside; of Windows nobody says when.
+#: Linux reuses a thread's ident soon. Wine does so after its first 512, oldest first, and
+#: withholds 256; for Windows no rule is documented.
 THREADS = 200 if sys.platform == "linux" else 10_000
-TOGETHER = 10  # more than a process keeps stacks of threads that have ended
+TOGETHER = 10  # more than the stacks of ended threads that a process keeps
 
 
 def test_a_later_thread_with_the_same_ident_is_a_stranger() -> None:
@@ -510,7 +513,7 @@ def test_a_later_thread_with_the_same_ident_is_a_stranger() -> None:
     together = threading.Barrier(TOGETHER)
 
     def use() -> None:
-        together.wait()  # so that each has a stack, and an ident, of its own
+        together.wait()  # so that each has its own stack and its own ident
         try:
             opened[0].write_pointers(0x1000, [1])
             outcomes.add("wrote")

@@ -1,7 +1,7 @@
-"""What a signal's handler raises goes on, whatever it is, and wherever the library is just then.
+"""Any exception that a signal handler raises propagates, whatever the library is doing.
 
-The library catches errors of the system, of files and of engines around nearly all it does. A
-handler may raise such errors too, for a reason of its own.
+The library catches errors of the system, of files and of engines around nearly all its work. A
+handler may raise errors of the same types for other reasons.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def once(number: int, frame: FrameType | None) -> None:
 
 @pytest.fixture
 def terminated() -> Iterator[Callable[[Any], None]]:
-    """Take a signal with this handler."""
+    """Return a function that installs a signal handler and raises the signal."""
     before = signal.getsignal(signal.SIGTERM)
 
     def take(handler: Any) -> None:
@@ -102,7 +102,7 @@ def test_an_error_of_the_work_itself() -> None:
 
 
 class Interrupted:
-    """Its iterator, asked for, has a signal come."""
+    """An iterable whose __iter__ raises a signal."""
 
     def __iter__(self) -> Iterator[int]:
         signal.raise_signal(signal.SIGTERM)
@@ -110,7 +110,7 @@ class Interrupted:
 
 
 def test_while_an_argument_is_taken() -> None:
-    """A TypeError of a handler is not one about the argument."""
+    """A TypeError that a handler raises is not reported as an error of the argument."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         raise TypeError("of the handler")
@@ -126,11 +126,11 @@ def test_while_an_argument_is_taken() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-# Each of these is done again and again, with a signal at each of its lines in turn.
+# Each of the following is repeated, with a signal at each of its lines in turn.
 
 
 def one_undo(folder: Path) -> Callable[[], object]:
-    """The undo of a journal, with conflicts and what can't be written."""
+    """Return an undo of a journal that has conflicts and covers a read-only region."""
     target = pydbgwrite.simulate([(BASE, 0x3000)])
     file = folder / "undo.journal"
     file.unlink(missing_ok=True)
@@ -153,11 +153,11 @@ def one_undo(folder: Path) -> Callable[[], object]:
 
 
 def one_transaction(folder: Path) -> Callable[[], object]:
-    """A transaction with a journal that ends well, and one that is rolled back."""
+    """Return a transaction that is committed to a journal and one that is rolled back."""
     numbers = itertools.count()
 
     def work() -> None:
-        # Another each time: Windows removes no file that an exception's frames keep open.
+        # A new name each time: Windows removes no file that an exception's frames keep open.
         file = folder / f"{next(numbers)}.journal"
         with pydbgwrite.simulate([(BASE, 0x3000)]) as target:
             with target.transaction(file):
@@ -205,7 +205,7 @@ def one_refused_patch(folder: Path) -> Callable[[], object]:
     return work
 
 
-# An exception between any two instructions may leave an object half made, and it is collected so.
+# An exception between two instructions may leave an incomplete object to the collector.
 OBJECTS_LEFT = (
     "ignore::ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
@@ -226,11 +226,11 @@ def test_at_any_line(
     profile: str,
 ) -> None:
     work = make(tmp_path)
-    work()  # what is imported once is imported
+    work()  # so that later runs import nothing
     lines = count_lines(work)
     assert lines > 50
     step = max(1, lines // (300 if profile == "full" else 20))
     for line in range(0, lines, step):
-        # Some work takes another way the next time; its last lines may be a few less then.
+        # A repeated run may execute a few lines fewer, so a signal at the last ones may not come.
         assert press_at(line, work, kind("of the handler")) or line > 0.95 * lines
     gc.collect()

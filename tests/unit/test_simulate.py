@@ -1,4 +1,4 @@
-"""Opening simulated memory: sizes up to an address space, read-only sessions, refused regions."""
+"""Simulated memory: sizes up to a whole address space, read-only sessions, refused regions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_region_as_large_as_an_address_space_costs_only_what_is_written() -> N
 
 
 def test_a_thousand_blocks_keep_what_was_written_to_each() -> None:
-    apart = 3 * 65536 + 8  # so that neighbours lie in other blocks, at other places in them
+    apart = 3 * 65536 + 8  # so that neighbours are in different blocks, at different offsets
     with pydbgwrite.simulate([(0, 2**40)]) as session:
         for index in range(1000):
             session.write_pointers(index * apart, [index + 1])
@@ -57,7 +57,7 @@ def test_ctrl_c_ends_the_conversion_of_an_endless_iterator() -> None:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    # itertools.repeat runs no Python code: only the conversion itself can let the signal in.
+    # itertools.repeat runs no Python code: only the conversion itself can run signal handlers.
     with pydbgwrite.simulate([(0x1000, 64)]) as session:
         before = signal.signal(signal.SIGALRM, interrupt)
         try:

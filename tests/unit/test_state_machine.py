@@ -42,20 +42,20 @@ FORMS: dict[str, Callable[[list[int]], Any]] = {
 
 
 class SimulatedTarget(RuleBasedStateMachine):
-    """Every rule does the same to both and compares answers; an invariant compares memory."""
+    """Each rule does the same to target and model and compares answers; an invariant, memory."""
 
     model: Model
     session: pydbgwrite.Session
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = "open"  # or running, gone, closed
+        self.state = "open"  # "open", "running", "gone" or "closed"
 
     @initialize(
         width=st.sampled_from([4, 8]),
         layout=st.lists(
             st.tuples(
-                st.sampled_from([0, 0, 1, 7, 8, 100]),  # room before it
+                st.sampled_from([0, 0, 1, 7, 8, 100]),  # the gap before the region
                 st.integers(1, 90),
                 st.sampled_from(["rw", "rw", "rw", "r", "none"]),
             ),
@@ -64,7 +64,7 @@ class SimulatedTarget(RuleBasedStateMachine):
         at_the_end=st.booleans(),
     )
     def open(self, width: int, layout: list[tuple[int, int, str]], at_the_end: bool) -> None:
-        """Regions one behind the other, at the start or at the end of the address space."""
+        """Open a target with regions in a row from 0x100 or up to the end of the address space."""
         total = sum(room + size for room, size, _ in layout)
         address = (1 << 8 * width) - total if at_the_end else 0x100
         regions = []
@@ -78,7 +78,7 @@ class SimulatedTarget(RuleBasedStateMachine):
         )
 
     def place(self, data: st.DataObject) -> int:
-        """An address in, before or behind a region, or anywhere."""
+        """Return an address in or near a region, or near an end of an address space."""
         near = [0, TOP - 1, 2**32 - 1]
         for region in self.model.regions:
             near += [region.base, region.end - 1, region.base + len(region.data) // 2]
@@ -86,7 +86,7 @@ class SimulatedTarget(RuleBasedStateMachine):
         return (picked + data.draw(st.integers(-20, 20), label="shift")) % TOP
 
     def expect(self, call: Callable[[], Any], kind: type[Exception] | None) -> Any:
-        """The answer of a call, or its exception where the state or the model says so."""
+        """Return a call's result, or its exception if the state or the model requires one."""
         if self.state == "closed":
             kind = SessionClosedError
         elif self.state != "open":
@@ -107,7 +107,7 @@ class SimulatedTarget(RuleBasedStateMachine):
     def write_pointers(
         self, data: st.DataObject, values: list[int], form: str, truncate: bool
     ) -> None:
-        """Session.write_pointers."""
+        """Call Session.write_pointers."""
         address, model = self.place(data), self.model
         wide = [i for i, value in enumerate(values) if model.is_wide(value) and not truncate]
         packed = b"".join(map(model.packed, values))
@@ -134,7 +134,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), values=st.lists(WORDS, max_size=24))
     def raw_write_pointers(self, data: st.DataObject, values: list[int]) -> None:
-        """WritePointersVirtual: it truncates, and wraps where it must."""
+        """Call WritePointersVirtual, which truncates and wraps."""
         address, model = self.place(data), self.model
         hresult = model.write_pointers(address, values) if self.state == "open" else None
         answer = self.expect(
@@ -148,7 +148,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), count=st.integers(0, 24), raw=st.booleans())
     def read_pointers(self, data: st.DataObject, count: int, raw: bool) -> None:
-        """Both layers; nothing behind what can be read is touched."""
+        """Read pointers by either layer; items after the readable prefix stay unchanged."""
         address, width = self.place(data), self.model.width
         wraps = address + count * width > TOP
         wanted = self.model.read_pointers(address, count)
@@ -166,17 +166,17 @@ class SimulatedTarget(RuleBasedStateMachine):
             else:
                 assert list(into) == wanted + [CANARY] * (count - len(wanted))
         if self.state == "open" and kind is TargetAccessError:
-            # E_FAIL: a part of the pointer could be read.
+            # The result is E_FAIL if a part of the pointer can be read.
             torn = len(self.model.prefix(address, count * width)) % width
             assert answer.hresult in ((E_FAIL, READ_FAULT) if torn else (READ_FAULT,))
             assert answer.index == len(wanted)
         elif self.state == "open" and kind is None and raw:
-            ones = 0xFFFFFFFF if width == 4 else None  # the engine gives it as 64 bits of ones
+            ones = 0xFFFFFFFF if width == 4 else None  # the engine returns it as 64 one bits
             assert list(answer) == [2**64 - 1 if each == ones else each for each in wanted]
 
     @rule(data=st.data(), what=BYTES)
     def write(self, data: st.DataObject, what: bytes) -> None:
-        """Session.write."""
+        """Call Session.write."""
         address, model = self.place(data), self.model
         kind: type[Exception] | None = ValueError if address + len(what) > TOP else None
         hresult = None
@@ -189,7 +189,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), what=BYTES)
     def raw_write(self, data: st.DataObject, what: bytes) -> None:
-        """WriteVirtual: it may come out short, and ends where the address space does."""
+        """Call WriteVirtual, which may write a part, and stops at the end of the address space."""
         address, model = self.place(data), self.model
         moved, hresult = 0, None
         if self.state == "open":
@@ -206,7 +206,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), size=st.integers(1, 100))
     def read(self, data: st.DataObject, size: int) -> None:
-        """Both layers."""
+        """Read bytes by both layers."""
         address = self.place(data)
         prefix = self.model.prefix(address, size)
         kind: type[Exception] | None = TargetAccessError if len(prefix) < size else None
@@ -227,7 +227,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), size=st.integers(1, 120), pattern=BYTES)
     def fill(self, data: st.DataObject, size: int, pattern: bytes) -> None:
-        """FillVirtual."""
+        """Call FillVirtual."""
         address, hresult, done = self.place(data), None, 0
         if self.state == "open":
             done, hresult = self.model.fill(address, size, pattern)
@@ -249,7 +249,7 @@ class SimulatedTarget(RuleBasedStateMachine):
         granularity=st.integers(1, 3),
     )
     def search(self, data: st.DataObject, length: int, pattern: bytes, granularity: int) -> None:
-        """SearchVirtual, for bytes that are there and for others."""
+        """Call SearchVirtual with bytes that memory contains and with random ones."""
         address = self.place(data)
         if data.draw(st.booleans(), label="of the target's own"):
             pattern = self.model.prefix(self.place(data), 6) or pattern
@@ -265,7 +265,7 @@ class SimulatedTarget(RuleBasedStateMachine):
 
     @rule(data=st.data(), size=st.integers(0, 400))
     def regions(self, data: st.DataObject, size: int) -> None:
-        """QueryVirtual and GetValidRegionVirtual."""
+        """Call QueryVirtual and GetValidRegionVirtual."""
         address = self.place(data)
         wanted = self.model.query(address)
         kind = TargetAccessError if wanted is None else None
@@ -278,9 +278,9 @@ class SimulatedTarget(RuleBasedStateMachine):
             assert answer == self.model.valid(address, size)
 
     def far_from_edges(self, address: int) -> bool:
-        """Can't a pointer hold both this byte and one that can't be written?
+        """Return whether no pointer can contain both this byte and one that can't be written.
 
-        The engine puts a pointer's bytes back by what it has read before; it can't where reading
+        The engine restores a pointer's bytes from an earlier read; it can't do so if reading
         fails within the same pointer.
         """
         fault = self.model.write_fault
@@ -292,7 +292,7 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "open")
     @rule(data=st.data(), after=st.integers(0, 3))
     def fail_writes(self, data: st.DataObject, after: int) -> None:
-        """One failing byte at a time."""
+        """Make writes to one byte fail, if no other byte fails."""
         address = self.place(data)
         if self.model.write_fault is None and all(
             abs(address - each) > 8 for each in self.model.read_faults
@@ -303,7 +303,7 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "open")
     @rule(data=st.data())
     def fail_reads(self, data: st.DataObject) -> None:
-        """Any number of bytes that can't be read."""
+        """Make reads of one more byte fail."""
         address = self.place(data)
         if self.far_from_edges(address):
             testing.fail_reads(self.session, address)
@@ -312,14 +312,14 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "open")
     @rule(limit=st.integers(0, 40))
     def limit_transfers(self, limit: int) -> None:
-        """Short transfers."""
+        """Limit the size of transfers."""
         testing.limit_transfers(self.session, limit)
         self.model.limit = limit
 
     @precondition(lambda self: self.state == "open")
     @rule()
     def clear(self) -> None:
-        """No faults."""
+        """Remove all faults."""
         testing.clear(self.session)
         self.model.write_fault, self.model.limit = None, 0
         self.model.read_faults.clear()
@@ -327,14 +327,14 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state in ("open", "running"))
     @rule()
     def run_or_stop(self) -> None:
-        """A target that runs answers nothing."""
+        """Resume or suspend the target; a running target refuses calls."""
         (testing.run if self.state == "open" else testing.stop)(self.session)
         self.state = "running" if self.state == "open" else "open"
 
     @precondition(lambda self: self.state == "open")
     @rule(luck=st.integers(0, 4))
     def vanish(self, luck: int) -> None:
-        """Now and then the target goes for good."""
+        """End the target in one of five calls."""
         if luck == 0:
             testing.vanish(self.session)
             self.state = "gone"
@@ -342,21 +342,21 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state != "closed")
     @rule(luck=st.integers(0, 9))
     def close(self, luck: int) -> None:
-        """Now and then the session ends."""
+        """Close the session in one of ten calls."""
         if luck == 0:
             self.session.close()
             self.state = "closed"
 
     @invariant()
     def memory_is_the_same(self) -> None:
-        """Every byte that can be read."""
+        """Every readable byte is the same in the target and the model."""
         if self.state == "open" and not self.model.read_faults:
             for region in self.model.regions:
                 if region.protection != "none":
                     assert self.session.read(region.base, len(region.data)) == region.data
 
     def teardown(self) -> None:
-        """Close what is open."""
+        """Close the session if it is open."""
         if hasattr(self, "session") and not self.session.closed:
             self.session.close()
 

@@ -1,4 +1,4 @@
-"""Transactions when things go wrong: Ctrl-C at any moment, full disks, lost pages, misuse."""
+"""Transactions under failures: Ctrl-C at any moment, full disks, lost pages, misuse."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LINUX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals 
 
 
 class Oops(Exception):  # noqa: N818
-    """What goes wrong in the tests."""
+    """The exception that the tests raise within a transaction."""
 
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Simulated memory, all zeros."""
+    """Open simulated memory that holds zeros."""
     with simulate([(BASE, SIZE), (BASE + SIZE, 0x1000, "r")]) as session:
         yield session
 
@@ -52,7 +52,7 @@ def untouched(session: Session) -> bool:
 
 
 def write_on_and_on(session: Session) -> None:
-    """Until interrupted."""
+    """Write pointers until interrupted."""
     chance = random.Random(5)
     values = array("Q", chance.randbytes(3 << 20))
     while True:
@@ -64,7 +64,7 @@ def write_on_and_on(session: Session) -> None:
 
 @LINUX
 def test_ctrl_c_at_any_moment(large: Session, tmp_path: Path, profile: str) -> None:
-    """One, and often a second one into the undo: it is undone, whenever they come."""
+    """The writes are rolled back after Ctrl-C at any moment, also if it is pressed twice."""
     for run in range(150 if profile == "full" else 15):
         chance = random.Random(run)
         file = tmp_path / f"{run}.journal" if chance.random() < 0.5 else None
@@ -88,10 +88,10 @@ def test_ctrl_c_at_any_moment(large: Session, tmp_path: Path, profile: str) -> N
                     begun.set()
                     write_on_and_on(large)
             finally:
-                while thread.is_alive():  # the second may come as late as now
+                while thread.is_alive():  # the second Ctrl-C may come here
                     thread.join(0.001)
         if t.report is None:
-            # The second came in the one instruction before the transaction's end: it is open still.
+            # The second Ctrl-C came just before __exit__: the transaction is still open.
             with pytest.raises(SessionBusyError):
                 large.close()
             t.__exit__(KeyboardInterrupt, caught.value, None)
@@ -107,7 +107,7 @@ def test_ctrl_c_at_any_moment(large: Session, tmp_path: Path, profile: str) -> N
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those that it came in the middle of."""
+    """Yield an exception and its chain of contexts."""
     while error is not None:
         yield error
         error = error.__context__
@@ -115,7 +115,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 @LINUX
 def test_a_third_ctrl_c_stops_the_undo_which_says_what_remains(large: Session) -> None:
-    """The first is why it is undone, the second waits, the third does not."""
+    """The first starts the undo, the second waits for its end, and the third stops it."""
     values = array("Q", [7]) * (2 << 17)
     t = large.transaction()
     with pytest.raises(KeyboardInterrupt) as caught, t:
@@ -126,7 +126,7 @@ def test_a_third_ctrl_c_stops_the_undo_which_says_what_remains(large: Session) -
 
         def interrupted(index: int) -> Any:
             if index == 2:
-                signal.raise_signal(signal.SIGINT)  # waits
+                signal.raise_signal(signal.SIGINT)  # the second waits
             if index == 1 and log.load is interrupted:
                 log.load = load
                 signal.raise_signal(signal.SIGINT)
@@ -149,7 +149,7 @@ def test_a_third_ctrl_c_stops_the_undo_which_says_what_remains(large: Session) -
 
 @LINUX
 def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
-    """Another exception is why it is undone: Ctrl-C meanwhile is not lost, and does no harm."""
+    """Ctrl-C during an undo that another exception started is raised after a complete undo."""
     t = large.transaction()
     with pytest.raises(KeyboardInterrupt) as caught, t:
         large.write_pointers(BASE, [1, 2, 3])
@@ -174,7 +174,10 @@ def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
 def test_ctrl_c_while_the_temporary_file_is_opened(
     large: Session, monkeypatch: pytest.MonkeyPatch, presses: int, fails: bool
 ) -> None:
-    """It comes when that is done, or has failed; a file left open would be a ResourceWarning."""
+    """It is raised after the file is opened or has failed to open, and the file is closed.
+
+    A file that stays open would cause a ResourceWarning.
+    """
     opened = tempfile.TemporaryFile
 
     def opened_with_ctrl_c(**options: Any) -> Any:
@@ -199,7 +202,7 @@ def test_ctrl_c_while_the_temporary_file_is_opened(
 @LINUX
 @pytest.mark.parametrize("limit", [300, 900, 5000, 40_000, 1 << 20, 5 << 20])
 def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None:
-    """The write whose record does not fit is not made; what was made is undone."""
+    """A write whose record does not fit is not made; the earlier writes are rolled back."""
     import resource
 
     file = tmp_path / "a.journal"
@@ -221,7 +224,7 @@ def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None
     assert str(file) in str(error)
     assert untouched(large)
     if not file.exists():
-        return  # not even its beginning could be made
+        return  # even the start of the journal did not fit
     assert "not written" in str(error)
     assert t.report is not None
     assert t.report.complete
@@ -232,7 +235,7 @@ def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None
 
 
 def test_a_write_that_could_not_be_recorded_changes_nothing(large: Session, tmp_path: Path) -> None:
-    """The exception can be handled within the block; the transaction goes on."""
+    """The exception can be handled within the block; the transaction continues."""
     file = tmp_path / "a.journal"
     with large.transaction(file) as t:
         large.write_pointers(BASE, [1])
@@ -250,7 +253,7 @@ def test_a_write_that_could_not_be_recorded_changes_nothing(large: Session, tmp_
 
 
 class Full:
-    """A file on a disk that gets full in the middle of a record."""
+    """A file on a disk that becomes full during a record."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -278,7 +281,7 @@ def test_a_commit_that_fails_undoes(large: Session, tmp_path: Path) -> None:
 
 
 def test_memory_stays_bounded(large: Session) -> None:
-    """Beyond 4 MiB what is recorded is in a temporary file."""
+    """Records beyond 4 MiB are kept in a temporary file."""
     import tracemalloc
 
     values = array("Q", bytes(range(1, 9))) * (SIZE // 8)
@@ -298,7 +301,7 @@ def test_memory_stays_bounded(large: Session) -> None:
 
 
 def test_pages_that_are_lost_meanwhile(large: Session) -> None:
-    """The rest is undone, and what remains is told to the byte."""
+    """The remaining bytes are reported exactly; all others are rolled back."""
     values = array("Q", [9]) * 4096
     with pytest.raises(Oops) as caught, large.transaction() as t:
         large.write_pointers(BASE + 4, values)
@@ -313,7 +316,7 @@ def test_pages_that_are_lost_meanwhile(large: Session) -> None:
     assert not report.complete
     places = [(address, size) for address, size, _ in report.remaining]
     assert places == [
-        (BASE + 0x3014, 0xFEC),  # what could not be written and holds the old bytes all the same
+        (BASE + 0x3014, 0xFEC),  # 0x3010 to 0x3013 could not be written but hold the old bytes
         (BASE + 0x4FFC, 0x1008),
         (BASE + 0x20100, 8),
     ]
@@ -347,13 +350,13 @@ def test_journals_are_made_with_care(large: Session, tmp_path: Path) -> None:
             large.transaction(bad)
     with pytest.raises(TypeError):
         large.transaction(5)  # type: ignore[arg-type]
-    large.write_pointers(BASE, [2])  # and no transaction is left open
+    large.write_pointers(BASE, [2])  # no transaction is still open
 
 
 def test_durable_records_are_on_the_disk_first(
     large: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each record is brought there before its write is made, and the file's name once."""
+    """Each record is synchronized to disk before its write is made, and the file's name once."""
     seen: list[tuple[bool, int]] = []
     name = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
     real = getattr(os, name)
@@ -406,14 +409,17 @@ def test_misuse(large: Session, tmp_path: Path) -> None:
 
 
 def test_no_server_beside_a_transaction(large: Session) -> None:
-    """What a server's clients write, no transaction would see. The other order needs a server."""
+    """A transaction would not see the writes of a server's clients, so serve() is refused.
+
+    The opposite order can only be tested with a server.
+    """
     with large.transaction():
         with pytest.raises(SessionBusyError, match="record the writes of"):
             large.serve("tcp:port=0,password=x")
         large.write_pointers(BASE, [1])
     with pytest.raises(DebugEngineError, match="E_NOTIMPL"):
         large.serve("tcp:port=0,password=x")
-    with large.transaction():  # that one has ended
+    with large.transaction():  # no server was started
         large.write_pointers(BASE, [2])
 
 
@@ -438,7 +444,7 @@ def test_another_thread(large: Session, tmp_path: Path) -> None:
 
 
 def test_a_session_that_ends_with_its_transaction_open() -> None:
-    """As when Ctrl-C comes just before the transaction's own end: its writes are undone."""
+    """The end of the session rolls back the writes, as after Ctrl-C just before __exit__."""
     with pytest.raises(Oops) as caught, simulate([(BASE, 64)]) as session:
         t = session.transaction()
         t.__enter__()
@@ -458,7 +464,7 @@ def test_a_session_that_ends_with_its_transaction_open() -> None:
 
 
 def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
-    """By whole blocks; where every second one is a stranger's, too: no loop takes minutes."""
+    """The undo moves whole blocks, even if every second pointer conflicts: it takes no minutes."""
     count = SIZE // 8
     with large.transaction() as t:
         large.write_pointers(BASE, range(1, count + 1))
@@ -467,6 +473,6 @@ def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
         large.write_pointers(BASE, range(1, count + 1))
     large.write_scattered(range(BASE, BASE + SIZE, 16), array("Q", [5]) * (count // 2))
     report = t.undo()
-    assert report.conflict_total == count // 2 - 1  # one of them was a 5
+    assert report.conflict_total == count // 2 - 1  # the transaction wrote 5 to one of them
     assert len(report.conflicts) == 100
     assert report.restored == SIZE // 2 + 8

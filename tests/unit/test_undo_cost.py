@@ -1,4 +1,4 @@
-"""What an undo costs where much is conflicting: memory is bounded, work goes with the writes."""
+"""The cost of an undo with many conflicts: memory is bounded, work grows with the writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE = 32 << 20
 
 @pytest.mark.parametrize("force", [False, True])
 def test_memory_where_everything_conflicts(tmp_path: Path, force: bool) -> None:
-    """What was found is neither old nor written, in every byte of a large write."""
+    """Memory is bounded if every byte of a large write is neither the old nor the written one."""
     journal = tmp_path / "x.journal"
     conflicting = (bytes(range(1, 252)) * (LARGE // 251 + 1))[:LARGE]
     with simulate([(BASE, LARGE)]) as session:
@@ -50,7 +50,7 @@ def test_memory_where_everything_conflicts(tmp_path: Path, force: bool) -> None:
 def test_conflicts_where_no_disk_takes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was found stays in memory then: an undo is not given up for that."""
+    """If no temporary file can be made, the found bytes stay in memory and the undo completes."""
     size = 2 * KEPT_IN_MEMORY
     journal = tmp_path / "x.journal"
     with simulate([(BASE, size)]) as session:
@@ -66,7 +66,7 @@ def test_conflicts_where_no_disk_takes_them(
 
 
 def calls_of_a_second_undo(writes: int, journal: Path) -> int:
-    """How many functions it calls, where many scattered writes overlap."""
+    """Return how many functions a second undo calls after many overlapping scattered writes."""
     chance = random.Random(writes)
     calls = 0
 
@@ -92,7 +92,7 @@ def calls_of_a_second_undo(writes: int, journal: Path) -> int:
 
 
 def test_work_of_a_second_undo(tmp_path: Path) -> None:
-    """Four times the writes are not sixteen times the work."""
+    """Four times as many writes take less than six times as many function calls."""
     few = calls_of_a_second_undo(200, tmp_path / "few.journal")
     many = calls_of_a_second_undo(800, tmp_path / "many.journal")
     assert many < 6 * few
@@ -120,7 +120,7 @@ STEPS = st.one_of(
 
 @given(st.lists(STEPS, max_size=12), st.integers(1, 3), st.sampled_from([0, 1, 16]))
 def test_ranges_against_a_model(steps: list[tuple[str, Any]], chunk: int, many: int) -> None:
-    """The map of what was found holds, at each address, what a dictionary does."""
+    """The map of found bytes holds the same value at each address as a dictionary."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(range_module, "_CHUNK", chunk)
         patch.setattr(range_module, "_MANY", many)

@@ -1,4 +1,4 @@
-"""Undo against a model: any writes over each other, ended at any place, undone in any pieces."""
+"""Undo against a model: overlapping writes that end at any point, undone in any number of parts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ WRITES = st.one_of(
 
 
 def opened() -> Session:
-    """Simulated memory with a pattern in it."""
+    """Open simulated memory that holds a pattern."""
     session = simulate([(BASE, SIZE), (0x20000, 64)])
     session.write(BASE, pattern(SIZE))
     return session
 
 
 def do(session: Session, write: Write) -> None:
-    """One write, cut off at the end of memory."""
+    """Make one write, cut off at the end of memory."""
     kind, where, values = write
     if kind == "pointers":
         session.write_pointers(BASE + where, values[: (SIZE - where) // 8])
@@ -54,7 +54,7 @@ def now(session: Session) -> bytes:
 
 
 class Killed(Exception):  # noqa: N818
-    """Ends a transaction, or an undo, as far as the journal knows."""
+    """An exception that ends a transaction or an undo, as a kill does for the journal."""
 
 
 @given(st.lists(WRITES, max_size=8))
@@ -78,7 +78,7 @@ def test_all_is_undone(writes: list[Write]) -> None:
 def test_a_fault_and_interrupted_undos(
     writes: list[Write], bad: int, after: int, stops: list[int]
 ) -> None:
-    """A write fails half-way, the script dies, undos are stopped: then one brings all back."""
+    """After a write that fails half-way and interrupted undos, one undo restores every byte."""
     with tempfile.TemporaryDirectory() as folder, opened() as session:
         journal = Path(folder) / "a.journal"
         with session.transaction(journal):
@@ -111,7 +111,7 @@ def test_a_fault_and_interrupted_undos(
     st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, 255)), min_size=1, max_size=4),
 )
 def test_what_strangers_wrote(writes: list[Write], pokes: list[tuple[int, int]]) -> None:
-    """Each byte is its old one or a stranger's, whose place is told; force brings all back."""
+    """Each byte is the old one or another writer's, whose place is reported; force restores all."""
     with tempfile.TemporaryDirectory() as folder, opened() as session:
         journal = Path(folder) / "a.journal"
         with session.transaction(journal):
@@ -130,7 +130,7 @@ def test_what_strangers_wrote(writes: list[Write], pokes: list[tuple[int, int]])
         }
         for place, byte in enumerate(now(session)):
             if byte != pattern(SIZE)[place]:
-                # Left as it was found, in a location that is told; or not one of the writes'.
+                # It is unchanged and its place is reported, or the transaction did not change it.
                 assert reported.get(place, poked[place]) == byte
                 assert place in reported or written[place] == pattern(SIZE)[place]
         assert report.complete == (not reported)

@@ -1,4 +1,4 @@
-"""wrap(): sessions over an engine that somebody else started; here this package's own."""
+"""wrap(): sessions over an engine that other code has opened; here this package's own engine."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LINUX = sys.platform == "linux"
 
 
 class ComtypesLike(c_void_p):
-    """As comtypes' pointers are: `value` gives the object itself."""
+    """A pointer like those of comtypes: `value` returns the object itself."""
 
     value = property(lambda self: self)
 
 
 class Win32moreLike(c_void_p):
-    """As win32more's ComPtr is."""
+    """A pointer like win32more's ComPtr."""
 
     def __init__(self, value: int | None = None, own: bool = False) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Win32moreLike(c_void_p):
 
 
 class PybagClient:
-    """As pybag.dbgeng.idebugclient.DebugClient is."""
+    """An object like pybag.dbgeng.idebugclient.DebugClient."""
 
     __module__ = "pybag.dbgeng.idebugclient"
 
@@ -53,7 +53,7 @@ class PybagClient:
 
 
 class PybagSpaces:
-    """As pybag.dbgeng.idebugdataspaces.DebugDataSpaces is."""
+    """An object like pybag.dbgeng.idebugdataspaces.DebugDataSpaces."""
 
     __module__ = "pybag.dbgeng.idebugdataspaces"
 
@@ -62,7 +62,7 @@ class PybagSpaces:
 
 
 class PybagDebugger:
-    """As pybag.UserDbg is."""
+    """An object like pybag.UserDbg."""
 
     __module__ = "pybag.userdbg"
 
@@ -77,7 +77,7 @@ def comtypes_like(address: int) -> ComtypesLike:
 
 
 class Number:
-    """An int by __index__."""
+    """An object that __index__ converts to an int."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -163,7 +163,7 @@ def test_read_only(session: Session) -> None:
 
 
 class TestWhoGoesFirst:
-    """References are counted right, and closing leaves the other's session alone."""
+    """Reference counts are correct, and closing one session leaves the other session open."""
 
     def test_the_wrapped_one(self, session: Session) -> None:
         pointer = session._interface_address()
@@ -295,7 +295,7 @@ def test_released_pybag_objects() -> None:
             wrap(released)
 
 
-# -- Live processes, and time -------------------------------------------------------------------
+# -- Live processes and threads -----------------------------------------------------------------
 
 
 @pytest.mark.skipif(not LINUX, reason="process_vm_writev; tests/dbgeng covers dbgeng")
@@ -318,9 +318,9 @@ def test_a_live_process(kind: Any) -> None:
 
 @pytest.mark.skipif(not LINUX or sys.maxsize < 2**32, reason="calls usleep(3) through a vtable")
 def test_other_threads_run_meanwhile() -> None:
-    """An engine of somebody else's is entered without the GIL, however small the call.
+    """A foreign engine is called without the GIL, however small the call.
 
-    WritePointersVirtual is usleep(3) here: `This` lies where its low half is a time.
+    WritePointersVirtual is usleep(3) here: the low half of the address `This` is the time.
     """
     libc = ctypes.CDLL(None)
     with mmap.mmap(-1, 1 << 16) as unused:  # for its type of address alone

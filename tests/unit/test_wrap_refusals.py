@@ -1,4 +1,4 @@
-"""wrap() of what is no interface of an engine: numbers, garbage, other types, other objects."""
+"""wrap() refuses arguments that are no engine interface: numbers, garbage, other types, objects."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_code_is_no_object() -> None:
 
 
 def test_the_address_of_the_pointer(session: Session) -> None:
-    """A pointer to the pointer, which is an easy mistake."""
+    """A pointer to the interface pointer, which is an easy mistake, is refused."""
     pointer = c_void_p(session._interface_address())
     with pytest.raises(ValueError, match=r"not code|can't be read"):
         wrap(ctypes.pointer(pointer))
@@ -87,7 +87,7 @@ def test_memory_that_is_gone() -> None:
 
 
 def test_a_table_that_ends_too_early() -> None:
-    """Its first slot is the last word of a mapping."""
+    """A table whose first slot is the last word of a mapping is refused."""
     fake = com.refusing()
     if not LINUX:
         pytest.skip("lays out memory by mmap(2)")
@@ -131,7 +131,10 @@ def test_an_object_that_is_no_engine() -> None:
 
 
 def test_an_engine_with_older_data_spaces_alone(session: Session) -> None:
-    """As Wine's own is; dbgeng and this package's have IDebugDataSpaces4."""
+    """An engine without IDebugDataSpaces4, like Wine's own, is refused.
+
+    dbgeng and this package's engine have IDebugDataSpaces4.
+    """
     older = [com.DATA_SPACES, com.DATA_SPACES_2, com.DATA_SPACES_3]
     pointer = session._interface_address()
     before = com.references(pointer)
