@@ -1,1 +1,1 @@
-"""What the tests share: engine cases, live child processes, a model of simulated memory."""
+"""Helpers that the tests share: engine cases, live child processes, a model of simulated memory."""

@@ -1,8 +1,8 @@
-"""A live target with pages that a thread of its own is to fill, or to unlock: userfaultfd(2).
+"""A live target with pages that its own thread fills or unlocks by userfaultfd(2).
 
-Run as a program, with the number of pages that are present and, behind them, of absent ones; or
-with a file of tmpfs, or "memory", for a shared page that is locked against writing. It prints
-the address, or "refused" where the system denies userfaultfd, and serves until its input ends.
+Run it as a program. Its arguments are the number of present pages and the number of absent pages
+behind them; or a file of tmpfs, or "memory", for a shared page that is write-protected. It prints
+the address, or "refused" if the system denies userfaultfd. It serves faults until its input ends.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ KEPT: list[mmap.mmap] = []  # mapped until the end
 
 
 def serve(faults: int, answer: Callable[[int], None]) -> None:
-    """Call answer(page) for each page that somebody waits for."""
+    """Call answer(page) for each page fault that is reported."""
     while True:
         _, _, fault, _ = MESSAGE.unpack(os.read(faults, MESSAGE.size))
         answer(fault & -PAGE)
 
 
 def fill_absent(faults: int, present: int, absent: int) -> int:
-    """Pages of anonymous memory."""
+    """Map anonymous memory whose absent pages a thread fills; return its address."""
     memory = mmap.mmap(-1, (present + absent) * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     KEPT.append(memory)
@@ -56,7 +56,7 @@ def fill_absent(faults: int, present: int, absent: int) -> int:
 
 
 def unlock_shared(faults: int, path: str) -> int:
-    """A page of a file, or of shared memory."""
+    """Map a write-protected page of a file or of shared memory; return its address."""
     file = -1 if path == "memory" else os.open(path, os.O_RDWR | os.O_CREAT)
     if file >= 0:
         os.ftruncate(file, PAGE)
@@ -76,7 +76,7 @@ def unlock_shared(faults: int, path: str) -> int:
 
 
 def main(words: list[str]) -> None:
-    """Register, tell, serve."""
+    """Register the pages, print their address, and serve faults."""
     libc = ctypes.CDLL(None, use_errno=True)
     faults = libc.syscall(SYSTEM_CALL[platform.machine()], os.O_CLOEXEC)
     if faults < 0:

@@ -49,5 +49,5 @@ WRITING_CALLS = [name for name in ENGINE_CALLS if name.startswith(("write", "fil
 
 
 def public_names(kind: type) -> set[str]:
-    """The public methods and properties of a class, its bases' too."""
+    """Return the public methods and properties of a class and of its bases."""
     return {name for name in dir(kind) if not name.startswith("_")}

@@ -1,7 +1,8 @@
-"""The targets that the conformance suite runs over: one EngineCase each.
+"""The targets of the conformance suite: one EngineCase each.
 
-A further engine adds an entry to CASES; the tests do not change. What may differ between engines
-that all keep the rules (which error code, whether a read-only page can be forced) is an attribute.
+A further engine adds an entry to CASES; the tests do not change. Engines that all keep the rules
+may differ in some answers (the error code, forced writes to read-only pages): each such difference
+is an attribute.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ E_NOINTERFACE: Final = 0x80004002
 class EngineCase:
     """An open target with areas at known addresses.
 
-    rw holds support.child.pattern() at first and is followed by at least a page of nothing.
-    peek reads the target's memory by another way than the session, which may end the session: it
-    comes last in a test. take_away lets the target go for good, as a process that is killed.
+    rw holds support.child.pattern() at first and is followed by at least one unmapped page.
+    peek reads the target's memory without the session. It may end the session, so it comes last in
+    a test. take_away ends the target for good, as if its process was killed.
     """
 
     name: str
@@ -48,24 +49,24 @@ class EngineCase:
     take_away: Callable[[], None]
     rw_size: int = RW_PAGES * PAGE
     page: int = PAGE
-    #: What writing read_only does: the write is forced, or refused with one of refused_write.
+    #: A write to read_only is forced, or refused with one of refused_write.
     forces_read_only: bool = False
-    #: HRESULTs for writes to memory that is mapped but not writable, and to nothing.
+    #: HRESULTs for writes to memory that is mapped but not writable, and to unmapped memory.
     refused_write: frozenset[int] = frozenset({ACCESS_DENIED})
     unmapped_write: frozenset[int] = frozenset({INVALID_ADDRESS})
-    #: The HRESULT of reading what is not mapped.
+    #: The HRESULT of reading unmapped memory.
     unmapped_read: int = READ_FAULT
-    #: Does a WriteVirtual past the end write what comes before it, with S_OK? None: nobody knows.
+    #: Does a WriteVirtual past the end write the bytes before it, with S_OK? None: unknown.
     moves_prefix: bool | None = True
-    #: False: every write is refused, as into a dump.
+    #: False: every write is refused, as with a dump.
     writes: bool = True
-    #: What it may answer differently, by names of support.differences.
+    #: The answers that may differ, by their names in support.differences.
     differences: frozenset[str] = frozenset()
-    #: The end of user space, and of what QueryVirtual knows; None where nobody knows.
+    #: The end of user space, where QueryVirtual's answers end too; None if it is unknown.
     user_end: int | None = None
     #: Pointers (and bytes of FillVirtual) that one test may move in one call without taking long.
     most: int = 1024
-    #: Other read-only areas, by name, that nobody can write to.
+    #: Other read-only areas, by name, to which every write is refused.
     refused: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -74,7 +75,7 @@ class EngineCase:
         return self.rw + self.rw_size
 
     def differs(self, name: str) -> bool:
-        """May it answer differently in the way that support.differences names so?"""
+        """May its answers differ in the way that support.differences lists by this name?"""
         assert name in WINE or name in ENGINE, name
         return name in self.differences
 
@@ -85,20 +86,20 @@ class EngineCase:
 
     @property
     def unwritable(self) -> list[int]:
-        """Addresses of memory that is mapped and that nobody can write to."""
+        """Addresses of mapped memory to which every write is refused."""
         return [*self.unreadable, *self.refused.values()]
 
     def image(self) -> bytearray:
-        """What rw holds at first."""
+        """The bytes that rw holds at first."""
         return bytearray(pattern(self.rw_size))
 
     def pack(self, values: list[int]) -> bytes:
-        """Pointers as the target holds them."""
+        """Return pointers in the target's byte form."""
         mask = (1 << 8 * self.pointer_size) - 1
         return b"".join((v & mask).to_bytes(self.pointer_size, "little") for v in values)
 
     def values(self, count: int, seed: int = 1) -> list[int]:
-        """Pointers that fit the target and differ from its memory and from each other."""
+        """Return pointers that fit the target and differ from its memory and from each other."""
         odd = 0x9E3779B97F4A7C15 if self.pointer_size == 8 else 0x9E3779B1
         return [(odd * (seed + i)) % (1 << 8 * self.pointer_size) for i in range(count)]
 
@@ -111,7 +112,7 @@ _LINUX_USER_END: Final = {
 
 
 def _linux_user_end(pointer_size: int) -> int | None:
-    """The end of user space; on aarch64 kernels are built for 36 to 52 bits of address."""
+    """Return the end of user space; aarch64 kernels are built for 36 to 52 bits of address."""
     if (platform.machine(), pointer_size) == ("aarch64", 8):
         stack = Path("/proc/self/maps").read_text().splitlines()[-1]
         return 1 << (int(stack.partition("-")[2].split()[0], 16) - 1).bit_length()
@@ -177,7 +178,7 @@ if sys.platform == "linux":
     CASES["live-stopped-4"] = lambda: _live(Child32, suspend=True)
     CASES["live-running-4"] = lambda: _live(Child32, suspend=False)
 
-#: Targets that can be read alone.
+#: Targets that can only be read.
 READ_ONLY_CASES: dict[str, Callable[[], AbstractContextManager[EngineCase]]] = {}
 if sys.platform == "win32":
     from support.dbgeng_cases import READABLE, REASON, WRITABLE
@@ -190,7 +191,7 @@ if sys.platform == "win32":
 else:
 
     def close_all() -> None:
-        """End the programs that cases keep from test to test: there are none here."""
+        """End the programs that cases keep between tests: there are none here."""
 
     def make_room(for_one: str = "") -> None:
-        """Close the sessions that cases keep from test to test: there are none here."""
+        """Close the sessions that cases keep between tests: there are none here."""

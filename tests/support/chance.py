@@ -1,4 +1,4 @@
-"""Random tests: a seed that is printed on failure and can be set, and how long they run."""
+"""The seed of random tests, which is printed on failure and can be set, and their duration."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["chance", "rounds"]
 
 @pytest.fixture
 def chance() -> random.Random:
-    """A generator whose seed is in the output of a test that fails; it can be set."""
+    """Return a generator. A failing test prints its seed; the seed can be set."""
     seed = os.environ.get("PYDBGWRITE_TEST_SEED") or os.urandom(8).hex()
     print(f"run this test again with PYDBGWRITE_TEST_SEED={seed}")
     return random.Random(seed)
 
 
 def rounds(profile: str, *, quick: int, seconds: float) -> Iterator[int]:
-    """Count up: so many rounds in the quick profile, for so long in the full one."""
+    """Count up: that many rounds in the quick profile, that many seconds in the full one."""
     until = time.monotonic() + seconds
     number = 0
     while number < quick if profile == "quick" else time.monotonic() < until:

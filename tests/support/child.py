@@ -1,8 +1,8 @@
-"""A live target: maps areas of several protections, says where they are, and reports their bytes.
+"""A live target: maps areas of several protections, prints their addresses, reports their bytes.
 
-Run as a program, with the number of writable pages as its argument, and "anyone" where processes
-that are not its ancestors are to trace it. It prints one line of JSON with the addresses, then
-answers commands, a line each:
+Run it as a program. Its arguments are the number of writable pages and, if processes that are not
+its ancestors trace it, "anyone". It prints one line of JSON with the addresses, then answers
+commands, one a line:
 
     read ADDRESS SIZE     prints that memory in hex
     digest ADDRESS SIZE   prints its SHA-256
@@ -21,19 +21,19 @@ import sys
 PAGE = mmap.PAGESIZE
 RW_PAGES = 4
 NONE, READ, READ_WRITE = 0, 1, 3
-#: Far below the place where mmap(2) puts what has no address: it would fill a hole with that.
+#: Far below the place where mmap(2) puts mappings without an address: they would fill a hole.
 FAR_BELOW = 1 << 45
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 16, 32
 
 
 def pattern(size: int) -> bytes:
-    """What a writable area holds at first: 251 different bytes, again and again."""
+    """Return the first content of a writable area: 251 different bytes, repeated."""
     cycle = bytes((index * 7 + 3) % 251 for index in range(251))
     return (cycle * (size // 251 + 1))[:size]
 
 
 def main() -> None:
-    """Map, tell, serve."""
+    """Map the areas, print their addresses, and answer commands."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]

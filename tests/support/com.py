@@ -1,4 +1,4 @@
-"""COM objects made and called by ctypes, to test what is given to and taken from other packages."""
+"""COM objects made and called by ctypes, to test objects exchanged with other packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA_SPACES = uuid.UUID("88f7dfab-3ea7-4c3a-aefb-c4e8106173aa")
 DATA_SPACES_2 = uuid.UUID("7a5e852f-96e9-468f-ac1b-0b3addc4a049")
 DATA_SPACES_3 = uuid.UUID("23f79d6c-8aaf-4f7c-a607-9995f5407e63")
 DATA_SPACES_4 = uuid.UUID("d98ada1f-29e9-4ef5-a6c0-e53349883212")
-#: What wrap() asks an engine for.
+#: The interfaces that wrap() asks an engine for.
 ENGINE = (CLIENT, CONTROL, DATA_SPACES_4)
 S_OK, E_NOINTERFACE, E_UNEXPECTED = 0, 0x80004002, 0x8000FFFF
 
@@ -24,12 +24,12 @@ FUNCTION: Any = getattr(ctypes, "WINFUNCTYPE", ctypes.CFUNCTYPE)
 WORD = ctypes.sizeof(c_void_p)
 SLOTS = 95
 
-#: Given an interface id: the address to answer with, counted already, or an HRESULT.
+#: Takes an interface id; returns the address of the answer, already counted, or an HRESULT.
 Query = Callable[[uuid.UUID], "tuple[int, int]"]
 
 
 def call(pointer: int, slot: int, types: Sequence[Any] = (), *arguments: Any) -> int:
-    """Call one slot of an object; the answer as an unsigned number."""
+    """Call one slot of an object; return the answer as an unsigned number."""
     table = c_void_p.from_address(pointer).value
     assert table is not None
     function = c_void_p.from_address(table + slot * WORD).value
@@ -39,23 +39,23 @@ def call(pointer: int, slot: int, types: Sequence[Any] = (), *arguments: Any) ->
 
 
 def add_reference(pointer: int) -> int:
-    """AddRef: how many references there are then."""
+    """Call AddRef; return the new count of references."""
     return call(pointer, 1)
 
 
 def release(pointer: int) -> int:
-    """Release: how many references are left."""
+    """Call Release; return the count of references that are left."""
     return call(pointer, 2)
 
 
 def references(pointer: int) -> int:
-    """How many references there are."""
+    """Return the count of references."""
     add_reference(pointer)
     return release(pointer)
 
 
 def query(pointer: int, iid: uuid.UUID) -> int:
-    """QueryInterface: another interface of the object, with a reference."""
+    """Call QueryInterface; return another interface of the object, with a reference."""
     found = c_void_p()
     guid = ctypes.create_string_buffer(iid.bytes_le, 16)
     assert call(pointer, 0, [c_void_p, c_void_p], guid, ctypes.byref(found)) == S_OK
@@ -86,7 +86,7 @@ class FakeObject:
         self.table[slot] = ctypes.cast(self.kept[-1], c_void_p).value
 
     def query_interface(self, this: int, iid: int, result: int) -> int:
-        """Slot 0."""
+        """Slot 0: QueryInterface."""
         asked = uuid.UUID(bytes_le=ctypes.string_at(iid, 16))
         self.asked.append(asked)
         status, found = self.answer(asked)
@@ -94,23 +94,23 @@ class FakeObject:
         return c_int32(status).value
 
     def add_reference(self, this: int) -> int:
-        """Slot 1."""
+        """Slot 1: AddRef."""
         self.references += 1
         return self.references
 
     def release(self, this: int) -> int:
-        """Slot 2."""
+        """Slot 2: Release."""
         self.references -= 1
         return self.references
 
 
 def refusing(status: int = E_NOINTERFACE) -> FakeObject:
-    """An object that has no interface at all."""
+    """Return an object that has no interface at all."""
     return FakeObject(lambda iid: (status, 0))
 
 
 def foreign(pointer: int, *interfaces: uuid.UUID) -> FakeObject:
-    """An object with these interfaces of another engine, and no others."""
+    """Return an object with only these interfaces of another engine."""
 
     def answer(iid: uuid.UUID) -> tuple[int, int]:
         return (S_OK, query(pointer, iid)) if iid in interfaces else (E_NOINTERFACE, 0)
@@ -119,7 +119,7 @@ def foreign(pointer: int, *interfaces: uuid.UUID) -> FakeObject:
 
 
 def sleeper(pointer: int, function: int) -> FakeObject:
-    """A stand-alone engine that sits at an address of its own and writes by a C function."""
+    """Return a separate engine at its own address, which writes by a C function."""
     fake = FakeObject(lambda iid: (S_OK, pointer))
     fake.set(42, FUNCTION(c_int32, c_void_p), lambda this: 0)  # IsPointer64Bit
     fake.table[9] = function

@@ -1,6 +1,6 @@
-"""The command line as a user meets it, on targets that are programs.
+"""Runs the command line as a user does, on targets that are programs.
 
-It runs in the test's process, or as a program where that is the point.
+It runs in the test's process, or as a program if the test needs one.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = [
     "target",
 ]
 
-#: For what is the same on every engine: not in the Windows lane, where it would take very long.
+#: For behaviour that is the same on every engine: the Windows lane would take very long for it.
 SAME_EVERYWHERE = pytest.mark.skipif(
     os.environ.get("PYDBGWRITE_LANE") == "wine",
     reason="Linux processes: a command takes Wine seconds, and this check is the same everywhere",
 )
 
-#: What a user of the command line can't type: Python's arguments, calls and attributes.
+#: Python's arguments, calls and attributes, which a user of the command line can't type.
 PYTHONS_WORDS = re.compile(
     r"\b\w+=(True|False|None)\b|\b[a-z_]+=[,;:]| (?!ptrace|prctl|values)[a-z_.]+\(\)|session\."
 )
@@ -82,7 +82,7 @@ from pydbgwrite.__main__ import main
 sys.exit(main({arguments!r}))
 """
 
-#: Ends what each of in_forks() says on standard error, where that is open.
+#: Ends the standard error of each command of in_forks(), if that stream is open.
 END = "<end>\n"
 
 FORKS = f"""
@@ -110,7 +110,7 @@ os._exit(0)  # what it could not write is no failure of its own
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -118,7 +118,7 @@ class Done:
 
     @property
     def said(self) -> Any:
-        """Its output, as the one JSON object that it is with --json."""
+        """The output of a command with --json: one JSON object."""
         return json.loads(self.out)
 
 
@@ -130,8 +130,8 @@ def _line(arguments: Sequence[object], setup: str | None) -> list[str]:
 
 
 def command(*arguments: object) -> Done:
-    """Run `pydbgwrite` with these arguments in this process, where nobody can be asked."""
-    if sys.platform == "win32":  # Microsoft's engine has one session a process, and stays loaded
+    """Run `pydbgwrite` with these arguments in this process, without a user to ask."""
+    if sys.platform == "win32":  # Microsoft's engine has one session per process, and stays loaded
         return process_of_its_own(*arguments)
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for _ in range(3)]
     theirs = sys.stdin, sys.stdout, sys.stderr
@@ -150,7 +150,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 
 def _checked(done: Done) -> Done:
-    """The end of a command, if it is in the words of the command line."""
+    """Return a command's result; assert that its messages are in the command line's terms."""
     said = done.out + done.err
     assert "Traceback" not in said
     assert PYTHONS_WORDS.search(done.err) is None, done.err
@@ -160,9 +160,9 @@ def _checked(done: Done) -> Done:
 
 
 def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
-    """Run it as a program.
+    """Run the command line as a program.
 
-    setup: Python code that runs in its process before.
+    setup: Python code that runs first in its process.
     """
     done = subprocess.run(
         _line(arguments, setup),
@@ -179,7 +179,7 @@ def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
 def on_terminal(
     *arguments: object, width: int = 100, answer: bytes = b"", env: dict[str, str] | None = None
 ) -> Done:
-    """Run it in this process on a terminal (Linux), whose user answers the question, if any.
+    """Run it in this process on a terminal (Linux); its user answers the question, if any.
 
     The width comes from COLUMNS: a program asks the terminal of its own process.
     """
@@ -210,7 +210,7 @@ def on_terminal_of_its_own(
     env: dict[str, str] | None = None,
     setup: str | None = None,
 ) -> Done:
-    """Run it as a program that has a terminal of that width (Linux), for its keys and its size."""
+    """Run it as a program on its own terminal of that width (Linux), to test keys and size."""
     ours, theirs = _open_terminal(width)
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", OWN_TERMINAL, *_line(arguments, setup)],
@@ -237,13 +237,13 @@ def _open_terminal(width: int) -> tuple[int, int]:
 
 
 def _variables_of(own: Mapping[str, str], env: dict[str, str]) -> dict[str, str]:
-    """The environment's, without what says how wide and colourful output is; and those."""
+    """Return env without the variables that set the output's width and colour, plus own."""
     own = {k: v for k, v in own.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     return {**own, "TERM": "xterm-256color", **env}
 
 
 def _shown(ours: int, answer: bytes) -> str:
-    """What the terminal shows until its other side is closed."""
+    """Return the text that the terminal shows until its other side is closed."""
     shown = b""
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
         try:
@@ -252,17 +252,17 @@ def _shown(ours: int, answer: bytes) -> str:
                 if answer and b"[y/N]" in shown:
                     terminal.write(answer)
                     answer = b""
-        except OSError:  # how Linux tells the end of a terminal
+        except OSError:  # Linux reports the end of a terminal so
             pass
     assert b"Traceback" not in shown
     return shown.decode(errors="replace").replace("\r\n", "\n")
 
 
 def in_forks(lines: Sequence[Sequence[object]], redirected: str) -> list[tuple[int, str]]:
-    """Run each as a program of its own, with its streams redirected as bash does (Linux).
+    """Run each line as a separate program, with its streams redirected as bash does (Linux).
 
-    They are forks of one Python, which is started once. Returns exit codes and what each said on
-    standard error.
+    The programs are forks of one Python, which is started once. Returns the exit code and the
+    standard error of each.
     """
     with tempfile.TemporaryDirectory() as folder:
         words = json.dumps([[*map(str, line)] for line in lines])
@@ -287,7 +287,7 @@ def in_forks(lines: Sequence[Sequence[object]], redirected: str) -> list[tuple[i
 class Target:
     """A live process with areas: rw, RW_PAGES pages of pattern(); read_only and none, a page each.
 
-    read: what the process holds there, by no means of this package.
+    read returns bytes that the process holds, without use of this package.
     """
 
     pid: int
@@ -303,18 +303,18 @@ class Target:
         return self.rw + RW_PAGES * PAGE
 
     def pointers(self, count: int, address: int | None = None) -> list[int]:
-        """The pointers that it holds at rw, or there."""
+        """Return the pointers that it holds at rw, or at the given address."""
         data = self.read(self.rw if address is None else address, 8 * count)
         return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
 
     def is_untouched(self) -> bool:
-        """Does it hold what it held at first?"""
+        """Does it still hold its first content?"""
         return self.read(self.rw, RW_PAGES * PAGE) == pattern(RW_PAGES * PAGE)
 
 
 @contextmanager
 def target(pages: int = RW_PAGES) -> Iterator[Target]:
-    """Start one, end it. pages: of rw, on Linux."""
+    """Start a target and end it. pages: the size of rw on Linux."""
     if sys.platform == "win32":
         from support.dbgeng_cases import start_child
 

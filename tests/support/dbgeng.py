@@ -1,6 +1,6 @@
-"""What the tests of Microsoft's engine share: programs to debug, and servers, as real processes.
+"""Helpers of the tests of Microsoft's engine: programs to debug, and servers, as real processes.
 
-Every program says over a pipe when it is ready, and is ended by its standard input closing.
+Every program reports over a pipe that it is ready, and ends once its standard input is closed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 LANE = os.environ.get("PYDBGWRITE_LANE") == "wine"
 PYTHON32 = os.environ.get("PYDBGWRITE_PYTHON32")
 
-# Memory of COUNT pointers and nothing behind it; answers with what it holds.
+# Has memory of COUNT pointers with nothing mapped behind it; answers with the pointers it holds.
 _TARGET = f"""
 import ctypes, sys
 kernel = ctypes.windll.kernel32
@@ -96,7 +96,7 @@ sys.exit(answer != 0)
 
 
 def _why_not() -> str | None:
-    """Why the engine can't be tested here; None where it can."""
+    """Return why the engine can't be tested here; None if it can."""
     if sys.platform != "win32":
         return "Microsoft's engine is for Windows"
     try:
@@ -108,7 +108,7 @@ def _why_not() -> str | None:
 
 REASON = None if LANE else _why_not()
 needs_engine = pytest.mark.skipif(REASON is not None, reason=REASON or "")
-# The lane has what it takes: there a test that is skipped would be a failure that nobody sees.
+# The lane provides all that is needed: a skipped test would hide a failure there.
 needs_32_bit = pytest.mark.skipif(
     PYTHON32 is None and not LANE, reason="no 32-bit Python (PYDBGWRITE_PYTHON32)"
 )
@@ -121,7 +121,7 @@ def engine_folder() -> str:
 
 @dataclass
 class Target:
-    """A program to debug. base: of its memory; width: of its pointers."""
+    """A program to debug. base: the address of its memory; width: the size of its pointers."""
 
     process: subprocess.Popen[str]
     base: int
@@ -138,14 +138,14 @@ class Target:
         return self.base + COUNT * self.width
 
     def ask(self, word: str) -> str:
-        """Send a line, and wait for the answer: the program must be running."""
+        """Send a line and return the answer: the program must be running."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
     def held(self) -> list[int]:
-        """The pointers that its memory holds, by its own account."""
+        """Return the pointers that its memory holds, as the program reports them."""
         data = bytes.fromhex(self.ask("show"))
         return [
             int.from_bytes(data[at : at + self.width], "little")
@@ -168,7 +168,7 @@ def start(code: str, *arguments: str, python: str = sys.executable) -> subproces
 
 
 def end(process: subprocess.Popen[str]) -> str:
-    """Close a program's input, wait for its end, and give what it said until then."""
+    """Close a program's input, wait for its end, and return the rest of its output."""
     assert process.stdin is not None and process.stdout is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
@@ -213,7 +213,7 @@ def _ready(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a port on which no program listens."""
     import socket
 
     with socket.socket() as listener:
@@ -224,7 +224,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(pid: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A program that has attached to pid and serves; with it the options to connect to it."""
+    """Yield a program that is attached to pid and serves, and the options to connect to it."""
     port = free_port()
     with _ready(start(_SERVER, str(pid), f"tcp:port={port}")) as process:
         yield process, f"tcp:server=127.0.0.1,port={port}"
@@ -232,7 +232,7 @@ def server(pid: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @contextlib.contextmanager
 def process_server() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The engine's process server in a program of its own, and the options to connect to it."""
+    """Yield the engine's process server, a separate program, and the options to connect to it."""
     port = free_port()
     code = start(_PROCESS_SERVER, str(HERE), engine_folder(), f"tcp:port={port}")
     with _ready(code) as process:

@@ -1,8 +1,8 @@
-"""The conformance suite's cases over Microsoft's engine: what EngineCase is over each session.
+"""The conformance suite's cases over Microsoft's engine: an EngineCase for each kind of session.
 
-Programs and servers are started once and used by many tests: starting one takes longer than a test.
-A test that ends a program (take_away) makes the next test start another. close_all() ends them.
-Sessions through a server are used by many tests, too: opening or closing one takes up to a second.
+Programs and servers are started once and used by many tests: a start takes longer than a test.
+After a test that ends a program (take_away), the next test starts another. close_all() ends them.
+Many tests also share each session through a server: to open or close one takes up to a second.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from support import dbgeng
 
 PROGRAM: Final = Path(__file__).with_name("windows_child.py")
 PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
-#: Where the areas lie: below 2 GiB for 32-bit programs; all have nothing around them. Wine keeps
-#: what is free near other memory accessible to debuggers, but not up here.
+#: The addresses of the areas: below 2 GiB for 32-bit programs; nothing is mapped around them. Wine
+#: keeps free memory near other memory accessible to debuggers, but not up here.
 REASON: Final = dbgeng.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
 FURTHER: Final = 0x8000000  # the next place to try: now and then the system has taken one
@@ -41,11 +41,11 @@ Area = tuple[int, int, int]  # address, size, PAGE_ protection
 
 
 class PlaceTakenError(Exception):
-    """A child could not have its memory where it was to be."""
+    """A child could not allocate its memory at the given address."""
 
 
 class WindowsChild:
-    """A program with areas of memory, which is read and written by the system's own calls."""
+    """A program with areas of memory that the system's own calls read and write."""
 
     def __init__(self, areas: list[Area], python: str = sys.executable) -> None:
         wishes = [f"{address:x}:{size:x}:{protection}" for address, size, protection in areas]
@@ -75,22 +75,22 @@ class WindowsChild:
         assert self._handle
 
     def read(self, address: int, size: int) -> bytes:
-        """ReadProcessMemory."""
+        """Read by ReadProcessMemory."""
         data = ctypes.create_string_buffer(size)
         assert self._system.ReadProcessMemory(self._handle, address, data, size, None), hex(address)
         return data.raw
 
     def write(self, address: int, data: bytes) -> None:
-        """WriteProcessMemory."""
+        """Write by WriteProcessMemory."""
         assert self._system.WriteProcessMemory(self._handle, address, data, len(data), None)
 
     def kill(self) -> None:
-        """End it, stopped or not."""
+        """End it, suspended or not."""
         self.process.kill()
         self.process.wait(30)
 
     def close(self) -> None:
-        """End it, and let go of all that belongs to it."""
+        """End it, and release all its handles and pipes."""
         self._system.CloseHandle(self._handle)
         self._let_go()
 
@@ -103,7 +103,7 @@ class WindowsChild:
 
 
 def start_child(bits: int, python: str) -> tuple[int, WindowsChild]:
-    """A child, and where its areas begin."""
+    """Return the address of the areas and a child."""
     for place in range(PLACES):
         base = HIGH[bits] + (place if bits == 8 else -place) * FURTHER
         areas = [
@@ -117,7 +117,7 @@ def start_child(bits: int, python: str) -> tuple[int, WindowsChild]:
 
 
 class _Kept:
-    """A child with what stands on it (a server, a dump), kept from test to test."""
+    """A child and the server or dump made of it, kept between tests."""
 
     def __init__(self, bits: int) -> None:
         self.rest = ExitStack()
@@ -143,7 +143,7 @@ def close_all() -> None:
 
 
 def make_room(for_one: str = "") -> None:
-    """Close what other cases have kept open: an engine has one session, connect() apart."""
+    """Close sessions that other cases keep open: an engine has one session, except by connect()."""
     for name, kept in _kept.items():
         session = kept.session
         if name not in (for_one, REMOTE) and session is not None and not session.closed:
@@ -208,7 +208,7 @@ def _opened(
                 kept.session = session
                 kept.rest.callback(lambda: None if session.closed else session.close())
         elif not dump:
-            # The engine keeps what it has read through a process server, and does not look again.
+            # The engine caches what it reads through a process server, and does not read it again.
             session.write(base, pattern(RW_PAGES * PAGE))
         if not keep:
             stack.callback(lambda: None if session.closed else session.close())
@@ -249,7 +249,7 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "dbgeng-8": lambda: _opened(
         "dbgeng-8", attach=lambda kept, _: pydbgwrite.attach(kept.child.pid)
     ),
-    # A 64-bit process, looked at as a 32-bit one.
+    # A 64-bit process that the engine treats as a 32-bit one.
     "dbgeng-i386-4": lambda: _opened(
         "dbgeng-i386-4",
         width=4,

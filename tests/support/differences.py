@@ -1,8 +1,8 @@
-"""What dbgeng and the embedded engine may answer differently, by name: the one table of it.
+"""The one table of answers that may differ between dbgeng and the embedded engine, by name.
 
-The conformance suite (EngineCase.differs) and the differential test (tests/windows) both go by it;
-whatever is not named here must agree. WINE names what Wine alone makes: on Windows it must agree,
-too.
+The conformance suite (EngineCase.differs) and the differential test (tests/windows) both use it;
+all other answers must agree. WINE names the differences that only Wine makes: on Windows these
+answers must agree, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WINE: Final[dict[str, str]] = {
     ),
 }
 
-#: Of the engine itself, or of what a target is.
+#: Made by the engine itself, or by the kind of target.
 ENGINE: Final[dict[str, str]] = {
     "Win32 error numbers": WINE["Win32 error numbers"],
     "short WriteVirtual": WINE["short WriteVirtual"],
@@ -58,10 +58,10 @@ ENGINE: Final[dict[str, str]] = {
     ),
 }
 
-#: What holds here for dbgeng over a live process.
+#: The differences here for dbgeng over a live process.
 DBGENG: Final[frozenset[str]] = frozenset(
     {*ENGINE, *(WINE if LANE else ())} - {"dump ranges", "unknown far away"}
 )
 
-#: HRESULTs of writes that the system refused: the class of errors that "Win32 error numbers" names.
+#: HRESULTs of refused writes: the class of errors that "Win32 error numbers" names.
 REFUSED: Final = frozenset({0x80070005, 0x800701E7, 0x800703E6, 0x8007012B, 0x8007001D})

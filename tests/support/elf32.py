@@ -1,7 +1,7 @@
 """A 32-bit Linux program, written by hand: a live target with 4-byte pointers.
 
-Its areas lie at fixed addresses. It writes one byte to say that it is ready, then serves requests
-of two 32-bit words, address and size: it writes that much of its memory to its output.
+Its areas lie at fixed addresses. It writes one byte once it is ready, then serves requests
+of two 32-bit words, address and size: it writes that range of its memory to its output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from support.child import PAGE, RW_PAGES, pattern
 
-#: Where it is left out, and why.
+#: The systems that leave it out, with the reason.
 IS_FOREIGN = sys.platform == "linux" and platform.machine() not in ("x86_64", "i686")
 FOREIGN = "the 32-bit program is one for x86"
 
@@ -44,12 +44,12 @@ _PROGRAM = b"".join(
 
 
 def _segment(offset: int, address: int, size: int, flags: int, room: int = 0) -> bytes:
-    """An Elf32_Phdr of type PT_LOAD (elf(5)); with more room than content, the rest is zeros."""
+    """Return an Elf32_Phdr of type PT_LOAD (elf(5)); room beyond the content is zeros."""
     return struct.pack("<8I", 1, offset, address, address, size, max(size, room), flags, PAGE)
 
 
 def write_program(path: Path, room: int = 0) -> None:
-    """Write the executable; `room`: bytes at RW at least."""
+    """Write the executable; `room`: the least number of bytes at RW."""
     parts = [
         (CODE, b"", READ | EXECUTE),
         (RW, pattern(RW_PAGES * PAGE), READ | WRITE),

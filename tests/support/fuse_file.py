@@ -1,7 +1,8 @@
-"""A file system in user space (fuse(4)) with one program, which only a certain user may touch.
+"""A file system in user space (fuse(4)) with one program, which only one user may access.
 
-Run as root, as a program: with the folder to mount it on, the program, and the user's id. It says
-"mounted", and serves until its input ends. The protocol is that of include/uapi/linux/fuse.h.
+Run it as a program, as root. Its arguments are the folder to mount it on, the program, and the
+user's id. It prints "mounted", and serves until its input ends. The protocol is that of
+include/uapi/linux/fuse.h.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ _FOR_EVER = 1 << 30  # seconds
 
 
 def attributes(node: int, size: int, user: int) -> bytes:
-    """struct fuse_attr."""
+    """Return a struct fuse_attr."""
     mode, links = (0o40755, 2) if node == ROOT else (0o100755, 1)
     return struct.pack("<6Q10I", node, size, 0, *[0] * 6, mode, links, user, user, 0, 4096, 0)
 
 
 def answer(opcode: int, node: int, body: bytes, program: bytes, user: int) -> bytes | int:
-    """The answer to a request, or the errno."""
+    """Return the answer to a request, or the errno."""
     if opcode == INIT:
         (readahead,) = struct.unpack_from("<I", body, 8)
         return struct.pack("<4I2H2I2HI7I", 7, 31, readahead, 0, 0, 0, 4096, 1, 0, 0, 0, *[0] * 7)
@@ -49,7 +50,7 @@ def answer(opcode: int, node: int, body: bytes, program: bytes, user: int) -> by
 
 
 def serve(device: int, program: bytes, user: int) -> None:
-    """Answer requests for as long as it is mounted."""
+    """Answer requests while the file system is mounted."""
     while True:
         request = os.read(device, 1 << 17)
         _, opcode, unique, node, *_ = _HEADER.unpack_from(request)
@@ -61,7 +62,7 @@ def serve(device: int, program: bytes, user: int) -> None:
 
 
 def main(folder: str, path: str, user: int) -> None:
-    """Mount, serve, unmount."""
+    """Mount the file system, serve it, and unmount it."""
     with open(path, "rb") as file:
         program = file.read()
     device = os.open("/dev/fuse", os.O_RDWR)

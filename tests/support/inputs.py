@@ -1,4 +1,4 @@
-"""Objects that are no pointers, and helpers that show that nothing was written."""
+"""Objects that are not pointers, and helpers that show that nothing is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fill(session: Session) -> bytes:
 
 @contextmanager
 def nothing_written(session: Session) -> Iterator[None]:
-    """The memory is the same afterwards, and the session still works."""
+    """Check that the memory is unchanged afterwards, and that the session still works."""
     before = fill(session)
     yield
     assert session.read(BASE, SIZE) == before
@@ -28,7 +28,7 @@ def nothing_written(session: Session) -> Iterator[None]:
 
 
 class Index:
-    """An int by way of __index__ alone."""
+    """An object that converts to int by __index__ only."""
 
     def __init__(self, value: int) -> None:
         self.value = value
@@ -38,12 +38,12 @@ class Index:
 
 
 class IntSubclass(int):
-    """An int of another type, whose own ideas of conversion do not matter."""
+    """A subclass of int whose own conversions do not matter."""
 
     def __int__(self) -> int:
         return 99
 
 
 def pointers(count: int) -> array[int]:
-    """Different 64-bit values, some of them with the highest bit set."""
+    """Return different 64-bit values, some with the highest bit set."""
     return array("Q", ((i * 0x9E3779B97F4A7C15) % 2**64 for i in range(1, count + 1)))

@@ -1,7 +1,7 @@
-"""A kernel to debug: what answers a kernel debugger (KD) over TCP, with memory of its own.
+"""A kernel to debug: a stub that answers a kernel debugger (KD) over TCP, with its own memory.
 
-It is no operating system. It speaks as much of the protocol as the engine needs to find a stopped
-64-bit target: packets and their acknowledgement, the reset, one state change, the version,
+It is no operating system. It implements the part of the protocol that the engine needs to find a
+stopped 64-bit target: packets and their acknowledgement, the reset, one state change, the version,
 contexts, and memory. Formats and numbers are those of public headers (windbgkd.h of ReactOS,
 wdbgexts.h of the Windows SDK, and the notes in kdd.h of Xen).
 """
@@ -52,17 +52,17 @@ class KernelStub:
 
     @property
     def options(self) -> str:
-        """The connection string that leads the engine here."""
+        """The connection string by which the engine connects to this stub."""
         return f"com:ipport={self.port},port=127.0.0.1"
 
     def map(self, address: int, data: bytes) -> None:
-        """Have whole pages there."""
+        """Map whole pages at the address."""
         assert address % PAGE == 0
         for at in range(0, len(data), PAGE):
             self.memory[address + at] = bytearray(data[at : at + PAGE].ljust(PAGE, b"\0"))
 
     def held(self, address: int, size: int) -> bytes:
-        """What is there, up to the first byte that is not."""
+        """Return the bytes at the address, up to the first byte that is not mapped."""
         found = bytearray()
         while len(found) < size:
             at = address + len(found)
@@ -86,7 +86,7 @@ class KernelStub:
         return done
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer requests."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -117,7 +117,7 @@ class KernelStub:
         return data
 
     def _one(self) -> None:
-        """Take one packet, and answer it."""
+        """Receive one packet and answer it."""
         first = self._take(1)
         if first not in (b"0", b"i"):
             self.log.append(f"byte {first.hex()}")  # 0x62: asks for a break; it is stopped already
@@ -150,7 +150,7 @@ class KernelStub:
         self._peer.sendall(head + payload + TRAILER)
 
     def _stopped(self) -> None:
-        """DBGKD_ANY_WAIT_STATE_CHANGE: one processor, at a breakpoint."""
+        """Send DBGKD_ANY_WAIT_STATE_CHANGE: one processor, at a breakpoint."""
         record = struct.pack("<IIQQII", BREAKPOINT, 0, 0, CODE, 1, 0) + bytes(15 * 8)
         report = struct.pack("<QQIHH", 0, 0, 0x202, 16, 3) + self.held(CODE, 16)
         report += struct.pack("<HHHH", 0x10, 0x2B, 0x2B, 0x53)
@@ -163,7 +163,7 @@ class KernelStub:
         )
 
     def _manipulate(self, payload: bytes) -> None:
-        """DBGKD_MANIPULATE_STATE64: 16 bytes, 40 of arguments, and data."""
+        """Answer DBGKD_MANIPULATE_STATE64: 16 bytes, 40 bytes of arguments, and data."""
         api, level, processor, _status = struct.unpack_from("<IHHI", payload)
         rest, data = payload[16:56], payload[56:]
         status, answer, more = SUCCESS, rest, b""
@@ -208,7 +208,7 @@ class KernelStub:
         self._send(MANIPULATE, head + answer.ljust(40, b"\0") + more)
 
     def _context(self) -> bytes:
-        """CONTEXT of AMD64: flags, segments, stack and instruction pointer."""
+        """Return a CONTEXT of AMD64: flags, segments, stack and instruction pointer."""
         context = bytearray(CONTEXT_SIZE)
         struct.pack_into("<II", context, 0x30, CONTEXT_ALL, 0x1F80)
         struct.pack_into("<HHHHHHI", context, 0x38, 0x10, 0x2B, 0x2B, 0x53, 0x2B, 0x18, 0x202)
@@ -219,7 +219,7 @@ class KernelStub:
 
 @contextlib.contextmanager
 def kernel() -> Iterator[KernelStub]:
-    """A stub that answers, with a kernel image and a stack."""
+    """Yield a running stub with a kernel image and a stack."""
     stub = KernelStub()
     stub.map(KERNEL, b"MZ".ljust(4 * PAGE, b"\0"))
     stub.map(CODE, b"\xcc" + b"\x90" * 64)

@@ -1,4 +1,4 @@
-"""writing_script.py as a process that is killed at a moment of its work."""
+"""Runs writing_script.py as a process, and kills it at a chosen moment of its work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support import writing_script
 
 
 class Script:
-    """tests/support/writing_script.py as a process that is killed at a moment."""
+    """tests/support/writing_script.py as a process that is killed at a chosen moment."""
 
     def __init__(self, *words: object) -> None:
         self.process = subprocess.Popen(
@@ -30,7 +30,7 @@ class Script:
             heard += piece
 
     def kill_after_dots(self, count: int) -> None:
-        """When it has said so many "."."""
+        """Kill the script once it has printed that many "."."""
         while count > 0:
             heard = self._said.read(count)
             if not heard or b"d" in heard or b"\n" in heard:
@@ -39,20 +39,20 @@ class Script:
         self._kill()
 
     def kill_at_size(self, journal: Path, size: int) -> None:
-        """When its journal has so many bytes; a writer that is done is killed then. Linux."""
+        """Kill it once its journal has that many bytes, or once it has written all. Linux."""
         while journal.stat().st_size < size and self._goes_on():
             pass
         self._kill()
 
     def kill_in(self, nanoseconds: int) -> None:
-        """Whatever it does then."""
+        """Kill it after that time, at any point of its work."""
         until = time.monotonic_ns() + nanoseconds
         while time.monotonic_ns() < until:
             pass
         self._kill()
 
     def _goes_on(self) -> bool:
-        """Takes what it has said, so that it never waits for that."""
+        """Is it still at work? Reads its output, so that it never waits for the pipe."""
         os.set_blocking(self._said.fileno(), False)
         heard = self._said.read(65536)
         return self.process.poll() is None and not (heard and b"done" in heard)

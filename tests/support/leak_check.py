@@ -1,4 +1,4 @@
-"""Does a call leak? It is made many times over, and the blocks that Python holds are counted."""
+"""Does a call leak? The call is made many times, and the blocks that Python holds are counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Case = Callable[[Session], object]
 
 
 def run(case: Case, session: Session) -> None:
-    """One turn; whatever it raises is dropped."""
+    """Make the call once; an exception is dropped."""
     with suppress(Exception):
         result = case(session)
         if isinstance(result, Session) and not result.closed:
@@ -24,10 +24,10 @@ def run(case: Case, session: Session) -> None:
 
 
 def leaks(case: Case, session: Session, turns: int = TURNS) -> bool:
-    """Do blocks pile up, at least one in two turns?
+    """Does the number of blocks grow by at least one in two turns?
 
-    Other caches of the interpreter than settle() empties grow for a while. So what looks like a
-    leak is tried again with more turns, at last with so many that they do not count.
+    Caches of the interpreter that settle() does not empty grow for a while. So an apparent leak is
+    tried again with more turns, at last with enough turns to make the caches insignificant.
     """
     return all(
         growth(case, session, tried) >= tried // 2 for tried in (turns, 25 * turns, MANY_TURNS)
@@ -44,7 +44,7 @@ def settle() -> None:
 
 
 def growth(case: Case, session: Session, turns: int) -> int:
-    """Blocks that Python's allocators hold more after so many turns than before."""
+    """Return how many more blocks Python's allocators hold after that many turns."""
     for _ in range(5):
         run(case, session)
     settle()

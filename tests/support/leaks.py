@@ -1,4 +1,4 @@
-"""Transactions and journals as the leak tests try them: on good and on failing paths."""
+"""The calls of transactions and journals that the leak tests make: paths that succeed and fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILE = Path(_FOLDER.name) / "leak.journal"
 
 
 def _writing(use: Callable[[Transaction], object]) -> Callable[[Session], object]:
-    """Writes, and does something more, in a transaction."""
+    """Return a call that writes in a transaction and then uses the transaction."""
 
     def run(session: Session) -> None:
         with session.transaction() as t:
@@ -27,7 +27,7 @@ def _writing(use: Callable[[Transaction], object]) -> Callable[[Session], object
 
 
 def _journalled(use: Callable[[Session], object]) -> Callable[[Session], object]:
-    """Writes with a journal, uses that, and removes it."""
+    """Return a call that writes with a journal, uses the journal, and removes it."""
 
     def run(session: Session) -> None:
         try:

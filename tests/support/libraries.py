@@ -36,13 +36,13 @@ __asm__(".symver middle_answer,answer@V_2");
 __asm__(".symver new_answer,answer@@V_3");
 __asm__(".globl fixed_value\\n.set fixed_value, 0x1234\\n");
 """
-#: Two of these have a local symbol of one name.
+#: Two of these have a local symbol of the same name.
 PART = "static int twice{n} = {n}; int part_{n}(void) {{ return ++twice{n}; }}".replace(
     "twice{n}", "twice"
 )
 VERSIONS = "V_1 { global: answer; table; first; local: *; }; V_2 { } V_1; V_3 { } V_2;\n"
 
-#: What programs begin with that say in their first line what they are asked for.
+#: The beginning of programs that print the requested values in their first line.
 ANSWERS = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -58,7 +58,7 @@ ANSWERS = """
 #: musl has no indirect functions, and its compilers refuse them.
 INDIRECT = platform.libc_ver()[0] == "glibc"
 
-# Loads what it is given, says where a symbol of it lies, and then does nothing.
+# Loads the given libraries, prints a symbol's address, and then waits.
 _PROGRAM = """
 import ctypes, sys
 loaded = [ctypes.CDLL(path) for path in sys.argv[2:]]
@@ -68,7 +68,7 @@ sys.stdin.read()
 
 
 def shared_library(path: Path, source: str, *flags: str) -> Path:
-    """A library of one C file, at that path; skips where there is no compiler."""
+    """Compile a library of one C file to that path; skip the test if there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
     command = [*_COMPILER, "-shared", "-fPIC", "-x", "c", "-", "-o", str(path), *flags]
@@ -78,7 +78,7 @@ def shared_library(path: Path, source: str, *flags: str) -> Path:
 
 
 def compile_program(path: Path, source: str, *flags: str, compiler: str | None = None) -> Path:
-    """A program of one C file, at that path; skips where there is no compiler."""
+    """Compile a program of one C file to that path; skip the test if there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
     used = _COMPILER if compiler is None else [compiler]
@@ -89,7 +89,7 @@ def compile_program(path: Path, source: str, *flags: str, compiler: str | None =
 
 
 def compile_library(path: Path, *flags: str) -> Path:
-    """A library with all of the above, at that path; skips where there is no compiler."""
+    """Compile a library of all of the above to that path; skip the test without a compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
     folder = path.parent
@@ -115,7 +115,7 @@ def compile_library(path: Path, *flags: str) -> Path:
 
 @contextmanager
 def program_with(*libraries: Path, symbol: str = "table") -> Iterator[tuple[int, int]]:
-    """A live program that has loaded them: its pid, and where the first one's symbol lies."""
+    """Yield the pid of a live program with these libraries, and the first one's symbol address."""
     command = [sys.executable, "-I", "-c", _PROGRAM, symbol, *map(str, libraries)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -131,8 +131,8 @@ def program_with(*libraries: Path, symbol: str = "table") -> Iterator[tuple[int,
 def running(
     *command: object, preload: Path | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A program, and the numbers that its first line has; it ends with its input."""
-    # A library that the tests themselves are started with may be of another C library.
+    """Yield a running program and the numbers of its first line; it ends with its input."""
+    # A library that is preloaded into the tests themselves may be of another C library.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     if preload is not None:
         environment["LD_PRELOAD"] = str(preload)
@@ -146,7 +146,7 @@ def running(
 
 
 def without_map_files(open_file: Any) -> Any:
-    """os.open() as for those who have no CAP_CHECKPOINT_RESTORE."""
+    """Return os.open() as it works without CAP_CHECKPOINT_RESTORE."""
 
     def refuse(path: Any, *arguments: Any, **options: Any) -> int:
         if "map_files/" in str(path):

@@ -1,7 +1,7 @@
-"""A live target that maps a file and does not touch it.
+"""A live target that maps a file and does not access the mapping.
 
-Run as a program, with the file. It prints two addresses: of a page of its own, and of the file's
-pages (private, writable); it ends with its input.
+Run it as a program; its argument is the file. It prints two addresses: of a page of its own memory,
+and of the file's pages (private, writable). It ends with its input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 
 def main(path: str) -> None:
-    """Map, tell, wait."""
+    """Map the file, print the addresses, and wait."""
     own = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     own[:] = b"o" * len(own)
     file = os.open(path, os.O_RDONLY)

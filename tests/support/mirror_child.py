@@ -1,6 +1,6 @@
-"""A live target in which the same memory lies at two neighbouring places.
+"""A live target that maps the same memory at two neighbouring addresses.
 
-It prints the address of the first place and the size of each, and ends with its input.
+It prints the first address and the size of each mapping, and ends with its input.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import ctypes
 import os
 import sys
 
-SIZE = 65536  # Windows maps views at multiples of so much
+SIZE = 65536  # Windows maps views at multiples of this size
 
 
 def map_twice_on_linux() -> int:
-    """One memfd, mapped twice."""
+    """Map one memfd twice; return the first address."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -27,7 +27,7 @@ def map_twice_on_linux() -> int:
 
 
 def map_twice_on_windows() -> int:
-    """One section, two views."""
+    """Map two views of one section; return the first address."""
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
     kernel.CreateFileMappingW.restype = ctypes.c_void_p
     kernel.CreateFileMappingW.argtypes = [
@@ -56,7 +56,7 @@ def map_twice_on_windows() -> int:
 
 
 def main() -> None:
-    """Map, tell, wait."""
+    """Map the memory, print its address and size, and wait."""
     start = map_twice_on_windows() if sys.platform == "win32" else map_twice_on_linux()
     print(start, SIZE, flush=True)
     sys.stdin.read()

@@ -1,6 +1,6 @@
-"""Simulated memory in plain Python: what the rules say a target answers, byte by byte.
+"""Simulated memory in plain Python: computes the answers that the rules require, byte by byte.
 
-It knows nothing of the C code. HRESULTs are those of docs/engine.md.
+It is independent of the C code. HRESULTs are those of docs/engine.md.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Model:
 
     regions: list[ModelRegion]
     width: int
-    #: Address and how many more writes to it work; one at most, as tests inject them.
+    #: An address, and how many more writes to it succeed; tests inject one such fault at most.
     write_fault: tuple[int, int] | None = None
     read_faults: set[int] = field(default_factory=set)
     limit: int = 0
 
     def region(self, address: int) -> ModelRegion | None:
-        """The region that holds address."""
+        """Return the region that holds address."""
         return next((r for r in self.regions if r.base <= address < r.end), None)
 
     def _refusal(self, address: int, writing: bool) -> int | None:
-        """Why this byte can't be moved, faults apart."""
+        """Return the error for a transfer of this byte, without regard to faults."""
         region = self.region(address) if address < TOP else None
         if region is None:
             return INVALID_ADDRESS if writing else READ_FAULT
@@ -64,7 +64,7 @@ class Model:
         return min(size, self.limit) if self.limit and size > 8 else size
 
     def put(self, address: int, data: bytes) -> tuple[int, int | None]:
-        """One transfer to the target: bytes moved, and why no more."""
+        """Make one transfer to the target; return the bytes moved, and the error that ended it."""
         allowed = self._limited(len(data))
         if self.write_fault is not None:
             at, passes = self.write_fault
@@ -83,7 +83,7 @@ class Model:
         return allowed, None if allowed == len(data) else WRITE_FAULT
 
     def get(self, address: int, size: int) -> tuple[bytes, int | None]:
-        """One transfer from the target."""
+        """Make one transfer from the target; return its bytes, and the error that ended it."""
         allowed = self._limited(size)
         found = bytearray()
         while len(found) < allowed and self.readable(address + len(found)):
@@ -91,28 +91,28 @@ class Model:
         return bytes(found), None if len(found) == size else READ_FAULT
 
     def byte(self, address: int) -> int:
-        """What a byte that is mapped holds."""
+        """Return the value of a mapped byte."""
         region = self.region(address)
         assert region is not None
         return region.data[address - region.base]
 
     def prefix(self, address: int, size: int) -> bytes:
-        """As many leading bytes of a range as can be read at all."""
+        """Return the leading bytes of a range that can be read."""
         found = bytearray()
         while len(found) < size and self.readable(address + len(found)):
             found.append(self.byte(address + len(found)))
         return bytes(found)
 
     def packed(self, value: int) -> bytes:
-        """A pointer as the target holds it: the engine casts."""
+        """Return a pointer in the target's byte form: the engine casts."""
         return (value % (1 << 8 * self.width)).to_bytes(self.width, "little")
 
     def is_wide(self, value: int) -> bool:
-        """Does a 32-bit pointer not hold it, zero- or sign-extended?"""
+        """Is the value too wide for a 32-bit pointer, zero- or sign-extended?"""
         return self.width == 4 and 2**32 <= value < TOP - 2**31
 
     def write_pointers(self, address: int, values: list[int]) -> int | None:
-        """WritePointersVirtual: the HRESULT of the first pointer that fails, which stays as is."""
+        """WritePointersVirtual: the HRESULT of the first pointer that fails, which is unchanged."""
         for value in values:
             data = self.packed(value)
             before = self.prefix(address, self.width) if address < TOP else b""
@@ -129,7 +129,7 @@ class Model:
         return None
 
     def read_pointers(self, address: int, count: int) -> list[int]:
-        """The leading pointers that can be read."""
+        """Return the leading pointers that can be read."""
         found = self.prefix(address, count * self.width)
         whole = len(found) // self.width * self.width
         return [
@@ -137,7 +137,7 @@ class Model:
         ]
 
     def landed(self, address: int, form: bytes, width: int) -> int:
-        """How many leading elements of a request the target holds, as reading back shows."""
+        """Return how many leading elements of a request the target holds, by a read back."""
         found = self.prefix(address, len(form))
         count = 0
         while (count + 1) * width <= len(found) and (
@@ -147,7 +147,7 @@ class Model:
         return count
 
     def write(self, address: int, data: bytes) -> int | None:
-        """Session.write: WriteVirtual, carried on behind each short one."""
+        """Session.write: WriteVirtual, continued behind each short write."""
         done = 0
         while done < len(data):
             moved, refusal = self.put(address + done, data[done:])
@@ -168,7 +168,7 @@ class Model:
         return done, None
 
     def search(self, address: int, length: int, pattern: bytes, granularity: int) -> int | None:
-        """SearchVirtual, tried at every place."""
+        """SearchVirtual, by a comparison at every address."""
         last = min(address + length, TOP) - len(pattern)
         for at in range(address, last + 1, granularity):
             if self.prefix(at, len(pattern)) == pattern:

@@ -1,11 +1,11 @@
 """Runs the code of a documentation page as a reader would: files, shell commands, Python, in order.
 
 A fenced block is saved as a file where the line before it ends with a name, as in "`shop.cpp`:".
-Otherwise sh is run by the shell and python by exec(), all blocks of a page in one namespace. A text
-block right behind one is what it must print. Addresses, offsets in a program, process ids and
-absolute paths differ from machine to machine: each is replaced by a number of its own on both
-sides, so that the same one must be where the page has it again. Other languages are for reading. So
-is a block under a comment `<!-- not run: why -->`.
+Otherwise the shell runs sh blocks and exec() runs python blocks, all of a page in one namespace. A
+text block right behind one is the output that it must print. Addresses, offsets in a program,
+process ids and absolute paths differ between machines: each is replaced by its own number on both
+sides, so a value that the page repeats must repeat in the output. Blocks in other languages are
+not run, nor are blocks under a comment `<!-- not run: why -->`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _VARYING: Final = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page; file: the name to save it by; expected: what it prints."""
+    """A fenced block of a page; file: the name to save it by; expected: its output."""
 
     heading: str
     language: str
@@ -46,7 +46,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """The blocks of a page of docs/ that are files or are run."""
+    """Return the blocks of a page of docs/ that are files or are run."""
     source = (DOCS / page).read_text(encoding="utf-8")
     found = list(_FENCE.finditer(source))
     result: list[Block] = []
@@ -85,7 +85,7 @@ class _Masks:
 
 
 class Reader:
-    """Someone who goes through a page in a folder of his own, which is the working folder."""
+    """Follows a page in a separate folder, which is the working folder."""
 
     def __init__(self, folder: Path, **given: object) -> None:
         self.folder = folder
@@ -93,14 +93,14 @@ class Reader:
         self._documented, self._seen = _Masks(), _Masks()
 
     def follow(self, page: str) -> int:
-        """Do all that the page says; the number of blocks."""
+        """Save or run all blocks of the page; return their number."""
         found = blocks(page)
         for block in found:
             self.do(block, page)
         return len(found)
 
     def do(self, block: Block, page: str, replaced: dict[str, str] | None = None) -> None:
-        """Save or run one block, and compare what it prints."""
+        """Save or run one block, and compare its output."""
         text = block.text
         for old, new in (replaced or {}).items():
             text = text.replace(old, new)
@@ -123,7 +123,7 @@ class Reader:
         return said.getvalue()
 
     def _shell(self, text: str, where: str) -> str:
-        # The reader's shell finds what is installed in the environment that he has entered.
+        # The reader's shell finds programs of the active environment.
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
         done = subprocess.run(

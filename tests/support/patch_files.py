@@ -1,4 +1,4 @@
-"""Patch files of tests: written, loaded, and what is said against them."""
+"""Writes and loads patch files for tests, and collects the reported problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENTRY = "[[write]]\naddress = 0x1000\npointers = [1]\n"
 
 
 def problems_of(folder: Path, text: str | bytes, **options: Any) -> list[str]:
-    """What Patch.load() says against a file with that text."""
+    """Return the problems that Patch.load() reports in a file with that text."""
     path = folder / "patch.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PatchError) as caught:
@@ -28,6 +28,6 @@ def problems_of(folder: Path, text: str | bytes, **options: Any) -> list[str]:
 
 
 def load(folder: Path, text: str, **options: Any) -> Patch:
-    """A patch of that text."""
+    """Return a patch of that text."""
     (folder / "patch.toml").write_text(text, encoding="utf-8")
     return Patch.load(folder / "patch.toml", **options)

@@ -1,4 +1,4 @@
-"""Where things are in the clone, or in the unpacked sdist."""
+"""The paths of files and folders in the clone, or in the unpacked sdist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A signal at any line of the package: its handler raises, and what it raises must come out."""
+"""A signal at any line of the package: its handler raises, and that exception must propagate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGE = str(Path(pydbgwrite.__file__).parent) + os.sep
 
 
 def count_lines(work: Callable[[], object]) -> int:
-    """How many lines of the package a piece of work executes in this thread."""
+    """Return how many lines of the package the work executes in this thread."""
     count = 0
 
     def pressed() -> None:
@@ -32,7 +32,7 @@ def count_lines(work: Callable[[], object]) -> int:
 def press_at(line: int, work: Callable[[], object], error: Exception) -> bool:
     """Do the work; a signal's handler raises the error at the line with that number.
 
-    False: the work had fewer lines. Asserts that the very error comes out.
+    False: the work had fewer lines. Asserts that the same error object propagates.
     """
     left = line
     pressed = False
@@ -78,7 +78,7 @@ def _traced(work: Callable[[], object], at_each_line: Callable[[], None]) -> Non
 
 
 def _in_finalizer(frame: FrameType | None) -> bool:
-    """Is this called by a __del__()? What is raised there goes to sys.unraisablehook()."""
+    """Is this called by a __del__()? An exception there goes to sys.unraisablehook()."""
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back
     return frame is not None

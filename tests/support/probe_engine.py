@@ -1,8 +1,8 @@
-"""Show what dbgeng answers: attach to a process and write pointers, by ctypes alone.
+"""Show the answers of dbgeng: attach to a process and write pointers, by ctypes alone.
 
 Run it in the Windows lane (`python tests/windows/lane.py run tests/support/probe_engine.py`) or
 on Windows with PYDBGWRITE_DBGENG set to a folder with dbgeng.dll. It needs nothing of this project:
-when it works and the extension does not, the extension is wrong; when it fails, the lane is. Its
+if it works and the extension does not, the extension is wrong; if it fails, the lane is wrong. Its
 child is this Python, or the program that --python names (a 32-bit one, for instance).
 """
 
@@ -46,7 +46,7 @@ class Interface:
         self.pointer = pointer
 
     def call(self, slot: int, types: Sequence[Any], *arguments: Any) -> int:
-        """Call one slot; the answer as an unsigned HRESULT."""
+        """Call one slot; return the answer as an unsigned HRESULT."""
         table = c_void_p.from_address(self.pointer).value
         assert table is not None
         function = c_void_p.from_address(table + slot * ctypes.sizeof(c_void_p)).value
@@ -56,7 +56,7 @@ class Interface:
         return answer & 0xFFFFFFFF
 
     def query(self, iid: str) -> Interface:
-        """QueryInterface."""
+        """Return another interface of the object, by QueryInterface."""
         found = c_void_p()
         answer = self.call(0, [c_void_p, c_void_p], guid(iid), byref(found))
         if answer != 0 or found.value is None:
@@ -65,7 +65,7 @@ class Interface:
 
 
 def guid(text: str) -> Any:
-    """The 16 bytes of an interface identifier."""
+    """Return the 16 bytes of an interface identifier."""
     return ctypes.create_string_buffer(uuid.UUID(text).bytes_le, 16)
 
 
@@ -80,12 +80,12 @@ def create_client(folder: Path) -> Interface:
 
 
 def show(what: str, answer: int, started: float) -> None:
-    """One line: what was called, what it answered, how long it took."""
+    """Print one line: the call, its answer, and its duration."""
     print(f"{what:<34} 0x{answer:08x}  {(time.perf_counter() - started) * 1e3:9.2f} ms", flush=True)
 
 
 def probe(folder: Path, program: str) -> bool:
-    """Attach to a child, write to it, let it go, and see whether it holds what was written."""
+    """Attach to a child, write to it, detach, and check that it holds the written pointers."""
     started = time.perf_counter()
     child = subprocess.Popen(
         [program, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -22,7 +22,7 @@ CHILD = Path(__file__).with_name("child.py")
 
 
 class LiveChild:
-    """A process with pipes, ended at the latest with its `with` block; areas: where what lies."""
+    """A process with pipes, ended with its `with` block at the latest; areas: addresses by name."""
 
     pointer_size = 0
 
@@ -37,11 +37,11 @@ class LiveChild:
         self._process.wait()
 
     def wait(self) -> int:
-        """Its exit status, once it has ended."""
+        """Wait for its end; return its exit status."""
         return self._process.wait()
 
     def read(self, address: int, size: int) -> bytes:
-        """What the child itself sees at that address; it must not be stopped."""
+        """Return the bytes that the child itself sees there; it must not be suspended."""
         raise NotImplementedError
 
     def _say(self, text: bytes) -> None:
@@ -85,24 +85,24 @@ class Child64(LiveChild):
     def __init__(
         self, pages: int = RW_PAGES, *, anyone: bool = False, program: str | None = None
     ) -> None:
-        """program: what runs child.main() instead, with the same arguments."""
+        """program: a command that runs child.main() instead, with the same arguments."""
         what = [str(CHILD)] if program is None else ["-c", program]
         super().__init__([sys.executable, "-I", *what, str(pages), *["anyone"] * anyone])
         self.areas = json.loads(self._hear_line())
 
     def read(self, address: int, size: int) -> bytes:
-        """What the child itself sees at that address; it must not be stopped."""
+        """Return the bytes that the child itself sees there; it must not be suspended."""
         self._say(f"read {address} {size}\n".encode())
         return bytes.fromhex(self._hear_line().decode())
 
     def digest(self, address: int, size: int) -> str:
-        """The SHA-256 of what the child itself sees there."""
+        """Return the SHA-256 of the bytes that the child itself sees there."""
         self._say(f"digest {address} {size}\n".encode())
         return self._hear_line().decode().strip()
 
 
 class Child32(LiveChild):
-    """The program of elf32.py, with so many bytes of room at least."""
+    """The program of elf32.py, with at least that many bytes of room."""
 
     pointer_size = 4
 
@@ -115,6 +115,6 @@ class Child32(LiveChild):
         self.areas = {"rw": elf32.RW, "read_only": elf32.READ_ONLY, "none": elf32.NONE}
 
     def read(self, address: int, size: int) -> bytes:
-        """What the child itself sees at that address; it must not be stopped."""
+        """Return the bytes that the child itself sees there; it must not be suspended."""
         self._say(struct.pack("<2I", address, size))
         return self._hear(size)

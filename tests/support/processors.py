@@ -1,4 +1,4 @@
-"""All processors, for tests of what happens between threads: the lane runs a process on one."""
+"""All processors, for tests of several threads: the lane runs a process on one processor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @contextmanager
 def every_processor() -> Iterator[None]:
-    """Let this process run on all processors; on Linux it does already."""
+    """Allow this process to run on all processors; on Linux it does already."""
     if sys.platform != "win32":
         yield
         return

@@ -1,4 +1,4 @@
-"""A recorder for sessions, as a transaction is one: it keeps what it is told."""
+"""A recorder for sessions, as a transaction is one: it keeps the reported writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Change = tuple[int | bytes, bytes, bytes, int]
 
 
 class Recorder:
-    """Keeps what it is told, and what the target held then."""
+    """Keeps the reported writes, and the bytes that the target held before."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
@@ -30,7 +30,7 @@ class Recorder:
         self.cuts += 1
 
     def undo(self, session: Session) -> None:
-        """Write all that was replaced, the last first."""
+        """Write all replaced bytes back, the last write first."""
         for where, old, _new, unit in reversed(self.changes):
             if isinstance(where, int):
                 session.write(where, old)

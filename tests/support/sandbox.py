@@ -18,7 +18,7 @@ _ZERO = ctypes.c_ulong(0)
 
 
 class FilterProgram:
-    """The program of a filter, as struct sock_fprog in header: answers by number, and to others."""
+    """A filter's program, with answers by number and a default; header: its struct sock_fprog."""
 
     def __init__(self, answers: dict[int, int], otherwise: int) -> None:
         steps = [(_LOAD, 0, 0, 0)]
@@ -34,14 +34,14 @@ class FilterProgram:
 
 
 def give_up_privileges(libc: ctypes.CDLL) -> None:
-    """Without CAP_SYS_ADMIN a filter takes that no program can gain rights by execve(2)."""
+    """Set no_new_privs: without CAP_SYS_ADMIN, the kernel requires it for a filter."""
     one = ctypes.c_ulong(1)
     if libc.prctl(_NO_NEW_PRIVILEGES, one, _ZERO, _ZERO, _ZERO) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 def deny(answers: dict[int, int]) -> None:
-    """From now on each system call of these numbers gives that errno, in children, too.
+    """Make each system call of these numbers fail with its errno from now on, in children too.
 
     An errno of 0: the filter kills the process.
     """

@@ -1,4 +1,4 @@
-"""Does a call let another thread have the GIL?"""
+"""Does a call release the GIL to another thread?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 
 def turns_until_another_thread_ran(move: Callable[[], object], most: int) -> int:
-    """How often a call is made before another thread has had the GIL; 0: it never had.
+    """Return how many calls are made before another thread gets the GIL; 0: it never does.
 
-    The switch interval is endless: a thread that waits for the GIL gets it only where the one that
-    holds it lets it go, and then not at once, since it must first wake up.
+    The switch interval is endless: a waiting thread gets the GIL only if the thread that holds it
+    releases it, and then not at once, since the waiting thread must first wake up.
     """
     before = sys.getswitchinterval()
     started, go_on, gone_on = threading.Event(), threading.Lock(), array("B", [0])
@@ -28,7 +28,7 @@ def turns_until_another_thread_ran(move: Callable[[], object], most: int) -> int
     started.wait()
     sys.setswitchinterval(1000)
     try:
-        go_on.release()  # from here on the other thread waits for nothing but the GIL
+        go_on.release()  # from here on the other thread waits only for the GIL
         for turn in range(most):
             move()
             if gone_on[0]:

@@ -8,9 +8,9 @@ import sys
 import threading
 from typing import Final
 
-BOUND: Final = 60  # seconds: what waits would do so for ever, and no machine is so busy
+BOUND: Final = 60  # seconds: a call that waits would wait for ever, and no machine is that slow
 
-#: For the script: a thread that says so once one of its threads waits, and others can run.
+#: For the script: a thread that reports once one thread waits while others can run.
 WATCH: Final = """
 import os, platform, threading, time
 
@@ -33,9 +33,9 @@ threading.Thread(target=watch, daemon=True).start()
 
 
 def said_after_ctrl_c(script: str, words: list[str]) -> list[str]:
-    """Run it until it says that it waits, press Ctrl-C, and give the lines it then prints.
+    """Run it until it reports that it waits, press Ctrl-C, and return the lines it then prints.
 
-    It must end by itself, in time and with 0.
+    It must end by itself, in time and with exit status 0.
     """
     command = [sys.executable, "-c", script, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:

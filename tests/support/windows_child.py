@@ -1,6 +1,6 @@
-"""A live target on Windows: memory at known places, as its arguments say.
+"""A live target on Windows, with memory at the addresses that its arguments give.
 
-Run as a program: each argument is ADDRESS:SIZE:PROTECTION, in hex, hex, and a PAGE_ number. It
+Run it as a program: each argument is ADDRESS:SIZE:PROTECTION, in hex, hex, and a PAGE_ number. It
 prints the size of its pointers in one line, then lives until its input ends.
 """
 
@@ -14,7 +14,7 @@ MEM_COMMIT_RESERVE = 0x3000
 
 
 def main() -> None:
-    """Allocate, tell, wait."""
+    """Allocate the memory, print the pointer size, and wait."""
     kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
     kernel.VirtualAlloc.restype = ctypes.c_void_p
     kernel.VirtualAlloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_uint32] * 2]

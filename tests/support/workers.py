@@ -1,4 +1,4 @@
-"""Tests that must run while no other does, where pytest-xdist runs several workers."""
+"""Tests that must run while no other test runs, if pytest-xdist runs several workers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ROOM = Path(__file__).with_name("__init__.py")
 
 @contextmanager
 def room(*, alone: bool) -> Iterator[None]:
-    """Beside other workers' tests, or alone; where there are no workers, nothing is to be done."""
+    """Run beside other workers' tests, or alone; without workers this does nothing."""
     if sys.platform == "win32" or "PYTEST_XDIST_WORKER" not in os.environ:
         yield
         return
     import fcntl
 
     with _DOOR.open() as door, _ROOM.open() as place:
-        # Who waits to be alone holds the door, or others would come in again and again.
+        # A test that waits to run alone holds the door, or others would enter again and again.
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(place, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)

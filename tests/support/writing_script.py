@@ -1,9 +1,9 @@
 """A script that writes into a target within a transaction, until it is killed.
 
-    python writing_script.py PID ADDRESS SIZE JOURNAL SEED SUSPEND     writes, a "." on stdout each
-    python writing_script.py undo PID JOURNAL SUSPEND                  undoes, a "." for each record
+    python writing_script.py PID ADDRESS SIZE JOURNAL SEED SUSPEND     writes; a "." for each write
+    python writing_script.py undo PID JOURNAL SUSPEND                  undoes; a "." for each record
 
-The first says "ready" before its first write; both end by themselves only when all is done.
+The first prints "ready" before its first write. Both end by themselves only once all is done.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SCATTERED = [10, 1000, 30_000, 140_000] if sys.platform == "linux" else [10, 300
 
 
 def say(text: bytes) -> None:
-    """To whoever kills this; unbuffered."""
+    """Write to the process that kills this one; unbuffered."""
     os.write(1, text)
 
 
 def write_much(session: pydbgwrite.Session, base: int, size: int, seed: int) -> None:
-    """Large direct writes, scattered ones, bytes, many small ones, over each other."""
+    """Make large direct, scattered, byte and many small writes that overlap."""
     chance = random.Random(seed)
 
     def pointers(count: int) -> array[int]:
@@ -56,7 +56,7 @@ def write_much(session: pydbgwrite.Session, base: int, size: int, seed: int) -> 
 
 
 def main(words: list[str]) -> None:
-    """Either of the two."""
+    """Run the command that the arguments select."""
     suspend = words[-1] == "True"
     if words[0] == "undo":
         with pydbgwrite.attach(int(words[1]), suspend=suspend) as session:
@@ -71,7 +71,7 @@ def main(words: list[str]) -> None:
         say(b"ready\n")
         write_much(session, base, size, int(seed))
         say(b"done\n")
-        sys.stdin.read()  # killed here at the latest, with all written and nothing committed
+        sys.stdin.read()  # killed here at the latest: all is written, nothing is committed
 
 
 if __name__ == "__main__":
