@@ -1,7 +1,7 @@
-"""Who holds the GIL while an engine is entered: nobody, also where a call fails or a session goes.
+"""No call of an engine holds the GIL, also if the call fails or the session ends.
 
-The engine here is written in C: each of its methods asks Python whether the calling thread has the
-GIL, and answers what it is told to.
+The engine here is written in C: each of its methods asks Python whether the calling thread holds
+the GIL, and returns the result that the test sets.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ int succeed(void) { return ask(0); }
 
 
 class Engine:
-    """An engine whose every method counts its calls, and those that came with the GIL."""
+    """An engine whose methods count their calls, and the calls made with the GIL held."""
 
     def __init__(self, library: Any) -> None:
         self.library = library
@@ -56,15 +56,15 @@ class Engine:
         self.number("answer").value = E_FAIL
 
     def address(self, name: str) -> int | None:
-        """Where a function of the library is."""
+        """Return the address of a function of the library."""
         return ctypes.cast(getattr(self.library, name), ctypes.c_void_p).value
 
     def number(self, name: str) -> ctypes.c_int:
-        """A variable of the library."""
+        """Return a variable of the library."""
         return ctypes.c_int.in_dll(self.library, name)
 
     def count(self, call: Callable[[], object]) -> tuple[bool, int]:
-        """Was the engine entered meanwhile, and how often with the GIL?"""
+        """Return whether the call enters the engine, and how often with the GIL held."""
         self.number("calls").value = self.number("held").value = 0
         call()
         return self.number("calls").value > 0, self.number("held").value
@@ -72,7 +72,7 @@ class Engine:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The engine's code."""
+    """Return the library that contains the engine's code."""
     path = shared_library(tmp_path_factory.mktemp("gil") / "engine.so", ENGINE)
     loaded = ctypes.CDLL(str(path))
     has_gil = ctypes.c_void_p.in_dll(loaded, "has_gil")
@@ -82,7 +82,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def engine(library: Any) -> Engine:
-    """One whose methods fail, all but IsPointer64Bit."""
+    """Return an engine whose methods fail, except IsPointer64Bit."""
     return Engine(library)
 
 
@@ -94,7 +94,7 @@ def test_the_engine_sees_the_gil(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", ENGINE_CALLS)
 def test_a_call_that_fails(engine: Engine, name: str) -> None:
-    """Neither the call, nor the reading back, nor the look at the page behind the address."""
+    """The GIL is not held in the call, in the read-back, or in the query of the address's page."""
     with wrap(engine.object.pointer) as session:
 
         def call() -> None:
@@ -136,16 +136,16 @@ def test_a_wrapped_session_that_is_collected(engine: Engine) -> None:
 
 @pytest.mark.usefixtures("on_every_processor")
 def test_a_stopped_process_that_is_collected() -> None:
-    """The tracer's thread is waited for: other threads run meanwhile."""
+    """The collection waits for the tracer's thread; other threads run meanwhile."""
     command = [sys.executable, "-I", "-c", "input()"]
     children = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(8)]
     try:
-        # The other thread may wake up too late, on a busy machine, for all of a round. Were the GIL
-        # held, it would in every round.
+        # On a busy machine, the other thread can wake up too late in all of a round. If the GIL
+        # were held, it would wake up too late in every round.
         for _ in range(25):
             opened = [pydbgwrite.attach(child.pid) for child in children]
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # recorded ones keep the session
+                warnings.simplefilter("ignore")  # a recorded warning keeps its session alive
                 turns = turns_until_another_thread_ran(opened.pop, len(opened))
                 opened.clear()
             if turns:

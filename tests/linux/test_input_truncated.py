@@ -1,4 +1,4 @@
-"""A buffer of the caller's whose memory goes away: a mapped file that was truncated (Linux)."""
+"""The caller's buffer loses its memory: it is a mapped file that was truncated (Linux)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux 
 SIZE = 1 << 16
 KEPT = 4096
 
-# In a process of its own: reading such memory plainly ends it by SIGBUS.
+# The script is a separate process: a plain read of such memory ends it by SIGBUS.
 SCRIPT = """
 import mmap, os, sys
 import pydbgwrite
@@ -54,13 +54,14 @@ def test_a_mapped_file_that_was_truncated(way: str) -> None:
             timeout=60,
         )
     assert done.stderr == ""
-    # What lies in the file's last page is still there; nobody can read what was behind.
+    # The file's last page is still mapped; the memory after it can't be read.
     written = KEPT if way == "bytes" else KEPT // 8
     assert done.stdout.split() == [str(written), "True", "True"]
     assert done.returncode == 0
 
 
-# What reads such memory itself, before or while it writes: an error, and nothing is written.
+# Calls that read such memory themselves, before or during a write, raise an error and write
+# nothing.
 LOOKS = """
 import mmap, os, sys
 import pydbgwrite

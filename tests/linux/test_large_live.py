@@ -20,7 +20,7 @@ from pydbgwrite import Mismatch
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes"),
-    pytest.mark.alone,  # a processor that another test has is not shared with
+    pytest.mark.alone,  # a processor that another test uses takes no share
 ]
 
 PIECE = 512 << 10  # bytes that one processor takes at a time
@@ -29,14 +29,14 @@ NEEDS_X86 = pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN)
 
 @contextmanager
 def stopped_child(size: int) -> Iterator[tuple[int, pydbgwrite.Session]]:
-    """A process with so many bytes, whole pages, and a session on it; behind them is nothing."""
+    """Yield the address of that many bytes, in whole pages before a hole, and a session."""
     with Child64(-(-size // PAGE)) as child, pydbgwrite.attach(child.pid) as session:
         yield child.areas["rw"], session
 
 
 @pytest.mark.parametrize("size", [4 << 20, (4 << 20) + 5 * 8, 24 << 20])
 def test_moving(size: int) -> None:
-    """At any address in a page; the bytes before and behind stay."""
+    """A write works at any offset in a page; the bytes before and after it stay."""
     data = array("Q", random.Random(size).randbytes(size))
     with stopped_child(size + 8192) as (start, session):
         for offset in (0, 8, 4091):
@@ -48,7 +48,7 @@ def test_moving(size: int) -> None:
             assert held[offset + size :] == bytes(8192 - offset)
             session.write_pointers(start + offset, data[::-1])
             assert session.read_pointers(start + offset, len(data)) == data[::-1]
-        # Past the end of the mapping: in order, up to there.
+        # Past the end of the mapping: the pointers are written in order up to the end.
         mapped = -(-(size + 8192) // PAGE) * PAGE
         with pytest.raises(pydbgwrite.TargetAccessError) as caught:
             session.write_pointers(start + mapped - size + 4096, data)
@@ -57,7 +57,7 @@ def test_moving(size: int) -> None:
 
 @pytest.mark.parametrize("offset", [0, 8, 4091])
 def test_comparing(offset: int) -> None:
-    """Each difference is found, wherever it lies among the pieces, and nothing else is."""
+    """Each difference is found in any of the pieces, and nothing else is reported."""
     size = 5 << 20
     count = size // 8
     data = array("Q", random.Random(offset).randbytes(size))
@@ -76,7 +76,7 @@ def test_comparing(offset: int) -> None:
             assert caught.value.mismatches == [
                 Mismatch(address + 8 * place, expected[place], data[place]) for place in wrong
             ]
-        # Past the end of the mapping, where all before it is as expected.
+        # The range continues past the end of the mapping; all before the end is as expected.
         end = (start + size + 8192 + PAGE - 1) // PAGE * PAGE
         before = session.read(end - size // 2, size // 2)
         with pytest.raises(pydbgwrite.TargetAccessError) as unreadable:
@@ -86,7 +86,7 @@ def test_comparing(offset: int) -> None:
 
 
 def narrow_values(count: int) -> array[int]:
-    """Values that a 32-bit target can hold, some of them sign-extended."""
+    """Return values that a 32-bit target can hold, some of them sign-extended."""
     chance = random.Random(count)
     made = array("Q", array("I", chance.randbytes(4 * count)))
     for _ in range(100):
@@ -96,7 +96,7 @@ def narrow_values(count: int) -> array[int]:
 
 
 def in_target(values: array[int]) -> bytes:
-    """What it holds then."""
+    """Return the bytes that the target holds after a write of these values."""
     return array("I", [value & 0xFFFFFFFF for value in values]).tobytes()
 
 
@@ -104,14 +104,14 @@ def in_target(values: array[int]) -> bytes:
 @pytest.mark.parametrize("offset", [0, 4, 3, 4092])
 @pytest.mark.parametrize("way", ["direct", "bulk", "truncated", "raw"])
 def test_narrow_pointers(way: str, offset: int) -> None:
-    """Halves of the values, seen by the program itself; the bytes before and behind stay."""
+    """The program itself reads the lower halves of the values; the bytes before and after stay."""
     count = (3 << 20) // 4 + 5
     size = 4 * count
     values = narrow_values(count)
     if way in ("truncated", "raw"):
         values[count // 3] = 0x123456789ABCDEF0
     with Child32(room=(4 << 20) + RW_PAGES * PAGE) as child:
-        # Behind the pages that come from the program's file.
+        # The address is after the pages that come from the program's file.
         start = elf32.RW + RW_PAGES * PAGE
         address = start + 4096 + offset
         with pydbgwrite.attach(child.pid) as session:
@@ -135,7 +135,7 @@ def test_narrow_pointers(way: str, offset: int) -> None:
 @NEEDS_X86
 @pytest.mark.parametrize("via", ["WritePointersVirtual", "WriteVirtual"])
 def test_one_that_does_not_fit(via: Literal["WritePointersVirtual", "WriteVirtual"]) -> None:
-    """It is found before anything is written, also where it is the last."""
+    """The pointer is found before anything is written, even if it is the last one."""
     count = (3 << 20) // 4
     values = narrow_values(count)
     with Child32(room=(4 << 20) + RW_PAGES * PAGE) as child:
@@ -153,12 +153,13 @@ def test_one_that_does_not_fit(via: Literal["WritePointersVirtual", "WriteVirtua
 @NEEDS_X86
 @pytest.mark.parametrize("way", ["WritePointersVirtual", "WriteVirtual", "write_scattered"])
 def test_one_that_stops_fitting_meanwhile(way: str) -> None:
-    """It is never counted as written, though the target holds its lower half already."""
-    count = (6 << 20) // 4  # more than is copied beforehand
+    """The pointer is never counted as written, though the target already holds its lower half."""
+    count = (6 << 20) // 4  # more than the copy made beforehand
     values = array("Q", [7]) * count
     with Child32(room=(7 << 20) + RW_PAGES * PAGE) as child:
         start = elf32.RW + RW_PAGES * PAGE
-        # In order: what is sorted, on a stopped target, is taken from the buffer beforehand.
+        # The target runs for write_scattered: this keeps the order. On a suspended target the
+        # pointers are sorted, and taken from the buffer beforehand.
         with pydbgwrite.attach(child.pid, suspend=way != "write_scattered") as session:
             session.write_pointers(start, values)
 
@@ -168,7 +169,8 @@ def test_one_that_stops_fitting_meanwhile(way: str) -> None:
 
             with pytest.raises(pydbgwrite.PointerRangeError) as caught:
                 if way == "write_scattered":
-                    # No two neighbours in a row: that takes long enough for progress.
+                    # No two adjacent addresses in a row: the write takes long enough for progress
+                    # calls.
                     halves = (range(start + 4 * each, start + 4 * count, 8) for each in (0, 1))
                     places = array("Q", [*chain(*halves)])
                     session.write_scattered(places, values, progress=widen)

@@ -1,4 +1,4 @@
-"""Stopping a Linux process as users see it: subprocess stays true, it goes on as it was found."""
+"""Suspending a Linux process: subprocess reports correctly, and the process resumes unchanged."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import pydbgwrite
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
-# Says ready with the address of a table and the number of threads that count up in it, one slot
-# each; then answers every line it reads with the table.
+# Prints the address of a table in which each thread counts up one slot; then answers every line of
+# input with the table.
 COUNTING = """
 import ctypes, sys, threading
 table = (ctypes.c_uint64 * 8)()
@@ -37,7 +37,7 @@ for line in sys.stdin:
 
 @contextmanager
 def counting(threads: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A process whose threads count up; the address of their counters."""
+    """Yield a process whose threads count up, and the address of their counters."""
     with subprocess.Popen(
         [sys.executable, "-c", COUNTING.format(threads=threads)],
         stdin=subprocess.PIPE,
@@ -52,7 +52,7 @@ def counting(threads: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def counters(child: subprocess.Popen[str]) -> list[int]:
-    """What the process itself sees."""
+    """Return the counters as the process itself reads them."""
     assert child.stdin is not None and child.stdout is not None
     child.stdin.write("?\n")
     child.stdin.flush()
@@ -60,7 +60,7 @@ def counters(child: subprocess.Popen[str]) -> list[int]:
 
 
 def states(pid: int) -> set[str]:
-    """The states of all its threads, by the kernel's letters."""
+    """Return the states of all threads of the process, as the kernel's letters."""
     return {
         (task / "stat").read_text().rpartition(")")[2].split()[0]
         for task in Path(f"/proc/{pid}/task").iterdir()
@@ -77,7 +77,7 @@ def test_all_threads_stand_still_and_go_on() -> None:
         assert "t" not in states(child.pid)
         before = counters(child)
         while counters(child)[0] == before[0]:
-            pass  # it counts again, or this test does not end
+            pass  # the process counts again, or this test does not end
 
 
 def test_a_child_killed_while_attached_gives_its_status_at_once() -> None:
@@ -114,7 +114,7 @@ def test_a_group_stop_stays_and_a_signal_takes_effect() -> None:
         with pydbgwrite.attach(child.pid):
             assert states(child.pid) <= {"t", "T"}
         while states(child.pid) != {"T"}:
-            pass  # the kernel puts the threads back where they were
+            pass  # the kernel returns the threads to the group stop
         with pydbgwrite.attach(child.pid):
             os.kill(child.pid, signal.SIGCONT)
         before = counters(child)
@@ -149,7 +149,7 @@ def test_another_program_under_the_same_pid_is_never_written() -> None:
             session.write_pointers(address, [1])
             child.stdin.write("\n")
             child.stdin.flush()
-            assert child.stdout.readline() == "0\n"  # it runs the other program now
+            assert child.stdout.readline() == "0\n"  # the process now runs the other program
             with pytest.raises(pydbgwrite.NoTargetError):
                 session.write_pointers(address, [2])
         child.kill()
@@ -254,7 +254,7 @@ def test_death_in_the_middle_of_writes_is_an_honest_error() -> None:
             assert child.wait(timeout=5) == -9
 
 
-# Traces a process, with so much memory that its end takes a while.
+# Traces a process, and has enough memory that its own end takes a while.
 TRACER = """
 import ctypes, mmap, sys
 memory = mmap.mmap(-1, int(sys.argv[2]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x8000)
@@ -268,7 +268,7 @@ sys.stdin.read()
 
 @contextmanager
 def traced(size: int) -> Iterator[tuple[Child64, subprocess.Popen[bytes]]]:
-    """A process, and another that traces it."""
+    """Yield a process, and another process that traces it."""
     with (
         Child64(anyone=True) as child,
         subprocess.Popen(
@@ -287,7 +287,7 @@ def traced(size: int) -> Iterator[tuple[Child64, subprocess.Popen[bytes]]]:
 
 def test_a_tracer_that_is_dying_is_waited_for() -> None:
     with traced(256 << 20) as (child, tracer):
-        tracer.kill()  # and not waited for: it is busy giving its memory back
+        tracer.kill()  # not waited for: the kernel still frees its memory
         with pydbgwrite.attach(child.pid) as session:
             session.write_pointers(child.areas["rw"], [1, 2, 3])
         assert list(child.read(child.areas["rw"], 24)[::8]) == [1, 2, 3]
@@ -314,7 +314,7 @@ def test_a_session_that_is_open_here_is_named() -> None:
 
 
 def test_a_script_that_was_killed_holds_nobody_up() -> None:
-    """Its tracer, a process of its own, dies with it, a moment later."""
+    """The script's tracer, a separate process, ends a moment after the script."""
     script = "import pydbgwrite, sys; s = pydbgwrite.attach(int(sys.argv[1])); print(flush=True); "
     with Child64(anyone=True) as child:
         for _ in range(10):

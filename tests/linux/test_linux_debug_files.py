@@ -1,4 +1,4 @@
-"""Symbols of stripped libraries, where distributions put them; files of others are refused."""
+"""Debug files of stripped libraries, where distributions install them; wrong files are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*command: object) -> None:
 
 @pytest.fixture
 def split(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Path, Path]:
-    """A stripped library with a link to its debug file, and that file."""
+    """Return a stripped library with a link to its debug file, and the debug file."""
     flags = getattr(request, "param", ())
     library = compile_library(tmp_path / "libsplit.so", *flags)
     debug = tmp_path / "libsplit.so.debug"
@@ -50,7 +50,7 @@ def test_a_debug_link(split: tuple[Path, Path], folder: str) -> None:
         with pytest.raises(AddressError, match="2 symbols 'twice'"):
             session.resolve("libsplit.so!twice")
         content = bytearray(place.read_bytes())
-        at = content.find(b"GNU\0") + 4  # the build id, where there is one
+        at = content.find(b"GNU\0") + 4  # the build id, if there is one
         content[at if b"GNU\0" in content[: 1 << 12] else -1] ^= 1
         place.write_bytes(content)
         with pytest.raises(AddressError, match="no symbol 'old_answer'; it is stripped"):
@@ -70,7 +70,7 @@ def test_debug_data_in_the_file(split: tuple[Path, Path], tmp_path: Path) -> Non
 
 
 def test_build_id_folders(split: tuple[Path, Path], tmp_path: Path) -> None:
-    """Of the target's root, and not of ours."""
+    """The folders are those of the target's root, and not of this process's root."""
     if os.geteuid() != 0:
         pytest.skip("chroot is for root")
     library, debug = split
@@ -89,12 +89,12 @@ def test_build_id_folders(split: tuple[Path, Path], tmp_path: Path) -> None:
             folder = jail / "usr/lib/debug/.build-id" / check.build_id[:2]
             folder.mkdir(parents=True)
             place = folder / f"{check.build_id[2:]}.debug"
-            place.symlink_to(debug)  # out of the root: as the target sees it, there is nothing
+            place.symlink_to(debug)  # the link leaves the root: the target sees no file
             with pytest.raises(AddressError, match="stripped"):
                 session.resolve("libsplit.so!old_answer")
             debug.rename(jail / "debug")
             place.unlink()
-            place.symlink_to("/../debug")  # above the root is the root
+            place.symlink_to("/../debug")  # the parent of the root is the root
             old = session.resolve("libsplit.so!old_answer")
             assert old == session.resolve("libsplit.so!answer@V_1")
         child.kill()

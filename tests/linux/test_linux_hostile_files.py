@@ -1,4 +1,4 @@
-"""Files and lists of a target that say anything: an answer, or an error in words, and in time."""
+"""Files and lists of a target with arbitrary content give an answer or a clear error, in time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def looked_through(content: bytes) -> None:
-    """All that is read of a file; AddressError where it is refused."""
+    """Read all parts of a file that are used; raise AddressError if the file is refused."""
     backend = ElfSymbols.__new__(ElfSymbols)
     table = backend._read_stream(BytesIO(content), IMAGE).table
     table.find("table")
@@ -65,7 +65,7 @@ def test_flipped_bytes(library: Path, profile: str, sections: bool) -> None:
 
 
 def dynamic_places(content: bytes) -> list[int]:
-    """Where the file's dynamic section is."""
+    """Return the offsets of the file's dynamic section."""
     return [
         struct.unpack_from("<Q", content, at + 8)[0]
         for at in range(64, 64 + 56 * content[56], 56)
@@ -81,7 +81,7 @@ def test_lists_of_a_live_process(
     deleted: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The loader's own lists, headers and tables in memory, with bytes changed by the program."""
+    """The loader's lists, headers and tables in memory have changed bytes."""
     library = Path(shutil.copy(library, tmp_path))
     with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
         places = loader_places(session)
@@ -105,7 +105,7 @@ def test_lists_of_a_live_process(
 
 
 def loader_places(session: Session) -> list[tuple[int, int]]:
-    """Where r_debug, the entries of its list, the headers and the dynamic sections are."""
+    """Return the places of r_debug, its list's entries, the headers and the dynamic sections."""
     try:
         debug = session.resolve("ld-linux-x86-64.so.2!_r_debug")
     except AddressError:

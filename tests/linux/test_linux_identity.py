@@ -1,4 +1,4 @@
-"""A session is of the process that was meant, or there is none: whatever /proc shows, or lacks."""
+"""A session opens on the intended process or not at all, whatever /proc shows or lacks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEEDS_ROOT = pytest.mark.skipif(
     hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: namespaces and mounts"
 )
 
-#: What each script below begins with. `child`: a process of its own.
+#: The beginning of each script below. `child` is a separate process.
 BEGIN = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
@@ -55,7 +55,7 @@ with Child64() as child:
 
 
 def run(script: str, *before: str) -> str:
-    """What the script prints, run by these programs; it must end well."""
+    """Return the output of the script, started through these programs; the script must succeed."""
     done = subprocess.run(
         [*before, sys.executable, "-c", BEGIN + script],
         capture_output=True,
@@ -68,7 +68,7 @@ def run(script: str, *before: str) -> str:
 
 @NEEDS_ROOT
 def test_the_proc_of_another_pid_namespace() -> None:
-    """There /proc/N is a stranger, here the child that is meant has its number."""
+    """/proc/N is a stranger there; in this namespace the intended child has the number N."""
     with Child64() as stranger:
         before = stranger.read(stranger.areas["rw"], 64)
         run(
@@ -82,13 +82,13 @@ with Child64() as child:
             *("unshare", "--pid", "--fork"),
         )
         assert stranger.read(stranger.areas["rw"], 64) == before
-        with pydbgwrite.attach(stranger.pid) as session:  # nobody holds it
+        with pydbgwrite.attach(stranger.pid) as session:  # no session holds it
             assert session.read(stranger.areas["rw"], 64) == before
 
 
 @NEEDS_ROOT
 def test_a_process_in_an_inner_pid_namespace() -> None:
-    """It has another number there, and ours here."""
+    """The process has another number in the inner namespace; attach() takes the outer number."""
     inner = f"import sys; sys.path.insert(0, {str(TESTS)!r}); " + (
         "from support import child; child.main()"
     )
@@ -126,7 +126,7 @@ with Child64() as child:
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
 @pytest.mark.parametrize("calls", ["PIDFD_OPEN", "PIDFD_OPEN, sandbox.PIDFD_SEND_SIGNAL"])
 def test_without_a_pidfd(error: str, calls: str) -> None:
-    """A kernel before 5.3 has none, and a sandbox may refuse it."""
+    """A kernel before 5.3 has no pidfd, and a sandbox may refuse it."""
     run(
         f"""
 import errno
@@ -159,7 +159,7 @@ else:
 
 
 def test_without_a_pidfd_another_program_is_never_written() -> None:
-    """A running process is written by a descriptor that is bound to its memory."""
+    """A running process is written through a descriptor that is bound to its memory."""
     run(
         """
 import errno
@@ -201,7 +201,7 @@ int main(void) { printf("%p\\n", (void *)table); fflush(stdout); return getchar(
     [64, pytest.param(32, marks=pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN))],
 )
 def test_a_program_whose_file_cannot_be_read(bits: int, tmp_path: Path) -> None:
-    """It lies on a FUSE mount of its user, which not even root may touch."""
+    """The file lies on a FUSE mount of its user, which even root may not access."""
     program, folder = tmp_path / "program", tmp_path / "mount"
     folder.mkdir()
     if bits == 32:
@@ -237,7 +237,7 @@ with subprocess.Popen([*fuse, "65534"], stdin=-1, stdout=-1) as mount:
 
 
 def tracer() -> int:
-    """The process that holds a target for this one, which shares our memory."""
+    """Return the process that holds a target for this process, and shares its memory."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
@@ -248,7 +248,7 @@ def tracer() -> int:
     raise AssertionError("there is none")
 
 
-#: Its first thread ends; another one serves.
+#: Its first thread ends; another thread answers.
 WITHOUT_ITS_FIRST_THREAD = f"""
 import ctypes, sys, threading
 sys.path.insert(0, {str(TESTS)!r})

@@ -1,6 +1,7 @@
-"""Variables of which several files have one: resolve() gives the one that the uses lead to.
+"""Variables that several files define: resolve() gives the one that the uses refer to.
 
-Each program says itself what its own uses, and those of the library's code, lead to.
+Each program prints the address that its own use refers to, and the address that the library's code
+uses.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ unsigned long *place(void) { return hooks; }
 """
 UNUSED = "unsigned long hooks[2] = {0x11, 0x22}; unsigned long *place(void) { return 0; }"
 OTHER = "unsigned long hooks[2] = {0x51, 0x52}; unsigned long *early(void) { return hooks; }"
-#: Says where its own use leads, and the library's.
+#: Prints the address that its own use refers to, and the address that the library's code uses.
 USES = (
     ANSWERS
     + """
@@ -36,7 +37,7 @@ int main(void) { char line[9];
   return 0; }
 """
 )
-#: Loads libraries in ways of their own; says where the code of the last one leads.
+#: Loads each library in its own way; prints the address that the code of the last one uses.
 LOADS = (
     ANSWERS
     + """
@@ -50,12 +51,12 @@ int main(int n, char **v) { void *last = 0; char line[9]; unsigned long *(*place
   return 0; }
 """
 )
-# Of other code, a compiler has the linker make a copy (R_X86_64_COPY), in a PIE too.
+# Without -fPIC, a compiler has the linker make a copy (R_X86_64_COPY), also in a PIE.
 PIC, FIXED = ("-fPIC", "-pie"), ("-fno-pic", "-no-pie")
 
 
 def program(folder: Path, *flags: str, libraries: tuple[str, ...] = ("hooks",)) -> Path:
-    """It uses the variable of the libraries in the folder."""
+    """Return a program that uses the variable of the libraries in the folder."""
     linked = [f"-l{name}" for name in libraries]
     return compile_program(
         folder / "program",
@@ -71,7 +72,7 @@ def attached(child: subprocess.Popen[str]) -> Iterator[Session]:
 
 
 def check_that_it_reads(child: subprocess.Popen[str], session: Session, address: int) -> None:
-    """The library's own code reads what is written there."""
+    """Check that the library's own code reads the value written at this address."""
     session.write_pointers(address, [0x99])
     session.detach()
     assert child.stdin is not None and child.stdout is not None
@@ -98,7 +99,7 @@ def test_another_library_comes_first(way: str, flags: tuple[str, ...], tmp_path:
 
 
 def test_a_function_is_the_one_of_the_module_that_is_named(tmp_path: Path) -> None:
-    """As a user who writes libc!malloc beside a preloaded allocator means it."""
+    """The named module counts, as if a user writes libc!malloc beside a preloaded allocator."""
     shared_library(tmp_path / "libhooks.so", HOOKS)
     early = shared_library(tmp_path / "libearly.so", HOOKS.replace("0x11", "0x51"))
     with (
@@ -116,7 +117,7 @@ PROTECTED = HOOKS.replace("hooks[2] =", 'hooks[2] __attribute__((visibility("pro
 
 @pytest.mark.parametrize("kind", ["symbolic", "protected"])
 def test_a_library_that_binds_to_itself(kind: str, tmp_path: Path) -> None:
-    """Its own code uses its own variable whatever comes first."""
+    """The library's code uses its own variable, whichever library comes first."""
     source, flags = (HOOKS, ["-Wl,-Bsymbolic"]) if kind == "symbolic" else (PROTECTED, [])
     shared_library(tmp_path / "libhooks.so", source, *flags)
     early = shared_library(tmp_path / "libearly.so", OTHER)
@@ -131,7 +132,7 @@ def test_a_library_that_binds_to_itself(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_library_with_another_name_of_its_own(tmp_path: Path) -> None:
-    """What its code uses can't be told by the name that others see, so both are named."""
+    """The public name does not show which variable the code uses, so the error names both."""
     inner = 'extern unsigned long inner[2] __attribute__((alias("hooks"), visibility("hidden")));'
     source = HOOKS.replace("unsigned long *place", f"{inner}\nunsigned long *place")
     shared_library(tmp_path / "libhooks.so", source.replace("return hooks", "return inner"))
@@ -163,7 +164,7 @@ def test_a_library_that_does_not_use_its_own(flags: tuple[str, ...], tmp_path: P
         (module,) = [each for each in session.modules() if each.name == library.name]
         assert not module.base <= used < module.base + module.size
         if flags is FIXED:
-            assert session.resolve("libhooks.so!hooks") == used  # a copy of it, or of the other
+            assert session.resolve("libhooks.so!hooks") == used  # a copy of its own or the other
         else:
             check_refused(session, used)
     with (
@@ -211,7 +212,7 @@ def test_deep_binding(deep: bool, tmp_path: Path) -> None:
 
 
 def test_another_namespace(tmp_path: Path) -> None:
-    """What uses the name there counts, and nothing else."""
+    """Only the uses of the name in that namespace count."""
     shared_library(tmp_path / "libhooks.so", UNUSED)
     shared_library(tmp_path / "libearly.so", OTHER)
     linked = [f"-L{tmp_path}", "-Wl,--no-as-needed", "-learly", "-lhooks", f"-Wl,-rpath,{tmp_path}"]
@@ -238,7 +239,7 @@ unsigned long *place(void) { return hooks; }
 
 
 def test_a_unique_symbol(tmp_path: Path) -> None:
-    """As C++ makes them of variables in inline functions: the first library's is everybody's."""
+    """All libraries use the first library's symbol, as for C++ variables in inline functions."""
     if not INDIRECT:
         pytest.skip("this C library has no unique symbols")
     first = shared_library(tmp_path / "libfirst.so", UNIQUE)
@@ -257,7 +258,7 @@ def test_a_unique_symbol(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", [HOOKS, UNUSED], ids=["used", "unused"])
 def test_plugins_that_have_the_same_names(source: str, tmp_path: Path) -> None:
-    """Each has its own: the other one's is none of its business."""
+    """Each plugin has its own variable; the other plugin's is not considered."""
     first = shared_library(tmp_path / "libfirst.so", HOOKS)
     library = shared_library(tmp_path / "libhooks.so", source)
     path = compile_program(tmp_path / "loads", LOADS.replace("DEEP", "0"), "-ldl")

@@ -1,4 +1,4 @@
-"""launch() on Linux: stopped before the first instruction, let go, ended, and refused."""
+"""launch() on Linux: suspension before the first instruction, release, termination, refusals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 
 
 def exit_code(pid: int) -> int:
-    """Collects a launched process."""
+    """Wait for a launched process, and return its exit code."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -65,13 +65,13 @@ def test_terminate_ends_it_and_leaves_no_zombie() -> None:
 
 
 def zombies() -> set[str]:
-    """Children of this process that nobody has collected."""
+    """Return the children of this process that have ended and were not waited for."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
         except OSError:
-            continue  # it has gone meanwhile
+            continue  # the process has ended meanwhile
         if state == "Z" and int(parent) == os.getpid():
             found.add(stat.parent.name)
     return found
@@ -95,7 +95,7 @@ def test_programs_that_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         pydbgwrite.launch([str(tmp_path / "missing")], cwd=tmp_path)
     assert missing.value.filename == str(tmp_path / "missing")
-    assert zombies() == before  # none of them left a child behind
+    assert zombies() == before  # no failed launch leaves a child
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_arguments_of_other_types(arguments: dict[str, Any], message: str) -> No
 
 
 def test_who_collects_the_exit_status() -> None:
-    """What launch() says of os.waitpid."""
+    """After terminate() or a kill, os.waitpid finds no child, as launch() documents."""
     for end in (Session.terminate, killed_and_closed):
         session = pydbgwrite.launch(["true"])
         assert session.pid is not None
@@ -136,7 +136,7 @@ def test_who_collects_the_exit_status() -> None:
 
 
 def killed_and_closed(session: Session) -> None:
-    """The process dies while its session is open."""
+    """Kill the process while its session is open, and close the session."""
     assert session.pid is not None
     os.kill(session.pid, signal.SIGKILL)
     stat = Path(f"/proc/{session.pid}/stat")
@@ -169,19 +169,19 @@ def outlives_an_interrupted_launch(delay: float) -> bool | None:
             os.close(each)
     os.set_blocking(our_stdout, False)
     try:
-        assert os.read(our_stdout, 1) == b""  # nobody has the other end
+        assert os.read(our_stdout, 1) == b""  # no process holds the other end
         return False if interrupted else None
     except BlockingIOError:
         return True
     finally:
-        for each in (our_stdin, our_stdout):  # which ends it
+        for each in (our_stdin, our_stdout):  # this ends the program
             os.close(each)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed session:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_launch_leaves_no_program() -> None:
-    """An exception behind the call, before its result is assigned, still loses a session."""
+    """An exception after the call, before the assignment of its result, still loses a session."""
     seen = [outlives_an_interrupted_launch((turn % 30 + 1) / 10_000) for turn in range(90)]
     interrupted = [each for each in seen if each is not None]
     assert len(interrupted) > 10

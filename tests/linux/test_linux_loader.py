@@ -1,4 +1,4 @@
-"""Where modules and symbols are, as the loader has it: compared with what the programs say."""
+"""Addresses of modules and symbols, as the loader has them, compared with the programs' output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ int main(void) { char line[9];
 
 
 def linked_program(folder: Path, *flags: str, library_flags: tuple[str, ...] = ()) -> Path:
-    """A program that uses the library's variable by a copy of it."""
+    """Return a program that uses a copy of the library's variable."""
     shared_library(folder / "libhooks.so", HOOKS, *library_flags)
     return compile_program(
         folder / "program",
@@ -87,7 +87,7 @@ def test_a_program_that_the_dynamic_linker_was_told_to_run(tmp_path: Path) -> No
 
 
 def test_a_library_that_binds_to_itself(tmp_path: Path) -> None:
-    """It uses its own variable whatever the program has."""
+    """The library uses its own variable, whatever variable the program has."""
     program = linked_program(tmp_path, library_flags=("-Wl,-Bsymbolic",))
     with (
         running(program) as (child, (hooks,)),
@@ -104,7 +104,7 @@ def test_a_library_that_binds_to_itself(tmp_path: Path) -> None:
 
 
 def without_sections(path: Path) -> Path:
-    """The file as sstrip leaves it."""
+    """Remove the file's section headers, as sstrip does, and return its path."""
     content = bytearray(path.read_bytes())
     content[0x28:0x30] = bytes(8)  # e_shoff
     content[0x3A:0x40] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
@@ -142,7 +142,7 @@ def test_a_library_without_section_headers(style: str, tmp_path: Path) -> None:
             session.resolve("libhooks.so!othres")
         library.unlink()
         with mock.patch("os.open", side_effect=without_map_files(os.open)):
-            assert session.resolve("libhooks.so!hooks") == hooks  # of memory
+            assert session.resolve("libhooks.so!hooks") == hooks  # from memory
 
 
 def test_a_stripped_program(tmp_path: Path) -> None:

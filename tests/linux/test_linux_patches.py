@@ -29,7 +29,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_table_by_name(library: Path, tmp_path: Path) -> None:
-    """Pointers to functions of two libraries, as addresses in the patch file."""
+    """A patch writes pointers to functions of two libraries, given by name in the patch file."""
     with program_with(library, symbol="puts") as (pid, puts), pydbgwrite.attach(pid) as session:
         (libc,) = [m.name for m in session.modules() if m.base <= puts < m.base + m.size]
         table = session.resolve("libtable.so!table")
@@ -56,7 +56,7 @@ expect = [2, 3, 0, 0]
 
 
 def test_a_read_only_table(library: Path) -> None:
-    """Private pages that the program itself may not write to: a debugger forces the write."""
+    """The program itself may not write to its private pages: a debugger forces the write."""
     with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
         base = session.resolve("libtable.so+0")
         # On aarch64 the linker puts the code into the same segment.
@@ -69,7 +69,7 @@ def test_a_read_only_table(library: Path) -> None:
 
 
 def test_names_that_are_not_there(library: Path) -> None:
-    """Every one is told; what is found is resolved nevertheless."""
+    """Each unknown name is reported; the other names are still resolved."""
     with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
         patch = Patch(
             [
@@ -100,7 +100,7 @@ def test_names_that_are_not_there(library: Path) -> None:
 
 
 def test_builds(library: Path, tmp_path: Path) -> None:
-    """By the id that readelf prints, which is read from memory; by the file's hash; each wrong."""
+    """A build is checked by the file's hash, and by the id in memory, as readelf prints it."""
     with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
         check = BuildCheck.of(session, "libtable.so")
         assert check.sha256 is None and check.build_id is not None
@@ -127,7 +127,7 @@ def test_builds(library: Path, tmp_path: Path) -> None:
 
 
 def test_the_hash_of_a_file_that_was_replaced(library: Path, tmp_path: Path) -> None:
-    """The new file's hash says nothing of what the target runs."""
+    """The new file's hash does not describe the code that the target runs."""
     copy = tmp_path / "libcopy.so"
     shutil.copy(library, copy)
     with program_with(copy) as (pid, _), pydbgwrite.attach(pid) as session:
@@ -139,7 +139,7 @@ def test_the_hash_of_a_file_that_was_replaced(library: Path, tmp_path: Path) -> 
         wrong = BuildCheck("libcopy.so", sha256=hashlib.sha256(b"another").hexdigest())
         assert not Patch([entry], builds=[wrong]).preview(session).ok
         right = Patch([entry], builds=[BuildCheck("libcopy.so", sha256=hashed)]).preview(session)
-        # The file itself may be had still, by those who may follow /proc/PID/map_files.
+        # A process that may follow /proc/PID/map_files can still read the file itself.
         assert right.ok or "deleted, or replaced" in right.problems[0]
         assert BuildCheck.of(session, "libcopy.so").build_id is not None
 
@@ -185,7 +185,7 @@ class Named32(Child32):
 
 @pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN)
 def test_a_program_of_32_bits(tmp_path: Path) -> None:
-    """At fixed addresses: a symbol's value is its address, offsets count from the first one."""
+    """At fixed addresses, a symbol's value is its address, and offsets count from the first."""
     name = "table-32"
     with Named32(tmp_path / name) as child, pydbgwrite.attach(child.pid) as session:
         assert session.resolve(f"{name}!rw+4") == elf32.RW + 4

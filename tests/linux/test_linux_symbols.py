@@ -1,4 +1,4 @@
-"""Symbols of live Linux processes, compared with what the processes themselves say."""
+"""Symbols of live Linux processes, compared with the output of the processes themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def library(compiled: Path, tmp_path: Path) -> Path:
-    """A copy of it, whose name is hard to take apart."""
+    """Return a copy of the library, whose name is hard to parse."""
     copy = tmp_path / "libodd++-1!x.so.6"
     shutil.copy(compiled, copy)
     return copy
@@ -50,7 +50,7 @@ def test_symbols_lie_where_the_program_says(library: Path) -> None:
 
 
 def test_a_function_of_the_c_library(library: Path) -> None:
-    """The program itself says where puts lies."""
+    """The address of puts is the one that the program itself prints."""
     with program_with(library, symbol="puts") as (pid, puts), pydbgwrite.attach(pid) as session:
         (libc,) = [m.name for m in session.modules() if m.base <= puts < m.base + m.size]
         assert session.resolve(f"{libc}!puts") == puts
@@ -71,7 +71,7 @@ def test_versions(library: Path) -> None:
 
 
 def test_versions_without_symtab(library: Path) -> None:
-    """As installed: stripped, .dynsym alone; without a section table its symbols are unknown."""
+    """An installed library is stripped and has .dynsym alone; other symbols are unknown."""
     strip = shutil.which("strip")
     if strip is None:
         pytest.skip("no strip: binutils are not there")
@@ -91,7 +91,7 @@ def test_versions_without_symtab(library: Path) -> None:
         ("own_of_thread", "thread-local"),
         ("chosen", "indirect function" if INDIRECT else "no symbol 'chosen'"),
         ("fixed_value", r"absolute value \(0x1234\)"),
-        ("puts", "no symbol 'puts'"),  # it only calls it
+        ("puts", "no symbol 'puts'"),  # the library only calls it
         ("tabel", "did you mean 'table'"),
         ("TABLE", "did you mean 'table'"),
         ("source.c", "no symbol"),
@@ -110,7 +110,7 @@ def test_symbols_without_an_address(library: Path, symbol: str, words: str) -> N
 
 
 def test_each_candidate_is_an_address(library: Path) -> None:
-    """What an error lists can be given instead."""
+    """The caller can give each address that an error lists."""
     with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
         with pytest.raises(AddressError) as caught:
             session.resolve(f"{library.name}!twice")
@@ -143,13 +143,13 @@ def test_names_of_modules_are_exact(library: Path) -> None:
 
 
 def test_a_file_that_was_replaced(library: Path) -> None:
-    """Another file has the name now: its symbols are not those of the target."""
+    """Another file now has the name; its symbols are not those of the target."""
     with program_with(library) as (pid, table), pydbgwrite.attach(pid) as session:
         other = compile_library(library.with_name("other.so"), "-Wl,-Ttext-segment=0x100000")
         other.replace(library)
         name = library.name
         with mock.patch("os.open", side_effect=without_map_files(os.open)):
-            assert session.resolve(f"{name}!table") == table  # by the target's memory
+            assert session.resolve(f"{name}!table") == table  # from the target's memory
             with pytest.raises(AddressError, match=r"deleted, or replaced.*module\+offset"):
                 session.resolve(f"{name}!old_answer")
         if can_open_map_files():
@@ -170,7 +170,7 @@ def test_a_file_that_was_deleted(library: Path) -> None:
 
 
 def test_a_program_in_another_root(library: Path, tmp_path: Path) -> None:
-    """Names in its map are not those that lead to its files from where it is now."""
+    """After a chroot, the names in the program's map no longer lead to its files."""
     if os.geteuid() != 0:
         pytest.skip("chroot is for root")
     code = (
@@ -191,7 +191,10 @@ def test_a_program_in_another_root(library: Path, tmp_path: Path) -> None:
 
 
 def test_many_symbols_at_once(library: Path) -> None:
-    """As one by one; those that are not there are told, and not compared with all others each."""
+    """Many lookups at once give the same results as single ones.
+
+    Unknown names are reported, without a comparison of each with all other names.
+    """
     names = ["table", "first", "answer", "answer@V_1", "own_of_thread", "nothing", "tabel"]
     with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
 
@@ -207,7 +210,7 @@ def test_many_symbols_at_once(library: Path) -> None:
 
 
 def can_open_map_files() -> bool:
-    """Is this process allowed to follow those links?"""
+    """Return whether this process may follow the links in map_files."""
     folder = Path("/proc/self/map_files")
     try:
         with open(next(folder.iterdir()), "rb"):
@@ -217,7 +220,7 @@ def can_open_map_files() -> bool:
 
 
 def test_the_vdso(library: Path) -> None:
-    """A library that has no file: its symbols are read from the target's memory."""
+    """The library has no file: its symbols are read from the target's memory."""
     with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
         lines = [line for line in session._read_maps().splitlines() if b"[vdso]" in line]
         if not lines:
@@ -231,7 +234,7 @@ def test_the_vdso(library: Path) -> None:
 
 
 def test_damaged_files_are_refused(library: Path, tmp_path: Path) -> None:
-    """Every kind of damage to headers: an error with words, or an answer; no other exception."""
+    """Any damage to headers gives an answer or a clear error, and no other exception."""
     from io import BytesIO
 
     from pydbgwrite._symbols.elf import ElfSymbols
@@ -263,7 +266,7 @@ def test_damaged_files_are_refused(library: Path, tmp_path: Path) -> None:
 def elf_with_versions(
     definitions: bytes, *, kind_of_versions: int = 0x6FFFFFFD, **changed: int
 ) -> bytes:
-    """A 64-bit file of one symbol "it" of version 2, with these .gnu.version_d or _r."""
+    """Return a 64-bit file with one symbol "it" of version 2, and this .gnu.version_d or _r."""
     strings = b"\0it\0V\0"
     symbols = bytes(24) + struct.pack("<IBBHQQ", 1, 0x11, 0, 1, 0x40, 8)
     contents = [b"", strings, symbols, struct.pack("<2H", 0, 2), definitions]
@@ -282,7 +285,7 @@ def elf_with_versions(
 
 
 def test_numbers_of_a_file_are_bounded() -> None:
-    """What a hostile file may say."""
+    """The numbers in a hostile file are bounded."""
     from io import BytesIO
 
     from pydbgwrite._symbols.elf import ElfSymbols
@@ -299,12 +302,12 @@ def test_numbers_of_a_file_are_bounded() -> None:
     one = struct.pack("<4H3I", 1, 0, 2, 1, 0, 20, 0) + struct.pack("<2I", 4, 0)
     assert found(elf_with_versions(one), "it@V") == [0x40]
     assert found(elf_with_versions(one), "it@W") == []
-    # Version numbers have 15 bits: what more entries there are is not looked at.
+    # Version numbers have 15 bits: further entries are not read.
     entry = struct.pack("<4H3I", 1, 0, 2, 1, 0, 0, 20)
     assert found(elf_with_versions(entry * (1 << 15)), "it") == [0x40]
     with pytest.raises(AddressError, match="can't be read"):
         found(elf_with_versions(entry * (1 << 14)), "it")  # the last leads out of the section
-    # .gnu.version_r: a list for each file, as many as bytes lead from one to the next.
+    # .gnu.version_r has a list for each file; byte offsets link one list to the next.
     for lists in (
         struct.pack("<2H3I", 1, 0xFFFF, 1, 16, 16) + bytes(16),
         struct.pack("<2H3I", 1, 0xFFFF, 1, 0, 1) * (1 << 13),

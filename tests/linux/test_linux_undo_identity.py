@@ -1,4 +1,4 @@
-"""A journal is one process's, from its start to its next execve: an undo refuses any other."""
+"""A journal belongs to one process, from its start to its next execve; undo refuses any other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 
 
 def written(child: Child64, file: Path) -> bytes:
-    """A journal of a write into the child; what the child holds then."""
+    """Journal a write into the child, and return the bytes that the child then holds."""
     with pydbgwrite.attach(child.pid) as session:
         with session.transaction(file):
             session.write_pointers(child.areas["rw"], [1, 2, 3])
@@ -28,7 +28,7 @@ def written(child: Child64, file: Path) -> bytes:
 
 
 def forged(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """The same journal with another header, checksums and all."""
+    """Rewrite the journal with a changed header and valid checksums."""
     from pydbgwrite._journal.log import JournalLog
 
     old = JournalLog(open(file, "rb", buffering=0), str(file))  # noqa: SIM115, closed with it
@@ -89,12 +89,12 @@ def test_what_a_journal_says(tmp_path: Path) -> None:
     ],
 )
 def test_a_pid_that_was_given_anew(tmp_path: Path, key: str, value: str, words: str) -> None:
-    """A journal that agrees in all but one of the things that tell processes apart."""
+    """A journal is refused if one of the values that identify its process differs."""
     file = tmp_path / "a.journal"
     with Child64() as child:
         held = written(child, file)
         forged(file, lambda header: None)
-        with pydbgwrite.attach(child.pid) as session:  # as it is, the forged one is taken
+        with pydbgwrite.attach(child.pid) as session:  # undo accepts an unchanged header
             pydbgwrite.undo(file, session)
         file.unlink()
         held = written(child, file)
@@ -103,7 +103,7 @@ def test_a_pid_that_was_given_anew(tmp_path: Path, key: str, value: str, words: 
 
 
 def test_after_an_execve(tmp_path: Path) -> None:
-    """The same process id and start time, and even the same program; another address space."""
+    """The process id, the start time and even the program stay; the address space is another."""
     file = tmp_path / "a.journal"
     program = (
         "import ctypes, os, sys\n"
@@ -124,7 +124,7 @@ def test_after_an_execve(tmp_path: Path) -> None:
             session.write_pointers(address, [1, 2])
         child.stdin.write("\n")
         child.stdin.flush()
-        child.stdout.readline()  # it runs anew
+        child.stdout.readline()  # the program runs again
         with (
             pydbgwrite.attach(child.pid) as session,
             pytest.raises(JournalError, match="execve"),
@@ -137,7 +137,7 @@ def test_after_an_execve(tmp_path: Path) -> None:
     hasattr(os, "geteuid") and os.geteuid() != 0, reason="needs root: time namespaces"
 )
 def test_in_another_time_namespace(tmp_path: Path) -> None:
-    """Start times are shown with an offset there: made here and undone there, and the reverse."""
+    """Start times have an offset there; a journal can be undone from either namespace."""
     other = ("unshare", "--time", "--boottime", "86400", "--fork")
     with Child64() as child:
         address = child.areas["rw"]
@@ -165,7 +165,7 @@ def test_a_process_that_has_ended(tmp_path: Path) -> None:
 
 
 def owner_of(script: str, child: Child64, file: Path) -> subprocess.Popen[str]:
-    """A script that gets the child's pid, an address of it, and the journal to make."""
+    """Start a script with the child's pid, an address in the child, and the name of the journal."""
     words = [str(child.pid), str(child.areas["rw"]), str(file)]
     return subprocess.Popen(
         [sys.executable, "-c", script, *words],
@@ -176,7 +176,7 @@ def owner_of(script: str, child: Child64, file: Path) -> subprocess.Popen[str]:
 
 
 def test_a_journal_in_use(tmp_path: Path) -> None:
-    """While a transaction of another process goes on, nobody undoes it."""
+    """Undo refuses the journal while a transaction of another process is open."""
     file = tmp_path / "a.journal"
     script = (
         "import pydbgwrite, sys\n"
@@ -199,7 +199,7 @@ def test_a_journal_in_use(tmp_path: Path) -> None:
 
 
 def test_a_journal_in_use_by_this_process(tmp_path: Path) -> None:
-    """Reading a journal does not unlock it, nor may another session undo it meanwhile."""
+    """Reading a journal does not unlock it, and another session can't undo it meanwhile."""
     file = tmp_path / "a.journal"
     with Child64() as child, pydbgwrite.attach(child.pid, suspend=False) as session:
         address = child.areas["rw"]
@@ -218,7 +218,7 @@ def test_a_journal_in_use_by_this_process(tmp_path: Path) -> None:
 
 
 def test_a_forked_child_does_not_hold_a_journal(tmp_path: Path) -> None:
-    """It outlives the script that was killed, and can read its journal; an undo need not wait."""
+    """The forked child outlives the killed script and can read its journal; undo does not wait."""
     file = tmp_path / "a.journal"
     script = (
         "import os, pydbgwrite, sys\n"
@@ -243,7 +243,7 @@ def test_a_forked_child_does_not_hold_a_journal(tmp_path: Path) -> None:
 
 
 def test_writing_over_the_programs_own_header(tmp_path: Path) -> None:
-    """What tells the process is nothing that a patch would write to."""
+    """The process's identity does not depend on memory that a patch may write to."""
     file = tmp_path / "a.journal"
     with Child64() as child, pydbgwrite.attach(child.pid) as session:
         running = str(Path(f"/proc/{child.pid}/exe").readlink())

@@ -1,4 +1,4 @@
-"""A launched program that would have a privilege by itself has none when traced: that is said."""
+"""A traced program does not get the privilege that its file gives: launch() reports that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [
     ),
 ]
 
-#: capable: of tracing everybody, so that programs keep their privilege.
+#: capable: the script may trace every process, so programs keep their privilege.
 SCRIPT = """
 import ctypes, os, shutil, struct, subprocess, sys, tempfile, warnings
 import pydbgwrite, pydbgwrite._opening.linux, pydbgwrite._messages.linux

@@ -1,6 +1,6 @@
-"""No call on a live process keeps other threads waiting, however small it is.
+"""No call on a live process keeps other threads waiting, however small the call is.
 
-The kernel may sleep in any of them: it fetches the page, or waits for the lock of the memory map.
+The kernel may sleep in any call: it fetches the page, or waits for the lock of the memory map.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SMALL_CALLS: dict[str, Callable[[Session, int], object]] = {
 
 @pytest.fixture(scope="module", params=[True, False], ids=["suspended", "running"])
 def live(request: pytest.FixtureRequest) -> Iterator[tuple[Session, int]]:
-    """A session on a live process, and an address that it may write to."""
+    """Yield a session on a live process, and an address that the session may write to."""
     with (
         Child64(pages=1) as child,
         pydbgwrite.attach(child.pid, suspend=request.param) as session,

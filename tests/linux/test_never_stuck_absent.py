@@ -1,6 +1,6 @@
-"""Pages of a process that a suspended thread of it is to fill: no call waits for them.
+"""No call waits for pages of a process that its own suspended thread must fill.
 
-Each call is made by a script of its own, which is ended where it takes too long.
+A separate script makes each call, and is ended if it takes too long.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ ANSWERED = {
 
 @contextmanager
 def running(*words: object) -> Iterator[tuple[int, int]]:
-    """The process of absent_child.py, and the address it prints."""
+    """Yield the pid of absent_child.py, and the address that it prints."""
     command = [sys.executable, "-I", str(CHILD), *(str(word) for word in words)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
         assert one.stdin is not None
@@ -75,13 +75,13 @@ def running(*words: object) -> Iterator[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[tuple[int, int]]:
-    """A process, and the address of its present pages; behind them are absent ones."""
+    """Yield a process and the address of its present pages; absent pages follow them."""
     with running(PRESENT, 3000) as (pid, address):
         yield pid, address
 
 
 def said_of(target: tuple[int, int], call: str) -> str:
-    """What the script says of this call."""
+    """Return the script's output for this call."""
     words = [sys.executable, "-c", SCRIPT, *(str(word) for word in target), str(PAGE), call]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=BOUND, check=False)
     assert ran.stderr == ""
@@ -123,7 +123,7 @@ print("closed", flush=True)
 
 @pytest.fixture
 def file_system(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose files could be anybody's."""
+    """Yield a mounted folder whose files any process could use."""
     if os.geteuid() != 0:
         pytest.skip("needs root: mounts")
     subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
@@ -132,7 +132,7 @@ def file_system(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_write_that_has_begun_is_left_behind(file_system: Path) -> None:
-    """The page can be read, and writing to it waits for a suspended thread."""
+    """The page can be read; a write to it waits for a suspended thread."""
     with running(file_system / "file") as (pid, address):
         said = said_after_ctrl_c(LEFT_BEHIND, [str(pid), str(address)])
     assert said == ["None True", "NoTargetError", "NoTargetError", "closed"]

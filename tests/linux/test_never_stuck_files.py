@@ -1,7 +1,7 @@
-"""Pages of a file whose system does not answer (FUSE; NFS is alike): Ctrl-C ends a call that waits.
+"""The file system of a page does not answer (FUSE; NFS is similar): Ctrl-C ends a waiting call.
 
-The system is a program that is stopped before a page of the file was read. The call is made by a
-script of its own, which is ended where it takes too long.
+The file system is a program that is suspended before it serves a page of the file. A separate
+script makes the call, and is ended if it takes too long.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ print(session.write_pointers(own, [7], verify=True))
 session.close()
 print("closed", flush=True)
 """.replace("PAGES", str(PAGES)).replace("WATCH", WATCH)
-# What is asked for, and how many of it the target then holds.
+# Each call, and how many of its elements the target then holds.
 CALLS = {
     "session.write_pointers(pages, [5])": "0",
     "session.write_pointers(pages, many[:-1])": "0",
@@ -75,7 +75,7 @@ CALLS = {
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """A process, the address of a page of its own, and that of pages that nobody fills."""
+    """Yield a process, the address of its own page, and that of pages that are never filled."""
     folder = tmp_path_factory.mktemp("mounted")
     data = tmp_path_factory.mktemp("data") / "data"
     data.write_bytes(b"d" * PAGES * 4096)
@@ -101,6 +101,6 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("state", ["suspended", "running"])
 def test_ctrl_c_ends_a_call(target: list[str], state: str, call: str) -> None:
-    """Nothing was written, other threads ran on, and the session can still be used and closed."""
+    """The count is correct, other threads run, and the session can still be used and closed."""
     said = said_after_ctrl_c(SCRIPT.replace("CALL", call), [*target, state])
     assert said == [f"Ctrl-C {CALLS[call]}", "1", "closed"]

@@ -1,4 +1,4 @@
-"""RLIMIT_NOFILE is reached at each step in turn: a clear error, and nothing is left open."""
+"""RLIMIT_NOFILE is reached at each step in turn: the error is clear, and nothing stays open."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ EXITING = 0x4  # PF_EXITING of include/linux/sched.h, in field 9 of proc_pid_sta
 
 
 def descriptors() -> dict[str, str]:
-    """What is open here, by number."""
+    """Return the open descriptors of this process, by number."""
     found = {}
     for link in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of the listing itself
             found[link.name] = str(link.readlink())
     return found
 
 
 def threads() -> set[str]:
-    """The threads of this process; one that was joined can still be listed, as exiting."""
+    """Return the threads of this process, except joined ones that are still listed as exiting."""
     found = set()
     for each in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # gone meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
             flags = (each / "stat").read_text().rpartition(")")[2].split()[6]
             if int(flags) & EXITING == 0:
                 found.add(each.name)
@@ -41,7 +41,7 @@ def threads() -> set[str]:
 
 @contextmanager
 def room_for(more: int) -> Iterator[None]:
-    """So many descriptors can be opened, and no more."""
+    """Limit this process to that many more descriptors."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -96,7 +96,7 @@ def test_no_descriptor_left(
 ) -> None:
     with Child64(anyone=True) as child:
         tasks = threads()
-        work(child, tmp_path)  # what is imported once is imported
+        work(child, tmp_path)  # the first run does all imports
         before = descriptors()
         failures: list[str] = []
         for room in range(40):
@@ -110,7 +110,7 @@ def test_no_descriptor_left(
             assert descriptors() == before, failures[-1]
             status = Path(f"/proc/{child.pid}/status").read_text()
             assert "TracerPid:\t0\n" in status, failures[-1]
-            assert child.read(child.areas["rw"], 8)  # it runs
+            assert child.read(child.areas["rw"], 8)  # the child runs
         else:
             pytest.fail(f"{failures[-1]}, with room for {room}")
         assert failures

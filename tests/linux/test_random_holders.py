@@ -1,4 +1,4 @@
-"""What holds a process comes and goes, at random moments: no signal is lost, no pointer torn."""
+"""Sessions hold and release a process at random moments: no signal is lost, no pointer torn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 
 SIZE = RW_PAGES * PAGE
 
-# Writes a table of pointers whose bytes are all alike, and another one, without end.
+# Writes a table of pointers with equal bytes, then another such table, without end.
 HOLDER = """
 import sys
 import pydbgwrite
@@ -41,7 +41,7 @@ while True:
 
 
 def test_a_holder_that_is_killed(chance: random.Random, profile: str) -> None:
-    """The process goes on, can be opened again, and every pointer within a page is whole.
+    """The process continues, can be opened again, and every pointer within a page is whole.
 
     The kernel ends the write of a killed process between two pages: a pointer that lies across them
     can be half written.
@@ -65,7 +65,7 @@ def test_a_holder_that_is_killed(chance: random.Random, profile: str) -> None:
                 select.select([], [], [], chance.random() * 0.03)  # a random moment
                 holder.kill()
                 holder.stdout.read()
-            held = child.read(address, SIZE)  # it goes on: it answers
+            held = child.read(address, SIZE)  # the process runs: it answers
             parts: list[bytes] = []
             for at in range(shift, SIZE - 8, 8):
                 border = min(8, PAGE - at % PAGE)
@@ -77,8 +77,8 @@ def test_a_holder_that_is_killed(chance: random.Random, profile: str) -> None:
                 session.write(address, bytes(SIZE))
 
 
-# Counts queued signals by thread-directed and process-directed handlers, and their order. Each has
-# a number, one more than that of the one before.
+# Counts queued signals by thread-directed and process-directed handlers, and checks their order.
+# Each signal has a number, one more than that of the signal before.
 RECEIVER = """
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -138,7 +138,7 @@ int main(void)
 def test_real_time_signals_to_a_held_process(
     chance: random.Random, profile: str, tmp_path: Path
 ) -> None:
-    """Each is delivered once, in order, whether it came before, during or after a session."""
+    """Each signal is delivered once, in order, before, during or after a session."""
     libc = ctypes.CDLL(None, use_errno=True)
     program = compile_program(tmp_path / "receiver", RECEIVER, "-pthread")
     sent = [0] * 8

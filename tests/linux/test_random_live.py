@@ -23,26 +23,26 @@ SIZE = RW_PAGES * PAGE
 
 
 class Model:
-    """What the process must hold: a writable area with a hole on each side."""
+    """A model of the process's memory: a writable area with a hole on each side."""
 
     def __init__(self, base: int, chance: random.Random) -> None:
         self.base = base
         self.held = bytearray(pattern(SIZE))
         self.chance = chance
-        self.recorded = False  # then what can't be read before is not written at all
+        self.recorded = False  # if True, memory that can't be read first is not written at all
 
     def values(self, most: int) -> list[int]:
         return [self.chance.getrandbits(64) for _ in range(self.chance.randrange(1, most) or 1)]
 
     def place(self, size: int) -> int:
-        """An offset: inside, or now and then across an end."""
+        """Return an offset inside the area, or sometimes across an end."""
         if self.chance.random() < 0.15:
             return self.chance.choice([-self.chance.randrange(1, size + 8), SIZE - size // 2])
         at = self.chance.randrange(0, max(1, SIZE - size))
         return at - at % 8 if self.chance.random() < 0.6 else at
 
     def put(self, offset: int, data: bytes, width: int) -> int | None:
-        """Write leading elements up to the hole. None: all of them; else how many there are."""
+        """Write leading elements up to the hole; return their count, or None if all fit."""
         if offset < 0 or (self.recorded and offset + len(data) > SIZE):
             return 0
         fits = min(len(data), max(0, SIZE - offset)) // width * width
@@ -85,7 +85,7 @@ def write_bytes(model: Model, session: Session) -> None:
 
 
 def write_scattered(model: Model, session: Session) -> None:
-    """With duplicates and overlaps; the later one counts."""
+    """Write with duplicates and overlaps; the later value counts."""
     values = model.values(300)
     step = model.chance.choice([1, 8])
     offsets = [model.chance.randrange(0, SIZE - 8) // step * step for _ in values]
@@ -101,7 +101,7 @@ def write_scattered(model: Model, session: Session) -> None:
 
 
 def expect(model: Model, session: Session) -> None:
-    """Right expectations, and wrong ones, after which nothing is written."""
+    """Write with right expectations, or with wrong ones, after which nothing is written."""
     values = model.values(50)
     size = 8 * len(values)
     offset = model.chance.randrange(0, SIZE - size)
@@ -145,7 +145,7 @@ WRITES = (write_pointers, write_bytes, write_scattered, expect)
 
 
 def rolled_back(model: Model, session: Session) -> None:
-    """A transaction that fails leaves what was there."""
+    """A transaction that fails leaves the memory unchanged."""
     before = bytes(model.held)
     model.recorded = True
     with pytest.raises(ZeroDivisionError) as caught, session.transaction():

@@ -1,4 +1,4 @@
-"""Where the system refuses a process, messages and doctor name what was seen, and no more."""
+"""If the system refuses a process, messages and doctor name the observed facts alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 
 TESTS = next(each for each in Path(__file__).parents if (each / "support").is_dir())
 
-#: What each script begins with.
+#: The beginning of each script.
 BEGIN = f'''
 import contextlib, ctypes, json, os, subprocess, sys
 sys.path.insert(0, {str(TESTS)!r})
@@ -72,7 +72,7 @@ def doctor():
 
 
 def run(script: str, *before: str) -> str:
-    """What the script prints, run by these programs; it must end well."""
+    """Return the output of the script, started through these programs; the script must succeed."""
     done = subprocess.run(
         [*before, sys.executable, "-c", BEGIN + script],
         capture_output=True,
@@ -84,7 +84,7 @@ def run(script: str, *before: str) -> str:
 
 
 def test_a_user_namespace() -> None:
-    """All capabilities are shown there, and they hold for nothing outside."""
+    """The process has all capabilities there, but they do not apply outside the namespace."""
     said = run("refused(int(os.environ['OUTER'])); doctor()", *in_namespace())
     assert "this process is in a user namespace" in said
     assert "dumpable" not in said
@@ -105,7 +105,7 @@ def test_within_a_user_namespace() -> None:
 def test_the_doctor_without_proc() -> None:
     said = run('subprocess.check_call(["umount", "-l", "/proc"]); doctor()', "unshare", "--mount")
     assert said.startswith("/proc: fails: not mounted")
-    assert said.count("\n") == 1  # nothing is said of what could not be seen
+    assert said.count("\n") == 1  # unobserved facts are not reported
 
 
 def test_the_doctor_with_a_part_of_proc() -> None:
@@ -116,8 +116,8 @@ def test_the_doctor_with_a_part_of_proc() -> None:
 
 
 def test_a_second_session_whose_tracer_is_a_thread() -> None:
-    """No process of its own can be made for it (CLONE_VM), as under a filter."""
-    number = 220 if platform.machine() == "aarch64" else 56  # clone; threads are made by clone3
+    """A separate process can't be created for the tracer (CLONE_VM), as under a filter."""
+    number = 220 if platform.machine() == "aarch64" else 56  # clone; threads start by clone3
     said = run(
         f"""
 import errno

@@ -1,4 +1,4 @@
-"""write_scattered on live Linux processes: what may be read and written back, and what not."""
+"""write_scattered on live Linux processes: the memory that it may read and write back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ sys.stdin.read()
 
 
 class Mapped:
-    """A child that maps a file which this process maps too."""
+    """A child that maps a file that this process also maps."""
 
     def __init__(self, private: bool) -> None:
         self._file = os.memfd_create("shared")
@@ -45,7 +45,7 @@ class Mapped:
         self.address = int(self.process.stdout.readline())
 
     def close(self) -> None:
-        """End it."""
+        """End the child."""
         self.process.kill()
         self.process.communicate()
         os.close(self._file)
@@ -53,7 +53,7 @@ class Mapped:
 
 @pytest.fixture
 def shared() -> Iterator[Mapped]:
-    """A shared mapping."""
+    """Yield a child with a shared mapping."""
     child = Mapped(private=False)
     yield child
     child.close()
@@ -61,14 +61,14 @@ def shared() -> Iterator[Mapped]:
 
 @pytest.fixture
 def private() -> Iterator[Mapped]:
-    """A private mapping of a file."""
+    """Yield a child with a private mapping of a file."""
     child = Mapped(private=True)
     yield child
     child.close()
 
 
 def test_shared_memory_is_never_written_back(shared: Mapped) -> None:
-    """This process goes on writing next to the pointers: none of its writes is lost."""
+    """This process keeps writing next to the pointers; none of its writes is lost."""
     lost: list[tuple[int, int]] = []
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What a signal's handler raises goes on while a live process is looked at."""
+"""An exception of a signal handler propagates from work on a live process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydbgwrite._symbols.resolver import Resolver
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux"),
-    # An exception between any two instructions may leave an object half made.
+    # An exception between any two instructions may leave an object incomplete.
     pytest.mark.filterwarnings(
         "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
     ),
@@ -27,13 +27,13 @@ pytestmark = [
 
 @pytest.fixture
 def press(profile: str) -> Iterator[Callable[[Callable[[], object]], None]]:
-    """Raise an OSError at each line of this work in turn; in the quick profile at some of them."""
+    """Raise an OSError at each line of this work in turn; in the quick profile at some lines."""
 
     def at_lines(work: Callable[[], object]) -> None:
         work()
         lines = count_lines(work)
         step = max(1, lines // (100 if profile == "full" else 15))
-        # How many lines it takes another time may differ: there may be fewer processes then.
+        # The number of lines may differ in another run: there may be fewer processes then.
         pressed = [
             press_at(line, work, OSError("of the handler")) for line in range(0, lines, step)
         ]
@@ -57,7 +57,7 @@ def test_resolving(press: Callable[[Callable[[], object]], None], tmp_path: Path
 
 
 def test_advice(press: Callable[[Callable[[], object]], None]) -> None:
-    """Of a process that another session holds."""
+    """The advice is about a process that another session holds."""
     with Child64() as child, pydbgwrite.attach(child.pid):
 
         def work() -> None:
@@ -78,7 +78,7 @@ def test_a_journal(press: Callable[[Callable[[], object]], None], tmp_path: Path
             try:
                 with transaction:
                     session.write(child.areas["rw"], b"12345678")
-            finally:  # where it came before the transaction could see it
+            finally:  # if the exception came before the transaction could see it
                 transaction._abandon(KeyError())
             assert pydbgwrite.undo(file, session).restored == 8
             assert session.read(child.areas["rw"], 8) == b"before.."
@@ -90,5 +90,5 @@ def test_doctor(press: Callable[[Callable[[], object]], None]) -> None:
     from pydbgwrite.cli.doctor import linux, self_check
 
     press(linux.permissions)
-    # It starts processes, which takes a while; so here is one line of the attempt.
+    # The self-check starts processes, which takes a while; so the test presses one line of it.
     assert press_at(150, lambda: self_check.self_checks(None), OSError("of the handler"))

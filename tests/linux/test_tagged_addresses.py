@@ -1,6 +1,6 @@
-"""An address with a tag in its upper bits is none: in every way of writing, reading and asking.
+"""An address with a tag in its upper bits is invalid in every write, read and query.
 
-Of aarch64's system calls some drop the tag (Documentation/arch/arm64/tagged-address-abi.rst).
+Some of aarch64's system calls drop the tag (Documentation/arch/arm64/tagged-address-abi.rst).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def test_a_tagged_address(tag: int, suspend: bool) -> None:
         before = child.read(place, 64)
         tagged = place | tag << 56
         with pydbgwrite.attach(child.pid, suspend=suspend) as session:
-            session.read_pointers(place, 8)  # so that the page is there
+            session.read_pointers(place, 8)  # make the page present
             writes: tuple[Callable[[], object], ...] = (
                 lambda: session.write_pointers(tagged, [1, 2]),
                 lambda: session.write_pointers(tagged, [1, 2], via="WriteVirtual"),
@@ -45,7 +45,7 @@ def test_a_tagged_address(tag: int, suspend: bool) -> None:
 
 @pytest.mark.parametrize("suspend", [True, False])
 def test_free_memory_ends_where_no_program_can_have_any(suspend: bool) -> None:
-    """Behind the last mapping, the stack; there nothing can be written, nor asked for."""
+    """Free memory ends beyond the stack, the last mapping; after it no write or query succeeds."""
     with Child64() as child, pydbgwrite.attach(child.pid, suspend=suspend) as session:
         end = session.query(child.areas["rw"]).base
         assert end == child.areas["rw"]

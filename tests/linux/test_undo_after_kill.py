@@ -1,6 +1,6 @@
-"""A writing script is killed by SIGKILL at any moment: undo restores every byte of its target.
+"""SIGKILL ends a writing script at any moment: undo restores every byte of its target.
 
-Really a process, really writing into another; the moments are drawn over its real writing.
+The script is a real process that writes into another one; the moments are drawn over its writing.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 SIZE = 4 << 20
 IMAGE = pattern(SIZE)
 DIGEST = hashlib.sha256(IMAGE).hexdigest()
-#: What a whole run of the script leaves in its journal, about; and its "." on stdout.
+#: The approximate size of the journal of a whole run, and its count of "." on stdout.
 JOURNAL_BYTES, DOTS = 50 << 20, 600
 
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[Child64]:
-    """The target of all these scripts; it lives on."""
+    """Yield the target of all these scripts; it outlives them."""
     with Child64(SIZE // PAGE) as started:
         yield started
 
 
 def kill_a_writer(child: Child64, journal: Path, chance: random.Random) -> None:
-    """Start a script, and kill it at a moment of its writing."""
+    """Start a script, and kill it at a moment during its writing."""
     suspend = chance.random() < 0.5
     script = Script(child.pid, child.areas["rw"], SIZE, journal, chance.randrange(2**30), suspend)
     how = chance.randrange(3)
@@ -48,7 +48,7 @@ def kill_a_writer(child: Child64, journal: Path, chance: random.Random) -> None:
 
 
 def held(child: Child64) -> bytes:
-    """What another session reads of the target."""
+    """Return the bytes of the target that another session reads."""
     with pydbgwrite.attach(child.pid, suspend=False) as session:
         return session.read(child.areas["rw"], SIZE)
 
@@ -79,7 +79,7 @@ def test_undo_after_sigkill(child: Child64, tmp_path: Path, profile: str) -> Non
         changed += held(child) != IMAGE
         assert_restored(child, undo(child, journal, chance))
         assert pydbgwrite.read_journal(journal).state == "undone"
-        if run % 20 == 0:  # once more changes nothing; slow, as these writes lie over each other
+        if run % 20 == 0:  # a second undo changes nothing; slow, as these writes overlap
             assert_restored(child, undo(child, journal, chance))
         journal.unlink()
     print(f"{runs} kills: the target had changed in {changed}, the journal was torn in {torn}")

@@ -1,4 +1,4 @@
-"""Pages that the map calls readable and writable, and that nobody outside can touch."""
+"""Pages that the map calls readable and writable, but that no other process can access."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydbgwrite import TargetAccessError
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 PAGE = mmap.PAGESIZE
 
-#: A page of a file, and one behind its end: reading or writing that is SIGBUS for the program.
+#: A page of a file, and a page after its end: access to that one is SIGBUS for the program.
 PROGRAM = """
 import ctypes, mmap, os, sys
 size = mmap.PAGESIZE
@@ -30,7 +30,7 @@ sys.stdin.read()
 
 @pytest.fixture(params=[True, False], ids=["stopped", "running"])
 def opened(request: pytest.FixtureRequest) -> Iterator[tuple[pydbgwrite.Session, int]]:
-    """A session, and the address of the page that can't be touched."""
+    """Yield a session, and the address of the page that can't be accessed."""
     with subprocess.Popen(
         [sys.executable, "-I", "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
@@ -42,7 +42,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[tuple[pydbgwrite.Session,
 
 @pytest.mark.parametrize("before", [0, 1, 5])
 def test_the_write_ended_there(opened: tuple[pydbgwrite.Session, int], before: int) -> None:
-    """What the target holds is known: all before that page."""
+    """The error has the exact count: the target holds all pointers before that page."""
     session, bad = opened
     for via in ("WritePointersVirtual", "WriteVirtual"):
         with pytest.raises(TargetAccessError) as caught:

@@ -1,4 +1,4 @@
-"""A process whose /proc/PID/mem may not be opened is written all the same, while it is stopped."""
+"""A process whose /proc/PID/mem may not be opened can still be written while it is suspended."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ with pydbgwrite.attach(pid) as session:
 )
 @pytest.mark.parametrize("bits", [64, 32])
 def test_with_cap_sys_ptrace_alone(bits: int) -> None:
-    """The files of a process are its owner's, whoever may trace it (mode 0600)."""
+    """The files of a process belong to its owner (mode 0600), whichever process may trace it."""
     with Child64() if bits == 64 else Child32() as child:
         assert isinstance(child, LiveChild)
         only = "-all,+sys_ptrace"
@@ -89,7 +89,7 @@ def test_with_cap_sys_ptrace_alone(bits: int) -> None:
         assert "dumpable" not in said
 
 
-#: Landlock (landlock(7)): from here on files are opened for writing below /dev and /tmp alone.
+#: Landlock (landlock(7)): from here on, only files below /dev and /tmp are opened for writing.
 LANDLOCK = """
 import ctypes, errno, json, mmap, os, struct, sys
 import pydbgwrite

@@ -1,4 +1,4 @@
-"""Pages that can be written but not read (Linux): no pointer is torn there, and errors are true."""
+"""Pages that can be written but not read (Linux): no pointer is torn, and errors are correct."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes
 PAGE = mmap.PAGESIZE
 FILL = b"\xaa" * 8
 
-# Maps pages as its argument says: "w" write-only, "b" both ways, "r" shared and read-only, "-" a
-# hole. It prints where they are, and for each line that it reads what they hold ("-": nothing).
+# Maps pages by its argument: "w" write-only, "b" read and write, "r" shared and read-only, "-" a
+# hole. It prints their address, and for each line of input the bytes that they hold ("-": nothing).
 CHILD = """
 import ctypes, mmap, os, sys
 libc = ctypes.CDLL(None)
@@ -54,7 +54,7 @@ for line in sys.stdin:
 
 
 class Target:
-    """The pages of a process, and a session over it."""
+    """The pages of a process, and a session on it."""
 
     def __init__(self, kinds: str, suspend: bool) -> None:
         self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Target:
         self.session = pydbgwrite.attach(self._process.pid, suspend=suspend)
 
     def holds(self) -> str:
-        """What the process has there, in hex; the session is over."""
+        """Close the session, and return the bytes of the process's pages in hex."""
         self.session.close()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -144,7 +144,7 @@ def test_a_pointer_across_two_pages_is_whole(
 def test_the_address_that_failed_is_named(
     target: Callable[[str], Target], way: Way, pages: int, odd: int
 ) -> None:
-    """Not the first of the page that could be written."""
+    """The error does not name the first address of the writable page."""
     opened = target("b" + "w" * pages + "-")
     end = opened.start + PAGE * (1 + pages)
     start = end - PAGE * pages - 64 + odd
