@@ -1,7 +1,7 @@
-/* Atomic 32-bit integers, the same on every compiler: what threads of the project share.
+/* Atomic 32-bit integers for data that threads share, the same on every compiler.
  *
- * Interlocked and its relatives for MSVC (also clang-cl), C11's stdatomic elsewhere. A load
- * acquires and a store releases; the read-modify-write operations do both.
+ * MSVC and clang-cl use the Interlocked functions, other compilers C11's stdatomic. A load acquires
+ * and a store releases; the read-modify-write operations do both.
  */
 #ifndef PYDBGWRITE_BASE_ATOMICS_H
 #define PYDBGWRITE_BASE_ATOMICS_H
@@ -30,13 +30,13 @@ static inline void atomic_i32_store(atomic_i32 *cell, int32_t value)
     WriteRelease(&cell->value, (LONG)value);
 }
 
-/* Gives the value after the addition. */
+/* Returns the value after the addition. */
 static inline int32_t atomic_i32_add(atomic_i32 *cell, int32_t amount)
 {
     return (int32_t)InterlockedExchangeAdd(&cell->value, (LONG)amount) + amount;
 }
 
-/* True when the cell held `expected` and now holds `desired`. */
+/* True if the cell held `expected` and now holds `desired`. */
 static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expected, int32_t desired)
 {
     return InterlockedCompareExchange(&cell->value, (LONG)desired, (LONG)expected) ==
@@ -61,13 +61,13 @@ static inline void atomic_i32_store(atomic_i32 *cell, int32_t value)
     atomic_store_explicit(&cell->value, value, memory_order_release);
 }
 
-/* Gives the value after the addition. */
+/* Returns the value after the addition. */
 static inline int32_t atomic_i32_add(atomic_i32 *cell, int32_t amount)
 {
     return atomic_fetch_add_explicit(&cell->value, amount, memory_order_acq_rel) + amount;
 }
 
-/* True when the cell held `expected` and now holds `desired`. */
+/* True if the cell held `expected` and now holds `desired`. */
 static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expected, int32_t desired)
 {
     return atomic_compare_exchange_strong_explicit(&cell->value, &expected, desired,

@@ -44,7 +44,7 @@ void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count
     }
 }
 
-/* Values looked at, copied or narrowed at a time: they stay in the processor's first cache. */
+/* Values checked, copied or narrowed at a time: they stay in the processor's first cache. */
 #define BLOCK 1024u
 
 static inline uint64_t value_at(const unsigned char *source, size_t index)
@@ -55,8 +55,9 @@ static inline uint64_t value_at(const unsigned char *source, size_t index)
     return value;
 }
 
-/* All values, or'ed. Four quarters at once, since a loop around a single vector instruction would
- * take as long as the loop does, wherever the compiler happens to lay it. */
+/* Returns all values or'ed. It handles four quarters at once, since a loop around a single vector
+ * instruction would take as long as the loop's own overhead, at whatever address the compiler
+ * places it. */
 static uint64_t any_of(const unsigned char *source, size_t count)
 {
     size_t quarter = count / 4;
@@ -72,14 +73,14 @@ static uint64_t any_of(const unsigned char *source, size_t count)
     return any;
 }
 
-/* Does a block hold a wide value? Most blocks have no bit in any upper half. Of the others: adding
- * 2^31 brings the values that a 32-bit target can hold to 0..2^32+2^31-1, so a value is wide if its
- * sum has a bit above bit 32, or bits 31 and 32 both. No branch and no comparison, so that
- * compilers vectorise the loops with the plainest vector instructions. */
+/* Returns whether a block holds a wide value. Most blocks have no bit set in any upper half. In the
+ * others, adding 2^31 brings the values that a 32-bit target can hold to 0..2^32+2^31-1, so a value
+ * is wide if its sum has a bit above bit 32, or both bits 31 and 32. There is no branch and no
+ * comparison, so that compilers vectorise the loops with the plainest vector instructions. */
 static bool block_has_wide(const unsigned char *source, size_t count)
 {
-    uint64_t any = 0;  /* all sums, or'ed: bits 33.. say wide */
-    uint64_t both = 0; /* sums whose bit 31 was moved to 32 and met it there: bit 32 says wide */
+    uint64_t any = 0;  /* all sums, or'ed: a bit from 33 on means wide */
+    uint64_t both = 0; /* bit 32 is set if some sum has both bit 31 and bit 32 */
 
     if (any_of(source, count) >> 32 != 0) {
         for (size_t i = 0; i < count; i++) {
@@ -113,8 +114,9 @@ uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_
     return i;
 }
 
-/* The next two copy, and give all values or'ed. Each value is loaded once, so that what is copied
- * is what was looked at, whoever changes the source meanwhile. Two halves at once: see any_of(). */
+/* The next two functions copy values and return all of them or'ed. Each value is loaded once, so
+ * that the copied value is the checked one even if the source changes meanwhile. Two halves at
+ * once: see any_of(). */
 static uint64_t copy_wide(const unsigned char *restrict source, size_t count, uint64_t *restrict to)
 {
     size_t half = count / 2;
@@ -156,8 +158,8 @@ static uint64_t copy_narrow(const unsigned char *restrict source, size_t count,
     return any;
 }
 
-/* Neighbours without a bit in any upper half: in one pass over the caller's memory. False: there is
- * such a bit, and what lies at `to` means nothing. */
+/* Packs neighbours that have no bit set in any upper half, in one pass over the caller's memory.
+ * False: there is such a bit, and the contents of `to` mean nothing. */
 static bool pack_small(const unsigned char *source, size_t count, uint32_t width, void *to)
 {
     uint64_t any = width == 8 ? copy_wide(source, count, to) : copy_narrow(source, count, to);

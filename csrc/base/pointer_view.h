@@ -12,29 +12,30 @@ typedef struct pointer_view {
     uint64_t count;
 } pointer_view;
 
-/* Can the engine be given this memory as it is: neighbours, aligned? */
+/* True if the engine can be given this memory directly: the elements are neighbours and aligned. */
 bool pointer_view_is_direct(const pointer_view *view);
 
-/* Where element `index` lies. */
+/* Returns the address of element `index`. */
 const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index);
 
-/* Elements from..from+count-1 as a view of their own. */
+/* Returns elements from..from+count-1 as a separate view. */
 pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t count);
 
 /* Copies elements from..from+count-1 to `to`. */
 void pointer_view_gather(const pointer_view *view, uint64_t from, uint64_t count, uint64_t *to);
 
-/* The index, counted from `from`, of the first of `count` values that is neither zero- nor
- * sign-extended from 32 bits; `count` when there is none. */
+/* Returns the index, counted from `from`, of the first of `count` values that is neither zero- nor
+ * sign-extended from 32 bits; `count` if there is none. */
 uint64_t pointer_view_find_wide(const pointer_view *view, uint64_t from, uint64_t count);
 
 /* Copies all elements to `to`, `width` bytes each: all 8, or the low 4. With `check` it stops
- * before the first wide value, looking at the copied value itself, since the caller's memory may
- * change at any time; *wide is then that value. Gives how many were copied. */
+ * before the first wide value and sets *wide to that value. It checks the copied value itself,
+ * since the caller's memory may change at any time. Returns the number of elements copied. */
 uint64_t pointer_view_pack(const pointer_view *view, uint32_t width, bool check, void *to,
                            uint64_t *wide);
 
-/* Neither zero- nor sign-extended from 32 bits: a 32-bit target can't hold it. */
+/* True if the value is neither zero- nor sign-extended from 32 bits: a 32-bit target can't hold it.
+ */
 static inline bool pointer_is_wide(uint64_t value)
 {
     /* Adding 2^31 brings the sign-extended values around to 0..2^31-1. */

@@ -1,6 +1,7 @@
 /* IDebugControl: the state of the engine and its target.
  *
- * Slot order and sources as in client.h. Only what the project calls or implements is typed.
+ * Slot order and sources as in client.h. Only the methods that the project calls or implements are
+ * typed.
  */
 #ifndef PYDBGWRITE_COM_CONTROL_H
 #define PYDBGWRITE_COM_CONTROL_H

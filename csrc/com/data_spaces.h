@@ -1,7 +1,8 @@
 /* IDebugDataSpaces4: the target's memory. IDebugDataSpaces, 2 and 3 are prefixes of it.
  *
- * WritePointersVirtual, the call this project exists for, stands in slot 9 of all four versions.
- * Slot order and sources as in client.h. Only what the project calls or implements is typed.
+ * WritePointersVirtual, the call this project exists for, is slot 9 of all four versions. Slot
+ * order and sources as in client.h. Only the methods that the project calls or implements are
+ * typed.
  */
 #ifndef PYDBGWRITE_COM_DATA_SPACES_H
 #define PYDBGWRITE_COM_DATA_SPACES_H

@@ -26,7 +26,7 @@
 #define HR_GEN_FAILURE ((HRESULT)0x8007001F) /* ERROR_GEN_FAILURE */
 #define HR_INVALID_ADDRESS                                                                         \
     ((HRESULT)0x800701E7)                      /* ERROR_INVALID_ADDRESS: nothing is mapped there */
-#define HR_CALL_REFUSED  ((HRESULT)0x80070078) /* ERROR_CALL_NOT_IMPLEMENTED: a system call was */
+#define HR_CALL_REFUSED  ((HRESULT)0x80070078) /* ERROR_CALL_NOT_IMPLEMENTED: a system call */
 #define HR_ACCESS_DENIED ((HRESULT)0x80070005) /* ERROR_ACCESS_DENIED: mapped, write refused */
 #define HR_NOT_FOUND     ((HRESULT)0x9000001A) /* HRESULT_FROM_NT(STATUS_NO_MORE_ENTRIES) */
 

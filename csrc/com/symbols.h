@@ -1,6 +1,6 @@
 /* IDebugSymbols3: the modules and symbols of the target. IDebugSymbols and 2 are prefixes of it.
  *
- * Slot order and sources as in client.h. Only what the project calls is typed.
+ * Slot order and sources as in client.h. Only the methods that the project calls are typed.
  */
 #ifndef PYDBGWRITE_COM_SYMBOLS_H
 #define PYDBGWRITE_COM_SYMBOLS_H

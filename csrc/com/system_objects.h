@@ -1,6 +1,6 @@
-/* IDebugSystemObjects: which process and thread the engine is at.
+/* IDebugSystemObjects: the engine's current process and thread.
  *
- * Slot order and sources as in client.h. Only what the project calls is typed.
+ * Slot order and sources as in client.h. Only the methods that the project calls are typed.
  */
 #ifndef PYDBGWRITE_COM_SYSTEM_OBJECTS_H
 #define PYDBGWRITE_COM_SYSTEM_OBJECTS_H

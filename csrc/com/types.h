@@ -76,14 +76,14 @@ _Static_assert(sizeof(GUID) == 16, "a GUID is 16 bytes");
 _Static_assert(sizeof(MEMORY_BASIC_INFORMATION64) == 48, "MEMORY_BASIC_INFORMATION64 is 48 bytes");
 _Static_assert(offsetof(MEMORY_BASIC_INFORMATION64, State) == 32, "State stands at byte 32");
 
-/* The slots of IUnknown, with which each table begins. */
+/* The slots of IUnknown: each table begins with them. */
 #define COM_UNKNOWN(interface)                                                                     \
     HRESULT(STDMETHODCALLTYPE *QueryInterface)                                                     \
     (interface * This, const GUID *InterfaceId, void **Interface);                                 \
     ULONG(STDMETHODCALLTYPE *AddRef)(interface * This);                                            \
     ULONG(STDMETHODCALLTYPE *Release)(interface * This)
 
-/* Fails to compile where a method does not stand in its slot. */
+/* Fails to compile if a method is not in its slot. */
 #define COM_SLOT(interface, method, slot)                                                          \
     _Static_assert(offsetof(interface##Vtbl, method) == (slot) * sizeof(void *),                   \
                    #method " is slot " #slot)

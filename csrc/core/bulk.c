@@ -8,24 +8,24 @@
 #include "read_back.h"
 #include "whole.h"
 
-/* Pointers of a first chunk, 8 KiB, before it is known how long an engine takes; and how much
- * larger the second may be. A connection that takes a second for the first is polled each second.
- */
+/* Pointers of a first chunk (8 KiB), used before the engine's speed is known, and the most by which
+ * the second chunk may be larger. A connection that takes a second for the first is polled each
+ * second. */
 #define FIRST_CHUNK       1024u
-#define FIRST_CHUNK_LOCAL 131072u /* 1 MiB, which no such engine takes 50 ms for */
+#define FIRST_CHUNK_LOCAL 131072u /* 1 MiB: no such engine takes 50 ms for it */
 #define CHUNK_GROWTH      256u
 
 /* Bytes gathered or narrowed at a time: enough for an engine to share a write among processors, and
- * for a million narrow pointers to need no pass over the caller's memory but one. */
+ * for a million narrow pointers to need only one pass over the caller's memory. */
 #define PACKED_BYTES (UINT64_C(4) << 20)
 
-/* Bytes read at a time by way of a temporary buffer: few enough to stay in a processor's own cache,
- * and enough that the calls of Microsoft's engine, some tens of microseconds each, are lost among
- * what they move. */
+/* Bytes read at a time through a temporary buffer: few enough to stay in a processor's own cache,
+ * and so many that the calls of Microsoft's engine, some tens of microseconds each, take little of
+ * the total time. */
 #define BETWEEN_BYTES 524288u
 
-/* Where an engine loops pointer by pointer in its direct calls, chunks begin small; WriteVirtual
- * and ReadVirtual do not loop, and what counts is how many calls there are. */
+/* If an engine loops pointer by pointer in its direct calls, chunks begin small; WriteVirtual and
+ * ReadVirtual do not loop, so only the number of calls counts. */
 static core_pace bulk_pace(const core_target *target, const core_pace *pace)
 {
     core_pace bulk = *pace;
@@ -46,12 +46,12 @@ typedef struct bulk_write {
     const core_request *request;
     core_error *error;
     unsigned char *packed; /* NULL: the caller's memory itself is written */
-    uint64_t capacity;     /* pointers that fit in there */
-    bool all_packed;       /* they are all in there already */
+    uint64_t capacity;     /* pointers that fit in `packed` */
+    bool all_packed;       /* `packed` holds all of them already */
     core_guard *guard;     /* NULL: no pointer can be torn */
 } bulk_write;
 
-/* The next `count` pointers; error->done counts them. */
+/* Writes the next `count` pointers; error->done counts them. */
 static void write_chunk(const bulk_write *self, uint64_t count)
 {
     const core_request *request = self->request;
@@ -93,8 +93,8 @@ static void write_chunk(const bulk_write *self, uint64_t count)
     }
 }
 
-/* Memory for what can't be written as it lies, and the check of all values before the engine is
- * called: in one pass where all of them fit in that memory. False: the request ends here. */
+/* Allocates memory for values that can't be written in place, and checks all values before the
+ * engine is called: in one pass if all of them fit in that memory. False: the request ends here. */
 static bool prepare(bulk_write *self, const core_pace *pace)
 {
     const core_request *request = self->request;
@@ -102,7 +102,8 @@ static bool prepare(bulk_write *self, const core_pace *pace)
     core_error *error = self->error;
     uint32_t width = error->width;
     bool must_fit = core_must_fit(request, width);
-    /* Of a request of twice what that takes, most comes in chunks that are large enough. */
+    /* If the engine narrows chunks of half this request, most of the request comes in chunks that
+     * are large enough. */
     bool by_engine = core_engine_narrows(self->target, request, values->count / 2, width);
     bool good = true;
 
@@ -145,8 +146,8 @@ void core_write_bulk(const core_target *target, const core_request *request, con
     free(self.packed);
 }
 
-/* Reads pointers to `to` by way of `between`, zero-extended: true where all `count` came. Those
- * before a failure are taken over too. */
+/* Reads pointers to `to` through `between`, zero-extended. True if all `count` were read. Those
+ * before a failure are copied too. */
 static bool get_pointers(const core_target *target, const core_request *request, uint64_t count,
                          unsigned char *between, core_error *error)
 {
@@ -176,11 +177,11 @@ static bool get_pointers(const core_target *target, const core_request *request,
     return good;
 }
 
-/* ReadVirtual may give less than it was asked for and say S_OK, and end inside a pointer. A remote
- * server's changes the rest of the buffer that it was given, too (docs/engine.md). So what the
- * caller wants to keep behind a failure is read by way of a temporary buffer, and whole pointers
- * are taken over; only where the engine is known to stop at the boundary of a page, and no pointer
- * lies across one, is the caller's memory filled itself. */
+/* ReadVirtual may return less than asked for with S_OK, and may end inside a pointer. A remote
+ * server's also changes the rest of the buffer that it was given (docs/engine.md). So memory that
+ * the caller wants to keep behind a failure is read through a temporary buffer, from which whole
+ * pointers are copied. The caller's memory itself is filled only if the engine is known to stop at
+ * a page boundary and no pointer lies across one. */
 void core_read_bulk(const core_target *target, const core_request *request, const core_pace *pace,
                     core_error *error)
 {

@@ -18,7 +18,7 @@ void core_write_bytes(const core_target *target, const core_request *request, co
                                                       (ULONG)chunks.size, &written);
 
         if (status == S_OK && written > 0 && written <= chunks.size) {
-            error->done += written; /* perhaps less than the chunk: the rest is tried from there */
+            error->done += written; /* may be less than the chunk: the next call starts there */
         } else {
             core_engine_error(error, "WriteVirtual", status == S_OK ? E_FAIL : status);
         }

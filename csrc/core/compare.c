@@ -6,11 +6,11 @@
 
 #include "read_back.h"
 
-/* Bytes read at a time: enough for an engine to share the reading among processors. On one, a block
- * that stays in its own cache would save a tenth of a write's time. */
+/* Bytes read at a time: enough for an engine to share the reading among processors. On one
+ * processor, a block that stays in its own cache would save a tenth of a write's time. */
 #define BLOCK_BYTES 4194304u
 
-/* From so many bytes on it is worth asking an engine that can to compare by itself. */
+/* From this many bytes on, an engine that can compare by itself is asked to do so. */
 #define BY_ENGINE_BYTES 262144u
 
 /* A comparison under way. */
@@ -19,12 +19,12 @@ typedef struct comparison {
     const core_request *request;
     core_differences *found;
     core_error *error;
-    unsigned char *held;   /* what the target holds, of one block */
-    unsigned char *wanted; /* as many bytes, where the values do not lie as the target holds them */
+    unsigned char *held;   /* the target's contents of one block */
+    unsigned char *wanted; /* as many bytes, if the target holds the values in another form */
     bool packed;           /* wanted holds a block of one repeated value */
 } comparison;
 
-/* The bytes that elements from..from+count-1 should be, count being no more than a block's. */
+/* Returns the bytes that elements from..from+count-1 should have; `count` is at most a block's. */
 static const unsigned char *wanted_block(comparison *self, uint64_t from, uint64_t count)
 {
     const pointer_view *values = &self->request->values;
@@ -51,7 +51,7 @@ static uint64_t number_at(const unsigned char *bytes, uint32_t width)
     return number;
 }
 
-/* Compares element by element what memcmp() found to differ. */
+/* Compares element by element the bytes that memcmp() found to differ. */
 static void note_differences(const comparison *self, uint64_t from, const unsigned char *wanted,
                              uint64_t size)
 {
@@ -69,8 +69,8 @@ static void note_differences(const comparison *self, uint64_t from, const unsign
     }
 }
 
-/* Leading elements of the next `count` that the engine itself finds to be equal, where they lie as
- * in the target. */
+/* Returns the number of leading elements of the next `count` that the engine itself finds equal, if
+ * the values are stored as in the target. */
 static uint64_t equal_by_engine(const comparison *self, uint64_t count)
 {
     IPointerScatter *scatter = self->target->scatter;
@@ -86,7 +86,7 @@ static uint64_t equal_by_engine(const comparison *self, uint64_t count)
     return equal / width;
 }
 
-/* One chunk; error->done counts what was compared. */
+/* Compares one chunk; error->done counts the compared elements. */
 static void compare_chunk(comparison *self, uint64_t count)
 {
     core_error *error = self->error;

@@ -1,10 +1,10 @@
-/* What a comparison finds: differences, counted, and the first of them. */
+/* The result of a comparison: its differences, counted, and the first of them. */
 #ifndef PYDBGWRITE_CORE_DIFFERENCES_H
 #define PYDBGWRITE_CORE_DIFFERENCES_H
 
 #include "error.h"
 
-/* As many differences are kept; all are counted. */
+/* This many differences are kept; all are counted. */
 #define CORE_MISMATCHES 100u
 
 typedef struct core_mismatch {
@@ -19,13 +19,13 @@ typedef struct core_differences {
     core_mismatch first[CORE_MISMATCHES]; /* those with the smallest indices, in order */
 } core_differences;
 
-/* Counts a difference, and keeps it where it is among the first. */
+/* Counts a difference, and keeps it if it is among the first. */
 void core_note_mismatch(core_differences *found, const core_mismatch *mismatch);
 
 /* At the end of a comparison: CORE_DIFFERENT if there are differences, and error->landed. */
 void core_conclude(const core_differences *found, core_error *error);
 
-/* Notes that memory can't be read, after the engine's error or for want of memory. */
+/* Notes that memory can't be read, after the engine's error or because memory is short. */
 void core_unreadable(core_error *error, uint64_t index, uint64_t address);
 
 #endif

@@ -1,4 +1,4 @@
-/* One request, dispatched to the way it is carried out; see dispatch.h. */
+/* Dispatches one request to the functions that carry it out; see dispatch.h. */
 #include "dispatch.h"
 
 #include "bulk.h"
@@ -10,7 +10,7 @@
 #include "scattered/compare.h"
 #include "scattered/scattered.h"
 
-/* Can the values be read? core_begin() asks it of the addresses. */
+/* Returns whether the values can be read. core_begin() checks the addresses. */
 static bool values_readable(const core_target *target, const core_request *request,
                             core_error *error)
 {
@@ -44,8 +44,8 @@ static bool count_landed(const core_target *target, const core_request *request,
 void core_find_landed(const core_target *target, const core_request *request, core_error *error)
 {
     error->known = count_landed(target, request, error->width, &error->landed);
-    /* A value that did not fit has not landed, whatever the target looks like: what it held before
-     * may equal that value's lower half. */
+    /* A value that did not fit has not landed, even if the target seems to hold it: its former
+     * contents may equal that value's lower half. */
     if (error->status == CORE_POINTER_RANGE && error->landed > error->index) {
         error->landed = error->index;
     }

@@ -1,4 +1,4 @@
-/* Noting what an engine call answered; see error.h. */
+/* Noting an engine call's answer; see error.h. */
 #include "error.h"
 
 void core_engine_error(core_error *error, const char *method, HRESULT hresult)

@@ -1,7 +1,7 @@
 /* Values for targets with 32-bit pointers; see narrow.h. */
 #include "narrow.h"
 
-/* From so many pointers on an engine that narrows by itself may be faster. */
+/* From this many pointers on, an engine that narrows by itself may be faster. */
 #define BY_ENGINE_POINTERS 524288u
 
 bool core_must_fit(const core_request *request, uint32_t width)

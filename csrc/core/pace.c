@@ -1,7 +1,7 @@
 /* Sizing chunks, and the steps between them; see pace.h. */
 #include "pace.h"
 
-/* A chunk grows at most so many times over the last, where the pace does not say otherwise: one
+/* A chunk is at most this many times as large as the last, unless the pace says otherwise: one
  * quick chunk may have been luck. */
 #define GROWTH 16u
 

@@ -6,12 +6,11 @@
 #include "narrow.h"
 #include "read_back.h"
 
-/* Elements copied at a time where the engine can't be given the caller's memory: 512 KiB, so that
- * they stay in the processor's second cache and the engine's calls are few (docs/performance.md).
- */
+/* Elements copied at a time if the engine can't be given the caller's memory: 512 KiB, so that they
+ * stay in the processor's second cache and the engine's calls are few (docs/performance.md). */
 #define SCRATCH_POINTERS 65536u
 
-/* One call for the next `count` pointers, which lie at `pointers`. */
+/* Writes the next `count` pointers, which lie at `pointers`, by one call. */
 static void write_chunk(const core_target *target, const core_request *request,
                         const void *pointers, uint64_t count, core_error *error)
 {
@@ -28,8 +27,9 @@ static void write_chunk(const core_target *target, const core_request *request,
     }
 }
 
-/* One chunk by way of a small buffer: strided input, or a 32-bit target, whose values are checked
- * once more here since the caller's memory may change while the GIL is released. */
+/* Writes one chunk through a small buffer: strided input, or a 32-bit target. A 32-bit target's
+ * values are checked once more here, since the caller's memory may change while the GIL is
+ * released. */
 static void write_copied(const core_target *target, const core_request *request, uint64_t count,
                          uint64_t *scratch, core_error *error)
 {
@@ -102,8 +102,8 @@ void core_read_pointers(const core_target *target, const core_request *request,
             spaces, (ULONG)chunks.size, request->address + error->done * width, part);
 
         if (status == S_OK) {
-            /* Microsoft documents sign extension for 32-bit targets; its engine was seen to
-             * zero-extend: one form for all engines. */
+            /* Microsoft documents sign extension for 32-bit targets, but its engine was seen to
+             * zero-extend. All engines get one form here. */
             for (uint64_t i = 0; width == 4 && i < chunks.size; i++) {
                 part[i] &= UINT32_MAX;
             }
@@ -120,7 +120,7 @@ void core_read_pointers(const core_target *target, const core_request *request,
             core_count_readable(target, request->address, error->count * width, &readable);
         error->landed = readable / width;
         if (error->landed > error->done) {
-            /* A remote server's engine gives none of those before a failure. */
+            /* A remote server's engine returns none of the pointers before a failure. */
             core_fetch_pointers(target, request->address + error->done * width,
                                 error->landed - error->done, width, to + error->done);
         }

@@ -53,7 +53,7 @@ uint64_t core_get_bytes(const core_target *target, uint64_t address, unsigned ch
     return done;
 }
 
-/* Copies up to `count` elements of the caller's, from..; gives how many could be read. */
+/* Copies up to `count` elements of the caller's, from..; returns the number that could be read. */
 static uint64_t copy_own(const core_target *target, const pointer_view *view, uint64_t from,
                          uint64_t count, uint64_t *to)
 {
@@ -186,7 +186,8 @@ void core_fetch_pointers(const core_target *target, uint64_t address, uint64_t c
         for (ULONG at = 0; at + width <= read; at += width) {
             uint64_t value = 0;
 
-            memcpy(&value, block + at, width); /* little-endian, as all that the engine runs on */
+            memcpy(&value, block + at,
+                   width); /* little-endian, like every machine that the engine runs on */
             to[done++] = value;
         }
     }

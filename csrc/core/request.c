@@ -1,4 +1,4 @@
-/* What every request begins with; see request.h. */
+/* The first steps of every request; see request.h. */
 #include "request.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width)
     return count > 0 && (behind < width - 1u || count - 1 > (behind - (width - 1u)) / width);
 }
 
-/* Every address must leave a pointer's bytes below 2^64. */
+/* Checks that the pointer at each address lies below 2^64. */
 static void check_addresses(const pointer_view *addresses, const core_pace *pace, core_error *error)
 {
     uint64_t last = UINT64_MAX - (error->width - 1);
@@ -49,7 +49,7 @@ static void check_addresses(const pointer_view *addresses, const core_pace *pace
     }
 }
 
-/* Elements further apart are asked for one by one. */
+/* Elements further apart are checked one by one. */
 #define FAR_APART 65536u
 
 bool core_readable(const core_target *target, const pointer_view *view, size_t size,
@@ -93,8 +93,8 @@ bool core_begin(const core_target *target, const core_request *request, const co
     memset(error, 0, sizeof *error);
     error->address = request->address;
     error->count = count;
-    /* WriteVirtual refuses size 0 with E_INVALIDARG, with or without a target. That nothing can be
-     * written without a target is said by IsPointer64Bit, for bytes too. */
+    /* WriteVirtual refuses size 0 with E_INVALIDARG, with or without a target. IsPointer64Bit
+     * reports, for bytes too, that there is no target and so nothing can be written. */
     error->width = core_pointer_size(target, error);
     if (request->kind == CORE_BYTES) {
         error->width = 1;

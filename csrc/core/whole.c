@@ -1,13 +1,13 @@
 /* Writing by WriteVirtual so that pointers stay whole; see whole.h.
  *
- * WriteVirtual may write less than it was asked to and say S_OK, fail and still count bytes, or
- * fail and leave the count alone (docs/engine.md). Only what it counts is taken as written; where
- * it counts nothing, smaller calls find the first pointer that can't be written.
+ * WriteVirtual may write less than asked and return S_OK, fail and still count bytes, or fail and
+ * leave the count unchanged (docs/engine.md). Only the bytes that it counts are taken as written.
+ * If it counts none, smaller calls find the first pointer that can't be written.
  *
  * A call that ends inside a pointer tears it if the rest then fails. Aligned pointers can't lie
- * across a boundary of access, which is a page's. Where others may, the memory is read before it
- * is written, and the bytes of a torn pointer are put back. Where it can't be read, each pointer
- * goes by WritePointersVirtual.
+ * across a boundary of access, which is a page's. If others may, the memory is read before it is
+ * written, and the bytes of a torn pointer are put back. If it can't be read, each pointer is
+ * written by WritePointersVirtual.
  */
 #include "whole.h"
 
@@ -16,14 +16,14 @@
 
 #include "read_back.h"
 
-/* Access can change at a page's boundary, where an engine does not say otherwise. */
+/* Access can change at a page boundary, unless an engine says otherwise. */
 #define USUAL_GRANULE 4096u
 
 /* Bytes guarded at a time. */
 #define PIECE_BYTES 131072u
 
 struct core_guard {
-    unsigned char old[PIECE_BYTES]; /* what the target held before */
+    unsigned char old[PIECE_BYTES]; /* the target's former contents */
 };
 
 core_guard *core_guard_create(void)
@@ -47,7 +47,8 @@ bool core_put_needs_guard(const core_target *target, uint64_t address, uint32_t 
     return granule % width != 0 || address % width != 0;
 }
 
-/* Half of what failed, ending with a whole pointer: at least the rest of the one at `at`. */
+/* Returns half of the failed size, ending with a whole pointer: at least the rest of the one at
+ * `at`. */
 static uint64_t smaller(uint64_t at, uint64_t wanted, uint32_t width)
 {
     uint64_t rest = width - at % width;
@@ -57,7 +58,7 @@ static uint64_t smaller(uint64_t at, uint64_t wanted, uint32_t width)
     return half > rest ? half - beyond : rest;
 }
 
-/* Bytes up to the first that WriteVirtual refuses, which may be inside a pointer. */
+/* Writes bytes up to the first that WriteVirtual refuses, which may be inside a pointer. */
 static core_outcome put_bytes(const core_target *target, uint64_t address,
                               const unsigned char *data, uint64_t size, uint32_t width)
 {
@@ -75,10 +76,10 @@ static core_outcome put_bytes(const core_target *target, uint64_t address,
             spaces->lpVtbl->WriteVirtual(spaces, address + outcome.done, part, wanted, &written);
 
         if (written > wanted) {
-            written = 0; /* no count at all */
+            written = 0; /* that is no count */
         }
         if (status == E_UNEXPECTED || (status > 0 && written == 0)) {
-            outcome.status = status; /* the target has gone; a dump, which says no so */
+            outcome.status = status; /* the target has ended, or a dump says no in this way */
         } else if (written > 0) {
             outcome.done += written;
         } else if (wanted > width - outcome.done % width) {
@@ -90,8 +91,8 @@ static core_outcome put_bytes(const core_target *target, uint64_t address,
     return outcome;
 }
 
-/* A kernel's WritePointersVirtual may write the part of a pointer that can be: put back what is
- * known of the bytes that were there. */
+/* A kernel's WritePointersVirtual may write a part of a pointer. Puts back the former bytes, as far
+ * as they are known. */
 static void restore_part(const core_target *target, uint64_t address, const unsigned char *old,
                          uint64_t size, uint32_t width)
 {
@@ -104,7 +105,7 @@ static void restore_part(const core_target *target, uint64_t address, const unsi
     }
 }
 
-/* Up to PIECE_BYTES, whole pointers or nothing of them. */
+/* Writes up to PIECE_BYTES, each pointer whole or not at all. */
 static core_outcome put_guarded(const core_target *target, uint64_t address,
                                 const unsigned char *data, uint64_t size, uint32_t width,
                                 core_guard *guard)
@@ -116,7 +117,7 @@ static core_outcome put_guarded(const core_target *target, uint64_t address,
     if (!core_read_leading(target, address, guard->old, (ULONG)size, &held)) {
         outcome.status = E_UNEXPECTED;
     } else if (held < size) {
-        /* Pointer by pointer, so that it is known how many went. */
+        /* Pointer by pointer, so that the number of pointers written is known. */
         outcome.method = "WritePointersVirtual";
         while (outcome.status == S_OK && outcome.done < size) {
             uint64_t pointer = 0;

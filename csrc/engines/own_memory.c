@@ -71,7 +71,7 @@ static own_memory_answer ask(uintptr_t address, own_region *region)
     if (maps != NULL) {
         answer = OWN_MEMORY_NOTHING;
         while (answer == OWN_MEMORY_NOTHING && fgets(line, (int)sizeof line, maps) != NULL) {
-            /* The path at a line's end may be longer than what is read at a time. */
+            /* The path at a line's end may be longer than the part read at a time. */
             if (begins && parse(line, &found) && address >= found.start && address < found.end) {
                 *region = found;
                 answer = OWN_MEMORY_FOUND;
@@ -110,7 +110,7 @@ size_t own_memory_copy(void *to, const void *from, size_t size)
 #define MADV_POPULATE_READ 22
 #endif
 
-/* madvise(2): has the kernel do all that reading these pages does, but for the signal. */
+/* madvise(2): makes the kernel do everything that reading these pages does, except the signal. */
 static int populate(const void *from, size_t size)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -123,7 +123,7 @@ static int populate(const void *from, size_t size)
     return failure;
 }
 
-/* By reading a byte of each page. */
+/* Finds it by reading a byte of each page. */
 static size_t readable_by_page(const void *from, size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -146,7 +146,7 @@ size_t own_memory_readable(const void *from, size_t size)
     size_t readable = size;
 
     if (size > 0 && populate(from, size) != 0) {
-        /* EINVAL: pages of a device, which can be read but not so; or the kernel is older. */
+        /* EINVAL: pages of a device, which can be read but not this way; or the kernel is older. */
         bool devices = errno == EINVAL && populate(&readable, sizeof readable) == 0;
 
         readable = devices ? size : readable_by_page(from, size);

@@ -1,4 +1,4 @@
-/* This process's own memory, where it may not be what it should be: asked before use. */
+/* This process's own memory, checked before use because it may not be valid. */
 #ifndef PYDBGWRITE_ENGINES_OWN_MEMORY_H
 #define PYDBGWRITE_ENGINES_OWN_MEMORY_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A run of like pages, from start up to end. */
+/* A run of pages of one kind, from start up to end. */
 typedef struct own_region {
     uintptr_t start;
     uintptr_t end; /* the first address behind it */
@@ -20,15 +20,16 @@ typedef enum own_memory_answer {
     OWN_MEMORY_UNKNOWN, /* the system does not say */
 } own_memory_answer;
 
-/* The region that holds `address`. Where *region is that already (all zeros at first), the system
- * is not asked again. */
+/* Finds the region that holds `address`. If *region is that region already (all zeros at first),
+ * the system is not asked again. */
 own_memory_answer own_memory_at(uintptr_t address, own_region *region);
 
 /* Copies memory that may be gone: on Linux a mapping whose file was truncated raises SIGBUS when it
- * is read (mmap(2)). Gives how many leading bytes could be read. */
+ * is read (mmap(2)). Returns the number of leading bytes that could be read. */
 size_t own_memory_copy(void *to, const void *from, size_t size);
 
-/* How many leading bytes can be read: to be asked before such memory is read plainly. */
+/* Returns the number of leading bytes that can be read. To be called before such memory is read
+ * plainly. */
 size_t own_memory_readable(const void *from, size_t size);
 
 #endif

@@ -7,11 +7,11 @@
 #include "scattered.h"
 #include "sites.h"
 
-/* Pointers read at a time: the more they are, the more of them share a page. */
+/* Pointers read at a time: the more there are, the more of them share a page. */
 #define BLOCK_SCATTERED 1048576u
 
-/* Does each element hold its own value? That is more than is asked for where addresses come more
- * than once; but it is quick, and mostly true. */
+/* Returns whether each element holds its own value. If an address occurs more than once, that is
+ * more than required; but the check is quick, and mostly succeeds. */
 static bool all_equal(const pointer_view *values, const uint64_t *held, uint32_t width)
 {
     uint64_t mask = width == 4 ? UINT32_MAX : UINT64_MAX;
@@ -45,7 +45,7 @@ static void note_each(core_differences *found, const core_request *block, const 
     }
 }
 
-/* Reads a block of a comparison. False: *error says why not all of it came. */
+/* Reads a block of a comparison. False: *error gives the reason that not all of it was read. */
 static bool read_block(const core_target *target, const core_request *block, const core_pace *pace,
                        core_error *error)
 {

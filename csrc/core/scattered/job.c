@@ -1,4 +1,5 @@
-/* The state of a scattered request under way, and what all ways of moving share; see job.h. */
+/* The state of a running scattered request, and the functions that all ways of moving share; see
+ * job.h. */
 #include "job.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ bool scattered_step(scattered_job *job, uint64_t done, uint64_t run)
     return go_on;
 }
 
-/* By WriteVirtual or ReadVirtual, which may say S_OK and move a part. */
+/* Moves one range by WriteVirtual or ReadVirtual, which may return S_OK and move only a part. */
 static HRESULT move_range(const core_target *target, bool writing, const pointer_range *range)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;

@@ -36,7 +36,7 @@ void scattered_ordered_free(ordered_scratch *scratch)
     }
 }
 
-/* Neighbours become one range each. Gives how many ranges there are. */
+/* Makes one range of each run of neighbours. Returns the number of ranges. */
 static ULONG merge(ordered_scratch *scratch, uint64_t count, uint32_t width)
 {
     ULONG ranges = 0;
@@ -56,7 +56,7 @@ static ULONG merge(ordered_scratch *scratch, uint64_t count, uint32_t width)
     return ranges;
 }
 
-/* Could a write that fails in the middle leave a pointer of this range in pieces? */
+/* Returns whether a write that fails in the middle could tear a pointer of this range. */
 static bool may_tear(const scattered_job *job, const pointer_range *range)
 {
     uint64_t in_page = range->Offset & (SPAN_PAGE - 1);
@@ -140,7 +140,7 @@ bool scattered_read_ordered(scattered_job *job, uint64_t from, uint64_t count,
         ranges = merge(scratch, run, job->width);
         status = scattered_move(job->target, false, scratch->ranges, ranges, &moved);
         if (status != S_OK) {
-            /* One by one up to the first that can't be read. */
+            /* Reads one by one, up to the first that can't be read. */
             core_engine_error(error, "ReadVirtual", status);
             error->known = status != E_UNEXPECTED;
             for (uint64_t i = 0; i < run; i++) {

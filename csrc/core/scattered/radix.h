@@ -11,7 +11,7 @@ typedef struct radix_entry {
 } radix_entry;
 
 /* Sorts by key >> shift; entries that are equal there keep their order. `spare` has room for
- * `count` entries. The result is in `entries` or in `spare`; gives which. */
+ * `count` entries. The result is in `entries` or in `spare`; returns which. */
 radix_entry *radix_sort(radix_entry *entries, radix_entry *spare, size_t count, unsigned shift);
 
 #endif

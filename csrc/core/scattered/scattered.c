@@ -1,4 +1,4 @@
-/* Writing and reading scattered pointers: checks, and the choice of a way; see scattered.h. */
+/* Writing and reading scattered pointers: the checks, and the choice of a way; see scattered.h. */
 #include "scattered.h"
 
 #include "../narrow.h"
@@ -10,7 +10,7 @@
 /* Fewer elements are not worth sorting. */
 #define LEAST_SORTED 8u
 
-/* Granules are pages, or at least no pointer within a page lies in two of them. */
+/* Returns whether granules are pages, or at least no pointer within a page lies in two of them. */
 static bool granule_is_page(const core_target *target)
 {
     ULONG granule = (ULONG)SPAN_PAGE;
@@ -37,7 +37,8 @@ static scattered_job begin(const core_target *target, const core_request *reques
     return job;
 }
 
-/* All elements, block by block: a stopped target's sorted where that works, else in order. */
+/* Moves all elements, block by block. A stopped target's are sorted if that works; otherwise they
+ * are moved in order. */
 static void move_all(scattered_job *job)
 {
     core_error *error = job->error;
@@ -47,7 +48,7 @@ static void move_all(scattered_job *job)
     bool good = true;
 
     if (job->target->stopped && count >= LEAST_SORTED) {
-        pages = scattered_sorted_create(count); /* NULL: then in order, which needs little memory */
+        pages = scattered_sorted_create(count); /* NULL: in order, which needs little memory */
     }
     while (good && error->done < count) {
         uint64_t from = error->done;
@@ -62,7 +63,8 @@ static void move_all(scattered_job *job)
         } else if (outcome == SORTED_STOPPED) {
             uint64_t landed = 0;
 
-            /* Some of each part of the block: the leading ones are what the caller is told. */
+            /* Elements in any part of the block may be written: the caller gets the number of
+             * leading ones. */
             if (!job->reading && scattered_count(job, from, block, &landed)) {
                 error->done += landed;
             }

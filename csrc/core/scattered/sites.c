@@ -1,4 +1,4 @@
-/* Which scattered pointers does the target hold? Asked after a failure, and to compare; see
+/* Finds the scattered pointers that the target holds, after a failure and to compare; see
  * scattered.h and compare.h. */
 #include "sites.h"
 
@@ -8,15 +8,15 @@
 #include "../read_back.h"
 #include "radix.h"
 
-/* What was read last: sorted addresses mostly lie in it. */
+/* The memory that was read last: sorted addresses mostly lie in it. */
 typedef struct window {
     uint64_t start;
     ULONG size;
     unsigned char bytes[SPAN_PAGE];
 } window;
 
-/* Reads the `width` bytes at `address`. False: they can't be, and *answers is false where the
- * target is gone. */
+/* Reads the `width` bytes at `address`. False: they can't be read, and *answers is false if the
+ * target no longer answers. */
 static bool fetch(const core_target *target, window *seen, uint64_t address, unsigned char *bytes,
                   uint32_t width, bool *answers)
 {
@@ -41,14 +41,14 @@ static bool fetch(const core_target *target, window *seen, uint64_t address, uns
     return came;
 }
 
-/* One address of several entries: the value that the last of them gives it, and its place. */
+/* One address that several entries may share: the first and last of its elements. */
 typedef struct site {
     uint64_t address;
-    uint64_t first, last; /* of the elements, in the caller's order */
+    uint64_t first, last; /* elements, in the caller's order */
 } site;
 
-/* The bytes that all elements together leave at sites[at]: of each byte, the last that covers it.
- * Those that can are at most width - 1 bytes away. */
+/* Computes the bytes that all elements together leave at sites[at]: each byte comes from the last
+ * element that covers it. Elements that can cover it are at most width - 1 bytes away. */
 static void expected(const scattered_job *job, const site *sites, uint64_t count, uint64_t at,
                      unsigned char *bytes)
 {
@@ -70,7 +70,7 @@ static void expected(const scattered_job *job, const site *sites, uint64_t count
 
         memcpy(form, pointer_view_at(&job->request->values, sites[i].last), 8);
         for (uint32_t b = 0; b < width; b++) {
-            uint64_t place = sites[at].address + b - sites[i].address; /* wraps where below */
+            uint64_t place = sites[at].address + b - sites[i].address; /* wraps if it is below */
 
             if (place < width && sites[i].last >= order[b]) {
                 order[b] = sites[i].last;
@@ -80,8 +80,8 @@ static void expected(const scattered_job *job, const site *sites, uint64_t count
     }
 }
 
-/* The addresses of elements from..from+count-1, each once, in ascending order. NULL: memory is
- * short. free() frees them. */
+/* Returns the addresses of elements from..from+count-1, each once, in ascending order; free() frees
+ * them. NULL: memory is short. */
 static site *collect_sites(const scattered_job *job, uint64_t from, uint64_t count,
                            uint64_t *site_count)
 {
@@ -133,7 +133,7 @@ bool scattered_count(const scattered_job *job, uint64_t from, uint64_t count, ui
     for (uint64_t i = 0; good && i < site_count; i++) {
         unsigned char wanted[8], held[8];
 
-        /* Only a site that could make the count smaller is looked at. */
+        /* Only a site that could make the count smaller is checked. */
         if (sites[i].first - from < *landed) {
             expected(job, sites, site_count, i, wanted);
             if (!fetch(job->target, seen, sites[i].address, held, job->width, &good) ||
@@ -157,7 +157,7 @@ static void note_difference(core_differences *found, const site *where, const un
     core_note_mismatch(found, &mismatch);
 }
 
-/* What ReadVirtual says of memory that can't be read. */
+/* Returns ReadVirtual's answer for memory that can't be read. */
 static HRESULT refusal(const core_target *target, uint64_t address, uint32_t width)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;

@@ -1,8 +1,8 @@
 /* Scattered pointers of a stopped target, by page: spans that are read, patched and written back.
  *
  * Sorting is stable and by page alone, so that in each page the caller's order is kept and the last
- * value for an address wins. Every engine call here is a short cut: where one fails, the caller
- * does the same elements again in their order, which finds out what can't be moved and why.
+ * value for an address wins. Every engine call here is a short cut: if one fails, the caller does
+ * the same elements again in their order, and so finds what can't be moved, and the reason.
  */
 #include "sorted.h"
 
@@ -14,7 +14,7 @@
 #define PAGE_SHIFT 12u
 _Static_assert(UINT64_C(1) << PAGE_SHIFT == SPAN_PAGE, "entries are sorted by page");
 
-/* A page is read and written back from so many separate pieces in it on. Measured:
+/* From this many separate pieces on, a page is read and written back. Measured:
  * docs/performance.md. */
 #define LEAST_PIECES         3u
 #define LEAST_PIECES_READING 2u
@@ -22,14 +22,14 @@ _Static_assert(UINT64_C(1) << PAGE_SHIFT == SPAN_PAGE, "entries are sorted by pa
 /* Pages that are read at once, patched and written back. */
 #define SPAN_PAGES 64u
 
-/* Pieces moved by themselves, at once: as many ranges as a system call takes, or so few that an
- * engine that takes a call for each still answers in time. */
+/* Pieces moved separately, at once: as many ranges as a system call takes; or, for an engine that
+ * takes a call for each, few enough that it still answers in time. */
 #define PIECES         1024u
 #define PIECES_BY_CALL 128u
 
 typedef struct span_page {
     size_t first, past;   /* its entries */
-    unsigned char *bytes; /* where the page would begin in the buffer */
+    unsigned char *bytes; /* the place of the page's beginning in the buffer */
 } span_page;
 
 struct sorted_pages {
@@ -37,7 +37,7 @@ struct sorted_pages {
     radix_entry *spare;
     /* Pages under way. */
     unsigned char bytes[SPAN_PAGES * SPAN_PAGE];
-    unsigned char old[SPAN_PAGES * SPAN_PAGE]; /* where a write may end inside a pointer */
+    unsigned char old[SPAN_PAGES * SPAN_PAGE]; /* if a write may end inside a pointer */
     pointer_range spans[SPAN_PAGES];
     span_page touched[SPAN_PAGES];
     ULONG span_count;
@@ -46,11 +46,11 @@ struct sorted_pages {
     /* Pieces under way. */
     unsigned char packed[PIECES * 8];
     pointer_range pieces[PIECES];
-    uint64_t places[PIECES]; /* reading: where each goes */
+    uint64_t places[PIECES]; /* reading: each one's destination */
     core_guard *guard;
     ULONG piece_count;
     size_t in_pieces;
-    /* Up to where it is known whether spans are allowed. */
+    /* The addresses for which it is known whether spans are allowed. */
     uint64_t known_from, known_to; /* the last address, included */
     bool allowed;
 };
@@ -82,8 +82,8 @@ void scattered_sorted_free(sorted_pages *pages)
     }
 }
 
-/* By an engine that has no IPointerScatter: memory that belongs to the process alone, and that it
- * may both read and write, without any modifier such as PAGE_GUARD or PAGE_NOCACHE. */
+/* For an engine without IPointerScatter. Accepts memory that belongs to the process alone and that
+ * it may both read and write, without any modifier such as PAGE_GUARD or PAGE_NOCACHE. */
 static HRESULT queried_region(const core_target *target, uint64_t address, ULONG64 *end)
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
@@ -102,7 +102,8 @@ static HRESULT queried_region(const core_target *target, uint64_t address, ULONG
     return status;
 }
 
-/* May this page be read and written back as a whole? Pages come in ascending order. */
+/* Returns whether this page may be read and written back as a whole. Pages come in ascending order.
+ */
 static bool span_allowed(const scattered_job *job, sorted_pages *pages, uint64_t page)
 {
     uint64_t last = page + (SPAN_PAGE - 1);
@@ -140,7 +141,7 @@ static void patch(const scattered_job *job, const radix_entry *entry, unsigned c
     }
 }
 
-/* A write that ended inside a pointer: what the target held there before is put back. */
+/* After a write that ended inside a pointer: puts back the target's former contents. */
 static void restore(scattered_job *job, sorted_pages *pages, ULONG failed)
 {
     pointer_range *span = &pages->spans[failed];
@@ -202,8 +203,9 @@ static bool flush_pieces(scattered_job *job, sorted_pages *pages)
     return status == S_OK;
 }
 
-/* Adds entries first..past-1 of one page as a span from its first touched byte to its last; as far
- * as the whole page where the span before ends at it, so that both are one range. */
+/* Adds entries first..past-1 of one page as a span from its first touched byte to its last. If the
+ * previous span ends in the page before, that span is extended over the rest of its page instead,
+ * so that both are one range. */
 static bool add_span(scattered_job *job, sorted_pages *pages, size_t first, size_t past)
 {
     uint64_t page = pages->entries[first].key & ~(SPAN_PAGE - 1);
@@ -274,8 +276,8 @@ static bool add_pieces(scattered_job *job, sorted_pages *pages, size_t first, si
     return good;
 }
 
-/* Takes the elements, in the caller's order. False: some need the caller's order: they lie in two
- * pages, their value has become too wide, or most are neighbours, which need no sorting. */
+/* Takes the elements, in the caller's order. False: some need the caller's order, since they lie in
+ * two pages or their value has become too wide, or most are neighbours, which need no sorting. */
 static bool take(scattered_job *job, sorted_pages *pages, uint64_t from, uint64_t count)
 {
     const pointer_view addresses = job->request->addresses, values = job->request->values;

@@ -4,16 +4,16 @@
 
 #include "job.h"
 
-/* As many elements are sorted at a time; the memory for it is 32 bytes an element. */
+/* This many elements are sorted at a time; the memory for it is 32 bytes an element. */
 #define CORE_SORTED_AT_ONCE (UINT64_C(1) << 21)
 
 typedef enum sorted_outcome {
     SORTED_DONE,
-    SORTED_STOPPED, /* the step said stop, and job->error too */
-    SORTED_FAILED,  /* some call failed: in the caller's order it will be found which */
+    SORTED_STOPPED, /* the step stopped the work; job->error says so too */
+    SORTED_FAILED,  /* a call failed: a retry in the caller's order finds which */
 } sorted_outcome;
 
-/* Memory for it; NULL when memory is short. */
+/* Memory for the sort; NULL if memory is short. */
 typedef struct sorted_pages sorted_pages;
 sorted_pages *scattered_sorted_create(uint64_t count);
 void scattered_sorted_free(sorted_pages *pages);
