@@ -174,7 +174,7 @@ def test_launch_of_what_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
         pydbgwrite.launch(["C:\\there is\\no such.exe"])
     with target() as child, pydbgwrite.attach(child.pid):
-        pass  # nothing of it was left
+        pass  # the failed launch has left nothing behind
 
 
 @needs_32_bit
@@ -224,7 +224,7 @@ def test_pointer_size_4_for_a_64_bit_process() -> None:
 
 
 class TestEnds:
-    """However a session ends, its target goes on."""
+    """The target resumes, whichever way a session ends."""
 
     def test_collected_without_close(self) -> None:
         with target() as child:

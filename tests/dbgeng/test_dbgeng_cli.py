@@ -1,7 +1,8 @@
-"""The command line on targets of dbgeng that are no process here, and by its options.
+"""The command line on dbgeng's targets that are not local processes, chosen by its options.
 
---connect, --dump and --kernel, each to its success: what a command says is held against what the
-program, or the kernel, says itself. A command takes Wine seconds, so there are few.
+These are --connect, --dump and --kernel, each to its success. The output of a command is compared
+with the output of the program or of the kernel itself. A command takes seconds under Wine, so there
+are few.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PLACE = 0xFFFFF80001000000
 
 
 def patch(folder: Path, address: int) -> Path:
-    """A patch file of NEW."""
+    """Return a patch file that writes NEW."""
     path = folder / "patch.toml"
     path.write_text(
         f"format = 1\n[[write]]\naddress = {address}\npointers = {[hex(each) for each in NEW]}\n"
@@ -33,12 +34,12 @@ def patch(folder: Path, address: int) -> Path:
 
 
 def values(said: Any) -> list[int]:
-    """The pointers of `read --json`."""
+    """Return the pointers in the output of `read --json`."""
     return [int(each["value"], 16) for each in said["pointers"]]
 
 
 def test_connect(tmp_path: Path) -> None:
-    """What a debugger's session elsewhere lets one do, and a journal undone over it."""
+    """The commands work on another debugger's session, and undo a journal over it."""
     journal = tmp_path / "x.journal"
     with target() as child:
         with server(child.pid) as (_, options):
@@ -64,7 +65,7 @@ def test_connect(tmp_path: Path) -> None:
 
 
 def test_dump(tmp_path: Path) -> None:
-    """Read from one, by a name that is not ASCII; no write to it is ever said to have happened."""
+    """A command reads a dump with a non-ASCII name; no write to it is ever reported as done."""
     dump = tmp_path / "full \xe4.dmp"
     with target() as child:
         with pydbgwrite.attach(child.pid) as session:
@@ -82,7 +83,7 @@ def test_dump(tmp_path: Path) -> None:
 
 
 def test_kernel() -> None:
-    """Another machine's kernel: each command finds it stopped, and lets it go on."""
+    """The target is another machine's kernel: each command finds it suspended, and resumes it."""
     held = bytes(2 * PAGE)
 
     def run(name: str, *arguments: object) -> tuple[Done, list[tuple[int, int]]]:

@@ -1,7 +1,7 @@
-"""The how-to pages for Windows: their code, run as it stands there, on Microsoft's engine.
+"""The code of the how-to pages for Windows runs unchanged on Microsoft's engine.
 
-What a page leaves to the reader (`pid`, `address`, `pointers`, a machine's name, a port, a file) is
-given here. Each ends with the program itself saying what it holds.
+The tests supply the values that a page leaves to the reader (`pid`, `address`, `pointers`, a
+machine's name, a port, a file). At the end of each, the program itself reports its memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pydbgwrite
 pytestmark = needs_engine
 POINTERS = array("Q", (0x1122334400000000 + index for index in range(1000)))
 
-# Ctrl-C when its input ends: what a person at that terminal does.
+# Raises Ctrl-C when its input ends, as a person at that terminal does.
 _AT_A_TERMINAL = """
 import _thread, sys, threading
 pid = int(sys.argv[1])
@@ -58,7 +58,7 @@ def test_remote_debugging(child: Target, tmp_path: Path) -> None:
 
 
 def _until_it_serves(reader: Reader, block: Block, page: str, replaced: dict[str, str]) -> None:
-    """The page's server says nothing when it is ready, and may still be attaching."""
+    """Retry the block: the page's server does not report that it is ready, and may still attach."""
     for _ in range(200):
         try:
             return reader.do(block, page, replaced)
@@ -88,7 +88,7 @@ def test_dumps(child: Target, tmp_path: Path) -> None:
     assert len(found) == 3
     reader = reader_for(child, tmp_path)
     was_on = faulthandler.is_enabled()
-    faulthandler.disable()  # the engine meets and handles an access violation in writes to a dump
+    faulthandler.disable()  # the engine handles an access violation in writes to a dump
     try:
         for block in found:
             reader.do(block, page, {r"C:\dumps\service.dmp": str(path)})
@@ -98,7 +98,10 @@ def test_dumps(child: Target, tmp_path: Path) -> None:
 
 
 def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the crash: a Windows target whose debugger was killed stands still (engine.md)."""
+    """The page's code runs, except the code after a crash.
+
+    A killed debugger leaves its Windows target suspended (engine.md).
+    """
     monkeypatch.chdir(tmp_path)
     page, reader, done = "howto/undo.md", Reader(tmp_path), 0
     for block in blocks(page):
@@ -108,8 +111,8 @@ def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done >= 6
 
 
-#: What goes before a page's lines: where the packages are, the engine of the lane, and, for
-#: comtypes, the client that its user has.
+#: The lines before a page's code: the folder of the packages, the engine of the lane, and for
+#: comtypes the client that its user has.
 _COMTYPES = wrapping._COMTYPES.partition("spaces, unknown")[0]
 _PRELOAD = """
 ctypes.WinDLL(folder + "\\\\dbghelp.dll", winmode=0x100 | 0x800)
@@ -135,7 +138,7 @@ AFTER = {
 def test_other_packages(package: str, child: Target, tmp_path: Path) -> None:
     (block,) = (each for each in blocks("howto/other-packages.md") if each.heading == package)
     code = _BEGIN + BEFORE[package] + block.text + AFTER[package]
-    # To a file: COM may start services of Windows that keep a pipe open.
+    # The output goes to a file: COM may start services of Windows that keep a pipe open.
     log = tmp_path / "said.txt"
     arguments = [wrapping.PEERS or "", engine_folder(), str(child.pid), str(child.base)]
     with log.open("w") as out:

@@ -1,4 +1,4 @@
-"""Dump files with Microsoft's engine: reading works, and no write is ever said to have happened."""
+"""Dump files with Microsoft's engine: reads work, and no write is ever reported as done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUES = [0x1111222233334444, 2, 3]
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """The engine meets and handles an access violation in each write to a dump: no tracebacks."""
+    """The engine handles an access violation in each write to a dump: print no tracebacks."""
     was_on = faulthandler.is_enabled()
     faulthandler.disable()
     yield
@@ -27,7 +27,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Target]]:
-    """A dump of a program whose memory begins with VALUES."""
+    """Yield a dump of a program whose memory begins with VALUES, and the program."""
     path = tmp_path_factory.mktemp("dump") / "full \xe4.dmp"
     with target() as child:
         with pydbgwrite.attach(child.pid) as session:
@@ -72,7 +72,7 @@ def test_a_read_only_session(dump: tuple[Path, Target]) -> None:
     with pydbgwrite.open_dump(path, writable=False) as session:
         with pytest.raises(pydbgwrite.ReadOnlyError):
             session.write_pointers(child.base, [1])
-        session.terminate()  # closes it: a dump has nothing to end
+        session.terminate()  # closes the session: a dump has no process to end
 
 
 @needs_32_bit
@@ -95,12 +95,12 @@ def test_the_beginning_of_one(dump: tuple[Path, Target], tmp_path: Path, kept: i
     cut.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(pydbgwrite.NoTargetError, match="not a dump"):
         pydbgwrite.open_dump(cut)
-    with pydbgwrite.open_dump(path) as session:  # the engine is none the worse for it
+    with pydbgwrite.open_dump(path) as session:  # the engine still works
         assert session.pointer_size == 8
 
 
 def test_cut_off(dump: tuple[Path, Target], tmp_path: Path) -> None:
-    """What is behind the cut can't be read, and says so."""
+    """The memory after the cut can't be read, and the error reports that."""
     path, child = dump
     cut = tmp_path / "cut.dmp"
     cut.write_bytes(path.read_bytes()[:1_000_000])

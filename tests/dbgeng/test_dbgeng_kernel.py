@@ -1,6 +1,6 @@
-"""attach_kernel(): a kernel that answers, by tests/support/kernel_stub.py, and one that does not.
+"""attach_kernel() with a kernel that answers (tests/support/kernel_stub.py), and a silent one.
 
-Each session is in a program of its own: an opening that was given up leaves its engine waiting.
+Each session is in a separate program: an abandoned opening leaves its engine waiting.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from support.kernel_stub import PAGE, PHYSICAL
 pytestmark = needs_engine
 
 PLACE = 0xFFFFF80001000000
-COUNT = 64  # what is sent before the time that it takes is known
+COUNT = 64  # the count sent before the time of a transfer is known
 
-# Runs statements with a session `kernel`; what they put into `said` is what the program says.
+# Runs statements with a session `kernel`; prints the values that they put into `said`.
 _CLIENT = """
 import json, sys, pydbgwrite
 from array import array
@@ -35,7 +35,7 @@ with pydbgwrite.attach_kernel(sys.argv[1], timeout=60) as kernel:
 
 
 def run(stub: kernel_stub.KernelStub, *statements: str, behind: str = "") -> dict[str, Any]:
-    """Have a program attach to the stub, carry out the statements, and let the stub go on."""
+    """Run a program that attaches to the stub, carries out the statements and resumes the stub."""
     stub.map(PLACE, bytes(2 * PAGE))
     code = _CLIENT + "".join(f"    {each}\n" for each in statements)
     done = dbgeng.run(
@@ -58,7 +58,7 @@ def test_pointers_are_written_one_exchange_each() -> None:
         assert said["read"] == [1 << 63, 2, 3]
         assert stub.held(PLACE, 32) == bytes(3) + struct.pack("<3Q", 1 << 63, 2, 3) + bytes(5)
         assert stub.writes == [(PLACE + 3 + 8 * each, 8) for each in range(3)]
-        assert stub.continued.is_set()  # the session's end let it go on
+        assert stub.continued.is_set()  # the end of the session has resumed it
 
 
 def test_bulk_takes_one_exchange() -> None:
@@ -92,7 +92,7 @@ def test_the_end_of_its_memory() -> None:
         assert said["bulk"][:4] == ["TargetAccessError", 2, 2, end - 20]
         assert said["read"][:4] == ["TargetAccessError", 0, 2, end - 20]
         assert said["into"] == [4, 5, 7, 7]
-        # The pointer across the end has kept its bytes.
+        # The pointer across the end keeps its bytes.
         assert stub.held(end - 20, 20) == struct.pack("<2Q", 4, 5) + bytes(4)
 
 

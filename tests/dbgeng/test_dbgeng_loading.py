@@ -1,4 +1,4 @@
-"""Finding and loading dbgeng.dll: what is tried, what is said, and what is never done."""
+"""Finding and loading dbgeng.dll: the places tried, the messages, and the forbidden loads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydbgwrite import _dbgeng
 
 pytestmark = needs_engine
 
-# Prints what loading from the folder that is named raises.
+# Prints the exception that loading from the named folder raises.
 LOAD = """
 import os, sys, pydbgwrite
 os.environ.pop("PYDBGWRITE_DBGENG", None)
@@ -28,14 +28,14 @@ except Exception as error:
 
 
 def load(folder: Path | str) -> str:
-    """What an attach with engine=folder raises, in a new process."""
+    """Return the exception that an attach with engine=folder raises in a new process."""
     done = dbgeng.run(LOAD, str(folder))
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def with_engine_file(folder: Path, data: bytes) -> Path:
-    """A folder with those bytes as dbgeng.dll."""
+    """Create a folder with those bytes as dbgeng.dll."""
     folder.mkdir()
     (folder / "dbgeng.dll").write_bytes(data)
     return folder
@@ -136,7 +136,7 @@ print(*(each.message for each in said if each.category is RuntimeWarning))
 
 
 def test_nothing_beside_a_frozen_program_is_loaded(tmp_path: Path) -> None:
-    """PyInstaller's bootloader makes the bundle the folder where Windows looks for libraries."""
+    """PyInstaller's bootloader makes the bundle a folder in which Windows looks for libraries."""
     bundle = tmp_path / "bundle"
     shutil.copytree(engine_folder(), bundle)
     code = """

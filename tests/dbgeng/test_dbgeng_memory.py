@@ -1,4 +1,4 @@
-"""The calls on memory, over Microsoft's engine: what it answers, and what is made of it."""
+"""The calls on memory over Microsoft's engine: its answers, and the results of the calls."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ KERNEL = 0xFFFF800000000000
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[Target]:
-    """One program for all tests of this file."""
+    """Yield one program for all tests of this file."""
     with target() as running:
         yield running
 
 
 @pytest.fixture
 def session(child: Target) -> Iterator[Session]:
-    """A session of it, its memory full of zeros."""
+    """Yield a session on the program, whose memory is full of zeros."""
     with pydbgwrite.attach(child.pid) as opened:
         opened.write(child.base, bytes(COUNT * child.width))
         yield opened
@@ -36,7 +36,7 @@ def session(child: Target) -> Iterator[Session]:
 
 @pytest.fixture
 def narrow(child: Target) -> Iterator[Session]:
-    """The same, looked at as a 32-bit process."""
+    """Yield the same session, with the pointers of a 32-bit process."""
     with pydbgwrite.attach(child.pid, pointer_size=4) as opened:
         opened.write(child.base, bytes(COUNT * child.width))
         yield opened
@@ -145,7 +145,7 @@ class TestPointers:
 
 
 class TestRaw:
-    """session.data_spaces, a method of IDebugDataSpaces4 each."""
+    """The methods of session.data_spaces, each a method of IDebugDataSpaces4."""
 
     def test_pointers(self, session: Session, child: Target) -> None:
         spaces = session.data_spaces
@@ -206,7 +206,7 @@ class TestRaw:
         spaces = session.data_spaces
         info = spaces.query_virtual(child.base + 5)
         assert (info.base_address, info.state, info.protect) == (child.base, 0x1000, 4)
-        # "rounded down to the next page boundary", and so is what is left of the region.
+        # "rounded down to the next page boundary"; the rest of the region is counted from there.
         later = spaces.query_virtual(child.base + 5000)
         assert later.base_address == child.base + 4096
         assert later.region_size == info.region_size - 4096

@@ -1,6 +1,6 @@
-"""An older engine, 6.3.9600: it takes a 64-bit process for one with 32-bit pointers.
+"""An older engine, 6.3.9600, takes a 64-bit process for one with 32-bit pointers.
 
-So a session settles the width of pointers by what the process is, whatever an engine says.
+So a session takes the width of pointers from the process itself, whatever an engine reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OLDER = os.environ.get("PYDBGWRITE_DBGENG_OLDER")
 
 pytestmark = pytest.mark.skipif(OLDER is None, reason="no older engine (PYDBGWRITE_DBGENG_OLDER)")
 
-# One engine a process: so in a new one.
+# A process has one engine, so the script runs in a new one.
 SCRIPT = """
 import sys, pydbgwrite
 pid, base = int(sys.argv[1]), int(sys.argv[2])
@@ -56,7 +56,7 @@ def test_a_64_bit_process_has_64_bit_pointers(invasive: bool, suspend: bool) -> 
         assert held[10:] == before[10:]
 
 
-# Says where the TEB of its first thread is, and then waits in the system.
+# Prints the address of the TEB of its first thread, and then waits in the system.
 WAITING = """
 import ctypes, sys
 basic = (ctypes.c_uint64 * 6)()
@@ -65,7 +65,7 @@ assert ctypes.windll.ntdll.NtQueryInformationThread(thread, 0, basic, 48, None) 
 print(basic[1], flush=True)
 sys.stdin.readline()
 """
-# What the engine itself answers: the processor that runs, and the width of pointers.
+# Prints the engine's own answers: the executing processor, and the width of pointers.
 ANSWERS = """
 import ctypes, sys
 from pathlib import Path
@@ -81,12 +81,12 @@ assert control.call(EXECUTING_PROCESSOR, [c_void_p], ctypes.addressof(machine)) 
 print(hex(machine.value), control.call(POINTER_64BIT, []))
 assert client.call(25, []) == 0
 """
-#: Of TlsSlots in the TEB of 64-bit Windows; a WOW64 process keeps its state in the first slots.
+#: In TlsSlots of the 64-bit TEB; a WOW64 process keeps its state in the first slots.
 SLOT_2 = 0x1480 + 2 * 8
 
 
 def test_it_goes_by_a_slot_of_thread_local_storage() -> None:
-    """Which belongs to the C runtime in a 64-bit process."""
+    """The slot belongs to the C runtime in a 64-bit process."""
     assert OLDER is not None
     process = dbgeng.start(WAITING)
     assert process.stdout is not None

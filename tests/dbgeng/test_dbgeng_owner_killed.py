@@ -1,4 +1,4 @@
-"""What becomes of a target whose debugger was killed, and the remedy; docs/engine.md tells it."""
+"""The state of a target whose debugger was killed, and the remedy that docs/engine.md gives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROCESS_SUSPEND_RESUME = 0x0800
 
 
 def kill_its_owner(child: Target, *, invasive: bool) -> None:
-    """Have another program attach to the target, and end that one as a crash would."""
+    """Start another program that attaches to the target, and end that program as a crash would."""
     owner: subprocess.Popen[str] = start(OWNER, str(child.pid), str(invasive), str(child.base))
     assert owner.stdout is not None and owner.stdin is not None
     with owner:
@@ -33,8 +33,8 @@ def kill_its_owner(child: Target, *, invasive: bool) -> None:
 
 
 def resume(pid: int) -> None:
-    """The remedy, as docs/engine.md gives it."""
-    windows: Any = ctypes  # on Linux it has no windll, which mypy knows
+    """Apply the remedy that docs/engine.md gives."""
+    windows: Any = ctypes  # on Linux it has no windll, and mypy knows that
     windll = windows.windll
     open_process = windll.kernel32.OpenProcess
     open_process.restype = ctypes.c_void_p
@@ -46,7 +46,7 @@ def resume(pid: int) -> None:
 
 
 class Answer:
-    """Asks a target something on a thread, since one that stands still never answers."""
+    """Sends a request to a target on a thread, since a suspended target never answers."""
 
     def __init__(self, child: Target) -> None:
         self._thread = threading.Thread(target=child.runs, daemon=True)
@@ -62,7 +62,7 @@ def test_noninvasive_it_stands_still_until_it_is_resumed() -> None:
         kill_its_owner(child, invasive=False)
         answer = Answer(child)
         assert not answer.came_within(1)
-        # Another session finds what was written, and leaves the target as it was: standing still.
+        # Another session reads the written values, and leaves the target unchanged: suspended.
         with pydbgwrite.attach(child.pid) as session:
             assert list(session.read_pointers(child.base, 2)) == [5, 0]
         assert not answer.came_within(1)
@@ -72,11 +72,11 @@ def test_noninvasive_it_stands_still_until_it_is_resumed() -> None:
 
 
 def test_invasive_it_lives_on() -> None:
-    """By DEBUG_PROCESS_DETACH_ON_EXIT, which attach() sets; else the system ends the target."""
+    """attach() sets DEBUG_PROCESS_DETACH_ON_EXIT; otherwise the system ends the target."""
     with target() as child:
         kill_its_owner(child, invasive=True)
         answer = Answer(child)
-        if LANE:  # Wine detaches the debugger, too, but leaves its suspension of the threads
+        if LANE:  # Wine detaches the debugger, too, but its suspension of the threads stays
             assert not answer.came_within(1)
             resume(child.pid)
         assert answer.came_within(30)

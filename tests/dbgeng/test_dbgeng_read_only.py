@@ -1,4 +1,4 @@
-"""writable=False on dbgeng, for each way of opening: no write reaches it."""
+"""writable=False on dbgeng, for each way to open a target: no write reaches the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydbgwrite import ReadOnlyError, Session
 
 pytestmark = needs_engine
 
-#: A session, and an address in its target that can be read, and written where writing is allowed.
+#: A session, and an address in its target that it can read, and write if writing is allowed.
 Opened = tuple[Session, int | None]
 
 

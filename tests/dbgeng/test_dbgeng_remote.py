@@ -1,4 +1,4 @@
-"""Other processes' engines: connect() and serve(), and process servers; and their waits."""
+"""Other processes' engines: connect(), serve() and process servers; and their timeouts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ pytestmark = needs_engine
 
 @contextlib.contextmanager
 def silence() -> Iterator[tuple[socket.socket, int]]:
-    """A port that takes connections and never says anything."""
+    """Yield a port that accepts connections and never sends anything."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener, listener.getsockname()[1]
 
 
-#: Attaches through a process server behind a port of its own, from where on nothing is passed on.
+#: Attaches through a process server, behind a separate port that later passes on nothing more.
 FALLING_SILENT = """
 import socket, sys, threading, pydbgwrite
 silent = threading.Event()
@@ -66,7 +66,7 @@ with pydbgwrite.process_server(options) as machine:
 
 
 def ending(process: subprocess.Popen[str]) -> Callable[[int, int], None]:
-    """For progress=: what ends a program in the middle of a write."""
+    """Return a function for progress= that ends a program in the middle of a write."""
 
     def kill(done: int, total: int) -> None:
         process.kill()
@@ -76,11 +76,11 @@ def ending(process: subprocess.Popen[str]) -> Callable[[int, int], None]:
 
 
 def dying(server: subprocess.Popen[str]) -> Callable[[int, int], None]:
-    """For progress=: what ends a server in the middle of a write.
+    """Return a function for progress= that ends a server in the middle of a write.
 
-    Only after another program has come and gone, when the server surely waits for the next request:
-    killed within its call that has sent the last answer, Wine 8 keeps its socket open for good, and
-    who is at the other end waits for ever.
+    Another program runs and ends first: then the server surely waits for the next request. If the
+    server is killed within the call that has sent the last answer, Wine 8 keeps its socket open for
+    good, and the client waits for ever.
     """
 
     def kill(done: int, total: int) -> None:
@@ -94,7 +94,7 @@ VALUES = array("Q", (0x1122334400000000 + index for index in range(1000)))
 
 
 class TestConnect:
-    """A session of another process, by its engine's own protocol."""
+    """A session of another process, over the protocol of its engine."""
 
     def test_write_and_leave(self) -> None:
         with target() as child:
@@ -108,7 +108,7 @@ class TestConnect:
                     with pytest.raises(pydbgwrite.TargetAccessError) as caught:
                         session.write_pointers(child.end - 16, [1, 2, 3, 4])
                     assert caught.value.written == 2
-                with pydbgwrite.connect(options) as again:  # it serves on, the target is stopped
+                with pydbgwrite.connect(options) as again:  # the server continues
                     assert again.read_pointers(child.base, 3) == VALUES[:3]
                 assert process.poll() is None
             assert process.returncode == 0
@@ -156,7 +156,7 @@ class TestConnect:
                 assert caught.value.written is None
                 session.close()
                 assert session.closed
-            child.process.kill()  # the server was killed: its target stands still
+            child.process.kill()  # the killed server leaves its target suspended
 
     def test_a_target_that_ends_during_a_write(self) -> None:
         with target() as child, server(child.pid) as (process, options):
@@ -166,7 +166,7 @@ class TestConnect:
                 assert caught.value.written is None
                 with pytest.raises(pydbgwrite.NoTargetError, match="target has ended"):
                     session.read(child.base, 8)
-            assert process.poll() is None  # the server is none the worse for it
+            assert process.poll() is None  # the server still runs
 
     def test_nothing_behind_it(self) -> None:
         with pytest.raises(pydbgwrite.NoTargetError, match="WSAECONNREFUSED"):
@@ -293,7 +293,7 @@ class TestServe:
 
 
 class TestProcessServer:
-    """The engine's process server: here the engine is on this side."""
+    """The engine's process server: the engine is on the client's side."""
 
     def test_attach(self) -> None:
         with target() as child:
@@ -314,13 +314,13 @@ class TestProcessServer:
                 with pytest.raises(pydbgwrite.DebugEngineError):
                     machine.attach(0xFFFFFFF0)
             assert machine.closed
-            machine.close()  # there is nothing left to do
+            machine.close()  # nothing is left to close
             with pytest.raises(pydbgwrite.SessionClosedError):
                 machine.attach(child.pid)
             assert child.held()[:2] == [1, VALUES[1]]
 
     def test_a_server_that_falls_silent(self) -> None:
-        """The wait for it ends in time; so does the script, whose engine still waits."""
+        """The wait for the server ends in time; so does the script, whose engine still waits."""
         with target() as child, process_server() as (_process, options):
             done = dbgeng.run(FALLING_SILENT, options.rpartition("=")[2], str(child.pid))
             assert done.returncode == 0, done.stderr
@@ -336,7 +336,7 @@ class TestProcessServer:
                 with pytest.raises(pydbgwrite.NoTargetError, match="target has ended") as caught:
                     session.write_pointers(child.base, VALUES, progress=ending(child.process))
                 assert caught.value.written is None
-                session.detach()  # while the target is gone
+                session.detach()  # while the target has ended
             with target() as other, machine.attach(other.pid) as session:
                 session.write_pointers(other.base, [1])
                 ending(other.process)(0, 0)
@@ -362,9 +362,9 @@ class TestProcessServer:
                 with pytest.raises(pydbgwrite.NoTargetError, match="no longer answers"):
                     machine.launch(["anything"])
                 machine.close()
-            with target() as other, pydbgwrite.attach(other.pid) as local:  # here it all goes on
+            with target() as other, pydbgwrite.attach(other.pid) as local:  # this side still works
                 local.write_pointers(other.base, [1])
-            child.process.kill()  # its debugger was killed: it stands still
+            child.process.kill()  # its killed debugger leaves it suspended
 
     def test_launch(self) -> None:
         import sys
@@ -379,7 +379,7 @@ class TestProcessServer:
             session.terminate()
 
     def test_this_very_process(self) -> None:
-        """A server on the same machine: the process would stop itself, for good."""
+        """The server is on the same machine: the process would suspend itself for good."""
         code = """
 import os, sys, pydbgwrite
 with pydbgwrite.process_server(sys.argv[1]) as machine:

@@ -1,4 +1,4 @@
-"""Modules and symbols by Microsoft's engine: what resolve() makes of a live program's."""
+"""Modules and symbols by Microsoft's engine: the results of resolve() for a live program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = needs_engine
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Session]:
-    """A session of a program for all tests of this file."""
+    """Yield a session on one program for all tests of this file."""
     with target() as running:
         child: Target = running
         with pydbgwrite.attach(child.pid) as opened:
@@ -27,8 +27,8 @@ def session() -> Iterator[Session]:
 
 
 def exported(module: str, symbol: str) -> int:
-    """Where it lies in this process: system libraries lie at one place in all that have them."""
-    windows: Any = ctypes  # WinDLL is there on Windows alone
+    """Return its address here: a system library has one address in all processes that have it."""
+    windows: Any = ctypes  # WinDLL exists on Windows alone
     system = windows.WinDLL("kernel32")
     system.GetModuleHandleW.restype = system.GetProcAddress.restype = ctypes.c_void_p
     system.GetProcAddress.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
@@ -77,13 +77,13 @@ def test_modules_by_every_name(session: Session) -> None:
     ],
 )
 def test_names_that_mean_nothing(session: Session, address: str, words: str) -> None:
-    session.resolve("kernel32!GetProcAddress")  # what the engine would give again
+    session.resolve("kernel32!GetProcAddress")  # the result that the engine would repeat
     with pytest.raises(AddressError, match=words):
         session.resolve(address)
 
 
 def test_build_ids(session: Session) -> None:
-    """A check of what the target has passes; another does not, and nothing is written then."""
+    """A check of the target's build passes; another fails, and then nothing is written."""
     modules = [each for each in session.modules() if each.name.lower().startswith("python3")]
     (module,) = [each for each in modules if each.name.lower() != "python3.dll"]
     check = BuildCheck.of(session, module.name)
@@ -104,12 +104,12 @@ def test_build_ids(session: Session) -> None:
 
 
 def header(session: Session, base: int) -> int:
-    """Where a module's PE header begins (e_lfanew)."""
+    """Return the offset of a module's PE header (e_lfanew)."""
     return int.from_bytes(session.read(base + 0x3C, 4), "little")
 
 
 def test_a_patch_with_names(session: Session) -> None:
-    """Resolved when it is looked at; a name that is not there is a problem of its entry."""
+    """The preview resolves names; an unknown name is a problem of its entry."""
     patch = Patch(
         [
             PatchEntry("kernel32+0x10", ["kernel32!GetProcAddress", "kernel32!nothing"]),

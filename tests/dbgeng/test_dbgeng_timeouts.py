@@ -1,6 +1,6 @@
-"""timeout= of attach, launch and open_dump: in time it raises, and leaves nothing behind.
+"""timeout= of attach, launch and open_dump: the call raises in time, and leaves nothing behind.
 
-Those of connect, process_server and attach_kernel are in the files of these.
+The files of connect, process_server and attach_kernel test their timeouts.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pydbgwrite
 
 pytestmark = needs_engine
 
-# A program that no debugger can break into: the thread that one makes in it for that returns at
-# once. It answers each line.
+# A program that no debugger can break into: the thread that a debugger creates in it for the break
+# returns at once. It answers each line.
 _UNBREAKABLE = """
 import ctypes, sys
 kernel = ctypes.windll.kernel32
@@ -41,7 +41,7 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def unbreakable() -> Iterator[subprocess.Popen[str]]:
-    """The program, running."""
+    """Yield the running program."""
     process = start(_UNBREAKABLE)
     assert process.stdout is not None
     try:
@@ -61,12 +61,12 @@ def test_attach() -> None:
         process.stdin.write("still here\n")
         process.stdin.flush()
         assert process.stdout.readline() == "still here\n"
-        with pydbgwrite.attach(process.pid) as session:  # which needs no break
+        with pydbgwrite.attach(process.pid) as session:  # it needs no break
             assert session.pid == process.pid
 
 
 def test_launch(tmp_path: Path) -> None:
-    """In no time at all nothing can have started."""
+    """With a timeout of 0, nothing can have started."""
     trace = tmp_path / "trace"
     program = [sys.executable, "-c", f"open({str(trace)!r}, 'w')"]
     with pytest.raises(TimeoutError, match="the attempt was abandoned"):
@@ -86,7 +86,7 @@ def test_open_dump(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError, match="the attempt was abandoned"):
             pydbgwrite.open_dump(path, timeout=0)
         opened = None
-        while opened is None:  # the engine is free again when it has come back from that one
+        while opened is None:  # the engine is free when it returns from that attempt
             with contextlib.suppress(pydbgwrite.SessionBusyError):
                 opened = pydbgwrite.open_dump(path)
         with opened:
@@ -94,6 +94,6 @@ def test_open_dump(tmp_path: Path) -> None:
 
 
 def test_open_dump_of_no_file() -> None:
-    """What might make the opening wait for ever is refused."""
+    """A name whose opening might wait for ever is refused."""
     with pytest.raises(ValueError, match="not a regular file"):
         pydbgwrite.open_dump("NUL")

@@ -1,4 +1,4 @@
-"""A script that writes through dbgeng is ended at any moment; undo restores all."""
+"""A script that writes through dbgeng is ended at any moment; undo restores all bytes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DOTS = 600
 
 
 def test_undo_after_the_end_of_the_script(tmp_path: Path, profile: str) -> None:
-    """TerminateProcess while it writes. The target stands still then, and is read from outside."""
-    windows: Any = importlib.import_module("support.dbgeng_cases")  # on Windows alone
+    """TerminateProcess ends the writing script. The suspended target is read from outside."""
+    windows: Any = importlib.import_module("support.dbgeng_cases")  # it exists on Windows alone
     runs = 30 if profile == "full" else 6
     changed = 0
     base = windows.HIGH[8]

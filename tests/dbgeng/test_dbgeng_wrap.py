@@ -1,8 +1,9 @@
 """wrap() over sessions that comtypes, win32more and Pybag opened with Microsoft's engine.
 
-Each attaches to a real process, one line more gives a session here, which writes a table, and the
-process says what it holds. They run in a Python of their own: a process has one engine, and what
-these packages do to it (Pybag's threads and callbacks, comtypes' apartment) is theirs.
+Each package attaches to a real process, one more line makes a session here, the session writes a
+table, and the process reports its memory. Each script runs in a separate Python: a process has one
+engine, and the effects of these packages on it (Pybag's threads and callbacks, comtypes' apartment)
+stay there.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ needs_peers = pytest.mark.skipif(
     PEERS is None, reason="the peers are in the Windows lane (PYDBGWRITE_LANE_PEERS)"
 )
 
-# What every script begins with: its arguments, and the check that all went well.
+# The beginning of every script: its arguments, and the check that all went well.
 _BEGIN = """
 import ctypes, os, sys, warnings
 from array import array
@@ -69,7 +70,7 @@ def prove(session):
         raise AssertionError("detached")
 """
 
-# By ctypes alone; `probe_engine` calls the interfaces by slot.
+# ctypes alone; `probe_engine` calls the interfaces by slot.
 _CTYPES = """
 from pathlib import Path
 from probe_engine import CONTROL, DATA_SPACES_4, c_uint32, c_uint64, create_client
@@ -229,9 +230,9 @@ SCRIPTS = {"comtypes": _COMTYPES, "win32more": _WIN32MORE, "Pybag": _PYBAG}
 
 
 def check(code: str, first: str, folder: Path) -> None:
-    """Run a script on a process, which is to go on and to hold what was written.
+    """Run a script on a process, which must still run and hold the written values.
 
-    What it says goes to a file: COM may start services of Windows that keep a pipe open.
+    The output goes to a file: COM may start services of Windows that keep a pipe open.
     """
     log = folder / "said.txt"
     with target() as child:
@@ -252,7 +253,7 @@ def test_ctypes(first: str, tmp_path: Path) -> None:
     check(_CTYPES, first, tmp_path)
 
 
-# Opened by ctypes alone: a 32-bit process, another process's engine, a dump; `how` says which.
+# ctypes alone opens a 32-bit process, another process's engine or a dump; `how` selects it.
 _OTHERS = """
 import json, sys
 from pathlib import Path
@@ -300,7 +301,7 @@ print(json.dumps(said))
 
 
 def others(how: str, subject: str, base: int) -> list[object]:
-    """What a session of wrap() over such an engine says."""
+    """Return the output of a session of wrap() over such an engine."""
     done = run(_OTHERS, str(SUPPORT), engine_folder(), how, subject, str(base))
     assert done.returncode == 0, done.stderr
     said: list[object] = json.loads(done.stdout)

@@ -1,10 +1,10 @@
 """The same calls on Microsoft's engine and on the embedded one: answers and memory must agree.
 
-A seed makes a sequence of calls: raw ones, and a session's own in bulk and scattered. Each call's
-outcome (what came back, or the class of its HRESULT) and the memory afterwards are compared; what
-may differ is named in support.differences. A sequence that disagrees is cut down to the calls that
-are needed, and printed with its seed; give PYDBGWRITE_DIFFERENTIAL_SEED to run that one alone, or
-call replay() with what was printed.
+A seed makes a sequence of calls: raw ones, and a session's own in bulk and scattered. The test
+compares each call's outcome (the answer, or the class of its HRESULT) and the memory afterwards;
+support.differences names the permitted differences. A sequence that disagrees is reduced to the
+calls that are needed, and printed with its seed; set PYDBGWRITE_DIFFERENTIAL_SEED to run that seed
+alone, or call replay() with the printed calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydbgwrite import DebugEngineError, Session
 pytestmark = needs_engine
 
 BASE = 0x90000000
-#: Address, size, protection: neighbours of different protection, gaps, and nothing behind them.
+#: Address, size, protection: adjacent areas of different protection, gaps, and a gap at the end.
 AREAS = [
     (BASE, 16 * PAGE, "rw"),
     (BASE + 0x10000, PAGE, "r"),
@@ -35,9 +35,9 @@ AREAS = [
     (BASE + 0x40000, 2 * PAGE, "rw"),
 ]
 EDGES = sorted({edge for base, size, _ in AREAS for edge in (base, base + size)})
-#: Where user space begins: a program has something near there.
+#: The start of user space: a program has a mapping near it.
 LOWEST = 0x10000
-#: For queries alone where "free memory" differs.
+#: For queries alone if "free memory" differs.
 TOP = [0x7FFFFFFE0000, 0x7FFFFFFEFFFF]
 FAR = [
     *(0, 0x10, 0x7FFFFFFF0000, 2**47, 2**63, 0xFFFFFFFF80000000),
@@ -50,7 +50,7 @@ IN_ONE_TEST = 25
 
 WAYS_TO_WRITE = ["WriteVirtual", "WriteVirtual", "auto", "WritePointersVirtual"]
 WAYS_TO_READ = ["ReadVirtual", "ReadVirtual", "auto", "ReadPointersVirtual"]
-#: A session's own methods, and how their arguments behind the first two are called.
+#: A session's own methods, and the names of their arguments after the first two.
 SESSION = {
     "write_pointers": ("via", "truncate", "verify", "expect"),
     "read_pointers": ("via",),
@@ -64,27 +64,27 @@ Operation = tuple[str, tuple[Any, ...]]
 
 @dataclass
 class Pair:
-    """A program with the areas, and dbgeng's session of it: there can be one."""
+    """A program with the areas, and its only session of dbgeng."""
 
     child: Any
     session: Session | None = None
 
     def dbgeng(self, width: int) -> Session:
-        """The session with pointers of that width."""
+        """Return the session with pointers of that width."""
         if self.session is None or self.session.pointer_size != width:
             self.close()
             self.session = pydbgwrite.attach(self.child.pid, pointer_size=width)
         return self.session
 
     def close(self) -> None:
-        """Close it."""
+        """Close the session."""
         if self.session is not None:
             self.session.close()
             self.session = None
 
 
 def place(random_: random.Random) -> int:
-    """An address: near an edge, at a page or anywhere in an area, or one that nobody has."""
+    """Return an address near an edge, at a page or anywhere in an area, or an unmapped one."""
     kind = random_.random()
     if kind < 0.08:
         return random_.choice(FAR if "free memory" in DBGENG else [*FAR, *TOP])
@@ -97,7 +97,7 @@ def place(random_: random.Random) -> int:
 
 
 def make(seed: int) -> tuple[int, list[Operation]]:
-    """The width and the calls of one sequence."""
+    """Return the width and the calls of one sequence."""
     random_ = random.Random(seed)
     made: list[Operation] = []
 
@@ -112,7 +112,7 @@ def make(seed: int) -> tuple[int, list[Operation]]:
         return random_.randbytes(random_.choice([0, 1, 2, 7, 8, random_.randint(1, most)]))
 
     def places() -> list[int]:
-        """For scattered calls: neighbours, some twice, in any order, and now and then a bad one."""
+        """For scattered calls: adjacent places in any order, some twice, sometimes a bad one."""
         base, size, _ = random_.choice([each for each in AREAS if each[2] == "rw"])
         near = base + random_.randrange(size - 600)
         found = [near + random_.choice([8, 8, 8, 4, 5]) * each for each in range(24)]
@@ -124,17 +124,17 @@ def make(seed: int) -> tuple[int, list[Operation]]:
         return found[: random_.choice([0, 1, 2, 9, 40])]
 
     def checks() -> tuple[bool, int | None]:
-        """verify and expect: mostly what is not there."""
+        """Return verify and expect; the expected value is mostly not in memory."""
         return random_.random() < 0.5, random_.choice([None, None, None, 0, 2**40])
 
     def again(operation: Operation) -> Operation:
-        """The same write, where the first one is still there."""
+        """Return the same write again, which expects the values of the first one."""
         name, (where, old, way, truncate, _, _) = operation
         new = [random_.getrandbits(64) for _ in old]
         return name, (where, new, way, truncate, True, old)
 
     def own() -> Operation:
-        """One of a session's own calls."""
+        """Return one of a session's own calls."""
         name = random_.choice([*SESSION, "write_pointers", "write_scattered"])
         if name == "write_pointers":
             way, truncate = random_.choice(WAYS_TO_WRITE), random_.random() < 0.9
@@ -205,7 +205,7 @@ def make(seed: int) -> tuple[int, list[Operation]]:
 
 
 def length(operation: Operation, width: int) -> int:
-    """How many bytes from its address on it may touch."""
+    """Return the number of bytes from its address on that the call may touch."""
     name, arguments = operation
     if name in ("write_pointers_virtual", "write_pointers"):
         return len(arguments[1]) * width
@@ -219,7 +219,7 @@ def length(operation: Operation, width: int) -> int:
 
 
 def excuse(operation: Operation, width: int) -> str | None:
-    """The difference by which these engines need not agree on it; None where they must."""
+    """Return the difference that permits a disagreement, or None if the engines must agree."""
     name, arguments = operation
     size = length(operation, width)
     if name.endswith("scattered"):
@@ -246,7 +246,7 @@ def excuse(operation: Operation, width: int) -> str | None:
 
 
 def outcome(session: Session, operation: Operation) -> Any:
-    """What came back, or the class of the HRESULT; of an error that has it, what landed, too."""
+    """Return the answer, or the HRESULT's class; for an error with a count, also the count."""
     name, arguments = operation
     try:
         if name in SESSION:
@@ -258,7 +258,7 @@ def outcome(session: Session, operation: Operation) -> Any:
     except ValueError as error:
         return ("refused", str(error))
     except DebugEngineError as error:
-        if name in SESSION:  # which call of the engine's it was is theirs to choose
+        if name in SESSION:  # a session may choose which call of the engine it makes
             found = getattr(error, "mismatches", None), getattr(error, "total", None)
             return ("error", type(error), error.written, error.index, error.address, *found)
         kind: object = error.hresult
@@ -271,14 +271,14 @@ def outcome(session: Session, operation: Operation) -> Any:
 
 
 def alike(operation: Operation, dbgeng: Any, embedded: Any, width: int) -> bool:
-    """Do both outcomes agree, the named differences apart?"""
+    """Return whether both outcomes agree, except for the named differences."""
     if operation[0] != "query_virtual" or dbgeng[0] != embedded[0] or dbgeng[0] == "error":
         far = operation[0] == "query_virtual" and operation[1][0] >= 2**32
         return dbgeng == embedded or (far and width == 4)  # "narrow user space"
     ours, theirs = embedded[1], dbgeng[1]
     if ours.state != 0x10000 or theirs.state != 0x10000:
         return bool(ours == theirs)
-    # "other mappings": the process has more of them, so that its gap may end sooner.
+    # "other mappings": the process has more of them, so its gap may end sooner.
     same = all(
         getattr(ours, each) == getattr(theirs, each)
         for each in ("base_address", "allocation_base", "allocation_protect", "protect", "type")
@@ -289,7 +289,7 @@ def alike(operation: Operation, dbgeng: Any, embedded: Any, width: int) -> bool:
 
 
 def run(pair: Pair, width: int, operations: list[Operation]) -> str | None:
-    """Run a sequence on both engines; where they disagree, and None where they agree."""
+    """Run a sequence on both engines; return the disagreement, or None if they agree."""
     visible = [
         (base, size)
         for base, size, protection in AREAS
@@ -321,7 +321,7 @@ def run(pair: Pair, width: int, operations: list[Operation]) -> str | None:
 
 
 def shortest(pair: Pair, width: int, operations: list[Operation]) -> list[Operation]:
-    """The calls of a failing sequence without which it does not fail."""
+    """Return the calls that a failing sequence needs to fail."""
     at = len(operations) - 1
     while at >= 0:
         fewer = operations[:at] + operations[at + 1 :]
@@ -332,7 +332,7 @@ def shortest(pair: Pair, width: int, operations: list[Operation]) -> list[Operat
 
 
 def check(pair: Pair, seed: int) -> None:
-    """Run the sequence of a seed, and say all about it where the engines disagree."""
+    """Run the sequence of a seed, and report the details if the engines disagree."""
     width, operations = make(seed)
     if run(pair, width, operations) is not None:
         fewest = shortest(pair, width, operations)
@@ -345,13 +345,13 @@ def check(pair: Pair, seed: int) -> None:
 
 
 def replay(pair: Pair, width: int, operations: list[Operation]) -> None:
-    """Run what a failure has printed."""
+    """Run the calls that a failure has printed."""
     assert run(pair, width, operations) is None
 
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    """One program for all sequences."""
+    """Yield one program for all sequences."""
     from support.dbgeng_cases import WindowsChild
 
     child = WindowsChild([(base, size, PROTECTIONS[kind]) for base, size, kind in AREAS])
@@ -376,7 +376,7 @@ def test_sequences(pair: Pair, first: int) -> None:
 
 
 def test_what_the_sequences_reach() -> None:
-    """Every call, both widths, and few that are excused."""
+    """The sequences contain every call and both widths, and few of the calls are excused."""
     made = [make(seed) for seed in range(SEEDS["quick"])]
     calls = [(width, operation) for width, operations in made for operation in operations]
     assert {width for width, _ in made} == {4, 8}
@@ -387,7 +387,7 @@ def test_what_the_sequences_reach() -> None:
 
 
 def test_a_disagreement_is_found_and_cut_down(pair: Pair) -> None:
-    """The comparison itself: memory that one engine's target alone holds is noticed."""
+    """The comparison finds memory that the target of one engine alone holds."""
     calls: list[Operation] = [
         ("read_virtual", (BASE, 4)),
         ("write_pointers_virtual", (BASE + 64, [1, 2, 3])),
