@@ -1,4 +1,5 @@
-/* Checks for test programs in C: each is counted, a failing one is printed and the test goes on. */
+/* Checks for test programs in C: each is counted; a failing one is printed and the test continues.
+ */
 #ifndef PYDBGWRITE_TESTS_CHECK_H
 #define PYDBGWRITE_TESTS_CHECK_H
 
@@ -8,7 +9,7 @@
 static int check_passed;
 static int check_failed;
 
-/* Gives the condition back, so that a test can stop where going on makes no sense. */
+/* Returns the condition, so that a test can stop if it can't continue. */
 static inline bool check_that(bool holds, const char *text, const char *file, int line)
 {
     if (holds) {
@@ -40,7 +41,7 @@ static inline bool check_equal(long long got, long long wanted, const char *text
 #define CHECK_THREAD_SANITIZER false
 #endif
 
-/* The end of main(): `return check_report();`. */
+/* Prints the counts and returns the exit status: main() ends with `return check_report();`. */
 static inline int check_report(void)
 {
     printf("%d passed, %d failed\n", check_passed, check_failed);

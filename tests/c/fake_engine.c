@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static fake_engine *the_fake; /* one at a time: the clock and the step have no way to say which */
+static fake_engine *the_fake; /* one at a time: the clock and the step can't select a fake */
 static uint64_t clock_ns;
 
 static uint32_t width_of(const fake_engine *fake)

@@ -1,4 +1,4 @@
-/* Child processes for the tests of the live Linux target: starting, talking, looking at them. */
+/* Child processes for the tests of the live Linux target: they are started, asked and examined. */
 #define _GNU_SOURCE 1
 #include "linux_children.h"
 

@@ -1,4 +1,4 @@
-/* Child processes for the tests of the live Linux target: they talk over pipes, nobody sleeps. */
+/* Child processes for the tests of the live Linux target. They talk over pipes; none sleeps. */
 #ifndef PYDBGWRITE_TESTS_LINUX_CHILDREN_H
 #define PYDBGWRITE_TESTS_LINUX_CHILDREN_H
 
@@ -12,47 +12,47 @@
 
 typedef struct child {
     pid_t id;
-    int in;  /* what the other end says */
-    int out; /* what the other end hears */
+    int in;  /* reads from the other end */
+    int out; /* writes to the other end */
 } child;
 
 /* Forks; the child runs body and exits with 0. It dies with the test. */
 child child_start(void (*body)(child *self, void *context), void *context);
 
-/* One byte to the other end; and waiting for one: false when that end is closed. */
+/* Sends one byte to the other end; waits for one and returns false if that end is closed. */
 void child_say(const child *self, char word);
 bool child_hear(const child *self);
 
-/* Asks a child that runs child_serve() for a sign of life. */
+/* Returns whether a child that runs child_serve() answers a byte. */
 bool child_answers(const child *self);
-/* The body's end: says 'r', then answers every byte until the pipe closes. */
+/* The last call of a body: sends 'r', then answers every byte until the pipe closes. */
 void child_serve(const child *self);
 
-/* Kills and reaps it if it is still there, closes the pipes. */
+/* Kills and reaps the child if it has not ended, and closes the pipes. */
 void child_stop(child *self);
 
-/* Starts a thread with a small stack that never comes back; false when that failed. */
+/* Starts a detached thread with a small stack; returns false on failure. */
 bool start_thread(void *(*body)(void *context), void *context);
 
 /* Starts threads that only wait, each of which adds 1 to `running`, and waits until all do. */
 void start_idle(atomic_i32 *running, int count);
 
-/* Memory that the test shares with its children. */
+/* Returns memory that the test shares with its children. */
 void *shared_room(size_t size);
 
-/* The state letter of a process's thread (0: of the process), 0 when it has gone. */
+/* Returns the state letter of a process's thread (0: of the process), or 0 if it has ended. */
 char state_of(pid_t process, pid_t thread);
-/* Waits until it is `wanted`; bounded by the test's alarm. */
+/* Waits until the state is `wanted`; the test's alarm limits the wait. */
 void await_state(pid_t process, char wanted);
-/* How many threads it has, and how many of them are in `state`. */
+/* Returns the count of threads; sets `in_state` to the count of those in `state`. */
 int count_threads(pid_t process, char state, int *in_state);
-/* Every thread is in a tracing stop. */
+/* Returns whether every thread is in a tracing stop. */
 bool all_stopped(pid_t process);
-/* TracerPid of a thread. */
+/* Returns TracerPid of a thread. */
 int tracer_of(pid_t thread);
 int count_descriptors(void);
 
-/* linux_attach() with a time limit in milliseconds. */
+/* Calls linux_attach() with a time limit in milliseconds. */
 embedded_target *attach_to(pid_t process, bool suspend, bool writable, unsigned limit,
                            linux_open_error *error);
 

@@ -1,5 +1,4 @@
-/* Tests of comparing over a counting fake engine: forms, blocks, differences, what can't be read.
- */
+/* Tests of comparing over a counting fake engine: forms, blocks, differences, unreadable memory. */
 #include <string.h>
 
 #include "../../csrc/core/dispatch.h"
@@ -40,7 +39,7 @@ static void test_equal(void)
         start(narrow == 1);
         CHECK_EQUAL(compare(MOST), CORE_OK);
         CHECK(found.total == 0 && found.kept == 0 && error.done == MOST && error.landed == MOST);
-        CHECK_EQUAL(fake.reads, 1); /* of a block, however many pointers */
+        CHECK_EQUAL(fake.reads, 1); /* of a block, for any count of pointers */
         CHECK_EQUAL(fake.calls, 0); /* nothing was written */
         CHECK_EQUAL(compare(0), CORE_OK);
         fake.reading = FAKE_READS_ALL_OR_NOT;
@@ -70,7 +69,7 @@ static void test_different(void)
     }
 }
 
-/* Every difference is counted, and the first hundred by index are kept. */
+/* Every difference is counted, and the hundred with the lowest indices are kept. */
 static void test_many(void)
 {
     core_mismatch one = {0, 0, 0, 0};
@@ -82,7 +81,7 @@ static void test_many(void)
     CHECK_EQUAL(found.first[CORE_MISMATCHES - 1].index, CORE_MISMATCHES - 1);
     memset(&found, 0, sizeof found);
     for (uint64_t i = 0; i < 1000; i++) {
-        one.index = (i * 389) % 1000; /* each of 0..999 once */
+        one.index = (i * 389) % 1000; /* each of 0 to 999 once */
         core_note_mismatch(&found, &one);
         CHECK_EQUAL(found.total, i + 1);
     }
@@ -154,7 +153,7 @@ static void test_bytes(void)
     CHECK(found.first[0].wanted == 'b' && found.first[0].found == '_');
 }
 
-/* In each way in which engines answer for a range that is only partly readable. */
+/* For each way in which an engine answers for a range of which only a part can be read. */
 static void test_unreadable(void)
 {
     static const fake_reading ways[] = {FAKE_READS_SHORT, FAKE_READS_ALL_OR_NOT};
@@ -171,7 +170,7 @@ static void test_unreadable(void)
         CHECK_EQUAL(compare(100), CORE_DIFFERENT);
     }
     start(false);
-    fake.reading = FAKE_READS_NO_COUNT; /* S_OK without a count is no success */
+    fake.reading = FAKE_READS_NO_COUNT; /* S_OK without a count is not a success */
     CHECK_EQUAL(compare(200), CORE_UNREADABLE);
     CHECK_EQUAL(error.hresult, E_FAIL);
     start(false);
@@ -214,7 +213,7 @@ static void test_scattered(void)
     memset(fake.memory, 0, sizeof fake.memory);
     addresses[0] = base + 64;
     addresses[1] = base;
-    addresses[2] = base + 64; /* again */
+    addresses[2] = base + 64; /* the same once more */
     addresses[3] = base + 4;  /* over the second half of [1] */
     addresses[4] = base + 800;
     addresses[5] = base + 803; /* over most of [4] */

@@ -1,4 +1,4 @@
-/* Tests of the core over a counting fake engine: splitting, pacing, what success is, read-back. */
+/* Tests of the core over a counting fake engine: splitting, pacing, result codes, read-back. */
 #define _GNU_SOURCE 1
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static fake_engine fake;
 static core_error error;
-static uint64_t values[FAKE_MEMORY / 8]; /* what fills its memory, too */
+static uint64_t values[FAKE_MEMORY / 8]; /* also copied to its memory */
 
 static pointer_view view_of(uint64_t count)
 {
@@ -48,7 +48,7 @@ static void test_wraps(void)
     CHECK(!core_range_wraps(UINT64_MAX - 7, 1, 8) && core_range_wraps(UINT64_MAX - 6, 1, 8));
     CHECK(!core_range_wraps(UINT64_MAX - 15, 2, 8) && core_range_wraps(UINT64_MAX - 15, 3, 8));
     CHECK(!core_range_wraps(UINT64_MAX - 3, 1, 4) && core_range_wraps(UINT64_MAX - 2, 1, 4));
-    /* The whole address space but its first byte, and all of it. */
+    /* The whole address space except its first byte, and all of it. */
     CHECK(!core_range_wraps(1, UINT64_MAX, 1) && core_range_wraps(2, UINT64_MAX, 1));
     CHECK(!core_range_wraps(0, UINT64_MAX, 1) && !core_range_wraps(0, 1, 1));
     CHECK(!core_range_wraps(0, UINT64_C(1) << 61, 8));
@@ -63,7 +63,7 @@ static void test_wraps(void)
     }
 }
 
-/* More elements than a ULONG counts: the memory is reserved, never touched. */
+/* More elements than a ULONG can count are split; the memory is reserved, never accessed. */
 static void test_split(void)
 {
 #if !defined(_WIN32)
@@ -200,7 +200,7 @@ static void test_stop(void)
     CHECK(fake.calls == 2 && error.done == 20);
 }
 
-/* S_OK alone is success. */
+/* Only S_OK is a success. */
 static void test_success_codes(void)
 {
     static const HRESULT others[] = {S_FALSE, 0x10000000, 2, HR_WRITE_FAULT, E_UNEXPECTED};
@@ -217,7 +217,7 @@ static void test_success_codes(void)
 
         fake_reset(&fake);
         fake.answers[0] = others[i];
-        fake.reading = FAKE_READS_ALL_OR_NOT; /* of nothing that can be read */
+        fake.reading = FAKE_READS_ALL_OR_NOT; /* no byte can be read */
         CHECK_EQUAL(
             core_read(&fake.target,
                       REQUEST(CORE_POINTERS, .address = fake.base, .values.count = 3, .to = values),
@@ -247,7 +247,7 @@ static void test_success_codes(void)
     fill_values();
 }
 
-/* After a failure: how many pointers does the target hold, however it lets itself be read? */
+/* After a failure, the count of landed pointers is exact for each way of reading. */
 static void test_read_back(void)
 {
     static const fake_reading readings[] = {FAKE_READS_SHORT, FAKE_READS_ALL_OR_NOT};
@@ -282,7 +282,7 @@ static void test_read_back(void)
     CHECK_EQUAL(write_values(10), CORE_ENGINE);
     CHECK(!error.known && error.hresult == HR_WRITE_FAULT);
     fake_reset(&fake);
-    fake.reading = FAKE_READS_NO_COUNT; /* nothing is claimed that was not said to be read */
+    fake.reading = FAKE_READS_NO_COUNT; /* bytes that are not reported as read do not count */
     fake.readable = FAKE_MEMORY;
     fake.answers[0] = HR_WRITE_FAULT;
     memcpy(fake.memory, values, sizeof fake.memory);
@@ -331,7 +331,7 @@ static void test_short_writes(void)
     CHECK(fake.offsets[1] == fake.base + 100 && fake.offsets[2] == fake.base + 101);
     CHECK(memcmp(fake.memory, values, 1000) == 0 && error.done == 1000);
 
-    fake_reset(&fake); /* a failure with a count: the target says what it holds */
+    fake_reset(&fake); /* a failure with a count: read-back finds the bytes that landed */
     fake.stores = true;
     fake.readable = FAKE_MEMORY;
     fake.answers[0] = HR_WRITE_FAULT;
@@ -339,20 +339,20 @@ static void test_short_writes(void)
     CHECK_EQUAL(write_bytes(1000), CORE_ENGINE);
     CHECK(error.done == 0 && error.known && error.landed == 40);
 
-    fake_reset(&fake); /* a failure without one */
+    fake_reset(&fake); /* a failure without a count */
     fake.readable = FAKE_MEMORY;
     fake.answers[0] = HR_WRITE_FAULT;
     fake.no_count = true;
     CHECK_EQUAL(write_bytes(1000), CORE_ENGINE);
     CHECK(error.hresult == HR_WRITE_FAULT && error.landed == 0);
 
-    fake_reset(&fake); /* S_OK for nothing would go on for ever */
+    fake_reset(&fake); /* S_OK with a count of 0 would repeat without end */
     fake.no_count = true;
     fake.readable = FAKE_MEMORY;
     CHECK_EQUAL(write_bytes(1000), CORE_ENGINE);
     CHECK(error.hresult == E_FAIL && fake.calls == 1);
 
-    fake_reset(&fake); /* and for more than was asked for */
+    fake_reset(&fake); /* S_OK with a count above the request */
     fake.counted[0] = 1001;
     fake.readable = FAKE_MEMORY;
     CHECK_EQUAL(write_bytes(1000), CORE_ENGINE);

@@ -1,4 +1,4 @@
-/* Tests of the core's 32-bit targets and of input that can't be passed as it lies. */
+/* Tests of 32-bit targets in the core and of input that must be copied before it is passed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +6,7 @@
 #include "check.h"
 #include "fake_engine.h"
 
-#define COUNT 70000u /* more than is copied at a time */
+#define COUNT 70000u /* more pointers than one copy holds */
 
 static fake_engine fake;
 static core_error error;
@@ -56,7 +56,7 @@ static void test_wide(void)
     }
 }
 
-/* Copies end before the first wide value; those before it arrive as they are, or narrowed. */
+/* A copy ends before the first wide value; earlier values are copied unchanged or narrowed. */
 static void check_pack(const pointer_view *view, uint32_t width)
 {
     static uint64_t room[3000];
@@ -194,7 +194,7 @@ static void test_range_errors(void)
     CHECK_EQUAL(error.done, COUNT);
     CHECK(memcmp(fake.memory + 4 * 7000, "\0\0\0\0", 4) == 0);
 
-    /* The caller's memory changes after the first pass: what came before it has landed. */
+    /* The caller's memory changes after the first pass: the pointers before the change land. */
     number_values();
     fake_reset(&fake);
     fake.width_answer = S_FALSE;
@@ -273,17 +273,17 @@ static void test_reading(void)
     CHECK(error.known && error.landed == 2);
 }
 
-/* ReadVirtual may end inside a pointer, fail outright and spoil the rest of its buffer: what the
- * caller keeps has whole pointers up to the failure, and is untouched behind. */
+/* ReadVirtual may end inside a pointer, fail without a count and change the rest of its buffer.
+ * The caller's array gets whole pointers up to the failure and stays unchanged after it. */
 static void test_bulk_reading(void)
 {
     static const fake_reading kinds[] = {FAKE_READS_SHORT, FAKE_READS_ALL_OR_NOT};
-    enum { ASKED = FAKE_MEMORY / 4 + 1000 }; /* more than can be read, of either width */
+    enum { ASKED = FAKE_MEMORY / 4 + 1000 }; /* more than can be read, for either width */
     static uint64_t into[ASKED];
 
     for (int wide = 0; wide < 2; wide++) {
         uint32_t width = wide != 0 ? 8 : 4;
-        uint64_t fits = (FAKE_MEMORY - 3) / width; /* and a pointer of which a part can be read */
+        uint64_t fits = (FAKE_MEMORY - 3) / width; /* a part of the next pointer can be read */
 
         for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
             bool right = true;

@@ -1,5 +1,5 @@
-/* Tests of when scattered pointers are written by reading a page's span and writing it back, on an
- * engine that says by QueryVirtual what memory is: Microsoft's. */
+/* Tests of the conditions for writing scattered pointers by reading a page's span and writing it
+ * back, on an engine whose QueryVirtual reports the kind of memory: Microsoft's. */
 #include <string.h>
 
 #include "../../csrc/core/dispatch.h"
@@ -14,7 +14,7 @@ static fake_engine fake;
 static uint64_t addresses[COUNT], values[COUNT];
 static core_error error;
 
-/* Writes them from the highest to the lowest. Gives the size of the largest write. */
+/* Writes the pointers from the highest address to the lowest. Returns the largest write's size. */
 static ULONG largest_write(bool stopped, bool spans)
 {
     pointer_view where = {(const unsigned char *)addresses, 8, COUNT};
@@ -38,7 +38,7 @@ static ULONG largest_write(bool stopped, bool spans)
         unsigned char *at = fake.memory + (addresses[i] - fake.base);
 
         CHECK(memcmp(at, &values[i], 8) == 0);
-        CHECK(i == 0 || at[8] == 0x5A); /* what lies between is as it was */
+        CHECK(i == 0 || at[8] == 0x5A); /* the bytes between are unchanged */
     }
     for (int i = 0; i < fake.calls && i < FAKE_CALLS; i++) {
         largest = fake.counts[i] > largest ? fake.counts[i] : largest;
@@ -85,7 +85,7 @@ static void test_refusals(void)
     fake.memory_protect = PAGE_READWRITE;
     CHECK_EQUAL(largest_write(true, false), 8); /* spans=False */
 
-    /* A running target: one by one, in the caller's order. */
+    /* In a running target each pointer is written separately, in the caller's order. */
     fake_reset(&fake);
     fake.memory_state = MEM_COMMIT;
     fake.memory_type = MEM_PRIVATE;
@@ -97,7 +97,7 @@ static void test_refusals(void)
     }
 }
 
-/* A read changes nothing, so a page's pointers come in one call whatever the request says. */
+/* A read changes nothing, so one call reads all pointers of a page, even with spans=False. */
 static void test_reading(void)
 {
     pointer_view where = {(const unsigned char *)addresses, 8, COUNT};

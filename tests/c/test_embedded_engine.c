@@ -22,7 +22,7 @@ static void count_destroy(embedded_target *self)
     original->destroy(self);
 }
 
-/* A client with one reference, over 64 bytes at 0x1000; its target's end is counted. */
+/* Returns a client with one reference, over 64 bytes at 0x1000; counts its target's end. */
 static IDebugClient5 *new_client(uint32_t pointer_size)
 {
     simulated_region region = {0x1000, 64, SIMULATED_READ_WRITE};
@@ -48,7 +48,7 @@ static HRESULT query(void *interface_pointer, const GUID *iid, void **result)
     IDebugDataSpaces4 *data_spaces = interface_pointer;
     HRESULT status;
 
-    /* Which of the three it is decides the type of the call. */
+    /* The kind of interface determines the type of the call. */
     if (embedded_client_target(interface_pointer) != NULL) {
         IDebugClient5 *client = interface_pointer;
 
@@ -79,7 +79,7 @@ static void test_identity(void)
         CHECK(first[i] != NULL);
         references++;
     }
-    /* From any interface to any other, always the same pointers. */
+    /* A query from any interface to any other returns the same pointers. */
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             void *found = NULL;
@@ -89,7 +89,7 @@ static void test_identity(void)
             references++;
         }
     }
-    /* One count for the whole object. */
+    /* The whole object has one reference count. */
     CHECK_EQUAL(client->lpVtbl->AddRef(client), references + 1);
     CHECK_EQUAL(client->lpVtbl->Release(client), references);
     {
@@ -120,7 +120,7 @@ static void test_refusals(void)
     CHECK(found == NULL);
     CHECK_EQUAL(query(client, &iid_unknown, NULL), E_POINTER);
     CHECK_EQUAL(query(client, &strange, NULL), E_POINTER);
-    CHECK_EQUAL(client->lpVtbl->AddRef(client), 2); /* none of them took a reference */
+    CHECK_EQUAL(client->lpVtbl->AddRef(client), 2); /* no refused query took a reference */
     CHECK_EQUAL(client->lpVtbl->Release(client), 1);
     CHECK_EQUAL(client->lpVtbl->Release(client), 0);
     CHECK_EQUAL(destroyed, 1);
@@ -133,7 +133,7 @@ static void test_refusals(void)
         return ((HRESULT(STDMETHODCALLTYPE *)(stack_##words))slot)(all);                           \
     }
 
-/* Calls a slot that is not typed, by the number of stack words that its method takes. */
+/* Calls an untyped slot with the number of stack words that its method takes. */
 static HRESULT call_untyped(com_untyped_slot slot, int words, void *self)
 {
     switch (words) {
@@ -152,8 +152,8 @@ static HRESULT call_untyped(com_untyped_slot slot, int words, void *self)
     }
 }
 
-/* The stack words of each method on 32-bit x86, from Microsoft's declarations (an ULONG64 is two,
- * This one); 0 for the methods that the engine implements. */
+/* The stack words of each method on 32-bit x86, from Microsoft's declarations (a ULONG64 takes two,
+ * This takes one); 0 for the methods that the engine implements. */
 static const int stack_words[44] = {
     0,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* IUnknown, and ReadVirtual to WritePhysical */
     7,                                   /* ReadControl */
@@ -197,7 +197,7 @@ static void test_slots(void)
             CHECK_EQUAL(call_untyped(slots[i], stack_words[i], spaces), E_NOTIMPL);
         }
     }
-    /* The number of words itself, which only 32-bit x86 would show. */
+    /* The number of words has an effect on 32-bit x86 only, so it is checked directly. */
     CHECK(slots[12] == NOT_IMPLEMENTED(7) && slots[14] == NOT_IMPLEMENTED(9));
     CHECK(slots[16] == NOT_IMPLEMENTED(3) && slots[17] == NOT_IMPLEMENTED(4));
     CHECK(slots[18] == NOT_IMPLEMENTED(8) && slots[20] == NOT_IMPLEMENTED(1));
@@ -251,7 +251,7 @@ static void test_control(void)
     /* The counts are optional. */
     CHECK_EQUAL(spaces->lpVtbl->WriteVirtual(spaces, 0x103e, values, 8, NULL), S_OK);
     CHECK_EQUAL(spaces->lpVtbl->ReadVirtual(spaces, 0x103e, back, 8, NULL), S_OK);
-    number = 77; /* untouched by a failure */
+    number = 77; /* a failure leaves it unchanged */
     CHECK_EQUAL(spaces->lpVtbl->WriteVirtual(spaces, 0x2000, values, 8, &number),
                 HR_INVALID_ADDRESS);
     CHECK_EQUAL(number, 77);

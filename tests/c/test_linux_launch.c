@@ -1,5 +1,5 @@
-/* Tests of launching a program stopped at its exec, twice: with the tracer apart and as a thread.
- */
+/* Tests of launching a program that is stopped at its exec. Each runs twice: with the tracer apart
+ * and as a thread (tracer.h). */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,8 @@ static embedded_target *launch(const char *path, const char *script, const char 
     return linux_launch(&options, error);
 }
 
-/* What a script prints, launched, looked at, and let go; its exit status comes to this process. */
+/* Checks the output of a script that is launched, examined and released, and that this process gets
+ * its exit status. */
 static void check_output(const char *script, const char *directory, const char *wanted, int code)
 {
     char text[4096];
@@ -88,7 +89,7 @@ static void check_failure(const char *path, const char *directory, int output, c
     CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
 }
 
-/* The program's image as execve made it can be patched: its argument, on its stack. */
+/* The program's image can be patched after execve and before it runs: its argument on the stack. */
 static void test_patched_before_it_runs(void)
 {
     linux_open_error error;
@@ -127,7 +128,7 @@ static void test_patched_before_it_runs(void)
     held->operations->destroy(held);
 }
 
-/* Terminated, or killed by others while held: either way nothing is left to reap. */
+/* A held program that is terminated, or killed by another process, leaves nothing to reap. */
 static void test_terminated(bool by_others)
 {
     linux_open_error error;
@@ -153,8 +154,8 @@ static void test_terminated(bool by_others)
     CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
 }
 
-/* A sandbox that allows neither to trace nor to kill. The child then waits for a word that never
- * comes, with what the last call before left in errno, and has to end by itself. */
+/* In a sandbox that forbids tracing and killing, the child waits for a word that never comes, with
+ * errno set by an earlier call. The child must end by itself. */
 static void test_given_up_before_it_began(void)
 {
     struct sock_filter filter[] = {
@@ -166,7 +167,7 @@ static void test_given_up_before_it_began(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINTR),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
-    struct rlimit processor = {60, 60}; /* of a child that turns in a circle */
+    struct rlimit processor = {60, 60}; /* ends a child that loops without end */
     linux_open_error error;
     int status = -1;
     pid_t inner;
@@ -191,7 +192,7 @@ static void test_given_up_before_it_began(void)
 
 int main(void)
 {
-    /* Whoever started this may have it ignore signals, which launched programs would inherit. */
+    /* The caller may make this program ignore signals, which launched programs would inherit. */
     signal(SIGHUP, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
@@ -210,9 +211,9 @@ int main(void)
         linux_tracer_never_apart(never != 0);
         check_output("echo out; exit 3", NULL, "out\n", 3);
         check_output("pwd; echo $MARK", "/usr", "/usr\nhere\n", 0);
-        /* Nothing open but what it was given, and the directory that the shell lists. */
+        /* Only the passed descriptors and the directory that the shell lists are open. */
         check_output("cd /proc/self/fd && echo *", NULL, "0 1 2 3\n", 0);
-        /* SIGPIPE and SIGXFSZ are back; SIGHUP was ignored before and stays so; none is blocked. */
+        /* SIGPIPE and SIGXFSZ are restored; SIGHUP stays ignored; no signal is blocked. */
         check_output("grep -E 'SigBlk|SigIgn' /proc/self/status", NULL,
                      "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n", 0);
         check_failure("/nonexistent/program", NULL, -1, "execve", ENOENT);

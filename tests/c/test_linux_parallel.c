@@ -1,4 +1,4 @@
-/* Tests of large work on a stopped process that several threads share. */
+/* Tests of large reads and writes of a stopped process that several threads share. */
 #define _GNU_SOURCE 1
 #include <sched.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static embedded_target *hold(const child *served, bool suspend, bool writable)
     return linux_attach(&options, &error);
 }
 
-/* Bytes that differ from one another, 64-bit values of which fit a 32-bit target. */
+/* Returns different 64-bit values, each of which fits a 32-bit target. */
 static unsigned char *make_values(void)
 {
     unsigned char *made = malloc(2 * SIZE);
@@ -57,7 +57,7 @@ static size_t narrow(embedded_target *held, size_t from, const unsigned char *da
     return linux_memory_write_narrow(held, (uint64_t)(uintptr_t)(area + from), data, count, true);
 }
 
-/* Equal bytes are counted whole; where one differs, only such as come before it. */
+/* All equal bytes are counted; if one byte differs, only bytes before it are counted. */
 static void test_comparing(embedded_target *held, unsigned char *values)
 {
     static const size_t places[] = {0, 4095, SIZE / 2, SIZE - 4096 - 1};
@@ -81,7 +81,7 @@ static void test_comparing(embedded_target *held, unsigned char *values)
     }
 }
 
-/* Pointers before one that does not fit are written, where they are counted. */
+/* If one pointer does not fit, only pointers before it are counted, and these are written. */
 static void test_narrowing(embedded_target *held, unsigned char *values)
 {
     size_t count = SIZE / 4;
@@ -96,8 +96,8 @@ static void test_narrowing(embedded_target *held, unsigned char *values)
             break;
         }
     }
-    CHECK_EQUAL(narrow(held, 2, values, count - 1), 0); /* could end inside of one */
-    CHECK_EQUAL(narrow(held, 0, values, 1000), 0);      /* too few */
+    CHECK_EQUAL(narrow(held, 2, values, count - 1), 0); /* could end inside a pointer */
+    CHECK_EQUAL(narrow(held, 0, values, 1000), 0);      /* too few pointers */
 
     memset(read, 0, SIZE);
     CHECK_EQUAL(linux_memory_write(held, (uint64_t)(uintptr_t)area, read, SIZE, &moved), S_OK);
@@ -134,7 +134,7 @@ static void test_work(unsigned char *values)
     child_stop(&one);
 }
 
-/* What can't be shared is left to the usual way. */
+/* Work that can't be shared is refused and left to the usual calls. */
 static void test_refusals(const unsigned char *values)
 {
     child one = child_start(serve, NULL);
@@ -142,13 +142,13 @@ static void test_refusals(const unsigned char *values)
 
     CHECK(child_hear(&one));
     held = hold(&one, false, true);
-    if (CHECK(held != NULL)) { /* it runs */
+    if (CHECK(held != NULL)) { /* the process runs */
         CHECK_EQUAL(narrow(held, 0, values, SIZE / 4), 0);
         CHECK_EQUAL(equal(held, 0, values, SIZE), 0);
         held->operations->destroy(held);
     }
     held = hold(&one, true, false);
-    if (CHECK(held != NULL)) { /* it may only be read */
+    if (CHECK(held != NULL)) { /* the target is read-only */
         CHECK_EQUAL(narrow(held, 0, values, SIZE / 4), 0);
         held->operations->destroy(held);
     }
@@ -157,7 +157,7 @@ static void test_refusals(const unsigned char *values)
     one = child_start(serve, NULL);
     CHECK(child_hear(&one));
     held = hold(&one, true, true);
-    if (CHECK(held != NULL)) { /* a page of it can't be read */
+    if (CHECK(held != NULL)) { /* a page can't be read */
         unsigned char *zeros = calloc(1, SIZE);
 
         CHECK_EQUAL(narrow(held, 0, values, SIZE / 4), 0);
@@ -183,7 +183,7 @@ int main(void)
     }
     test_work(values);
     test_refusals(values);
-    /* One processor alone. */
+    /* With one processor only. */
     CPU_ZERO(&first);
     if (CHECK(sched_getaffinity(0, sizeof all, &all) == 0)) {
         for (int i = 0; CPU_COUNT(&first) == 0; i++) {

@@ -1,5 +1,5 @@
-/* Tests of who shares the memory of a stopped process, and of ranges of which some can't be moved.
- */
+/* Tests of finding processes that share a stopped process's memory, and of moving ranges of which
+ * some can't be moved. */
 #define _GNU_SOURCE 1
 #include <sched.h>
 #include <signal.h>
@@ -34,7 +34,7 @@ static int wait_for_ever(void *unused)
     return 0;
 }
 
-/* Makes a process that shares its memory and is no thread of it; it dies with the test. */
+/* Starts a process that shares this child's memory and is not its thread; it ends with the test. */
 static void serve_and_share(child *self, void *context)
 {
     static unsigned char stack[65536];
@@ -91,7 +91,7 @@ static void test_shared(void)
     child_stop(&one);
 }
 
-/* Every second page is read-only: forced one by one; one page is missing: there it ends. */
+/* Every second page is read-only and is forced separately; the work ends at an unmapped page. */
 static void test_mixed_ranges(void)
 {
     static pointer_range ranges[PAGES];

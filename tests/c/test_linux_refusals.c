@@ -78,7 +78,7 @@ static int wait_for_word(void *context)
     return child_hear(self) ? 0 : 1;
 }
 
-/* A process with our memory: what is written there is written here. */
+/* A process that shares this process's memory is refused: a write to it changes this process. */
 static void test_our_memory(void)
 {
     enum { STACK = 65536 };

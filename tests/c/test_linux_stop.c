@@ -1,5 +1,5 @@
-/* Tests of stopping a process and letting it go: each twice, with the tracer apart and as a thread
- * (tracer.h). The issue's sentences on stopping are what they check. */
+/* Tests of suspending and releasing a process. Each runs twice: with the tracer apart and as a
+ * thread (tracer.h). They check the issue's sentences on stopping. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static void test_killed_while_held(void)
     child_stop(&one);
 }
 
-/* A process between the test and the target: its parent, in waitpid() all the time. */
+/* The target's parent, which is a child of the test, waits in waitpid(). */
 static void be_waiting_parent(child *self, void *context)
 {
     child inner = child_start(serve_with_eight, NULL);
@@ -111,7 +111,7 @@ static void test_group_stop(void)
 
     CHECK(child_hear(&one));
     for (round = 0; round < 20; round++) {
-        /* Stopped before: stays stopped. */
+        /* A process that is stopped before the attach stays stopped. */
         kill(one.id, SIGSTOP);
         CHECK_EQUAL(waitpid(one.id, &status, WUNTRACED), one.id);
         held = attach_to(one.id, true, true, LIMIT, &error);
@@ -121,7 +121,7 @@ static void test_group_stop(void)
         CHECK(all_stopped(one.id));
         held->operations->destroy(held);
         await_state(one.id, 'T');
-        /* Continued while held: runs afterwards. */
+        /* A process that is continued while held runs after the release. */
         held = attach_to(one.id, true, true, LIMIT, &error);
         if (!CHECK(held != NULL)) {
             break;
@@ -130,7 +130,7 @@ static void test_group_stop(void)
         CHECK(all_stopped(one.id));
         held->operations->destroy(held);
         CHECK(child_answers(&one));
-        /* Stopped while held: stopped afterwards, and continues when it is told to. */
+        /* A process that is stopped while held stays stopped until SIGCONT. */
         held = attach_to(one.id, true, true, LIMIT, &error);
         if (!CHECK(held != NULL)) {
             break;
@@ -248,7 +248,7 @@ static void test_owner_killed(bool never_apart)
     child_stop(&one);
 }
 
-/* A forked child of the owner: it closes its copy and must neither hang nor let the target go. */
+/* A forked child of the owner closes its copy; it must neither hang nor release the target. */
 static void test_forked_owner(void)
 {
     child one = child_start(serve_with_eight, NULL);
@@ -342,7 +342,7 @@ static void test_unstoppable(void)
     child_stop(&one);
 }
 
-/* A kernel before 6.9, which has no pidfd of a thread: the tracer looks from time to time. */
+/* A kernel before 6.9 has no pidfd of a thread; the tracer polls. */
 static void test_older_kernel(void)
 {
     struct sock_filter filter[] = {
@@ -412,7 +412,7 @@ int main(void)
         test_killed_while_held();
         test_foreign_parent();
         test_group_stop();
-        if (!CHECK_THREAD_SANITIZER) { /* it drops queued signals and makes a fork of a vfork */
+        if (!CHECK_THREAD_SANITIZER) { /* it drops queued signals and turns vfork() into fork() */
             test_signals_arrive();
             test_unstoppable();
         }

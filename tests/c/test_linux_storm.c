@@ -1,6 +1,6 @@
 /* Tests of stopping a process that changes all the time: threads that start threads, an execve in a
- * second thread, an end at any moment, of all threads or of the first. Each twice, with the tracer
- * apart and as a thread. */
+ * second thread, the end of all threads or of the first at any moment. Each runs twice: with the
+ * tracer apart and as a thread (tracer.h). */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <sched.h>
@@ -29,7 +29,7 @@ static bool write_word(embedded_target *to, uint64_t value)
            moved == sizeof value;
 }
 
-/* Threads that start threads: many at a time, or each the next one and then ending. */
+/* Threads that start threads: one starts many, or each starts the next one and ends. */
 static void *breed_one(void *context)
 {
     atomic_i32_add(context, 1);
@@ -96,7 +96,7 @@ static void test_breeding(void (*body)(child *self, void *context), int rounds)
     child_stop(&one);
 }
 
-/* A process that runs an execve from a second thread, again and again. */
+/* A process whose second thread repeats execve. */
 static void *exec_again(void *context)
 {
     char *arguments[] = {"test_linux_storm", "exec-again", NULL};
@@ -141,7 +141,8 @@ static void test_exec_storm(void)
     child_stop(&one);
 }
 
-/* Death at any moment of the opening: an answer in time, and the parent gets its status. */
+/* If the process ends at any moment of the opening, the opening returns in time and the parent gets
+ * the exit status. */
 static void end_after(child *self, void *context)
 {
     atomic_i32 running = {0};
@@ -184,7 +185,8 @@ static void test_death_while_opening(void)
     alarm(120);
 }
 
-/* The first thread's end at any moment of the opening: the process is held by the others. */
+/* If the first thread ends at any moment of the opening, the process is held by its other threads.
+ */
 static void *serve(void *context)
 {
     child_serve(context);

@@ -1,4 +1,4 @@
-/* Tests of a live Linux process as a target: its memory, running and stopped. */
+/* Tests of a live Linux process as a target: its memory while it runs and while it is stopped. */
 #define _GNU_SOURCE 1
 #include <elf.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #define LIMIT 20000u
 
-/* Pages of the child, one kind each, with a hole before and behind. */
+/* Pages of the child, one of each kind, with a hole before and after them. */
 enum {
     HOLE,
     WRITABLE,
@@ -33,7 +33,7 @@ enum {
     PAGES
 };
 
-/* Far below the place where mmap(2) puts what has no address: it would fill the holes with that. */
+/* Far below the addresses that mmap(2) chooses: it would put other mappings into the holes. */
 #define AREA ((void *)(uintptr_t)(UINT64_C(1) << 45))
 
 static size_t page;
@@ -141,14 +141,14 @@ static void check_memory(embedded_target *to)
     for (size = 0; size < sizeof data; size++) {
         data[size] = (unsigned char)(size * 7 + size / 256 + 1);
     }
-    /* Odd places, over the border into the private read-only page and out of it again. */
+    /* Unaligned addresses, across the private read-only page. */
     size = 3 * page - 3;
     CHECK_EQUAL(put(to, at(WRITABLE) + 3, data, size, &moved), S_OK);
     CHECK_EQUAL(moved, size);
     CHECK_EQUAL(get(to, at(WRITABLE) + 3, back, size, &moved), S_OK);
     CHECK_EQUAL(moved, size);
     CHECK(memcmp(data, back, size) == 0);
-    /* Up to the border and not a byte further. */
+    /* Exactly the bytes before the border are moved. */
     CHECK_EQUAL(put(to, at(SHARED_READ_ONLY) - 5, data + 1, 100, &moved), HR_ACCESS_DENIED);
     CHECK_EQUAL(moved, 5);
     CHECK_EQUAL(linux_memory_force_refused(to), LINUX_FORCE_NOT_REFUSED);
@@ -219,7 +219,7 @@ done:
     child_stop(&one);
 }
 
-/* A running process that runs an execve, or ends while another keeps its memory alive. */
+/* A running process calls execve, or ends while another process keeps its memory alive. */
 static void exec_on_word(child *self, void *context)
 {
     char *arguments[] = {"cat", NULL};
@@ -248,7 +248,7 @@ static void test_exec_while_running(void)
     if (CHECK(held != NULL)) {
         CHECK_EQUAL(put(held, at(WRITABLE), &value, sizeof value, &moved), S_OK);
         child_say(&one, 'x');
-        CHECK(child_answers(&one)); /* by cat: the execve has happened */
+        CHECK(child_answers(&one)); /* cat answers: the execve has happened */
         CHECK_EQUAL(put(held, at(WRITABLE), &value, sizeof value, &moved), E_UNEXPECTED);
         CHECK_EQUAL(moved, 0);
         CHECK_EQUAL(get(held, at(WRITABLE), &value, sizeof value, &moved), E_UNEXPECTED);
@@ -259,14 +259,14 @@ static void test_exec_while_running(void)
     child_stop(&one);
 }
 
-/* ---- the same without what newer kernels or a laxer sandbox have ------------------------------
+/* ---- the same without features of newer kernels or of a less strict sandbox -------------------
  */
 
 #define ANSWER(number, code)                                                                       \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                           \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (code))
 
-/* ioctl: no PROCMAP_QUERY (older than 6.11); process_vm_*: refused, as some sandboxes do. */
+/* ioctl fails as without PROCMAP_QUERY (before 6.11); process_vm_* fail as in some sandboxes. */
 static void test_sandboxed(bool calls)
 {
     struct sock_filter with_calls[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
@@ -327,7 +327,7 @@ static void exec_elf32(child *self, void *context)
     memcpy(image + sizeof header, &segment, sizeof segment);
     memcpy(image + 0x200, code, sizeof code);
     if (write(file, image, sizeof image) == (ssize_t)sizeof image) {
-        fcntl(self->out, F_SETFD, FD_CLOEXEC); /* the test hears its end at the exec */
+        fcntl(self->out, F_SETFD, FD_CLOEXEC); /* the exec closes it, as the test checks */
         fexecve(file, nothing, nothing + 1);
         child_say(self, 'n');
     }
@@ -358,7 +358,7 @@ static void test_elf32(bool suspend)
     child_stop(&one);
 }
 
-/* A process that is killed while a large write goes on: an exact count, and never a crash. */
+/* A process is killed during a large write: the count is exact, and nothing crashes. */
 static void kill_parent_target(child *self, void *context)
 {
     child_say(self, 'r');

@@ -1,6 +1,6 @@
-/* Another thread of this process waits for the child that is attached to: is it told of a stop,
- * which Popen.wait() would take for the child's end? Never with the tracer apart (checked); how
- * often with the tracer as a thread is printed. */
+/* Another thread of this process waits for the child that is attached to. Popen.wait() would take a
+ * reported stop for the child's end. With the tracer apart no stop is reported to the thread, which
+ * the test checks; with the tracer as a thread the test prints the count of reported stops. */
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ typedef struct waiter {
     atomic_i32 begun;
     atomic_i32 enough;
     atomic_i32 stops;
-    int final; /* the status of the end, when the waiter got it */
+    int final; /* the exit status, if the waiter got it */
     bool ended;
 } waiter;
 
@@ -55,7 +55,7 @@ static void *wait_all_the_time(void *context)
     return NULL;
 }
 
-/* How many of the attachments showed a stop to the waiter. */
+/* Returns the count of stops that the waiter got. */
 static int measure(bool any, int options)
 {
     child one = child_start(serve, NULL);
@@ -78,7 +78,7 @@ static int measure(bool any, int options)
         held->operations->destroy(held);
     }
     CHECK(child_answers(&one));
-    /* And the end, while it is held: the waiter is told at once. */
+    /* The child is killed while it is held: the waiter gets its end at once. */
     held = attach_to(one.id, true, true, 20000, &error);
     CHECK(held != NULL);
     kill(one.id, SIGKILL);
@@ -102,7 +102,7 @@ int main(void)
         seen[0] = measure(false, 0);
         seen[1] = measure(true, 0);
         seen[2] = measure(false, WNOHANG);
-        if (never == 0 && !CHECK_THREAD_SANITIZER) { /* under which it is never apart */
+        if (never == 0 && !CHECK_THREAD_SANITIZER) { /* with it the tracer is never apart */
             CHECK_EQUAL(seen[0], 0);
             CHECK_EQUAL(seen[1], 0);
             CHECK_EQUAL(seen[2], 0);
