@@ -27,11 +27,11 @@ bool linux_held_lost(const linux_target *process)
 
 int linux_held_signal(const linux_target *process, int number)
 {
-    /* The folder serves as well (Linux 5.1). */
+    /* The folder works instead of a pidfd (Linux 5.1). */
     int failure =
         linux_pidfd_signal(process->pidfd >= 0 ? process->pidfd : process->folder, number);
 
-    /* Before that, or in a sandbox: by its id, which nobody else gets while it is traced. */
+    /* Before that, or in a sandbox: by its id, which no other process gets while it is traced. */
     if (failure != 0 && failure != ESRCH && process->tracer != NULL &&
         !linux_tracer_gone(process->tracer)) {
         failure = kill((pid_t)process->base.process_id, number) == 0 ? 0 : errno;

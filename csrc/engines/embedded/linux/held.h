@@ -16,59 +16,61 @@ typedef enum linux_sharing {
     LINUX_SHARING_FOUND /* another process uses the same memory, or may do so */
 } linux_sharing;
 
-/* What is known of the pages of a block; see present.h. */
+/* The known pages of a block; see present.h. */
 #define LINUX_PRESENT_PAGES  64  /* a bit each */
-#define LINUX_PRESENT_BLOCKS 256 /* whose answers are kept: 64 MiB of pages of 4 KiB */
+#define LINUX_PRESENT_BLOCKS 256 /* blocks with kept answers: 64 MiB of 4 KiB pages */
 
 typedef struct linux_present_block {
     uint64_t block;
-    uint64_t pages; /* those that are present */
+    uint64_t pages; /* a bit for each present page */
 } linux_present_block;
 
 typedef struct linux_target {
     embedded_target base;
     linux_tracer *tracer; /* NULL: the process runs */
-    int folder; /* /proc/PID: with it the process is pinned, and all of /proc read by way of it */
-    int pidfd;  /* -1 where the kernel, or a sandbox, has none */
-    int32_t thread; /* one that has the process's memory: the first one, unless that has ended */
-    int memory;     /* /proc/PID/mem; with `maps` bound to the memory the process had when attached.
-                     * -1: it may be read and written by process_vm_* and ptrace alone */
+    int folder;           /* /proc/PID: it pins the process; all of /proc is read through it */
+    int pidfd;            /* -1 if the kernel lacks it or a sandbox refuses it */
+    int32_t thread; /* a thread that has the process's memory: the first, unless it has ended */
+    int memory;     /* /proc/PID/mem; bound, as `maps` is, to the memory that the process had when
+                     * attached. -1: only process_vm_* and ptrace may access the memory */
     int maps;
-    int pagemap; /* the same; -1 where the kernel does not show it */
+    int pagemap; /* the same; -1 if the kernel does not show it */
     bool writable;
-    bool launched; /* our child: nobody else reaps it */
+    bool launched; /* our child: only this process reaps it */
     pid_t creator;
-    int32_t forks; /* forks_seen() there */
+    int32_t forks; /* forks_seen() in the creator */
     atomic_i32 let_go;
-    atomic_i32 abandoned;     /* a write may still land: nothing more is done with this process */
-    linux_worker *worker;     /* NULL before it is needed */
+    atomic_i32 abandoned; /* a write may still take effect: this process is no longer accessed */
+    linux_worker *worker; /* NULL before it is needed */
     atomic_i32 calls_refused; /* process_vm_* answered EPERM or ENOSYS: use the descriptor */
     atomic_i32 force_refused; /* see linux_memory_force_refused() */
     int load; /* /proc/loadavg, and the system's processors: -1 and 0 before they are needed */
     long processors;
-    unsigned char *room; /* parallel.c's: fresh memory for each call would cost as much time
-                          * as a quarter of the work */
+    unsigned char *room; /* parallel.c's: new memory for each call would take as much time as a
+                          * quarter of the work */
     size_t room_size;
-    uint64_t shared_memory[2]; /* devices: see linux_present_in_memory(); 0 where there is none */
+    uint64_t shared_memory[2]; /* devices: see linux_present_in_memory(); 0: none */
     unsigned page_shift;       /* of the page size, a power of two */
     linux_present_block present[LINUX_PRESENT_BLOCKS];
-    atomic_i32 sharing;   /* linux_sharing: found out when it is needed first */
-    pthread_mutex_t lock; /* of detach, terminate and forced writes by the tracer */
+    atomic_i32 sharing;   /* linux_sharing: determined at its first use */
+    pthread_mutex_t lock; /* for detach, terminate and forced writes by the tracer */
 } linux_target;
 
-/* Has it ended, with all its threads? */
+/* True if the process and all its threads have ended. */
 bool linux_held_ended(const linux_target *process);
 
-/* Can its memory not be reached any more: has it ended, or been let go? True in a forked child,
- * which holds nothing of its parent's. Free of system calls for a stopped process. */
+/* True if its memory can't be accessed any more, because the process has ended or is detached. True
+ * also in a forked child, which holds no target of its parent. Makes no system call for a stopped
+ * process. */
 bool linux_held_lost(const linux_target *process);
 
-/* Sends it a signal. 0 or an errno. */
+/* Sends a signal to the process. Returns 0 or an errno. */
 int linux_held_signal(const linux_target *process, int number);
 
-/* A new descriptor of /proc/PID, or with `of_memory` of a folder of the same kind, that of a thread
- * which has the process's memory: where the first thread has ended, some of /proc/PID is empty.
- * E_UNEXPECTED when the process has gone, HR_GEN_FAILURE for another reason, which is in errno. */
+/* Opens a new descriptor of /proc/PID. With `of_memory`, it is instead the folder of a thread that
+ * has the process's memory, with the same files: if the first thread has ended, some files of
+ * /proc/PID are empty. E_UNEXPECTED if the process has ended; HR_GEN_FAILURE for another reason,
+ * given in errno. */
 HRESULT linux_open_folder(embedded_target *self, bool of_memory, int *folder);
 
 #endif

@@ -1,5 +1,5 @@
-/* What runs the tracer and what it does there: the thread that is its host, the process apart that
- * this thread makes if it can, and holding the process once it is stopped. */
+/* Runs the tracer: its host thread, the separate process that this thread creates if it can, and
+ * the loop that holds the target once it is stopped. */
 #define _GNU_SOURCE 1
 #include "host.h"
 
@@ -18,8 +18,8 @@
 #include "process.h"
 #include "stop.h"
 
-/* The address sanitizer keeps its notes on a stack by address, and the clone's stack may lie where
- * one that has gone has left some. */
+/* The address sanitizer records the state of a stack by address, and the clone's stack may lie
+ * where an earlier stack has left such records. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define WITH_ADDRESS_SANITIZER
@@ -41,16 +41,17 @@
 
 /* ---- in the tracer ---------------------------------------------------------------------- */
 
-/* A thread whose end tells that of the process: all are stopped, and so can only die together. Not
- * the leader where there is another: it may have ended before; and its end is told once all others
- * are reaped, and the tracer itself has to reap them (kernel/exit.c, exit_notify). */
+/* Returns a thread whose end shows the end of the process: all threads are stopped, so they can
+ * only die together. It is not the leader if there is another thread. The leader may have ended
+ * before, and the kernel reports its end only when all others are reaped, which is the tracer's
+ * task (kernel/exit.c, exit_notify). */
 static int32_t witness(const linux_tracer *self)
 {
     return self->threads[self->count > 1 && self->threads[0].id == self->process ? 1 : 0].id;
 }
 
-/* A descriptor that becomes readable when the process dies: that of a thread, for the reason above.
- * -1 and an interval where the kernel is older than 6.9. */
+/* Opens a descriptor that becomes readable when the process dies: that of a thread, for the reason
+ * above. Gives -1 and an interval if the kernel is older than 6.9. */
 static int open_watch(const linux_tracer *self, int *interval)
 {
     int32_t thread = witness(self);
@@ -77,8 +78,8 @@ static bool poke(pid_t thread, uint64_t word_at, size_t offset, const void *data
     return ptrace(PTRACE_POKEDATA, thread, at, (void *)(intptr_t)word) == 0;
 }
 
-/* Bytes, or -errno. Without a descriptor by PTRACE_POKEDATA, which the kernel forces, too
- * (kernel/ptrace.c, generic_ptrace_pokedata). */
+/* Makes a forced write; returns the bytes written, or -errno. Without a descriptor it uses
+ * PTRACE_POKEDATA, which the kernel forces too (kernel/ptrace.c, generic_ptrace_pokedata). */
 static ssize_t force(const linux_tracer *self)
 {
     const unsigned char *data = self->force_data;
@@ -103,7 +104,7 @@ static ssize_t force(const linux_tracer *self)
     return done > 0 ? (ssize_t)done : -errno;
 }
 
-/* Until it is asked to let go (true) or the process has died (false). */
+/* Holds the process until the owner requests its release (true) or the process has died (false). */
 static bool hold(linux_tracer *self)
 {
     int interval;
@@ -136,8 +137,9 @@ static bool hold(linux_tracer *self)
     return asked;
 }
 
-/* All of the tracer's work. When the process has died this simply returns: the end of the tracer
- * reaps the dead threads, hands the leader to its parent and tells it (exit_ptrace). */
+/* Does all of the tracer's work. If the process has died, it only returns: at the end of the tracer
+ * the kernel reaps the dead threads, hands the leader to its parent and notifies the parent
+ * (exit_ptrace). */
 static void trace(linux_tracer *self)
 {
     bool opened = self->launch != NULL ? linux_launch_run(self) : linux_stop_all(self);
@@ -159,13 +161,14 @@ static void trace(linux_tracer *self)
 
 /* ---- its host ---------------------------------------------------------------------------- */
 
-/* The process apart begins here. It lives on the thread-local storage (errno) of its host, which
- * meanwhile sits in one system call. */
+/* The separate process begins here. It uses the thread-local storage (errno) of its host, which
+ * meanwhile waits in one system call. */
 static int apart_main(void *argument)
 {
     linux_tracer *self = argument;
 
-    /* If the host ends, so does this; the second line is for a host that ended before. */
+    /* If the host ends, this process ends too; the second line covers a host that has ended
+     * already. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == self->creator) {
         trace(self);
@@ -173,8 +176,8 @@ static int apart_main(void *argument)
     return 0;
 }
 
-/* False when no such process could be made. No exit signal: it is invisible to waitpid(-1) and
- * sends no SIGCHLD (clone(2)). */
+/* Runs the tracer in a separate process; false if none can be created. The process has no exit
+ * signal, so it is invisible to waitpid(-1) and sends no SIGCHLD (clone(2)). */
 static bool run_apart(linux_tracer *self)
 {
     unsigned char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
@@ -187,15 +190,15 @@ static bool run_apart(linux_tracer *self)
         goto done;
     }
     ASAN_UNPOISON_MEMORY_REGION(stack, STACK_SIZE);
-    mprotect(stack, 4096, PROT_NONE); /* a guard, as far as pages are that small */
+    mprotect(stack, 4096, PROT_NONE); /* a guard, if pages are that small */
     process = clone(apart_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_PIDFD,
                     self, &pidfd);
     if (process > 0) {
         atomic_i32_store(&self->apart_pidfd, pidfd);
-        /* syscall(), not waitid(): that is a cancellation point, which writes to the storage that
-         * is the other's now. All signals are blocked, so there is no EINTR to write to errno. The
-         * one way of waiting here: the owner has seen that it is not refused, and the stack must
-         * stay until the other has ended. */
+        /* syscall(), not waitid(): waitid() is a cancellation point, and it writes to the storage
+         * that the separate process now uses. All signals are blocked, so no EINTR is written to
+         * errno. No other way of waiting works here: the owner has checked that waitid is not
+         * refused, and the stack must stay until the separate process has ended. */
         while (syscall(SYS_waitid, P_PID, process, &end, WEXITED | __WALL, NULL) < 0 &&
                errno == EINTR) {
         }
@@ -213,26 +216,28 @@ static void *host_main(void *argument)
     linux_tracer *self = argument;
 
     self->host_id = (int32_t)syscall(SYS_gettid);
-    prctl(PR_SET_NAME, "pydbgwrite"); /* the process apart has it, too: so messages name a tracer */
+    /* The separate process inherits the name, so that messages name a tracer. */
+    prctl(PR_SET_NAME, "pydbgwrite");
     if (self->apart) {
         self->apart = run_apart(self);
     }
     if (self->apart && self->error.failure == LINUX_OPEN_PERMISSION && self->child == 0) {
-        /* Perhaps an ancestor may (yama.ptrace_scope=1), and that this thread's process can be. */
+        /* An ancestor may still be allowed to trace (yama.ptrace_scope=1), and this thread's
+         * process can be an ancestor. */
         self->apart = false;
         self->error = (linux_open_error){.failure = LINUX_OPEN_OK};
     }
     if (!self->apart) {
         trace(self);
     }
-    /* Nobody holds the process from here on, whether it was asked for or not. */
+    /* From here on the process is not held, whether the release was requested or not. */
     atomic_i32_store(&self->gone, 1);
     atomic_i32_store(&self->phase, LINUX_TRACER_ENDED);
     linux_event_ring(self->answered);
     return NULL;
 }
 
-/* With all signals blocked, so that none of this process is ever handled there. */
+/* Starts the host with all signals blocked, so that it never handles a signal of this process. */
 int linux_host_start(linux_tracer *self)
 {
     pthread_attr_t attributes;
@@ -243,7 +248,7 @@ int linux_host_start(linux_tracer *self)
     if (failure != 0) {
         goto done;
     }
-    /* Thread-local storage comes out of this, too: only what is touched costs memory. */
+    /* The stack includes thread-local storage. Only pages that are used cost memory. */
     pthread_attr_setstacksize(&attributes, 4 * STACK_SIZE);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

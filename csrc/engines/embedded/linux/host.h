@@ -4,8 +4,8 @@
 
 #include "tracing.h"
 
-/* Starts self->host, which runs the tracer, apart from this process if self->apart says so and the
- * kernel lets it. 0 or an errno. */
+/* Starts self->host, which runs the tracer, in a separate process if self->apart is set and the
+ * kernel permits it. Returns 0 or an errno. */
 int linux_host_start(linux_tracer *self);
 
 #endif

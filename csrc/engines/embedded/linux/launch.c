@@ -1,4 +1,4 @@
-/* Starting a program under the tracer, stopped at its exec: fork, seize, exec. */
+/* Starts a program under the tracer, stopped at its exec: fork, seize, exec. */
 #define _GNU_SOURCE 1
 #include "launch.h"
 
@@ -32,7 +32,7 @@ enum step { STEP_CHDIR, STEP_DUP, STEP_SIGNALS, STEP_EXEC, STEP_READY };
 
 static const char *const step_names[] = {"chdir", "dup2", "sigprocmask", "execve"};
 
-/* What the child writes when it is ready to be traced, and when a step failed. */
+/* The child writes this when it is ready to be traced, and when a step failed. */
 typedef struct report {
     int32_t step;
     int32_t os_error;
@@ -51,11 +51,12 @@ static void close_each_at_exec(void)
         limit.rlim_cur = 1048576;
     }
     for (file = 3; file < limit.rlim_cur; file++) {
-        fcntl((int)file, F_SETFD, FD_CLOEXEC); /* EBADF for those not open */
+        fcntl((int)file, F_SETFD, FD_CLOEXEC); /* EBADF if it is not open */
     }
 }
 
-/* No descriptor but 0, 1 and 2 survives the exec; the report's must live until then. */
+/* No descriptor except 0, 1 and 2 survives the exec. The report's descriptor must stay open until
+ * then. */
 static void close_at_exec(void)
 {
     if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) { /* Linux 5.11 */
@@ -63,7 +64,8 @@ static void close_at_exec(void)
     }
 }
 
-/* Copies first, all above 2, so that one may be given as another's source. */
+/* Copies the descriptors to numbers above 2 first, so that one may also be the source of another.
+ */
 static bool place_standard(const int standard[3])
 {
     int copies[3] = {-1, -1, -1};
@@ -85,7 +87,7 @@ static bool place_standard(const int standard[3])
 }
 
 /* Handlers of this program must not run in the child once its mask is lifted. Ignored signals stay
- * ignored, as across any exec, but for those that Python ignores for itself. */
+ * ignored, as across any exec, except those that Python itself ignores. */
 static bool restore_signals(void)
 {
     struct sigaction action;
@@ -122,7 +124,8 @@ static void child_main(const linux_launch_options *launch, const linux_launch_pi
 
     close(ends->go[1]);
     close(ends->bad[0]);
-    /* Where only ancestors may trace (Yama), the tracer, a sibling when it runs apart, may too. */
+    /* If only ancestors may trace (Yama), this permits the tracer, which is a sibling if it runs
+     * apart. */
     prctl(PR_SET_PTRACER, (unsigned long)tracer, 0ul, 0ul, 0ul);
     say(ends->bad[1], &ready);
     do {
@@ -171,8 +174,8 @@ static bool reported(linux_tracer *self, int bad)
     return good;
 }
 
-/* Until the child has said who may trace it: where that counts (Yama), it can't be seized before.
- */
+/* Waits until the child has set which process may trace it: if Yama requires that, the child can't
+ * be seized before. */
 static bool await_ready(linux_tracer *self, int bad)
 {
     unsigned turn = 0;
@@ -190,7 +193,7 @@ static bool await_ready(linux_tracer *self, int bad)
     return true;
 }
 
-/* True when this stop is that of the exec; from any other the child is sent on. */
+/* True if this stop is that of the exec; the child is resumed from any other stop. */
 static bool at_exec(const linux_tracer *self, int status)
 {
     bool reached = status >> 8 == PTRACE_EVENT_EXEC;
@@ -198,7 +201,7 @@ static bool at_exec(const linux_tracer *self, int status)
     if (reached) {
         ptrace(PTRACE_SETOPTIONS, (pid_t)self->child, (void *)0, (void *)0);
     } else if (status >> 8 == PTRACE_EVENT_STOP) {
-        /* Somebody stopped it: it stays so until somebody continues it (ptrace(2)). */
+        /* Another process stopped it: it stays stopped until it receives SIGCONT (ptrace(2)). */
         ptrace(PTRACE_LISTEN, (pid_t)self->child, (void *)0, (void *)0);
     } else {
         ptrace(PTRACE_CONT, (pid_t)self->child, (void *)0, (void *)(intptr_t)(status & 0xff));
@@ -253,8 +256,8 @@ bool linux_launch_run(linux_tracer *self)
         goto done;
     }
     /* The system call itself: fork() would run the atfork handlers of every library in the process,
-     * from a thread that they don't know. When apart, CLONE_PARENT makes it a child of the owner's
-     * process, as it is otherwise. */
+     * from a thread that they don't know. If the tracer runs apart, CLONE_PARENT makes the new
+     * process a child of the owner's process, as it is otherwise. */
     child = (pid_t)syscall(SYS_clone, self->apart ? CLONE_PARENT | SIGCHLD : SIGCHLD, 0, 0, 0, 0);
     if (child < 0) {
         linux_tracer_fail(self,
@@ -272,7 +275,7 @@ bool linux_launch_run(linux_tracer *self)
     if (!await_ready(self, ends->bad[0])) {
         goto done;
     }
-    /* Seized before it does anything else, and stopped by nothing but its exec. */
+    /* The child is seized before it does anything else, and only its exec stops it. */
     if (ptrace(PTRACE_SEIZE, child, (void *)0, (void *)(intptr_t)PTRACE_O_TRACEEXEC) != 0) {
         linux_tracer_fail(self,
                           linux_call_refused(errno) ? LINUX_OPEN_PERMISSION : LINUX_OPEN_SYSTEM,
@@ -286,7 +289,7 @@ bool linux_launch_run(linux_tracer *self)
     done = await_exec(self, ends->bad[0]);
 done:
     if (!done && self->child != 0) {
-        kill(self->child, SIGKILL); /* nobody reaps it but the owner, after this */
+        kill(self->child, SIGKILL); /* only the owner reaps it, after this */
     }
     linux_launch_close(ends);
     return done;

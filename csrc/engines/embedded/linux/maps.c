@@ -1,7 +1,7 @@
-/* The memory map behind a descriptor of /proc/PID/maps: which mapping holds an address.
+/* The memory map behind a descriptor of /proc/PID/maps: finds the mapping of an address.
  *
  * The descriptor is bound to the memory (mm_struct) that the process had when it was opened
- * (fs/proc/task_mmu.c, proc_maps_open), so that a later program is never looked at.
+ * (fs/proc/task_mmu.c, proc_maps_open), so a later program's memory is never shown.
  */
 #define _GNU_SOURCE 1
 #include "maps.h"
@@ -42,14 +42,14 @@ struct procmap_query {
 #define QUERY_SHARED         0x08u
 #define QUERY_COVERS_OR_NEXT 0x10u
 
-/* Of find_by_text(): the mappings so far have not settled the search. */
+/* A result of find_by_text(): the mappings so far do not decide the search. */
 #define UNSETTLED (-1)
 
 static int find_by_query(int maps, uint64_t address, linux_region *region)
 {
     struct procmap_query query = {
         .size = sizeof query, .query_flags = QUERY_COVERS_OR_NEXT, .query_addr = address};
-    /* Not ioctl(): its second parameter is an int or an unsigned long, by the libc. */
+    /* Not ioctl(): its second parameter is an int or an unsigned long, depending on the libc. */
     int failure = syscall(SYS_ioctl, maps, QUERY_MAP, &query) == 0 ? 0 : errno;
 
     if (failure == 0 && query.vma_start >= LINUX_LAST_END) {
@@ -69,13 +69,14 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
     return failure;
 }
 
-/* ENOTTY: the kernel has no such query. The others: it, or a sandbox, refuses it. */
+/* True if the query is unavailable. ENOTTY: the kernel has no such query. The others: the kernel,
+ * or a sandbox, refuses it. */
 static bool without_query(int failure)
 {
     return failure == ENOTTY || failure == EINVAL || linux_call_refused(failure);
 }
 
-/* One line: "start-end rwxp offset major:minor inode path" (proc_pid_maps(5)). */
+/* Parses one line: "start-end rwxp offset major:minor inode path" (proc_pid_maps(5)). */
 static bool parse_line(const char *line, linux_region *region)
 {
     bool good = false;
@@ -116,8 +117,8 @@ typedef struct text_search {
     linux_region *region;
 } text_search;
 
-/* Gives each mapping of the whole lines in text to the search, in ascending order, until it has
- * what it wants. `used`: the characters looked at. */
+/* Passes each mapping of the complete lines in text to the search, in ascending order, until the
+ * search is decided. `used`: the number of characters read. */
 static int search_lines(char *text, text_search *search, size_t *used)
 {
     int outcome = UNSETTLED;

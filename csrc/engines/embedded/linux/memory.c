@@ -1,12 +1,13 @@
-/* Reading and writing the memory of a live Linux process, and describing its mappings.
+/* Reads and writes the memory of a live Linux process, and describes its mappings.
  *
- * A stopped process: process_vm_readv and process_vm_writev, which respect page protection. A
- * private page that the process itself may only read is written through /proc/PID/mem, which the
- * kernel forces as it does for a debugger (FOLL_FORCE, copy on write). So is a page of anonymous
- * memory that is absent: process_vm_* wait for a handler of userfaultfd(2), which may be a
- * suspended thread, and that file fails at once with EIO (mm/gup.c: no FAULT_FLAG_ALLOW_RETRY). A
- * running process: always through /proc/PID/mem, since that descriptor can't reach another program
- * after an exec or under a reused pid; as it ignores protection, the map is asked first.
+ * A stopped process is accessed by process_vm_readv and process_vm_writev, which respect page
+ * protection. A private page that the process itself may only read is written through
+ * /proc/PID/mem; the kernel forces that write as it does for a debugger (FOLL_FORCE, copy on
+ * write). An absent page of anonymous memory is also accessed through that file: process_vm_* wait
+ * for a handler of userfaultfd(2), which may be a suspended thread, while the file fails at once
+ * with EIO (mm/gup.c: no FAULT_FLAG_ALLOW_RETRY). A running process is always accessed through
+ * /proc/PID/mem, since that descriptor can't reach another program after an exec or under a reused
+ * pid. As the file ignores page protection, the map is checked first.
  */
 #define _GNU_SOURCE 1
 #include "memory.h"
@@ -26,26 +27,26 @@
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
-/* From this size on, asking whether the process still lives costs nothing to speak of. */
+/* From this size on, the cost of checking whether the process still lives is negligible. */
 #define LARGE_MOVE ((size_t)64 * 1024)
 
-/* So much is moved through /proc/PID/mem, which is slower, before the pages are looked at again. */
+/* This many bytes are moved through /proc/PID/mem, which is slower, before the pages are checked
+ * again. */
 #define ABSENT_BYTES ((size_t)1 << 20)
 
 typedef struct transfer {
     linux_target *process;
     bool writing;
-    unsigned char *data; /* only read from when writing */
+    unsigned char *data; /* only read, in a write */
 } transfer;
 
-/* The first byte of a transfer failed although the map allows it. */
+/* Returns the failure of a transfer whose first byte failed although the map permits it. */
 static HRESULT fault(const transfer *move)
 {
     return move->writing ? HR_WRITE_FAULT : HR_READ_FAULT;
 }
 
-/* A forced write that the kernel refused: the tracer may be allowed what this thread is not
- * (fs/proc/base.c, proc_mem_foll_force: proc_mem.force_override=ptrace). */
+/* True if the byte at the address can be read now. */
 static bool readable_now(const linux_target *process, uint64_t address)
 {
     unsigned char probe;
@@ -56,6 +57,8 @@ static bool readable_now(const linux_target *process, uint64_t address)
                : process_vm_readv((pid_t)process->thread, &local, 1, &remote, 1, 0) == 1;
 }
 
+/* Makes a forced write that the kernel refused to this thread; it may permit it to the tracer
+ * (fs/proc/base.c, proc_mem_foll_force: proc_mem.force_override=ptrace). */
 static HRESULT force_by_tracer(const transfer *move, uint64_t address, const unsigned char *data,
                                size_t size, size_t *moved)
 {
@@ -64,7 +67,7 @@ static HRESULT force_by_tracer(const transfer *move, uint64_t address, const uns
     ssize_t done = -EIO;
 
     if (!readable_now(process, address)) {
-        result = HR_WRITE_FAULT; /* no page behind it, as past the end of a file: not a refusal */
+        result = HR_WRITE_FAULT; /* no page exists, as past the end of a file: not a refusal */
         goto done;
     }
     if (process->tracer != NULL) {
@@ -86,7 +89,7 @@ done:
     return result;
 }
 
-/* Finds the mapping that holds address, and whether the transfer may touch it. */
+/* Finds the mapping that contains the address, and checks whether the transfer may access it. */
 static HRESULT find_permitted(const transfer *move, uint64_t address, linux_region *region)
 {
     const linux_target *process = move->process;
@@ -101,13 +104,14 @@ static HRESULT find_permitted(const transfer *move, uint64_t address, linux_regi
         result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
     } else if (!move->writing && !region->readable) {
         result = HR_READ_FAULT;
-    } else if (move->writing && !region->writable) { /* to be forced, which not all pages can be */
+    } else if (move->writing && !region->writable) { /* needs force, which not all pages permit */
         result = region->readable && !region->shared ? S_OK : HR_ACCESS_DENIED;
     }
     return result;
 }
 
-/* Moves as much as the mapping holds, through /proc/PID/mem. S_OK: at least one byte. */
+/* Moves the bytes that lie in the mapping, through /proc/PID/mem. S_OK: at least one byte was
+ * moved. */
 static HRESULT move_in_region(const transfer *move, const linux_region *region, uint64_t address,
                               unsigned char *data, size_t size, size_t *moved)
 {
@@ -127,18 +131,18 @@ static HRESULT move_in_region(const transfer *move, const linux_region *region, 
     if (done > 0) {
         *moved = (size_t)done;
     } else if (done == 0) {
-        result = E_UNEXPECTED; /* that memory has no user any more (fs/proc/base.c, mem_rw) */
+        result = E_UNEXPECTED; /* no process uses that memory any more (fs/proc/base.c, mem_rw) */
     } else if (move->writing && !region->writable) {
         result = force_by_tracer(move, address, data, size, moved);
     } else if (process->memory < 0 && atomic_i32_load(&process->calls_refused) != 0) {
-        result = HR_CALL_REFUSED; /* process_vm_*, the only way, is refused by now */
+        result = HR_CALL_REFUSED; /* process_vm_*, the only way, is now refused */
     } else {
         result = fault(move);
     }
     return result;
 }
 
-/* The same by the worker, for pages that a file's system may have to be waited for. */
+/* The same by the worker, for pages that may have to wait for a file system. */
 static HRESULT move_by_worker(const transfer *move, const linux_region *region, uint64_t address,
                               unsigned char *data, size_t size, size_t *moved)
 {
@@ -176,7 +180,7 @@ static HRESULT move_by_worker(const transfer *move, const linux_region *region, 
     } else if (done == -ESRCH || (done == 0 && !by_call) || linux_held_lost(process)) {
         result = E_UNEXPECTED;
     } else if (by_call && process->memory >= 0 && linux_call_refused((int)-done)) {
-        atomic_i32_store(&process->calls_refused, 1); /* and S_OK: by the descriptor now */
+        atomic_i32_store(&process->calls_refused, 1); /* and S_OK: use the descriptor now */
     } else if (forced) {
         result = force_by_tracer(move, address, data, errand.size, moved);
     } else {
@@ -203,7 +207,8 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     return result;
 }
 
-/* One step of a transfer by process_vm_*: at least one byte, or why not. */
+/* One step of a transfer by process_vm_*: moves at least one byte, or returns the reason why not.
+ */
 static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned char *data,
                             size_t size, size_t *moved)
 {
@@ -224,7 +229,7 @@ static HRESULT move_by_call(const transfer *move, uint64_t address, unsigned cha
     case ESRCH:
         result = E_UNEXPECTED;
         break;
-    case EPERM: /* a sandbox, or rights given up since; the descriptor was opened with them */
+    case EPERM: /* a sandbox, or privileges dropped since; the descriptor was opened with them */
     case EACCES:
     case ENOSYS:
         atomic_i32_store(&process->calls_refused, 1);
@@ -249,7 +254,7 @@ done:
     return result;
 }
 
-/* The same where the page at address is not known to be present. */
+/* The same if the page at the address is not known to be present. */
 static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char *data, size_t size,
                            size_t *moved)
 {
@@ -269,7 +274,7 @@ static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char
     return result;
 }
 
-/* One step of a transfer: at least one byte, or why not. */
+/* One step of a transfer: moves at least one byte, or returns the reason why not. */
 static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *data, size_t size,
                          size_t *moved)
 {
@@ -325,7 +330,8 @@ HRESULT linux_memory_read(embedded_target *self, uint64_t address, void *data, s
 HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved)
 {
-    /* The cast drops const for struct iovec, which serves both directions; nothing is changed. */
+    /* The cast drops const for struct iovec, which serves both directions; a write does not change
+     * the data. */
     transfer move = {
         .process = (linux_target *)self, .writing = true, .data = (unsigned char *)(uintptr_t)data};
     HRESULT result;
@@ -380,8 +386,8 @@ static ULONG protection_of(const linux_region *region)
 }
 
 #if defined(__aarch64__)
-/* The power of two behind the last mapping, the stack: kernels are built for 36 to 52 bits of
- * address (Documentation/arch/arm64/memory.rst). */
+/* Returns the first power of two above the last mapping, the stack: kernels are built for 36 to 52
+ * address bits (Documentation/arch/arm64/memory.rst). */
 static uint64_t behind_last_mapping(int maps)
 {
     uint64_t end = UINT64_C(1) << 36;
@@ -396,8 +402,8 @@ static uint64_t behind_last_mapping(int maps)
 }
 #endif
 
-/* The end of what a program can map; past it there is no such address (TASK_SIZE; with five-level
- * page tables a program may ask for more, and what it got is seen as a mapping). */
+/* Returns the end of the addresses that a program can map (TASK_SIZE). With five-level page tables
+ * a program may request more, and then the map shows the mapping that it got. */
 static uint64_t user_space_end(const embedded_target *self)
 {
     uint64_t end = self->pointer_size == 8 ? UINT64_C(1) << 47 : UINT64_C(1) << 32;
@@ -429,7 +435,7 @@ HRESULT linux_memory_query(embedded_target *self, uint64_t address,
     failure = linux_maps_find(process->maps, address, &region);
     if (failure == ENOENT && address < (end = user_space_end(self))) {
         failure = 0;
-        region.start = end; /* nothing, up to there */
+        region.start = end; /* no mapping, up to there */
     }
     memset(info, 0, sizeof *info);
     info->BaseAddress = start;

@@ -1,4 +1,4 @@
-/* Reading, writing and describing the memory of a live Linux process. */
+/* Reads, writes and describes the memory of a live Linux process. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_MEMORY_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_MEMORY_H
 
@@ -19,12 +19,13 @@ size_t linux_memory_count_equal(embedded_target *self, uint64_t address, const v
 HRESULT linux_memory_query(embedded_target *self, uint64_t address,
                            MEMORY_BASIC_INFORMATION64 *info);
 
-/* Does the map show memory there that may be read? A query can't tell: its protections are those of
- * Windows, which has none for memory that may be written alone. */
+/* True if the map shows readable memory at the address. A query can't show that: its protections
+ * are those of Windows, which has none for write-only memory. */
 bool linux_memory_shows_readable(const embedded_target *self, uint64_t address);
 
-/* Who was refused a forced write in the last access, by the kernel (proc_mem.force_override): a
- * debugger of the process, or a script that does not trace it, which a debugger may surpass. */
+/* Whether the kernel refused a forced write in the last access (proc_mem.force_override), and to
+ * which writer: a debugger of the process, or a script that does not trace it. A debugger may be
+ * permitted more than such a script. */
 typedef enum linux_force_refused {
     LINUX_FORCE_NOT_REFUSED,
     LINUX_FORCE_REFUSED_UNTRACED,

@@ -1,4 +1,4 @@
-/* What an opening of a Linux process is given, and why it failed. */
+/* The options of an opening of a Linux process, and the reasons why it fails. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_OPENING_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_OPENING_H
 
@@ -13,11 +13,11 @@ typedef enum linux_open_failure {
     LINUX_OPEN_KERNEL_THREAD, /* no user memory at all */
     LINUX_OPEN_NOT_A_PROCESS, /* the id of a thread; `detail` is its process */
     LINUX_OPEN_OWN_PROCESS,   /* the caller's own, or one that shares its memory */
-    LINUX_OPEN_OTHER_PROC,    /* /proc does not show it under its id: it is missing, of another pid
-                               * namespace (`detail`: the caller's own id there, or 0), or covered */
+    LINUX_OPEN_OTHER_PROC,    /* /proc does not show it under its id: /proc is missing, covered, or
+                               * of another pid namespace (`detail`: the caller's id there, or 0) */
     LINUX_OPEN_PERMISSION,    /* EPERM or EACCES from `operation` */
-    LINUX_OPEN_TIMEOUT,       /* thread `detail` did not stop in time; all were let go */
-    LINUX_OPEN_CANCELLED,     /* keep_waiting said no; all were let go */
+    LINUX_OPEN_TIMEOUT,       /* thread `detail` did not stop in time; all were released */
+    LINUX_OPEN_CANCELLED,     /* keep_waiting returned false; all were released */
     LINUX_OPEN_TRACER_ENDED,  /* signal `detail` ended the tracer before it held the process */
     LINUX_OPEN_EXEC,          /* launch: execve failed with os_error; or `operation` before it */
     LINUX_OPEN_SYSTEM,        /* any other system error: `operation`, os_error */
@@ -27,7 +27,7 @@ typedef struct linux_open_error {
     linux_open_failure failure;
     int os_error;          /* errno, or 0 */
     const char *operation; /* static text: the call that failed, e.g. "ptrace(PTRACE_SEIZE)" */
-    int64_t detail;        /* as said above, else 0 */
+    int64_t detail;        /* see above, else 0 */
 } linux_open_error;
 
 /* Called on the opening thread about every 50 ms while it waits; false gives up. */
@@ -39,7 +39,7 @@ typedef struct linux_waiting {
 
 typedef struct linux_attach_options {
     int32_t process_id;
-    bool suspend;  /* stop all threads for as long as the target is held */
+    bool suspend;  /* suspend all threads while the target is held */
     bool writable; /* false: nothing is opened for writing, and write() refuses */
     linux_waiting waiting;
 } linux_attach_options;

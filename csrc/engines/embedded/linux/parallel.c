@@ -1,18 +1,19 @@
-/* A large range of a stopped Linux process, worked on by several threads.
+/* Several threads move or compare a large range of a stopped Linux process.
  *
- * One processor copies less than memory can take, and the kernel's look-up of the target's pages is
- * work for the processor as well. "In order, stop at the first failure" holds for what is moved
- * where no page can fail: the whole range is anonymous private memory that the process may read and
- * write, its map can't change while all its threads stand still and no other process uses it, and
- * what ends it ends the session too. (A file's pages may be missing behind its end. A guard page of
- * MADV_GUARD_INSTALL, Linux 6.13, is not in the map, and the system may have no memory for a page:
- * a large transfer stops there, but may have moved what is behind as well; so may one that meets a
- * value too wide for the target.) Comparing changes nothing, so it may meet any page.
+ * One processor does not use the full memory bandwidth, and the kernel's look-up of the target's
+ * pages takes processor time as well. Transfers keep the rule "in order, stop at the first failure"
+ * since they run only if no page can fail: the whole range is anonymous private memory that the
+ * process may read and write; its map can't change while all its threads are suspended and no other
+ * process uses it; and an event that ends the process ends the session too. (A file's pages may be
+ * missing past its end. A guard page of MADV_GUARD_INSTALL, Linux 6.13, is not in the map, and the
+ * system may have no memory for a page: a large transfer stops there, but may have moved bytes
+ * after it as well. So may a transfer with a value too wide for the target.) A comparison changes
+ * nothing, so it may run on any page.
  *
- * The range is cut into blocks, and each thread takes one after the other. The caller asks now and
- * then for idle processors and starts a helper for each. On a busy machine a helper may not run for
- * a while: the caller then does all of it, and does not wait for a helper that has taken no block.
- * Such a one comes too late, finds nothing to do and ends.
+ * The range is cut into blocks, and each thread takes one after the other. The caller checks
+ * repeatedly for idle processors and starts a helper for each. On a busy machine a helper may not
+ * run for a while. The caller then does all the work, and does not wait for a helper that has taken
+ * no block. Such a helper runs late, finds no block and ends.
  */
 #define _GNU_SOURCE 1
 #include "parallel.h"
@@ -32,36 +33,38 @@
 #include "sharing.h"
 
 #define MOST_HELPERS 7
-/* Some 50 microseconds of work; the caller waits for at most one of them of each helper. */
+/* Some 50 microseconds of work; the caller waits for at most one block of each helper. */
 #define BLOCK_BYTES ((size_t)512 * 1024)
-/* Of the target's bytes, narrowed or read at a time: they stay in the processor's second cache. */
+/* The number of the target's bytes that are narrowed or read at a time: they fit in the processor's
+ * second-level cache. */
 #define PART_BYTES ((size_t)256 * 1024)
 #define STACK_SIZE ((size_t)128 * 1024)
-/* Blocks that the caller works on before it looks for idle processors again. */
+/* The caller works on this many blocks before it checks for idle processors again. */
 #define LOOK_EVERY 2
 
-/* By way of memory of our own? That is worth while on one processor, too. */
+/* True if the work goes through memory of this process. That is worthwhile on one processor, too.
+ */
 static bool by_parts(linux_parallel_work work)
 {
     return work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
 }
 
-/* Shared by the caller and its helpers; the last one that leaves frees it. Only who has taken a
- * block touches the caller's memory. */
+/* Shared by the caller and its helpers; the last one to leave frees it. Only a thread that has
+ * taken a block accesses the caller's memory. */
 typedef struct job {
     atomic_i32 users;
-    atomic_i32 taken; /* blocks; none are left where it is not below `blocks` */
-    atomic_i32 front; /* of them, those that the caller took, from the front */
-    atomic_i32 back;  /* and those that helpers took, from the back */
-    atomic_i32 cut;   /* a block was not done to its end: no more need be begun */
+    atomic_i32 taken; /* blocks taken; none are left once it reaches `blocks` */
+    atomic_i32 front; /* blocks that the caller took, from the front */
+    atomic_i32 back;  /* blocks that helpers took, from the back */
+    atomic_i32 cut;   /* a block was not completed: no more need be started */
     atomic_i32 seats;
     int32_t blocks;
     linux_target *target;
     pid_t process;
-    int memory; /* where pages are not known to be present: /proc/PID/mem, which never waits for
+    int memory; /* if pages are not known to be present: /proc/PID/mem, which never waits for
                  * anonymous ones (memory.c); else -1 */
     linux_parallel_work work;
-    uint64_t address; /* of block 0, which is shorter where that lets the others begin at a page */
+    uint64_t address; /* of block 0, which may be shorter so that the others begin at a page */
     unsigned char *data;
     size_t size;
     size_t first;        /* bytes of block 0 */
@@ -85,7 +88,7 @@ static size_t block_size(const job *self, int32_t block)
     return size < self->size - start ? size : self->size - start;
 }
 
-/* Moves bytes between `data` and the target; gives how many. */
+/* Moves bytes between `data` and the target; returns how many. */
 static size_t move_bytes(const job *self, bool writing, size_t start, unsigned char *data,
                          size_t size)
 {
@@ -109,8 +112,8 @@ static size_t move_bytes(const job *self, bool writing, size_t start, unsigned c
     return moved;
 }
 
-/* Writes the lower halves of the pointers for these bytes of the target, up to the first that does
- * not fit. */
+/* Writes the lower halves of the pointers for these bytes of the target, up to the first pointer
+ * that does not fit. */
 static size_t narrow_part(const job *self, size_t start, size_t size, unsigned char *room)
 {
     pointer_view pointers = {self->data + start * 2, sizeof(uint64_t), size / 4};
@@ -121,7 +124,7 @@ static size_t narrow_part(const job *self, size_t start, size_t size, unsigned c
     return move_bytes(self, true, start, room, (size_t)fit * 4);
 }
 
-/* All of these bytes or, where they differ or can't be read, none. */
+/* Compares these bytes. Returns all of them or, if they differ or can't be read, 0. */
 static size_t compare_part(const job *self, size_t start, size_t size, unsigned char *room)
 {
     bool equal = move_bytes(self, false, start, room, size) == size &&
@@ -156,8 +159,8 @@ static void do_block(job *self, int32_t block, unsigned char *room)
     }
 }
 
-/* Takes a block; false: there is none. The caller and its helpers begin at opposite ends, since
- * neighbouring pages share a lock of the kernel (one for each page of the page table). */
+/* Takes a block and works on it; false: there is none. The caller and its helpers begin at opposite
+ * ends, since neighbouring pages share a kernel lock (one for each page of the page table). */
 static bool take_block(job *self, bool helping, unsigned char *room)
 {
     bool taken = atomic_i32_add(&self->taken, 1) <= self->blocks;
@@ -166,7 +169,7 @@ static bool take_block(job *self, bool helping, unsigned char *room)
         int32_t block = helping ? self->blocks - atomic_i32_add(&self->back, 1)
                                 : atomic_i32_add(&self->front, 1) - 1;
 
-        /* Whoever holds a block has the caller wait, and with it the target. */
+        /* The caller waits for a thread that holds a block, and so does the target. */
         if (linux_held_lost(self->target)) {
             atomic_i32_store(&self->cut, 1);
         }
@@ -183,7 +186,7 @@ static bool take_block(job *self, bool helping, unsigned char *room)
     return taken;
 }
 
-/* Memory of its own for one more thread. */
+/* Returns separate memory for one more thread. */
 static unsigned char *take_seat(job *self)
 {
     int32_t seat = atomic_i32_add(&self->seats, 1) - 1;
@@ -210,7 +213,7 @@ static void *help(void *argument)
     return NULL;
 }
 
-/* Can no page of the range fail? */
+/* True if no page of the range can fail. */
 static bool sure(const linux_target *process, uint64_t address, size_t size)
 {
     uint64_t at = address;
@@ -226,8 +229,9 @@ static bool sure(const linux_target *process, uint64_t address, size_t size)
     return good;
 }
 
-/* Keeps a new thread off the caller's processor. The system may put it there though another is
- * idle (seen where that one was a virtual one, and halted), and the two would take turns. */
+/* Keeps a new thread off the caller's processor. The system may put it there although another
+ * processor is idle (observed with a virtual processor that was halted), and the two threads would
+ * then take turns. */
 static void keep_away(pthread_t thread)
 {
     int current = sched_getcpu();
@@ -242,7 +246,7 @@ static void keep_away(pthread_t thread)
     }
 }
 
-/* Threads that no signal of this program goes to, and that nobody joins. Gives how many. */
+/* Starts detached threads that block all signals of this program. Returns how many were started. */
 static int start_helpers(job *self, int count)
 {
     pthread_attr_t attributes;
@@ -271,7 +275,8 @@ static int start_helpers(job *self, int count)
     return started;
 }
 
-/* PART_BYTES for each of so many threads, kept for the next call; NULL when memory is short. */
+/* Allocates PART_BYTES for each thread and keeps them for the next call; NULL if memory is short.
+ */
 static unsigned char *make_room(linux_target *process, int threads)
 {
     size_t size = (size_t)threads * PART_BYTES;
@@ -294,7 +299,7 @@ static job *prepare(linux_target *process, linux_parallel_work work, uint64_t ad
         roomy && room == NULL ? NULL : calloc(1, sizeof *self + blocks * sizeof self->done[0]);
 
     if (self != NULL) {
-        /* No two threads touch the same page. */
+        /* No two threads access the same page. */
         self->first = BLOCK_BYTES - (size_t)(address % process->base.page_size);
         self->blocks =
             size <= self->first ? 1 : (int32_t)((size - self->first - 1) / BLOCK_BYTES + 2);
@@ -317,7 +322,8 @@ static job *prepare(linux_target *process, linux_parallel_work work, uint64_t ad
     return self;
 }
 
-/* The caller's own part: blocks until there are none, and helpers where processors are idle. */
+/* The caller's part: it works on blocks until none are left, and starts helpers if processors are
+ * idle. */
 static void work_with_helpers(job *self, linux_target *process, int most)
 {
     unsigned char *room = take_seat(self);

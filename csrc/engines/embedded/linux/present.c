@@ -1,14 +1,15 @@
-/* Which pages of a process can be touched without waiting for anybody; see present.h.
+/* Determines which pages of a process can be accessed without a wait for another program; see
+ * present.h.
  *
  * A page that is absent may be filled by a program: by a handler of userfaultfd(2), which may be a
  * thread of the suspended process, or by a file system in user space or on another machine.
  * process_vm_readv(2) and process_vm_writev(2) then sleep until it is filled, and no signal but
- * SIGKILL ends that. /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst) tells which pages
- * are present, which belong to a file, and which are write-protected by userfaultfd.
+ * SIGKILL ends that. /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst) shows which pages
+ * are present, which belong to a file, and which userfaultfd write-protects.
  *
- * A page that was present stays so as long as the process is suspended: it can be swapped out, and
- * swapped in without help. So the answers are kept, for as many blocks of pages as there is room.
- * Of a running process they hold for one call.
+ * A page that was present stays so while the process is suspended: it can be swapped out, but it is
+ * swapped in without another program. So the answers are kept, for LINUX_PRESENT_BLOCKS blocks of
+ * pages. For a running process they are valid for one call.
  */
 #define _GNU_SOURCE 1
 #include "present.h"
@@ -33,7 +34,7 @@
 #define OF_A_FILE       (UINT64_C(1) << 61) /* or shared with another process */
 #define WRITE_PROTECTED (UINT64_C(1) << 57)
 
-/* The pages of a block that are present and have none of the `unwanted` bits. */
+/* Returns the pages of a block that are present and have none of the `unwanted` bits. */
 static uint64_t ask(int pagemap, uint64_t block, uint64_t unwanted)
 {
     uint64_t entries[LINUX_PRESENT_PAGES];
@@ -48,7 +49,7 @@ static uint64_t ask(int pagemap, uint64_t block, uint64_t unwanted)
     return pages;
 }
 
-/* What is known of a block. */
+/* Returns the record of the known pages of a block. */
 static linux_present_block *known_of(linux_target *process, uint64_t block)
 {
     linux_present_block *known = &process->present[block % LINUX_PRESENT_BLOCKS];
@@ -60,7 +61,7 @@ static linux_present_block *known_of(linux_target *process, uint64_t block)
     return known;
 }
 
-/* Is the page among those known to be present? Asks the kernel where it is not. */
+/* True if the page is known to be present. Asks the kernel if it is not. */
 static bool is_present(linux_target *process, uint64_t page)
 {
     uint64_t block = page / PAGES_EACH;
@@ -80,10 +81,10 @@ size_t linux_present_bytes(linux_target *process, uint64_t address, size_t size)
     uint64_t last = (address + size - 1) >> shift;
     uint64_t page = first;
 
-    if (process->tracer == NULL) { /* a running process may change it: nothing is known for long */
+    if (process->tracer == NULL) { /* a running process may change it: answers expire */
         memset(process->present, 0, sizeof process->present);
     }
-    /* Nothing of a program lies in the upper half, and offsets of files are signed. */
+    /* A program has no memory in the upper half, and file offsets are signed. */
     while (page <= last && address < LINUX_LAST_END && is_present(process, page)) {
         page++;
     }
@@ -110,8 +111,8 @@ void linux_present_learn(linux_target *process, uint64_t address, size_t size)
     }
 }
 
-/* The file systems (tmpfs) of what mmap(2), shmget(2) and memfd_create(2) share, and of
- * shm_open(3). */
+/* Finds the file systems (tmpfs) of the memory shared by mmap(2), shmget(2) and memfd_create(2),
+ * and of shm_open(3). */
 static void find_shared_memory(linux_target *process)
 {
     struct stat file;

@@ -45,7 +45,7 @@ int linux_proc_is_own(int32_t *shown, bool *own)
         if (strncmp(line, "Pid:", 4) == 0) {
             *shown = (int32_t)strtol(line + 4, NULL, 10);
         } else if (strncmp(line, "NSpid:", 6) == 0) {
-            /* From the namespace that /proc was mounted for to this process's own. */
+            /* The ids go from the namespace of the /proc mount to the namespace of this process. */
             namespaces = sscanf(line + 6, "%d %d", &outer, &inner);
         }
     }
@@ -76,7 +76,8 @@ int linux_process_open(int folder, int32_t thread, const char *name, int flags)
     return openat(folder, path, flags | O_CLOEXEC);
 }
 
-/* One read: the kernel makes these small files in one piece. Their length, or -1 and errno. */
+/* Reads a file in one call, since the kernel creates these small files in one piece. Returns the
+ * length, or -1 and errno. */
 static ssize_t read_file(int folder, int32_t thread, const char *name, void *data, size_t capacity)
 {
     int file = linux_process_open(folder, thread, name, O_RDONLY);
@@ -95,7 +96,7 @@ static ssize_t read_file(int folder, int32_t thread, const char *name, void *dat
     return length;
 }
 
-/* The text of proc_pid_stat(5), or EPROTO. */
+/* Parses the text of proc_pid_stat(5); EPROTO if it has another form. */
 static int parse_stat(const char *text, linux_stat *stat)
 {
     /* Field 2, the name, may hold blanks and parentheses: it ends at the last one. */
@@ -189,7 +190,7 @@ int32_t linux_process_living_thread(int folder)
     return search.found;
 }
 
-/* The same by the program's file, whose EI_CLASS AT_PHENT follows (elf(5)). */
+/* The same from the program's file: AT_PHENT depends on its EI_CLASS (elf(5)). */
 static int pointer_size_by_file(int folder, int32_t thread, uint32_t *size)
 {
     unsigned char identity[EI_NIDENT];
@@ -202,7 +203,7 @@ static int pointer_size_by_file(int folder, int32_t thread, uint32_t *size)
     return 0;
 }
 
-/* AT_PHENT is the size of a program header: 32 bytes in a 32-bit program, 56 in a 64-bit one
+/* Reads AT_PHENT, the size of a program header: 32 bytes in a 32-bit program, 56 in a 64-bit one
  * (elf(5)). The vector has pairs of words as wide as the program's. */
 int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size)
 {
@@ -212,13 +213,13 @@ int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size)
     size_t at;
 
     if (length < 0 && (errno == EACCES || errno == EPERM)) {
-        return pointer_size_by_file(folder, thread, size); /* the vector is its owner's alone */
+        return pointer_size_by_file(folder, thread, size); /* only the owner may read the vector */
     }
     if (length < 0) {
         return errno;
     }
     if (length == 0) {
-        return ESRCH; /* it has no memory any more */
+        return ESRCH; /* it no longer has memory */
     }
     for (at = 0; at + 1 < (size_t)length / sizeof *wide; at += 2) {
         if (wide[at] == AT_PHENT && wide[at + 1] == 56) {
@@ -262,8 +263,8 @@ uint64_t linux_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Each record: inode (8 bytes), offset (8), length (2), type (1), name. `more` tells whether the
- * visitor wants to see the next one. */
+/* Each record: inode (8 bytes), offset (8), length (2), type (1), name. `more` is false if the
+ * visitor stops. */
 static int visit_records(const char *records, long filled,
                          bool (*visit)(void *context, int32_t thread), void *context, bool *more)
 {
@@ -284,8 +285,8 @@ static int visit_records(const char *records, long filled,
     return failure;
 }
 
-/* getdents64(2) itself: opendir() would allocate, and a lock of the allocator could stay held if
- * the tracer were killed. */
+/* Calls getdents64(2) directly: opendir() would allocate, and a lock of the allocator could stay
+ * held if the tracer were killed. */
 int linux_process_threads(int directory, bool (*visit)(void *context, int32_t thread),
                           void *context)
 {

@@ -1,4 +1,4 @@
-/* Which processors of this machine a large transfer can use. */
+/* Counts the processors of this machine that a large transfer can use. */
 #define _GNU_SOURCE 1
 #include "processors.h"
 
@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Tasks of the whole machine that run or want to, this one included: the fourth number of
- * /proc/loadavg (proc_loadavg(5)). The descriptor is kept, since opening takes four times as long
- * as reading. 0: unknown. */
+/* Returns the number of runnable tasks of the whole machine, this one included: the fourth number
+ * of /proc/loadavg (proc_loadavg(5)). The descriptor is kept, since opening takes four times as
+ * long as reading. 0: unknown. */
 static long runnable_tasks(linux_target *process)
 {
     char text[128];

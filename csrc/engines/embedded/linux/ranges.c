@@ -1,4 +1,5 @@
-/* Many ranges of the memory of a live Linux process, and where spans of it may be written back. */
+/* Moves many ranges of the memory of a live Linux process, and determines which spans may be
+ * written back. */
 #define _GNU_SOURCE 1
 #include "ranges.h"
 
@@ -26,8 +27,8 @@ typedef struct batch {
     uint64_t bytes;
 } batch;
 
-/* Up to `most` ranges, as many as one system call takes, up to the first that is not known to be
- * present; local memory of neighbours is one piece. */
+/* Adds up to `most` ranges, as many as one system call takes, up to the first that is not known to
+ * be present. Adjacent pieces of local memory are joined. */
 static void fill(batch *self, linux_target *process, const pointer_range *ranges, size_t most)
 {
     self->local_count = 0;
@@ -54,7 +55,7 @@ static void fill(batch *self, linux_target *process, const pointer_range *ranges
     }
 }
 
-/* One range, or what is left of it: in all the ways that there are. */
+/* Moves one range, or the rest of it, in every available way. */
 static HRESULT move_one(embedded_target *self, bool writing, const pointer_range *range,
                         uint64_t done)
 {
@@ -73,7 +74,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
     linux_target *process = (linux_target *)self;
     bool together = process->tracer != NULL && (process->writable || !writing);
     HRESULT status = S_OK;
-    size_t most = MOST_RANGES; /* fewer where many fail: each failing call looks at all of them */
+    size_t most = MOST_RANGES; /* fewer if many fail: each failing call checks all of them */
     batch calls;
 
     *done = 0;
@@ -102,7 +103,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
             *done += calls.count;
             most = most < MOST_RANGES ? most * 2 : most;
         } else {
-            /* Why it stopped where it stopped, and whether the range can be moved otherwise. */
+            /* Finds the reason for the stop, and whether the range can be moved in another way. */
             while (moved >= next->Size) {
                 moved -= next->Size;
                 next++;
@@ -128,7 +129,7 @@ HRESULT linux_ranges_span_region(embedded_target *self, uint64_t address, uint64
         *end = region.start;
     } else if (failure == 0) {
         *end = region.end;
-        /* Where the kernel does not tell the page size, huge pages are among those with a file. */
+        /* If the kernel does not report the page size, huge pages are among those with a file. */
         if (process->tracer != NULL && region.readable && region.writable && !region.shared &&
             (region.page_size == 0 ? !region.file_backed : region.page_size == self->page_size)) {
             status = linux_sharing_alone(process) ? S_OK : S_FALSE;

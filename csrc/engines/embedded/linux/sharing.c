@@ -1,9 +1,9 @@
-/* Does a process outside a stopped one share its memory?
+/* Checks whether a process outside a stopped one shares its memory.
  *
- * kcmp(2) compares the memory (mm_struct) of two processes. It needs the right to trace both; where
- * that is missing, as many pages as the stopped process has (statm, readable for all) count as the
- * same memory: two unlike processes may have that, and then only speed is lost. Processes that
- * /proc does not show (hidepid, an outer pid namespace) are not seen.
+ * kcmp(2) compares the memory (mm_struct) of two processes. It needs the right to trace both;
+ * without it, a process with the same number of pages as the stopped one (statm, readable for all)
+ * counts as sharing its memory. Two unrelated processes may have the same number; then only speed
+ * is lost. Processes that /proc does not show (hidepid, an outer pid namespace) are not seen.
  */
 #define _GNU_SOURCE 1
 #include "sharing.h"
@@ -23,7 +23,7 @@
 /* include/uapi/linux/kcmp.h */
 #define COMPARE_MEMORY 1
 
-/* Pages mapped by a process; 0: it has ended, or no memory of its own. */
+/* Returns the number of pages mapped by a process; 0: it has ended, or has no memory. */
 static unsigned long long mapped_pages(int32_t process)
 {
     char text[64] = "";
@@ -83,7 +83,8 @@ bool linux_sharing_found(int32_t process)
 
 bool linux_sharing_alone(linux_target *process)
 {
-    /* Once a session: the stopped process makes no other that could share its memory. */
+    /* One check for each session: the stopped process creates no other process that could share its
+     * memory. */
     if (atomic_i32_load(&process->sharing) == LINUX_SHARING_UNKNOWN) {
         atomic_i32_store(&process->sharing, linux_sharing_found(process->thread)
                                                 ? LINUX_SHARING_FOUND
@@ -92,7 +93,8 @@ bool linux_sharing_alone(linux_target *process)
     return atomic_i32_load(&process->sharing) == LINUX_SHARING_NONE;
 }
 
-/* Reads a number of ours as the process would: by its memory's descriptor if there is one. */
+/* Reads a number of this process at the same address of the other process: through the descriptor
+ * of its memory if there is one. True if the numbers are equal. */
 static bool read_mark(int32_t thread, int memory, volatile uint64_t *mark)
 {
     uint64_t seen = 0;
@@ -110,7 +112,7 @@ bool linux_sharing_ours(const linux_target *process)
     int memory = linux_process_open(process->folder, thread, "mem", O_RDONLY);
     bool shared = read_mark(thread, memory, &mark);
 
-    mark = ~mark; /* a forked child has the one before, too */
+    mark = ~mark; /* a forked child also has the previous value */
     shared = shared && read_mark(thread, memory, &mark);
     linux_close(&memory);
     return shared;

@@ -1,4 +1,5 @@
-/* Stopping all threads of a process with ptrace, and letting them go as they were found. */
+/* Stops all threads of a process with ptrace, and releases them in the state in which they were
+ * found. */
 #define _GNU_SOURCE 1
 #include "stop.h"
 
@@ -15,7 +16,7 @@
 
 #include "process.h"
 
-/* The place of a thread in the table, or where it belongs. */
+/* Returns the place of a thread in the table, or the place to insert it. */
 static size_t place_of(const linux_tracer *self, int32_t thread)
 {
     size_t low = 0;
@@ -75,9 +76,9 @@ static void drop(linux_tracer *self, size_t place)
             (self->count - place) * sizeof *self->threads);
 }
 
-/* The stop of a thread whose status another thread of this process was given: the stop itself is
- * still there, and PTRACE_GETSIGINFO, which only works on a stopped tracee, tells which it is. For
- * a ptrace event si_code is event << 8 | signal (kernel/signal.c, ptrace_do_notify). */
+/* Reads the stop of a thread whose status another thread of this process has taken. The stop itself
+ * persists, and PTRACE_GETSIGINFO, which works only on a stopped tracee, shows its kind. For a
+ * ptrace event si_code is event << 8 | signal (kernel/signal.c, ptrace_do_notify). */
 static bool stolen_stop(int32_t thread, int *status)
 {
     siginfo_t info;
@@ -91,9 +92,9 @@ static bool stolen_stop(int32_t thread, int *status)
     return stopped;
 }
 
-/* What it is told must be an end: the kernel shows a tracer the stops of its tracees whatever it
- * asks for (kernel/exit.c, wait_task_stopped: "Traditionally we see ptrace'd stopped tasks
- * regardless of options"). */
+/* The code checks that the reported status is an end: the kernel reports the stops of tracees to
+ * their tracer, whatever the options of the wait (kernel/exit.c, wait_task_stopped: "Traditionally
+ * we see ptrace'd stopped tasks regardless of options"). */
 bool linux_stop_died(int32_t thread)
 {
     siginfo_t info = {.si_pid = 0};
@@ -105,7 +106,7 @@ bool linux_stop_died(int32_t thread)
            (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED);
 }
 
-/* What a status says. That of a death is taken now if it has only been looked at. */
+/* Interprets a status. The status of a death is taken now if it has only been read so far. */
 static linux_wait read_status(const linux_tracer *self, int32_t thread, siginfo_t *info,
                               int *status)
 {
@@ -120,9 +121,10 @@ static linux_wait read_status(const linux_tracer *self, int32_t thread, siginfo_
     return answer;
 }
 
-/* A leader's end is never taken, only looked at elsewhere (linux_process_stat): it is its
- * parent's. When apart, stops are not taken either (nobody else can see them): a signal stop that
- * is not taken lets the signal through by itself should the tracer be killed just then. */
+/* The end of a leader is never taken, since it belongs to its parent; linux_process_stat() reads it
+ * elsewhere. If the tracer runs apart, stops are not taken either (no other thread can see them):
+ * if the tracer is killed during a signal stop that is not taken, the signal still reaches the
+ * thread. */
 linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status)
 {
     int options = WSTOPPED | WNOHANG | __WALL;
@@ -147,15 +149,15 @@ linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status
         } else if (self->apart || !stolen_stop(thread, status)) {
             answer = LINUX_WAIT_NOTHING;
         } else {
-            /* It may have stopped between the two looks: take the status if it is still there. */
+            /* It may have stopped between the two checks: take the status if it is still there. */
             settled = false;
         }
     }
     return answer;
 }
 
-/* The first turns only yield: a thread stops within microseconds, and the sooner its status is
- * taken the smaller the chance that a waiting thread of the same process is given it. */
+/* The first turns only yield: a thread stops within microseconds, and taking its status soon
+ * reduces the chance that another waiting thread of this process receives it. */
 bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread)
 {
     struct pollfd wake = {.fd = self->wake, .events = POLLIN};
@@ -183,7 +185,7 @@ static bool ended(const linux_tracer *self, int32_t thread)
     linux_stat stat;
     int failure = linux_process_stat(self->folder, thread, &stat);
 
-    /* Any other failure, such as EMFILE, says nothing of the thread. */
+    /* Any other failure, such as EMFILE, says nothing about the thread. */
     return failure == ENOENT || failure == ESRCH || (failure == 0 && linux_stat_ended(&stat));
 }
 
@@ -193,9 +195,8 @@ typedef struct scan {
     bool failed;
 } scan;
 
-/* EPERM is also the answer for a thread that has ended (kernel/ptrace.c, ptrace_attach:
- * exit_state), and an execve may have put a live one under its id by the time we look: ask a few
- * times. */
+/* The kernel also returns EPERM for a thread that has ended (kernel/ptrace.c, ptrace_attach:
+ * exit_state), and an execve may meanwhile have given its id to a live thread: try a few times. */
 static int seize(const linux_tracer *self, int32_t thread)
 {
     int failure = EPERM;
@@ -206,11 +207,11 @@ static int seize(const linux_tracer *self, int32_t thread)
         if (failure != EPERM) {
             break;
         }
-        /* In this order: a traced leader that has ended before others takes the request, too. */
+        /* In this order: a traced leader that has ended before others also accepts the request. */
         if (ended(self, thread)) {
             failure = ESRCH;
         } else if (ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0) == 0) {
-            failure = 0; /* ours already: an execve gave a traced thread the leader's id */
+            failure = 0; /* traced already: an execve gave it the leader's id */
         } else {
             sched_yield();
         }
@@ -245,19 +246,18 @@ done:
     return go_on;
 }
 
-/* A signal on its way to the thread: let it take its course now, so that nothing is held that would
- * be lost with this process. INTERRUPT comes first and outlives the CONT: this stop has already
- * cleared the one asked for before (kernel/signal.c, ptrace_stop: "Any trap clears pending STOP
- * trap"). */
+/* Delivers a signal to the thread now, so that it is not held and would not be lost with this
+ * process. INTERRUPT comes first and persists after the CONT: this stop has already cleared the
+ * earlier request (kernel/signal.c, ptrace_stop: "Any trap clears pending STOP trap"). */
 static void pass_on(int32_t thread, int number)
 {
     ptrace(PTRACE_INTERRUPT, (pid_t)thread, (void *)0, (void *)0);
     ptrace(PTRACE_CONT, (pid_t)thread, (void *)0, (void *)(intptr_t)number);
 }
 
-/* Looks at every thread, also those that have stopped: an execve or a SIGKILL ends them as well,
- * and an execve waits until they are reaped. Gives one that is not stopped, or 0; the leader only
- * when no other is left. */
+/* Checks every thread, also the stopped ones: an execve or a SIGKILL ends them as well, and an
+ * execve waits until they are reaped. Returns a thread that is not stopped, or 0; the leader only
+ * if no other is left. */
 static int32_t collect(linux_tracer *self, bool urge)
 {
     int32_t running = 0;
@@ -268,8 +268,8 @@ static int32_t collect(linux_tracer *self, bool urge)
         linux_traced *thread = self->threads + place;
         linux_wait answer = linux_stop_wait(self, thread->id, &status);
 
-        /* An execve by another thread gave the id a new one: ask again, or it is not ours at all.
-         */
+        /* An execve by another thread may have given the id to a new thread: request the stop
+         * again. ESRCH: the thread is not traced. */
         if (answer == LINUX_WAIT_NOTHING && urge && !thread->stopped &&
             ptrace(PTRACE_INTERRUPT, (pid_t)thread->id, (void *)0, (void *)0) != 0 &&
             errno == ESRCH) {
@@ -279,7 +279,7 @@ static int32_t collect(linux_tracer *self, bool urge)
             drop(self, place);
             continue;
         }
-        /* PTRACE_EVENT_STOP, be it of a group stop, is what was asked for. */
+        /* PTRACE_EVENT_STOP, also that of a group stop, is the requested stop. */
         thread->stopped = answer == LINUX_WAIT_STOPPED && status >> 8 != 0;
         if (answer == LINUX_WAIT_STOPPED && !thread->stopped) {
             pass_on(thread->id, status);
@@ -301,13 +301,15 @@ static bool in_event_stop(int32_t thread)
            info.si_code >> 8 == PTRACE_EVENT_STOP;
 }
 
-/* All known threads have stopped: none of them can start another. They are all of the process's
- * when they are as many as the kernel counts; a listing alone could miss one, as threads that end
- * while it is read make it skip (fs/proc/base.c, first_tid). Then each must still be in its stop:
- * an execve by a thread not known yet kills stopped threads too, and takes the leader's id. In this
- * order: once count and kernel agree and all are stopped, no other thread is left to do so.
+/* True if the known threads are all threads of the process. All known threads have stopped, so none
+ * of them can start another. They are complete if their number equals the kernel's count; a listing
+ * alone could miss a thread, since it skips some when threads end while it is read (fs/proc/base.c,
+ * first_tid). Then each must still be in its stop: an execve by an unknown thread kills stopped
+ * threads too, and takes the leader's id. The order matters: once the counts are equal and all are
+ * stopped, no other thread is left to make an execve.
  *
- * A leader that has ended before counts as long as others live, and can't be stopped. */
+ * A leader that has ended earlier counts while others live, and can't be stopped.
+ */
 static bool complete(linux_tracer *self, const linux_stat *stat)
 {
     bool headless = linux_stat_ended(stat);
@@ -339,7 +341,8 @@ bool linux_stop_all(linux_tracer *self)
     bool done = false;
     int failure;
 
-    /* The leader first, and its stop taken at once: it is the one that others may wait for. */
+    /* The leader comes first, and its stop is taken at once, since other threads may wait for it.
+     */
     if (!meet(&found, self->process)) {
         goto done;
     }
@@ -382,7 +385,7 @@ bool linux_stop_all(linux_tracer *self)
             break;
         }
         if (found.fresh) {
-            turn = 0; /* there is progress: no sleeping */
+            turn = 0; /* there is progress: do not sleep */
         }
         if (!linux_stop_pause(self, &turn, running)) {
             goto done;

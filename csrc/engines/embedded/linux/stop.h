@@ -1,4 +1,4 @@
-/* What the tracer does to threads: stop all of a process, and let them go.
+/* The tracer's operations on threads: stops all threads of a process, and releases them.
  *
  * All of it runs in the tracer, which is the only caller.
  */
@@ -13,23 +13,23 @@ typedef enum linux_wait {
     LINUX_WAIT_ENDED    /* dead and, unless it is the leader, reaped; or no longer traced */
 } linux_wait;
 
-/* Has it died? Nothing is reaped. */
+/* True if the thread has died. Reaps nothing. */
 bool linux_stop_died(int32_t thread);
 
-/* Asks, without blocking, what became of one traced thread. */
+/* Checks, without blocking, the state of one traced thread. */
 linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status);
 
-/* Sleeps a little, more from turn to turn. False when the opening was cancelled or its time is
- * over; then error is set, and names `thread` as the one that did not stop. */
+/* Sleeps for a short time that grows with each turn. False if the opening was cancelled or has
+ * timed out; then error is set, with `thread` as the one that did not stop. */
 bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread);
 
 /* Seizes and stops every thread of self->process. */
 bool linux_stop_all(linux_tracer *self);
 
-/* Adds a thread to the table; false when memory is short. */
+/* Adds a thread to the table; false if memory is short. */
 bool linux_stop_add(linux_tracer *self, int32_t thread, bool stopped);
 
-/* Detaches every thread that is stopped; the rest is let go by the kernel when the tracer ends. */
+/* Detaches every stopped thread; the kernel releases the rest when the tracer ends. */
 void linux_stop_let_go(linux_tracer *self);
 
 #endif

@@ -1,4 +1,4 @@
-/* A live Linux process as a target of the embedded engine: opening it and letting it go. */
+/* A live Linux process as a target of the embedded engine: opens it and detaches from it. */
 #define _GNU_SOURCE 1
 #include "target_linux.h"
 
@@ -20,7 +20,7 @@
 #include "sharing.h"
 #include "tracer.h"
 
-/* How long a process may take to die after SIGKILL, until its status is left to others. */
+/* The time in which a process must die after SIGKILL; after that its status is left to others. */
 #define REAPING_NS (UINT64_C(5) * 1000000000)
 
 static linux_open_error fail(linux_open_failure failure, const char *operation, int os_error,
@@ -29,7 +29,7 @@ static linux_open_error fail(linux_open_failure failure, const char *operation, 
     return (linux_open_error){failure, os_error, operation, detail};
 }
 
-/* For a file of /proc: that it is missing means that the process has ended. */
+/* For a file of /proc: if it is missing, the process has ended. */
 static linux_open_error fail_file(const char *operation, int os_error)
 {
     linux_open_failure failure = LINUX_OPEN_SYSTEM;
@@ -42,7 +42,7 @@ static linux_open_error fail_file(const char *operation, int os_error)
     return fail(failure, operation, os_error, 0);
 }
 
-/* Takes the status of a launched process that has died or is about to: nobody else will. */
+/* Takes the status of a launched process that has died or is about to die: no other code does. */
 static void reap(const linux_target *process)
 {
     siginfo_t info = {.si_pid = 0};
@@ -50,11 +50,11 @@ static void reap(const linux_target *process)
 
     while (process->launched && info.si_pid == 0 && linux_now() < deadline &&
            waitid(P_PID, (id_t)process->base.process_id, &info, WEXITED | WNOHANG | __WALL) == 0) {
-        poll(NULL, 0, info.si_pid == 0); /* a sandbox may refuse it: then this does not sleep */
+        poll(NULL, 0, info.si_pid == 0); /* if a sandbox refuses poll(2), this does not sleep */
     }
 }
 
-/* Has it died while it was held? The tracer may not have come to see that yet. */
+/* True if it has died while it was held. The tracer may not have seen that yet. */
 static bool died_held(const linux_target *process)
 {
     linux_stat stat;
@@ -72,14 +72,14 @@ static void let_go(linux_target *process)
 
         linux_tracer_end(process->tracer);
         if (died) {
-            reap(process); /* one that ends after it was let go is its parent's: ours */
+            reap(process); /* after its release, its parent (this program) reaps it */
         }
     }
     pthread_mutex_unlock(&process->lock);
 }
 
-/* In a forked child the tracer and the lock's holder don't exist, and nothing here is the child's
- * to let go. */
+/* True in a forked child. The tracer and the lock's holder don't exist there, and the child has
+ * nothing to release. */
 static bool in_forked_child(const linux_target *process)
 {
     return process->creator != getpid();
@@ -180,8 +180,8 @@ static linux_target *create(bool writable)
     return process;
 }
 
-/* Is the process behind the folder the one with that id, and one that can be opened? `unpinned`:
- * why it has no pidfd, or 0. */
+/* Checks that the process behind the folder has that id, and that it can be opened. `unpinned`: the
+ * reason why it has no pidfd, or 0. */
 static linux_open_error examine(const linux_target *process, int32_t id, int unpinned)
 {
     linux_stat stat;
@@ -194,7 +194,8 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
     if (stat.id != id) { /* another folder is mounted there */
         return fail(LINUX_OPEN_OTHER_PROC, NULL, 0, getpid());
     }
-    /* A pidfd is a process's (EINVAL, newer ENOENT, for a thread that leads none). */
+    /* A pidfd belongs to a process (EINVAL, on newer kernels ENOENT, for a thread that is not a
+     * leader). */
     owner = unpinned == 0 ? id : linux_process_of_thread(process->folder);
     if (owner != 0 && owner != id) {
         return fail(LINUX_OPEN_NOT_A_PROCESS, "pidfd_open", unpinned, owner);
@@ -221,14 +222,14 @@ static linux_open_error check_proc(void)
     bool own;
     int failure = linux_proc_is_own(&shown, &own);
 
-    if (failure != 0) { /* EMFILE: nothing was seen */
+    if (failure != 0) { /* EMFILE: nothing is known */
         return fail_file("open(/proc/self/status)", failure);
     }
     return own ? fail(LINUX_OPEN_OK, NULL, 0, 0) : fail(LINUX_OPEN_OTHER_PROC, NULL, 0, shown);
 }
 
-/* Pins the process. The folder comes first, and the process behind it is there when the pidfd has
- * been opened: so both are of one process. */
+/* Pins the process. The folder is opened first, and its process still exists once the pidfd is
+ * open, so both belong to one process. */
 static linux_open_error pin(linux_target *process, int32_t id)
 {
     linux_open_error error = check_proc();
@@ -248,7 +249,7 @@ static linux_open_error pin(linux_target *process, int32_t id)
     process->pidfd = linux_pidfd_open(id, 0);
     unpinned = process->pidfd < 0 ? errno : 0;
     if (hidden == ENOENT && (unpinned == 0 || kill((pid_t)id, 0) == 0 || errno == EPERM)) {
-        /* It lives and /proc does not show it: mounted with hidepid (proc(5)). */
+        /* It lives but /proc does not show it: mounted with hidepid (proc(5)). */
         return fail(LINUX_OPEN_PERMISSION, "open(/proc/PID)", hidden, 0);
     }
     if (hidden != 0) {
@@ -258,7 +259,8 @@ static linux_open_error pin(linux_target *process, int32_t id)
     return examine(process, id, unpinned);
 }
 
-/* A file of the process's memory. EAGAIN: the thread that had it has just ended, others live. */
+/* Opens a file of the process's memory. EAGAIN: the thread that had the memory has just ended;
+ * others live. */
 static linux_open_error open_file(const linux_target *process, const char *name, int flags,
                                   int *file)
 {
@@ -275,8 +277,8 @@ static linux_open_error open_file(const linux_target *process, const char *name,
                                     failure);
 }
 
-/* May process_vm_* reach it? Nothing is mapped at 0: EFAULT is the good answer. Of writing nothing
- * it is 0. */
+/* True if process_vm_* may access the process. Nothing is mapped at 0, so EFAULT is the expected
+ * error; for a write of no bytes the expected result is 0. */
 static bool calls_reach(const linux_target *process)
 {
     unsigned char byte;
@@ -286,9 +288,9 @@ static bool calls_reach(const linux_target *process)
            errno == EFAULT && process_vm_writev((pid_t)process->thread, NULL, 0, NULL, 0, 0) == 0;
 }
 
-/* /proc/PID/mem. It is its owner's alone (mode 0600), whoever may trace the process, Landlock may
- * refuse it as any file, a sandbox to write to it, and /proc may be mounted read-only: a stopped
- * process does without. */
+/* Opens /proc/PID/mem. Only its owner may open it (mode 0600), even if others may trace the
+ * process; Landlock may refuse it as any file; a sandbox may refuse writes; and /proc may be
+ * mounted read-only. A stopped process does not need it. */
 static linux_open_error open_memory(linux_target *process)
 {
     linux_open_error error =
@@ -308,8 +310,8 @@ static linux_open_error open_memory(linux_target *process)
     return error;
 }
 
-/* Opens the files of the process and makes sure that all of them are of one program: of a stopped
- * process they are; a running one may exec between two of them. EAGAIN: it did. */
+/* Opens the files of the process and checks that all belong to one program. For a stopped process
+ * they do; a running one may exec between two openings. EAGAIN: it did. */
 static linux_open_error open_files(linux_target *process)
 {
     linux_open_error error;
@@ -331,7 +333,8 @@ static linux_open_error open_files(linux_target *process)
     if (error.failure != LINUX_OPEN_OK) {
         return error;
     }
-    /* A kernel may be built without it, and a sandbox may hide it: then no page is known. */
+    /* A kernel may be built without it, and a sandbox may hide it: then no page is known to be
+     * present. */
     process->pagemap = linux_process_open(process->folder, process->thread, "pagemap", O_RDONLY);
     failure =
         linux_process_pointer_size(process->folder, process->thread, &process->base.pointer_size);
@@ -339,8 +342,8 @@ static linux_open_error open_files(linux_target *process)
         (process->tracer != NULL && linux_tracer_gone(process->tracer))) {
         return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
     }
-    /* Memory that has gone gives 0 (fs/proc/base.c, mem_rw); nothing is mapped at 0. What was
-     * opened after memory that is still there is of the same program. */
+    /* A read of memory that no longer exists returns 0 (fs/proc/base.c, mem_rw); nothing is mapped
+     * at 0. If the memory still exists, the files opened after it belong to the same program. */
     if (process->memory >= 0 && pread(process->memory, &byte, 1, 0) == 0) {
         return fail(LINUX_OPEN_SYSTEM, "open(/proc/PID/mem)", EAGAIN, 0);
     }
@@ -419,7 +422,7 @@ embedded_target *linux_launch(const linux_launch_options *options, linux_open_er
         goto done;
     }
     if (process->tracer != NULL) {
-        /* By its id: it is our child, and nobody has reaped it. */
+        /* By its id: it is our child, and it has not been reaped. */
         kill((pid_t)process->tracer->process, SIGKILL);
         linux_tracer_end(process->tracer);
         waitid(P_PID, (id_t)process->tracer->process, &info, WEXITED | __WALL);
@@ -469,7 +472,7 @@ HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length)
             capacity *= 2;
         }
     }
-    /* A process that goes meanwhile cuts the text short: it must still be there afterwards. */
+    /* A process that ends meanwhile truncates the text, so it must still exist afterwards. */
     if (got < 0 || filled == 0 || pread(process->maps, &probe, 1, 0) != 1) {
         result = E_UNEXPECTED;
         goto done;

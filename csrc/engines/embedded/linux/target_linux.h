@@ -1,17 +1,17 @@
-/* Opening a live Linux process as a target of the embedded engine. */
+/* Opens a live Linux process as a target of the embedded engine. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_TARGET_LINUX_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_TARGET_LINUX_H
 
 #include "../target.h"
 #include "opening.h"
 
-/* Both give a target that the caller destroys, or NULL and *error. */
+/* Both return a target that the caller destroys, or NULL and *error. */
 embedded_target *linux_attach(const linux_attach_options *options, linux_open_error *error);
 embedded_target *linux_launch(const linux_launch_options *options, linux_open_error *error);
 
-/* The text of the process's memory map as the kernel shows it, from a descriptor that is bound to
- * the attached program's memory (never that of a later program under the same pid). Gives a
- * malloc'ed, NUL-terminated text in *text. E_UNEXPECTED when that memory has gone. */
+/* Reads the text of the process's memory map as the kernel shows it, from a descriptor that is
+ * bound to the attached program's memory (never that of a later program under the same pid). Gives
+ * a malloc'ed, NUL-terminated text in *text. E_UNEXPECTED if that memory no longer exists. */
 HRESULT linux_read_maps(embedded_target *self, char **text, size_t *length);
 
 #endif

@@ -1,5 +1,5 @@
-/* The tracer as its owner sees it: starting it, asking it for something, and ending it. What it
- * does meanwhile is in host.c. */
+/* The owner's side of the tracer: starts it, sends it requests, and ends it. The work of the tracer
+ * is in host.c. */
 #define _GNU_SOURCE 1
 #include "tracer.h"
 
@@ -18,12 +18,12 @@
 #include "launch.h"
 #include "process.h"
 
-/* A tracer that has not gone one round in this time hangs: a round takes milliseconds. */
+/* A tracer that has not completed a round in this time hangs: a round takes milliseconds. */
 #define STUCK_NS UINT64_C(500000000)
-/* The same for one that should have given up already. */
+/* The same for a tracer that should have given up already. */
 #define LATE_NS UINT64_C(50000000)
 
-/* Thread sanitizer takes every clone() for a fork, with other memory behind it. */
+/* Thread sanitizer treats every clone() as a fork into separate memory. */
 #if defined(__SANITIZE_THREAD__)
 #define CAN_BE_APART false
 #elif defined(__has_feature)
@@ -53,11 +53,11 @@ static bool reap_thread(void *context, int32_t thread)
     return true;
 }
 
-/* Frees a tracer that hangs in PTRACE_SEIZE. A thread of the target is in an execve: it waits until
- * all others are reaped, which is the tracer's to do, and the tracer waits for a lock that the
- * execve holds (cred_guard_mutex; kernel/ptrace.c, ptrace_attach, and fs/exec.c, de_thread). A
- * tracer apart is killed, which lets everything go: then *again is set. For a tracer that is a
- * thread any other of its process can do the reaping. */
+/* Frees a tracer that hangs in PTRACE_SEIZE. A thread of the target is in an execve. It waits until
+ * all others are reaped, which the tracer must do, and the tracer waits for a lock that the execve
+ * holds (cred_guard_mutex; kernel/ptrace.c, ptrace_attach, and fs/exec.c, de_thread). A separate
+ * tracer is killed, which releases all threads; then *again is set. If the tracer is a thread, any
+ * other thread of its process can reap them. */
 static void free_stuck(linux_tracer *self, bool *again)
 {
     int pidfd = atomic_i32_load(&self->apart_pidfd);
@@ -74,8 +74,8 @@ static void free_stuck(linux_tracer *self, bool *again)
     }
 }
 
-/* Waits until the opening has come out one way or the other, and asks meanwhile whether to go on.
- * False: the tracer was stuck, everything was let go, and it may be tried again. */
+/* Waits until the opening has succeeded or failed, and checks meanwhile whether to continue. False:
+ * the tracer was stuck, all threads were released, and the caller may try again. */
 static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool attaching)
 {
     struct pollfd answer = {.fd = self->answered, .events = POLLIN};
@@ -108,7 +108,7 @@ static bool await_opening(linux_tracer *self, const linux_waiting *waiting, bool
     return !again;
 }
 
-/* One attempt. *again: it came to nothing, and the next one may succeed. */
+/* Makes one attempt. *again: it failed, and the next one may succeed. */
 static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
                            linux_open_error *error, bool *again)
 {
@@ -131,7 +131,7 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
     self->watch = -1;
     self->pipes = (linux_launch_pipes){{-1, -1}, {-1, -1}};
     atomic_i32_store(&self->apart_pidfd, -1);
-    atomic_i32_store(&self->joining, 1); /* until there is something to join */
+    atomic_i32_store(&self->joining, 1); /* until there is a thread to join */
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->answered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->wake < 0 || self->answered < 0) {
@@ -140,8 +140,8 @@ static linux_tracer *start(const linux_tracer_task *task, uint64_t deadline,
                           "eventfd2", errno, 0);
         goto settled;
     }
-    /* ECHILD is the answer. Where it is refused, or a kernel does not take __WALL (before 4.7,
-     * waitid(2)), no stop would ever be heard of. */
+    /* ECHILD is the expected result. If the call is refused, or a kernel does not accept __WALL
+     * (before 4.7, waitid(2)), no stop would ever be reported. */
     if (waitid(P_PID, (id_t)self->creator, &info, WEXITED | WNOHANG | __WALL) != 0 &&
         errno != ECHILD) {
         linux_tracer_fail(self,
@@ -211,8 +211,9 @@ ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, con
     return self->force_result;
 }
 
-/* A thread's traced threads are let go when it exits, which is after pthread_join can return
- * (kernel/exit.c: exit_mm, then exit_notify); it is over when its directory has gone. */
+/* Waits until a thread has exited. The kernel releases a thread's tracees when it exits, which is
+ * after pthread_join can return (kernel/exit.c: exit_mm, then exit_notify). The exit is complete
+ * once the thread's directory no longer exists. */
 static void await_exit(int32_t thread)
 {
     struct timespec moment = {.tv_nsec = 50000};
@@ -241,7 +242,7 @@ void linux_tracer_free(linux_tracer *self)
 
     linux_tracer_end(self);
     if (self->creator == getpid() && self->child != 0 && self->error.failure != LINUX_OPEN_OK) {
-        kill(self->child, SIGKILL); /* a tracer that was killed has not done so */
+        kill(self->child, SIGKILL); /* a killed tracer has not done so */
         waitid(P_PID, (id_t)self->child, &info, WEXITED | __WALL);
     }
     if (self->threads != NULL) {

@@ -1,4 +1,5 @@
-/* What a tracer and its owner share: the tracer's failure, and the bells of the channel. */
+/* The functions shared by a tracer and its owner: the tracer's failure, and the events of the
+ * channel. */
 #include "tracing.h"
 
 #include <errno.h>

@@ -1,16 +1,16 @@
 /* Transfers that may sleep in the kernel without limit; see worker.h.
  *
- * A page of a file is filled by the file's system, which may be a program (FUSE) or another machine
- * (NFS) that does not answer. A thread that touches such a page sleeps, and no signal but SIGKILL
- * to the whole process ends that. So the thread of the session never does it: it waits for this
- * one, and leaves it behind if it is to wait no longer.
+ * The file system fills a page of a file. It may be a program (FUSE) or another machine (NFS) that
+ * does not respond. A thread that accesses such a page sleeps, and only SIGKILL to the whole
+ * process ends that. So the session's thread never accesses such a page: it waits for the worker
+ * thread, and abandons the worker if it must stop waiting.
  *
- * The worker first reads one byte of each page, by process_vm_readv, and moves data only after
- * that, if it is still wanted: most waiting is over by then, and nothing is written late. That
- * call's sleep also ends with the process; one in /proc/PID/mem may not (mm/filemap.c,
+ * The worker first reads one byte of each page with process_vm_readv, and moves data only after
+ * that, if the transfer is still wanted. Most waiting is over by then, so no late write occurs. The
+ * sleep of that call also ends with the process; a sleep in /proc/PID/mem may not (mm/filemap.c,
  * __folio_lock).
  *
- * The data goes by way of the worker's own memory: whatever it does late, it does there.
+ * The data passes through the worker's own memory, so late work affects only that memory.
  */
 #define _GNU_SOURCE 1
 #include "worker.h"
@@ -30,25 +30,25 @@
 #define STACK_SIZE    ((size_t)128 * 1024)
 #define PAGES_AT_MOST 64
 #define ASK_EVERY_MS  50
-/* How long a transfer that has begun is waited for after all, in such turns. */
+/* The number of further turns for which a transfer that has begun is awaited. */
 #define LAST_TURNS 4
 
 typedef enum stage {
     STAGE_IDLE,
-    STAGE_TOUCHING, /* the errand is there, and no data was moved */
+    STAGE_TOUCHING, /* the errand is set, and no data has moved */
     STAGE_MOVING,
     STAGE_DONE,
-    STAGE_LEFT /* nobody waits for the worker any more */
+    STAGE_LEFT /* the session no longer waits for the worker */
 } stage;
 
-/* The last of the two that leaves frees it. */
+/* The worker and its owner share this. The last of the two to leave frees it. */
 struct linux_worker {
     atomic_i32 users;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     stage stage; /* under the lock */
-    int memory;  /* the descriptor of a write that is left behind, to close; or -1 */
+    int memory;  /* the descriptor of an abandoned write, to close; or -1 */
     linux_errand errand;
     ssize_t result; /* bytes, or -errno */
     unsigned char data[LINUX_WORKER_BYTES];
@@ -66,7 +66,7 @@ static void leave(linux_worker *self)
 
 /* ---- in the worker ----------------------------------------------------------------------- */
 
-/* Reads one byte of each page, so that it is there. A page that can't be read is passed over. */
+/* Reads one byte of each page, so that the page is present. Skips a page that can't be read. */
 static void touch(const linux_errand *errand)
 {
     uint64_t end = errand->address + errand->size;
@@ -112,7 +112,7 @@ static ssize_t move(const linux_errand *errand, unsigned char *data)
     return done < 0 ? -errno : done;
 }
 
-/* Goes from one stage to another, unless nobody waits any more. */
+/* Advances from one stage to another, unless the session no longer waits. */
 static bool advance(linux_worker *self, stage from, stage to)
 {
     bool wanted;
@@ -159,7 +159,7 @@ static void *worker_main(void *argument)
 
 /* ---- its owner's -------------------------------------------------------------------------- */
 
-/* A thread that no signal of this program goes to. */
+/* Starts the thread, with all signals of this program blocked. */
 static bool start(linux_worker *self)
 {
     pthread_attr_t attributes;
@@ -200,7 +200,7 @@ static linux_worker *create(void)
     return self;
 }
 
-/* Under the lock, until the errand is done or one turn is over. */
+/* Waits under the lock until the errand is done or one turn is over. */
 static void wait_a_turn(linux_worker *self)
 {
     struct timespec until;
@@ -276,7 +276,7 @@ void linux_worker_free(linux_worker *self)
         self->stage = STAGE_LEFT;
         pthread_cond_broadcast(&self->changed);
         pthread_mutex_unlock(&self->lock);
-        (void)pthread_join(self->thread, NULL); /* it is idle, or it would have been left behind */
+        (void)pthread_join(self->thread, NULL); /* it is idle; otherwise it would be abandoned */
         leave(self);
     }
 }

@@ -1,5 +1,4 @@
-/* Transfers that may sleep in the kernel without limit, made by a thread that can be left behind.
- */
+/* Transfers that may sleep in the kernel without limit, made by a thread that can be abandoned. */
 #ifndef PYDBGWRITE_ENGINES_EMBEDDED_LINUX_WORKER_H
 #define PYDBGWRITE_ENGINES_EMBEDDED_LINUX_WORKER_H
 
@@ -8,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* As much as one transfer moves. */
+/* The most bytes that one transfer moves. */
 #define LINUX_WORKER_BYTES ((size_t)256 * 1024)
 
 typedef struct linux_worker linux_worker;
@@ -22,14 +21,15 @@ typedef struct linux_errand {
     uint32_t page_size;
 } linux_errand;
 
-/* Moves bytes between `data` and the process, and asks goes_on() every 50 ms whether to wait on.
- * Gives how many were moved, or -errno. Where it is not to wait on: -EINTR if nothing was moved and
- * nothing will be; -EINPROGRESS if a write may still land: errand->memory is then the worker's, and
- * a number that is given anew can't be written to. *self is made when it is needed. */
+/* Moves bytes between `data` and the process, and calls goes_on() every 50 ms to check whether to
+ * keep waiting. Returns how many were moved, or -errno. If it must not keep waiting: -EINTR if
+ * nothing was moved and nothing will be; -EINPROGRESS if a write may still take effect. The worker
+ * then owns errand->memory, so that a late write can't go to a reused descriptor number. *self is
+ * created when it is needed. */
 ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsigned char *data,
                           bool (*goes_on)(void));
 
-/* Ends it and its thread, which is idle; it may be NULL. */
+/* Ends the worker and its idle thread, and frees it; it may be NULL. */
 void linux_worker_free(linux_worker *self);
 
 #endif

@@ -22,8 +22,7 @@ typedef struct simulated_target {
     simulated_region *regions;
     sparse_memory bytes;
     size_t region_count;
-    size_t last_used; /* the region of the last look-up: successive patches are usually close
-                         together */
+    size_t last_used; /* the region of the last look-up: patches are close together */
     fault *faults;
     size_t fault_count;
     uint64_t transfer_limit;
@@ -261,8 +260,7 @@ static HRESULT simulated_span_region(embedded_target *embedded, uint64_t address
 
         *end = place->base;
         if (place->base <= address) {
-            *end = place->base +
-                   place->size; /* 0 if the region reaches the end of the address space */
+            *end = place->base + place->size; /* 0: the end of the address space */
             status = place->protection == SIMULATED_READ_WRITE ? S_OK : S_FALSE;
         }
     }
