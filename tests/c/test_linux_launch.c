@@ -40,8 +40,8 @@ static embedded_target *launch(const char *path, const char *script, const char 
     return linux_launch(&options, error);
 }
 
-/* Checks the output of a script that is launched, examined and released, and that this process gets
- * its exit status. */
+/* Launches a script, examines it, releases it, and checks its output and the exit status that this
+ * process gets. */
 static void check_output(const char *script, const char *directory, const char *wanted, int code)
 {
     char text[4096];

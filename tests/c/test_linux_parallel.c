@@ -1,4 +1,4 @@
-/* Tests of large reads and writes of a stopped process that several threads share. */
+/* Tests of large work on a stopped process's memory, which several threads share. */
 #define _GNU_SOURCE 1
 #include <sched.h>
 #include <stdlib.h>

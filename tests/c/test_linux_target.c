@@ -327,7 +327,7 @@ static void exec_elf32(child *self, void *context)
     memcpy(image + sizeof header, &segment, sizeof segment);
     memcpy(image + 0x200, code, sizeof code);
     if (write(file, image, sizeof image) == (ssize_t)sizeof image) {
-        fcntl(self->out, F_SETFD, FD_CLOEXEC); /* the exec closes it, as the test checks */
+        fcntl(self->out, F_SETFD, FD_CLOEXEC); /* the exec closes it: the test reads the end */
         fexecve(file, nothing, nothing + 1);
         child_say(self, 'n');
     }

@@ -120,7 +120,7 @@ def test_side_files_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="making symbolic links is a privilege there")
 def test_symbolic_links(tmp_path: Path) -> None:
-    """A link that leads out is refused; one that stays inside is followed. A pipe is refused."""
+    """A link that leads out is refused; one that stays inside is not. A pipe is refused at once."""
     inside = tmp_path / "inside"
     inside.mkdir()
     (tmp_path / "x.bin").write_bytes(bytes(8))

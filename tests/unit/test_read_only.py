@@ -60,7 +60,7 @@ if LINUX:
     OPENINGS["attach running"] = lambda writable: open_live(writable, False)
     OPENINGS["launch"] = open_launched
 
-#: Calls that write, also with arguments that make them read, too.
+#: Calls that write, some with arguments that make them read as well.
 WRITES: dict[str, Callable[[Session], object]] = {
     **{name: ENGINE_CALLS[name] for name in WRITING_CALLS},
     "verified": lambda s: s.write_pointers(BASE, [1], verify=True, expect=5),
@@ -82,7 +82,7 @@ def test_every_write_is_refused(name: str) -> None:
 
 
 def test_the_engine_is_not_asked() -> None:
-    """A write raises ReadOnlyError even if the target has ended: the engine would report that."""
+    """A write raises ReadOnlyError even if the target has ended, which the engine would report."""
     with open_simulated(False) as session:
         testing.vanish(session)
         for write in WRITES.values():

@@ -42,7 +42,10 @@ FORMS: dict[str, Callable[[list[int]], Any]] = {
 
 
 class SimulatedTarget(RuleBasedStateMachine):
-    """Each rule does the same to target and model and compares answers; an invariant, memory."""
+    """Each rule does the same to the target and the model and compares the answers.
+
+    An invariant compares memory.
+    """
 
     model: Model
     session: pydbgwrite.Session
@@ -292,7 +295,7 @@ class SimulatedTarget(RuleBasedStateMachine):
     @precondition(lambda self: self.state == "open")
     @rule(data=st.data(), after=st.integers(0, 3))
     def fail_writes(self, data: st.DataObject, after: int) -> None:
-        """Make writes to one byte fail, if no other byte fails."""
+        """Make writes to one byte fail, if none fails yet and no failing read is near."""
         address = self.place(data)
         if self.model.write_fault is None and all(
             abs(address - each) > 8 for each in self.model.read_faults

@@ -464,7 +464,7 @@ def test_a_session_that_ends_with_its_transaction_open() -> None:
 
 
 def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
-    """The undo moves whole blocks, even if every second pointer conflicts: it takes no minutes."""
+    """Whole blocks are undone, even if every second pointer conflicts: no loop takes minutes."""
     count = SIZE // 8
     with large.transaction() as t:
         large.write_pointers(BASE, range(1, count + 1))
