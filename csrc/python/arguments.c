@@ -50,7 +50,7 @@ bool arguments_parse(const call_signature *signature, PyObject *const *arguments
     return true;
 }
 
-/* How errors name an argument, or its element `index` where that is not below 0. */
+/* Returns the name of an argument in errors, or of its element `index` if that is not below 0. */
 static PyObject *place_of(const char *what, Py_ssize_t index)
 {
     return index < 0 ? PyUnicode_FromString(what) : PyUnicode_FromFormat("%s[%zd]", what, index);
@@ -67,7 +67,7 @@ static void raise_no_int(PyObject *object, const char *what, Py_ssize_t index)
     Py_XDECREF(place);
 }
 
-/* Is it a numpy masked array? There is none before its module is loaded. */
+/* Returns whether the object is a numpy masked array. There is none before its module is loaded. */
 static bool is_masked(PyObject *object)
 {
     PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
@@ -99,7 +99,7 @@ bool arguments_buffer(module_state *state, PyObject *object, const char *what)
 {
     PyObject *type = (PyObject *)Py_TYPE(object), *before = state->plain_buffer;
 
-    if (type != before) { /* the question costs as much as a third of a small write */
+    if (type != before) { /* the check costs as much as a third of a small write */
         if (refuse_masked(object, what, -1)) {
             return false;
         }
@@ -136,7 +136,7 @@ bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uin
     } else if (PyBool_Check(object) || !PyIndex_Check(object)) {
         raise_no_int(object, what, index);
     } else if (!PySequence_Check(object) || !refuse_masked(object, what, index)) {
-        number = PyNumber_Index(object); /* numpy's numbers, unlike its arrays, are no sequences */
+        number = PyNumber_Index(object); /* numpy's numbers, unlike its arrays, are not sequences */
     }
     if (number != NULL) {
         *value = PyLong_AsUnsignedLongLong(number);
@@ -203,8 +203,8 @@ bool arguments_flag(PyObject *object, bool *flag)
     return truth >= 0;
 }
 
-/* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: where that was because the memory is
- * strided, says so in our words; any other exception stays. */
+/* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: if it failed because the memory is
+ * strided, replaces the message by ours; any other exception stays. */
 static void raise_no_bytes(PyObject *object, const char *what)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
@@ -244,7 +244,7 @@ bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py
     return true;
 }
 
-/* Views of views are followed so far. */
+/* At most this many views of views are followed. */
 #define MOST_VIEWS 16
 
 bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
@@ -261,7 +261,8 @@ bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
         PyObject *next = NULL;
 
         owned = state->heap_buffers != NULL && PyObject_IsInstance(owner, state->heap_buffers) == 1;
-        if (!owned) { /* a memoryview's `obj`, and numpy's `base`, which is None of an owner */
+        if (!owned) { /* a memoryview's `obj`, or numpy's `base`, which is None if it owns its
+                         memory */
             next = PyObject_GetAttrString(owner, PyMemoryView_Check(owner) ? "obj" : "base");
             owned = next == Py_None;
         }

@@ -1,7 +1,7 @@
 /* Arguments of METH_FASTCALL | METH_KEYWORDS functions, and the integers among them.
  *
- * The Limited API has no fast parser with keywords; this one is small, and writing one pointer a
- * call must not cost more than the system call behind it.
+ * The Limited API has no fast parser with keywords. This one is small: writing one pointer a call
+ * must not cost more than the system call behind it.
  */
 #ifndef PYDBGWRITE_PYTHON_ARGUMENTS_H
 #define PYDBGWRITE_PYTHON_ARGUMENTS_H
@@ -17,17 +17,17 @@
 typedef struct call_signature {
     const char *function;
     const char *const *names; /* of all parameters, NULL at the end */
-    int required;             /* so many from the front must be given */
-    int positional;           /* so many from the front may be given by place */
-    bool writes;              /* to the target */
+    int required;             /* this many from the front must be given */
+    int positional;           /* this many from the front may be given by position */
+    bool writes;              /* the function writes to the target */
 } call_signature;
 
-/* Fills `values` (borrowed; NULL where not given). False: an exception is set. */
+/* Fills `values` (borrowed; NULL if not given). False: an exception is set. */
 bool arguments_parse(const call_signature *signature, PyObject *const *arguments, Py_ssize_t count,
                      PyObject *names, PyObject **values);
 
-/* Conversions. `what` names the value in errors; one that was not given (NULL) leaves the result as
- * it is. False: an exception is set. */
+/* Conversions. `what` names the value in errors. A value that was not given (NULL) leaves the
+ * result unchanged. False: an exception is set. */
 
 /* An int (or an object with __index__; no bool) of 0 to 2^64-1. */
 bool arguments_unsigned(PyObject *object, const char *what, uint64_t *value);
@@ -41,22 +41,23 @@ bool arguments_size(PyObject *object, const char *what, uint64_t *value);
 /* The same for a ULONG parameter of the engine: at most 2^32-1. */
 bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
 
-/* A callable, borrowed; None leaves the result as it is. */
+/* A callable, borrowed; None leaves the result unchanged. */
 bool arguments_callable(PyObject *object, const char *what, PyObject **callable);
 
-/* The truth of anything. */
+/* The truth value of any object. */
 bool arguments_flag(PyObject *object, bool *flag);
 
-/* Before an object's buffer is taken: false, with an exception, for a numpy masked array, whose
- * mask is no part of its buffer. */
+/* To be called before an object's buffer is taken: false, with an exception, for a numpy masked
+ * array, whose mask is no part of its buffer. */
 bool arguments_buffer(module_state *state, PyObject *object, const char *what);
 
-/* Contiguous bytes-like memory; PyBuffer_Release() follows, which does nothing to a buffer of zeros
- * that was not taken. */
+/* Contiguous bytes-like memory. PyBuffer_Release() follows; it does nothing to a zeroed buffer that
+ * was not taken. */
 bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py_buffer *buffer);
 
-/* May the memory of this buffer be gone, as that of a mapped file that was truncated? Not that of
- * bytes, bytearray, array, and of numpy's arrays that own theirs. */
+/* Returns whether the memory of this buffer may be gone, as that of a mapped file that was
+ * truncated. The memory of bytes, bytearray and array, and of numpy arrays that own theirs, can't
+ * be. */
 bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer);
 
 #endif

@@ -21,7 +21,8 @@ PyObject *data_spaces_create(session_object *session)
     return (PyObject *)self;
 }
 
-/* There is no Py_tp_clear: whatever cycle it is in goes through its session, which breaks it. */
+/* There is no Py_tp_clear: each cycle that contains it goes through its session, which breaks it.
+ */
 static int traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

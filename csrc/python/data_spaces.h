@@ -7,7 +7,7 @@
 /* Adds the types to the module and to its state. False: an exception is set. */
 bool data_spaces_add_types(PyObject *module);
 
-/* The raw layer of a session, which it keeps alive. NULL: an exception is set. */
+/* Returns the raw layer of a session, which it keeps alive. NULL: an exception is set. */
 PyObject *data_spaces_create(session_object *session);
 
 #endif

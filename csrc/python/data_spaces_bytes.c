@@ -1,7 +1,7 @@
 /* The raw layer's calls on bytes: read, write, fill and search.
  *
- * Every method is one engine call. It returns the out-parameters; any HRESULT but S_OK raises. What
- * the engine takes or refuses is the engine's to say: a range that wraps is passed on.
+ * Every method is one engine call. It returns the out-parameters; any HRESULT but S_OK raises. The
+ * engine decides which arguments it accepts: a range that wraps is passed on.
  */
 #include "data_spaces_bytes.h"
 
@@ -11,7 +11,7 @@
 
 enum { VIRTUAL, UNCACHED, PHYSICAL };
 
-/* The shape that ReadVirtual, WriteVirtual and their like share. */
+/* The signature that ReadVirtual, WriteVirtual and similar methods share. */
 typedef HRESULT(STDMETHODCALLTYPE *mover)(IDebugDataSpaces4 *, ULONG64, void *, ULONG, ULONG *);
 
 static PyObject *read_from(int space, PyObject *self, PyObject *const *arguments, Py_ssize_t count,
@@ -63,7 +63,7 @@ done:
     return method_end(&call, result);
 }
 
-/* Bytes whose number the engine takes as a ULONG. */
+/* Takes bytes whose number the engine takes as a ULONG. */
 static bool take_ulong_bytes(module_state *state, PyObject *object, const char *what,
                              Py_buffer *buffer)
 {
@@ -77,8 +77,8 @@ static bool take_ulong_bytes(module_state *state, PyObject *object, const char *
     return good;
 }
 
-/* Can the caller's bytes be read, as far as that is in question? False: *error says that they
- * can't. */
+/* Returns whether the caller's bytes can be read, if that is in question. False: *error says that
+ * they can't be read. */
 static bool readable(const method_call *call, const Py_buffer *bytes, bool may_be_gone,
                      const char *what, core_error *error)
 {
@@ -123,7 +123,7 @@ static PyObject *write_to(int space, PyObject *self, PyObject *const *arguments,
     }
     if (error.hresult != S_OK) {
         error.status = CORE_ENGINE;
-        /* Of physical memory it is known only if there is none. */
+        /* For physical memory it is known only if there is none. */
         error.known = space == PHYSICAL ? error.hresult == E_UNEXPECTED
                                         : core_count_bytes(&call.session->target, error.address,
                                                            buffer.buf, error.count, &error.landed);
@@ -245,7 +245,7 @@ KEYWORD_METHOD(raw_search_virtual)
         failure_raise(call.session, &error, false);
     } else if (status == S_OK) {
         result = PyLong_FromUnsignedLongLong(match);
-    } else if (status == HR_NOT_FOUND) { /* an answer, as S_FALSE is elsewhere */
+    } else if (status == HR_NOT_FOUND) { /* an answer, like S_FALSE elsewhere */
         result = Py_NewRef(Py_None);
     } else {
         failure_raise_at(call.session, "SearchVirtual", status, offset, length, false);

@@ -35,9 +35,9 @@ static bool is_writable(const MEMORY_BASIC_INFORMATION64 *page)
            (page->Protect == PAGE_READWRITE || page->Protect == PAGE_EXECUTE_READWRITE);
 }
 
-/* (protection, state, type) of the page behind a failing element of `width` bytes at *address, as
- * QueryVirtual gives them, or None. Where the element lies across two regions and the first is fine
- * for the access, it is the second that failed: *address then moves there. */
+/* Returns (protection, state, type) of the page behind a failing element of `width` bytes at
+ * *address, as QueryVirtual gives them, or None. If the element lies across two regions and the
+ * first allows the access, the second one failed: *address then moves there. */
 static PyObject *page_behind(const session_object *session, uint64_t *address, uint32_t width,
                              bool writes)
 {
@@ -65,8 +65,8 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     return result;
 }
 
-/* Did counting the landed elements end at one that can't be read whole? *unread: the first address
- * of it that can't. */
+/* Returns whether counting the landed elements ended at one that can't be read whole. *unread: the
+ * first address of it that can't be read. */
 static bool ends_unread(const session_object *session, const core_error *error, uint64_t at,
                         uint64_t *unread)
 {
@@ -83,9 +83,9 @@ static bool ends_unread(const session_object *session, const core_error *error, 
     return read < error->width;
 }
 
-/* Linux: is memory that can't be read memory that may only be written? Then its contents are
- * unknown. Where the map lets it be read as well, nobody outside can touch it: what lies behind the
- * end of a file, secret memory, a guard page. So the write ended there. */
+/* Linux: returns whether unreadable memory may only be written, so that its contents are unknown.
+ * If the map allows reading as well, no other process can access it: memory behind the end of a
+ * file, secret memory, a guard page. So the write ended there. */
 static bool shows_write_only(const session_object *session, uint64_t unread)
 {
     bool write_only = false;
@@ -101,7 +101,8 @@ static bool shows_write_only(const session_object *session, uint64_t unread)
     return write_only;
 }
 
-/* Linux: a private page that can only be read may have been written all the same. */
+/* Linux: returns whether the page is private and can only be read; it may have been written all the
+ * same. */
 static bool may_be_forced(const session_object *session, const MEMORY_BASIC_INFORMATION64 *page)
 {
     return session->embedded != NULL && session->process_id != 0 && page->State == MEM_COMMIT &&
@@ -109,9 +110,9 @@ static bool may_be_forced(const session_object *session, const MEMORY_BASIC_INFO
            (page->Protect == PAGE_READONLY || page->Protect == PAGE_EXECUTE_READ);
 }
 
-/* Where counting ended at `from` because the page can be written but not read: (address, page) of
- * the first address behind it, within the request, that can't be written. None where the map shows
- * none, or each element has an address of its own. */
+/* If counting ended at `from` because the page can be written but not read: returns (address, page)
+ * of the first address behind it, within the request, that can't be written. None if the map shows
+ * none, or each element has a separate address. */
 static PyObject *refused_behind(const session_object *session, const core_error *error,
                                 uint64_t from)
 {
@@ -144,7 +145,8 @@ static PyObject *refused_behind(const session_object *session, const core_error 
     return result;
 }
 
-/* [(address, wanted, found), ...] of what differs, as far as it was kept; else an empty list. */
+/* Returns [(address, wanted, found), ...] of the differences that were kept; otherwise an empty
+ * list. */
 static PyObject *mismatches_of(const core_differences *differences)
 {
     uint32_t kept = differences == NULL ? 0 : differences->kept;
@@ -164,7 +166,7 @@ static PyObject *mismatches_of(const core_differences *differences)
     return list;
 }
 
-/* Who was refused a forced write; "" where nobody was. */
+/* Names the case of a refused forced write, "untraced" or "tracer"; "" if none was refused. */
 static const char *force_refused(const session_object *session)
 {
     const char *who = "";
@@ -196,8 +198,8 @@ static const char *gone_name(backing_gone gone)
     return names[gone];
 }
 
-/* Does dbgeng's target, or the server it is at, answer no more? A lost connection fails
- * every call. */
+/* Finds whether dbgeng's target, or its server, no longer answers. A lost connection fails every
+ * call. */
 static backing_gone what_is_gone(const session_object *session)
 {
     backing_gone gone = session_gone(session);
@@ -304,7 +306,8 @@ done:
     Py_XDECREF(page);
 }
 
-/* What a failed call leaves is known by reading back, of one that was stopped by its own count. */
+/* The number written is found by reading back after a failed call; a stopped call counts it itself.
+ */
 void failure_note(const core_error *error)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL, *number = NULL, *note = NULL;
@@ -330,7 +333,7 @@ void failure_note(const core_error *error)
                                  (unsigned long long)held, (unsigned long long)error->count, unit);
     }
     if (value != NULL && number != NULL && note != NULL) {
-        /* An exception with __slots__ can refuse the attribute; it propagates all the same. */
+        /* An exception with __slots__ can refuse the attribute; it still propagates. */
         if (PyObject_SetAttrString(value, "written", number) < 0) {
             PyErr_Clear();
         }

@@ -1,4 +1,4 @@
-/* Letting the GIL go around an engine's calls; see gil.h. */
+/* Releasing the GIL around an engine's calls; see gil.h. */
 #include "gil.h"
 
 #include "python.h"

@@ -13,7 +13,7 @@
 /* "About 50 ms, so a slow engine still answers" (docs/internals/writing.md). */
 #define CHUNK_NS UINT64_C(50000000)
 
-/* The first chunk, before anything was measured. An embedded engine moves so much in some 50 to
+/* The first chunk, before anything was measured. An embedded engine moves this much in some 50 to
  * 100 microseconds; dbgeng was seen to take 16 to 255 microseconds a pointer. */
 #define FIRST_BYTES_EMBEDDED 524288u
 #define FIRST_ELEMENTS       64u
@@ -110,7 +110,7 @@ bool long_work_finish(long_work *work, const session_object *session, const core
         good = report(work, error->count, error->count);
         work->raised = !good;
     }
-    if (good && !session_not_forked(session)) { /* __index__ can have forked, too */
+    if (good && !session_not_forked(session)) { /* __index__ may have forked, too */
         good = false;
         work->raised = true;
     }

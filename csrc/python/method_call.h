@@ -1,4 +1,4 @@
-/* What a method with keywords begins and ends with: its arguments, its session, the GIL. */
+/* The beginning and end of a method with keywords: its arguments, its session, the GIL. */
 #ifndef PYDBGWRITE_PYTHON_METHOD_CALL_H
 #define PYDBGWRITE_PYTHON_METHOD_CALL_H
 
@@ -7,7 +7,7 @@
 
 #define METHOD_PARAMETERS 8 /* as many as any method has */
 
-/* A call under way: what method_begin() took and method_end() gives back. */
+/* A call under way: method_begin() takes what it holds, and method_end() releases it. */
 typedef struct method_call {
     session_object *session; /* entered; else NULL */
     PyObject *values[METHOD_PARAMETERS];
@@ -15,13 +15,13 @@ typedef struct method_call {
 } method_call;
 
 /* Parses the arguments and enters the session. False: an exception is set. method_end() follows
- * either way, and gives what the method returns: not the result where an exception was set while
- * the engine was waited for, by the handler of a signal. */
+ * either way, and returns the method's return value. That is not the result if a signal handler set
+ * an exception during the wait for the engine. */
 bool method_begin(method_call *call, session_object *session, const call_signature *signature,
                   PyObject *const *arguments, Py_ssize_t count, PyObject *names);
 PyObject *method_end(const method_call *call, PyObject *result);
 
-/* Around engine calls: lets other threads run where they move `bytes` that take a while. */
+/* Around engine calls: lets other threads run if the calls move `bytes` that take a while. */
 void method_leave_python(method_call *call, uint64_t bytes);
 void method_enter_python(method_call *call);
 

@@ -15,7 +15,8 @@
 #include "opening/dbgeng.h"
 #endif
 
-/* Looks up what C uses of Python. pydbgwrite/_from_c.py has all that is of this package. */
+/* Looks up the Python objects that C uses. pydbgwrite/_from_c.py has all that are of this package.
+ */
 static bool import_all(module_state *state)
 {
     PyObject *own = PyImport_ImportModule("pydbgwrite._from_c");

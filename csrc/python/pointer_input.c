@@ -1,4 +1,4 @@
-/* Taking pointers from Python: buffers without a copy, other ints converted; see
+/* Taking pointers from Python: buffers without a copy, other ints by conversion; see
  * pointer_input.h. */
 #include "pointer_input.h"
 
@@ -15,7 +15,7 @@
     "a "                                                                                           \
     "list, tuple or other iterable of ints"
 
-/* Elements of an iterator between two looks for Ctrl-C: about a millisecond. */
+/* Elements of an iterator between two checks for Ctrl-C: about a millisecond. */
 #define SIGNAL_CHECK_ELEMENTS 65536u
 
 static bool host_is_little_endian(void)
@@ -27,9 +27,9 @@ static bool host_is_little_endian(void)
     return first == 1;
 }
 
-/* The one format character behind an optional byte-order mark; 0 for anything more complicated.
- * *native says whether the order is this machine's. The buffer protocol's formats are those of the
- * struct module (PEP 3118); a missing one means 'B'. */
+/* Returns the one format character behind an optional byte-order mark; 0 for anything more
+ * complicated. *native says whether the order is this machine's. The buffer protocol's formats are
+ * those of the struct module (PEP 3118); a missing one means 'B'. */
 static char format_letter(const char *format, bool *native)
 {
     char letter = 'B';
@@ -47,7 +47,7 @@ static char format_letter(const char *format, bool *native)
     return letter;
 }
 
-/* Looks at a buffer that is held. */
+/* Checks a buffer that is held, and makes a view of it. */
 static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
                            pointer_view *view)
 {
@@ -92,8 +92,8 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     return good;
 }
 
-/* After Python code of the caller's has raised: takes the exception, unless it goes on, as those of
- * Ctrl-C, of signal handlers and of short memory do. NULL: it goes on. */
+/* After the caller's Python code has raised: takes the exception, unless it propagates, as those of
+ * Ctrl-C, of signal handlers and of short memory do. NULL: it propagates. */
 static PyObject *take_exception(const module_state *state)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
@@ -111,7 +111,7 @@ static PyObject *take_exception(const module_state *state)
     return value;
 }
 
-/* After PyObject_GetBuffer() failed: says in our words what was got. */
+/* After PyObject_GetBuffer() failed: raises our message about the object. */
 static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
 {
     PyObject *error = take_exception(state);
@@ -123,7 +123,7 @@ static void raise_no_buffer(const module_state *state, PyObject *object, const c
     }
 }
 
-/* A new reference to a list's or tuple's element; NULL when the list has become shorter. */
+/* Returns a new reference to a list's or tuple's element; NULL if the list has become shorter. */
 static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
 {
     PyObject *element;
@@ -138,9 +138,9 @@ static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
     return element;
 }
 
-/* Converts elements that are ints exactly, from `from` on, up to the first that is not or does not
- * fit; gives where that is. Nothing here can run Python code, so the list stays as it is and its
- * elements alive (not so without a GIL: there each is held by element_of()). */
+/* Converts elements that are exactly ints, from `from` on, up to the first that is not one or does
+ * not fit; returns its index. Nothing here can run Python code, so the list stays unchanged and its
+ * elements alive (not so without a GIL: there element_of() holds each one). */
 static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, Py_ssize_t size,
                              uint64_t *values)
 {
@@ -163,7 +163,7 @@ static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, 
         i += plain ? 1 : 0;
     }
     if (i < size) {
-        PyErr_Clear(); /* said again, in our words, by who takes over */
+        PyErr_Clear(); /* the caller raises it again, in our words */
     }
     return i;
 }
@@ -185,7 +185,8 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
 
         good = element != NULL && arguments_element(element, what, i, &values[i]);
         Py_XDECREF(element);
-        /* An element's __index__ can do anything, to this very list too. What it raises goes on. */
+        /* An element's __index__ can do anything, to this very list too. Its exception propagates.
+         */
         if (is_list && good && PyList_Size(object) != size) {
             PyErr_Format(PyExc_RuntimeError,
                          "%s: the list changed its size while it was converted; nothing was "
@@ -232,7 +233,7 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
         good = good && arguments_element(element, what, (Py_ssize_t)*count, &values[*count]);
         Py_DECREF(element);
         *count += 1;
-        /* An endless iterator that is written in C never lets Ctrl-C in by itself. */
+        /* An endless iterator that is written in C never checks for Ctrl-C itself. */
         if (good && *count % SIGNAL_CHECK_ELEMENTS == 0) {
             good = PyErr_CheckSignals() == 0;
         }
@@ -247,7 +248,8 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
     return values;
 }
 
-/* 1: mapping, set or str, whose order or meaning is not that of an array; 0: not; -1: error. */
+/* 1: mapping, set or str, whose order or meaning is not that of an array; 0: none of them; -1:
+ * error. */
 static int is_no_sequence(module_state *state, PyObject *object)
 {
     if (state->no_sequences == NULL) {
@@ -256,7 +258,7 @@ static int is_no_sequence(module_state *state, PyObject *object)
     return state->no_sequences == NULL ? -1 : PyObject_IsInstance(object, state->no_sequences);
 }
 
-/* All ints of an iterable in one block of memory. NULL: an exception is set. */
+/* Returns all ints of an iterable in one block of memory. NULL: an exception is set. */
 static uint64_t *of_iterable(module_state *state, PyObject *object, const char *what,
                              uint64_t *count)
 {
@@ -328,7 +330,7 @@ bool pointer_input_is_one(PyObject *object)
 
     if (one && PyObject_CheckBuffer(object)) { /* numpy's arrays of any shape have an __index__ */
         if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) < 0) {
-            PyErr_Clear(); /* raised again where the buffer is taken */
+            PyErr_Clear(); /* raised again when the buffer is taken */
         }
         one = buffer.obj != NULL && buffer.ndim == 0;
         PyBuffer_Release(&buffer);

@@ -1,4 +1,4 @@
-/* Pointers that a caller passes: a buffer of 64-bit integers as it lies, or ints to convert. */
+/* Pointers that a caller passes: a buffer of 64-bit integers in place, or ints to convert. */
 #ifndef PYDBGWRITE_PYTHON_POINTER_INPUT_H
 #define PYDBGWRITE_PYTHON_POINTER_INPUT_H
 
@@ -11,31 +11,32 @@
 
 typedef struct pointer_input {
     pointer_view view;
-    Py_buffer buffer;    /* held where its obj is not NULL */
+    Py_buffer buffer;    /* held if its obj is not NULL */
     uint64_t *converted; /* from the ints of an iterable, or NULL */
 } pointer_input;
 
-/* Nothing taken yet. Not by zeros: a Py_buffer is large, and writing one pointer takes no longer.
- */
+/* Nothing taken yet. It does not zero all fields: a Py_buffer is large, and zeroing it takes as
+ * long as writing one pointer. */
 static inline void pointer_input_init(pointer_input *input)
 {
     input->buffer.obj = NULL;
     input->converted = NULL;
 }
 
-/* Holds the object's buffer, or converts its ints, all checked before it returns. `what` names the
- * object in errors. False: an exception is set: TypeError, ValueError, OverflowError, or what an
- * element or the iterator raised. pointer_input_release() follows either way. */
+/* Holds the object's buffer, or converts its ints, and checks everything before it returns. `what`
+ * names the object in errors. False: an exception is set: TypeError, ValueError, OverflowError, or
+ * the exception of an element or the iterator. pointer_input_release() follows either way. */
 bool pointer_input_take(pointer_input *input, module_state *state, PyObject *object,
                         const char *what);
 
-/* The same of an object's buffer alone, with these flags: PyBUF_RECORDS_RO or PyBUF_RECORDS. */
+/* The same for an object's buffer alone, with these flags: PyBUF_RECORDS_RO or PyBUF_RECORDS. */
 bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObject *object,
                                int flags, const char *what);
 
 void pointer_input_release(pointer_input *input);
 
-/* Is it one int, such as numpy's scalars and arrays without a dimension are, too? */
+/* Returns whether the object is one int; numpy's scalars and arrays without a dimension are, too.
+ */
 bool pointer_input_is_one(PyObject *object);
 
 #endif

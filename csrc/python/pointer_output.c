@@ -1,7 +1,8 @@
 /* Holding the memory that pointers are read into; see pointer_output.h. */
 #include "pointer_output.h"
 
-/* The module array imports collections, which costs more than this package: so not before use. */
+/* The module array imports collections, which costs more than this package: it is imported at first
+ * use. */
 static PyObject *zero_word(module_state *state)
 {
     PyObject *module = NULL;
@@ -16,7 +17,7 @@ static PyObject *zero_word(module_state *state)
     return state->zero_word;
 }
 
-/* A new array('Q') of `count` zeros; NULL: an exception is set. */
+/* Returns a new array('Q') of `count` zeros; NULL: an exception is set. */
 static PyObject *new_array(module_state *state, uint64_t count)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(count);

@@ -1,6 +1,5 @@
-/* Python.h the way this project uses it: the Limited API of 3.11, so that one abi3 module serves
- * every later CPython. Free-threaded builds have no Limited API and compile against the full one.
- */
+/* Python.h as this project uses it: the Limited API of 3.11, so that one abi3 module serves every
+ * later CPython. Free-threaded builds have no Limited API and compile against the full one. */
 #ifndef PYDBGWRITE_PYTHON_PYTHON_H
 #define PYDBGWRITE_PYTHON_PYTHON_H
 

@@ -8,11 +8,12 @@ typedef struct data_spaces_object {
     PyObject_HEAD session_object *session;
 } data_spaces_object;
 
-/* As method_begin(), for a method of the raw layer: what writes is refused in a transaction. */
+/* Like method_begin(), for a method of the raw layer: in a transaction, writing is refused. */
 bool raw_begin(method_call *call, PyObject *self, const call_signature *signature,
                PyObject *const *arguments, Py_ssize_t count, PyObject *names);
 
-/* The engine's interface; between method_leave_python() and method_enter_python(). */
+/* Returns the engine's interface; for use between method_leave_python() and method_enter_python().
+ */
 static inline IDebugDataSpaces4 *raw_spaces(const method_call *call)
 {
     return call->session->target.data_spaces;

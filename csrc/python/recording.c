@@ -79,11 +79,11 @@ static bool step_of_piece(void *context, uint64_t done, uint64_t count)
 typedef struct record_piece {
     uint64_t from, count;
     PyObject *where;          /* int, or bytes of addresses */
-    PyObject *old;            /* bytes: what the target holds */
-    PyObject *fresh;          /* bytes: what it is to hold */
+    PyObject *old;            /* bytes: the target's former contents */
+    PyObject *fresh;          /* bytes: the contents to write */
     unsigned char *old_bytes; /* of `old`, for use without the GIL */
-    uint64_t *values;         /* of a target with 32-bit pointers: as many 64-bit ones; else NULL */
-    core_request request;     /* the piece alone, over the memory of the objects above */
+    uint64_t *values; /* for a target with 32-bit pointers: as many 64-bit ones; otherwise NULL */
+    core_request request; /* the piece alone, over the memory of the objects above */
 } record_piece;
 
 static unsigned char *bytes_of(PyObject *bytes)
@@ -96,8 +96,8 @@ static PyObject *new_bytes(uint64_t size)
     return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
 }
 
-/* Makes the objects of a piece and copies what is written, and where. False: an exception is set,
- * or a value does not fit, as *error then says. */
+/* Makes the objects of a piece and copies its data and addresses. False: an exception is set, or a
+ * value does not fit, which *error then reports. */
 static bool prepare_piece(record_piece *piece, const core_request *whole, core_error *error)
 {
     uint32_t width = error->width;
@@ -144,7 +144,7 @@ static bool prepare_piece(record_piece *piece, const core_request *whole, core_e
             goto done;
         }
         (void)pointer_view_pack(&copy, width, false, bytes_of(piece->fresh), &error->value);
-        piece->request.truncate = true; /* what fits was checked */
+        piece->request.truncate = true; /* whether they fit was checked */
     }
     piece->request.values = copy;
     good = true;
@@ -152,7 +152,7 @@ done:
     return good;
 }
 
-/* Reads what the target holds where the piece goes. False: *error says why not. */
+/* Reads the target's contents at the piece's place. False: *error gives the reason. */
 static bool read_old(const core_target *target, const record_piece *piece, const core_pace *pace,
                      core_error *error)
 {
@@ -192,7 +192,7 @@ static bool read_old(const core_target *target, const record_piece *piece, const
     return part.status == CORE_OK;
 }
 
-/* Writes what was recorded. True: all of it. */
+/* Writes the recorded piece. True: all of it. */
 static bool write_piece(const core_target *target, const record_piece *piece, long_work *work,
                         core_error *error)
 {
@@ -220,7 +220,7 @@ static bool write_piece(const core_target *target, const record_piece *piece, lo
     return error->done == past;
 }
 
-/* Reads, records and writes one piece. True: it was recorded, and not all of it was written. */
+/* Reads, records and writes one piece. True: it was recorded, but not written completely. */
 static bool do_piece(session_object *session, record_piece *piece, const core_request *whole,
                      long_work *work, core_error *error)
 {
@@ -228,7 +228,7 @@ static bool do_piece(session_object *session, record_piece *piece, const core_re
     bool recorded = false, written = false;
     bool ready;
 
-    Py_INCREF(record); /* the collector may take the session's away */
+    Py_INCREF(record); /* the collector may release the session's reference */
     ready = prepare_piece(piece, whole, error);
     if (!ready && error->status == CORE_OK) {
         goto raised;
@@ -320,7 +320,7 @@ void recording_cut_short(const session_object *session)
     if (answer == NULL && PyErr_Occurred()) {
         PyErr_Fetch(&other_type, &other, &other_trace);
         PyErr_NormalizeException(&other_type, &other, &other_trace);
-        if (failure_is_outside(session->state, other, other_trace)) { /* it goes on */
+        if (failure_is_outside(session->state, other, other_trace)) { /* it propagates */
             PyException_SetContext(other, value);                     /* steals the reference */
             Py_XDECREF(type);
             Py_XDECREF(trace);

@@ -1,5 +1,4 @@
-/* Who may use a session, and when: threads, forked children, calls within calls; and how one is
- * made. */
+/* The rules for using a session: threads, forked children, calls within calls; and its creation. */
 #include "session.h"
 
 #include "../com/iids.h"
@@ -136,7 +135,7 @@ static session_object *allocate(module_state *state, PyTypeObject *type, embedde
     return self;
 }
 
-/* An interface of the session's client, or NULL. */
+/* Returns an interface of the session's client, or NULL. */
 static void *query(const session_object *self, const GUID *id)
 {
     void *found = NULL;

@@ -27,12 +27,11 @@ static void release_interfaces(session_object *self)
     self->embedded = NULL;
 }
 
-/* Ends the target or lets it go, by the engine's calls, without the GIL: that waits for the
- * engine's thread, and for another thread's Popen.wait() to happen. *method names the call that
- * failed.
+/* Terminates or detaches the target by the engine's calls, without the GIL, since that waits for
+ * the engine's thread, and for another thread's Popen.wait(). *method names the call that failed.
  *
- * The interfaces of dbgeng belong to the thread that opened the session: where this is
- * another one, which happens to sessions that were forgotten, they are left alone.
+ * The interfaces of dbgeng belong to the thread that opened the session: on another thread, which
+ * happens to sessions that were forgotten, they are left alone.
  */
 static HRESULT leave_target(session_object *self, bool terminate, const char **method)
 {
@@ -117,7 +116,7 @@ PyObject *session_close(PyObject *self, PyObject *unused)
     if (!session_is_forked(session)) {
         return end(session, false);
     }
-    session->closed = true; /* this copy only: the parent's session goes on */
+    session->closed = true; /* this copy only: the parent's session stays open */
     Py_RETURN_NONE;
 }
 
@@ -148,7 +147,7 @@ void session_let_go(session_object *self)
         self->behind->operations->destroy(self->behind);
         self->behind = NULL;
     } else {
-        release_interfaces(self); /* the last reference lets go, and joins the tracer's thread */
+        release_interfaces(self); /* the last reference detaches, and joins the tracer's thread */
     }
     PyEval_RestoreThread(released);
 }

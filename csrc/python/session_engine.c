@@ -1,4 +1,4 @@
-/* What the Python half of a session asks of its engine: pointer size, being a server. */
+/* The engine calls of the Python half of a session: pointer size, being a server. */
 #include "session_engine.h"
 
 #include "../core/request.h"
@@ -9,7 +9,7 @@
 #include "../engines/dbgeng/servers.h"
 #endif
 
-/* None, or the exception for a status that is not S_OK. */
+/* Returns None, or the exception for a status that is not S_OK. */
 static PyObject *none_or_failure(const session_object *self, const char *method, HRESULT hresult)
 {
     PyObject *result = NULL;
@@ -23,8 +23,8 @@ static PyObject *none_or_failure(const session_object *self, const char *method,
     return result;
 }
 
-/* The effective processor decides the width (IDebugControl::SetEffectiveProcessorType). Only from 8
- * to 4: a 32-bit program has no 64-bit pointers to write. */
+/* The effective processor decides the width (IDebugControl::SetEffectiveProcessorType). The width
+ * changes only from 8 to 4: a 32-bit program has no 64-bit pointers to write. */
 PyObject *session_set_pointer_size(PyObject *self, PyObject *size)
 {
     session_object *session = (session_object *)self;

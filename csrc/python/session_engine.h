@@ -1,4 +1,4 @@
-/* What the Python half of a session asks of its engine: pointer size, being a server. */
+/* The engine calls of the Python half of a session: pointer size, being a server. */
 #ifndef PYDBGWRITE_PYTHON_SESSION_ENGINE_H
 #define PYDBGWRITE_PYTHON_SESSION_ENGINE_H
 

@@ -1,5 +1,5 @@
-/* What the kernel says of a Linux process: its memory map, for modules(), which is empty for other
- * targets, and its folder in /proc. */
+/* The kernel's information on a Linux process: its memory map, for modules(), which is empty for
+ * other targets, and its folder in /proc. */
 #include "session_maps.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ PyObject *session_open_folder(PyObject *self, PyObject *of_memory)
     session_leave(session);
     if (status == S_OK) {
         result = PyLong_FromLong(folder);
-    } else if (status == HR_GEN_FAILURE) { /* as where no descriptor is left */
+    } else if (status == HR_GEN_FAILURE) { /* such as when no descriptor is left */
         errno = failure;
         (void)PyErr_SetFromErrno(PyExc_OSError);
     } else {

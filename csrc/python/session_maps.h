@@ -1,4 +1,4 @@
-/* What the kernel says of a Linux process: Session._read_maps and Session._open_folder. */
+/* The kernel's information on a Linux process: Session._read_maps and Session._open_folder. */
 #ifndef PYDBGWRITE_PYTHON_SESSION_MAPS_H
 #define PYDBGWRITE_PYTHON_SESSION_MAPS_H
 

@@ -9,11 +9,11 @@
 /* The engine's calls for pointers and for bytes, as `via` names them. */
 typedef struct via_names {
     const char *pointers, *bytes;
-    bool automatic; /* where no `via` is given; else that means `pointers` */
+    bool automatic; /* no `via` means "auto"; otherwise it means `pointers` */
 } via_names;
 
-/* Is it the call for bytes that moves the pointers? `via` is NULL where it was not given. False: an
- * exception is set. */
+/* Sets *wanted if the call for bytes moves the pointers. `via` is NULL if it was not given. False:
+ * an exception is set. */
 static bool wants_bulk(const session_object *session, PyObject *via, const via_names *names,
                        uint64_t count, bool *wanted)
 {

@@ -1,4 +1,4 @@
-/* Session.write_scattered and Session.read_scattered: pointers at addresses of their own. */
+/* Session.write_scattered and Session.read_scattered: pointers at separate addresses. */
 #include "session_scattered.h"
 
 #include "method_call.h"

@@ -9,14 +9,15 @@
 
 #include "../engines/dbgeng/symbols.h"
 
-/* Modules and symbols come while the GIL is released: they are kept aside until it is back. */
+/* Modules and symbols arrive while the GIL is released: they are kept here until it is taken again.
+ */
 typedef struct found_list {
     PyThreadState *released;
     PyObject *list;
-    Py_ssize_t most; /* so many are enough */
+    Py_ssize_t most; /* this many are enough */
 } found_list;
 
-/* Appends `item`, which it takes over. False: there is none, or an exception is set. */
+/* Appends `item`, and takes over its reference. False: it is NULL, or an exception is set. */
 static bool append_item(PyObject *list, PyObject *item)
 {
     bool good = item != NULL && PyList_Append(list, item) == 0;

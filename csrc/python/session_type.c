@@ -41,7 +41,7 @@ static void session_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     Py_CLEAR(session_of(self)->record);
     Py_CLEAR(session_of(self)->cut_short);
-    /* In a forked child the engine's threads do not exist: its object is left as it is. */
+    /* In a forked child the engine's threads do not exist: its object is left unchanged. */
     if (!session_is_forked(session_of(self))) {
         session_let_go(session_of(self));
     }

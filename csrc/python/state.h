@@ -1,4 +1,4 @@
-/* What the module keeps for itself: its types, and the Python objects that C code calls. */
+/* The module's state: its types, and the Python objects that C code calls. */
 #ifndef PYDBGWRITE_PYTHON_STATE_H
 #define PYDBGWRITE_PYTHON_STATE_H
 
@@ -8,18 +8,18 @@ typedef struct module_state {
     PyObject *session_type;
     PyObject *data_spaces_type;
     PyObject *memory_information_type;
-    PyObject *from_c;       /* the module pydbgwrite._from_c: what C calls in Python */
+    PyObject *from_c;       /* the module pydbgwrite._from_c, which C calls */
     PyObject *wrong_thread; /* pydbgwrite.errors.WrongThreadError, and so on */
     PyObject *session_closed;
     PyObject *session_busy;
     PyObject *read_only;
     PyObject *no_target;
-    PyObject *no_sequences; /* types that are refused as arrays; NULL before the first question */
-    PyObject *heap_buffers; /* types whose memory can't go; NULL before the first question */
-    PyObject *plain_buffer; /* the type of the last buffer that was taken, which is none of masked
-                               arrays; NULL before the first */
-    PyObject *zero_word; /* array('Q', [0]): what arrays to read into are made of; NULL before the
-                            first */
+    PyObject *no_sequences; /* types that are refused as arrays; NULL before the first check */
+    PyObject *heap_buffers; /* types whose memory can't be gone; NULL before the first check */
+    PyObject *plain_buffer; /* the type of the last buffer that was taken, which is not a masked
+                               array's; NULL before the first */
+    PyObject *zero_word;    /* array('Q', [0]), from which arrays to read into are made; NULL before
+                               the first */
 } module_state;
 
 static inline module_state *state_of_module(PyObject *module)

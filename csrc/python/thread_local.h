@@ -1,4 +1,4 @@
-/* Variables that each thread has one of, as compilers spell them. */
+/* Thread-local variables, in each compiler's spelling. */
 #ifndef PYDBGWRITE_PYTHON_THREAD_LOCAL_H
 #define PYDBGWRITE_PYTHON_THREAD_LOCAL_H
 

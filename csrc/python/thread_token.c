@@ -1,4 +1,4 @@
-/* Numbers for threads, given out as they ask first; see thread_token.h. */
+/* Numbers for threads, given out at a thread's first request; see thread_token.h. */
 #include "thread_token.h"
 
 #include "../base/atomics.h"

@@ -1,7 +1,7 @@
 /* A number that only this thread has, as long as the process lives.
  *
- * A thread's ident (PyThread_get_thread_ident) is given to a later thread once it has ended, so it
- * can't tell an owner from a stranger.
+ * After a thread has ended, its ident (PyThread_get_thread_ident) is given to a later thread, so an
+ * ident can't tell an owner from another thread.
  */
 #ifndef PYDBGWRITE_PYTHON_THREAD_TOKEN_H
 #define PYDBGWRITE_PYTHON_THREAD_TOKEN_H

@@ -1,5 +1,5 @@
-/* Carrying out writes, with a look at the target before, after, or both, and reads; see
- * write_request.h. */
+/* Carrying out reads and writes, with a check of the target before the write, after it, or both;
+ * see write_request.h. */
 #include "write_request.h"
 
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 #include "long_work.h"
 #include "recording.h"
 
-/* A scattered pointer takes as long as so many bytes in a row: for the GIL's release. */
+/* A scattered pointer takes as long as this many bytes in a row: for the GIL's release. */
 #define BYTES_LIKE_ONE 64u
 
-/* As many bytes in a row take as long as `count` elements do: for the GIL's release. */
+/* Returns the number of bytes in a row that take as long as `count` elements: for the GIL's
+ * release. */
 static uint64_t work_of(core_kind kind, uint64_t count)
 {
     uint64_t each = kind == CORE_BYTES ? 1 : 8;
@@ -65,7 +66,7 @@ void write_request_look(write_request *request, const session_object *session,
                        (addresses != NULL && arguments_may_be_gone(session->state, addresses)));
 }
 
-/* Does the target hold the request's values? */
+/* Returns whether the target holds the request's values. */
 static bool compare(const core_target *target, const core_request *request, const char *purpose,
                     long_work *work, core_differences *found, core_error *error)
 {
@@ -77,7 +78,7 @@ static bool compare(const core_target *target, const core_request *request, cons
     return error->status == CORE_OK;
 }
 
-/* Is everything as the request expects it? Otherwise nothing is written. */
+/* Returns whether the target holds what the request expects. Otherwise nothing is written. */
 static bool expectation_met(const core_target *target, const write_request *request,
                             long_work *work, core_differences *found, core_error *error)
 {
@@ -106,7 +107,7 @@ static bool expectation_met(const core_target *target, const write_request *requ
     return true;
 }
 
-/* The write itself; see recording_write() for what it gives. */
+/* The write itself; see recording_write() for the result. */
 static bool write_all(session_object *session, const core_request *request, long_work *work,
                       core_error *error)
 {
@@ -117,7 +118,7 @@ static bool write_all(session_object *session, const core_request *request, long
     return false;
 }
 
-/* With a look at the target before the write, after it, or both. */
+/* Writes, with a check of the target before the write, after it, or both. */
 static bool write_with_checks(session_object *session, const write_request *request,
                               core_differences *found, long_work *work, core_error *error)
 {

@@ -1,4 +1,4 @@
-/* One write or read that a session was asked for, and how it is carried out. */
+/* One write or read that a session was asked for, and the functions that carry it out. */
 #ifndef PYDBGWRITE_PYTHON_WRITE_REQUEST_H
 #define PYDBGWRITE_PYTHON_WRITE_REQUEST_H
 
@@ -13,29 +13,29 @@
 typedef struct write_request {
     core_request core;
     bool verify;
-    bool expects; /* written only where the target holds: */
+    bool expects; /* written only if the target holds `expected` */
     pointer_view expected;
     bool expected_foreign; /* as core_request's `foreign` */
-    uint64_t one_expected; /* where it is one for all: what `expected` repeats */
+    uint64_t one_expected; /* if it is one for all: the value that `expected` repeats */
 } write_request;
 
-/* Does the library read values or addresses that may be gone? Sets `foreign` so. `addresses` may be
- * NULL. To be called when the rest of the request is known. */
+/* Sets `foreign` to whether the library reads values or addresses that may be gone. `addresses` may
+ * be NULL. To be called when the rest of the request is known. */
 void write_request_look(write_request *request, const session_object *session,
                         const Py_buffer *values, const Py_buffer *addresses);
 
-/* Takes the pointers that a request expects (`given` is NULL or None where it expects none): one
- * int for all, or as many as are written, by way of `input`. False: an exception is set. The
- * request must stay where it is. */
+/* Takes the pointers that a request expects (`given` is NULL or None if it expects none): one int
+ * for all, or as many as are written, through `input`. False: an exception is set. The request must
+ * stay at its address. */
 bool write_request_expect(write_request *request, pointer_input *input, module_state *state,
                           PyObject *given);
 
-/* Does all of it, in a session that is entered: recorded where the session has a recorder. The
- * number of elements written, or NULL: an exception is set. */
+/* Carries out the whole request, in a session that is entered; it is recorded if the session has a
+ * recorder. Returns the number of elements written, or NULL: an exception is set. */
 PyObject *write_request_run(session_object *session, const write_request *request,
                             PyObject *progress);
 
-/* Reads what is asked for. False: an exception is set. */
+/* Carries out a read. False: an exception is set. */
 bool read_request_run(session_object *session, const core_request *request, PyObject *progress);
 
 #endif

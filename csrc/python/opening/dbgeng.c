@@ -36,7 +36,7 @@ static const char *failure_name(dbgeng_failure failure)
     return names[failure];
 }
 
-/* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. */
+/* Sets the exception for a failed opening; after Ctrl-C the exception that is set propagates. */
 static void opening_failed(PyObject *module, const dbgeng_error *error, const char *call,
                            PyObject *subject)
 {
@@ -48,7 +48,7 @@ static void opening_failed(PyObject *module, const dbgeng_error *error, const ch
     }
 }
 
-/* A session over what was opened, which is left again where that fails. */
+/* Makes a session over an opened engine session, which is ended again if that fails. */
 static PyObject *session_over(PyObject *module, PyObject *type, dbgeng_session *opened,
                               bool writable)
 {
@@ -62,7 +62,7 @@ static PyObject *session_over(PyObject *module, PyObject *type, dbgeng_session *
     PyThreadState *released = NULL;
     const char *method = NULL;
 
-    if (!PyErr_Occurred()) { /* Ctrl-C may have come in the last moment */
+    if (!PyErr_Occurred()) { /* Ctrl-C may have come at the last moment */
         (void)opened->client->lpVtbl->AddRef(opened->client);
         session = session_create(state_of_module(module), (PyTypeObject *)type, opened->client,
                                  NULL, kinds[opened->kind], writable);
@@ -87,14 +87,14 @@ static bool wide(PyObject *object, wchar_t **text)
 
     *text = NULL;
     if (object != Py_None) {
-        /* With a place for the length, NULs inside are let through: environments have them. */
+        /* With a length argument, NULs inside are accepted: environments have them. */
         *text = PyUnicode_AsWideCharString(object, &length);
         good = *text != NULL;
     }
     return good;
 }
 
-/* The server's handle in a capsule; 0 for None. False: an exception is set. */
+/* Gets the server's handle from a capsule; 0 for None. False: an exception is set. */
 static bool server_of(PyObject *object, uint64_t *server)
 {
     uint64_t *held = NULL;
@@ -206,8 +206,8 @@ PyObject *open_dbgeng_file_of(PyObject *module, PyObject *code)
 
 /* -- Sessions ------------------------------------------------------------------------------- */
 
-/* Notes whether anything of the target's own runs while the session lasts, and whether it is behind
- * a server; `session` may be NULL. */
+/* Notes whether the target's own code runs during the session, and whether it is behind a server;
+ * `session` may be NULL. */
 static void note_target(PyObject *session, bool stopped, uint64_t server)
 {
     if (session != NULL) {
@@ -291,7 +291,7 @@ done:
     return result;
 }
 
-/* What open_dump, attach_kernel and connect share. */
+/* The signature that open_dump, attach_kernel and connect share. */
 typedef dbgeng_session *(*opener)(const wchar_t *text, const dbgeng_waiting *waiting,
                                   dbgeng_error *error);
 

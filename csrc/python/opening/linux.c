@@ -30,8 +30,8 @@ static const char *failure_name(linux_open_failure failure)
     return names[failure];
 }
 
-/* Sets the exception for a failed opening; after Ctrl-C the one that is set goes on. Takes over
- * `subject`, which may be NULL where it could not be made. */
+/* Sets the exception for a failed opening; after Ctrl-C the exception that is set propagates. Takes
+ * over `subject`, which may be NULL if it could not be made. */
 static void opening_failed(const module_state *state, const linux_open_error *error,
                            PyObject *subject)
 {
@@ -43,12 +43,12 @@ static void opening_failed(const module_state *state, const linux_open_error *er
     Py_XDECREF(subject);
 }
 
-/* A session over an opened target, or NULL and an exception where there is none. After Ctrl-C a
+/* Makes a session over an opened target; NULL and an exception if there is none. After Ctrl-C a
  * launched program is ended: the caller has neither its session nor its id. */
 static PyObject *session_over(PyObject *module, PyObject *type, embedded_target *opened,
                               bool launched, bool writable)
 {
-    /* An exception is set where Ctrl-C came in the last moment of waiting. */
+    /* An exception is set if Ctrl-C came at the last moment of waiting. */
     if (opened != NULL && (PyErr_Occurred() || PyErr_CheckSignals() != 0)) {
         PyThreadState *released = PyEval_SaveThread();
 
@@ -93,8 +93,8 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     return session_over(module, type, opened, false, options.writable);
 }
 
-/* The bytes objects of a tuple as a NULL-terminated array, which borrows their memory; to be
- * freed. NULL: an exception is set. */
+/* Returns the bytes objects of a tuple as a NULL-terminated array, which borrows their memory; to
+ * be freed. NULL: an exception is set. */
 static char **texts_of(PyObject *tuple)
 {
     Py_ssize_t count = PyTuple_Size(tuple);

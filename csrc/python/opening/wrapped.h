@@ -4,7 +4,7 @@
 
 #include "../python.h"
 
-/* wrap(type, address, writable) -> (session, where its engine's code is). */
+/* wrap(type, address, writable) -> (session, address of its engine's code). */
 PyObject *open_wrapped(PyObject *module, PyObject *arguments);
 
 #endif
