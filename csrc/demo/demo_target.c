@@ -1,9 +1,9 @@
-/* The module pydbgwrite._demo_target: what the child process of `pydbgwrite demo` is made of.
+/* The module pydbgwrite._demo_target, for the child process of `pydbgwrite demo`.
  *
  * A table of C function pointers, and a call through all of it. Each function mixes its own number
- * and the place it was called at into a checksum, in which order counts; so the checksum proves
- * which functions the whole table holds. pydbgwrite/_demo/run.py computes it for itself, from the
- * same numbers: change both together.
+ * and its place in the table into a checksum that depends on the order; so the checksum proves
+ * which functions the whole table holds. pydbgwrite/_demo/run.py computes the same checksum from
+ * the same numbers: change both together.
  */
 #define PY_SSIZE_T_CLEAN
 #if !defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API)
@@ -98,7 +98,7 @@ static void destroy_table(PyObject *capsule)
     free_table(table_of(capsule));
 }
 
-/* NULL when memory is short. */
+/* NULL if memory is short. */
 static demo_table *create_table(size_t count)
 {
     demo_table *table = NULL;

@@ -1,4 +1,4 @@
-/* Who has the engine's one debugging session; see claim.h. */
+/* The owner of the engine's one debugging session; see claim.h. */
 #include "claim.h"
 
 #include "../../base/atomics.h"

@@ -1,4 +1,4 @@
-/* A thread for one call, and the wait for it; see job.h. */
+/* A thread for one call, and waiting for it; see job.h. */
 #include "job.h"
 
 #include <process.h>
@@ -65,7 +65,7 @@ dbgeng_job *dbgeng_job_start(const wchar_t *options, void (*work)(dbgeng_job *),
         job_release(job);
         job = NULL;
     } else {
-        job->thread = (HANDLE)thread; /* the opening side's alone */
+        job->thread = (HANDLE)thread; /* only the opening side uses it */
     }
 done:
     return job;

@@ -1,7 +1,7 @@
-/* A call of the engine's that may take for ever, on a thread of its own.
+/* An engine call that may never return, on a separate thread.
  *
- * The opening thread looks at the clock and at Ctrl-C meanwhile. A thread that is given up on ends
- * by itself when its call comes back, and undoes what it got.
+ * Meanwhile the opening thread checks the clock and Ctrl-C. A thread that is given up ends by
+ * itself when its call returns, and undoes the call's result.
  */
 #ifndef PYDBGWRITE_ENGINES_DBGENG_JOB_H
 #define PYDBGWRITE_ENGINES_DBGENG_JOB_H
@@ -11,19 +11,19 @@
 #include "waiting.h"
 
 typedef struct dbgeng_job {
-    atomic_i32 references; /* its thread's, and the opening one's */
+    atomic_i32 references; /* held by its thread and by the opening one */
     void (*work)(struct dbgeng_job *job);
-    void (*undo)(struct dbgeng_job *job, bool wanted); /* the thread's last act */
+    void (*undo)(struct dbgeng_job *job, bool wanted); /* the last call of the thread */
     HANDLE thread;
     HANDLE done;         /* set after work() */
-    HANDLE over;         /* set when the other side needs the thread no more */
+    HANDLE over;         /* set when the other side no longer needs the thread */
     atomic_i32 wanted;   /* 1: the other side took the result */
     atomic_i32 unclaims; /* 1: undo() gives back the process's one session */
     const char *operation;
     HRESULT status;
     IDebugClient5 *client;
     ULONG64 server;
-    wchar_t options[1]; /* as long as they are */
+    wchar_t options[1]; /* as long as the text */
 } dbgeng_job;
 
 /* Starts a thread with a copy of `options`; the caller has one reference. NULL: *error. */
@@ -33,8 +33,8 @@ dbgeng_job *dbgeng_job_start(const wchar_t *options, void (*work)(dbgeng_job *),
 /* Waits for work() to be done; then its status counts. */
 bool dbgeng_job_wait(dbgeng_job *job, const dbgeng_waiting *waiting, dbgeng_error *error);
 
-/* The thread may go: its result was taken, or nobody wants it. Both end the caller's reference;
- * with the second, what the thread got has been undone on return, unless it still waits. */
+/* Both let the thread end, and end the caller's reference. The first reports whether the result was
+ * taken. With the second, the result has been undone on return, unless the thread still waits. */
 void dbgeng_job_finish(dbgeng_job *job, bool wanted);
 void dbgeng_job_undo(dbgeng_job *job);
 

@@ -1,8 +1,8 @@
 /* Loading Microsoft's engine; see loading.h.
  *
  * The rules and their reasons are in docs/engine.md: an absolute folder and nothing else (no
- * current folder, no PATH, no SetDllDirectory, which would change the whole process), dbghelp.dll
- * and its siblings from the same folder first, since whichever is loaded first serves all, and no
+ * current folder, no PATH, no SetDllDirectory, which would change the whole process); dbghelp.dll
+ * and its siblings from the same folder first, since the first loaded copy serves all; and no
  * FreeLibrary, since the engine leaves threads behind.
  */
 #include "loading.h"
@@ -47,7 +47,7 @@ static bool fail(dbgeng_load_error *error, dbgeng_load_failure failure, uint32_t
     return false;
 }
 
-/* folder + "\" + name; false where it is too long. */
+/* folder + "\" + name; false if it is too long. */
 static bool join(wchar_t *path, const wchar_t *folder, const wchar_t *name)
 {
     size_t length = wcslen(folder);
@@ -63,7 +63,8 @@ static bool join(wchar_t *path, const wchar_t *folder, const wchar_t *name)
     return good;
 }
 
-/* "C:\..." or "\\server\share\...": what LoadLibraryExW's search flags need, with backslashes. */
+/* "C:\..." or "\\server\share\...": the form with backslashes that LoadLibraryExW's search flags
+ * need. */
 static bool is_absolute(const wchar_t *folder)
 {
     bool drive =
@@ -81,8 +82,9 @@ static bool read_at(HANDLE file, uint32_t offset, void *to, DWORD size)
            ReadFile(file, to, size, &read, NULL) && read == size;
 }
 
-/* The machine that a PE file was made for, from its headers ("PE Format", learn.microsoft.com):
- * "MZ", at 0x3c the offset of "PE\0\0", and the machine behind that. 0: no PE file. */
+/* Returns the machine that a PE file was made for, from its headers ("PE Format",
+ * learn.microsoft.com): "MZ", at 0x3c the offset of "PE\0\0", and the machine behind that. 0: no PE
+ * file. */
 static uint32_t machine_of(HANDLE file)
 {
     unsigned char start[64], header[6];
@@ -98,7 +100,8 @@ static uint32_t machine_of(HANDLE file)
     return machine;
 }
 
-/* Is the file there, and made for this Python? LoadLibraryExW says as much, less clearly. */
+/* Checks that the file exists and was made for this Python. LoadLibraryExW reports the same, less
+ * clearly. */
 static bool check_file(const wchar_t *path, dbgeng_load_error *error)
 {
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
@@ -121,7 +124,7 @@ static bool check_file(const wchar_t *path, dbgeng_load_error *error)
     return good;
 }
 
-/* Where a module of this name was loaded from; false where none is loaded. */
+/* Gets the path that a module of this name was loaded from; false if none is loaded. */
 static bool loaded_from(const wchar_t *name, wchar_t *path)
 {
     HMODULE module = GetModuleHandleW(name);
@@ -140,8 +143,8 @@ static bool same_file(const wchar_t *one, const wchar_t *other)
            other_length < DBGENG_PATH && lstrcmpiW(first, second) == 0;
 }
 
-/* Loads those siblings that the folder has, and notes those that came from elsewhere before. Only
- * dbghelp.dll must load: the engine imports it by name. */
+/* Loads the siblings that the folder has, and notes those that were loaded from elsewhere before.
+ * Only dbghelp.dll must load: the engine imports it by name. */
 static bool load_siblings(const wchar_t *folder, dbgeng_load_error *error)
 {
     wchar_t path[DBGENG_PATH], before[DBGENG_PATH];
@@ -163,9 +166,8 @@ static bool load_siblings(const wchar_t *folder, dbgeng_load_error *error)
     return good;
 }
 
-/* The version in the file's resources (VS_FIXEDFILEINFO, "Version Information",
- * learn.microsoft.com).
- */
+/* Finds the version in the file's resources (VS_FIXEDFILEINFO, "Version Information",
+ * learn.microsoft.com). */
 static void find_version(const wchar_t *path, uint32_t *version)
 {
     DWORD unused = 0;
@@ -213,7 +215,7 @@ static bool load_engine(const wchar_t *path, dbgeng_load_error *error)
     if (module == NULL) {
         (void)fail(error, DBGENG_LOAD_LIBRARY, os_error);
     } else {
-        /* By way of void (*)(void), so that no compiler takes the cast for a mistake. */
+        /* Through void (*)(void), so that no compiler takes the cast for a mistake. */
         engine.create = (dbgeng_create_call)(void (*)(void))GetProcAddress(module, "DebugCreate");
         engine.connect =
             (dbgeng_connect_call)(void (*)(void))GetProcAddress(module, "DebugConnectWide");
@@ -232,7 +234,7 @@ static bool load_engine(const wchar_t *path, dbgeng_load_error *error)
     return good;
 }
 
-/* With the lock held. */
+/* Called with the lock held. */
 static bool load_from(const wchar_t *folder, dbgeng_load_error *error)
 {
     wchar_t path[DBGENG_PATH], other[DBGENG_PATH];

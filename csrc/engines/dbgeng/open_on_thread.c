@@ -1,8 +1,8 @@
-/* Sessions that a thread of their own opens, and stays for: kernels and dumps.
+/* Sessions of kernels and dumps: a separate thread opens each one, and lives as long as it does.
  *
- * A kernel's WaitForEvent takes no limit but INFINITE (idebugcontrol-waitforevent), and reading the
- * directory of a huge or distant dump takes as long as it takes. All clients of a process share its
- * session, so the thread that owns the session has a client of its own.
+ * A kernel's WaitForEvent takes no limit but INFINITE (idebugcontrol-waitforevent), and the time to
+ * read the directory of a huge or distant dump has no limit. All clients of a process share its
+ * session, so the thread that owns the session has a separate client.
  */
 #include "open_on_thread.h"
 
@@ -15,7 +15,7 @@
 /* dbgeng.h */
 #define DEBUG_ATTACH_KERNEL_CONNECTION 0u
 
-/* The job's client and its control; NULL: the job's status says why. */
+/* Returns the control of the job's client; NULL: the job's status gives the reason. */
 static IDebugControl *begin_work(dbgeng_job *job)
 {
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
@@ -47,7 +47,7 @@ static void kernel_work(dbgeng_job *job)
     IDebugControl *control = begin_work(job);
 
     if (control != NULL) {
-        /* Without it the wait goes on until the kernel has an event of its own. */
+        /* Without this option the wait lasts until the kernel has an event itself. */
         job->operation = "AddEngineOptions";
         job->status = control->lpVtbl->AddEngineOptions(control, DEBUG_ENGOPT_INITIAL_BREAK);
         if (job->status == S_OK) {
@@ -70,8 +70,8 @@ static void dump_work(dbgeng_job *job)
     }
 }
 
-/* The thread lives as long as the session. What answers when nobody waits for it any more is let
- * go. */
+/* The thread lives as long as the session. If the opening side gave up before the engine answered,
+ * the session is ended here. */
 static void undo(dbgeng_job *job, bool wanted)
 {
     if (job->client != NULL) {
@@ -85,7 +85,8 @@ static void undo(dbgeng_job *job, bool wanted)
     }
 }
 
-/* What both have in common. `for_good`: when it is given up, nothing brings the engine back. */
+/* The common part of both openings. `for_good`: after it is given up, the engine can't be used
+ * again. */
 static dbgeng_session *open_on_thread(dbgeng_kind kind, const wchar_t *options,
                                       void (*work)(dbgeng_job *), bool for_good,
                                       const dbgeng_waiting *waiting, dbgeng_error *error)

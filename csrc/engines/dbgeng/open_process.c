@@ -1,7 +1,7 @@
 /* Opening processes with Microsoft's engine.
  *
- * What each call means: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng. What was
- * observed: docs/engine.md.
+ * The meaning of each call: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng.
+ * Observations: docs/engine.md.
  */
 #include "open_process.h"
 
@@ -27,7 +27,7 @@ typedef struct DEBUG_CREATE_PROCESS_OPTIONS {
     ULONG Reserved;
 } DEBUG_CREATE_PROCESS_OPTIONS;
 
-/* A session with a client; `server` is 0 or answers in time. */
+/* Begins a session with a client; `server` is 0 or answers in time. */
 static dbgeng_session *begin(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error)
 {
     dbgeng_session *self = NULL;
@@ -54,8 +54,8 @@ static IDebugControl *control_of(IDebugClient5 *client, dbgeng_error *error)
     return control;
 }
 
-/* Waits for the first event, which makes the target accessible: S_OK says so, S_FALSE that the
- * slice is over. Never called again after S_OK: "will end the current session, discard the
+/* Waits for the first event, which makes the target accessible: S_OK reports it, S_FALSE reports
+ * the end of the slice. Never called again after S_OK: "will end the current session, discard the
  * targets" (idebugcontrol-waitforevent). */
 static bool wait_for_target(dbgeng_session *self, const dbgeng_waiting *waiting,
                             dbgeng_error *error)
@@ -76,7 +76,7 @@ static bool wait_for_target(dbgeng_session *self, const dbgeng_waiting *waiting,
                        : dbgeng_fail_engine(error, "WaitForEvent", status);
         }
     }
-    /* A noninvasive attach says S_OK for a process that has ended, too. */
+    /* A noninvasive attach also returns S_OK for a process that has ended. */
     if (good && dbgeng_process_ended(self->process)) {
         good = dbgeng_fail(error, DBGENG_NO_PROCESS);
     }
@@ -102,8 +102,8 @@ static bool add_initial_break(IDebugClient5 *client, dbgeng_error *error)
     return good;
 }
 
-/* The engine says S_OK for a process id that there is not; the system does not. The handle also
- * keeps the id from being given to another process. */
+/* The engine returns S_OK for a process id that does not exist; the system does not. The handle
+ * also keeps the id from being given to another process. */
 static bool open_process(dbgeng_session *self, uint32_t process_id, dbgeng_error *error)
 {
     dbgeng_failure failure = DBGENG_OK;
@@ -114,7 +114,7 @@ static bool open_process(dbgeng_session *self, uint32_t process_id, dbgeng_error
     }
     self->process = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, process_id);
     if (self->process == NULL) {
-        /* Refused: it is there, and the engine, which asks for the debug privilege, may get in. */
+        /* Refused: it exists, and the engine, which asks for the debug privilege, may open it. */
         failure = GetLastError() == ERROR_ACCESS_DENIED ? DBGENG_OK : DBGENG_NO_PROCESS;
     } else if (dbgeng_process_ended(self->process) || GetProcessId(self->process) != process_id) {
         failure = DBGENG_NO_PROCESS; /* ids are rounded down to a multiple of 4 */
@@ -153,7 +153,8 @@ static bool attach(dbgeng_session *self, const dbgeng_attach_options *options, d
         return false;
     }
     if (options->invasive) {
-        /* Should this process be killed, the target lives on. Not every system can: no error. */
+        /* If this process is killed, the target lives on. Not every system supports that: no error.
+         */
         (void)client->lpVtbl->AddProcessOptions(client, DEBUG_PROCESS_DETACH_ON_EXIT);
     }
     return dbgeng_settle_width(client, self->process, error);
@@ -179,8 +180,8 @@ static bool launch(dbgeng_session *self, const dbgeng_launch_options *options, d
     bool good = add_initial_break(client, error);
 
     if (good) {
-        /* Without CREATE_UNICODE_ENVIRONMENT although it is one: with that the engine says
-         * E_NOTIMPL (seen on 10.0.15063.400), and converts the block itself. */
+        /* Without CREATE_UNICODE_ENVIRONMENT, although the block is Unicode: with that flag the
+         * engine returns E_NOTIMPL (seen on 10.0.15063.400), and it converts the block itself. */
         status = client->lpVtbl->CreateProcess2Wide(client, options->server, options->command_line,
                                                     &how, sizeof how, options->directory,
                                                     options->environment);
@@ -207,7 +208,7 @@ dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error
 
     if (self != NULL && !launch(self, options, error)) {
         (void)self->base.operations->end(&self->base, true, true,
-                                         &method); /* nobody else knows of it */
+                                         &method); /* nothing else refers to it */
         self->base.operations->destroy(&self->base);
         self = NULL;
     }

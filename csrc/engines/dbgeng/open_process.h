@@ -21,7 +21,7 @@ typedef struct dbgeng_launch_options {
     dbgeng_waiting waiting;
 } dbgeng_launch_options;
 
-/* Each gives a session, or NULL and *error; then nothing is left behind. The engine is loaded
+/* Each returns a session, or NULL and *error; then nothing is left behind. The engine is loaded
  * (dbgeng_load). */
 dbgeng_session *dbgeng_attach(const dbgeng_attach_options *options, dbgeng_error *error);
 dbgeng_session *dbgeng_launch(const dbgeng_launch_options *options, dbgeng_error *error);

@@ -36,8 +36,8 @@ static void connect_undo(dbgeng_job *job, bool wanted)
     }
 }
 
-/* A client of this thread's own on the connection that the job made. "CreateClient" is one of the
- * few methods that any thread may call (using-client-objects.md). */
+/* Creates a client for this thread on the connection that the job made. "CreateClient" is one of
+ * the few methods that any thread may call (using-client-objects.md). */
 static bool take_over(dbgeng_session *self, dbgeng_job *job, dbgeng_error *error)
 {
     void *made = NULL, *client = NULL;

@@ -4,8 +4,8 @@
 
 #include "session.h"
 
-/* Options as those of DebugConnect: "tcp:server=host,port=5005". A session, or NULL and *error;
- * then nothing is left behind. The engine is loaded (dbgeng_load). */
+/* Options like those of DebugConnect: "tcp:server=host,port=5005". Returns a session, or NULL and
+ * *error; then nothing is left behind. The engine is loaded (dbgeng_load). */
 dbgeng_session *dbgeng_connect(const wchar_t *options, const dbgeng_waiting *waiting,
                                dbgeng_error *error);
 

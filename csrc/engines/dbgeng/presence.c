@@ -1,9 +1,10 @@
-/* Is the target of a session of Microsoft's engine still there, and the server that it is at? And
- * is it not the caller itself?
+/* Checks whether the target of a session of Microsoft's engine and its server still exist, and
+ * whether the target is the caller itself.
  *
- * The engine does not notice that a process which it has not attached to invasively has ended, and
- * says S_OK to much. Here that is the system's to say; behind a server only the engine can be
- * asked, by GetExitCode, which is S_FALSE as long as the process runs (docs/engine.md).
+ * The engine does not notice the end of a process that it has not attached to invasively, and
+ * returns S_OK for many calls then. Here the system reports the end; behind a server only the
+ * engine can be asked, by GetExitCode, which is S_FALSE as long as the process runs
+ * (docs/engine.md).
  */
 #include "presence.h"
 
@@ -19,8 +20,8 @@
 
 #define TEXT_SIZE 1024u
 
-/* winerror.h: HRESULTs of COM's and RPC's own (0x8001xxxx), and the system's numbers of RPC and of
- * sockets (1700 to 1999, 10000 to 11999). */
+/* Returns whether the status means a lost server. winerror.h: HRESULTs of COM and RPC (0x8001xxxx),
+ * and the system's numbers of RPC and of sockets (1700 to 1999, 10000 to 11999). */
 static bool server_lost(HRESULT status)
 {
     uint32_t code = (uint32_t)status;
@@ -77,7 +78,8 @@ bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server)
     return same;
 }
 
-/* By the engine. What is no live process of Windows has no end that it would tell. */
+/* Asks the engine. A target that is no live process of Windows has no end that the engine would
+ * report. */
 static backing_gone gone_by_engine(IDebugClient5 *client)
 {
     backing_gone gone = BACKING_THERE;

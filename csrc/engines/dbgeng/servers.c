@@ -18,10 +18,10 @@
 
 #define SERVER_NUMBERS 256u
 
-/* Has this process started a server that was not ended? */
+/* True if this process has started a server that was not ended. */
 static atomic_i32 serving;
 
-/* Questions to process servers that nobody waits for any more. */
+/* Questions to process servers whose callers have given up waiting. */
 static atomic_i32 unanswered;
 
 /* -- Being a server
@@ -37,10 +37,10 @@ HRESULT dbgeng_start_server(IDebugClient5 *client, const wchar_t *options)
     return status;
 }
 
-/* The engine has no call that ends a server, and one that was started outlives even its session.
- * The command that does (".endsrv", MicrosoftDocs/windows-driver-docs) takes a number that no call
- * tells; servers and their clients get them in turn from 0, and ending a number that there is not
- * does nothing. The socket itself closes when the next one knocks, who is not let in. */
+/* The engine has no call that ends a server, and a started server outlives even its session. The
+ * command that ends one (".endsrv", MicrosoftDocs/windows-driver-docs) takes a number that no call
+ * reports. Servers and their clients get these numbers in turn from 0, and ending an unused number
+ * does nothing. The socket itself closes at the next connection attempt, which is refused. */
 HRESULT dbgeng_end_servers(IDebugClient5 *client)
 {
     void *found = NULL;
@@ -114,7 +114,7 @@ uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *wai
     return server;
 }
 
-/* One question to a server; whatever it answers. */
+/* Asks a server one question; any answer will do. */
 static void ask_work(dbgeng_job *job)
 {
     dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
@@ -172,7 +172,7 @@ HRESULT dbgeng_disconnect_server(uint64_t server)
     HRESULT status = S_OK;
 
     if (atomic_i32_load(&unanswered) != 0) {
-        status = S_OK; /* the engine waits for a server, and would wait with this, too */
+        status = S_OK; /* the engine waits for a server, and this call would wait too */
     } else if (dbgeng_create_client(&client, &error)) {
         status = client->lpVtbl->DisconnectProcessServer(client, server);
         (void)client->lpVtbl->Release(client);

@@ -5,20 +5,20 @@
 #include "../../com/client.h"
 #include "waiting.h"
 
-/* Starts a server for other processes' dbgeng_connect(), and ends all that were started. Ending
- * does nothing where none was. */
+/* Starts a server for other processes' dbgeng_connect(), and ends all servers that were started.
+ * Ending does nothing if none was started. */
 HRESULT dbgeng_start_server(IDebugClient5 *client, const wchar_t *options);
 HRESULT dbgeng_end_servers(IDebugClient5 *client);
 
-/* A process server's handle, for attach and launch there; 0 and *error. Disconnect from any
+/* Returns a process server's handle, for attach and launch there; 0 and *error. Disconnect from any
  * thread. */
 uint64_t dbgeng_connect_server(const wchar_t *options, const dbgeng_waiting *waiting,
                                dbgeng_error *error);
 HRESULT dbgeng_disconnect_server(uint64_t server);
 
-/* Asks a process server something, on a thread of its own: AttachProcess and CreateProcess wait
- * for a server that says nothing, for ever. After DBGENG_TIMEOUT and DBGENG_CANCELLED the thread
- * stays until the engine has come back; until then every opening fails with DBGENG_BUSY. */
+/* Asks a process server a question, on a separate thread: AttachProcess and CreateProcess wait
+ * without a limit for a server that does not answer. After DBGENG_TIMEOUT and DBGENG_CANCELLED the
+ * thread stays until the engine has returned; until then every opening fails with DBGENG_BUSY. */
 bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgeng_error *error);
 
 #endif

@@ -1,7 +1,7 @@
 /* Leaving and freeing every kind of session; see session.h.
  *
- * What each call means: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng. What was
- * observed: docs/engine.md.
+ * The meaning of each call: MicrosoftDocs/windows-driver-docs-ddi, wdk-ddi-src/content/dbgeng.
+ * Observations: docs/engine.md.
  */
 #include "session.h"
 
@@ -46,16 +46,16 @@ static HRESULT leave(dbgeng_session *self, IDebugClient5 *client, bool terminate
         note(client->lpVtbl->DetachProcesses(client), "DetachProcesses", &status, method);
     }
     if (self->kind == DBGENG_REMOTE) {
-        how = DEBUG_END_DISCONNECT; /* the target is its server's */
+        how = DEBUG_END_DISCONNECT; /* the target belongs to its server */
     }
     note(client->lpVtbl->EndSession(client, how), "EndSession", &status, method);
-    /* A target that has ended can't be let go, and need not be; nor can a server be left that has.
-     */
+    /* A target that has ended can't be detached, and need not be. A server that has ended can't be
+     * left either. */
     return gone || (self->kind == DBGENG_REMOTE && !terminate) ? S_OK : status;
 }
 
 /* A client belongs to its thread. So another thread, which ends a session that its owner has
- * forgotten, makes a client of its own; all share the one session. */
+ * forgotten, makes a separate client; all share the one session. */
 static HRESULT session_end(backing *base, bool terminate, bool owner, const char **method)
 {
     dbgeng_session *self = (dbgeng_session *)base;

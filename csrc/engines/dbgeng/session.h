@@ -1,6 +1,6 @@
-/* A session of Microsoft's engine: its fields, and how it is left and freed.
+/* A session of Microsoft's engine: its fields, and the functions that leave and free it.
  *
- * It is opened on the thread that then owns it.
+ * The thread that opens it owns it.
  */
 #ifndef PYDBGWRITE_ENGINES_DBGENG_SESSION_H
 #define PYDBGWRITE_ENGINES_DBGENG_SESSION_H
@@ -20,8 +20,8 @@ typedef enum dbgeng_kind {
 typedef struct dbgeng_session {
     backing base;
     dbgeng_kind kind;
-    IDebugClient5 *client; /* a reference of its own */
-    uint32_t process_id;   /* 0 where there is none, or it is not known */
+    IDebugClient5 *client; /* a separate reference */
+    uint32_t process_id;   /* 0 if there is none, or it is not known */
     HANDLE process;        /* a local process; NULL: none, or no right to ask */
     bool claimed;          /* it is the process's one session */
     dbgeng_job *job;       /* the thread that opened a kernel or a dump */

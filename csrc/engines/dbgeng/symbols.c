@@ -13,7 +13,7 @@
 
 #define MODULE_PATH 1024u
 
-/* Names of C++ are long; those that are longer still are cut, and then match nothing. */
+/* C++ names are long; names that are longer than this are cut, and then match nothing. */
 #define SYMBOL_NAME 4096u
 
 static HRESULT open_symbols(IDebugClient5 *client, IDebugSymbols3 **symbols)
@@ -50,7 +50,7 @@ HRESULT dbgeng_modules(IDebugClient5 *client, dbgeng_module_taker take, void *co
         if (status == S_OK) {
             dbgeng_module module = {base, parameters.Size, parameters.TimeDateStamp, path, name};
 
-            /* S_FALSE: the name is longer, and cut. A module without a name has none here. */
+            /* S_FALSE: the name is longer, and cut. A module without a name gets none here. */
             (void)symbols->lpVtbl->GetModuleNameStringWide(symbols, DEBUG_MODNAME_IMAGE, i, base,
                                                            path, MODULE_PATH, &needed);
             (void)symbols->lpVtbl->GetModuleNameStringWide(symbols, DEBUG_MODNAME_MODULE, i, base,

@@ -7,8 +7,8 @@
 
 #include "../../com/client.h"
 
-/* One module of the target, as the engine knows it: its file, the name that its symbols go by
- * ("libstdc___6" for libstdc++-6.dll), and what the linker put into its header. */
+/* One module of the target, as the engine knows it: its file, the name that its symbols use
+ * ("libstdc___6" for libstdc++-6.dll), and the linker's entries in its header. */
 typedef struct dbgeng_module {
     uint64_t base;
     uint32_t size;
@@ -20,17 +20,17 @@ typedef struct dbgeng_module {
 /* Takes a module; false stops. */
 typedef bool (*dbgeng_module_taker)(void *context, const dbgeng_module *module);
 
-/* Gives all loaded modules to `take`. S_OK, or what the engine said. */
+/* Passes all loaded modules to `take`. Returns S_OK, or the engine's answer. */
 HRESULT dbgeng_modules(IDebugClient5 *client, dbgeng_module_taker take, void *context);
 
-/* The address of "module!symbol". S_FALSE: there are several, and this is one of them. */
+/* Finds the address of "module!symbol". S_FALSE: there are several, and this is one of them. */
 HRESULT dbgeng_symbol(IDebugClient5 *client, const wchar_t *name, uint64_t *address);
 
 /* Takes a symbol, "module!symbol"; false stops. */
 typedef bool (*dbgeng_symbol_taker)(void *context, const wchar_t *name, uint64_t address);
 
-/* Gives the symbols that match a pattern such as "module!*" to `take`. S_OK, or what the engine
- * said. */
+/* Passes the symbols that match a pattern such as "module!*" to `take`. Returns S_OK, or the
+ * engine's answer. */
 HRESULT dbgeng_symbols(IDebugClient5 *client, const wchar_t *pattern, dbgeng_symbol_taker take,
                        void *context);
 

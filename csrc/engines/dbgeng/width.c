@@ -1,10 +1,10 @@
-/* How wide are the pointers of the target's program? From its modules, or from the system.
+/* Finds how wide the pointers of the target's program are, from its modules or from the system.
  *
  * Engines err in both directions (docs/engine.md). 10.0.15063, attached noninvasively to a 32-bit
- * (WOW64) process, says IsPointer64Bit = S_OK, and WritePointersVirtual would write 8-byte pointers
- * there; 6.3.9600, attached to a 64-bit process, says S_FALSE and would write 4-byte ones. So the
- * effective processor is set: it "determines whether the process uses 32-bit or 64-bit pointers"
- * (MicrosoftDocs/windows-driver-docs, -effmach--effective-machine-.md).
+ * (WOW64) process, returns IsPointer64Bit = S_OK, and WritePointersVirtual would write 8-byte
+ * pointers there; 6.3.9600, attached to a 64-bit process, returns S_FALSE and would write 4-byte
+ * ones. So the effective processor is set: it "determines whether the process uses 32-bit or 64-bit
+ * pointers" (MicrosoftDocs/windows-driver-docs, -effmach--effective-machine-.md).
  */
 #include "width.h"
 
@@ -17,12 +17,12 @@
 #include "../../com/iids.h"
 #include "symbols.h"
 
-/* What the modules tell of the program. */
+/* Facts about the program, from its modules. */
 typedef struct program {
     IDebugDataSpaces4 *spaces;
-    uint32_t machine; /* of the module that is a program and no library */
+    uint32_t machine; /* of the module that is a program and not a library */
     uint32_t system;  /* of the first ntdll.dll: of a native process the machine that it runs on */
-    bool wow64;       /* wow64.dll is there: a 32-bit program on a 64-bit system */
+    bool wow64;       /* wow64.dll is loaded: a 32-bit program on a 64-bit system */
 } program;
 
 static bool read_all(IDebugDataSpaces4 *spaces, uint64_t offset, void *to, ULONG size)
@@ -32,7 +32,8 @@ static bool read_all(IDebugDataSpaces4 *spaces, uint64_t offset, void *to, ULONG
     return spaces->lpVtbl->ReadVirtual(spaces, offset, to, size, &read) == S_OK && read == size;
 }
 
-/* Is this the module of that name? Engines give its path, or its name without the extension. */
+/* Returns whether the module has that name. Engines give its path, or its name without the
+ * extension. */
 static bool is_named(const wchar_t *path, const wchar_t *file, const wchar_t *module)
 {
     const wchar_t *name = wcsrchr(path, L'\\');
@@ -67,9 +68,9 @@ static bool look_at_module(void *context, const dbgeng_module *module)
     return true;
 }
 
-/* The machine that the program runs on by its modules, or IMAGE_FILE_MACHINE_UNKNOWN. A program for
- * any processor (.NET) says 0x14c and runs as a 64-bit one: hence the look at wow64.dll and
- * ntdll.dll. */
+/* Returns the machine that the program runs on, from its modules, or IMAGE_FILE_MACHINE_UNKNOWN. A
+ * program for any processor (.NET) has 0x14c in its header and runs as a 64-bit one: so wow64.dll
+ * and ntdll.dll are checked too. */
 static uint32_t machine_by_modules(IDebugClient5 *client)
 {
     program found = {NULL, IMAGE_FILE_MACHINE_UNKNOWN, IMAGE_FILE_MACHINE_UNKNOWN, false};
@@ -88,8 +89,8 @@ static uint32_t machine_by_modules(IDebugClient5 *client)
 
 typedef BOOL(WINAPI *is_wow64_process2)(HANDLE process, USHORT *guest, USHORT *native);
 
-/* The same by the system, for a process of this machine. IsWow64Process2 also knows which 32-bit
- * machine it is; it is there since Windows 10, 1511. */
+/* Returns the same from the system, for a process of this machine. IsWow64Process2 also reports
+ * which 32-bit machine it is; it exists since Windows 10, 1511. */
 static uint32_t machine_by_system(HANDLE process)
 {
     HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
@@ -124,8 +125,8 @@ static bool is_32_bit(uint32_t machine)
     return machine == IMAGE_FILE_MACHINE_I386 || machine == IMAGE_FILE_MACHINE_ARMNT;
 }
 
-/* Sets the effective processor where the engine's pointers are not as wide as the machine's, and
- * asks again. *operation is the call that failed. */
+/* Sets the effective processor if the engine's pointers are not as wide as the machine's, and asks
+ * again. *operation is the call that failed. */
 static HRESULT agree_on(IDebugControl *control, uint32_t machine, const char **operation)
 {
     bool wide = is_64_bit(machine);

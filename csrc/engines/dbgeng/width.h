@@ -1,4 +1,4 @@
-/* How wide the pointers of the target's program are. */
+/* The pointer width of the target's program. */
 #ifndef PYDBGWRITE_ENGINES_DBGENG_WIDTH_H
 #define PYDBGWRITE_ENGINES_DBGENG_WIDTH_H
 
@@ -6,7 +6,7 @@
 #include "waiting.h"
 
 /* Makes the engine's pointer width that of the target's program. `process` may be NULL: then the
- * program's own headers in the target tell. */
+ * width comes from the program's own headers in the target. */
 bool dbgeng_settle_width(IDebugClient5 *client, HANDLE process, dbgeng_error *error);
 
 #endif

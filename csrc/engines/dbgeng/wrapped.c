@@ -1,8 +1,8 @@
-/* What stands behind a session over Microsoft's engine that another package started.
+/* The backing of a session over Microsoft's engine that another package started.
  *
- * Its process is found, where it is one of this machine, to see when it ends and whether it is a
- * 32-bit one: then the effective processor is set as attach does. That stays so when the session
- * ends: another one over the same engine may rely on it by then.
+ * If its process is one of this machine, it is opened, to see when it ends and whether it is a
+ * 32-bit one: then the effective processor is set, as attach does. It stays set when the session
+ * ends, since another session over the same engine may rely on it by then.
  */
 #include "wrapped.h"
 
@@ -16,11 +16,11 @@
 
 typedef struct wrapped_process {
     backing base;
-    IDebugClient5 *client; /* the session's; NULL when that has ended */
+    IDebugClient5 *client; /* the session's; NULL after the session has ended */
     HANDLE process;        /* NULL: another machine's, or no right to ask */
 } wrapped_process;
 
-/* The engine's owner releases it. */
+/* Does nothing: the engine's owner releases it. */
 static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
 {
     ((wrapped_process *)self)->client = NULL;
@@ -49,8 +49,8 @@ static void destroy(backing *base)
 
 static const backing_operations operations = {leave_alone, is_gone, destroy};
 
-/* The handle that the engine has of its process is one of this process only where the engine works
- * here: a client of a remote engine gives that one's. Then the ids differ, or there is no such
+/* The engine's handle of its process is valid in this process only if the engine works here: a
+ * client of a remote engine gives the remote handle. Then the ids differ, or there is no such
  * handle, and the id means nothing on this machine. */
 static HANDLE open_local(IDebugClient5 *client, uint32_t process_id)
 {

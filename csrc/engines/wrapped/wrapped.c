@@ -1,8 +1,8 @@
 /* Taking interfaces from an engine that another package started; see wrapped.h.
  *
- * A pointer from outside is looked at before it is used: is it memory, does it begin with a pointer
- * to a table, and do the table's first slots hold code? What passes is taken for a COM object; a
- * pointer that only looks like one can't be told from it.
+ * A pointer from outside is checked before it is used: it must point to readable memory, which must
+ * begin with a pointer to a table whose first slots hold code. A pointer that passes is taken for a
+ * COM object; one that only looks like a COM object can't be told from it.
  */
 #include "wrapped.h"
 
@@ -43,7 +43,8 @@ static uintptr_t word_at(uintptr_t address)
     return word;
 }
 
-/* Is there a word of memory that can be read, or of code? *known: false where nobody can say. */
+/* Returns whether there is a word of readable memory, or of code. *known: false if that can't be
+ * found out. */
 static bool is_memory(uintptr_t address, bool code, own_region *region, bool *known)
 {
     own_memory_answer answer = own_memory_at(address, region);
@@ -52,7 +53,7 @@ static bool is_memory(uintptr_t address, bool code, own_region *region, bool *kn
     return answer == OWN_MEMORY_FOUND && (code ? region->executable : region->readable);
 }
 
-/* May `address` be an object whose vtable has so many slots? */
+/* Returns whether `address` may be an object whose vtable has this many slots. */
 static bool looks_right(uintptr_t address, unsigned int slots, wrap_error *error)
 {
     own_region data = {0, 0, false, false}, code = {0, 0, false, false};
@@ -80,11 +81,11 @@ static bool looks_right(uintptr_t address, unsigned int slots, wrap_error *error
     return true;
 }
 
-/* An interface with a reference, or NULL and *error. */
+/* Returns an interface with a reference, or NULL and *error. */
 static void *query(uintptr_t address, const GUID *id, unsigned int slots, const char *operation,
                    wrap_error *error)
 {
-    IDebugClient5 *object = (IDebugClient5 *)address; /* of which IUnknown alone is used */
+    IDebugClient5 *object = (IDebugClient5 *)address; /* only its IUnknown is used */
     void *found = NULL;
     HRESULT status = object->lpVtbl->QueryInterface(object, id, &found);
 
@@ -92,12 +93,12 @@ static void *query(uintptr_t address, const GUID *id, unsigned int slots, const 
         found = NULL;
         (void)fail_engine(error, operation, status == S_OK ? E_POINTER : status);
     } else if (!looks_right((uintptr_t)found, slots, error)) {
-        found = NULL; /* whatever it is: nothing to call Release of */
+        found = NULL; /* no known object: Release can't be called */
     }
     return found;
 }
 
-/* -- What stands behind such a session: nothing that would have to be left ------------------- */
+/* -- The backing of such a session: it has no target to leave -------------------------------- */
 
 static HRESULT leave_alone(backing *self, bool terminate, bool owner, const char **method)
 {
@@ -145,7 +146,8 @@ static backing *create_backing(wrapped_engine *opened, wrap_error *error)
 
 /* -------------------------------------------------------------------------------------------- */
 
-/* Is there a target now? Its width could not be found out else, nor asked for. */
+/* Returns whether there is a target now. Otherwise its width could not be found out or asked for.
+ */
 static bool is_accessible(const wrapped_engine *opened, wrap_error *error)
 {
     HRESULT status = opened->control->lpVtbl->IsPointer64Bit(opened->control);

@@ -1,4 +1,4 @@
-/* An engine that somebody else started: its interfaces, found from any one of them. */
+/* An engine that another package started: its interfaces, found from any one of them. */
 #ifndef PYDBGWRITE_ENGINES_WRAPPED_WRAPPED_H
 #define PYDBGWRITE_ENGINES_WRAPPED_WRAPPED_H
 
@@ -11,14 +11,14 @@
 #include "../backing.h"
 #include "../embedded/target.h"
 
-/* Why it could not be wrapped; python/ turns it into an exception. */
+/* The reason that it could not be wrapped; python/ turns it into an exception. */
 typedef enum wrap_failure {
     WRAP_OK = 0,
-    WRAP_UNALIGNED, /* no interface pointer: `address` is no multiple of a pointer's size */
-    WRAP_OBJECT,    /* no memory that can be read at `address`, the pointer itself */
+    WRAP_UNALIGNED, /* no interface pointer: `address` is not a multiple of a pointer's size */
+    WRAP_OBJECT,    /* no readable memory at `address`, the pointer itself */
     WRAP_TABLE,     /* its vtable, at `address`, can't be read up to slot `slot` */
-    WRAP_SLOT,      /* slot `slot` of the vtable holds `address`, which is no code */
-    WRAP_UNKNOWN,   /* the system does not say what memory there is */
+    WRAP_SLOT,      /* slot `slot` of the vtable holds `address`, which is not code */
+    WRAP_UNKNOWN,   /* the system does not report its memory */
     WRAP_ENGINE,    /* the engine's `operation` answered hresult */
 } wrap_failure;
 
@@ -30,20 +30,20 @@ typedef struct wrap_error {
     unsigned int slot;
 } wrap_error;
 
-/* The interfaces are references that the caller owns; it owns `behind`, too. */
+/* The interfaces are references that the caller owns; it also owns `behind`. */
 typedef struct wrapped_engine {
     IDebugClient5 *client; /* of the first version: 48 slots */
     IDebugControl *control;
     IDebugDataSpaces4 *data_spaces;
-    backing *behind;           /* leaves the engine and its target as they are */
-    embedded_target *embedded; /* where it is this project's own engine; else NULL */
-    const char *kind;          /* as of a session */
+    backing *behind;           /* leaves the engine and its target unchanged */
+    embedded_target *embedded; /* if it is this project's own engine; otherwise NULL */
+    const char *kind;          /* as for a session */
     uint32_t process_id;       /* 0: none, or not known */
-    uintptr_t code;            /* where its client's QueryInterface is */
+    uintptr_t code;            /* the address of its client's QueryInterface */
 } wrapped_engine;
 
-/* From a pointer to any interface of an engine, on the thread that will use it. False: *error, and
- * nothing is held. */
+/* Opens the engine from a pointer to any of its interfaces, on the thread that will use it. False:
+ * *error, and nothing is held. */
 bool wrapped_open(uintptr_t address, wrapped_engine *opened, wrap_error *error);
 
 #endif
