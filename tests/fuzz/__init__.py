@@ -1,1 +1,1 @@
-"""A fuzzer for the files that the package reads, and where it begins."""
+"""A fuzzer for the files that the package reads, and its first inputs."""

@@ -1,4 +1,4 @@
-"""Small ELF files, written piece by piece: the fuzzer begins with them.
+"""Small ELF files, assembled from pieces: the fuzzer begins with them.
 
 A file has one part that is loaded, and every address in it is an offset in the file.
 """
@@ -12,14 +12,14 @@ from typing import NamedTuple
 __all__ = ["DATA", "Symbol", "elf_file"]
 
 OBJECT, FUNCTION, TLS, INDIRECT, UNIQUE = 0x11, 0x12, 0x16, 0x1A, 0xA1
-#: Where variables lie: behind all tables.
+#: The offset of variables: behind all tables.
 DATA = 0x1000
 _SIZE = 0x100
 _DEBUG_SECTIONS = {".gnu_debuglink", ".gnu_debugdata"}
 
 
 class Symbol(NamedTuple):
-    """A dynamic symbol; section 0 says that another file has it."""
+    """A dynamic symbol; section 0 means that another file defines it."""
 
     name: str
     value: int
@@ -49,7 +49,10 @@ def elf_file(
     sections: bool = True,
     more: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """relocations: place, number of the symbol, kind; tags: more entries of the dynamic section."""
+    """Return a file.
+
+    relocations: place, number of the symbol, kind; tags: more entries of the dynamic section.
+    """
     wide = bits == 64
     word = "Q" if wide else "I"
     machine = 62 if wide else 3

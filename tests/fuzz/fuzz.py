@@ -2,11 +2,11 @@
 
     python tests/fuzz/fuzz.py                        15 seconds for each kind, on all processors
     python tests/fuzz/fuzz.py --seconds 600 elf      ten minutes for one kind
-    python tests/fuzz/fuzz.py --keep elf             then add to the corpus what covers more code
+    python tests/fuzz/fuzz.py --keep elf             then add files that cover more code
 
 It needs atheris (Linux, CPython 3.11 to 3.13). A kind fails for an exception that the package does
 not document, for an input that takes longer than LONGEST, and for more memory than MOST_MEMORY. The
-input is printed, and stands in .cache/fuzz. Mend the package, and put the input into
+input is printed, and is kept in .cache/fuzz. Fix the package, and put the input into
 tests/fuzz/corpus: the suite reads all files there (tests/unit/test_fuzz_corpus.py).
 """
 
@@ -31,12 +31,12 @@ SECONDS = 15
 LONGEST = 10  # seconds
 MOST_MEMORY = 512  # MiB
 MOST_BYTES = 8192  # of a file
-#: What is fuzzed. These modules are imported at once, so that all their branches are seen.
+#: The fuzzed modules. They are imported at once, so that all their branches are recorded.
 PACKAGES = ("_symbols", "_patch", "_journal", "_transactions")
 
 
 def run_here(kind: str, options: list[str]) -> None:
-    """Be the fuzzer of one kind; libFuzzer ends this process."""
+    """Run the fuzzer of one kind in this process; libFuzzer ends the process."""
     import importlib
     import pkgutil
     import resource
@@ -44,7 +44,7 @@ def run_here(kind: str, options: list[str]) -> None:
     import atheris  # type: ignore[import-untyped]
 
     sys.path.insert(0, str(HERE.parent))
-    limit = 8 * MOST_MEMORY << 20  # of addresses: a refused allocation is an exception
+    limit = 8 * MOST_MEMORY << 20  # of address space: a refused allocation is an exception
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with atheris.instrument_imports(include=["pydbgwrite", "tomllib"]):
         for package in PACKAGES:
@@ -52,14 +52,14 @@ def run_here(kind: str, options: list[str]) -> None:
             for each in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
                 importlib.import_module(each.name)
         targets = importlib.import_module("fuzz.targets")
-    # libFuzzer starts itself by a shell, with what it takes for its name.
+    # libFuzzer restarts itself by a shell, under the name that it finds in its arguments.
     name = shlex.join([sys.executable, __file__, "--here", kind])
     atheris.Setup([name, *options], targets.TARGETS[kind])
     atheris.Fuzz()
 
 
 def fuzz(kind: str, seconds: int) -> bool:
-    """Fuzz one kind; print what was found."""
+    """Fuzz one kind; print the findings."""
     grown, found = CACHE / kind / "corpus", CACHE / kind / "found"
     shutil.rmtree(found, ignore_errors=True)
     for each in (grown, found):
@@ -89,7 +89,7 @@ def fuzz(kind: str, seconds: int) -> bool:
     lines = done.stdout.splitlines()
     runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "?")
     bad = sorted(found.iterdir())
-    # The alarm for LONGEST can come while the process ends.
+    # The alarm for LONGEST can arrive while the process ends.
     ended = done.returncode == -signal.SIGALRM and any(line.startswith("Done ") for line in lines)
     good = not bad and (done.returncode == 0 or ended)
     text = "no fault" if good else f"exit code {done.returncode}"
@@ -103,14 +103,14 @@ def fuzz(kind: str, seconds: int) -> bool:
 
 
 def keep(kind: str) -> None:
-    """Add to the corpus of the tree what covers more code, the smallest files that do."""
+    """Add the smallest files that cover more code to the corpus of the tree."""
     corpus = HERE / "corpus" / kind
     command = [sys.executable, __file__, "--here", kind, "-set_cover_merge=1", "-use_counters=0"]
     subprocess.run([*command, str(corpus), str(CACHE / kind / "corpus")], check=True)
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line; return its exit code."""
     if sys.argv[1:2] == ["--here"]:
         run_here(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])

@@ -1,8 +1,8 @@
-"""Where the fuzzer begins: small files of each kind, written by this program and the package.
+"""The fuzzer's first inputs: small files of each kind, written by this program and the package.
 
     python tests/fuzz/seeds.py     writes them into tests/fuzz/corpus
 
-What the fuzzer found stands beside them, under names of its own: see fuzz.py.
+The fuzzer's findings are beside them, under other names: see fuzz.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RELOCATIONS = [(DATA + 0x80, 1, 6), (DATA + 0x88, 2, 6), (DATA + 0x90, 7, 1)]
 
 
 def elf_files() -> Iterator[tuple[str, bytes]]:
-    """Libraries in each form."""
+    """Yield libraries in each form."""
     for bits in (64, 32):
         more = {"relocations": RELOCATIONS, "bits": bits}
         yield f"whole-{bits}", elf_file(SYMBOLS, **more)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def elf_files() -> Iterator[tuple[str, bytes]]:
 
 
 def npy_files() -> Iterator[tuple[str, bytes]]:
-    """The three versions of the format, and what is refused."""
+    """Yield files in the three versions of the format, and files that are refused."""
     data = struct.pack("<3Q", 1, 2, 3)
     text = "{'descr': '<u8', 'fortran_order': False, 'shape': (3,), }"
     for version, form in ((1, "<H"), (2, "<I"), (3, "<I")):
@@ -72,7 +72,7 @@ def npy_files() -> Iterator[tuple[str, bytes]]:
 
 
 def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """As Patch.save() writes them, and by hand."""
+    """Yield patches that Patch.save() writes, and patches written by hand."""
     entries = [
         PatchEntry(BASE, [1, 2**64 - 1], expect=0, note="first"),
         PatchEntry("x!table+8", [3] * 4, expect=[1, 2, 3, 4]),
@@ -108,7 +108,7 @@ def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def journal_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Of a transaction, at each of its stages."""
+    """Yield the journal of a transaction at each of its stages."""
     path = folder / "journal"
     with pydbgwrite.simulate([(BASE, 0x1000)]) as session:
         session.write(BASE, bytes(range(256)))
@@ -127,7 +127,7 @@ def journal_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def generated() -> Iterator[tuple[str, str, bytes]]:
-    """All of them: kind, name and contents."""
+    """Yield all of them: kind, name and contents."""
     with tempfile.TemporaryDirectory() as folder:
         files = {
             "elf": elf_files(),
@@ -141,7 +141,7 @@ def generated() -> Iterator[tuple[str, str, bytes]]:
 
 
 def main() -> None:
-    """Write them all."""
+    """Write all files."""
     for kind, name, data in generated():
         (FOLDER / kind).mkdir(parents=True, exist_ok=True)
         (FOLDER / kind / name).write_bytes(data)

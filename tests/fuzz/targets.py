@@ -1,7 +1,7 @@
-"""What the fuzzer runs: one function for each kind of file that somebody else may have made.
+"""The functions that the fuzzer runs: one for each kind of file that may come from elsewhere.
 
-Each takes the bytes of a file, and uses all ways in which the package reads it. It returns if the
-file is read, or refused by an error that the package documents. Any other exception is a defect.
+Each takes the bytes of a file, and reads it in all ways of the package. It returns if the file is
+read, or refused by an error that the package documents. Any other exception is a defect.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["TARGETS"]
 
-#: Where the file is loaded, the program that has loaded it, and the dynamic linker's lists.
+#: The addresses of the file, of the program that has loaded it, and of the dynamic linker's lists.
 LIBRARY, PROGRAM, LISTS, SIZE = 0x100000, 0x200000, 0x300000, 0x10000
 BASE: Final = 0x10000
 NAMES: Final = (
@@ -49,7 +49,7 @@ NAMES: Final = (
 
 @cache
 def folder() -> Path:
-    """A folder for files."""
+    """Return a folder for files."""
     in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     made = Path(tempfile.mkdtemp(prefix="pydbgwrite-fuzz-", dir=in_memory))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
@@ -58,7 +58,7 @@ def folder() -> Path:
 
 @cache
 def memory(pointer_size: int = 8) -> Session:
-    """Simulated memory for journals and patches."""
+    """Return simulated memory for journals and patches."""
     regions: list[tuple[int, int, str]] = [(BASE, SIZE, "rw"), (BASE + SIZE, 0x1000, "r")]
     return pydbgwrite.simulate(regions, pointer_size=pointer_size)
 
@@ -84,7 +84,7 @@ class Process:
         self._load(data, bits)
 
     def _load(self, data: bytes, bits: int) -> None:
-        """The file where its program headers want it, and the lists that say so."""
+        """Put the file at the addresses of its program headers, and write the linker's lists."""
         word = "Q" if bits == 64 else "I"
         loaded = bytearray(SIZE)
         dynamic = 0
@@ -137,18 +137,18 @@ def _memory_of_process(pointer_size: int) -> Session:
 
 @cache
 def _program(bits: int) -> tuple[bytes, int]:
-    """A program with a copy of a variable of the library, and where its dynamic section is."""
+    """Return a program with a copy of a library's variable, and its dynamic section's address."""
     symbols = [Symbol("hooks", DATA + 8), Symbol("other", 0, section=0)]
     relocations = [(DATA + 8, 1, 5), (DATA + 16, 2, 6)]
     raw = elf_file(symbols, bits=bits, relocations=relocations, tags=[(21, LISTS)], sections=False)
-    # p_vaddr of its second program header.
+    # The p_vaddr of its second program header.
     form, at = ("=Q", 64 + 56 + 16) if bits == 64 else ("=I", 52 + 32 + 8)
     (dynamic,) = struct.unpack_from(form, raw, at)
     return raw, dynamic
 
 
 def elf(data: bytes) -> None:
-    """As a library that a process has loaded: its file, its memory, and its debug files."""
+    """Read a library that a process has loaded: its file, its memory, and its debug files."""
     process = Process(data, 32 if data[4:5] == b"\1" else 64)
     resolver = Resolver(cast("Any", process))
     with contextlib.suppress(AddressError):
@@ -156,7 +156,7 @@ def elf(data: bytes) -> None:
     for name in NAMES:
         with contextlib.suppress(AddressError, OverflowError):
             resolver.resolve(f"x!{name}")
-    (folder() / "proc" / "root" / "x").unlink()  # now of memory alone
+    (folder() / "proc" / "root" / "x").unlink()  # now from memory only
     resolver = Resolver(cast("Any", process))
     for name in NAMES[:3]:
         with contextlib.suppress(AddressError, OverflowError):
@@ -164,20 +164,20 @@ def elf(data: bytes) -> None:
 
 
 def npy(data: bytes) -> None:
-    """As the side file of a patch; what is accepted, NumPy reads alike."""
+    """Read the side file of a patch; NumPy reads an accepted file alike."""
     path = folder() / "table.npy"
     path.write_bytes(data)
     patch = folder() / "npy.toml"
     patch.write_text("format = 1\n[[write]]\naddress = 4096\nfile = 'table.npy'\n")
     with contextlib.suppress(PatchError):
         loaded = Patch.load(patch)
-        # NumPy's own reader takes no more than 10,000 bytes of header either.
+        # NumPy's own reader accepts no more than 10,000 bytes of header either.
         expected = np.load(path, allow_pickle=False)
         assert expected.tolist() == list(loaded.entries[0].pointers)
 
 
 def toml(data: bytes) -> None:
-    """As a patch file. The faster reader reads what tomllib does, or nothing."""
+    """Read a patch file. The faster reader's result is the same as tomllib's, or none."""
     path = folder() / "patch.toml"
     path.write_bytes(data)
     with contextlib.suppress(PatchError):
@@ -193,7 +193,7 @@ def toml(data: bytes) -> None:
 
 
 def journal(data: bytes) -> None:
-    """As a journal, as it is and with its checksums put right; then an undo."""
+    """Read a journal, unchanged and with its checksums corrected; then undo it."""
     for content in (data, sealed(data)):
         path = folder() / "journal"
         path.write_bytes(content)
@@ -210,7 +210,7 @@ def journal(data: bytes) -> None:
 
 
 def sealed(data: bytes) -> bytes:
-    """The same journal with the right checksums: a fuzzer would not find them."""
+    """Return the journal with correct checksums, which a fuzzer would not find."""
     content = bytearray(form.file_head() + data[form.FILE_HEAD_SIZE :])
     chain, at = zlib.crc32(content[: form.FILE_HEAD_SIZE]), form.FILE_HEAD_SIZE
     number = 0

@@ -28,7 +28,7 @@ FILES = ("setup.py", "pyproject.toml")
 
 
 def sources() -> list[Path]:
-    """A change of these means another build."""
+    """Return the files of which a change requires another build."""
     found = [ROOT / name for name in FILES]
     for folder in FOLDERS:
         found += [
@@ -40,7 +40,7 @@ def sources() -> list[Path]:
 
 
 def package(cache: Cache, architecture: Architecture, root: Path) -> Path:
-    """A folder with the package `pydbgwrite` as it is installed."""
+    """Return a folder with the package `pydbgwrite` as it is installed."""
 
     def make(folder: Path) -> None:
         include = root / "usr" / "include"

@@ -1,8 +1,8 @@
-"""The first process of a guest: sets the system up, runs what the job asks for, and switches off.
+"""The first process of a guest: sets the system up, runs the job's tests, and powers off.
 
-It is /guest.py there. The job's files came as a tar on the second disk; the results are written as
-one to the third. What it prints is on the console, so it is seen even where a machine is ended for
-taking too long.
+It is /guest.py there. The job's files are a tar on the second disk; the results are written as a
+tar to the third. Its output goes to the console, so it is visible even if a machine is ended at its
+time limit.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ ENVIRONMENT = {
 
 
 def say(text: str) -> None:
-    """A line on the console."""
+    """Print a line on the console."""
     print(f"guest: {text} ({time.monotonic():.1f} s)", flush=True)
 
 
 def set_up() -> None:
-    """Everything that an init would do, and nothing that these tests do not need."""
+    """Do those tasks of an init that these tests need."""
     os.environ.clear()
     os.environ.update(ENVIRONMENT)
     for kind, place in MOUNTS:
@@ -60,7 +60,7 @@ def set_up() -> None:
 
 
 def perform(run: dict[str, Any], results: Path, end: float) -> int:
-    """One run of pytest, which may go on until that moment; its exit code."""
+    """Run pytest once, at most until that moment; return its exit code."""
     if run["scope"] is not None:
         SCOPE.write_text(str(run["scope"]))
     scope = SCOPE.read_text().strip() if SCOPE.exists() else "none"
@@ -83,7 +83,7 @@ def perform(run: dict[str, Any], results: Path, end: float) -> int:
             code = process.wait(max(end - begun, 0))
         except subprocess.TimeoutExpired:
             say(f"{run['name']}: the machine's time is over")
-            process.send_signal(signal.SIGINT)  # pytest says what has failed until then
+            process.send_signal(signal.SIGINT)  # pytest reports the failures until then
             try:
                 code = process.wait(LAST_WORDS)
             except subprocess.TimeoutExpired:
@@ -96,7 +96,7 @@ def perform(run: dict[str, Any], results: Path, end: float) -> int:
 
 
 def work() -> None:
-    """The job."""
+    """Perform the runs of the job."""
     set_up()
     say(f"Linux {os.uname().release} {os.uname().machine}")
     results = Path("/tmp/results")
@@ -110,7 +110,7 @@ def work() -> None:
 
 
 def main() -> None:
-    """A child does the work: the first process adopts, and collects, whatever is orphaned."""
+    """A child does the work: the first process adopts and reaps all orphans."""
     child = os.fork()
     if child == 0:
         try:

@@ -1,4 +1,4 @@
-"""Booting a machine in qemu with a job, and what came of it."""
+"""Boots a machine in qemu with a job, and collects its results."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _running: list[subprocess.Popen[bytes]] = []
 
 
 def end_all() -> None:
-    """End the machines that run."""
+    """End all running machines."""
     for process in [*_running]:
         process.kill()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """codes: pytest's exit codes, by run, of those that were finished."""
+    """codes: pytest's exit code of each finished run, by name."""
 
     machine: Machine
     codes: dict[str, int]
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Did every run go well?"""
+        """Did every run succeed?"""
         return not self.unfinished and not any(self.codes.values())
 
 
@@ -76,7 +76,7 @@ def _command(machine: Machine, kernel: Path, drives: list[str | Path]) -> list[s
     return [
         architecture.qemu,
         *architecture.options,
-        *("-accel", "tcg,thread=multi"),  # KVM is not to be had everywhere
+        *("-accel", "tcg,thread=multi"),  # KVM is not available everywhere
         *("-smp", PROCESSORS, "-m", MEMORY),
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"),
         *("-kernel", kernel / "vmlinuz", "-initrd", kernel / "initramfs"),
@@ -86,7 +86,7 @@ def _command(machine: Machine, kernel: Path, drives: list[str | Path]) -> list[s
 
 
 def _watched(command: list[str | Path], seconds: float) -> str:
-    """What it prints until it ends, or is ended for the time that it takes."""
+    """Return the command's output until it ends, or is ended at its time limit."""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -124,7 +124,7 @@ def _pack(job: Path, machine: Machine, package: Path) -> None:
 
 
 def _unpack(results: Path, target: Path) -> dict[str, int]:
-    """The exit codes; the other files are in the target folder then."""
+    """Return the exit codes; unpack the other files into the target folder."""
     target.mkdir()
     try:
         with tarfile.open(results) as tar:

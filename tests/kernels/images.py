@@ -1,7 +1,7 @@
-"""What a guest boots: a kernel with its first files (initramfs), and a disk with Debian on it.
+"""The images that a guest boots: a kernel with its initramfs, and a disk with Debian on it.
 
-Both are parts of the cache. The disk is the same for all kernels of an architecture; what is
-tested comes to the guest as a tar (guests.py).
+Both are parts of the cache. The disk is the same for all kernels of an architecture; the package
+and its tests come to the guest as a tar (guests.py).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from lane_cache import ROOT, Cache, LaneError, call, fetch, note
 from kernels.machines import USER, Architecture, Kernel
 from kernels.sources import SUITE, Packages, debian_tree
 
-RECIPE = 1  # raise it when a step changes without a change of names
+RECIPE = 1  # raise it if a step changes without a change of names
 PACKAGES = (
     *("dash", "bash", "coreutils", "mount", "procps", "util-linux", "kmod", "iproute2"),
     *("python3", "gcc", "libc6-dev", "libpython3.11-dev"),
 )
-PYTHON = "3.11"  # that suite's
+PYTHON = "3.11"  # the version in that suite
 SITE = Path("usr/local/lib", f"python{PYTHON}", "dist-packages")
 MODULES = ("virtio_pci", "virtio_blk", "ext4", "virtio_rng", "fuse")
 DISK_SIZE = "2G"  # sparse
@@ -37,7 +37,7 @@ ACCOUNTS = {
     "etc/hosts": "127.0.0.1 localhost\n",
 }
 
-LINKS = {"usr/bin/sh": "dash", "usr/bin/cc": "gcc"}  # which scripts of these packages would make
+LINKS = {"usr/bin/sh": "dash", "usr/bin/cc": "gcc"}  # the packages' scripts would make them
 
 # Debian's kernels have most drivers as modules, the disk's among them: this loads them.
 FIRST_PROGRAM = """#!/bin/busybox sh
@@ -57,7 +57,7 @@ exec switch_root /root /usr/bin/python3 -I /guest.py
 
 
 def test_packages() -> list[str]:
-    """What the tests need, as pyproject.toml has it."""
+    """Return the packages that the tests need, as pyproject.toml lists them."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = tomllib.load(file)["project"]["optional-dependencies"]
     return [name for key in ("cli", "test") for name in extras[key] if "[" not in name]
@@ -68,7 +68,7 @@ def precompile(folder: Path, below: Path) -> None:
     if sys.version_info[:2] != tuple(int(part) for part in PYTHON.split(".")):
         note(f"the lane runs on another Python than {PYTHON}: the guests compile, and take longer")
         return
-    # Some of Debian's files are not for this version; nobody imports those.
+    # Some of Debian's files are not for this version; no test imports those.
     arguments = ["-q", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
     compiled: list[str | Path] = [
         sys.executable,
@@ -83,7 +83,7 @@ def precompile(folder: Path, below: Path) -> None:
 
 
 def tree(cache: Cache, architecture: Architecture) -> Path:
-    """A folder with `root`, the guest's files, and `disk`, an image of them."""
+    """Return a folder with `root`, the guest's files, and `disk`, an image of them."""
     packages = test_packages()
 
     def make(folder: Path) -> None:
@@ -111,7 +111,7 @@ def tree(cache: Cache, architecture: Architecture) -> Path:
             (root / link).symlink_to(target)
         (root / "tests").mkdir()
         call(["truncate", "-s", DISK_SIZE, folder / "disk"], what="making the disk")
-        # Without the features that an old kernel lacks, and without a journal, which nobody needs.
+        # Without the features that an old kernel lacks, and without a journal, which is not needed.
         make_files: list[str | Path] = [
             "mke2fs",
             "-q",
@@ -129,7 +129,7 @@ def tree(cache: Cache, architecture: Architecture) -> Path:
 
 
 def kernel(cache: Cache, wanted: Kernel) -> Path:
-    """A folder with `vmlinuz`, `initramfs` and `version`, the package's name."""
+    """Return a folder with `vmlinuz`, `initramfs` and `version`, the package's name."""
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -162,9 +162,9 @@ def kernel(cache: Cache, wanted: Kernel) -> Path:
 
 
 def _modules(unpacked: Path, version: str) -> Iterator[Path]:
-    """The files of MODULES and of what they need, in the order of loading."""
+    """Yield the files of MODULES and of their dependencies, in the order of loading."""
     if not (unpacked / "lib").exists():
-        (unpacked / "lib").symlink_to("usr/lib")  # where newer packages have it
+        (unpacked / "lib").symlink_to("usr/lib")  # the place in newer packages
     call(["depmod", "-b", unpacked, version], what="reading the modules' needs")
     seen = set()
     for name in MODULES:

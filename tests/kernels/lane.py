@@ -3,11 +3,11 @@
     python tests/kernels/lane.py                    the x86-64 machines, two at a time
     python tests/kernels/lane.py arm64              the arm64 machines
     python tests/kernels/lane.py 5.10 6.12-never    these machines
-    python tests/kernels/lane.py --list             the machines, and what each runs
+    python tests/kernels/lane.py --list             the machines and their runs
 
 qemu emulates the processor, so no KVM is needed. All that the lane fetches or makes is in
-.cache/kernel-lane, and made once; making a guest's disk needs root. A kernel that the archive has
-no more is named, and fails nothing; a lane without any kernel fails.
+.cache/kernel-lane, and is made once. To make a guest's disk needs root. A kernel that the archive
+no longer has is reported and is no failure; a lane without any kernel fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "windows"))  # whose lane has the cache
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "windows"))  # for lane_cache
 
 from lane_cache import ROOT, Cache, LaneError, note
 from lane_programs import check_programs
@@ -47,7 +47,7 @@ QEMU_PACKAGES = {"amd64": ("qemu-system-x86", "seabios"), "arm64": ("qemu-system
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser of the options."""
     found = argparse.ArgumentParser(
         prog="lane.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen(names: Sequence[str]) -> list[Machine]:
-    """The machines of these names and architectures."""
+    """Return the machines of these names and architectures."""
     known = {name for each in MACHINES for name in (each.name, each.kernel.architecture.name)}
     if unknown := sorted(set(names) - known):
         raise LaneError(f"no machine {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
@@ -68,7 +68,7 @@ def chosen(names: Sequence[str]) -> list[Machine]:
 
 
 def programs(architectures: set[Architecture]) -> dict[str, tuple[str, ...]]:
-    """What these need."""
+    """Return the programs that these architectures need."""
     found: dict[str, tuple[str, ...]] = dict(PROGRAMS)
     for each in architectures:
         found[each.qemu] = QEMU_PACKAGES[each.name]
@@ -115,8 +115,8 @@ def run(machines: list[Machine], junit: Path | None) -> list[Outcome]:
 
 
 def main() -> int:
-    """The command line."""
-    # Otherwise the machines would live on.
+    """Run the command line; return its exit code."""
+    # Otherwise the machines would keep running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = parser().parse_args()
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The machines of the kernel lane: architectures, kernels, and what each machine shows."""
+"""The machines of the kernel lane: architectures, kernels, and the tests of each machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ USER = 1000  # the ordinary user of the guest
 
 @dataclass(frozen=True)
 class Architecture:
-    """What differs between machines of two architectures. name: Debian's."""
+    """The differences between machines of two architectures. name: Debian's name."""
 
     name: str
     compiler: str
@@ -48,7 +48,7 @@ ARM64 = Architecture(
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel package: the newest whose name is this regular expression, in a suite of Debian."""
+    """A kernel package: the newest in a suite of Debian whose name matches this expression."""
 
     name: str
     suite: str
@@ -74,7 +74,7 @@ class Machine:
     kernel: Kernel
     runs: tuple[Run, ...]
     parameters: tuple[str, ...] = field(default=())
-    seconds: int = 1200  # its runs are ended then
+    seconds: int = 1200  # the limit for its runs
 
 
 BULLSEYE, BOOKWORM = "bullseye-security", "bookworm-security"
@@ -95,7 +95,7 @@ ARM = ("tests/linux/test_tagged_addresses.py", "tests/linux/test_large_live.py")
 _ALONE = ("--noconftest", "-p", "no:hypothesispytest", "-p", "no:xdist")
 YAMA = (*_ALONE, "tests/kernels/see_yama.py")
 FORCED = (*_ALONE, "tests/kernels/see_forced.py")
-# The scope can be lowered again, but for 3.
+# The scope can be lowered again, except from 3.
 SCOPES = tuple(
     Run(f"yama-{scope}-{name}", YAMA, user, scope)
     for scope in (0, 1, 2, 3)

@@ -1,6 +1,6 @@
-"""Writes to read-only pages, by what proc_mem.force_override says on the kernel's command line.
+"""Writes to read-only pages, by the value of proc_mem.force_override on the kernel's command line.
 
-The kernel lane runs this file in its guests; nobody else does.
+Only the kernel lane runs this file, in its guests.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALLOWED = {"always": {True, False}, "ptrace": {True}, "never": set[bool]()}[OVER
 
 @pytest.mark.parametrize("suspend", [True, False])
 def test_a_read_only_page(suspend: bool) -> None:
-    """Where it is refused, nothing is written, and the advice is to stop it if that would do."""
+    """A refused write writes nothing; the error advises suspension only if that would allow it."""
     with Child64() as child:
         place = child.areas["read_only"]
         before = child.read(place, 32)
@@ -35,7 +35,7 @@ def test_a_read_only_page(suspend: bool) -> None:
                 assert caught.value.written == 0
                 assert ("suspend=True" in str(caught.value)) == (True in ALLOWED)
                 assert "force_override" in str(caught.value)
-            # What needs no force is written all the same.
+            # A write that needs no force still succeeds.
             assert session.write_pointers(child.areas["rw"], [7], verify=True) == 1
         now = child.read(place, 32)
         after = b"".join(value.to_bytes(8, "little") for value in (1, 2)) + before[16:]
@@ -44,7 +44,7 @@ def test_a_read_only_page(suspend: bool) -> None:
 
 @pytest.mark.parametrize("suspend", [True, False])
 def test_a_patch_of_both_kinds_of_pages(suspend: bool) -> None:
-    """All of it is written, or none."""
+    """The patch is written whole or not at all."""
     with Child64() as child:
         rw, read_only = child.areas["rw"], child.areas["read_only"]
         before = child.read(rw, 16), child.read(read_only, 16)
@@ -57,7 +57,7 @@ def test_a_patch_of_both_kinds_of_pages(suspend: bool) -> None:
                 assert list(session.read_pointers(read_only, 2)) == [3, 4]
                 assert patch.undo(session).complete
             else:
-                # Where no way is left, the preview knows.
+                # If every kind of forced write is refused, the preview reports it.
                 error = pydbgwrite.TargetAccessError if ALLOWED else pydbgwrite.PatchError
                 with pytest.raises(error, match="forced write"):
                     patch.apply(session)

@@ -1,6 +1,6 @@
-"""What each kernel.yama.ptrace_scope permits, and what is advised where it does not.
+"""The accesses that each kernel.yama.ptrace_scope permits, and the advice if one is refused.
 
-The kernel lane runs this file in its guests, as root and as an ordinary user; nobody else does.
+Only the kernel lane runs this file, in its guests, as root and as an ordinary user.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ANYONE = SCOPE == 0 or (ROOT and SCOPE < 3)
 DESCENDANTS = ANYONE or SCOPE == 1
 LAUNCHES = 60
 
-# A process that is nobody's descendant here: it says its id and the address of a table, and shows
-# the table for each line. Its argument: who may trace it (prctl, PR_SET_PTRACER), or 0.
+# A process that is no descendant of this one: it prints its id and the address of a table, and
+# the table for each line. Its argument: the permitted tracer (prctl, PR_SET_PTRACER), or 0.
 STRANGER = """
 import ctypes, os, sys
 if os.fork():
@@ -43,7 +43,7 @@ for line in sys.stdin:
 
 @contextmanager
 def refused_where(refused: bool) -> Iterator[None]:
-    """Is it refused there, and nowhere else? The advice must be true."""
+    """Check that an access is refused exactly if it should be, and that the advice is true."""
     if not refused:
         yield
         return
@@ -51,12 +51,12 @@ def refused_where(refused: bool) -> Iterator[None]:
         yield
     said = str(caught.value)
     assert f"ptrace_scope is {SCOPE}" in said
-    assert ("launch()" in said) == (SCOPE == 1)  # else what it starts is refused as well
+    assert ("launch()" in said) == (SCOPE == 1)  # else a launched program is refused too
     assert ("give the interpreter CAP_SYS_PTRACE" in said) == (SCOPE != 3)
 
 
 def test_every_launch() -> None:
-    """The program has allowed its tracer before that begins, each time."""
+    """Each launched program permits its tracer before the tracer begins."""
     for _ in range(LAUNCHES if DESCENDANTS else 1):
         with (
             refused_where(not DESCENDANTS),
@@ -105,7 +105,7 @@ def test_a_stranger(permits: str, suspend: bool) -> None:
 
 
 def test_the_doctor() -> None:
-    """What it says of the scope is what the tests above found."""
+    """The doctor's report of the scope agrees with the results of the tests above."""
     done = subprocess.run(
         [sys.executable, "-m", "pydbgwrite", "doctor", "--json"], capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""Where packages of Debian come from: the archive that this machine's own apt is configured for."""
+"""The source of Debian's packages: the archive for which this machine's own apt is configured."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UPDATE_ERRORS = "APT::Update::Error-Mode=any"  # a list that can't be fetched is
 
 
 class AbsentError(LaneError):
-    """The archive has a suite or a package no more."""
+    """The archive no longer has a suite or a package."""
 
 
 def archives() -> dict[str, str]:
-    """The addresses of Debian's archives, by label."""
+    """Return the addresses of Debian's archives, by label."""
     asked = ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"]
     found: dict[str, str] = {}
     for line in call(asked, what="asking apt for its archives").splitlines():
@@ -36,13 +36,13 @@ def archives() -> dict[str, str]:
 
 
 def source_line(suite: str) -> str:
-    """A line of sources.list."""
+    """Return a line of sources.list."""
     address = archives()[SECURITY if suite.endswith("-security") else ARCHIVE]
     return f"deb [signed-by={KEYRING}] {address} {suite} main"
 
 
 class Packages:
-    """Packages of one suite and architecture, with an apt of its own: nothing is installed."""
+    """Packages of one suite and architecture, with a separate apt: nothing is installed."""
 
     def __init__(self, folder: Path, suite: str, architecture: str) -> None:
         self._folder = folder / "apt"
@@ -71,7 +71,7 @@ class Packages:
             raise AbsentError(str(error)) from error
 
     def newest(self, pattern: str) -> str:
-        """The package whose whole name that regular expression is, of the highest version."""
+        """Return the package of the highest version whose whole name matches that expression."""
         names = call(
             ["apt-cache", *self._options, "--names-only", "search", f"^{pattern}$"],
             what=f"looking for {pattern}",
@@ -95,7 +95,7 @@ class Packages:
 
 
 def debian_tree(target: Path, architecture: str, packages: Sequence[str]) -> None:
-    """The files of these packages and of what they depend on; none of their scripts is run."""
+    """Unpack these packages and their dependencies, without running any of their scripts."""
     lines = "\n".join(source_line(suite) for suite in (SUITE, f"{SUITE}-security"))
     sources = target.with_name("sources.list")
     sources.write_text(lines + "\n")

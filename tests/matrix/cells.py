@@ -22,28 +22,28 @@ from system_calls import Outcome
 __all__ = ["Cell", "CellError", "NotHereError", "probe_command", "run_cell"]
 
 PROBE = Path(__file__).with_name("probe.py")
-#: No step takes as long unless something waits in vain; no probe, all of whose steps do.
+#: A longer step, or a longer probe with all its steps, waits in vain.
 LONGEST_STEP, LONGEST_PROBE = 8.0, 60.0
 MOST_SHOWN = 8
-#: An error by its number alone, or as nobody outside an engine knows it.
+#: An error given only by its number, or by a name that is known only inside an engine.
 BARE = re.compile(r"failed with E[A-Z]+\b|GEN_FAILURE|HRESULT_FROM|signal \d")
-#: Advice that says itself what it takes.
+#: Advice that itself states its condition.
 CONDITION = "process_vm_writev is called instead"
 
 
 class CellError(Exception):
-    """What went otherwise than the table says."""
+    """The result of a cell differs from its table."""
 
 
 class NotHereError(Exception):
-    """Why this machine can't try the cell."""
+    """This machine can't try the cell; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """before: the command that makes the surroundings, and runs what follows it in them.
+    """before: the command that makes the surroundings, and runs the rest of the line in them.
 
-    of_root: the targets are root's, and run outside. make: what is to be done before.
+    of_root: the targets are root's, and run outside. make: a call to make first.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Cell:
 
 
 def probe_command(wish: dict[str, Any]) -> list[str]:
-    """How the probe is run."""
+    """Return the command that runs the probe."""
     return [sys.executable, str(PROBE), json.dumps(wish)]
 
 
 def run_cell(cell: Cell, usual: Sequence[str]) -> list[str]:
-    """Run the probe there and compare; the steps that it took. usual: those where nothing fails."""
+    """Run and compare the probe; return its steps. usual: the steps of a run without failures."""
     cell.make()
     if cell.before:
         check_here(cell)
@@ -83,7 +83,7 @@ def run_cell(cell: Cell, usual: Sequence[str]) -> list[str]:
 
 
 def run_probe(cell: Cell, wish: dict[str, Any]) -> tuple[str, str, int]:
-    """What it printed, both ways, and its exit status."""
+    """Return the probe's standard output, standard error and exit status."""
     with subprocess.Popen(
         [*cell.before, *probe_command(wish)],
         pass_fds=[end for each in wish["given"] for end in each["ends"]],
@@ -103,7 +103,7 @@ def run_probe(cell: Cell, wish: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def check_here(cell: Cell) -> None:
-    """Can these surroundings be made, and may this Python and the package be read in them?"""
+    """Check that the surroundings can be made, and Python and the package can be read in them."""
     package = find_spec("pydbgwrite")
     assert package is not None
     assert package.origin is not None
@@ -115,7 +115,7 @@ def check_here(cell: Cell) -> None:
 
 
 def check_steps(outcome: Outcome, steps: list[dict[str, Any]], usual: Sequence[str]) -> list[str]:
-    """What is otherwise than expected."""
+    """Return the differences from the expected outcome."""
     wrong = []
     taken = {each["step"]: each for each in steps}
     failed = {name for name, told in taken.items() if told["error"] is not None}
@@ -142,7 +142,7 @@ def check_steps(outcome: Outcome, steps: list[dict[str, Any]], usual: Sequence[s
 def check_message(
     outcome: Outcome, told: dict[str, Any], taken: dict[str, dict[str, Any]]
 ) -> list[str]:
-    """What is wrong with the words of a refusal."""
+    """Return the faults in the message of a refusal."""
     text: str = told["error"]
     wrong = [f"does not say {word!r}: {text}" for word in outcome.words if word not in text]
     if BARE.search(text):

@@ -1,4 +1,4 @@
-"""The matrix: the package where the system refuses something, without virtual machines.
+"""The matrix: the package on systems that refuse some operation, without virtual machines.
 
     python tests/matrix/matrix.py               every cell
     python tests/matrix/matrix.py ptrace user   cells whose name has one of these words
@@ -6,8 +6,8 @@
 
 A probe (probe.py) takes the same steps in each cell: under a seccomp filter that refuses a system
 call (system_calls.py), in namespaces, as another user, under limits, on other kinds of programs
-(surroundings.py). The expected outcomes are in tables there. The targets themselves say what their
-memory holds. A cell that this machine can't try is named, with the reason.
+(surroundings.py). The expected outcomes are in tables there. The targets themselves report the
+bytes of their memory. A cell that this machine can't try is listed with the reason.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TARGET = Path(__file__).with_name("target.c")
 
 
 def call_cells(program: Path) -> list[Cell]:
-    """Each system call, refused in each way."""
+    """Return a cell for each system call and each way to refuse it."""
     known = numbers()
     cells = []
     for calls, outcome in {**CALLS, **TOGETHER}.items():
@@ -59,7 +59,7 @@ def call_cells(program: Path) -> list[Cell]:
 
 
 def check_known(program: Path) -> None:
-    """Fail for a system call of the probe that no table has."""
+    """Fail if the probe makes a system call that is in no table."""
     names = {number: name for name, number in numbers().items()}
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -95,7 +95,7 @@ def compiled(program: Path, *flags: str, compiler: str | None = None) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cells; 1 where one of them went otherwise than the table says."""
+    """Run the cells; return 1 if the result of one differs from its table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -124,13 +124,13 @@ def main(arguments: list[str]) -> int:
 
 
 def say(*lines: str) -> None:
-    """Print lines at once, beside other threads."""
+    """Print lines together, without lines of other threads between them."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 
 def run_all(cells: list[Cell], program: Path, *, known: bool) -> int:
-    """Run them on all processors, and say how each went; how many have failed."""
+    """Run the cells on all processors, report each result, and return the count of failures."""
     usual = run_cell(Cell("usual", WORKS, {"target": str(program), "doctor": True}), ())
     failed = 0
     if known:

@@ -1,12 +1,12 @@
-"""The probe: takes the same steps in whatever surroundings it is started, and prints how each went.
+"""The probe: takes the same steps in any surroundings, and prints the result of each.
 
     python probe.py JSON
 
-JSON has the program of the targets ("target"), and what the probe puts on itself before it imports
-the package: system calls to refuse ("deny"), limits ("limits"), a listener of its calls
-("listener"). Each target says what its memory holds once it runs again: after a step that succeeded
-it holds all of it, after a failed one what the exception reports. The probe prints a line of JSON a
-step.
+JSON has the program of the targets ("target"), and the restrictions that the probe applies to
+itself before it imports the package: system calls to refuse ("deny"), limits ("limits"), a listener
+of its calls ("listener"). Each target reports the content of its memory once it runs again: after a
+step that succeeds it holds all pointers of the step, after a failed one those that the exception
+reports. The probe prints one line of JSON for each step.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from support import sandbox
 if TYPE_CHECKING:
     from pydbgwrite import Session
 
-#: Of each opening, and of each answer of a target, in seconds.
+#: The time limit of each opening, and of each answer of a target, in seconds.
 PATIENCE = 10
 MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Place:
-    """Pointers in the target: from value on, each larger by rise, so many bytes apart.
+    """Pointers in the target: from value on, each larger by rise, step bytes apart.
 
-    always: it holds them whether the step succeeded or not.
+    always: the target holds them whether the step succeeds or not.
     """
 
     address: int
@@ -52,7 +52,7 @@ class Place:
 
 
 class Target:
-    """The program of target.c: started here or, with what given() gave, elsewhere."""
+    """The program of target.c: started here, or elsewhere and described by given()."""
 
     def __init__(self, program: str, given: dict[str, Any] | None = None) -> None:
         self.name = Path(program).name
@@ -68,7 +68,7 @@ class Target:
         self.areas: dict[str, int] = given["areas"]
 
     def given(self) -> dict[str, Any]:
-        """All that another process must know to use it."""
+        """Return all data that another process needs to use it."""
         return {"pid": self.pid, "ends": self.ends, "areas": self.areas}
 
     def __enter__(self) -> Target:
@@ -79,12 +79,12 @@ class Target:
         self.process.communicate()
 
     def count(self, place: Place) -> int:
-        """How many of these pointers it holds."""
+        """Return how many of these pointers it holds."""
         return ask(self.ends, place)
 
 
 def hear(descriptor: int) -> str:
-    """A line, within a time."""
+    """Return a line that arrives within the time limit."""
     line = b""
     while not line.endswith(b"\n"):
         if not select.select([descriptor], [], [], PATIENCE)[0]:
@@ -97,14 +97,14 @@ def hear(descriptor: int) -> str:
 
 
 def ask(ends: tuple[int, int], place: Place) -> int:
-    """How many of these pointers the target at these ends of pipes holds."""
+    """Return how many of these pointers the target at these ends of pipes holds."""
     words = (place.address, place.count, place.step, place.value, place.rise)
     os.write(ends[0], f"{' '.join(map(str, words))}\n".encode())
     return int(hear(ends[1]))
 
 
 def descriptors() -> list[int]:
-    """The open ones."""
+    """Return the open descriptors."""
     found = []
     for number in range(256):
         with contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ def descriptors() -> list[int]:
 
 
 class Steps:
-    """Takes steps and keeps how they went, until the target can be asked."""
+    """Takes steps and keeps their results until the target can be asked."""
 
     def __init__(self, part: str) -> None:
         self.part = part
@@ -122,7 +122,7 @@ class Steps:
         self.taken: list[tuple[dict[str, Any], Place | None]] = []
 
     def take(self, name: str, call: Callable[[], object], place: Place | None = None) -> bool:
-        """Whether the call succeeded; where it did, place is what the target must hold."""
+        """Make a call; return whether it succeeds. place: the target must hold this if it does."""
         begun = time.monotonic()
         told: dict[str, Any] = {"step": f"{self.part}: {name}", "error": None, "written": 0}
         try:
@@ -136,11 +136,11 @@ class Steps:
         return told["error"] is None
 
     def place(self, place: Place) -> None:
-        """What the target must hold after the last step."""
+        """Set the pointers that the target must hold after the last step."""
         self.taken[-1] = (self.taken[-1][0], place)
 
     def report(self, count: Callable[[Place], int]) -> None:
-        """Ask the target about each step, and print it."""
+        """Ask the target about each step, and print the results."""
         part, self.part = self.part, "descriptors"
         self.take(part, lambda: must_be(descriptors(), self.before))
         for told, place in self.taken:
@@ -157,13 +157,13 @@ class Steps:
 
 
 def must_be(found: object, wanted: object) -> None:
-    """A step that gives something else has not succeeded."""
+    """Fail the step if its result is not the expected one."""
     if found != wanted:
         raise AssertionError(f"{found!r}, not {wanted!r}")
 
 
 def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> bool:
-    """Everything that is done with a session of a process; whether one could be opened."""
+    """Take all steps with a session of a process; return whether one could be opened."""
     import pydbgwrite
 
     steps = Steps(part)
@@ -182,7 +182,7 @@ def session_steps(part: str, target: Target, *, suspend: bool, folder: Path) -> 
 
 
 def memory_steps(steps: Steps, session: Session, rw: int, read_only: int) -> None:
-    """Reading and writing, small and large, in a row and scattered."""
+    """Read and write few and many pointers, contiguous and scattered."""
     from array import array
 
     many = array("Q", range(1, MIB + 1))  # 8 MiB: several processors share it
@@ -206,7 +206,7 @@ def memory_steps(steps: Steps, session: Session, rw: int, read_only: int) -> Non
 
 
 def other_steps(steps: Steps, session: Session, target: Target, folder: Path) -> None:
-    """What no process may be forced to, names, and journals."""
+    """Try a write that force can't make, resolve names, and use journals."""
     import pydbgwrite
 
     rw, none = target.areas["rw"], target.areas["none"]
@@ -239,7 +239,7 @@ def other_steps(steps: Steps, session: Session, target: Target, folder: Path) ->
 
 
 def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
-    """A program that is written to before it runs, and one that is ended."""
+    """Launch a program and write to it before it runs; launch another and end it."""
     import pydbgwrite
 
     steps = Steps("launch")
@@ -269,7 +269,7 @@ def launch_steps(program: str, pipes: tuple[int, int, int, int]) -> None:
 
 
 def doctor_steps(opened: dict[str, bool]) -> None:
-    """What `pydbgwrite doctor` says; opened: by part, whether a session of ours could be."""
+    """Check `pydbgwrite doctor`; opened: by part, whether the probe could open a session."""
     steps = Steps("doctor")
 
     def look() -> None:
@@ -295,7 +295,7 @@ def doctor_steps(opened: dict[str, bool]) -> None:
 
 
 def set_limit(name: str, number: int) -> tuple[int, tuple[int, int]]:
-    """What setrlimit(2) takes to undo it. Of descriptors, number is how many are left."""
+    """Set a limit; return the arguments that undo it. number: for NOFILE, the descriptors left."""
     import pydbgwrite  # noqa: F401 - its files were opened before
 
     if name == "NOFILE":
@@ -308,7 +308,7 @@ def set_limit(name: str, number: int) -> tuple[int, tuple[int, int]]:
 
 
 def main(wish: dict[str, Any]) -> None:
-    """Take all the steps."""
+    """Take all steps."""
     program = wish["target"]
     given = wish.get("given") or [None, None]
     suspended, running = (Target(program, each) for each in given)
@@ -323,7 +323,7 @@ def main(wish: dict[str, Any]) -> None:
             limits.callback(resource.setrlimit, *set_limit(limit, number))
         if wish.get("deny"):
             sandbox.deny({int(number): error for number, error in wish["deny"].items()})
-        os.urandom(1)  # which may keep a file open
+        os.urandom(1)  # this may keep a file open
         opened = {
             "suspended": session_steps("suspended", suspended, suspend=True, folder=folder),
             "running": session_steps("running", running, suspend=False, folder=folder),

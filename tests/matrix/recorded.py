@@ -1,8 +1,8 @@
-"""The system calls of a process, each told to another process by a seccomp filter.
+"""The system calls of a process, each reported to another process by a seccomp filter.
 
-strace can't be used: it traces the process, and no session can open what is traced already. User
-notification (seccomp_unotify(2), Linux 5.5) traces nothing: whoever has the filter's listener is
-told of each call and lets it go on.
+strace can't be used: it traces the process, and no session can open a process that is already
+traced. User notification (seccomp_unotify(2), Linux 5.5) traces nothing: the process with the
+filter's listener receives each call and continues it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONTINUE = 1  # SECCOMP_USER_NOTIF_FLAG_CONTINUE
 
 
 def begin(channel: int) -> None:
-    """From now on each call waits for record(), which runs at the other end of this socket."""
+    """Make each call wait for record(), which runs at the other end of this socket."""
     with socket.socket(fileno=channel) as way:
         libc = ctypes.CDLL(None, use_errno=True)
         program = sandbox.FilterProgram({_SENDMSG: sandbox.ALLOW}, _NOTIFY)
@@ -42,9 +42,9 @@ def begin(channel: int) -> None:
 
 
 def record(channel: socket.socket) -> set[int]:
-    """The numbers of all calls of the process that begins at the other end, until it has ended.
+    """Return the numbers of all calls of the process at the other end, until it has ended.
 
-    Those of its children count, up to their execve(2): then they are another program's.
+    Calls of its children count, up to their execve(2): later ones are another program's.
     """
     made: set[int] = set()
     others: set[int] = set()

@@ -11,27 +11,27 @@ __all__ = ["PROGRAMS", "surroundings"]
 
 USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 EACH_PART = ("suspended: *", "running: *", "launch: *", "doctor: *")
-#: Of a container that an ordinary user makes.
+#: The options of a container that an ordinary user makes.
 ROOTLESS = ("unshare", "-U", "-r", "-m", "-n", "-p", "-f", "--mount-proc")
 
 
 def unopened(*words: str) -> Outcome:
-    """Nothing is opened, for a reason with these words."""
+    """Expect that nothing can be opened, with these words in the reason."""
     return Outcome(("*: attach", "launch: *"), words)
 
 
 def foreign(*words: str) -> Outcome:
-    """Programs of our own can be launched; the other user's process is not opened."""
+    """Expect that own programs can be launched, but the other user's process can't be opened."""
     return Outcome(("*: attach",), words)
 
 
 def mounted(command: str, *then: str) -> tuple[str, ...]:
-    """In a mount namespace of its own, after a command of the shell."""
+    """Return a command line that runs in its own mount namespace, after a shell command."""
     return ("unshare", "-m", "sh", "-ec", f'{command}; exec "$@"', "sh", *then)
 
 
 def proc(options: str, *then: str) -> tuple[str, ...]:
-    """With a /proc mounted so."""
+    """Return a command line that runs with a /proc mounted with these options."""
     return mounted(f"mount -t proc -o {options} proc /proc", *then)
 
 
@@ -64,7 +64,7 @@ MADE: dict[str, tuple[Outcome, tuple[str, ...]]] = {
         mounted("mount -t tmpfs tmpfs /proc"),
     ),
 }
-#: The same, where the targets are processes of a root outside.
+#: The same for targets that are processes of a root outside.
 OF_ROOT: dict[str, tuple[Outcome, tuple[str, ...]]] = {
     "ordinary user": (foreign("it runs as user 0", "this process as 65534"), USER),
     "hidepid=2": (foreign("hidepid"), proc("hidepid=2", *USER)),
@@ -78,9 +78,9 @@ OF_ROOT: dict[str, tuple[Outcome, tuple[str, ...]]] = {
         (*USER, "--inh-caps=+sys_ptrace", "--ambient-caps=+sys_ptrace"),
     ),
 }
-#: getrlimit(2); of descriptors so many are left, of the rest the limit is given.
+#: getrlimit(2); NOFILE gives the number of descriptors left, the others give the limit.
 LIMITS: dict[str, tuple[Outcome, dict[str, int], tuple[str, ...]]] = {
-    # Every number of them ends the steps somewhere else.
+    # Each number of descriptors ends the steps at a different point.
     **{
         f"{left} descriptors left": (
             Outcome(EACH_PART, ("Too many open files",), "", perhaps=left > 0),
@@ -116,7 +116,7 @@ PROGRAMS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 
 
 def surroundings(program: Path) -> list[Cell]:
-    """A cell for each of these but the programs."""
+    """Return a cell for each of these except the programs."""
     wish = {"target": str(program)}
     return [
         *(

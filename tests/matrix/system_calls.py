@@ -1,7 +1,7 @@
-"""The expected outcome where a system call is refused, for each that the package makes on Linux.
+"""The expected outcome for each system call of the package on Linux, if that call is refused.
 
 A seccomp filter refuses calls (containers, systemd's SystemCallFilter=), and so does a kernel
-without them: with ENOSYS, EPERM or EACCES. The matrix fails for a call that no table here has.
+without them: with ENOSYS, EPERM or EACCES. The matrix fails for a call that is in no table here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ERRORS = (errno.ENOSYS, errno.EPERM, errno.EACCES)
 class Outcome:
     """refused: patterns (fnmatch) of the steps that fail; all others work. words: in each message.
 
-    kind: what the name of the exception begins with. perhaps: the refused steps may work, too.
+    kind: the start of the exception's name. perhaps: the refused steps may also work.
     """
 
     refused: tuple[str, ...] = ()
@@ -33,16 +33,16 @@ WORKS = Outcome()
 
 
 def stopping(*words: str) -> Outcome:
-    """What only a session that suspends takes: without, all works."""
+    """Return the outcome for a call that only suspending sessions need: all others work."""
     return Outcome(("suspended: attach", "launch: *"), words)
 
 
-#: Where all works, the package takes another way, or loses nothing but speed.
+#: If all steps work, the package uses another call, or loses only speed.
 CALLS: dict[str, Outcome] = {
     "access": WORKS,
     "clock_nanosleep": WORKS,
     "clone": Outcome(("launch: *",), ("clone",)),  # the tracer runs as a thread
-    "clone3": stopping("clone3"),  # but for ENOSYS: see OTHERWISE
+    "clone3": stopping("clone3"),  # except ENOSYS: see OTHERWISE
     "close_range": WORKS,  # fcntl(2) for each descriptor
     "eventfd2": stopping("eventfd2"),
     "getrandom": WORKS,
@@ -71,9 +71,9 @@ CALLS: dict[str, Outcome] = {
     "wait4": WORKS,
     "waitid": stopping("waitid"),
 }
-#: What a kernel of 4.18 lacks of them.
+#: The calls that a kernel of 4.18 lacks.
 KERNEL_4_18 = "clone3 close_range faccessat2 openat2 pidfd_open pidfd_send_signal"
-#: Several at once.
+#: Several calls refused at once.
 TOGETHER: dict[str, Outcome] = {
     "ptrace kcmp process_vm_readv process_vm_writev": stopping("ptrace"),
     KERNEL_4_18: WORKS,
@@ -82,14 +82,14 @@ TOGETHER: dict[str, Outcome] = {
     "pidfd_open pidfd_send_signal kill": Outcome(("launch: terminate",), ("kill",)),
     "process_vm_writev pwrite64": Outcome(("*: attach", "launch: *"), ("pwrite64",)),
 }
-#: Where the error makes a difference; None: it is never given.
+#: Calls whose outcome depends on the error; None: that error is never used.
 OTHERWISE: dict[tuple[str, int], Outcome | None] = {
     ("clone3", errno.ENOSYS): WORKS,  # the C library then makes threads by clone(2), and only then
     (KERNEL_4_18, errno.EPERM): None,
     (KERNEL_4_18, errno.EACCES): None,
     ("getrandom", errno.EACCES): None,  # Python itself does not start
 }
-#: Filters that kill whoever makes the call, as systemd's do: here the tracer, a process apart.
+#: Filters that kill the caller, as systemd's do: here the tracer, a separate process.
 KILLED: dict[str, Outcome] = {
     "ptrace": stopping("SIGSYS"),
     "pipe2": Outcome(("launch: *",), ("SIGSYS",)),  # before there is a program to end
@@ -108,7 +108,7 @@ ORDINARY = frozenset(
 
 
 def numbers() -> dict[str, int]:
-    """The system calls of this machine, as its C headers number them."""
+    """Return the numbers of this machine's system calls, from its C headers."""
     compiler = shlex.split(os.environ.get("CC") or "cc")
     done = subprocess.run(
         [*compiler, "-E", "-dM", "-"],

@@ -21,7 +21,7 @@ import sys
 PAGE = mmap.PAGESIZE
 RW_PAGES = 4
 NONE, READ, READ_WRITE = 0, 1, 3
-#: Far below the place where mmap(2) puts mappings without an address: they would fill a hole.
+#: Far below the place where mmap(2) puts mappings without an address: they could fill a hole.
 FAR_BELOW = 1 << 45
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 1, 2, 16, 32
 

@@ -62,7 +62,7 @@ with pydbgwrite.attach(pid) as session:
 print("served", flush=True)
 """
 
-# The engine's process server, by ctypes alone.
+# Runs the engine's process server, by ctypes alone.
 _PROCESS_SERVER = """
 import os, sys
 from pathlib import Path

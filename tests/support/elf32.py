@@ -13,7 +13,7 @@ from pathlib import Path
 
 from support.child import PAGE, RW_PAGES, pattern
 
-#: The systems that leave it out, with the reason.
+#: Systems that can't run the program, and the reason.
 IS_FOREIGN = sys.platform == "linux" and platform.machine() not in ("x86_64", "i686")
 FOREIGN = "the 32-bit program is one for x86"
 

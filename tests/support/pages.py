@@ -1,6 +1,6 @@
 """Runs the code of a documentation page as a reader would: files, shell commands, Python, in order.
 
-A fenced block is saved as a file where the line before it ends with a name, as in "`shop.cpp`:".
+A fenced block is saved as a file if the line before it ends with a name, as in "`shop.cpp`:".
 Otherwise the shell runs sh blocks and exec() runs python blocks, all of a page in one namespace. A
 text block right behind one is the output that it must print. Addresses, offsets in a program,
 process ids and absolute paths differ between machines: each is replaced by its own number on both

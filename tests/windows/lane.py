@@ -1,6 +1,6 @@
 """The Windows lane: the suite, or any script, on a Windows CPython against Microsoft's own dbgeng.
 
-    python tests/windows/lane.py                       everything, then the whole suite
+    python tests/windows/lane.py                       all parts, then the whole suite
     python tests/windows/lane.py --quick -- -k attach  the quick profile; after -- for pytest
     python tests/windows/lane.py --engine 6.3 -- FILE  test files on the older engine
     python tests/windows/lane.py prepare               fetch and put together the parts
@@ -8,10 +8,10 @@
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
     python tests/windows/lane.py versions              the wheel on each Windows Python, in short
 
-It runs on Linux with Wine and a mingw cross compiler, with CPython 3.11. All that it fetches or
-makes is in .cache/windows-lane, and made once. A program sees PYDBGWRITE_DBGENG (the engine's
-folder), PYDBGWRITE_LANE=wine, PYDBGWRITE_TEST_PROFILE, and PYDBGWRITE_PYTHON32 (a 32-bit
-python.exe, where 32-bit programs can be had).
+It runs on Linux with Wine and a mingw cross compiler, with CPython 3.11. All parts that it fetches
+or makes are in .cache/windows-lane, and are made once. A program sees PYDBGWRITE_DBGENG (the
+engine's folder), PYDBGWRITE_LANE=wine, PYDBGWRITE_TEST_PROFILE, and PYDBGWRITE_PYTHON32 (a 32-bit
+python.exe, if 32-bit programs are available).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PROGRAMS = {
     f"{TRIPLET}-dlltool": (PACKAGE,),
 }
 NOT_TO_BE_HAD = 69
-NOBODY_READS = 141  # as a program that SIGPIPE has ended
+NOBODY_READS = 141  # the exit code of a program that SIGPIPE ends
 SCRIPT_OUTPUT = {"PYDBGWRITE_LANE_UTF8": "1"}  # sitecustomize.py
 PROFILE = "PYDBGWRITE_TEST_PROFILE"
 
@@ -68,12 +68,12 @@ class Lane:
     python_32: Path | None
 
     def settings(self, profile: str, engine: str) -> dict[str, str]:
-        """What a program run in the lane finds in its environment."""
+        """Return the environment variables of a program that runs in the lane."""
         found = {
             "PYDBGWRITE_LANE": "wine",
             "PYDBGWRITE_DBGENG": windows_path(self.engines[engine]),
             "PYDBGWRITE_DBGENG_OLDER": windows_path(self.engines[OLDER]),
-            "WINDBG_DIR": windows_path(self.engines[engine]),  # where Pybag looks
+            "WINDBG_DIR": windows_path(self.engines[engine]),  # read by Pybag
             PROFILE: profile,
         }
         if self.peers is not None:
@@ -84,7 +84,7 @@ class Lane:
 
 
 def parser_for(command: str) -> argparse.ArgumentParser:
-    """The options of one command."""
+    """Return the parser of one command's options."""
     parser = argparse.ArgumentParser(
         prog=f"lane.py {command}".rstrip(),
         description=__doc__,
@@ -132,7 +132,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
 
 
 def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
-    """All parts but the wheel."""
+    """Make all parts except the wheel."""
     python = WindowsPython(options.python)
     folder = windows_python(cache, python)
     engines = {NEWER: dbgeng_folder(cache), OLDER: older_engine(cache)}
@@ -151,7 +151,7 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
 
 
 def try_versions() -> int:
-    """The same wheel on every Windows Python whose parts can be had."""
+    """Try the same wheel on every Windows Python whose parts are available."""
     script, codes, absent = str(HERE / "try_wheel.py"), {}, []
     for version in VERSIONS:
         try:
@@ -181,7 +181,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
     cache = Cache(CACHE)
     python = WindowsPython(options.python)
     with cache.locked():
-        # A script gets 32-bit programs where they are prepared; the others see to them.
+        # A script uses 32-bit programs if they are prepared; the other commands prepare them.
         lane = prepare(cache, options, try_32=command != "run" or cache.has("prefix-32"))
         if command == "prepare":
             note(f"prepared in {time.monotonic() - started:.1f} s: {lane.python}")
@@ -191,7 +191,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
             wines |= {each.name: own_prefix(lane.wine, cache, each.name) for each in SHARES}
         wheel = None
         if options.wheel:
-            builder = windows_python(cache, WindowsPython())  # an abi3 wheel: always with this one
+            builder = windows_python(cache, WindowsPython())  # abi3: always built with this one
             wheel = build_wheel(cache, builder, options.project.resolve())
             install(wheel, python, lane.python)
     took = f"ready in {time.monotonic() - started:.1f} s"
@@ -226,8 +226,8 @@ def go(command: str, arguments: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """The command line."""
-    # Otherwise what runs in Wine would live on.
+    """Run the command line; return its exit code."""
+    # Otherwise programs in Wine would keep running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     arguments = sys.argv[1:]
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else ""

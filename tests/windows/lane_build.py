@@ -1,7 +1,7 @@
 """The extension for Windows, built on Linux: cross build, abi3 wheel, installation.
 
-The project's own setup.py does the build, told by the environment that it is a cross build; what it
-makes is checked: the wheel's tag, and what the module imports.
+The project's own setup.py does the build; the environment selects a cross build. The result is
+checked: the wheel's tag, and the libraries that the module imports.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SYSTEM_LIBRARIES = frozenset(
 
 
 def _tools(cache: Cache) -> Path:
-    """setuptools and wheel for this machine, apart from what it has installed."""
+    """Return a folder with setuptools and wheel, separate from the packages of this machine."""
 
     def make(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -44,7 +44,7 @@ def _tools(cache: Cache) -> Path:
 
 
 def _cross_parts(cache: Cache, python: Path) -> Path:
-    """CPython's headers with Windows' pyconfig.h, and the import library of python3.dll."""
+    """Return CPython's headers, with Windows' pyconfig.h, and the import library of python3.dll."""
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").is_file():
         raise LaneError(
@@ -64,7 +64,7 @@ def _cross_parts(cache: Cache, python: Path) -> Path:
 
 
 def _sources(project: Path) -> list[Path]:
-    """What a change of means another wheel."""
+    """Return the files of which a change requires another wheel."""
     found = [project / name for name in SOURCE_FILES if (project / name).is_file()]
     for name in SOURCE_FOLDERS:
         for file in (project / name).rglob("*"):
@@ -75,7 +75,7 @@ def _sources(project: Path) -> list[Path]:
 
 
 def build_wheel(cache: Cache, python: Path, project: Path = ROOT) -> Path:
-    """The abi3 wheel of the project, cross-built; made again when a source has changed."""
+    """Cross-build the project's abi3 wheel, again after a source has changed; return its path."""
     if sys.version_info[:2] != tuple(int(part) for part in PYTHON.split(".")):
         raise LaneError(f"the build needs the headers of CPython {PYTHON}: run lane.py with it")
     if not (project / "setup.py").is_file():
@@ -132,7 +132,7 @@ def _only_wheel(folder: Path) -> Path:
 
 
 def _check_wheel(wheel: Path) -> None:
-    """The tag is the stable ABI's; the module imports python3.dll and system libraries alone."""
+    """Check that the tag is the stable ABI's, and the imports only python3.dll and system DLLs."""
     if not wheel.name.endswith(f"-{TAG}.whl"):
         raise LaneError(
             f"the cross build made {wheel.name}, not a wheel tagged {TAG}: setup.py must set"
@@ -157,7 +157,7 @@ def _check_wheel(wheel: Path) -> None:
 
 
 def install(wheel: Path, python: WindowsPython, folder: Path) -> None:
-    """Install the wheel into a Windows Python with pip, which checks that its tag fits."""
+    """Install the wheel into a Windows Python with pip, which checks its tag."""
     site = folder / "Lib" / "site-packages"
     stamp = folder / "installed-wheel"
     key = f"{wheel.name} {hashlib.sha256(wheel.read_bytes()).hexdigest()}"

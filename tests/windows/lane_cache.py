@@ -1,8 +1,8 @@
 """The Windows lane's cache folder: parts made once, kept under a stamp of their recipe.
 
-Everything the lane fetches or makes is below `.cache/windows-lane`, which git ignores. Deleting
-that folder is always safe. A part is a folder; it is made beside its place and renamed into it, so
-that a run that was broken off leaves nothing half made.
+All that the lane fetches or makes is below `.cache/windows-lane`, which git ignores. It is always
+safe to delete that folder. A part is a folder; it is made beside its place and renamed into it, so
+an interrupted run leaves no incomplete part.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
 
-PAUSES = (5, 30)  # seconds before a download is tried again
+PAUSES = (5, 30)  # seconds before another try of a download
 
 
 class LaneError(Exception):
-    """A part of the lane that can't be had; the message says what is missing and what to do."""
+    """A part of the lane is not available; the message names it and the remedy."""
 
 
 def note(text: str) -> None:
-    """Tell the reader what the lane is doing (standard error: output belongs to the program)."""
+    """Report the lane's progress on standard error: the output belongs to the program."""
     print(f"lane: {text}", file=sys.stderr, flush=True)
 
 
 def find_tool(name: str, package: str) -> str:
-    """Where the program `name` is, or an error naming the Debian package that brings it."""
+    """Return the path of the program `name`, or raise an error that names its Debian package."""
     found = shutil.which(name)
     if found is None:
         raise LaneError(
@@ -53,7 +53,7 @@ def call(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run a build step; return what it printed, or raise LaneError with all of it."""
+    """Run a build step; return its output, or raise LaneError with all of it."""
     done = subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -77,9 +77,9 @@ def fetch(
     clear: Path | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """Run a step that downloads, and again where it fails: networks and mirrors do, for a while.
+    """Run a step that downloads; repeat it if it fails: networks and mirrors fail for a while.
 
-    clear: a folder to empty between, of what was left half done.
+    clear: a folder that is emptied of incomplete files between tries.
     """
     for pause in PAUSES:
         try:
@@ -94,7 +94,7 @@ def fetch(
 
 
 def digest_of_files(files: Iterable[Path]) -> str:
-    """One hash over names and contents, in a fixed order."""
+    """Return one hash over names and contents, in a fixed order."""
     total = hashlib.sha256()
     for file in sorted(files):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -113,7 +113,7 @@ class Cache:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the cache while its parts are made: two lanes may be started at once."""
+        """Lock the cache while its parts are made: two lanes may start at once."""
         with (self.folder / "lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,11 +123,11 @@ class Cache:
             yield
 
     def has(self, name: str) -> bool:
-        """Whether a part of that name stands in the cache, whatever its recipe was."""
+        """Return whether the cache has a part of that name, with any recipe."""
         return (self.folder / name).is_dir() and (self.stamps / name).is_file()
 
     def part(self, name: str, recipe: object, make: Callable[[Path], None]) -> Path:
-        """The folder `name`, made by `make(folder)` unless this very recipe has made it before."""
+        """Return the folder `name`; call `make(folder)` unless that recipe has made it before."""
         place = self.folder / name
         stamp = self.stamps / name
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""The parts of the Windows lane: which they are, where they come from, how they are put together.
+"""The parts of the Windows lane: their names, their sources, and how they are assembled.
 
-Everything comes by package name, through pip and apt, as the machine has them configured. Nothing
-of it is ever committed or put into a wheel.
+All come by package name, through pip and apt, as the machine has them configured. None of them is
+ever committed or put into a wheel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from lane_cache import HERE, Cache, LaneError, digest_of_files, fetch
 from lane_toolchain import SOURCES, compiler, forwarding_dll, python_program
 
-RECIPE = 1  # raise it when a step changes without a change of names or versions
+RECIPE = 1  # raise it if a step changes without a change of names or versions
 PYTHON = "3.11"  # the version that the suite runs on
 
 PANDA3D = "panda3d==1.10.16"  # deploy_libs/ holds the official python3XY.dll and its extensions
@@ -42,7 +42,7 @@ TEST_PACKAGES = (
     "hypothesis==6.170.15",
     "click==8.5.1",
     "rich==15.0.0",
-    "colorama==0.4.6",  # pip reads markers for the machine it runs on: so these are named
+    "colorama==0.4.6",  # named here, since pip reads markers for the machine it runs on
 )
 PEER_PACKAGES = (
     "comtypes==1.4.17",
@@ -92,7 +92,7 @@ class WindowsPython:
 
     @property
     def name(self) -> str:
-        """The folder of the cache that holds it."""
+        """The name of its folder in the cache."""
         return f"python-{self.version}" + ("" if self.bits == 64 else "-32")
 
 
@@ -122,18 +122,18 @@ def unpack_wheels(wheels: Path, site: Path) -> None:
 
 
 class NoLibraryError(LaneError):
-    """This machine has no CPython of a version, and so no standard library for a Windows Python."""
+    """This machine has no CPython of a version, so no standard library for a Windows Python."""
 
 
 def standard_library(version: str) -> Path:
-    """The standard library of this machine's CPython of that version."""
+    """Return the standard library of this machine's CPython of that version."""
     probe = "import sys, sysconfig; print(sys.version_info[:2], sysconfig.get_path('stdlib'))"
     wanted = tuple(int(part) for part in version.split("."))
     candidates = [sys.executable] if sys.version_info[:2] == wanted else []
     named = shutil.which(f"python{version}")
     candidates += [named] if named else []
     for candidate in candidates:
-        # A pyenv shim works only for a version that is asked for; other interpreters ignore this.
+        # A pyenv shim works only for a requested version; other interpreters ignore this.
         done = subprocess.run(
             [candidate, "-I", "-c", probe],
             stdin=subprocess.DEVNULL,
@@ -153,7 +153,7 @@ def standard_library(version: str) -> Path:
 
 
 def _copy_library(source: Path, target: Path) -> None:
-    """Copy a standard library, less what belongs to the machine it comes from."""
+    """Copy a standard library without the files that are specific to its machine."""
 
     def ignore(folder: str, names: list[str]) -> list[str]:
         top = Path(folder) == source
@@ -178,18 +178,18 @@ def _copy_library(source: Path, target: Path) -> None:
 
 
 def _zip_library(library: Path, target: Path) -> None:
-    """The same library as python3XY.zip, compiled, as Python's embeddable distribution has it.
+    """Write the library, compiled, as python3XY.zip, as Python's embeddable distribution has it.
 
-    Under Wine each file that an import opens or looks for is slow: from the archive a program such
-    as the command line starts in about two thirds of the time. Reading its directory takes a while
-    itself, so it holds no sources: tracebacks find those in Lib.
+    Under Wine each file that an import opens or searches is slow: with the archive a program such
+    as the command line starts in about two thirds of the time. To read the archive's directory
+    takes a while too, so it holds no sources: tracebacks find those in Lib.
     """
     compiled = target.with_suffix(".pyc")
     with zipfile.ZipFile(target, "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for file in sorted(library.rglob("*.py")):
             name = file.relative_to(library)
-            # Some of the library's files are to have errors, for its own tests.
+            # Some of the library's files have errors on purpose, for its own tests.
             if name.parts[0] not in UNZIPPED and py_compile.compile(
                 str(file),
                 cfile=str(compiled),
@@ -202,12 +202,12 @@ def _zip_library(library: Path, target: Path) -> None:
 
 
 def _packages(python: WindowsPython) -> tuple[str, ...]:
-    """The test packages that a version can have: numpy 1.26 ends with Python 3.12."""
+    """Return the test packages that support a version: numpy 1.26 ends with Python 3.12."""
     return TEST_PACKAGES + ((NUMPY,) if python.version in ("3.11", "3.12") else ())
 
 
 def windows_python(cache: Cache, python: WindowsPython) -> Path:
-    """A Windows CPython with its standard library and the test packages."""
+    """Return the folder of a Windows CPython with its standard library and the test packages."""
     library = standard_library(python.version)
     own = digest_of_files([*SOURCES, HERE / "sitecustomize.py"])
     zipped = python.version == sysconfig.get_python_version()  # it compiles for its own version
@@ -248,12 +248,12 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
 
 
 def dbgeng_folder(cache: Cache) -> Path:
-    """Microsoft's dbgeng.dll and what it needs, in one folder."""
+    """Return a folder with Microsoft's dbgeng.dll and the DLLs that it needs."""
     return _engine(cache, "dbgeng", WindowsPython("3.9"), PYKD, DBGENG_FILES)
 
 
 def older_engine(cache: Cache) -> Path:
-    """An older dbgeng.dll, which takes 64-bit processes for 32-bit ones (docs/engine.md)."""
+    """Return an older dbgeng.dll, which treats 64-bit processes as 32-bit ones (docs/engine.md)."""
     return _engine(cache, "dbgeng-6.3", WindowsPython("2.7"), PYKD_OLDER, OLDER_FILES)
 
 
@@ -272,7 +272,7 @@ def _engine(
 
 
 def peers(cache: Cache, python: WindowsPython) -> Path:
-    """Other packages that drive dbgeng, as installed from PyPI, in a folder of their own."""
+    """Return a separate folder with other packages that drive dbgeng, as installed from PyPI."""
 
     def make(folder: Path) -> None:
         download = folder / "download"

@@ -1,4 +1,4 @@
-"""The programs that a lane needs of this machine, and the packages that bring them."""
+"""The programs that a lane needs on this machine, and the packages that provide them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lane_cache import LaneError, call, note
 
 
 def check_programs(programs: Mapping[str, Sequence[str]], *, may_install: bool) -> None:
-    """Say everything that is missing at once, or install it. programs: with Debian's packages."""
+    """Report all missing programs at once, or install them. programs: each with its packages."""
 
     def missing() -> list[str]:
         return [name for name in programs if shutil.which(name) is None]

@@ -1,14 +1,14 @@
 """The whole suite in shares: pytest processes that run side by side in the Windows lane.
 
-A share is a list of test files, and each file is in one share: so nothing is collected twice or
-left out, which check_reports() sees for itself in the results.
+A share is a list of test files, and each file is in one share: so no test is collected twice or
+left out. check_reports() verifies that in the results.
 
 One more share runs the conformance and differential suites on an older engine.
 
-Most of the suite's time goes into requests to Wine's server, one process for all programs of a
-prefix. A request takes a fraction of the time where both run on one processor, since then neither
-has to be woken on another. So a share has a prefix, and with it a server, of its own, and stays on
-one processor. More shares than processors: what waits leaves its processor to another.
+Requests to Wine's server, one process for all programs of a prefix, take most of the suite's time.
+A request takes a fraction of the time if both sides run on one processor, since then neither must
+be woken on another. So a share has its own prefix and server, and stays on one processor. There
+are more shares than processors: a share that waits leaves its processor to another.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NEWER, OLDER = "10.0", "6.3"
 
 @dataclass(frozen=True)
 class Share:
-    """patterns: of its files, in TESTS; none: all that is left. options: pytest's, besides."""
+    """patterns: of its files, in TESTS; none: all other files. options: more options of pytest."""
 
     name: str
     patterns: tuple[str, ...] = ()
@@ -37,12 +37,12 @@ class Share:
 
 
 def processor_of(number: int) -> int:
-    """Where the share of that number runs."""
+    """Return the processor that runs the share of that number."""
     every = sorted(os.sched_getaffinity(0))
     return every[number % len(every)]
 
 
-#: Divided by measured times, so that on two processors both have as much to do.
+#: Divided by measured times, so that two processors get equal work.
 SHARES = (
     Share(
         "commands",
@@ -79,7 +79,7 @@ SHARES = (
     ),
     Share("rest"),
     Share("remote", ("dbgeng/test_dbgeng_remote.py",)),
-    # Simulated memory is the same there.
+    # Simulated memory is the same on that engine.
     Share(
         "older",
         ("conformance/test_conformance_*.py", "dbgeng/test_differential.py"),
@@ -90,14 +90,14 @@ SHARES = (
 
 
 def test_files() -> list[Path]:
-    """Every test file of the suite."""
+    """Return every test file of the suite."""
     return sorted(TESTS.rglob("test_*.py"))
 
 
 def divided(files: Sequence[Path], shares: Sequence[Share] = SHARES) -> dict[str, list[Path]]:
-    """The files of each share; an error where a pattern names none.
+    """Return the files of each share; raise an error if a pattern matches none.
 
-    On the newer engine each file is in one share: an error where it is in two.
+    On the newer engine each file is in one share: a file in two shares is an error.
     """
     share_of: dict[Path, str] = {}
     result: dict[str, list[Path]] = {share.name: [] for share in shares}
@@ -119,13 +119,13 @@ def divided(files: Sequence[Path], shares: Sequence[Share] = SHARES) -> dict[str
 
 
 def check_reports(reports: Mapping[str, Path], files: Mapping[str, Sequence[Path]]) -> int:
-    """How many tests the shares' JUnit files report; an error where a share ran other files."""
+    """Return the count of tests in the shares' JUnit files; fail if a share ran other files."""
     count = 0
     for share, report in reports.items():
         wanted = {".".join(each.relative_to(ROOT).with_suffix("").parts) for each in files[share]}
         seen: set[str] = set()
         for case in ElementTree.parse(report).iter("testcase"):
-            # "collection skipped", of a whole file, has the file's name for its own.
+            # The name of "collection skipped", of a whole file, is the file's name.
             parts = f"{case.get('classname')}.{case.get('name')}".lstrip(".").split(".")
             names = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
             module = next((name for name in names if name in wanted), None)

@@ -19,19 +19,19 @@ from lane_wine import Sink, end_running, windows_path
 
 CLOSING = re.compile(rb"\d+ (?:passed|failed|error|skipped|deselected).*")
 LONGEST_LINE = 1000
-#: pytest's options that leave tests out: the short ones may have their value right behind.
+#: pytest's options that leave tests out: the value may follow a short one directly.
 SHORT = ("-k", "-m")
 LONG = {"--lf", "--last-failed", "--sw", "--stepwise", "--co", "--collect-only"}
 LONG |= {"--deselect", "--ignore", "--ignore-glob"}
 
-#: Runs the Windows Python with these arguments, its output going there, in the Wine prefix of the
-#: share of that name ("" is none); its exit code.
+#: Runs the Windows Python with these arguments in the Wine prefix of the share of that name ("" is
+#: none); its output goes to the sink. Returns its exit code.
 Runner = Callable[[Sequence[str], Sink, str], int]
 
 
 @dataclass
 class _Closing:
-    """Passes output on, and keeps its end."""
+    """Forwards output, and keeps its end."""
 
     target: Sink
     end: bytes = field(default=b"", init=False)
@@ -58,7 +58,7 @@ def selects(given: Sequence[str]) -> bool:
 
 
 def _file(argument: str) -> Path | None:
-    """The test file or folder that an argument names."""
+    """Return the test file or folder that an argument names."""
     name = argument.partition("::")[0]
     return (
         Path(name).resolve() if name and not name.startswith("-") and Path(name).exists() else None
@@ -66,7 +66,7 @@ def _file(argument: str) -> Path | None:
 
 
 def pytest_arguments(given: Sequence[str], store: Path, junit: Path | None) -> list[str]:
-    """What Python is given: test files as Windows paths; the whole suite where none is named."""
+    """Return Python's arguments: test files as Windows paths; the whole suite if none is named."""
     found = ["-m", "pytest", "-o", f"cache_dir={windows_path(store)}"]
     if junit is not None:
         found.append(f"--junitxml={windows_path(junit)}")
@@ -82,9 +82,9 @@ def pytest_arguments(given: Sequence[str], store: Path, junit: Path | None) -> l
 def run_suite(
     run: Runner, given: Sequence[str], store: Path, junit: Path | None, *, side_by_side: bool
 ) -> int:
-    """Run the suite, or what the arguments select of it; return the exit code.
+    """Run the suite, or the tests that the arguments select; return the exit code.
 
-    junit: a folder for results, one file of each pytest process.
+    junit: a folder for results, one file for each pytest process.
     """
     with contextlib.ExitStack() as stack:
         if junit is None:
@@ -99,12 +99,12 @@ def run_suite(
 
 
 def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) -> int:
-    """Run every share, the first one's output going out at once, the others' in the end."""
+    """Run every share; the first one's output is shown at once, the others' at the end."""
     share_files = divided(test_files())
     reports = {share.name: folder / f"{share.name}.xml" for share in SHARES}
 
     def work(number: int, share: Share, output: Sink) -> tuple[int, str]:
-        # Of this thread, and so of what it starts.
+        # This thread's affinity is inherited by the programs that it starts.
         os.sched_setaffinity(0, {processor_of(number)})
         closing = _Closing(output)
         arguments = pytest_arguments(

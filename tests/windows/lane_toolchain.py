@@ -18,12 +18,12 @@ OWN_WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes",
 
 
 def tool(name: str) -> str:
-    """One of the cross tools: gcc, ld, dlltool, objdump, strip."""
+    """Return the path of a cross tool: gcc, ld, dlltool, objdump, strip."""
     return find_tool(f"{TRIPLET}-{name}", PACKAGE)
 
 
 def compiler() -> tuple[str, str]:
-    """The cross compiler and the line with its version."""
+    """Return the cross compiler and the line with its version."""
     gcc = tool("gcc")
     return gcc, call([gcc, "--version"], what="asking the compiler its version").splitlines()[0]
 
@@ -38,7 +38,7 @@ def _scratch() -> Iterator[Path]:
 
 
 def exports(library: Path) -> list[str]:
-    """The names of the Python C API that a python3XY.dll exports."""
+    """Return the names of the Python C API that a python3XY.dll exports."""
     text = call([tool("objdump"), "-p", library], what=f"reading the exports of {library.name}")
     _, found, table = text.partition("[Ordinal/Name Pointer] Table")
     names = re.findall(r"^\s+\[ *\d+\].*?\b(_?Py\w+)\s*$", table, flags=re.MULTILINE)
@@ -48,13 +48,13 @@ def exports(library: Path) -> list[str]:
 
 
 def imports(library: Path) -> list[str]:
-    """The libraries that a Windows binary imports, in lower case."""
+    """Return the libraries that a Windows binary imports, in lower case."""
     text = call([tool("objdump"), "-p", library], what=f"reading the imports of {library.name}")
     return sorted(name.lower() for name in re.findall(r"DLL Name: (\S+)", text))
 
 
 def import_library(archive: Path, dll: str, names: Sequence[str], *options: str) -> Path:
-    """An import library for names of a DLL."""
+    """Make an import library for names of a DLL."""
     with _scratch() as folder:
         definition = folder / "names.def"
         definition.write_text("\n".join([f"LIBRARY {dll}", "EXPORTS", *names]) + "\n")
@@ -64,10 +64,10 @@ def import_library(archive: Path, dll: str, names: Sequence[str], *options: str)
 
 
 def forwarding_dll(folder: Path, tag: str) -> None:
-    """python3.dll for python3XY.dll beside it: every name of the C API, forwarded.
+    """Make python3.dll for python3XY.dll beside it: it forwards every name of the C API.
 
-    The official python3.dll exports the stable ABI alone. What an extension may use is settled by
-    compiling it with Py_LIMITED_API, and by abi3audit; this one only has to find the names.
+    The official python3.dll exports only the stable ABI. Py_LIMITED_API and abi3audit check that
+    an extension uses no other names; this library only has to find the names.
     """
     own = f"python{tag}"
     names = exports(folder / f"{own}.dll")
@@ -88,7 +88,7 @@ def forwarding_dll(folder: Path, tag: str) -> None:
 
 
 def python_program(target: Path, tag: str, bits: int) -> None:
-    """python.exe, for either width, with the 64-bit cross compiler alone."""
+    """Make python.exe, for either width, with only the 64-bit cross compiler."""
     wide = bits == 64
     # On 32-bit Windows the linker's names of system functions carry the size of their arguments.
     needed = {

@@ -31,7 +31,7 @@ TIMED_OUT = 124
 
 
 def windows_path(path: Path) -> str:
-    """A path of this machine as Wine's Z: drive shows it."""
+    """Return a path of this machine as Wine's Z: drive shows it."""
     return "Z:" + str(path).replace("/", "\\")
 
 
@@ -45,7 +45,7 @@ class Wine:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """This process's environment, less what would mislead a program on the other side."""
+        """Return this environment without the variables that would mislead a Windows program."""
         env = {key: text for key, text in os.environ.items() if not key.startswith(NOT_PASSED_ON)}
         env.update(
             WINEPREFIX=str(self.prefix),
@@ -60,14 +60,14 @@ class Wine:
 
 
 def wine_version() -> tuple[str, str]:
-    """The Wine program and what it calls itself."""
+    """Return the Wine program and the version that it reports."""
     program = find_tool("wine", WINE_PACKAGES)
     env = {**os.environ, "WINEDEBUG": "-all"}
     return program, call([program, "--version"], what="asking Wine its version", env=env).strip()
 
 
 def _wine_libraries() -> Path:
-    """The folder with Wine's own x86_64-windows and x86_64-unix folders."""
+    """Return the folder with Wine's own x86_64-windows and x86_64-unix folders."""
     for line in call(["dpkg", "-L", LIBWINE_64], what="listing Wine's own files").splitlines():
         if line.endswith("/wine/x86_64-unix"):
             return Path(line).parent
@@ -75,10 +75,10 @@ def _wine_libraries() -> Path:
 
 
 def libraries_32(cache: Cache) -> Path:
-    """Wine's 32-bit Windows libraries, from Debian's i386 package, without installing it.
+    """Return Wine's 32-bit Windows libraries, from Debian's i386 package, which is not installed.
 
-    apt keeps its lists for the other architecture in the cache, so that neither root nor a change
-    of the machine's own configuration is needed.
+    apt keeps its lists for the other architecture in the cache, so neither root nor a change of
+    the machine's own configuration is needed.
     """
     _, version = wine_version()
     found = shutil.which("apt-get")
@@ -97,7 +97,7 @@ def libraries_32(cache: Cache) -> Path:
             *("-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"),
             *("-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"),
         ]
-        # One list that can't be had (a mirror out of step) matters only if the package is in it.
+        # An unavailable list (of a mirror out of step) matters only if the package is in it.
         failure = ""
         try:
             call([apt, *options, "--quiet", "update"], what="reading the i386 package lists")
@@ -116,7 +116,7 @@ def libraries_32(cache: Cache) -> Path:
         call(["dpkg-deb", "--extract", archive, unpacked], what=f"unpacking {LIBWINE_32}")
         windows = next(unpacked.glob("usr/lib/*/wine/i386-windows"))
         windows.rename(folder / "i386-windows")
-        # A library looks for its Linux half beside itself.
+        # A library searches for its Linux half beside itself.
         (folder / "x86_64-unix").symlink_to(_wine_libraries() / "x86_64-unix")
         for name in ("lists", "archives", "download", "unpacked"):
             shutil.rmtree(folder / name)
@@ -127,7 +127,7 @@ def libraries_32(cache: Cache) -> Path:
 
 
 def prepared(cache: Cache, *, bits_32: bool) -> Wine:
-    """A Wine prefix of the lane's own."""
+    """Return the lane's own Wine prefix."""
     program, version = wine_version()
     libraries = libraries_32(cache) if bits_32 else None
     name = "prefix-32" if bits_32 else "prefix"
@@ -135,7 +135,7 @@ def prepared(cache: Cache, *, bits_32: bool) -> Wine:
     def make(folder: Path) -> None:
         env = Wine(program, folder, libraries).environment()
         env["WINEDLLOVERRIDES"] = OVERRIDES.partition(";")[2]
-        # Output by pipe: a helper that lives on would otherwise hold the caller's own.
+        # Output by pipe: a helper that keeps running would otherwise hold the caller's output.
         call([program, "wineboot", "--init"], what="making the Wine prefix", env=env)
         call([find_tool("wineserver", WINE_PACKAGES), "-w"], what="waiting for Wine", env=env)
         if not (folder / "system.reg").is_file() or not (folder / "dosdevices" / "z:").exists():
@@ -148,7 +148,7 @@ def prepared(cache: Cache, *, bits_32: bool) -> Wine:
 
 
 def own_prefix(wine: Wine, cache: Cache, name: str) -> Wine:
-    """The same with a registry, and so a Wine server, of its own; the drives are the same."""
+    """Return a prefix with its own registry, so its own Wine server, and the same drives."""
 
     def make(folder: Path) -> None:
         (folder / "dosdevices").mkdir()
@@ -164,7 +164,7 @@ def own_prefix(wine: Wine, cache: Cache, name: str) -> Wine:
 
 
 class Sink(Protocol):
-    """Where output goes."""
+    """A destination of output."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -172,7 +172,7 @@ class Sink(Protocol):
 
 
 def _drain(source: int, target: Sink) -> bool:
-    """Pass on what can be read now; False at the end of the pipe."""
+    """Forward all bytes that can be read now; return False at the end of the pipe."""
     while True:
         try:
             piece = os.read(source, 1 << 16)
@@ -185,11 +185,11 @@ def _drain(source: int, target: Sink) -> bool:
 
 
 def _standard_input() -> tuple[int | None, bytes]:
-    """What the program gets as its standard input, and what to feed it through a pipe.
+    """Return the program's standard input, and the bytes to feed it through a pipe.
 
-    Wine can't use a regular file that a Linux program hands down (nor can it for output), and a
-    terminal would make it draw a console: so a pipe is handed down, a file is fed, and for the
-    rest there is /dev/null.
+    Wine can't use a regular file that it inherits from a Linux program, for input or output. With
+    a terminal it would draw a console. So a pipe is inherited, a file is fed through a pipe, and
+    any other input is replaced by /dev/null.
     """
     try:
         mode = os.fstat(0).st_mode
@@ -203,13 +203,13 @@ def _standard_input() -> tuple[int | None, bytes]:
 
 
 def _feed(pipe: BinaryIO, content: bytes) -> None:
-    """Write a program's standard input, on a thread; a program that reads no more is no error."""
+    """Feed a program's standard input, on a thread. It is no error if the program reads no more."""
     with contextlib.suppress(BrokenPipeError), pipe:
         pipe.write(content)
 
 
 def _end_leftovers(marker: str) -> None:
-    """End what this run's Python started and left behind, known by a mark in its environment."""
+    """End processes that this run's Python left behind, found by a mark in their environment."""
     needle = f"PYDBGWRITE_LANE_RUN={marker}".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -226,12 +226,12 @@ def _end_leftovers(marker: str) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
-#: What run_python() has started, on whichever thread.
+#: The processes that run_python() has started, on any thread.
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 def end_running() -> None:
-    """End what run_python() runs; it then returns."""
+    """End the processes of run_python(), which then returns."""
     for process in list(_running):
         process.kill()
 
@@ -246,9 +246,9 @@ def run_python(
     timeout: float | None = None,
     output: Sink | None = None,
 ) -> int:
-    """Run the Windows Python in a scratch folder; pass on its output; return its exit code.
+    """Run the Windows Python in a scratch folder; forward its output; return its exit code.
 
-    output: where its standard output goes, if not to this program's own.
+    output: the destination of its standard output, if not this program's own.
     """
     scratches = cache.folder / "scratch"
     scratches.mkdir(exist_ok=True)
@@ -286,7 +286,7 @@ def run_python(
 
 
 def _pass_on(process: subprocess.Popen[bytes], timeout: float | None, output: Sink) -> int:
-    """Copy output until the program has ended, though a child of its may still hold the pipes."""
+    """Copy output until the program has ended, even if a child of it still holds the pipes."""
     assert process.stdout is not None and process.stderr is not None
     ended = os.pidfd_open(process.pid)
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -11,7 +11,7 @@ if _scratch:
 
 
 class _Peers:
-    """Adds the peers' folder when one of them is asked for: most programs start sooner without."""
+    """Adds the peers' folder once a peer is imported: most programs start sooner without it."""
 
     NAMES = ("capstone", "comtypes", "pybag", "pythoncom", "pywintypes", "win32api", "win32more")
 
@@ -33,8 +33,8 @@ if "PYDBGWRITE_LANE_PEERS" in os.environ:
 if sys.platform == "win32":
     import _winapi
 
-    # Wine 8 answers ERROR_INTERNAL_ERROR now and then, under load. Windows does not, and what is
-    # tested here is not CreateProcess.
+    # Wine 8 answers ERROR_INTERNAL_ERROR now and then, under load. Windows does not, and the tests
+    # are not about CreateProcess.
     _create_process = _winapi.CreateProcess
 
     def _create(*arguments):  # type: ignore[no-untyped-def]  # typing would take long to import
@@ -49,7 +49,7 @@ if sys.platform == "win32":
     _winapi.CreateProcess = _create
 
 # A script's output goes to a terminal or file of Linux: it is written as a console would show it,
-# in all of Unicode. What the script starts itself finds the pipes as they are on Windows.
+# in all of Unicode. Programs that the script starts get the pipes as they are on Windows.
 if os.environ.pop("PYDBGWRITE_LANE_UTF8", None):
     for _stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(_stream, io.TextIOWrapper):

@@ -1,7 +1,7 @@
 """Shows that the wheel works on the Windows Python that runs this: `lane.py versions` runs it.
 
 It writes pointers to simulated memory and, through Microsoft's engine, to a running program, which
-then says itself what it holds. It prints one line, and exits with 0 only if all is as it must be.
+then reports the pointers it holds. It prints one line, and exits with 0 only if all are correct.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VALUES = [0x1122334455667788, 0, 2**64 - 1, *range(1000)]
 
 
 def main() -> int:
-    """Write, look, tell."""
+    """Write the pointers, check them, and print the line."""
     with pydbgwrite.simulate([(0x10000, 0x4000)]) as session:
         written = [session.write_pointers(0x10000, VALUES)]
         seen = [list(session.read_pointers(0x10000, len(VALUES)))]
