@@ -1,4 +1,4 @@
-"""How the extension is built: sources by platform, ABI lane, and switches by environment.
+"""The build of the extension: sources by platform, ABI lane, and switches by environment.
 
 Switches (each "1" to turn on):
     PYDBGWRITE_WERROR    warnings are errors; CI sets it, an installing user's compiler never fails
@@ -17,22 +17,22 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-# Decided by the platform that is built for, which in a cross-build is not the one that builds.
+# The platform of the target, which in a cross-build is not the platform that builds.
 PLATFORM = sysconfig.get_platform()
 WINDOWS = PLATFORM.startswith("win")
 LINUX = PLATFORM.startswith("linux")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 SOURCE_FOLDERS = ("base", "com", "core", "engines", "python")
-# A folder, or a file, with one of these names is for that platform alone.
+# A folder, or a file, with one of these names is only for that platform.
 FOR_PLATFORM = {"linux": LINUX, "dbgeng": WINDOWS}
-# MSVC: headers in <> are not ours to mend. Of its warnings at level 4, these are about what C or
-# CPython's API asks for:
+# MSVC: headers in <> belong to others. Of its warnings at level 4, these are about code that C or
+# CPython's API requires:
 MSVC_EXEMPT = [
     *("/external:anglebrackets", "/external:W0"),
-    *("/wd4054", "/wd4055"),  # functions as void *: so do CPython's slots hold them
+    *("/wd4054", "/wd4055"),  # functions as void *: CPython's slots hold them so
     "/wd4127",  # a condition that is constant: sizeof(void *)
-    *("/wd4204", "/wd4221"),  # initialisers that are no constants, which C has since C99
+    *("/wd4204", "/wd4221"),  # initialisers that are not constants, which C allows since C99
 ]
 GCC_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
 
@@ -43,12 +43,12 @@ def switched_on(name: str) -> bool:
 
 
 def is_for_this_platform(path: Path) -> bool:
-    """Can this C file be compiled for the platform that is built for?"""
+    """Can this C file be compiled for the target platform?"""
     return all(FOR_PLATFORM.get(name, True) for name in (*path.parent.parts, path.stem))
 
 
 def sources() -> list[str]:
-    """The C files of this platform, in a fixed order; the header that is made for them exists."""
+    """Return the C files of this platform, in a fixed order; write their generated header."""
     make = runpy.run_path("csrc/python/make_docstrings.py")
     make["write_header"](Path("pydbgwrite/_core.pyi"), Path("csrc/python/docstrings.h"))
     found = sorted(path for part in SOURCE_FOLDERS for path in Path("csrc", part).rglob("*.c"))
@@ -56,7 +56,7 @@ def sources() -> list[str]:
 
 
 class BuildExtension(build_ext):
-    """Compiler flags, which depend on the compiler that was found."""
+    """Sets compiler flags, which depend on the compiler that setuptools finds."""
 
     def build_extensions(self) -> None:
         """Add the flags, then build."""
@@ -88,7 +88,7 @@ class BuildExtension(build_ext):
         super().build_extensions()
 
     def rebuild_where_flags_changed(self, flags: list[str]) -> None:
-        """Build anew after a switch or the compiler changed: setuptools looks at files alone."""
+        """Rebuild all after a switch or the compiler has changed: setuptools checks only files."""
         told = " ".join([*getattr(self.compiler, "compiler_so", []), *flags])
         stamp = Path(self.build_temp, "flags.txt")
         if not stamp.exists() or stamp.read_text(encoding="utf-8") != told:

@@ -1,10 +1,10 @@
-"""Fails where modules of pydbgwrite, or its subpackages, import each other in a circle.
+"""Fails if modules of pydbgwrite, or its subpackages, import each other in a circle.
 
     python .ci/check_imports.py [FOLDER]
 
-Every import counts, within functions and under `if TYPE_CHECKING` too. (import-linter knows no
-compiled modules: it takes `from pydbgwrite import _core` for an import of the package itself, so it
-can't be told to look for circles through that.)
+Every import counts, within functions and under `if TYPE_CHECKING` too. (import-linter does
+not know compiled modules: it treats `from pydbgwrite import _core` as an import of the package
+itself, so it can't be configured to search for circles through that module.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from check_units import circles
 
 
 def imports(path: Path, modules: set[Path]) -> Iterator[tuple[int, Path]]:
-    """The modules of the package that a file imports, and on which line."""
+    """Yield the modules of the package that a file imports, each with its line."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -30,14 +30,14 @@ def imports(path: Path, modules: set[Path]) -> Iterator[tuple[int, Path]]:
             continue
         for name in names:
             module = Path(*name.split("."))
-            # The last part may be something in the module, and no module.
+            # The last part may be a name in the module instead of a module.
             found = module if module in modules else module.parent
             if found in modules:
                 yield node.lineno, found
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is wrong."""
+    """Print the faults; return the exit code."""
     root = Path(
         arguments[0] if arguments else Path(__file__).parent.parent / "pydbgwrite"
     ).resolve()

@@ -1,12 +1,12 @@
-"""Fails when a test was skipped for a reason that CI does not accept.
+"""Fails if a test is skipped for a reason that CI does not accept.
 
     python .ci/check_skips.py [--clone | --windows | --lane | --lane-older] JUNIT.xml...
 
-CI installs what the tests need, so a skip for want of a program or a package means that CI has not
-tested what it says it has. Only what such a machine can't have is accepted, by its reason: on
-Linux, there in a clone (--clone), on Windows (--windows), in the Windows lane (--lane), in its
-share on an older engine (--lane-older). On Windows tests of Microsoft's engine must have run, over
-every kind of session.
+CI installs the programs and packages that the tests need, so a skip because one is missing means
+that CI has not tested all that it claims. A skip is accepted by its reason, only if such a machine
+can't run the test: on Linux, there in a clone (--clone), on Windows (--windows), in the Windows
+lane (--lane), in its share on an older engine (--lane-older). On Windows tests of Microsoft's
+engine must run, over every kind of session.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from xml.etree import ElementTree
 #: and the least number of tests of Microsoft's engine that must have run.
 CLONE = (
     r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
-    r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # what that lane provides
+    r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # provided by that lane
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: ((time )?namespaces|userfaultfd|mounts)\b",  # a user's run; root runs all
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",
 )
 LINUX = (
     *CLONE,
-    r"an sdist holds no \.ci$",  # where the tests are those of the sdist,
+    r"an sdist holds no \.ci$",  # if the tests are those of the sdist,
     r"the package is not installed in place$",  # and the package is a wheel's
 )
-# Here "Windows" in a reason excuses nothing: an engine that is not found says it, too.
+# Here "Windows" in a reason excuses nothing: a missing engine has it in its reason, too.
 EVERY_WINDOWS = (
     r"(for live )?Linux processes\b",
     r"/proc/self/statm; Windows has other means$",
@@ -47,10 +47,10 @@ EVERY_WINDOWS = (
     r"making symbolic links is a privilege there$",
     r"there is no C compiler: .*, on Windows$",
     r"the package is not installed in place$",
-    r"got empty parameter set for ",  # over engines of which there are none
+    r"got empty parameter set for ",  # over engines that are absent
 )
-WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # which the lane has
-LANE = (*EVERY_WINDOWS, r"Wine")  # what Wine can't show
+WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # the lane has one
+LANE = (*EVERY_WINDOWS, r"Wine")  # tests that Wine can't run
 ENGINE_TESTS = "test_dbgeng_"
 ENOUGH_ENGINE_TESTS = 50
 #: The cases of the conformance suite over that engine, each of which must have run.
@@ -61,7 +61,7 @@ ENGINE_CASES = frozenset(
 
 
 def main(arguments: list[str]) -> int:
-    """Print every skipped test that should have run."""
+    """Print every skipped test that must run."""
     options = {"--clone": CLONE, "--windows": WINDOWS, "--lane": LANE, "--lane-older": LANE}
     option = arguments[0] if arguments and arguments[0] in options else None
     accepted = options.get(option or "", LINUX)

@@ -1,4 +1,4 @@
-"""Fails where files of csrc depend on each other in a circle, and prints the circles.
+"""Fails if files of csrc depend on each other in a circle, and prints the circles.
 
     python .ci/check_units.py [FOLDER]
 
@@ -26,18 +26,18 @@ NOT_CODE = re.compile(
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
-#: What stands at the top level: up to a semicolon, or up to the brace of a body.
+#: Text at the top level: up to a semicolon, or up to the brace of a body.
 DECLARED = re.compile(r"(?P<text>[^;{}]*)(?P<end>[;{])")
 #: A macro in capitals makes a function of the name that is its first argument.
 FUNCTION = re.compile(r"(?:\b[A-Z_]+\()?\b(?P<name>\w+)\s*[(),]")
-#: Calls of macros on lines of their own, before a declaration: what they make is theirs to check.
+#: Macro calls on separate lines before a declaration; their expansion is not checked here.
 MACROS_BEFORE = re.compile(r"\A(?:[A-Z_]+\([^()]*\)\s*\n)+(?=\s*\S)")
-#: Made by make_docstrings.py during a build: strings alone.
+#: Made by make_docstrings.py during a build: it has only strings.
 GENERATED = "docstrings.h"
 
 
 def top_level(text: str) -> Iterator[tuple[str, bool]]:
-    """Each declaration outside braces, and whether a body follows it."""
+    """Yield each declaration outside braces, and whether a body follows it."""
     code = NOT_CODE.sub(" ", text)
     code = re.sub(r'\bextern " *" *\{', "", code)
     at = 0
@@ -55,7 +55,7 @@ def top_level(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def functions(text: str, *, defined: bool) -> set[str]:
-    """The functions that other files can call: those with a body, or those without."""
+    """Return the functions that other files can call: those with a body, or those without."""
     names = set()
     for declaration, has_body in top_level(text):
         declaration = MACROS_BEFORE.sub("", declaration).strip()
@@ -67,7 +67,7 @@ def functions(text: str, *, defined: bool) -> set[str]:
 
 
 def misplaced(files: dict[Path, str]) -> Iterator[str]:
-    """Functions that are declared elsewhere than in their own unit's header."""
+    """Yield functions that are declared outside their own unit's header."""
     declared: dict[str, list[Path | str]] = {}
     for path, text in files.items():
         for name in functions(text, defined=False):
@@ -81,7 +81,7 @@ def misplaced(files: dict[Path, str]) -> Iterator[str]:
 
 
 def includes(files: dict[Path, str], root: Path) -> Iterator[tuple[Path, int, Path]]:
-    """Which file includes which, and on which line."""
+    """Yield each include: the file, the line, and the included file."""
     for path, text in files.items():
         for found in INCLUDE.finditer(text):
             target = (root / path.parent / found[1]).resolve()
@@ -94,7 +94,7 @@ def includes(files: dict[Path, str], root: Path) -> Iterator[tuple[Path, int, Pa
 
 
 def circles(edges: dict[Path, set[Path]]) -> list[set[Path]]:
-    """The largest sets of units each of which depends on each other one of its set."""
+    """Return the largest sets of units in which each unit depends on all others."""
     reached = {unit: set(targets) for unit, targets in edges.items()}
     for middle in edges:
         for targets in reached.values():
@@ -109,7 +109,7 @@ def circles(edges: dict[Path, set[Path]]) -> list[set[Path]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is wrong."""
+    """Print the faults; return the exit code."""
     root = Path(arguments[0] if arguments else Path(__file__).parent.parent / "csrc").resolve()
     files = {
         path.relative_to(root): path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Checks the wheels against what docs/internals/tests.md promises under "Wheels".
+"""Checks the wheels against the list in docs/internals/tests.md under "Wheels".
 
 cibuildwheel --print-build-identifiers --platform linux | check_wheels.py identifiers linux
 check_wheels.py artifacts FOLDER     one sdist and every wheel, of one version, and nothing else
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-#: What is built on, and the tags it gives: Limited API from 3.11 on, and free-threaded.
+#: The Pythons that build, and the tags they give: Limited API from 3.11 on, and free-threaded.
 BUILDS = {"cp311": "cp311-abi3", "cp314t": "cp314-cp314t"}
 PLATFORMS = {
     "linux": (
@@ -27,7 +27,7 @@ EVERYWHERE = tuple(name for names in PLATFORMS.values() for name in names)
 
 
 def same(found: Iterable[str], expected: Iterable[str]) -> bool:
-    """Are these the same things, each as often? Prints what is not."""
+    """Are these the same items, each as often? Prints the differences."""
     have, want = Counter(found), Counter(expected)
     for name in sorted((want - have).elements()):
         print(f"missing: {name}", file=sys.stderr)
@@ -37,24 +37,24 @@ def same(found: Iterable[str], expected: Iterable[str]) -> bool:
 
 
 def kind_of(file: Path) -> str:
-    """A distribution's kind: "sdist", or a wheel's tags with its platform's version left out."""
+    """Return a distribution's kind: "sdist", or a wheel's tags without the platform's version."""
     if file.name.endswith(".tar.gz"):
         return "sdist"
     if file.suffix != ".whl":
         return file.name
     tags, _, platforms = file.stem.rpartition("-")
-    # A wheel has several platform tags where an older name of the same platform exists.
+    # A wheel has several platform tags if an older name of the same platform exists.
     names = {re.sub(r"(?<=linux)(\d+|_\d+_\d+)_", "_", name) for name in platforms.split(".")}
     return f"{'-'.join(tags.split('-')[2:])}-{'.'.join(sorted(names))}"
 
 
 def version_of(file: Path) -> str:
-    """The version in a distribution's name."""
+    """Return the version in a distribution's name."""
     return file.name.removesuffix(".tar.gz").split("-")[1]
 
 
 def check_artifacts(folder: Path) -> bool:
-    """Is everything there that a release consists of, and nothing else?"""
+    """Are the files exactly those of a release?"""
     files = sorted(folder.iterdir())
     expected = ["sdist", *(f"{tag}-{name}" for tag in BUILDS.values() for name in EVERYWHERE)]
     good = same(map(kind_of, files), expected)
@@ -68,7 +68,7 @@ def check_artifacts(folder: Path) -> bool:
 
 
 def check_identifiers(platform: str) -> bool:
-    """Does cibuildwheel build what is promised, no more and no less?"""
+    """Does cibuildwheel build exactly the listed wheels?"""
     found = sys.stdin.read().split()
     good = same(found, (f"{each}-{name}" for each in BUILDS for name in PLATFORMS[platform]))
     if good:
@@ -77,7 +77,7 @@ def check_identifiers(platform: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """The command line."""
+    """Run the command line; return its exit code."""
     match arguments:
         case ["identifiers", platform] if platform in PLATFORMS:
             return 0 if check_identifiers(platform) else 1

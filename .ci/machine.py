@@ -1,4 +1,4 @@
-"""The machine that the pipeline runs on: its packages, its Pythons, and how commands are run."""
+"""The machine that the pipeline runs on: its packages, its Pythons, and its commands."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import ParamSpec, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 _work = tempfile.TemporaryDirectory(prefix="pydbgwrite-ci-")
-#: Where everything is made; it goes at the end.
+#: The folder of all files that steps make; it is removed at the end.
 WORK = Path(_work.name)
-WORK.chmod(0o755)  # tests that drop their rights import the package from there
-#: Of all commands. Skipping what CI is meant to run is a failure there; tests read this too.
+WORK.chmod(0o755)  # tests that drop their privileges import the package from there
+#: The environment of all commands. There a skip of a test that CI must run fails; tests read this.
 ENVIRONMENT = {
     **os.environ,
     "CI": "true",
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 
 class Failure(Exception):  # noqa: N818
-    """Why a step has failed."""
+    """A step has failed; the message is the reason."""
 
 
 def once(make: Callable[P, T]) -> Callable[P, T]:
-    """Call it once for the same arguments: steps side by side wait for what the first one makes."""
+    """Call it once for the same arguments: parallel steps wait for the first one's result."""
     locked = threading.RLock()
     cached = cache(make)
 
@@ -53,7 +53,7 @@ def once(make: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Output(threading.local):
-    """What the commands of a step print: at once, or, beside other steps, at its end."""
+    """The output of a step's commands: shown at once, or at the step's end if other steps run."""
 
     kept: list[str] | None = None
 
@@ -70,12 +70,12 @@ def say(text: str) -> None:
 
 
 def keep_output() -> None:
-    """From now on, in this thread."""
+    """Keep the output of this thread from now on."""
     _output.kept = []
 
 
 def show_output() -> None:
-    """Print what was kept."""
+    """Print the kept output."""
     if _output.kept:
         print("\n".join(_output.kept), flush=True)
     _output.kept = None
@@ -87,7 +87,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> list[str]:
-    """The lines that it prints, or a Failure. variables: more of its environment."""
+    """Run a command; return its lines, or raise Failure. variables: more of its environment."""
     words = [str(word) for word in command]
     lines: list[str] = []
     if not quiet:
@@ -112,12 +112,12 @@ def run(
     return lines
 
 
-# ---------------------------------------------------------------------------------- what there is
+# -------------------------------------------------------------------------- packages and Pythons
 
 
 @once
 def need(package: str, command: str = "", *, test: Callable[[], bool] | None = None) -> None:
-    """Install a package of Debian's where its command is not there, or the test fails."""
+    """Install a package of Debian's if its command is missing, or if the test fails."""
 
     def is_here() -> bool:
         return test() if test else shutil.which(command or package) is not None
@@ -149,7 +149,7 @@ class Python:
         return (self.include / "Python.h").exists()
 
     def complete(self, package: str) -> None:
-        """Install what Debian packages apart from the interpreter."""
+        """Install the parts that Debian packages separately from the interpreter."""
         check = [str(self.path), "-I", "-c", "import ensurepip"]
         need(f"{package}-venv", test=lambda: subprocess.run(check, check=False).returncode == 0)
         need(f"{package}-dev", test=lambda: self.has_headers)
@@ -165,7 +165,7 @@ if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL
 
 @once
 def pythons() -> list[Python]:
-    """Every CPython from 3.11 on, each build once; first the one that runs this.
+    """Return every CPython from 3.11 on, each build once; the one that runs this is first.
 
     Free-threaded ones are left out: they can't load an abi3 module.
     """
@@ -194,7 +194,7 @@ def _candidates() -> Iterator[str]:
 
 
 def tracked(*patterns: str) -> list[str]:
-    """The files that git knows or would add."""
+    """Return the files that git tracks or would add."""
     listed = (
         "git",
         "ls-files",
@@ -210,7 +210,7 @@ def tracked(*patterns: str) -> list[str]:
 
 
 def copied(name: str) -> Path:
-    """A copy of those files in a folder of that name: a fresh clone, as far as steps can tell."""
+    """Copy those files to a folder of that name: for the steps it equals a fresh clone."""
     for file in tracked():
         target = WORK / name / file
         target.parent.mkdir(parents=True, exist_ok=True)

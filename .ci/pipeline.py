@@ -1,8 +1,8 @@
-"""The steps of .ci/run: what each shows, and how.
+"""The steps of .ci/run.
 
-One wheel is built, of the sdist alone, and what can be shown on it is shown on it. The first steps
-run side by side; suites have both processors to themselves. All that is made lies in a temporary
-folder, so that nothing a developer has built lies in the way.
+One wheel is built, only from the sdist, and is tested wherever a test can use it. The first steps
+run in parallel; suites have both processors to themselves. All that is made is in a temporary
+folder, so that a developer's own builds do not interfere.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from machine import (
 Show = TypeVar("Show", bound=Callable[[], str | None])
 
 PYTHON = pythons()[0]
-FUZZED = ((3, 11), (3, 12), (3, 13))  # that atheris has wheels for
+FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 @dataclass
 class Step:
-    """A function that shows something, or raises; its closing line is that of its suite, if any.
+    """A function that checks something, or raises; it returns its suite's closing line, if any.
 
     budget: the seconds that it may take on a quiet machine of two processors. It is printed beside
-    what it took; a machine that others use is no reason to fail.
+    the time taken; a longer time is no failure, since other work may slow the machine.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Step:
     failed: bool = False
 
 
-#: In the order in which they run, but that those that run together come first.
+#: The steps in their order, except that those that run together come first.
 STEPS: list[Step] = []
 
 
@@ -76,14 +76,14 @@ def step(*, budget: int, together: bool = False, name: str = "") -> Callable[[Sh
     return add
 
 
-# ------------------------------------------------------------------------- what several steps use
+# --------------------------------------------------------------------------- helpers of the steps
 
 
 def environment(
     name: str, python: Python, *packages: str | Path, variables: Mapping[str, str] | None = None
 ) -> Path:
-    """The bin folder of a fresh virtual environment with these packages."""
-    # Without its own pip, which Debian packages apart; that of the tools is new enough.
+    """Make a fresh virtual environment with these packages; return its bin folder."""
+    # Without its own pip, which Debian packages separately; that of the tools is new enough.
     run(python.path, "-m", "venv", "--without-pip", WORK / name)
     pip = (tools() / "python", "-m", "pip", "--python", WORK / name / "bin" / "python")
     run(*pip, "install", *packages, variables=variables)
@@ -92,7 +92,7 @@ def environment(
 
 @once
 def tools() -> Path:
-    """The bin folder of an environment to build in; its pip knows --python and --group."""
+    """Return the bin folder of a build environment; its pip supports --python and --group."""
     PYTHON.complete("python3")
     run(PYTHON.path, "-m", "venv", WORK / "tools")
     packages = ("pip>=25.1", "build", "setuptools>=77", "abi3audit==0.0.26")
@@ -102,7 +102,7 @@ def tools() -> Path:
 
 @once
 def sdist() -> Path:
-    """A folder with what the sdist holds, as whoever builds or packages it has it."""
+    """Return a folder with the unpacked sdist, as a builder or packager has it."""
     build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--sdist")
     run(*build, "--outdir", WORK / "dist", copied("to-pack"))
     (packed,) = (WORK / "dist").glob("pydbgwrite-*.tar.gz")
@@ -116,7 +116,7 @@ def sdist() -> Path:
 
 @once
 def built_wheel() -> Path:
-    """The one wheel, built of the sdist with -Werror."""
+    """Return the one wheel, built from the sdist with -Werror."""
     need("gcc")
     build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
     run(*build, "--outdir", WORK / "dist", sdist(), variables={"PYDBGWRITE_WERROR": "1"})
@@ -126,19 +126,19 @@ def built_wheel() -> Path:
 
 @once
 def tested(python: Python) -> Path:
-    """The interpreter of an environment with the wheel and what its tests need."""
+    """Return the interpreter of an environment with the wheel and its tests' packages."""
     name = f"tested-{pythons().index(python)}"
     return environment(name, python, f"{built_wheel()}[test]") / "python"
 
 
 def newest() -> Python:
-    """The newest CPython here."""
+    """Return the newest CPython of this machine."""
     return max(pythons(), key=lambda python: python.version)
 
 
 @once
 def clone() -> Path:
-    """A clean clone where the README's first command was run, in an environment as it says."""
+    """Return a clean clone after the README's first command, in the environment it describes."""
     need("gcc")
     PYTHON.complete("python3")
     folder = copied("clone")
@@ -166,7 +166,7 @@ def suite(
     cwd: Path,
     variables: Mapping[str, str] | None = None,
 ) -> str:
-    """Run pytest, and check its skips; its closing line."""
+    """Run pytest, and check its skips; return its closing line."""
     results = WORK / f"{name}.xml"
     pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
     lines = run(*pytest, *arguments, cwd=cwd, variables=variables)
@@ -175,7 +175,7 @@ def suite(
 
 
 def without(*folders: str) -> list[str]:
-    """Options that leave folders of tests out."""
+    """Return the options that leave folders of tests out."""
     return [f"--ignore=tests/{folder}" for folder in folders]
 
 
@@ -244,8 +244,8 @@ def builds() -> None:
     for compiler in ("gcc", "clang"):
         flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{full_api.include}"]
         check_syntax(compiler, folder, "linux-x86_64", flags)
-    # pyconfig.h of this machine has the sizes of all 64-bit Linuxes. Debian's is a switch among
-    # architectures, and the file behind it is the one.
+    # pyconfig.h of this machine has the sizes of all 64-bit Linuxes. Debian's selects a file by
+    # architecture, and that file is used.
     code = "import sysconfig; print(sysconfig.get_config_h_filename())"
     (config,) = run(PYTHON.path, "-c", code, quiet=True)
     need("musl-tools", "musl-gcc")
@@ -265,14 +265,14 @@ def builds() -> None:
 
 
 def python_headers(name: str, config: Path) -> list[str]:
-    """Flags for the Limited API, with a copy of CPython's headers that has this pyconfig.h."""
+    """Return flags for the Limited API, with a copy of CPython's headers and this pyconfig.h."""
     shutil.copytree(PYTHON.include, WORK / name)
     shutil.copy(config, WORK / name / "pyconfig.h")
     return ["-DPy_LIMITED_API=0x030B0000", f"-I{WORK / name}"]
 
 
 def check_syntax(compiler: str, folder: Path, platform: str, flags: list[str]) -> None:
-    """Does the compiler take all C files of that platform without a warning?"""
+    """Check that the compiler accepts all C files of that platform without a warning."""
     code = """
 import runpy, sys
 from unittest import mock
@@ -283,7 +283,7 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
     found = run(tools() / "python", "-c", code, platform, cwd=folder, quiet=True)
     check = (compiler, "-fsyntax-only", "-std=c11", "-Werror", *flags)
     run(*check, *found, "csrc/demo/demo_target.c", cwd=folder)
-    # What the benchmarks call from C; ctypes finds it, so it has no prototypes.
+    # Functions that the benchmarks call by ctypes, so they have no prototypes.
     measured = "bench/lib/raw.c" if platform.startswith("linux") else "bench/lib/engine_calls.c"
     run(compiler, "-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror", measured, cwd=folder)
 
@@ -325,8 +325,8 @@ def matrix() -> str:
     """What is done where system calls are refused, in namespaces, under limits, on musl."""
     need("gcc")
     need("musl-tools", "musl-gcc")
-    # As root for namespaces and mounts; cells of an ordinary user give that up.
-    kept = ("LD_LIBRARY_PATH", "PATH")  # which sudo drops
+    # As root for namespaces and mounts; cells of an ordinary user drop those privileges.
+    kept = ("LD_LIBRARY_PATH", "PATH")  # sudo drops these
     settings = [f"{name}={os.environ[name]}" for name in kept if name in os.environ]
     root = [] if os.geteuid() == 0 else ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", *settings]
     return run(*root, tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
@@ -357,11 +357,11 @@ def sanitize() -> str:
     folder = copied("sanitize")
     switches = {"PYDBGWRITE_SANITIZE": "1", "PYDBGWRITE_WERROR": "1"}
     bin_ = environment("sanitize-venv", PYTHON, f"{folder}[test]", variables=switches)
-    # Without them the suite would pass as well, and show nothing.
+    # Without the sanitizers the suite would also pass, and show nothing.
     (core,) = bin_.parent.rglob("pydbgwrite/_core*.so")
     if not any("libasan" in line for line in run("ldd", core)):
         raise Failure(f"{core} is not instrumented")
-    # libstdc++ too, since numpy throws C++ exceptions past the sanitizer's interceptors.
+    # libstdc++ too, since numpy's C++ exceptions pass the sanitizer's interceptors.
     libraries = [
         run("gcc", f"-print-file-name={name}", quiet=True)[0]
         for name in ("libasan.so", "libstdc++.so.6")
@@ -371,14 +371,14 @@ def sanitize() -> str:
         "sanitize",
         *TWO_WORKERS,
         "--durations=10",
-        "--capture=sys",  # reports go past pytest's capture, which an abort would lose
+        "--capture=sys",  # reports bypass pytest's capture, which an abort would lose
         *without("c", "cli", "docs"),
         "--ignore-glob=*/unit/test_patch_[efrs]*.py",
         cwd=folder,
         variables={
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-            # CPython itself leaks at exit, by LeakSanitizer's lights; tests of ours look for leaks.
-            # A malloc() that is refused must give NULL, as it does elsewhere: tests ask too much.
+            # LeakSanitizer reports CPython itself at exit; the suite has its own tests for leaks.
+            # A refused malloc() must return NULL, as it does elsewhere: tests request too much.
             "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:allocator_may_return_null=1",
             "PYTHONMALLOC": "malloc",
             "LD_PRELOAD": " ".join(libraries),
@@ -418,8 +418,8 @@ def windows() -> str:
     run(python.path, "-m", "venv", WORK / "windows-venv")
     lane = (WORK / "windows-venv/bin/python", "tests/windows/lane.py")
     results = WORK / "windows"
-    # In place, for its cache, .cache/windows-lane: it builds and tests what lies here. Without
-    # 32-bit programs it would leave tests out: so it fails then.
+    # In place, for its cache, .cache/windows-lane: it builds and tests this folder. Without 32-bit
+    # programs it would leave tests out, so it fails then.
     quick = ("--win32", "yes", "--quick", "--junit", results)
     run(*lane, *quick, "--", "-q", "--durations=15")
     older = results / "older.xml"  # the conformance and differential suites on a second engine
@@ -444,7 +444,7 @@ def full() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the steps that are asked for; the closing line of the last suite is the last line."""
+    """Run the requested steps; the closing line of the last suite is the last line."""
     names = [each.name for each in STEPS]
     parser = argparse.ArgumentParser(prog=".ci/run", description="What CI runs.")
     parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(names)}")
@@ -478,7 +478,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def perform(step: Step, *, beside_others: bool) -> None:
-    """Run a step, and say how that went."""
+    """Run a step, and print its result."""
     if beside_others:
         keep_output()
     begun = time.monotonic()

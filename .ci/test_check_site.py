@@ -1,4 +1,4 @@
-"""What docs/check_site.py finds in pages."""
+"""docs/check_site.py finds faults in pages."""
 
 from __future__ import annotations
 

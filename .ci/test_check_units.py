@@ -1,4 +1,4 @@
-"""What check_units.py finds, and what it lets pass."""
+"""check_units.py finds circles and misplaced functions, and accepts other files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import check_units
 import pytest
 
-#: a calls b. The function-like macro, the literal and the table are no declarations of functions.
+#: a calls b. The function-like macro, the literal and the table declare no functions.
 GOOD = {
     "low/b.h": "#define CALL(x) (x)\nextern int count;\nint b(int x);\nMADE(word, 1);\n",
     "low/b.c": '#include "b.h"\nint count = (1);\nint b(int x)\n{\n    return x;\n}\n'

@@ -1,7 +1,7 @@
-"""The C rule of CONTRIBUTING.md: no `return` where something is held that must be released.
+"""The C rule of CONTRIBUTING.md: no `return` while a resource is held that must be released.
 
-A function returns early only before it acquires anything, or where its first acquisition failed;
-after that its one exit is its last statement. The scanner knows as much of C as this takes:
+A function returns early only before it acquires anything, or if its first acquisition fails;
+after that its one exit is its last statement. The scanner parses only the C that this needs:
 comments, literals and directives are blanked, then a brace at the top level that follows a
 parenthesis opens a function. Both branches of an `#if` count, and so does code for other systems.
 """
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 RETURN = re.compile(r"\breturn\b")
 RETURN_AT_END = re.compile(r"\breturn\b[^;]*;\s*\Z")
-#: Calls that give something that must be released, closed, freed or left.
+#: Calls that acquire a resource that must be released, closed, freed or left.
 ACQUIRE = re.compile(
     r"""\b(?:
         \w*(?:alloc|_take|_enter|_begin|_create|_start|_claim|_connect)
@@ -33,8 +33,8 @@ ACQUIRE = re.compile(
     )\s*\(""",
     re.VERBOSE,
 )
-#: Between an acquisition that may fail and the return where it did: the rest of the condition, or
-#: of the statement and a test of what it gave; then a block in which nothing is closed.
+#: Between an acquisition that may fail and the return if it fails: the rest of the condition, or
+#: of the statement and a test of its result; then a block in which nothing is closed.
 FAILED_IN_CONDITION = re.compile(r"[^;{}]*\{[^{}]*\Z")
 FAILED_THEN_TESTED = re.compile(
     r"(?P<name>[\w>.-]+)\s*=\s*[^;{}]*;\s*"
@@ -45,20 +45,20 @@ NAME = re.compile(r"(\w+)\s*\(")
 
 @dataclass(frozen=True)
 class Function:
-    """One function of a C file: where it is, and the lines of returns where something is held."""
+    """One function of a C file: its place, and the lines of returns while a resource is held."""
 
     name: str
     line: int
     held_at: list[int]
 
     def fault(self) -> str | None:
-        """What is wrong with its exits, or None."""
+        """The fault in its exits, or None."""
         lines = ", ".join(str(line) for line in self.held_at)
         return f"returns early, with something held, on line {lines}" if lines else None
 
 
 def returns_that_hold(body: str) -> Iterator[int]:
-    """Where the early returns of a function's body are that leave something acquired."""
+    """Yield the places of early returns in a function's body that leave a resource acquired."""
     acquired = [found.start() for found in ACQUIRE.finditer(body)]
     last = RETURN_AT_END.search(body)
     for found in RETURN.finditer(body):
@@ -75,21 +75,21 @@ def returns_that_hold(body: str) -> Iterator[int]:
 
 
 def code_of(text: str) -> str:
-    """The text with all that is not code blanked, and every line break left in its place."""
+    """Return the text with only code left; the rest is blank, and line breaks stay in place."""
     return NOT_CODE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def line_of(text: str, place: int) -> int:
-    """The line of a place, from 1."""
+    """Return the line of a place, from 1."""
     return text.count("\n", 0, place) + 1
 
 
 def functions_of(text: str) -> Iterator[Function]:
-    """The functions of a C file, in order."""
+    """Yield the functions of a C file, in order."""
     code = code_of(text)
     depth = 0
-    behind = 0  # the end of the declaration or body before
-    opened = 0  # the brace that opens what is at the top level
+    behind = 0  # the end of the previous declaration or body
+    opened = 0  # the brace that opens the current top-level block
     for found in re.finditer(r"[{};]", code):
         place, sign = found.start(), found[0]
         if sign == "{":

@@ -1,4 +1,4 @@
-"""Rules about the source that no compiler checks: where Python.h may be, how files begin."""
+"""Rules about the source that no compiler checks: the place of Python.h, the start of files."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ ALL = [*C_FILES, *PYTHON_FILES, ROOT / "setup.py"]
 
 
 def name(path: Path) -> str:
-    """A path as a test's id."""
+    """Return a path as a test's id."""
     return path.relative_to(ROOT).as_posix()
 
 
 def code(path: Path) -> str:
-    """A C file without its comments and string literals."""
+    """Return a C file without its comments and string literals."""
     text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
     text = re.sub(r"//[^\n]*", " ", text)
     return re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
 
 
 def functions(path: Path) -> list[str]:
-    """The bodies of a C file's functions: clang-format puts their braces in the first column."""
+    """Return a C file's function bodies: clang-format puts their braces in the first column."""
     return re.findall(r"^\{\n(.*?)^\}", code(path), flags=re.DOTALL | re.MULTILINE)
 
 
@@ -51,7 +51,7 @@ def test_python_h_stays_in_its_folder(path: Path) -> None:
     text = code(path)
     includes = re.findall(r"#\s*include\s*[<\"]([^>\"]*)", path.read_text())
     if "python" in path.relative_to(ROOT).parts:
-        # python.h sets the Limited API first; the others include that, directly or not.
+        # python.h sets the Limited API first; the other files include it, directly or not.
         assert ("Python.h" in includes) == (path.name == "python.h")
     elif path.parent.name != "demo":
         assert "Python.h" not in includes
@@ -63,7 +63,7 @@ def test_python_h_stays_in_its_folder(path: Path) -> None:
     "path", sorted([*ROOT.glob("csrc/base/*.[ch]"), *ROOT.glob("csrc/core/**/*.[ch]")]), ids=name
 )
 def test_the_core_knows_no_operating_system(path: Path) -> None:
-    """atomics.h alone asks which compiler it is."""
+    """Only atomics.h tests for the compiler."""
     includes = re.findall(r"#\s*include\s*<([^>]*)>", path.read_text())
     allowed = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "stdlib.h"}
     if path.name == "atomics.h":
@@ -73,7 +73,7 @@ def test_the_core_knows_no_operating_system(path: Path) -> None:
     assert set(includes) <= allowed
 
 
-#: Functions of csrc/python that take a buffer for their caller, and what he calls then.
+#: Functions of csrc/python that acquire a buffer for their caller, and the caller's release.
 TAKERS = {
     "PyObject_GetBuffer": "PyBuffer_Release",
     "arguments_bytes": "PyBuffer_Release",
@@ -134,13 +134,13 @@ def test_every_file(path: Path) -> None:
     assert not re.search(rf"\b({words})\b", text)
 
 
-#: These report whatever ends a command.
+#: These report any exception that ends a command.
 REPORTERS = ("cli/main.py", "cli/apply.py", "cli/undoing.py")
 
 
 @pytest.mark.parametrize("path", [p for p in PYTHON_FILES if "pydbgwrite" in p.parts], ids=name)
 def test_exceptions_of_signal_handlers_go_on(path: Path) -> None:
-    """A clause catches by not_from_handler(), or raises the exception again.
+    """Each clause catches by not_from_handler(), or raises the exception again.
 
     A signal's handler may raise any kind of Exception, at any place.
     """

@@ -1,4 +1,4 @@
-"""Checks the built site for what Sphinx takes without a warning: python docs/check_site.py FOLDER.
+"""Checks the built site for faults that Sphinx does not report: python docs/check_site.py FOLDER.
 
 It prints each fault and exits with 1 if there is one.
 """
@@ -10,7 +10,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-#: Members of Session in the order of work, not of the alphabet.
+#: Members of Session in their order of use, not in alphabetical order.
 ORDER = [
     "target",
     "modules",
@@ -33,7 +33,7 @@ _VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "sou
 
 
 class Page(HTMLParser):
-    """What the checks need of one page."""
+    """The parts of one page that the checks need."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Page(HTMLParser):
         self.output: list[str] = []  # the text of each block of output
         self.labels: list[str] = []  # of the fields of a description: "Parameters", "Type"
         self.unwrapped_tables = 0
-        self.first = ""  # what follows the heading: "img", or the first words
+        self.first = ""  # the item after the heading: "img", or the first words
         self._open: list[tuple[str, str]] = []
         self._heading_seen = False
         self.feed(text)
@@ -78,7 +78,7 @@ class Page(HTMLParser):
             self._open.append((tag, classes))
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave an element, and what was left open in it."""
+        """Leave an element, and all elements still open in it."""
         self._heading_seen = self._heading_seen or tag == "h1"
         if any(tag == each for each, _ in self._open):
             while self._open.pop()[0] != tag:
@@ -96,7 +96,7 @@ class Page(HTMLParser):
 
 
 def faults_of(name: str, text: str) -> list[str]:
-    """What is wrong with one page."""
+    """Return the faults of one page."""
     page = Page(text)
     found = [
         f"{link!r} is a link, and no address of the web"
@@ -127,7 +127,7 @@ def faults_of(name: str, text: str) -> list[str]:
 
 
 def main() -> int:
-    """Check each page."""
+    """Check each page; return the exit code."""
     folder = Path(sys.argv[1])
     pages = sorted(folder.rglob("*.html"))
     faults = [

@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `make docs`, or `.ci/run docs`, warnings as errors."""
+"""Sphinx's settings for the documentation: `make docs`, or `.ci/run docs`, warnings as errors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ html_css_files = ["site.css"]
 copybutton_prompt_text = "$ "
 copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # output is not copied
 
-# Files outside of docs/ that are pages of the site, or that a page stands for.
+# Files outside of docs/ that are pages of the site, or that have a corresponding page.
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -74,7 +74,7 @@ PAGES = {
 }
 EVERY_ERROR = [
     f".. autoexception:: {name}\n   :show-inheritance:"
-    for name, thing in vars(errors).items()  # as they are defined: from the base on
+    for name, thing in vars(errors).items()  # in the order of definition: the base first
     if name in errors.__all__ and issubclass(thing, Exception)
 ]
 EVERY_HRESULT = [
@@ -85,7 +85,7 @@ INCLUDED = {page: file for file, page in PAGES.items() if page != "index.md"}
 
 
 def demo_output() -> str:
-    """What `pydbgwrite demo` prints here, now."""
+    """Return the current output of `pydbgwrite demo` on this machine."""
     done = subprocess.run(
         [sys.executable, "-m", "pydbgwrite", "demo"],
         stdout=subprocess.PIPE,
@@ -100,7 +100,7 @@ def demo_output() -> str:
 
 
 def site_link(link: re.Match[str], source: Path, page: Path) -> str:
-    """A link of a file in the folder `source`, on a page in the folder `page`."""
+    """Return a link of a file in the folder `source` as a link of a page in the folder `page`."""
     words, target, place = link[1], link[2], link[3] or ""
     path = os.path.normpath(source / target)
     if path in PAGES:
@@ -141,7 +141,7 @@ def link_sources(
 
 
 def only_web_links(app: Sphinx, page: nodes.document) -> None:
-    """Show as text what docutils takes for an address: tcp:port=5005, memcpy@GLIBC_2.2.5."""
+    """Show text that docutils mistakes for a link as text: tcp:port=5005, memcpy@GLIBC_2.2.5."""
     del app
     for link in page.findall(nodes.reference):
         if re.match(r"(?!https?:)[a-z]+:", link.get("refuri", "")):
@@ -149,7 +149,7 @@ def only_web_links(app: Sphinx, page: nodes.document) -> None:
 
 
 def name_files(app: Sphinx, page: nodes.document) -> None:
-    """Give a block that the text before it says to save, as in "`shop.cpp`:", its file's name."""
+    """Name a block by its file, if the text before it names that file, as in "`shop.cpp`:"."""
     del app
     for block in list(page.findall(nodes.literal_block)):
         place = block.parent.index(block)
@@ -215,7 +215,7 @@ def report_missing(app: Sphinx, environment: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register what is above."""
+    """Register the functions above."""
     app.connect("source-read", read_source)
     app.connect("autodoc-process-docstring", link_sources)
     app.connect("autodoc-process-bases", public_bases)

@@ -1,6 +1,6 @@
 """Makes docstrings.h from the stub of the compiled module, _core.pyi.
 
-The stub holds the docstrings of what C implements, beside the signatures, where editors find them.
+The stub holds the docstrings of the C code, beside the signatures, where editors find them.
 setup.py calls write_header(); each docstring becomes a macro, such as DOC_Session_write_pointers.
 For a method or a function it begins with the signature that inspect.signature() reads.
 """
@@ -24,7 +24,7 @@ _TAIL = "#endif\n"
 
 
 def _parameters(overloads: list[ast.FunctionDef], implicit: str) -> str:
-    """The parameters as CPython writes them; one is optional if it is in any of the overloads."""
+    """Return the parameters as CPython writes them; one optional in any overload is optional."""
     defaults: dict[str, str] = {}
     for function in overloads:
         arguments = function.args
@@ -50,7 +50,7 @@ def _parameters(overloads: list[ast.FunctionDef], implicit: str) -> str:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a body, those under `if sys.platform` too."""
+    """Yield the statements of a body, those under `if sys.platform` too."""
     for statement in body:
         if isinstance(statement, ast.If):
             yield from _statements(statement.body)
@@ -59,7 +59,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _found(body: list[ast.stmt], owner: str) -> Iterator[tuple[str, str]]:
-    """Each documented name, with the text of its docstring for C."""
+    """Yield each documented name, with the text of its docstring for C."""
     functions: dict[str, list[ast.FunctionDef]] = {}
     for statement in _statements(body):
         if isinstance(statement, ast.ClassDef):
@@ -80,7 +80,7 @@ def _found(body: list[ast.stmt], owner: str) -> Iterator[tuple[str, str]]:
 
 
 def _literal(text: str) -> str:
-    """A C string literal, one line of text a line."""
+    """Return a C string literal, with one line for each line of text."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     if not escaped.isascii():
         raise ValueError(f"a docstring of the stub is not ASCII: {escaped!r}")
@@ -90,7 +90,7 @@ def _literal(text: str) -> str:
 
 
 def write_header(stub: Path, header: Path) -> None:
-    """Write the header, if it is not there with the same content."""
+    """Write the header, unless it exists with the same content."""
     tree = ast.parse(stub.read_text(encoding="utf-8"))
     macros = [
         f"#define DOC_{name} \\\n{_literal(text)}\n\n"

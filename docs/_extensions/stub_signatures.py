@@ -1,6 +1,6 @@
 """A Sphinx extension: the types of compiled functions and attributes, from _core.pyi.
 
-CPython's text signatures have no annotations, so autodoc alone shows no types for them.
+CPython's text signatures have no annotations, so autodoc by itself shows no types for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALIASES = {
 
 
 class _Public(ast.NodeTransformer):
-    """Puts what a private alias stands for in its place."""
+    """Replaces a private alias by its definition."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         return _ALIASES.get(node.id, node)
@@ -42,7 +42,7 @@ def _union(annotations: list[ast.expr | None]) -> str:
 
 
 def _signature(overloads: list[ast.FunctionDef]) -> tuple[str, str]:
-    """One signature for all overloads: a parameter has the types of all, and any default."""
+    """Return one signature for all overloads: a parameter has the types of all, and any default."""
     words = []
     first = overloads[0].args
     for kind in ("posonlyargs", "args", "kwonlyargs"):
@@ -79,7 +79,7 @@ def _signatures() -> dict[str, tuple[str, str]]:
 
 
 def _attributes() -> dict[str, str]:
-    """The type of each property of the stub."""
+    """Return the type of each property of the stub."""
     return {
         f"pydbgwrite.{owner.name}.{each.name}": ast.unparse(each.returns)
         for owner in _STUB.body
@@ -90,7 +90,7 @@ def _attributes() -> dict[str, str]:
 
 
 def setup(app: Sphinx) -> dict[str, object]:
-    """Register with Sphinx."""
+    """Register the extension with Sphinx."""
     found = _signatures()
 
     def process(app: Sphinx, what: str, name: str, *rest: object) -> tuple[str, str] | None:
