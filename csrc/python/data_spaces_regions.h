@@ -8,7 +8,7 @@ KEYWORD_METHOD(raw_query_virtual);
 KEYWORD_METHOD(raw_get_valid_region_virtual);
 KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual);
 
-/* What query_virtual() returns: a new type, or NULL and an exception. */
+/* Makes the type of query_virtual()'s result: a new reference, or NULL and an exception. */
 PyObject *raw_memory_information_type(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Recording what writes replace, before they happen: the base of a session's transaction.
+/* Recording what writes replace, before they write: the base of a session's transaction.
  *
  * While a session has a recorder, its writes go in pieces of at most RECORD_BYTES. For each piece,
  * the target's contents are read, record(where, old, new, unit) is called, and then `new` is

@@ -70,7 +70,7 @@ void write_request_look(write_request *request, const session_object *session,
 static bool compare(const core_target *target, const core_request *request, const char *purpose,
                     long_work *work, core_differences *found, core_error *error)
 {
-    work->quiet = true; /* progress counts what is written */
+    work->quiet = true; /* progress counts only written elements */
     (void)core_compare(target, request, &work->pace, found, error);
     work->quiet = false;
     error->purpose = purpose;

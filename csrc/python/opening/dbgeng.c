@@ -79,7 +79,7 @@ static PyObject *session_over(PyObject *module, PyObject *type, dbgeng_session *
     return (PyObject *)session;
 }
 
-/* None gives NULL and true. */
+/* Converts a str to wide text; None sets NULL and returns true. */
 static bool wide(PyObject *object, wchar_t **text)
 {
     Py_ssize_t length = 0;
