@@ -26,6 +26,7 @@ CLONE = (
 )
 LINUX = (
     *CLONE,
+    r"with capabilities this Python does not find its library$",
     r"an sdist holds no \.ci$",  # if the tests are those of the sdist,
     r"the package is not installed in place$",  # and the package is a wheel's
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class HeldInterrupts:
         self.pressed = 0
         self._every = every
         self._before: Callable[[int, FrameType | None], object] | None = None
+        self._holder: FrameType | None = None  # the function with the block
 
     def __enter__(self) -> Self:
         try:
@@ -36,6 +38,7 @@ class HeldInterrupts:
             ):
                 assert callable(handler)
                 self._before = handler
+                self._holder = sys._getframe(1)
                 signal.signal(signal.SIGINT, self._note)
         except not_from_handler(ValueError):  # not the main thread, which Ctrl-C interrupts
             self._before = None
@@ -49,6 +52,7 @@ class HeldInterrupts:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        self._holder = None
 
     def pass_on(self) -> None:
         """Deliver a noted Ctrl-C, after the block."""
@@ -58,6 +62,14 @@ class HeldInterrupts:
             self._before(signal.SIGINT, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        caller = frame
+        while caller is not None and caller is not self._holder:
+            caller = caller.f_back
+        if frame is not None and caller is None and self._before is not None:
+            # Another signal's handler raised within __exit__, before it restored this one.
+            signal.signal(signal.SIGINT, self._before)
+            self._before(number, frame)
+            return
         self.pressed += 1
         if self.pressed > 1 and not self._every:
             raise KeyboardInterrupt

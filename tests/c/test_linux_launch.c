@@ -214,8 +214,9 @@ int main(void)
         /* Only the passed descriptors and the directory that the shell lists are open. */
         check_output("cd /proc/self/fd && echo *", NULL, "0 1 2 3\n", 0);
         /* SIGPIPE and SIGXFSZ are restored; SIGHUP stays ignored; no signal is blocked. */
-        check_output("grep -E 'SigBlk|SigIgn' /proc/self/status", NULL,
-                     "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n", 0);
+        /* posix_spawn(3) of glibc, which may have started this program, ignores signal 32. */
+        check_output("sed -n 's/^\\(Sig[BI][lg][kn]:\\t00000000\\)[08]/\\10/p' /proc/self/status",
+                     NULL, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n", 0);
         check_failure("/nonexistent/program", NULL, -1, "execve", ENOENT);
         check_failure("/etc/passwd", NULL, -1, "execve", EACCES);
         check_failure(SHELL, "/nonexistent", -1, "chdir", ENOENT);

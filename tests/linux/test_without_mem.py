@@ -80,6 +80,8 @@ def test_with_cap_sys_ptrace_alone(bits: int) -> None:
             text=True,
             timeout=60,
         )
+        if "error while loading shared libraries: libpython" in done.stderr:
+            pytest.skip("with capabilities this Python does not find its library")
         assert done.returncode == 0, done.stderr
         assert child.read(child.areas["rw"], bits // 8)[:1] == b"\t"
     running, journal = done.stdout.splitlines()

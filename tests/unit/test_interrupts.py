@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import tempfile
 import threading
 from types import FrameType
@@ -116,3 +117,33 @@ def test_a_temporary_file_opened_within_an_undo(
     assert undo.pressed == min(presses, 2)
     spool.close()
     gc.collect()
+
+
+def test_an_exit_that_is_interrupted() -> None:
+    """If a handler raises before the exit's first line, the next Ctrl-C is delivered."""
+
+    class TimeOverError(Exception):
+        pass
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        del argument
+        if frame.f_code is HeldInterrupts.__exit__.__code__:
+            if event == "line":
+                raise TimeOverError
+            return trace
+        return None
+
+    def work() -> None:
+        with HeldInterrupts():
+            sys.settrace(trace)
+
+    before = sys.gettrace()
+    try:
+        with pytest.raises(TimeOverError):
+            work()
+    finally:
+        sys.settrace(before)
+    assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -55,6 +55,13 @@ def once(number: int, frame: FrameType | None) -> None:
     raise OSError("of one that handles one signal")
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c() -> Iterator[None]:
+    """Restore Ctrl-C: an exception within an exit of HeldInterrupts leaves that to the next one."""
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def terminated() -> Iterator[Callable[[Any], None]]:
     """Return a function that installs a signal handler and raises the signal."""
