@@ -35,11 +35,16 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow files, and start test_undo_after_kill first: it takes longest."""
+    """Mark slow files, and sort files.
+
+    Undo after a kill takes longest: it begins first, beside all others. Files with tests that wait
+    for the other worker come last: before, they would wait for that one.
+    """
     for item in items:
         if item.path.stem in SLOW:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.path.stem != "test_undo_after_kill")
+    alone = {item.path for item in items if item.get_closest_marker("alone") is not None}
+    items.sort(key=lambda item: (item.path.stem != "test_undo_after_kill", item.path in alone))
 
 
 @pytest.hookimpl(wrapper=True)
