@@ -138,7 +138,7 @@ int main(void)
 def test_real_time_signals_to_a_held_process(
     chance: random.Random, profile: str, tmp_path: Path
 ) -> None:
-    """Each signal is delivered once, in order, before, during or after a session."""
+    """Each is delivered once, whether it came before, during or after a session."""
     libc = ctypes.CDLL(None, use_errno=True)
     program = compile_program(tmp_path / "receiver", RECEIVER, "-pthread")
     sent = [0] * 8
@@ -168,7 +168,9 @@ def test_real_time_signals_to_a_held_process(
                 os.kill(child.pid, signal.SIGCONT)
             child.stdin.write("?\n")
             child.stdin.flush()
-            *taken, misplaced = map(int, child.stdout.readline().split())
-            assert (taken, misplaced) == (sent, 0)
+            *taken, _ = map(int, child.stdout.readline().split())
+            # The kernel queues a signal anew that is blocked when its tracer passes it on
+            # (kernel/signal.c, ptrace_signal), so the order can change.
+            assert taken == sent
         child.stdin.close()
     assert sum(sent) > 1000
