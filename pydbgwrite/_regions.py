@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pydbgwrite._reprs import repr_with_addresses
+
 __all__ = ["Module", "Region", "protection_name", "state_name"]
 
 # winnt.h; learn.microsoft.com/windows/win32/memory/memory-protection-constants
@@ -36,6 +38,9 @@ class Region(NamedTuple):
     protection: str
     state: str
 
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("base",))
+
 
 Region.__module__ = "pydbgwrite"
 
@@ -47,6 +52,9 @@ class Module(NamedTuple):
     base: int
     size: int
     path: str
+
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("base",))
 
 
 Module.__module__ = "pydbgwrite"

@@ -6,6 +6,8 @@ from array import array
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydbgwrite._reprs import repr_with_addresses
+
 __all__ = ["Change", "Conflict", "JournalInfo", "Mismatch", "UndoReport"]
 
 
@@ -18,6 +20,9 @@ class Mismatch(NamedTuple):
     address: int
     wanted: int
     found: int
+
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, self._fields)
 
 
 Mismatch.__module__ = "pydbgwrite"
@@ -39,6 +44,9 @@ class Change(NamedTuple):
     unit: int
     addresses: array[int] | None = None
 
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("address", "addresses"))
+
 
 Change.__module__ = "pydbgwrite"
 
@@ -58,6 +66,9 @@ class Conflict(NamedTuple):
     old: bytes
     written: bytes
     found: bytes
+
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("address",))
 
 
 Conflict.__module__ = "pydbgwrite"
