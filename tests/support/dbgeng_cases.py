@@ -32,7 +32,10 @@ PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE = 1, 2, 4
 #: keeps free memory near other memory accessible to debuggers, but not up here.
 REASON: Final = dbgeng.REASON
 HIGH: Final = {8: 0x90000000, 4: 0x70000000}
-FURTHER: Final = 0x8000000  # the next place to try: now and then the system has taken one
+#: Each process has its own layout, and now and then something lies at the place already: another
+#: process is started, and then the next place is tried.
+STARTS: Final = 3
+FURTHER: Final = 0x8000000
 PLACES: Final = 4
 REMOTE: Final = "dbgeng-remote-8"
 USER_END: Final = 0x7FFFFFFF0000
@@ -48,19 +51,14 @@ class WindowsChild:
     """A program with areas of memory that the system's own calls read and write."""
 
     def __init__(self, areas: list[Area], python: str = sys.executable) -> None:
-        wishes = [f"{address:x}:{size:x}:{protection}" for address, size, protection in areas]
-        self.process = subprocess.Popen(
-            [python, "-I", str(PROGRAM), *wishes],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        reported = self.process.stdout.readline()
-        if not reported:
+        self.pointer_size = 0
+        for _ in range(STARTS):
+            self._start(areas, python)
+            if self.pointer_size:
+                break
             self._let_go()
-            raise PlaceTakenError(f"no room at {areas[0][0]:x}: the child has said why")
-        self.pointer_size = int(reported)
+        else:
+            raise PlaceTakenError(f"no room at {areas[0][0]:x}: the children have said why")
         self.pid = self.process.pid
         self._system: Any = ctypes.WinDLL("kernel32")
         self._system.OpenProcess.restype = ctypes.c_void_p
@@ -73,6 +71,18 @@ class WindowsChild:
             ]
         self._handle = self._system.OpenProcess(0x38, 0, self.pid)  # PROCESS_VM_*
         assert self._handle
+
+    def _start(self, areas: list[Area], python: str) -> None:
+        """Start the program. pointer_size stays 0 if it finds no room, which it says on stderr."""
+        wishes = [f"{address:x}:{size:x}:{protection}" for address, size, protection in areas]
+        self.process = subprocess.Popen(
+            [python, "-I", str(PROGRAM), *wishes],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.pointer_size = int(self.process.stdout.readline() or 0)
 
     def read(self, address: int, size: int) -> bytes:
         """Read by ReadProcessMemory."""
