@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydbgwrite._regions import Module
     from pydbgwrite._target import Target
 
-__all__ = ["check_target", "describe_target", "outlives_this_machine"]
+__all__ = ["check_target", "describe_target", "difference", "outlives_this_machine"]
 
 _HEADER_BYTES: Final = 1024
 
@@ -71,23 +71,29 @@ _QUESTIONS: Final = {
 
 def check_target(header: dict[str, Any], session: Target, name: str) -> None:
     """Raise JournalError unless the session's target is the journal's target."""
-    now = describe_target(session)
-    for key, text in _QUESTIONS.items():
-        if key not in header or (key == "exec" and key not in now):
-            continue
-        # If the system identifies the execve, the program's base is not compared.
-        if key in ("base", "size") and "exec" in header and "exec" in now:
-            continue
-        if header[key] == now.get(key) or (key == "started" and _same_tick(header[key], now)):
-            continue
-        what = text.format(
-            was=_shown(key, header[key]),
-            now=_shown(key, now.get(key)),
-            program=header.get("program"),
-        )
+    what = difference(header, describe_target(session))
+    if what is not None:
         raise JournalError(
             f"the journal {name} belongs to another target: {what}. Nothing was written to it"
         )
+
+
+def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Return how two descriptions are of different targets, or None if they are of one."""
+    for key, text in _QUESTIONS.items():
+        if key not in was or (key == "exec" and key not in now):
+            continue
+        # If the system identifies the execve, the program's base is not compared.
+        if key in ("base", "size") and "exec" in was and "exec" in now:
+            continue
+        if was[key] == now.get(key) or (key == "started" and _same_tick(was[key], now)):
+            continue
+        return text.format(
+            was=_shown(key, was[key]),
+            now=_shown(key, now.get(key)),
+            program=was.get("program"),
+        )
+    return None
 
 
 def _same_tick(was: object, now: dict[str, Any]) -> bool:

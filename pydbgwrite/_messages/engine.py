@@ -10,6 +10,7 @@ from typing import TypedDict
 from pydbgwrite import errors, hresults
 from pydbgwrite._messages.linux import force_override
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
+from pydbgwrite._processes import with_program
 from pydbgwrite._regions import protection_name, state_name
 
 __all__ = ["EngineFailure", "call_failed", "engine_failed"]
@@ -144,7 +145,7 @@ def _unreadable(failure: EngineFailure) -> BaseException:
     consequences = [_UNREADABLE[failure["purpose"]]]
     if failure["purpose"] != "expect":
         consequences.append(_held(failure))
-    place = f" at {_where(failure['at'], failure['page'])}"
+    place = f" at {_where(failure, failure['at'], failure['page'])}"
     return _kind(reading)(
         _message(reading, place, consequences),
         hresult=failure["hresult"],
@@ -244,7 +245,7 @@ def _place(failure: EngineFailure) -> str:
     if not _has_request(failure):
         return ""
     if failure["refused"] is not None and _is_unknown(failure):
-        return f" at {_where(*failure['refused'])}"
+        return f" at {_where(failure, *failure['refused'])}"
     if not _names_element(failure):
         asked = f" for {_elements(failure)}" if failure["count"] else ""
         return f"{asked} at 0x{failure['address']:x}"
@@ -252,7 +253,11 @@ def _place(failure: EngineFailure) -> str:
     which = ""
     if failure["scattered"] and landed is not None:
         which = IN_FORCE.get().element("addresses", landed)
-    return f" at {which} = {_where(at, page)}" if which else f" at {_where(at, page)}"
+    return (
+        f" at {which} = {_where(failure, at, page)}"
+        if which
+        else f" at {_where(failure, at, page)}"
+    )
 
 
 def _names_element(failure: EngineFailure) -> bool:
@@ -262,10 +267,15 @@ def _names_element(failure: EngineFailure) -> bool:
     return failure["status"] == "unreadable" or not (unknown or failure["method"] in _PHYSICAL)
 
 
-def _where(at: int, page: tuple[int, int, int] | None) -> str:
+def _where(failure: EngineFailure, at: int, page: tuple[int, int, int] | None) -> str:
     if page is None:
         return f"0x{at:x}, where nothing is mapped"
     protection, state, _type = page
+    if state_name(state) == "free":
+        # Another engine's process can be one of another machine.
+        local = failure["embedded"] and failure["kind"] == "process"
+        program = f" in {with_program(failure['process_id'])}" if local else ""
+        return f"0x{at:x}, which is not mapped{program}"
     if state_name(state) != "committed":
         return f"0x{at:x}, which is {state_name(state)} address space"
     return f"0x{at:x}, in a page with protection '{protection_name(protection)}'"
@@ -294,10 +304,8 @@ def _advice(failure: EngineFailure) -> str:
         return ""
     protection, state, kind = page
     if state_name(state) != "committed":
-        words = IN_FORCE.get()
-        query, modules = (words.function(f"session.{each}") for each in ("query", "modules"))
-        shows = f"{query} shows what is mapped, and " if query else ""
-        return f"Check the address: {shows}{modules} lists the programs and libraries."
+        regions = IN_FORCE.get().function("session.regions")
+        return f"{regions} lists what is mapped." if regions else "Check the address."
     name = protection_name(protection)
     if not failure["writes"]:
         return "" if "r" in name else "Memory without read permission can't be read."

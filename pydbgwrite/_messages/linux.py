@@ -8,9 +8,10 @@ import signal
 
 from pydbgwrite import errors
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
+from pydbgwrite._processes import status_fields
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["force_override", "opening_failed", "status_fields", "user_namespace"]
+__all__ = ["force_override", "opening_failed", "user_namespace"]
 
 # Bits of CapEff in /proc/PID/status, capabilities(7).
 _CAP_DAC_OVERRIDE = 1
@@ -197,16 +198,6 @@ def _frozen(process: object) -> str:
         if _read(file) in ("FROZEN", "FREEZING"):
             return file
     return ""
-
-
-def status_fields(path: str) -> dict[str, str]:
-    """Return the fields of a /proc/PID/status file; none if it can't be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as lines:
-            pairs = (line.partition(":") for line in lines)
-            return {key: value.strip() for key, _, value in pairs}
-    except not_from_handler(OSError):
-        return {}
 
 
 def _read(path: str) -> str:

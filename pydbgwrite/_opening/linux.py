@@ -93,7 +93,7 @@ def _has_end_before_it(pid: int) -> bool:
 
 
 def _status(pid: int) -> dict[str, str]:
-    from pydbgwrite._messages.linux import status_fields
+    from pydbgwrite._processes import status_fields
 
     return status_fields(f"/proc/{pid}/status")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydbgwrite._target import Target, _Progress, _Via
     from pydbgwrite._transactions.transaction import Transaction
 
-__all__ = ["apply_patch", "verify_patch"]
+__all__ = ["apply_patch", "as_shown", "verify_patch"]
 
 #: The number of pointers of small entries that one call writes.
 _MOST_TOGETHER = 1 << 20
@@ -77,6 +77,59 @@ def apply_patch(
                     progress=reported,
                 )
     return transaction, done
+
+
+def as_shown(preview: Preview, shown: Preview) -> None:
+    """Make `preview` expect what an earlier preview of the same patch shows.
+
+    Raises ExpectationError if the target has changed, TypeError or ValueError if `shown` is no
+    preview of it that found no problem.
+    """
+    if not isinstance(shown, Preview):
+        raise TypeError(f"expect must be a Preview, got {type(shown).__name__}")
+    if not shown.ok:
+        raise ValueError("expect is a Preview with problems: its patch can't be applied")
+    if [each.entry for each in shown.entries] != [each.entry for each in preview.entries]:
+        raise ValueError("expect is a Preview of another patch")
+    if not preview.ok:
+        return  # apply_patch() says why
+    moved: list[str] = []
+    found: list[Mismatch] = []
+    total = 0
+    for was, now in zip(shown.entries, preview.entries, strict=True):
+        assert was.address is not None and now.address is not None
+        assert was.before is not None and now.before is not None
+        if was.address != now.address:
+            moved.append(
+                f"entry {now.number} was to be written at 0x{was.address:x}, and "
+                f"{now.entry.address} is at 0x{now.address:x} now"
+            )
+        elif was.after != now.after:
+            moved.append(f"what entry {now.number} writes has another address now")
+        else:
+            differ = mismatches_of(now.address, preview.pointer_size, was.before, now.before)
+            total += len(differ)
+            found += differ[: max(0, _MOST_MISMATCHES - len(found))]
+        # The write compares again: a process that is not suspended may change this meanwhile.
+        now.expected = array("Q", was.before)
+    if moved or total:
+        parts = moved[:3]
+        if len(moved) > 3:
+            parts.append(f"{len(moved) - 3:,} more entries have moved")
+        if total:
+            first = found[0]
+            parts.append(
+                f"{total:,} of {preview.pointers:,} pointers are not what was shown; the first is "
+                f"at 0x{first.address:x}: 0x{first.wanted:x} was shown, and the target holds "
+                f"0x{first.found:x}"
+            )
+        raise ExpectationError(
+            f"the target has changed since the preview: {'; '.join(parts)}; nothing was written",
+            mismatches=found,
+            total=total,
+            address=found[0].address if found else None,
+            count=preview.pointers,
+        )
 
 
 def _raise_for(preview: Preview) -> None:

@@ -160,6 +160,7 @@ class Patch:
         self,
         session: Session,
         *,
+        expect: Preview | None = None,
         journal: StrPath | None = None,
         durable: bool | None = None,
         via: Literal["WritePointersVirtual", "WriteVirtual", "auto"] = "auto",
@@ -170,6 +171,9 @@ class Patch:
 
         Args:
             session: The target.
+            expect: A preview() of this patch, which somebody has read: it is written if the target
+                still holds what the preview shows, and what would be written is still the same.
+                The target may have run meanwhile, and the preview be of another session.
             journal, durable: As for Session.transaction.
             via: As for Session.write_pointers. "auto" writes consecutive small entries together by
                 write_scattered; other values write each entry by itself.
@@ -182,17 +186,20 @@ class Patch:
 
         Raises:
             PatchError: The preview found problems; the exception lists them. Nothing is written.
-            ExpectationError: The only problem is that the target does not hold what is expected.
-                Nothing is written.
+            ExpectationError: The only problem is that the target does not hold what is expected, by
+                the patch or by `expect`. Nothing is written.
             ReadOnlyError: The session has writable=False.
             DebugEngineError, VerificationError: A write failed, and all was rolled back. A note
                 says so, or says exactly what remains.
         """
-        from pydbgwrite._patch.apply import apply_patch
+        from pydbgwrite._patch.apply import apply_patch, as_shown
         from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
+        preview = self.preview(session)
+        if expect is not None:
+            as_shown(preview, expect)
         transaction, written = apply_patch(
-            self.preview(session),
+            preview,
             session,
             Transaction(session, *checked_journal(journal, durable)),
             via=via,

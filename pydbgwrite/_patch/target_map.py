@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._messages.linux import force_override
+from pydbgwrite._processes import with_program
 from pydbgwrite._regions import protection_name, state_name
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, TargetAccessError
@@ -41,6 +42,9 @@ class TargetMap:
         self._dbgeng = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
+        self._in_program = ""
+        if session._embedded and session.pid is not None:
+            self._in_program = f" in {with_program(session.pid)}"
         #: The last run of pages, and its fault.
         self._start = self._end = 0
         self._fault: Obstacle | None = None
@@ -78,7 +82,9 @@ class TargetMap:
     def _fault_of(self, info: MemoryBasicInformation) -> Obstacle | None:
         if info.state != _MEM_COMMIT:
             state = state_name(info.state)
-            return Obstacle("is not mapped" if state == "free" else f"is {state} memory", False)
+            if state == "free":
+                return Obstacle(f"is not mapped{self._in_program}", False)
+            return Obstacle(f"is {state} memory", False)
         name = protection_name(info.protect)
         if "r" not in name and not (self._dbgeng and name == "x"):
             return Obstacle(f"is in a page with protection '{name}', which can't be read", False)

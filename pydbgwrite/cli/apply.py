@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.change_table import Row, named_rows
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, code_of_kind
 from pydbgwrite.cli.output import (
     counted,
@@ -22,12 +23,14 @@ from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import (
     load_patch,
     preview_fields,
+    preview_rows,
     rows_option,
     show_preview,
     show_problems,
     side_files_option,
 )
 from pydbgwrite.cli.progress import progress_bar
+from pydbgwrite.cli.reopening import Reopened, described
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["apply"]
 
 
-@click.command(epilog=example("pydbgwrite apply --pid 4242 patch.toml --journal patch.journal"))
+@click.command(epilog=example("pydbgwrite apply -p shop patch.toml --journal patch.journal"))
 @click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
 @click.option("--dry-run", is_flag=True, help="Show what would change. Write nothing.")
@@ -68,8 +71,9 @@ def apply(
 ) -> int:
     """Write the pointers of a patch file: all of them, or nothing.
 
-    First shows each pointer before and after, and asks. The target is suspended meanwhile, unless
-    --no-suspend is given. If the write fails, or on Ctrl-C, all of it is undone.
+    First shows each pointer before and after, and asks. A process goes on meanwhile: if it no
+    longer holds what was shown when the answer comes, nothing is written. If the write fails, or on
+    Ctrl-C, all of it is undone.
 
     Without a terminal, or with --json, it can't ask: give --yes or --dry-run.
     """
@@ -81,19 +85,34 @@ def apply(
             "see what would change."
         )
     loaded = load_patch(patch, side_files_anywhere)
-    with target.open(writable=not dry_run) as session:
-        preview = loaded.preview(session)
+    # A process goes on while somebody reads and answers. Other targets stay as they are.
+    lets_go = target.kind == "pid" and not (yes or dry_run)
+    written: int | None = None
+    with target.open(writable=not (dry_run or lets_go)) as session:
+        shown = _Shown.of(loaded.preview(session), session, rows)
         if not as_json:
-            show_preview(preview, rows)
-        if dry_run or not preview.ok:
-            return _not_written(preview, rows, as_json)
-        if not yes:
-            _ask(preview, session)
-        written = _apply(loaded, session, journal, durable, verify)
+            shown.show()
+        if shown.preview.ok and not dry_run and not lets_go:
+            if not yes:
+                _ask(shown)
+            written = _apply(loaded, session, journal, durable, verify)
+        process = Reopened.of(target, session) if lets_go else None
+    if process is not None and shown.preview.ok:
+        _ask(shown)
+        with process.open() as session:
+            written = _apply(loaded, session, journal, durable, verify, expect=shown.preview)
     if as_json:
-        fields = preview_fields(preview, rows)
-        print_json({**fields, "written": written, "verified": verify, "journal": journal})
-    else:
+        print_json(
+            {
+                **preview_fields(shown.preview, rows, shown.names),
+                "written": written or 0,
+                "verified": verify and written is not None,
+                "journal": None if written is None else journal,
+            }
+        )
+    if written is None:
+        return _not_written(shown.preview, as_json)
+    if not as_json:
         click.echo(
             f"Wrote {counted(written, 'pointer')}{' and read them back' if verify else ''}."
             + (f" To undo it: pydbgwrite undo {printable(journal)}" if journal else "")
@@ -101,15 +120,35 @@ def apply(
     return ExitCode.DONE
 
 
-def _not_written(preview: Preview, rows: int, as_json: bool) -> int:
+class _Shown:
+    """A preview with the first rows of its table, which needs no open session."""
+
+    def __init__(
+        self, preview: Preview, rows: list[Row], names: dict[int, str], program: str
+    ) -> None:
+        self.preview = preview
+        self.names = names
+        self.program = program
+        self._rows = rows
+
+    @classmethod
+    def of(cls, preview: Preview, session: Session, limit: int) -> _Shown:
+        rows = preview_rows(preview, limit)
+        return cls(preview, rows, named_rows(session, rows), described(session))
+
+    def show(self) -> None:
+        """Print the table."""
+        show_preview(self.preview, self._rows, self.names)
+
+
+def _not_written(preview: Preview, as_json: bool) -> int:
     """Report a dry run, or problems that prevent the write; return the exit code."""
-    if as_json:
-        print_json({**preview_fields(preview, rows), "written": 0})
-    elif preview.ok:
+    if preview.ok and not as_json:
         click.echo(
             f"{counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change. "
             "Nothing was written."
         )
+    stream_output()  # or the reasons would stand above the table
     show_problems(preview.problems)
     if not preview.ok:
         fail("nothing was written")
@@ -121,15 +160,15 @@ def _can_ask() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
-def _ask(preview: Preview, session: Session) -> None:
+def _ask(shown: _Shown) -> None:
     """Ask, and return if the answer is yes; a CommandError otherwise."""
     stream_output()  # or the table would come after the question
     if sys.stdout is not None:
         sys.stdout.flush()
-    what = session.target if session.pid is None else f"{session.target} {session.pid}"
+    preview = shown.preview
     question = (
         f"Write {counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change, to "
-        f"{what}? [y/N] "
+        f"{printable(shown.program)}? [y/N] "
     )
     show_on_stderr(lambda: click.echo(question, nl=False, err=True))
     try:
@@ -142,13 +181,21 @@ def _ask(preview: Preview, session: Session) -> None:
         raise CommandError("not confirmed; nothing was written", ExitCode.INTERRUPTED)
 
 
-def _apply(patch: Patch, session: Session, journal: str | None, durable: bool, verify: bool) -> int:
+def _apply(
+    patch: Patch,
+    session: Session,
+    journal: str | None,
+    durable: bool,
+    verify: bool,
+    expect: Preview | None = None,
+) -> int:
     from pydbgwrite.cli.undoing import ended
 
     try:
         with progress_bar("writing") as progress:
             return patch.apply(
                 session,
+                expect=expect,
                 journal=journal,
                 durable=True if durable else None,
                 verify=verify,

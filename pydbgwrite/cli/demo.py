@@ -9,6 +9,7 @@ import click
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import counted, example, fail, print_fields, print_json
+from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import json_option
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def demo(pointers: int, as_json: bool) -> int:
     from pydbgwrite._demo.run import DemoError, run_demo
 
     try:
-        result = run_demo(pointers)
+        with progress_bar("writing") as progress:
+            result = run_demo(pointers, progress=progress)
     except not_from_handler(DemoError) as failure:
         fail(str(failure))
         return ExitCode.NOT_AS_EXPECTED
@@ -87,8 +89,8 @@ def _as_json(result: DemoResult) -> dict[str, object]:
         "seconds": result.seconds,
         "ns_per_pointer": _ns_per_pointer(result),
         "verified": result.verified,
-        "checksum_before": f"0x{result.before.checksum:016x}",
-        "checksum_after": None if result.after is None else f"0x{result.after.checksum:016x}",
+        "checksum_before": f"0x{result.before.checksum:x}",
+        "checksum_after": None if result.after is None else f"0x{result.after.checksum:x}",
         "problem": result.problem,
     }
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from pydbgwrite import __version__, errors
+from pydbgwrite import __version__
 from pydbgwrite._messages.spelling import IN_FORCE
-from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
+from pydbgwrite.cli.error_fields import error_fields
+from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
-from pydbgwrite.cli.output import example, fail, mismatch_fields, print_json, show_on_stderr
+from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 from pydbgwrite.cli.spelling import CommandLineSpelling
 
 if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
@@ -151,22 +152,34 @@ def _outcome(arguments: list[str], held: HeldOutput) -> int:
     except SystemExit as ended:  # by click itself, once it has answered a shell's tab completion
         return ended.code if isinstance(ended.code, int) else ExitCode.DONE
     except click.ClickException as failure:
+        _release(held)
         show_on_stderr(failure.show)
         code, message = ExitCode.BAD_USAGE, failure.format_message()
         outcome: BaseException = failure
     except (click.Abort, KeyboardInterrupt) as interrupt:
         code, message = ExitCode.INTERRUPTED, _interrupted(interrupt)
         outcome = interrupt
+        _release(held)
         fail(message)
     except Exception as failure:
         code, message = exit_code_of(failure), _message(failure)
         outcome = failure
+        _release(held)
         fail(message)
     else:
         return result if isinstance(result, int) else ExitCode.DONE
     if _wants_json(arguments) and not held.used:
-        print_json({"error": _error_fields(outcome, message, code)})
+        print_json({"error": error_fields(outcome, message, code)})
     return code
+
+
+def _release(held: HeldOutput) -> None:
+    """Print what is held: the reason of a failure stands below what was shown before it."""
+    try:
+        held.release()
+    except OutputError as failure:
+        if failure.message is not None:
+            fail(failure.message)
 
 
 def _wants_json(arguments: list[str]) -> bool:
@@ -196,32 +209,3 @@ def _interrupted(interrupt: BaseException) -> str:
     cause = interrupt.__context__ if isinstance(interrupt, click.Abort) else interrupt
     notes = getattr(cause, "__notes__", [])
     return "; ".join([str(cause) or "interrupted", *notes])
-
-
-#: What an engine's error tells besides its message.
-_ADDRESSES: Final = ("address", "hresult")
-_OTHERS: Final = ("hresult_name", "method", "count", "written", "index")
-
-
-def _error_fields(failure: BaseException, message: str, code: int) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "message": message,
-        "type": type(failure).__name__,
-        "exit_code": int(code),
-    }
-    if isinstance(failure, CommandError):
-        if failure.__cause__ is not None:
-            fields["type"] = type(failure.__cause__).__name__
-        fields.update(failure.details)
-        failure = failure.__cause__ or failure
-    if isinstance(failure, errors.DebugEngineError):
-        for name in _ADDRESSES:
-            number = getattr(failure, name)
-            fields[name] = None if number is None else f"0x{number:x}"
-        fields.update((name, getattr(failure, name)) for name in _OTHERS)
-    if isinstance(failure, (errors.ExpectationError, errors.VerificationError)):
-        fields["mismatch_total"] = failure.total
-        fields["mismatches"] = mismatch_fields(failure.mismatches)
-    if isinstance(failure, errors.PatchError):
-        fields["problems"] = failure.problems
-    return fields

@@ -10,7 +10,7 @@ from pydbgwrite.cli.targets import Target, json_option, target_options
 __all__ = ["modules"]
 
 
-@click.command(epilog=example("pydbgwrite modules --pid 4242"))
+@click.command(epilog=example("pydbgwrite modules -p shop"))
 @target_options()
 @json_option
 def modules(target: Target, as_json: bool) -> None:

@@ -167,28 +167,43 @@ def show_on_stderr(show: Callable[[], None]) -> None:
         give_up(sys.stderr)
 
 
-def mismatch_fields(mismatches: Iterable[Mismatch]) -> list[dict[str, str]]:
-    """Return the fields of mismatches for --json."""
-    return [
-        {
-            "address": f"0x{each.address:x}",
-            "wanted": f"0x{each.wanted:x}",
-            "found": f"0x{each.found:x}",
-        }
-        for each in mismatches
-    ]
+def mismatch_fields(
+    mismatches: Iterable[Mismatch], names: Mapping[int, str] | None = None
+) -> list[dict[str, str | None]]:
+    """Return the fields of mismatches for --json.
+
+    names: of what the pointers point to, if these are known.
+    """
+    fields: list[dict[str, str | None]] = []
+    for each in mismatches:
+        values = each._asdict()
+        fields.append({key: f"0x{value:x}" for key, value in values.items()})
+        if names is not None:
+            fields[-1] |= {f"{key}_name": names.get(values[key]) for key in ("wanted", "found")}
+    return fields
 
 
-def show_mismatches(mismatches: Iterable[Mismatch], total: int) -> None:
+def show_mismatches(mismatches: Sequence[Mismatch], total: int, names: Mapping[int, str]) -> None:
     """Print a table of the first mismatches."""
-    rows = [
-        (f"0x{each.address:x}", f"0x{each.wanted:x}", f"0x{each.found:x}") for each in mismatches
-    ]
+    columns: tuple[str, ...] = ("address", "wanted", "found")
+    rows = [tuple(f"0x{value:x}" for value in each) for each in mismatches]
+    if any(value in names for each in mismatches for value in each[1:]):
+        columns += ("wanted is", "found is")
+        rows = [
+            (*row, *(names.get(value, "-") for value in each[1:]))
+            for row, each in zip(rows, mismatches, strict=True)
+        ]
     print_table(
-        ("address", "wanted", "found"),
+        columns,
         rows,
         whole=("address", "wanted", "found"),
-        styles={"address": "cyan", "wanted": "green", "found": "red"},
+        styles={
+            "address": "cyan",
+            "wanted": "green",
+            "wanted is": "green",
+            "found": "red",
+            "found is": "red",
+        },
     )
     if total > len(rows):
         click.echo(f"... and {counted(total - len(rows), 'place')} more")

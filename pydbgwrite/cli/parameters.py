@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,7 +15,17 @@ from pydbgwrite.cli.held_output import OutputError
 if TYPE_CHECKING:
     from array import array
 
-__all__ = ["COUNT", "FILE", "FOLDER", "array_file", "load_array", "save_array"]
+__all__ = [
+    "COUNT",
+    "FILE",
+    "FOLDER",
+    "NumbersCommand",
+    "array_file",
+    "load_array",
+    "save_array",
+]
+
+_NEGATIVE: Final = re.compile(r"-[0-9][0-9a-zA-Z_]*")
 
 
 class _Count(click.types.IntParamType):
@@ -37,6 +48,38 @@ class _Count(click.types.IntParamType):
 
 
 COUNT = _Count()
+
+
+class NumbersCommand(click.Command):
+    """A command with numbers for arguments: "-1" is one of them, and no option.
+
+    It is refused all the same, in the words for numbers.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move the arguments behind "--" if one of them is a negative number."""
+        taking = {
+            name
+            for option in self.params
+            if isinstance(option, click.Option) and not option.is_flag
+            for name in option.opts
+        }
+        options: list[str] = []
+        arguments: list[str] = []
+        left = iter(args)
+        for word in left:
+            if word == "--":
+                arguments += left
+            elif not word.startswith("-") or word == "-" or _NEGATIVE.fullmatch(word):
+                arguments.append(word)
+            else:
+                options.append(word)
+                if word in taking:
+                    options += [value for value in [next(left, None)] if value is not None]
+        if any(map(_NEGATIVE.fullmatch, arguments)):
+            args = [*options, "--", *arguments]
+        return super().parse_args(ctx, args)
+
 
 #: Nothing is checked here: whether a file can be read is for whoever reads it to say. But a shell
 #: that completes what is typed then knows that it is a file.

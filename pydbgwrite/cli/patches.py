@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.change_table import Row, show_changes
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
-from pydbgwrite.cli.output import console, counted, fail, on_terminal, printable
+from pydbgwrite.cli.output import counted, fail
 from pydbgwrite.cli.parameters import COUNT
 
 if TYPE_CHECKING:
-    from pydbgwrite import Patch, Preview
+    from pydbgwrite import Patch, Preview, PreviewEntry
 
 __all__ = [
     "load_patch",
     "preview_fields",
+    "preview_rows",
     "rows_option",
     "show_preview",
     "show_problems",
     "side_files_option",
+    "values_fields",
 ]
 
 #: A patch may have millions of pointers, and as many problems.
@@ -57,7 +60,7 @@ def load_patch(path: str, side_files_anywhere: bool) -> Patch:
         ) from failure
 
 
-def preview_fields(preview: Preview, rows: int) -> dict[str, Any]:
+def preview_fields(preview: Preview, rows: int, names: Mapping[int, str]) -> dict[str, Any]:
     """Return the fields for --json: the totals, and the entries of the first `rows` pointers."""
     return {
         "ok": preview.ok,
@@ -69,29 +72,45 @@ def preview_fields(preview: Preview, rows: int) -> dict[str, Any]:
         "problems": preview.problems[:MOST_PROBLEMS],
         "mismatch_total": preview.mismatch_total,
         "entry_total": len(preview.entries),
-        "entries": list(_entries(preview, rows)),
+        "entries": list(_entries(preview, rows, names)),
     }
 
 
-def _entries(preview: Preview, rows: int) -> Iterator[dict[str, Any]]:
+def _entries(preview: Preview, rows: int, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
     mask = (1 << 8 * preview.pointer_size) - 1
-
-    def first(values: Sequence[int] | None) -> list[str] | None:
-        return None if values is None else [f"0x{each & mask:x}" for each in values[:rows]]
-
     for each in preview.entries:
         if rows <= 0:
             return
+        before, after = (
+            None if values is None else [value & mask for value in values[:rows]]
+            for values in (each.before, each.after)
+        )
         yield {
             "entry": each.number,
             "note": each.entry.note,
             "address": None if each.address is None else f"0x{each.address:x}",
             "count": len(each.entry.pointers),
-            "before": first(each.before),
-            "after": first(each.after),
+            **values_fields(before, after, names),
             "problems": list(each.problems),
         }
         rows -= len(each.entry.pointers)
+
+
+def values_fields(
+    before: Sequence[int] | None, after: Sequence[int] | None, names: Mapping[int, str]
+) -> dict[str, Any]:
+    """Return the fields of pointers before and after, and of what they point to by name."""
+    both = {"before": before, "after": after}
+    return {
+        **{
+            key: None if values is None else [f"0x{value:x}" for value in values]
+            for key, values in both.items()
+        },
+        **{
+            f"{key}_names": None if values is None else [names.get(value) for value in values]
+            for key, values in both.items()
+        },
+    }
 
 
 def show_problems(problems: Sequence[str]) -> None:
@@ -102,15 +121,13 @@ def show_problems(problems: Sequence[str]) -> None:
         fail(f"and {counted(len(problems) - MOST_PROBLEMS, 'problem')} more")
 
 
-def _table(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield each pointer's address, value before and after, change, and entry."""
-    # For people without zeros in front: three columns of pointers are to fit on 80 characters.
-    digits = 0 if on_terminal() else 2 * preview.pointer_size
+def preview_rows(preview: Preview, limit: int) -> list[Row]:
+    """Return the first rows of the table."""
+    return list(islice(_rows(preview), limit))
+
+
+def _rows(preview: Preview) -> Iterator[Row]:
     mask = (1 << 8 * preview.pointer_size) - 1
-
-    def shown(values: Sequence[int] | None, index: int) -> str:
-        return "?" if values is None else f"0x{values[index] & mask:0{digits}x}"
-
     for each in preview.entries:
         label = f"{each.number}"
         if isinstance(each.entry.address, str):
@@ -118,42 +135,34 @@ def _table(preview: Preview) -> Iterator[tuple[str, str, str, str, str]]:
         if each.entry.note:
             label += f": {each.entry.note}"
         before, after = each.before, each.after
+        bad = _bad_rows(each, mask)
         for index in range(len(each.entry.pointers)):
-            where = "?"
-            if each.address is not None:
-                where = f"0x{each.address + index * preview.pointer_size:0{digits}x}"
-            old, new = shown(before, index), shown(after, index)
-            state = "problem" if each.problems else "same" if old == new else "change"
-            yield where, old, new, state, "" if index else label
+            where = None if each.address is None else each.address + index * preview.pointer_size
+            old, new = (
+                None if values is None else values[index] & mask for values in (before, after)
+            )
+            state = "problem" if index in bad else "same" if old == new else "change"
+            yield Row(where, old, new, state, "" if index else label)
 
 
-_STYLES: Final = {"same": "dim", "change": "", "problem": "yellow"}
+def _bad_rows(each: PreviewEntry, mask: int) -> Container[int]:
+    """Return the pointers of an entry that its problems are about: unexpected ones, or all."""
+    everything = range(len(each.entry.pointers))
+    if not each.problems or each.before is None or each.expected is None:
+        return everything if each.problems else ()
+    expected, before = each.expected, each.before
+    bad = {
+        at
+        for at in everything
+        if before[at] != mask & (expected if isinstance(expected, int) else expected[at])
+    }
+    # All of these make one problem. Others are about the whole entry.
+    return bad if bad and len(each.problems) == 1 else everything
 
 
-def show_preview(preview: Preview, rows: int) -> None:
-    """Print the before/after table: coloured on a terminal, a line for each pointer elsewhere."""
-    shown = islice(_table(preview), rows)
-    if on_terminal():
-        _show_coloured(shown)
-    else:
-        for where, before, after, state, label in shown:
-            line = f"{where}  {before} -> {after}  {state:7}  {printable(label)}"
-            click.echo(line.rstrip())
-    if preview.pointers > rows:
-        click.echo(f"... and {counted(preview.pointers - rows, 'pointer')} more: --rows shows more")
-
-
-def _show_coloured(rows: Iterable[tuple[str, str, str, str, str]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, style in (("address", "cyan"), ("before", "red"), ("after", "green")):
-        table.add_column(name, style=style, justify="right", no_wrap=True)
-    table.add_column("entry", overflow="fold")
-    for where, before, after, state, label in rows:
-        table.add_row(
-            Text(where), Text(before), Text(after), Text(printable(label)), style=_STYLES[state]
-        )
-    console().print(table)
+def show_preview(preview: Preview, rows: Sequence[Row], names: Mapping[int, str]) -> None:
+    """Print the table of what the patch changes."""
+    show_changes(rows, names, preview.pointer_size)
+    if preview.pointers > len(rows):
+        more = counted(preview.pointers - len(rows), "pointer")
+        click.echo(f"... and {more} more: --rows shows more")

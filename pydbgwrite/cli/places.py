@@ -1,7 +1,8 @@
-"""What pointers point to: module and offset, and the page protection there."""
+"""What pointers point to: by name, and the page protection there."""
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,48 +11,59 @@ from pydbgwrite import errors
 from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
-    from pydbgwrite import Module, Session
+    from pydbgwrite import Session
 
-__all__ = ["Places", "places_of"]
-
-
-class Places:
-    """The modules and regions that some pointers point into. It needs no open session."""
-
-    def __init__(self, modules: list[Module], regions: list[tuple[int, int, str]]) -> None:
-        self._modules = modules  # both in the order of their addresses
-        self._regions = regions  # first address, end, protection
-        self._module_bases = [each.base for each in modules]
-        self._region_bases = [each[0] for each in regions]
-
-    def module(self, address: int) -> str | None:
-        """Return "module+0x1234", which resolve() takes; None if it points into no module."""
-        index = bisect_right(self._module_bases, address) - 1
-        if index < 0:
-            return None
-        module = self._modules[index]
-        offset = address - module.base
-        return f"{module.name}+0x{offset:x}" if offset < module.size else None
-
-    def protection(self, address: int) -> str | None:
-        """Return the page protection, such as "rw" or "rx"; None if nothing is mapped there."""
-        index = bisect_right(self._region_bases, address) - 1
-        if index < 0 or address >= self._regions[index][1]:
-            return None
-        return self._regions[index][2]
+__all__ = ["Protections", "named_values", "names_of", "protections_of"]
 
 
-def places_of(session: Session, values: Iterable[int]) -> Places:
-    """Query the target for these pointers, once for each region that any of them points into.
+def names_of(session: Session, values: array[int]) -> list[str | None]:
+    """Return a name for each address, which resolve() takes; None where there is none.
 
-    Information that a target does not have (a kernel's modules, a dump's regions) is left out.
+    A target whose modules are not known (a kernel's, perhaps) has none.
     """
     try:
         modules = session.modules()
     except errors.NoTargetError:
         raise
     except not_from_handler(errors.DebugEngineError):
-        modules = []
+        return [None] * len(values)
+    bases = [each.base for each in modules]
+    names: list[str | None] = []
+    for value in values:
+        at = bisect_right(bases, value) - 1
+        offset = value - bases[at] if at >= 0 else 0
+        inside = at >= 0 and offset < modules[at].size
+        names.append(f"{modules[at].name}+0x{offset:x}" if inside else None)
+    return names
+
+
+def named_values(session: Session, values: Iterable[int]) -> dict[int, str]:
+    """Return the names of addresses that have one, by address."""
+    ordered = array("Q", sorted(set(values)))
+    found = zip(ordered, names_of(session, ordered), strict=True)
+    return {value: name for value, name in found if name is not None}
+
+
+class Protections:
+    """The protections of the pages that some pointers point into. It needs no open session."""
+
+    def __init__(self, regions: list[tuple[int, int, str]]) -> None:
+        self._regions = regions  # first address, end, protection; in the order of the addresses
+        self._bases = [each[0] for each in regions]
+
+    def at(self, address: int) -> str | None:
+        """Return the page protection, such as "rw" or "rx"; None if nothing is mapped there."""
+        index = bisect_right(self._bases, address) - 1
+        if index < 0 or address >= self._regions[index][1]:
+            return None
+        return self._regions[index][2]
+
+
+def protections_of(session: Session, values: Iterable[int]) -> Protections:
+    """Query the target for these pointers, once for each region that any of them points into.
+
+    What a target does not have (a dump's regions, perhaps) is left out.
+    """
     regions: list[tuple[int, int, str]] = []
     ordered = sorted(set(values))
     at = 0
@@ -68,4 +80,4 @@ def places_of(session: Session, values: Iterable[int]) -> Places:
             regions.append((region.base, end, region.protection))
         # A region that ends before its own address would have this go on for ever.
         at = max(at + 1, bisect_left(ordered, end))
-    return Places(modules, regions)
+    return Protections(regions)

@@ -21,12 +21,19 @@ _PARAMETERS: Final = {
 
 #: What does the work of a function. What is not here, the command line does not have.
 _FUNCTIONS: Final = {
-    "attach": "--pid",
+    "attach": "-p",
     "attach_kernel": "--kernel",
     "connect": "--connect",
     "open_dump": "--dump",
     "pydbgwrite.undo": "`pydbgwrite undo`",
-    "session.modules": "`pydbgwrite modules`",
+}
+
+#: Commands on the same target as the running one.
+_COMMANDS: Final = {
+    "session.import_slots": "imports",
+    "session.modules": "modules",
+    "session.regions": "regions",
+    "session.symbols": "symbols",
 }
 
 
@@ -59,7 +66,8 @@ class CommandLineSpelling(Spelling):
 
     def function(self, name: str) -> str:
         """Return the option or command that does the same."""
-        return _FUNCTIONS.get(name, "")
+        command = _COMMANDS.get(name)
+        return f"`pydbgwrite {command}{_target()}`" if command else _FUNCTIONS.get(name, "")
 
     def opening(self, function: str, subject: object) -> str:
         """Return the attempted action: "opening --dump FILE"."""
@@ -70,6 +78,18 @@ class CommandLineSpelling(Spelling):
     def undoing(self, journal: str) -> str:
         """Return the command line that undoes a journal."""
         return f"pydbgwrite undo {journal}"
+
+
+def _target() -> str:
+    """Return the options that name the running command's target, as words of a shell."""
+    import shlex
+
+    context = click.get_current_context(silent=True)
+    given = {} if context is None else context.params
+    for name, option in (("pid", "-p"), ("dump", "--dump"), ("connect", "--connect")):
+        if given.get(name) is not None:
+            return f" {option} {shlex.quote(str(given[name]))}"
+    return f" --kernel {shlex.quote(given['kernel'])}" if given.get("kernel") else ""
 
 
 def _parameter(argument: str) -> click.Parameter | None:

@@ -27,7 +27,7 @@ class Target:
     """The target as given by a command's options.
 
     kind: "pid", "connect", "dump" or "kernel"; None if the command needs no target and none was
-        given. value: the value of that option.
+        given. value: the value of that option; of a process its id, or the name of its program.
     """
 
     kind: str | None
@@ -37,14 +37,21 @@ class Target:
     suspend: bool
 
     def open(self, *, writable: bool) -> Session:
-        """Open the target. writable=False makes every write fail, for commands that only read."""
+        """Open the target. writable=False makes every write fail, for commands that only read.
+
+        A process that is given by its program is looked for now.
+        """
         common: dict[str, Any] = {
             "writable": writable,
             "timeout": self.timeout,
             "engine": self.engine,
         }
         if self.kind == "pid":
-            return pydbgwrite.attach(self.value, suspend=self.suspend, **common)
+            if isinstance(self.value, int):
+                return pydbgwrite.attach(self.value, suspend=self.suspend, **common)
+            from pydbgwrite.cli.processes import attach_to_program
+
+            return attach_to_program(self.value, suspend=self.suspend, **common)
         if self.kind == "connect":
             return pydbgwrite.connect(self.value, **common)
         if self.kind == "dump":
@@ -83,16 +90,49 @@ def _target(
 ) -> Target:
     chosen = [name for name in _KINDS if given[name] is not None]
     if len(chosen) > 1 or (required and not chosen):
-        got = " and ".join(f"--{name}" for name in chosen) or "none"
-        raise click.UsageError(f"Give one of --pid, --connect, --dump and --kernel; got {got}.")
+        got = " and ".join("-p" if name == "pid" else f"--{name}" for name in chosen) or "none"
+        raise click.UsageError(f"Give one of -p, --connect, --dump and --kernel; got {got}.")
     if not suspend and chosen != ["pid"]:
-        raise click.UsageError("--no-suspend needs --pid.")
+        raise click.UsageError("--no-suspend needs -p.")
     kind = chosen[0] if chosen else None
     return Target(kind, given[kind] if kind else None, timeout, engine, suspend)
 
 
+class _ProcessType(click.ParamType):  # type: ignore[type-arg]
+    """A process: its id, or the name or path of its program."""
+
+    name = "process"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> int | str:
+        if isinstance(value, int):
+            return value
+        text: str = value
+        if text.isascii() and text.isdecimal():
+            pid = int(text) if len(text) <= 20 else 0
+            if pid < 1:
+                self.fail(f"{text[:40]!r} is not the id of a process.", param, context)
+            return pid
+        if not text or text.startswith("-") or "\0" in text:
+            self.fail(
+                f"{text!r} is neither the id of a process nor the name of a program. A program "
+                "whose name begins with '-' is given by a path: ./-name.",
+                param,
+                context,
+            )
+        return text
+
+
 _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
-    click.option("--pid", type=click.IntRange(min=1), metavar="N", help="A running process."),
+    click.option(
+        "--pid",
+        "-p",
+        type=_ProcessType(),
+        metavar="NAME|PID",
+        help="A running process: its id, or the file name of its executable where only one process "
+        "runs that. A name of digits alone is given by a path, such as ./123.",
+    ),
     click.option(
         "--connect",
         metavar="OPTIONS",
@@ -121,7 +161,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--no-suspend",
         is_flag=True,
-        help="With --pid: keep the process running. It then sees a write piece by piece.",
+        help="With -p: keep the process running. It then sees a write piece by piece.",
     ),
 )
 

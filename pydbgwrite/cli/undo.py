@@ -77,17 +77,13 @@ def _target(given: Target, info: JournalInfo) -> Target:
     if info.target != "process" or info.pid is None:
         raise click.UsageError(
             f"The journal does not identify its target ({info.target}): give --connect, --kernel "
-            "or --pid."
+            "or -p."
         )
     return Target("pid", info.pid, given.timeout, given.engine, given.suspend)
 
 
 def _show(info: JournalInfo, report: UndoReport) -> None:
-    def shown(data: bytes) -> str:
-        """Return a pointer as a number, and other bytes in hex in the order of their addresses."""
-        if len(data) == info.pointer_size:
-            return f"0x{int.from_bytes(data, 'little'):x}"
-        return data.hex()
+    from pydbgwrite.cli.undoing import value_of
 
     title = "Restored." if report.complete else "Not everything is restored."
     fields = {
@@ -106,10 +102,7 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
     if report.conflicts:
         print_table(
             ("conflict at", "before", "written", "found now"),
-            [
-                (f"0x{each.address:x}", *(shown(data) for data in each[1:]))
-                for each in report.conflicts
-            ],
+            [(f"0x{each.address:x}", *map(value_of, each[1:])) for each in report.conflicts],
             whole=("conflict at",),
             styles={"conflict at": "cyan", "found now": "red"},
         )

@@ -10,18 +10,25 @@ from pydbgwrite import errors
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 
 if TYPE_CHECKING:
-    from pydbgwrite import Session, UndoReport
+    from pydbgwrite import Session, Transaction, UndoReport
 
-__all__ = ["after_undo", "ended", "interrupted_undo", "report_fields", "undone_on_failure"]
+__all__ = [
+    "after_undo",
+    "ended",
+    "interrupted_undo",
+    "report_fields",
+    "undone_on_failure",
+    "value_of",
+]
 
 
 @contextmanager
-def undone_on_failure(session: Session) -> Iterator[None]:
+def undone_on_failure(session: Session) -> Iterator[Transaction]:
     """Undo the writes of the block if it fails; a CommandError says what happened."""
     transaction = session.transaction()
     try:
         with transaction:
-            yield
+            yield transaction
     except (Exception, KeyboardInterrupt) as failure:
         if not transaction.changes:
             raise
@@ -71,6 +78,13 @@ def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
     return CommandError(message, ExitCode.NOT_UNDONE, {"undone": report_fields(report)})
 
 
+def value_of(data: bytes) -> str:
+    """Return a pointer's bytes as a number, and others one by one, in the order of addresses."""
+    if len(data) in (4, 8):
+        return f"0x{int.from_bytes(data, 'little'):x}"
+    return data.hex(" ")
+
+
 def report_fields(report: UndoReport) -> dict[str, Any]:
     """Return the fields of an undo report for --json."""
     return {
@@ -82,9 +96,10 @@ def report_fields(report: UndoReport) -> dict[str, Any]:
         "conflicts": [
             {
                 "address": f"0x{each.address:x}",
-                "old": each.old.hex(),
-                "written": each.written.hex(),
-                "found": each.found.hex(),
+                "size": len(each.old),
+                "old": value_of(each.old),
+                "written": value_of(each.written),
+                "found": value_of(each.found),
             }
             for each in report.conflicts
         ],

@@ -13,16 +13,18 @@ from pydbgwrite.cli.output import (
     mismatch_fields,
     print_json,
     show_mismatches,
+    stream_output,
 )
 from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import load_patch, side_files_option
+from pydbgwrite.cli.places import named_values
 from pydbgwrite.cli.targets import Target, json_option, target_options
 from pydbgwrite.errors import VerificationError
 
 __all__ = ["verify"]
 
 
-@click.command(epilog=example("pydbgwrite verify --pid 4242 patch.toml"))
+@click.command(epilog=example("pydbgwrite verify -p shop patch.toml"))
 @click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
 @side_files_option
@@ -41,7 +43,8 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
             different: VerificationError | None = failure
         else:
             different = None
-    mismatches = [] if different is None else different.mismatches
+        mismatches = [] if different is None else different.mismatches
+        names = named_values(session, (value for each in mismatches for value in each[1:]))
     total = 0 if different is None else different.total
     if as_json:
         print_json(
@@ -49,14 +52,15 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
                 "verified": different is None,
                 "pointers": pointers,
                 "mismatch_total": total,
-                "mismatches": mismatch_fields(mismatches),
+                "mismatches": mismatch_fields(mismatches, names),
             }
         )
     elif different is None:
         click.echo(f"The target holds what the patch writes: {counted(pointers, 'pointer')}.")
     else:
-        show_mismatches(mismatches, total)
+        show_mismatches(mismatches, total, names)
     if different is not None:
+        stream_output()  # or the sum would stand above the table
         fail(f"{total:,} of {counted(pointers, 'pointer')} differ{'s' if total == 1 else ''}")
         return ExitCode.NOT_AS_EXPECTED
     return ExitCode.DONE

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pydbgwrite.cli.output import counted, example, print_json
-from pydbgwrite.cli.parameters import FILE, array_file, load_array
+from pydbgwrite.cli.change_table import Row, named_rows, show_changes
+from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
+from pydbgwrite.cli.output import counted, example, print_json, stream_output
+from pydbgwrite.cli.parameters import FILE, NumbersCommand, array_file, load_array
+from pydbgwrite.cli.patches import preview_rows, rows_option, show_problems, values_fields
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
 if TYPE_CHECKING:
     from array import array
 
-    from pydbgwrite import Session
+    from pydbgwrite import Preview, Session, Transaction
     from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["write"]
@@ -23,7 +28,8 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
 
 
 @click.command(
-    epilog=example("pydbgwrite write --pid 4242 libfoo.so+0x4010 libfoo.so!new --expect 0x0")
+    cls=NumbersCommand,
+    epilog=example("pydbgwrite write -p shop 'shop!handlers+8' 'shop!on_close' --dry-run"),
 )
 @click.argument("address")
 @click.argument("values", nargs=-1, metavar="[VALUE]...")
@@ -44,10 +50,12 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
     metavar="FILE",
     help="The same, from a file in a form of --from.",
 )
+@click.option("--dry-run", is_flag=True, help="Show what would change. Write nothing.")
 @click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
 @click.option(
     "--truncate", is_flag=True, help="With a 32-bit target: write the low 32 bits of wider values."
 )
+@rows_option
 @json_option
 def write(
     target: Target,
@@ -56,11 +64,13 @@ def write(
     file: str | None,
     expect: tuple[str, ...],
     expect_file: str | None,
+    dry_run: bool,
     verify: bool,
     truncate: bool,
+    rows: int,
     as_json: bool,
-) -> None:
-    """Write pointers at ADDRESS.
+) -> int:
+    """Write pointers at ADDRESS, and show each before and after.
 
     ADDRESS and each VALUE are numbers (4096, 0x7f0000001000), module+0x1234, module!symbol or
     module!symbol+8. If the write of any of them fails, all are undone.
@@ -71,27 +81,68 @@ def write(
     expected = _given("--expect", expect, "--expect-from", expect_file)
     from pydbgwrite._symbols.resolver import Resolver
 
-    with target.open(writable=True) as session:
+    with target.open(writable=not dry_run) as session:
         resolver = Resolver(session)
         place = resolver.resolve(address, "ADDRESS")
         new = _numbers(resolver, pointers, "VALUE")
         now = None if expected is None else _numbers(resolver, expected, "--expect")
-        written = _write(session, place, new, now, verify, truncate)
-        size = session.pointer_size
+        if now is not None and len(now) not in (1, len(new)):
+            raise click.UsageError(
+                f"Expect one value, or one for each of {counted(len(new), 'pointer')}; "
+                f"got {len(now):,}."
+            )
+        act = _try if dry_run else _write
+        done = act(session, place, new, now, verify, truncate, rows)
+        names = named_rows(session, done.rows)
     if as_json:
-        print_json(
-            {
-                "address": f"0x{place:x}",
-                "pointers": written,
-                "bytes": written * size,
-                "verified": verify,
-            }
-        )
+        print_json(_fields(done, names, verify))
     else:
-        click.echo(
-            f"Wrote {counted(written, 'pointer')} at 0x{place:x}"
-            f"{' and read them back' if verify else ''}."
-        )
+        _show(done, names, verify)
+    if done.preview is None:
+        return ExitCode.DONE
+    stream_output()  # or the reasons would stand above the table
+    show_problems(done.preview.problems)
+    return code_of_kind(done.preview.kind)
+
+
+class _Done(NamedTuple):
+    """What was written, or would be."""
+
+    address: int
+    pointer_size: int
+    pointers: int
+    rows: list[Row]
+    preview: Preview | None  # of a dry run
+
+
+def _fields(done: _Done, names: dict[int, str], verify: bool) -> dict[str, object]:
+    preview = done.preview
+    written = done.pointers if preview is None else 0
+    before = [row.before for row in done.rows if row.before is not None]
+    after = [row.after for row in done.rows if row.after is not None]
+    return {
+        "address": f"0x{done.address:x}",
+        "pointer_size": done.pointer_size,
+        "pointers": done.pointers,
+        "bytes": done.pointers * done.pointer_size,
+        **values_fields(before if before or not after else None, after, names),
+        "problem_kind": None if preview is None else preview.kind,
+        "problems": [] if preview is None else preview.problems,
+        "written": written,
+        "verified": verify and preview is None,
+    }
+
+
+def _show(done: _Done, names: dict[int, str], verify: bool) -> None:
+    show_changes(done.rows, names, done.pointer_size)
+    if done.pointers > len(done.rows):
+        more = counted(done.pointers - len(done.rows), "pointer")
+        click.echo(f"... and {more} more: --rows shows more")
+    what = counted(done.pointers, "pointer")
+    if done.preview is not None:
+        click.echo(f"{what} at 0x{done.address:x}. Nothing was written.")
+    else:
+        click.echo(f"Wrote {what} at 0x{done.address:x}{' and read them back' if verify else ''}.")
 
 
 def _given(
@@ -111,6 +162,26 @@ def _numbers(
     return [resolver.resolve(each, what) for each in given] if isinstance(given, tuple) else given
 
 
+def _try(
+    session: Session,
+    address: int,
+    pointers: list[int] | array[int],
+    expected: list[int] | array[int] | None,
+    verify: bool,
+    truncate: bool,
+    limit: int,
+) -> _Done:
+    """Check all that can be checked without a write."""
+    from pydbgwrite import Patch, PatchEntry
+
+    if truncate and session.pointer_size == 4:
+        pointers = [each & 0xFFFFFFFF for each in pointers]
+    expect = expected[0] if expected is not None and len(expected) == 1 else expected
+    preview = Patch([PatchEntry(address, pointers, expect=expect)]).preview(session)
+    rows = [row._replace(label="") for row in preview_rows(preview, limit)]
+    return _Done(address, session.pointer_size, len(pointers), rows, preview)
+
+
 def _write(
     session: Session,
     address: int,
@@ -118,17 +189,13 @@ def _write(
     expected: list[int] | array[int] | None,
     verify: bool,
     truncate: bool,
-) -> int:
+    limit: int,
+) -> _Done:
     from pydbgwrite.cli.undoing import undone_on_failure
 
-    if expected is not None and len(expected) not in (1, len(pointers)):
-        raise click.UsageError(
-            f"Expect one value, or one for each of {counted(len(pointers), 'pointer')}; "
-            f"got {len(expected):,}."
-        )
     expect = expected[0] if expected is not None and len(expected) == 1 else expected
-    with undone_on_failure(session), progress_bar("writing") as progress:
-        return session.write_pointers(
+    with undone_on_failure(session) as transaction, progress_bar("writing") as progress:
+        written = session.write_pointers(
             address,
             pointers,
             via="auto",
@@ -137,3 +204,17 @@ def _write(
             truncate=truncate,
             progress=progress,
         )
+    rows = list(islice(_rows(transaction), limit))
+    return _Done(address, session.pointer_size, written, rows, None)
+
+
+def _rows(transaction: Transaction) -> Iterator[Row]:
+    """Yield what the transaction recorded."""
+    for change in transaction.changes:
+        for at in range(0, len(change.old), change.unit):
+            before, after = (
+                int.from_bytes(data[at : at + change.unit], "little")
+                for data in (change.old, change.new)
+            )
+            state = "same" if before == after else "change"
+            yield Row(change.address + at, before, after, state)

@@ -125,7 +125,7 @@ def test_demo_with_a_child_that_is_killed_within(monkeypatch: pytest.MonkeyPatch
         children.append(pid)
         return attach(pid)
 
-    def killing(count: int) -> demo.DemoResult:
+    def killing(count: int, **options: object) -> demo.DemoResult:
         return run_demo(count, progress=lambda done, total: kill(children[0]))
 
     monkeypatch.setattr(demo, "attach", telling)
@@ -297,7 +297,7 @@ def test_exit_codes(exception: BaseException, code: int) -> None:
 
 
 def raiser(exception: BaseException) -> Callable[..., object]:
-    def run_demo(pointers: int) -> object:
+    def run_demo(pointers: int, **options: object) -> object:
         raise exception
 
     return run_demo

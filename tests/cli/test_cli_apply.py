@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from support.commands import (
 )
 
 import pydbgwrite
+from pydbgwrite._processes import program_of
 from pydbgwrite.cli.main import run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
@@ -94,6 +97,8 @@ def test_apply_as_json(process: Target, patch: Path) -> None:
         "count": 2,
         "before": [f"0x{each:x}" for each in OLD[:2]],
         "after": ["0x1", "0x2"],
+        "before_names": [None, None],
+        "after_names": [None, None],
         "problems": [],
     }
     assert patched(process)
@@ -129,13 +134,84 @@ def test_dry_run(process: Target, patch: Path, tmp_path: Path, options: list[str
 def test_asking(process: Target, patch: Path, answer: bytes, code: int) -> None:
     done = on_terminal("apply", "--pid", process.pid, patch, answer=answer)
     assert done.code == code
-    table, _, rest = done.out.partition("Write 3 pointers, 3 of them to change, to process")
+    table, _, rest = done.out.partition("Write 3 pointers, 3 of them to change, to python")
     assert "\x1b[31m" in table  # old values
     assert "\x1b[32m" in table  # new values
     assert f"0x{OLD[0]:x}" in table
-    assert "[y/N]" in rest
+    assert f"(pid {process.pid}, /" in rest.partition("[y/N]")[0]
     assert patched(process) if code == 0 else process.is_untouched()
     assert ("nothing was written" in rest) == (code != 0)
+
+
+@LINUX
+@pytest.mark.parametrize("at", [0, 8, 16, 32])
+def test_a_process_that_goes_on_while_the_question_is_asked(
+    process: Target, patch: Path, at: int
+) -> None:
+    """The target is not held meanwhile: another session opens it, and changes what was shown."""
+
+    def answer() -> bytes:
+        with pydbgwrite.attach(process.pid) as session:
+            session.write_pointers(process.rw + at, [7])
+        return b"y\n"
+
+    done = on_terminal("apply", "-p", process.pid, patch, answer=answer)
+    if at == 16:  # no pointer of the patch
+        assert done.code == 0
+        assert process.pointers(6) == [1, 2, 7, OLD[3], 2**64 - 1, OLD[5]]
+        return
+    assert done.code == 1
+    assert "has changed since the preview" in done.out
+    assert f"{process.rw + at:#x}" in done.out.rpartition("[y/N]")[2]
+    assert process.pointers(6) == [*OLD[: at // 8], 7, *OLD[at // 8 + 1 : 6]]
+
+
+@LINUX
+def test_a_process_that_ends_while_the_question_is_asked(process: Target, patch: Path) -> None:
+    def answer() -> bytes:
+        process.kill()
+        return b"y\n"
+
+    done = on_terminal("apply", "-p", process.pid, patch, answer=answer)
+    assert done.code == 3
+    assert f"there is no process {process.pid}" in done.out
+    assert "Nothing was written" in done.out
+
+
+@LINUX
+def test_a_process_that_runs_another_program_when_the_answer_comes(tmp_path: Path) -> None:
+    shell = ["sh", "-c", "echo ready; read line; exec sleep 600"]
+    with subprocess.Popen(
+        shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = program_of(process.pid)
+        [stack] = [
+            line
+            for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+            if line.endswith("[stack]")
+        ]
+        file = saved(
+            tmp_path,
+            f"format = 1\n[[write]]\naddress = 0x{stack.partition('-')[0]}\npointers = [1]\n",
+        )
+
+        def answer() -> bytes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            deadline = time.monotonic() + 60
+            while program_of(process.pid) == before:
+                assert time.monotonic() < deadline
+            return b"y\n"
+
+        done = on_terminal("apply", "-p", process.pid, file, answer=answer)
+        process.kill()
+    assert done.code == 3
+    assert "another program" in done.out
+    assert "Nothing was written" in done.out
 
 
 @LINUX
@@ -406,6 +482,8 @@ def test_verify(process: Target, patch: Path) -> None:
         "address": f"0x{process.rw:x}",
         "wanted": "0x1",
         "found": f"0x{OLD[0]:x}",
+        "wanted_name": None,
+        "found_name": None,
     }
     assert command("apply", "--pid", process.pid, patch, "--yes").code == 0
     after = command(*line, "--json")

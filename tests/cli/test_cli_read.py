@@ -34,9 +34,9 @@ def test_json(process: Target) -> None:
     assert (done.code, done.err) == (0, "")
     said = done.said
     assert (int(said["address"], 16), said["pointer_size"], said["count"]) == (process.rw, 8, 20)
-    assert [int(each["value"], 16) for each in said["pointers"]] == process.pointers(20)
-    assert [int(each["address"], 16) for each in said["pointers"]] == [
-        process.rw + 8 * index for index in range(20)
+    assert [each["value"] for each in said["pointers"]] == list(map(hex, process.pointers(20)))
+    assert [each["address"] for each in said["pointers"]] == [
+        hex(process.rw + 8 * index) for index in range(20)
     ]
 
 
@@ -128,7 +128,7 @@ def test_out_to_a_full_device(process: Target, tmp_path: Path) -> None:
         (str(2**64), 2, "2**64"),
         ("nowhere+0x10", 3, "nowhere"),
         ("nowhere!symbol", 3, "nowhere"),
-        ("0x10", 3, "free address space"),
+        ("0x10", 3, "not mapped"),
         (str(2**64 - 8), 3, ""),
     ],
 )
@@ -153,16 +153,38 @@ def test_counts_may_be_written_as_in_python(process: Target) -> None:
     assert command("read", "--pid", process.pid, process.rw, "1_0").out.count("\n") == 10
 
 
-def test_more_than_is_mapped(process: Target) -> None:
-    done = command("read", "--pid", process.pid, process.end - 8, 2, "--json")
+def test_more_than_is_mapped(process: Target, tmp_path: Path) -> None:
+    """What can be read is shown, and how far that is; a file is whole, or not made."""
+    last = process.pointers(2, process.end - 16)
+    line = ["read", "--pid", process.pid, process.end - 16, 5]
+    done = command(*line, "--json")
     assert done.code == 3
-    assert int(done.said["error"]["address"], 16) == process.end - 8
+    said = done.said
+    assert (said["count"], said["asked"]) == (2, 5)
+    assert [int(each["value"], 16) for each in said["pointers"]] == last
+    assert (said["error"]["index"], said["error"]["exit_code"]) == (2, 3)
+    assert int(said["error"]["address"], 16) == process.end - 16
+    assert said["error"]["message"] in done.err
+    done = command(*line)
+    assert (done.code, [int(row.split()[1], 16) for row in done.out.splitlines()]) == (3, last)
+    for word in ("only 2 of 5 pointers", f"up to {process.end:#x}", f"(pid {process.pid})"):
+        assert word in done.err
+    done = command(*line, "--out", tmp_path / "x.npy", "--json")
+    assert (done.code, done.said["error"]["exit_code"]) == (3, 3)
+    assert not (tmp_path / "x.npy").exists()
+
+
+@LINUX
+def test_the_reason_stands_below_the_table(process: Target) -> None:
+    shown = on_terminal("read", "--pid", process.pid, process.end - 16, 5)
+    assert shown.code == 3
+    assert 0 < shown.out.index(f"0x{process.end - 8:016x}") < shown.out.index("only 2 of 5")
 
 
 def test_more_than_there_is_memory(process: Target) -> None:
     done = command("read", "--pid", process.pid, process.rw, 2**50)
     assert done.code in (2, 3)  # 3 if the system grants more memory than it has
-    assert "memory" in done.err or "free address space" in done.err
+    assert "memory" in done.err or "not mapped" in done.err
 
 
 @LINUX

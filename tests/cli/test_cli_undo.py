@@ -52,9 +52,9 @@ def test_conflicts(tmp_path: Path) -> None:
         assert (said["complete"], said["restored"], said["conflict_total"]) == (False, 32, 1)
         [conflict] = said["conflicts"]
         assert int(conflict["address"], 16) == process.rw + 16
-        assert conflict["found"] == (0xABCDEF).to_bytes(8, "little").hex()
-        assert conflict["written"] == NEW[2].to_bytes(8, "little").hex()
-        assert conflict["old"] == pattern(24)[16:].hex()
+        assert (conflict["found"], conflict["size"]) == ("0xabcdef", 8)
+        assert conflict["written"] == hex(NEW[2])
+        assert conflict["old"] == f"0x{int.from_bytes(pattern(24)[16:], 'little'):x}"
         assert "not everything was undone" in done.err
         assert process.pointers(3)[2] == 0xABCDEF
 
@@ -131,7 +131,7 @@ def test_a_target_that_the_journal_can_not_name(tmp_path: Path) -> None:
         session.write_pointers(0x1000, [1])
     done = command("undo", journal)
     assert (done.code, done.out) == (2, "")
-    assert "--pid" in done.err
+    assert "-p" in done.err
 
 
 KILLED = """

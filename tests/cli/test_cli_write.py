@@ -28,7 +28,12 @@ def process() -> Iterator[Target]:
 def test_values(process: Target) -> None:
     done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, str(2**64 - 1))
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"Wrote 3 pointers at 0x{process.rw:x}.\n"
+    *rows, last = done.out.splitlines()
+    assert last == f"Wrote 3 pointers at 0x{process.rw:x}."
+    assert [row.split()[:5] for row in rows] == [
+        [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
+        for at, new in enumerate([1, 2, 2**64 - 1])
+    ]
     assert process.pointers(4) == [1, 2, 2**64 - 1, OLD[3]]
 
 
@@ -41,8 +46,16 @@ def test_values_of_modules(process: Target) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.said == {
         "address": f"0x{process.rw:x}",
+        "pointer_size": 8,
         "pointers": 1,
         "bytes": 8,
+        "before": [f"0x{OLD[0]:x}"],
+        "after": [f"0x{module.base + 0x40:x}"],
+        "before_names": [None],
+        "after_names": [f"{module.name}+0x40"],
+        "problem_kind": None,
+        "problems": [],
+        "written": 1,
         "verified": True,
     }
     assert process.pointers(1) == [module.base + 0x40]
@@ -156,6 +169,44 @@ def test_expecting_too_few(process: Target) -> None:
     assert process.is_untouched()
 
 
+# ---- dry runs -------------------------------------------------------------------------------
+
+
+def test_dry_run(process: Target) -> None:
+    line = ["write", "--pid", process.pid, process.rw, "1", hex(OLD[1]), "--dry-run", "--verify"]
+    done = command(*line)
+    assert (done.code, done.err) == (0, "")
+    *rows, last = done.out.splitlines()
+    assert [row.split()[4] for row in rows] == ["change", "same"]
+    assert last.endswith("Nothing was written.")
+    said = command(*line, "--json").said
+    assert (said["pointers"], said["written"], said["verified"]) == (2, 0, False)
+    assert (said["before"], said["after"][0]) == ([hex(OLD[0]), hex(OLD[1])], "0x1")
+    assert process.is_untouched()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "kind"),
+    [
+        (["RW", "1", "2", "--expect", "OLD", "--expect", "5"], 1, "expect"),
+        (["END", "1"], 3, "access"),
+        (["RW", "1", "nowhere!x"], 3, None),
+    ],
+)
+def test_dry_runs_end_as_writes_do(
+    process: Target, arguments: list[str], code: int, kind: str | None
+) -> None:
+    words = {"RW": hex(process.rw), "END": hex(process.end), "OLD": hex(OLD[0])}
+    line = ["write", "--pid", process.pid, *(words.get(each, each) for each in arguments)]
+    dry = command(*line, "--dry-run", "--json")
+    assert (dry.code, command(*line).code) == (code, code)
+    assert dry.said.get("problem_kind") == kind
+    if kind == "expect":
+        rows = command(*line, "--dry-run").out.splitlines()
+        assert [row.split()[4] for row in rows[:2]] == ["change", "problem"]
+    assert process.is_untouched()
+
+
 # ---- writes that fail -----------------------------------------------------------------------
 
 
@@ -166,8 +217,6 @@ def test_expecting_too_few(process: Target) -> None:
         [],
         ["--from", "a.bin", "1"],
         ["1", "--expect", "1", "--expect-from", "a.bin"],
-        ["-1"],
-        ["--", "-1"],
         [str(2**64)],
         ["1.5"],
         [""],
@@ -178,6 +227,27 @@ def test_expecting_too_few(process: Target) -> None:
 def test_bad_usage(process: Target, arguments: list[str]) -> None:
     done = command("write", "--pid", process.pid, process.rw, *arguments)
     assert (done.code, done.out) == (2, "")
+    assert process.is_untouched()
+
+
+@SAME_EVERYWHERE
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["RW", "-1"], "VALUE '-1'"),
+        (["RW", "--", "-1"], "VALUE '-1'"),
+        (["--expect", "1", "RW", "1", "-0x10"], "VALUE '-0x10'"),
+        (["RW", "1", "--expect", "-5"], "--expect '-5'"),
+        (["-8", "1", "--verify"], "ADDRESS '-8'"),
+        (["RW", "-1", "--verfiy"], "No such option"),
+        (["RW", "1", "-v"], "No such option"),
+    ],
+)
+def test_negative_numbers_are_no_options(process: Target, arguments: list[str], said: str) -> None:
+    words = [word.replace("RW", hex(process.rw)) for word in arguments]
+    done = command("write", "--pid", process.pid, *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
     assert process.is_untouched()
 
 
@@ -286,6 +356,10 @@ def test_a_32_bit_target(capsys: pytest.CaptureFixture[str]) -> None:
         assert child.read(child.areas["rw"], 8) == bytes.fromhex("44332211ffffffff")
         assert run([*line, "0x123456789"]) == 2
         assert "32-bit pointers" in capsys.readouterr().err
+        assert run([*line, "0x123456789", "--dry-run"]) == 2
+        assert "32-bit pointers" in capsys.readouterr().err
+        assert run([*line, "0x123456789", "--truncate", "--dry-run"]) == 0
+        assert "0x23456789" in capsys.readouterr().out
         assert run([*line, "0x123456789", "--truncate"]) == 0
         assert child.read(child.areas["rw"], 4) == bytes.fromhex("89674523")
         assert run(["read", "--pid", str(child.pid), hex(child.areas["rw"])]) == 0

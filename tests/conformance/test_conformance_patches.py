@@ -214,6 +214,36 @@ def test_expectations(engine_case: EngineCase) -> None:
     assert case.peek(case.rw, case.rw_size) == bytes(case.image())
 
 
+def test_what_a_preview_shows_is_expected(engine_case: EngineCase) -> None:
+    case = engine_case
+    patch, image = example(case)
+    shown = patch.preview(case.session)
+    with pytest.raises(TypeError, match="expect must be a Preview"):
+        patch.apply(case.session, expect=0)  # type: ignore[arg-type]
+    other = Patch([PatchEntry(case.rw, [1])])
+    with pytest.raises(ValueError, match="another patch"):
+        other.apply(case.session, expect=shown)
+    # The first entry expects nothing, and its second pointer is changed.
+    at = case.rw + 5 + case.pointer_size
+    [old] = case.session.read_pointers(at, 1)
+    case.session.write_pointers(at, [old ^ 1])
+    before = case.session.read(case.rw, case.rw_size)
+    with pytest.raises(ExpectationError, match="changed since the preview") as caught:
+        patch.apply(case.session, expect=shown)
+    assert caught.value.mismatches == [(at, old, old ^ 1)]
+    assert (caught.value.total, caught.value.written) == (1, 0)
+    assert case.session.read(case.rw, case.rw_size) == before
+    case.session.write_pointers(at, [old])
+    assert patch.apply(case.session, expect=shown) == 306
+    assert case.peek(case.rw, case.rw_size) == bytes(image)
+
+
+def test_a_preview_with_problems_is_no_expectation(session: pydbgwrite.Session) -> None:
+    patch = Patch([PatchEntry(0x10, [1])])
+    with pytest.raises(ValueError, match="problems"):
+        patch.apply(session, expect=patch.preview(session))
+
+
 def test_values_that_do_not_fit(engine_case: EngineCase) -> None:
     """A 32-bit target takes only values that are zero- or sign-extended from 32 bits."""
     case = engine_case

@@ -24,6 +24,7 @@ import pytest
 
 from pydbgwrite.__main__ import main
 from support.child import PAGE, RW_PAGES, pattern
+from support.schema import check_output
 
 __all__ = [
     "REFUSE_PTRACE",
@@ -115,11 +116,16 @@ class Done:
     code: int
     out: str
     err: str
+    #: Of the command.
+    name: str = ""
 
     @property
     def said(self) -> Any:
-        """The output of a command with --json: one JSON object."""
-        return json.loads(self.out)
+        """The output of a command with --json: one JSON object, as the schema has it."""
+        said = json.loads(self.out)
+        if len(self.out) < 100_000:  # or the check takes long
+            check_output(self.name, said)
+        return said
 
 
 def _line(arguments: Sequence[object], setup: str | None) -> list[str]:
@@ -141,7 +147,11 @@ def command(*arguments: object) -> Done:
     finally:
         sys.stdin, sys.stdout, sys.stderr = theirs
     out, err = (_text(each) for each in streams[1:])
-    return _checked(Done(code, out, err))
+    return _checked(Done(code, out, err, _name(arguments)))
+
+
+def _name(arguments: Sequence[object]) -> str:
+    return str(arguments[0]) if arguments else ""
 
 
 def _text(stream: io.TextIOWrapper) -> str:
@@ -173,14 +183,18 @@ def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
         timeout=120,
         check=False,
     )
-    return _checked(Done(done.returncode, done.stdout, done.stderr))
+    return _checked(Done(done.returncode, done.stdout, done.stderr, _name(arguments)))
 
 
 def on_terminal(
-    *arguments: object, width: int = 100, answer: bytes = b"", env: dict[str, str] | None = None
+    *arguments: object,
+    width: int = 100,
+    answer: bytes | Callable[[], bytes] = b"",
+    env: dict[str, str] | None = None,
 ) -> Done:
     """Run it in this process on a terminal (Linux); its user answers the question, if any.
 
+    answer: what the user types; a function is called when the question is seen, and returns it.
     The width comes from COLUMNS: a program asks the terminal of its own process.
     """
     ours, theirs = _open_terminal(width)
@@ -242,7 +256,7 @@ def _variables_of(own: Mapping[str, str], env: dict[str, str]) -> dict[str, str]
     return {**own, "TERM": "xterm-256color", **env}
 
 
-def _shown(ours: int, answer: bytes) -> str:
+def _shown(ours: int, answer: bytes | Callable[[], bytes]) -> str:
     """Return the text that the terminal shows until its other side is closed."""
     shown = b""
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
@@ -250,7 +264,7 @@ def _shown(ours: int, answer: bytes) -> str:
             while part := terminal.read(65536):
                 shown += part
                 if answer and b"[y/N]" in shown:
-                    terminal.write(answer)
+                    terminal.write(answer if isinstance(answer, bytes) else answer())
                     answer = b""
         except OSError:  # Linux reports the end of a terminal so
             pass

@@ -99,7 +99,7 @@ FAILURES: dict[str, tuple[Any, str, int, int, int, int | None, int, list[str]]] 
     "write_pointers": (
         lambda s: s.write_pointers(BASE + SIZE - 24, range(7)),
         *("WritePointersVirtual", BASE + SIZE - 24, 7, 3, 3, 0x800701E7),
-        ["at 0x14000", "free address space", "first 3 of 7 pointers", "0x800701E7"],
+        ["at 0x14000", "is not mapped", "first 3 of 7 pointers", "0x800701E7"],
     ),
     "write_pointers none": (
         lambda s: s.write_pointers(0x20000, range(1, 3)),
@@ -109,7 +109,7 @@ FAILURES: dict[str, tuple[Any, str, int, int, int, int | None, int, list[str]]] 
     "read_pointers": (
         lambda s: s.read_pointers(BASE + SIZE - 24, 7),
         *("ReadPointersVirtual", BASE + SIZE - 24, 7, 0, 3, 0x8007001E),
-        ["at 0x14000", "free address space", "0x8007001E", "ERROR_READ_FAULT"],
+        ["at 0x14000", "is not mapped", "0x8007001E", "ERROR_READ_FAULT"],
     ),
     "write": (
         lambda s: s.write(BASE + SIZE - 3, b"1234567"),
@@ -296,7 +296,7 @@ def test_which_error(hresult: int, kind: type[DebugEngineError]) -> None:
         ({"page": (0x02, 0x1000, 0x20000), "force_refused": "untraced"}, ["suspend=True"]),
         ({"page": (0x01, 0x1000, 0x20000)}, ["protection 'none'", "not forced"]),
         ({"page": (0x104, 0x1000, 0x20000)}, ["rw+guard"]),
-        ({"page": (1, 0x10000, 0)}, ["free address space", "session.query()"]),
+        ({"page": (1, 0x10000, 0)}, ["is not mapped", "session.regions()"]),
         ({"page": (1, 0x2000, 0)}, ["reserved address space"]),
         ({"page": None}, ["0x1020", "nothing is mapped"]),
         ({"landed": None}, ["9 pointers at 0x1000", "is unknown"]),

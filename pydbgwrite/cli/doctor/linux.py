@@ -7,7 +7,8 @@ import platform
 import re
 from typing import Final
 
-from pydbgwrite._messages.linux import force_override, status_fields, user_namespace
+from pydbgwrite._messages.linux import force_override, user_namespace
+from pydbgwrite._processes import status_fields
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.doctor.checks import FAILS, INFO, LIMITED, Check, read_text
 

@@ -1,0 +1,191 @@
+"""Running processes by the program that each runs.
+
+A process is known by the file name of its executable. Its own name (comm) and its arguments are
+whatever it sets, so neither of them chooses a process here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from pydbgwrite._signal_handlers import not_from_handler
+
+__all__ = [
+    "Process",
+    "file_name",
+    "is_path",
+    "processes_called",
+    "processes_of_program",
+    "program_of",
+    "status_fields",
+    "with_program",
+]
+
+#: What proc_pid_exe(5) adds to the path of a file that was removed or replaced.
+_DELETED: Final = " (deleted)"
+
+
+class Process(NamedTuple):
+    """A running process.
+
+    Attributes:
+        pid: Its process id.
+        path: Its executable; "" if this user may not see it.
+        user: The name of its user.
+        own: True if that is the user that runs this.
+    """
+
+    pid: int
+    path: str
+    user: str
+    own: bool
+
+    @property
+    def name(self) -> str:
+        """The file name of its executable."""
+        return file_name(self.path)
+
+
+def is_path(program: str) -> bool:
+    """Return whether a text names a file by its path, and not a program by its name."""
+    return "/" in program or (sys.platform == "win32" and "\\" in program)
+
+
+def processes_of_program(program: str) -> list[Process]:
+    """Return the processes that run a program, by pid.
+
+    This process is not among them, and none of its parents that run the same executable: a script
+    that starts the command, say.
+
+    program: a file name ("shop"), or a path ("./shop", "/opt/shop").
+    """
+    fits = _same_file(program) if is_path(program) else _same_name(program)
+    ours = _ours()
+    return [
+        _described(pid, path) for pid, path in _running() if pid not in ours and fits(pid, path)
+    ]
+
+
+def processes_called(name: str) -> list[Process]:
+    """Return processes that give themselves a name, whatever they run: for a hint, no more."""
+    ours = _ours()
+    short = name[:15]  # TASK_COMM_LEN, proc_pid_comm(5)
+    return [
+        _described(pid, path)
+        for pid, path in _running()
+        if pid not in ours and _comm(pid) in (name, short)
+    ]
+
+
+def program_of(pid: int) -> str | None:
+    """Return the path of a process's executable, or None if it is not known."""
+    try:
+        return _executable(pid) or None
+    except not_from_handler(OSError):
+        return None
+
+
+def with_program(pid: int) -> str:
+    """Return how messages name a process: "shop (pid 71)", or "process 71"."""
+    path = program_of(pid)
+    return f"process {pid}" if path is None else f"{file_name(path)} (pid {pid})"
+
+
+def status_fields(path: str) -> dict[str, str]:
+    """Return the fields of a /proc/PID/status file; none if it can't be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            pairs = (line.partition(":") for line in lines)
+            return {key: value.strip() for key, _, value in pairs}
+    except not_from_handler(OSError):
+        return {}
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path."""
+    return path[max(path.rfind("/"), path.rfind("\\") if sys.platform == "win32" else -1) + 1 :]
+
+
+def _same_name(program: str) -> Callable[[int, str], bool]:
+    return lambda pid, path: file_name(path) == program
+
+
+def _same_file(program: str) -> Callable[[int, str], bool]:
+    """Compare files, not paths: links lead to one file by many paths."""
+    wanted = os.path.realpath(program)
+
+    def fits(pid: int, path: str) -> bool:
+        if path == wanted:
+            return True
+        try:
+            return os.path.samefile(f"/proc/{pid}/exe", wanted)
+        except not_from_handler(OSError):
+            return False
+
+    return fits
+
+
+def _running() -> Iterator[tuple[int, str]]:
+    """Yield the pid and the executable of each process; "" for one that may not be seen."""
+    if sys.platform == "win32":
+        raise ValueError("on Windows a process is given by its pid")
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()):
+        try:
+            yield pid, _executable(pid)
+        except not_from_handler(PermissionError):
+            yield pid, ""
+        except not_from_handler(OSError):
+            pass  # it has ended, or it is a thread of the kernel, which runs no file
+
+
+def _executable(pid: int) -> str:
+    link = f"/proc/{pid}/exe"
+    path = os.readlink(link)
+    if path.endswith(_DELETED):
+        try:
+            real = os.path.samefile(link, path)  # a file that is really named so
+        except not_from_handler(OSError):
+            real = False
+        if not real:
+            path = path.removesuffix(_DELETED)
+    return path
+
+
+def _described(pid: int, path: str) -> Process:
+    # Real, effective, saved and file system ids: they differ in a program that is set-user-id.
+    ids = [int(each) for each in status_fields(f"/proc/{pid}/status").get("Uid", "").split()]
+    real, *others = ids or [-1]
+    user = _user(real) + "".join(f" as {_user(each)}" for each in others[:1] if each != real)
+    return Process(pid, path, user, set(ids) == {os.geteuid()})
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except not_from_handler(KeyError, OverflowError):
+        return str(number)
+
+
+def _comm(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().removesuffix("\n")
+    except not_from_handler(OSError):
+        return ""
+
+
+def _ours() -> set[int]:
+    """Return this process, and the parents that run the same executable."""
+    mine = program_of(os.getpid())
+    ours = {os.getpid()}
+    parent = os.getppid()
+    while parent and parent not in ours:
+        if program_of(parent) == mine:
+            ours.add(parent)
+        parent = int(status_fields(f"/proc/{parent}/status").get("PPid", "0"))
+    return ours
