@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pydbgwrite._patch.preview import Preview, PreviewEntry
     from pydbgwrite._regions import Module, Region
     from pydbgwrite._reports import Change, Conflict, JournalInfo, Mismatch, UndoReport
+    from pydbgwrite._symbols.model import ImportSlot
     from pydbgwrite._transactions.api import read_journal, undo
     from pydbgwrite._transactions.transaction import Transaction
 
@@ -78,6 +79,7 @@ __all__ = [
     "EngineNotFoundError",
     "Error",
     "ExpectationError",
+    "ImportSlot",
     "JournalError",
     "JournalInfo",
     "MemoryBasicInformation",
@@ -128,6 +130,7 @@ _LATER = {
     "Change": "_reports",
     "Conflict": "_reports",
     "EngineInfo": "_dbgeng",
+    "ImportSlot": "_symbols.model",
     "JournalInfo": "_reports",
     "Mismatch": "_reports",
     "Module": "_regions",

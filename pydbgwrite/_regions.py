@@ -23,23 +23,40 @@ _PAGE_GUARD: Final = 0x100
 _STATES: Final = {0x1000: "committed", 0x2000: "reserved", 0x10000: "free"}
 
 
-class Region(NamedTuple):
-    """Pages of the target with the same protection (QueryVirtual's MEMORY_BASIC_INFORMATION64).
-
-    Attributes:
-        base: The address of the page that was asked for.
-        size: Bytes from there to the end of the run.
-        protection: "rw", "r", "rx", "rwx", "x" or "none"; "+guard" follows for a guard page.
-        state: "committed", "reserved" or "free".
-    """
-
+class _Pages(NamedTuple):
     base: int
     size: int
     protection: str
     state: str
 
+
+class Region(_Pages):
+    """Pages of the target with the same protection (QueryVirtual's MEMORY_BASIC_INFORMATION64).
+
+    A tuple of base, size, protection and state. The name stands beside the tuple, as some fields of
+    os.stat_result do: two regions are equal if their tuples are.
+
+    Attributes:
+        base: The first address; from query(), that of the page that was asked for.
+        size: Bytes from there to the end of the run.
+        protection: "rw", "r", "rx", "rwx", "x" or "none"; "+guard" follows for a guard page.
+        state: "committed", "reserved" or "free".
+        name: From regions(), what is there, if that is known: "<heap>", "<stack>", the path of a
+            file or module, or the kernel's name ("[vvar]"). Otherwise "".
+    """
+
+    name: str = ""
+
+    def __new__(cls, base: int, size: int, protection: str, state: str, name: str = "") -> Region:
+        """Make a region; with a name only if one is given."""
+        self = super().__new__(cls, base, size, protection, state)
+        if name:
+            self.name = name
+        return self
+
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("base",))
+        text = repr_with_addresses(self, ("base",))
+        return f"{text[:-1]}, name={self.name!r})" if self.name else text
 
 
 Region.__module__ = "pydbgwrite"

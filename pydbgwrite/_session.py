@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pydbgwrite._dbgeng import EngineInfo
     from pydbgwrite._regions import Module, Region
+    from pydbgwrite._symbols.model import ImportSlot
     from pydbgwrite._target import OpenTransaction
     from pydbgwrite._transactions.transaction import Transaction
 
@@ -111,6 +112,56 @@ class Session(_core.Session):
         from pydbgwrite._symbols.linux_images import modules_of
 
         return modules_of(self)
+
+    def regions(self) -> list[Region]:
+        """Return everything that is mapped in the target, by address.
+
+        Free memory is left out; memory that is reserved, or that nobody may access, is not. On
+        Linux these are the mappings of the kernel's map. query() says the same of each.
+
+        Engine call: IDebugDataSpaces2::QueryVirtual, again and again. On Linux the map is read.
+
+        Returns:
+            The regions, each with a `name` if it is known what is there: the path of a file or
+            module, "<heap>", "<stack>", or the kernel's name.
+
+        Raises:
+            NoTargetError: The process has ended.
+            DebugEngineError: The target has no map, as a kernel.
+        """
+        from pydbgwrite._symbols.regions import regions_of
+
+        return regions_of(self)
+
+    def import_slots(self, module: str | None = None, name: str | None = None) -> list[ImportSlot]:
+        """Return the slots through which modules use functions and variables of others.
+
+        To hook an import, write a pointer to its slot. All calls of that module go there then, and
+        no other module is concerned.
+
+        On Linux these are the relocations with a symbol that the dynamic section leads to. That
+        includes a module's own symbols, where another module may take their place. A program that
+        is linked statically has none. On Windows they are the import address table and the
+        delay imports.
+
+        Engine call: ReadVirtual.
+
+        Args:
+            module: Only those of one module, named as for resolve(). By default those of all
+                modules; a module whose tables can't be read is left out.
+            name: Only those of this name, with or without its version: "free",
+                "free@GLIBC_2.2.5"; on Windows "CreateFileW" or "#12".
+
+        Returns:
+            The slots, by module and address; none if nothing of the name is imported.
+
+        Raises:
+            AddressError: There is no such module, or its tables can't be read.
+            NoTargetError: The process has ended.
+        """
+        from pydbgwrite._symbols.imports import import_slots
+
+        return import_slots(self, module, name)
 
     def resolve(self, address: SupportsIndex | str) -> int:
         """Return the address behind any form of one, so that a table of addresses survives ASLR.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
-from pydbgwrite._symbols.model import KnownModule
+from pydbgwrite._symbols.model import Import, KnownModule
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -111,3 +111,9 @@ class DbgengSymbols:
         pattern = f"{self._names[module.base]}!*"
         for name, _address in self._session._match_symbols(pattern, _MOST):
             yield name.partition("!")[2]
+
+    def imports(self, module: KnownModule) -> list[Import]:
+        """Return the slots of the module's import tables, which are in the target's memory."""
+        from pydbgwrite._symbols.imports_pe import imports_of_pe
+
+        return imports_of_pe(self._session, module)

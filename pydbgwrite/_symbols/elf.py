@@ -17,7 +17,7 @@ from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_images import images_of
 from pydbgwrite._symbols.linux_loader import memory_reader
 from pydbgwrite._symbols.linux_maps import VDSO, Image
-from pydbgwrite._symbols.model import KnownModule
+from pydbgwrite._symbols.model import Import, KnownModule
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -97,6 +97,57 @@ class ElfSymbols:
     def stripped(self, module: KnownModule) -> bool:
         """Return whether the file has no .symtab. Separate debug files do not count."""
         return self._open(module).table.stripped
+
+    def imports(self, module: KnownModule) -> list[Import]:
+        """Return the slots that the dynamic section leads to; of a PE file (Wine) its own."""
+        from pydbgwrite._symbols.imports_elf import elf_imports
+        from pydbgwrite._symbols.imports_pe import imports_of_pe
+
+        image = self._images[module.base]
+        headers = image.headers
+        if headers is None:
+            return imports_of_pe(self._session, module)
+        if headers.dynamic is None:
+            return []
+        own = range(image.base, image.base + image.size)
+        try:
+            return elf_imports(
+                headers,
+                self._machine(image),
+                self._reader(image),
+                image.bias,
+                own,
+                lambda address, size: self._of_file(image, address, size),
+            )
+        except not_from_handler(ValueError, struct.error) as error:
+            raise AddressError(f"the imports of {module.name} can't be read: {error}") from error
+
+    def _machine(self, image: Image) -> int:
+        """Return e_machine of the file, whose beginning is in memory as a rule."""
+        from pydbgwrite._symbols.imports_elf import machine_of
+
+        found = None
+        try:
+            found = machine_of(memory_reader(self._session)(image.base, 64))
+        except not_from_handler(ValueError):
+            pass
+        if found is None:
+            with os.fdopen(open_image(self._session, image), "rb") as stream:
+                found = machine_of(stream.read(64))
+        if found is None:
+            raise ValueError("it does not begin with an ELF header")
+        return found
+
+    def _of_file(self, image: Image, address: int, size: int) -> bytes | None:
+        """Return bytes of the image's file by the file's address; None if they are not here."""
+        from pydbgwrite._symbols.linux_debug_files import reader_of
+
+        assert image.headers is not None
+        try:
+            with os.fdopen(open_image(self._session, image), "rb") as stream:
+                return reader_of_file(image.headers, reader_of(stream))(address, size)
+        except not_from_handler(AddressError, ValueError, OSError):
+            return None
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
         offset = address - module.base

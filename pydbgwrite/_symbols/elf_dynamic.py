@@ -8,7 +8,7 @@ segment that holds its table.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from pydbgwrite._symbols.elf_headers import ElfHeaders, Reader, read_whole
@@ -16,7 +16,9 @@ from pydbgwrite._symbols.elf_headers import ElfHeaders, Reader, read_whole
 __all__ = [
     "AddressReader",
     "Dynamic",
+    "Relocation",
     "Relocations",
+    "binds_at_once",
     "dynamic_entries",
     "is_symbolic",
     "reader_of_file",
@@ -27,7 +29,10 @@ AddressReader: TypeAlias = Callable[[int, int], bytes]
 
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 4, 5, 6, 10, 11
 _DT_RELA, _DT_RELASZ, _DT_REL, _DT_RELSZ = 7, 8, 17, 18
+_DT_PLTRELSZ, _DT_PLTREL, _DT_JMPREL = 2, 20, 23
 _DT_SYMBOLIC, _DT_FLAGS, _DF_SYMBOLIC = 16, 30, 2
+_DT_BIND_NOW, _DF_BIND_NOW = 24, 8
+_DT_FLAGS_1, _DF_1_NOW = 0x6FFFFFFB, 1
 _DT_GNU_HASH, _DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
 _DT_VERDEF, _DT_VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
 _MOST_BYTES: Final = 1 << 16
@@ -56,6 +61,16 @@ def is_symbolic(headers: ElfHeaders, read: AddressReader) -> bool:
     return _DT_SYMBOLIC in entries or bool(entries.get(_DT_FLAGS, 0) & _DF_SYMBOLIC)
 
 
+def binds_at_once(headers: ElfHeaders, read: AddressReader) -> bool:
+    """Return whether all is bound when the file is loaded (ld -z now)."""
+    entries = dynamic_entries(headers, read)
+    return (
+        _DT_BIND_NOW in entries
+        or bool(entries.get(_DT_FLAGS, 0) & _DF_BIND_NOW)
+        or bool(entries.get(_DT_FLAGS_1, 0) & _DF_1_NOW)
+    )
+
+
 def reader_of_file(headers: ElfHeaders, read: Reader) -> AddressReader:
     """Return a reader of a file by address."""
 
@@ -81,10 +96,14 @@ class Dynamic(NamedTuple):
     needed: int
 
     @staticmethod
-    def read(headers: ElfHeaders, read: AddressReader, bias: int = 0) -> Dynamic | None:
+    def read(
+        headers: ElfHeaders, read: AddressReader, bias: int = 0, least: int = 0
+    ) -> Dynamic | None:
         """Read them; None if there are none. ValueError if they can't be read.
 
         bias: the load bias, which some dynamic linkers have added to addresses in the section.
+        least: how many symbols there are at least. The hash table of a file that exports nothing
+            does not count the symbols that it imports.
         """
         entries = dynamic_entries(headers, read)
 
@@ -102,8 +121,11 @@ class Dynamic(NamedTuple):
             count = tables.count_of_gnu_hash(address(_DT_GNU_HASH))
         elif address(_DT_HASH):
             (count,) = tables.numbers(address(_DT_HASH) + 4, 1)
+        elif least:
+            count = least
         else:
             raise ValueError("it has no hash table that says how many symbols there are")
+        count = max(count, least)
         return Dynamic(
             tables.whole(symbols, count * size),
             tables.whole(strings, entries.get(_DT_STRSZ, 0)),
@@ -111,6 +133,14 @@ class Dynamic(NamedTuple):
             address(_DT_VERDEF),
             address(_DT_VERNEED),
         )
+
+
+class Relocation(NamedTuple):
+    """A place where the dynamic linker writes; symbol: the number of a symbol, 0 for none."""
+
+    place: int
+    kind: int
+    symbol: int
 
 
 class Relocations:
@@ -127,14 +157,26 @@ class Relocations:
 
         Calls through the procedure linkage table have a table of their own, and are not in it.
         """
-        entries = dynamic_entries(headers, read)
-        tables = _Tables(headers, read)
-        found = []
-        for start, size, addends in ((_DT_RELA, _DT_RELASZ, True), (_DT_REL, _DT_RELSZ, False)):
-            if entries.get(start) and entries.get(size, 0) <= most:
-                at = _file_address(headers, entries[start], bias)
-                found.append((tables.whole(at, entries.get(size, 0)), addends))
-        return Relocations(headers, found)
+        forms = ((_DT_RELA, _DT_RELASZ, True), (_DT_REL, _DT_RELSZ, False))
+        return Relocations(headers, _read_tables(headers, read, bias, most, forms))
+
+    @staticmethod
+    def of_calls(headers: ElfHeaders, read: AddressReader, bias: int, most: int) -> Relocations:
+        """Those of DT_JMPREL, which calls through the procedure linkage table use."""
+        kind = dynamic_entries(headers, read).get(_DT_PLTREL)
+        forms = ((_DT_JMPREL, _DT_PLTRELSZ, kind == _DT_RELA),)
+        return Relocations(headers, _read_tables(headers, read, bias, most, forms))
+
+    def by_symbol(self) -> Iterator[Relocation]:
+        """All that have a symbol."""
+        wide = self._headers.bits == 64
+        shift, mask = (32, 0xFFFFFFFF) if wide else (8, 0xFF)
+        for raw, addends in self._tables:
+            form = f"{self._headers.order}{3 if addends else 2}{'Q' if wide else 'I'}"
+            whole = len(raw) // struct.calcsize(form) * struct.calcsize(form)
+            for place, info, *_ in struct.iter_unpack(form, memoryview(raw)[:whole]):
+                if info >> shift:
+                    yield Relocation(place, info & mask, info >> shift)
 
     def of(self, symbol: int) -> Iterator[tuple[int, int]]:
         """The places, and what is added to the symbol's value there (0 where that stands there)."""
@@ -160,6 +202,24 @@ class Relocations:
                     )
                     yield place, addend
                 found = raw.find(wanted, found + size - beyond)
+
+
+def _read_tables(
+    headers: ElfHeaders,
+    read: AddressReader,
+    bias: int,
+    most: int,
+    forms: Iterable[tuple[int, int, bool]],
+) -> list[tuple[bytes, bool]]:
+    """Read the tables whose address and size these tags have."""
+    entries = dynamic_entries(headers, read)
+    tables = _Tables(headers, read)
+    found = []
+    for start, size, addends in forms:
+        if entries.get(start) and entries.get(size, 0) <= most:
+            at = _file_address(headers, entries[start], bias)
+            found.append((tables.whole(at, entries.get(size, 0)), addends))
+    return found
 
 
 def _file_address(headers: ElfHeaders, value: int, bias: int) -> int:

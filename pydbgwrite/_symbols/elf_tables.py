@@ -208,6 +208,17 @@ class _Table:
                 (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
                 yield Exported(number, self._name_at(start), definition)
 
+    def numbered_name(self, number: int) -> tuple[str, bool]:
+        """Return a symbol's name with its version, and whether the file defines it."""
+        start = number * self._size
+        if start + self._size > len(self._raw):
+            return "", False
+        (at,) = struct.unpack_from(self._form[0] + "I", self._raw, start)
+        name = self._name_at(at).decode(errors="surrogateescape")
+        version = "" if self._versions is None else self._versions.of(number)[0]
+        defined = self._definition(number) is not None
+        return f"{name}@{version}" if version and name else name, defined
+
     def _find_versioned(self) -> dict[bytes, list[bytes]]:
         found: dict[bytes, list[bytes]] = {}
         at = self._strings.find(b"@")
@@ -333,6 +344,10 @@ class SymbolTable:
             return []
         found = islice(self._dynamic.undefined(name), _MOST_ALIASES)
         return [number for number, wanted in found if wanted in ("", version) or not version]
+
+    def numbered(self, number: int) -> tuple[str, bool]:
+        """Return the name of a dynamic symbol, "name@version" if it has one; is it this file's?"""
+        return ("", False) if self._dynamic is None else self._dynamic.numbered_name(number)
 
     def find(self, symbol: str) -> list[Definition]:
         """Return the definitions of "name" or "name@version"; several if it is ambiguous."""

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pydbgwrite._symbols.elf_headers import ElfHeaders
 
-__all__ = ["PAGE", "VDSO", "Image", "Mapping", "image_at", "images_of_map", "read_map"]
+__all__ = [
+    "PAGE",
+    "VDSO",
+    "Image",
+    "Mapping",
+    "image_at",
+    "images_of_map",
+    "lines_of_map",
+    "path_of",
+    "read_map",
+]
 
 _LINE: Final = re.compile(
     rb"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)"
@@ -86,13 +96,29 @@ class _Run:
         return mapping.offset > 0 or same_page
 
 
+def lines_of_map(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield the lines, sorted by address.
+
+    The groups are start, end, rights, offset, device (two), inode, and path.
+    """
+    for line in text.split(b"\n"):
+        match = _LINE.fullmatch(line)
+        if match is not None:
+            yield match
+
+
+def path_of(name: bytes) -> str:
+    r"""Return the path in a line, of a deleted file too. The kernel writes a newline as \012."""
+    path = name.removesuffix(_DELETED).replace(b"\\012", b"\n")
+    return path.decode(errors="surrogateescape")
+
+
 def read_map(text: bytes) -> list[Mapping]:
     """Return the lines of files and of the vdso, sorted by address."""
     found = []
-    for line in text.split(b"\n"):
-        match = _LINE.fullmatch(line)
+    for match in lines_of_map(text):
         # The loader leaves anonymous memory (.bss) behind the last part of a file.
-        if match is None or not (match[8].startswith(b"/") or match[8] == VDSO.encode()):
+        if not (match[8].startswith(b"/") or match[8] == VDSO.encode()):
             continue
         device = (int(match[5], 16), int(match[6], 16))
         start, end, offset = int(match[1], 16), int(match[2], 16), int(match[4], 16)
@@ -120,7 +146,5 @@ def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:
 
 def image_at(base: int, size: int, mapping: Mapping) -> Image:
     """Make an image of a mapping's file."""
-    # The kernel writes a newline in a path as \012.
-    path = mapping.path.removesuffix(_DELETED).replace(b"\\012", b"\n")
-    shown = path.decode(errors="surrogateescape")
+    shown = path_of(mapping.path)
     return Image(shown.rpartition("/")[2], base, size, shown, mapping)

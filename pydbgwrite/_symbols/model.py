@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-__all__ = ["KnownModule", "Symbols"]
+from pydbgwrite._reprs import repr_with_addresses
+
+__all__ = ["Import", "ImportSlot", "KnownModule", "Symbols"]
 
 
 class KnownModule(NamedTuple):
@@ -16,6 +18,58 @@ class KnownModule(NamedTuple):
     path: str
     #: The name without its extension, and the engine's name; none on Linux.
     short: tuple[str, ...]
+
+
+class ImportSlot(NamedTuple):
+    """A place in a module through which it uses a function or variable of another one.
+
+    Attributes:
+        address: Of the slot: write a pointer here to hook the import.
+        name: What is imported. On Linux with its version, if it has one ("free@GLIBC_2.2.5"); on
+            Windows "#12" for an import by number, "" if the file has no names in memory.
+        points_to: The pointer that the slot holds now. 0 if nothing was found for a weak symbol.
+        module: The name of the importing module.
+        library: On Windows the name of the file to import from, as the module has it; "" on Linux,
+            where any library may have the symbol.
+        kind: "call" for a slot that only calls go through (JUMP_SLOT on Linux); "address" for one
+            that calls and other uses share (GLOB_DAT, the import address table of Windows); "data"
+            for a pointer in the module's data, such as an element of a table; "delayed" for a delay
+            import of Windows.
+        lazy: True if the slot is not bound yet: it points to code of its own module, which finds
+            the import at the first call, and overwrites the slot then.
+        protected: True if the slot's page is not writable now: by RELRO on Linux, as all import
+            address tables are on Windows. None if the target has no map of its memory.
+    """
+
+    address: int
+    name: str
+    points_to: int
+    module: str
+    library: str
+    kind: str
+    lazy: bool
+    protected: bool | None
+
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("address", "points_to"))
+
+
+ImportSlot.__module__ = "pydbgwrite"
+
+
+class Import(NamedTuple):
+    """An import slot as the module's tables describe it.
+
+    bits: the width of the slot. unbound: what it may point to before it is bound; None if it is
+    bound when the module is loaded.
+    """
+
+    address: int
+    bits: int
+    name: str
+    library: str
+    kind: str
+    unbound: range | None
 
 
 class Symbols(Protocol):
@@ -38,3 +92,6 @@ class Symbols(Protocol):
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Return names to compare a misspelt one with."""
+
+    def imports(self, module: KnownModule) -> list[Import]:
+        """Return the module's import slots, by address. AddressError if they can't be read."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, SupportsIndex
 
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
-from pydbgwrite._symbols.model import KnownModule, Symbols
+from pydbgwrite._symbols.model import Import, KnownModule, Symbols
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class Resolver:
             )
         assert backend is not None
         return found[0]
+
+    def modules(self) -> list[KnownModule]:
+        """Return all modules, by address."""
+        self._open()
+        return self._modules
+
+    def imports(self, module: KnownModule) -> list[Import]:
+        """Return the module's import slots, by address. AddressError if they can't be read."""
+        return self._open().imports(module)
 
     def _open(self) -> Symbols:
         if self._backend is None:

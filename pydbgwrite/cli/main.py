@@ -24,8 +24,10 @@ from pydbgwrite.cli.spelling import CommandLineSpelling
 if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
     from pydbgwrite.cli import apply as apply
     from pydbgwrite.cli import demo as demo
+    from pydbgwrite.cli import imports as imports
     from pydbgwrite.cli import modules as modules
     from pydbgwrite.cli import read as read
+    from pydbgwrite.cli import regions as regions
     from pydbgwrite.cli import undo as undo
     from pydbgwrite.cli import verify as verify
     from pydbgwrite.cli import write as write
@@ -40,6 +42,8 @@ _COMMANDS: Final = {
     "doctor": "doctor.command",
     "demo": "demo",
     "modules": "modules",
+    "regions": "regions",
+    "imports": "imports",
     "read": "read",
     "write": "write",
     "apply": "apply",

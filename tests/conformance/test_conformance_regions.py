@@ -75,7 +75,10 @@ def test_query_past_user_space(engine_case: EngineCase) -> None:
 
 
 def test_walking_all_regions(engine_case: EngineCase) -> None:
-    """Regions follow each other without gaps and overlaps, up to the end marker."""
+    """Regions follow each other without gaps and overlaps, up to the end marker.
+
+    regions() gives all of them but free memory.
+    """
     case = engine_case
     address, seen = 0, []
     while True:
@@ -91,6 +94,7 @@ def test_walking_all_regions(engine_case: EngineCase) -> None:
     assert [r.protection for r in covering] == ["rw"]
     if case.user_end is not None:
         assert address == case.user_end
+    assert case.session.regions() == [each for each in seen if each.state != "free"]
 
 
 def test_valid_region(engine_case: EngineCase) -> None:

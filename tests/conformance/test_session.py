@@ -23,6 +23,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
 #: Attributes that are neither (always) a call into the engine nor an ending.
 PLAIN = {
+    "import_slots",
+    "regions",
     "resolve",
     "transaction",
     "data_spaces",

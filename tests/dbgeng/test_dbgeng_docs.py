@@ -111,6 +111,11 @@ def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done >= 6
 
 
+def test_hook_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Reader(tmp_path).follow("howto/hook-imports.md") >= 6
+
+
 #: The lines before a page's code: the folder of the packages, the engine of the lane, and for
 #: comtypes the client that its user has.
 _COMTYPES = wrapping._COMTYPES.partition("spaces, unknown")[0]

@@ -16,6 +16,7 @@ ANYWHERE = {"howto/coming-from.md": 1, "howto/expect.md": 3, "howto/large-arrays
 #: Pages on live processes of Linux.
 LINUX = {
     "howto/addresses.md": 3,
+    "howto/hook-imports.md": 6,
     "howto/linux-permissions.md": 3,
     "howto/patch-files.md": 8,
     "howto/shell.md": 3,

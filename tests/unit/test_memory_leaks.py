@@ -160,6 +160,8 @@ FAILING: dict[str, list[Case]] = {
     ],
     "query": [lambda s: s.query(ENDLESS), lambda s: s.query(RAISES)],
     "modules": [],
+    "regions": [lambda s: s.regions()],
+    "import_slots": [lambda s: s.import_slots(), lambda s: s.import_slots("module", "name")],
     "resolve": [
         lambda s: s.resolve("0x10000"),
         lambda s: s.resolve(RAISES),

@@ -1,0 +1,130 @@
+"""The target's memory map as a list of regions, each with a name if one is known.
+
+For a Linux process it is the kernel's map, read at once: a query for each mapping takes the square
+of the time on kernels before 6.11. The protections are those that QueryVirtual gives there
+(csrc/engines/embedded/linux/memory.c). For other targets it is a walk by QueryVirtual.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from pydbgwrite._regions import Region, protection_name, state_name
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.linux_maps import lines_of_map, path_of
+from pydbgwrite.errors import DebugEngineError, NoTargetError, TargetAccessError
+
+if TYPE_CHECKING:
+    from pydbgwrite._regions import Module
+    from pydbgwrite._target import Target
+
+__all__ = ["HEAP", "STACK", "area", "regions_of"]
+
+#: Names of memory that is no module's. Brackets, which the kernel writes, mean dereference in an
+#: address.
+HEAP, STACK = "<heap>", "<stack>"
+
+_AREAS: Final = {b"[heap]": HEAP, b"[stack]": STACK}
+#: By the map's letters; as protection_of() in memory.c.
+_PROTECTIONS: Final = {
+    b"---": "none",
+    b"r--": "r",
+    b"rw-": "rw",
+    b"-w-": "rw",
+    b"r-x": "rx",
+    b"--x": "x",
+    b"rwx": "rwx",
+    b"-wx": "rwx",
+}
+#: From there on mappings are the kernel's own (LINUX_LAST_END in maps.h): [vsyscall].
+_LAST_END: Final = 1 << 56
+_MEM_FREE: Final = 0x10000
+_MOST_REGIONS: Final = 1 << 24  # of a walk: an engine's answers can be anything
+
+
+def regions_of(session: Target, *, named: bool = True) -> list[Region]:
+    """Return all regions that are not free, by address.
+
+    named: also give the names of modules to memory without a name. Costs a look for modules.
+    """
+    found = list(_of_map(session._read_maps()) if session._embedded else ())
+    if not found:
+        found = list(_walk(session))
+    return list(_with_modules(session, found)) if named else found
+
+
+def area(regions: Iterable[Region], name: str) -> tuple[int, int] | None:
+    """Return the first address and the end of the heap or the stack, or None.
+
+    A change of protection splits a mapping, so several regions can have the name.
+    """
+    parts = [each for each in regions if each.name == name]
+    return (parts[0].base, parts[-1].base + parts[-1].size) if parts else None
+
+
+def _of_map(text: bytes) -> Iterator[Region]:
+    for line in lines_of_map(text):
+        start, end, path = int(line[1], 16), int(line[2], 16), line[8]
+        if start >= _LAST_END:
+            break
+        name = "" if not path else _AREAS.get(path) or path_of(path)
+        yield Region(start, end - start, _PROTECTIONS[line[3][:3]], "committed", name)
+
+
+def _walk(session: Target) -> Iterator[Region]:
+    query = session.data_spaces.query_virtual
+    at, looked = 0, 0
+    while at < 1 << 64 and looked < _MOST_REGIONS:
+        try:
+            info = query(at)
+        except not_from_handler(TargetAccessError):
+            break  # past the last region
+        looked += 1
+        if info.state != _MEM_FREE:
+            yield Region(
+                info.base_address,
+                info.region_size,
+                protection_name(info.protect),
+                state_name(info.state),
+            )
+        at = max(at + 1, info.base_address + info.region_size)
+    if session.pid is not None and not session._embedded:
+        # The engine answers for a process that has ended, too. A read looks at the process.
+        try:
+            session.read(0, 1)
+        except NoTargetError:
+            raise
+        except not_from_handler(DebugEngineError):
+            pass
+
+
+def _with_modules(session: Target, regions: list[Region]) -> Iterator[Region]:
+    """Yield the regions; one without a name has that of the module that it is a part of.
+
+    On Linux the loader maps anonymous memory (.bss) behind a module's last part of its file.
+    """
+    modules = _modules_of(session)
+    bases = [each.base for each in modules]
+    behind = (0, "")  # the end of the region before, and its name
+    for region in regions:
+        if not region.name and bases:
+            index = bisect_right(bases, region.base) - 1
+            module = modules[index] if index >= 0 else None
+            inside = module is not None and region.base - module.base < module.size
+            if module is not None and inside:
+                follows = behind == (region.base, module.path)
+                if follows or not session._embedded:
+                    region = Region(*region, module.path)
+        behind = (region.base + region.size, region.name)
+        yield region
+
+
+def _modules_of(session: Target) -> list[Module]:
+    try:
+        return session.modules()
+    except NoTargetError:
+        raise
+    except not_from_handler(DebugEngineError):
+        return []  # not known of every target: a dump's, a kernel's

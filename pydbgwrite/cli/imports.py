@@ -1,0 +1,87 @@
+"""pydbgwrite imports: list the slots through which modules use functions of others."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import click
+
+from pydbgwrite.cli.listing import print_list, row_limit, rows_option
+from pydbgwrite.cli.output import example, print_json
+from pydbgwrite.cli.places import names_of
+from pydbgwrite.cli.targets import Target, json_option, target_options
+
+if TYPE_CHECKING:
+    from pydbgwrite import ImportSlot
+
+__all__ = ["imports"]
+
+
+@click.command(epilog=example("pydbgwrite imports -p shop libfoo.so --name free"))
+@click.argument("module", required=False)
+@target_options()
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Only imports of this name, with or without its version: free, free@GLIBC_2.2.5.",
+)
+@rows_option
+@json_option
+def imports(
+    target: Target, module: str | None, name: str | None, rows: int | None, as_json: bool
+) -> None:
+    """List the slots through which MODULE, or each module, uses functions and variables of others.
+
+    To hook an import, write a pointer to its slot.
+
+    If the output is not a terminal, prints one line for each slot: its address, its module, its
+    state, the imported name, and what it points to now. The state is "lazy" if the import is bound
+    at the first call, "protected" if the slot's page is not writable (`write` writes to it all the
+    same where the system lets a debugger), both, or "-".
+    """
+    limit = row_limit(rows, as_json=as_json)
+    with target.open(writable=False) as session:
+        found = session.import_slots(module, name)
+        pointed = names_of(session, array("Q", (each.points_to for each in found[:limit])))
+        pid = session.pid
+    if as_json:
+        listed = [
+            {
+                "slot": f"0x{each.address:x}",
+                "name": each.name,
+                "module": each.module,
+                "library": each.library or None,
+                "kind": each.kind,
+                "value": f"0x{each.points_to:x}",
+                "points_to": there,
+                "lazy": each.lazy,
+                "protected": each.protected,
+            }
+            for each, there in zip(found, pointed, strict=False)
+        ]
+        print_json({"pid": pid, "count": len(found), "imports": listed})
+        return
+    print_list(
+        ("slot", "module", "state", "name", "points to"),
+        [
+            (
+                f"0x{each.address:x}",
+                each.module,
+                _state(each),
+                each.name or "-",
+                there or f"0x{each.points_to:x}",
+            )
+            for each, there in zip(found, pointed, strict=False)
+        ],
+        len(found),
+        nothing="No imports of that kind.",
+        right=("slot",),
+        whole=("slot",),
+        styles={"slot": "cyan", "module": "dim", "name": "bold", "points to": "green"},
+    )
+
+
+def _state(slot: ImportSlot) -> str:
+    words = ["lazy"] * slot.lazy + ["protected"] * bool(slot.protected)
+    return ",".join(words) or "-"
