@@ -34,6 +34,7 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "stub_signatures",
+    "sample_report",
 ]
 exclude_patterns = ["_build", "_extensions"]
 source_suffix = {".md": "markdown"}

@@ -47,6 +47,23 @@ class Change(NamedTuple):
     def __repr__(self) -> str:
         return repr_with_addresses(self, ("address", "addresses"))
 
+    def _repr_html_(self) -> str:
+        from itertools import count
+
+        from pydbgwrite._report.notebook import table_html
+        from pydbgwrite._report.text import elements
+
+        # A row for each pointer, or for each 16 bytes.
+        step = self.unit if self.unit > 1 else 16
+        places = count(self.address, step) if self.addresses is None else self.addresses
+        starts = range(0, len(self.new), step)
+        rows = (
+            (address, elements(self.old[at : at + step], self.unit, 16), new)
+            for address, at in zip(places, starts, strict=False)
+            for new in [elements(self.new[at : at + step], self.unit, 16)]
+        )
+        return table_html(("address", "old", "new"), rows, len(starts))
+
 
 Change.__module__ = "pydbgwrite"
 
@@ -106,6 +123,24 @@ class UndoReport:
     def complete(self) -> bool:
         """True if the target holds all the bytes that it held before the recorded writes."""
         return not self.remaining and (self.forced or not self.conflict_total)
+
+    def _repr_html_(self) -> str:
+        from pydbgwrite._report.notebook import table_html
+        from pydbgwrite._report.text import elements
+
+        parts = [table_html((), (), 0, caption=str(self))]
+        if self.conflicts:
+            conflicts = (
+                (each.address, *(elements(held, len(held), 1) for held in each[1:]))
+                for each in self.conflicts
+            )
+            head = ("conflict at", "old", "written", "found")
+            parts.append(table_html(head, conflicts, self.conflict_total))
+        if self.remaining:
+            parts.append(
+                table_html(("not restored at", "bytes", "why"), self.remaining, len(self.remaining))
+            )
+        return "".join(parts)
 
     def __str__(self) -> str:
         parts = [f"{_counted(self.restored, 'byte')} restored, {self.unchanged:,} already original"]

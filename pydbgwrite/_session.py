@@ -99,19 +99,23 @@ class Session(_core.Session):
         Raises:
             NoTargetError: The process has ended.
         """
+        from pydbgwrite._report.listing import Listing
+
         if not self._embedded:
             from pydbgwrite._regions import Module
 
-            return sorted(
-                (
-                    Module(path.rpartition("\\")[2], base, size, path)
-                    for base, size, path, _, _ in self._list_modules()
-                ),
-                key=lambda module: module.base,
+            return Listing(
+                sorted(
+                    (
+                        Module(path.rpartition("\\")[2], base, size, path)
+                        for base, size, path, _, _ in self._list_modules()
+                    ),
+                    key=lambda module: module.base,
+                )
             )
         from pydbgwrite._symbols.linux_images import modules_of
 
-        return modules_of(self)
+        return Listing(modules_of(self))
 
     def regions(self) -> list[Region]:
         """Return everything that is mapped in the target, by address.

@@ -151,10 +151,15 @@ class Patch:
         Raises:
             NoTargetError: The target has ended.
         """
-        from pydbgwrite._patch.preview import make_preview
+        from weakref import ref
 
-        self._check()
-        return make_preview(self.entries, self.builds, session, self._place)
+        from pydbgwrite._symbols.describe import describe
+
+        made = self._preview(session)
+        made._note, made._builds = self.note, list(self.builds)
+        made._target = describe(session)
+        made._session = ref(session)  # a preview keeps no session open
+        return made
 
     def apply(
         self,
@@ -195,7 +200,7 @@ class Patch:
         from pydbgwrite._patch.apply import apply_patch, as_shown
         from pydbgwrite._transactions.transaction import Transaction, checked_journal
 
-        preview = self.preview(session)
+        preview = self._preview(session)
         if expect is not None:
             as_shown(preview, expect)
         transaction, written = apply_patch(
@@ -209,6 +214,12 @@ class Patch:
         self._applied = (transaction, session)
         return written
 
+    def _preview(self, session: Session, *, writing: bool = True) -> Preview:
+        from pydbgwrite._patch.preview import make_preview
+
+        self._check()
+        return make_preview(self.entries, self.builds, session, self._place, writing=writing)
+
     def verify(self, session: Session) -> None:
         """Check that the target holds everything that the patch writes.
 
@@ -217,12 +228,8 @@ class Patch:
             PatchError: An address can't be resolved or read, or the build is another.
         """
         from pydbgwrite._patch.apply import verify_patch
-        from pydbgwrite._patch.preview import make_preview
 
-        self._check()
-        verify_patch(
-            make_preview(self.entries, self.builds, session, self._place, writing=False), session
-        )
+        verify_patch(self._preview(session, writing=False), session)
 
     def undo(self, session: Session) -> UndoReport:
         """Undo the last apply() of this object, in the session it was applied to.

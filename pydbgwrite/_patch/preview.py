@@ -7,13 +7,15 @@ their addresses and read together, so a million of them are fast.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._patch.builds import BuildCheck, Builds
 from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.overlaps import overlaps
 from pydbgwrite._patch.target_map import TargetMap
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import (
@@ -26,6 +28,7 @@ from pydbgwrite.errors import (
 
 if TYPE_CHECKING:
     from pydbgwrite._patch.entry import _Values
+    from pydbgwrite._report.model import Report, TargetDescription
     from pydbgwrite._target import Target
 
 __all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed"]
@@ -33,7 +36,17 @@ __all__ = ["Preview", "PreviewEntry", "make_preview", "mismatches_of", "narrowed
 #: An entry with at least this many pointers is read by its own call, smaller ones together.
 LARGE: Final = 256
 _MOST_MISMATCHES: Final = 100
+_MOST_PROBLEMS: Final = 100
 _NARROW: Final = 0xFFFFFFFF
+
+
+#: Why a patch is not applied, by Preview.kind.
+_REASONS: Final = {
+    "build": "the target is another build than the patch is for",
+    "access": "an address or a name is missing, or can\u2019t be written to",
+    "patch": "its entries overlap, or its values do not fit",
+    "expect": "the target does not hold what the patch expects",
+}
 
 
 class PreviewEntry:
@@ -52,6 +65,7 @@ class PreviewEntry:
     __module__ = "pydbgwrite"
     __slots__ = {
         "_before": "Pointers that were read: its own, or those of many entries.",
+        "_differs": "Does the target hold something else than what is expected?",
         "_readable": "Does the target's map allow to read there?",
         "_start": "Where in these its own begin.",
         "address": "Resolved; None where it can't be.",
@@ -70,6 +84,7 @@ class PreviewEntry:
         self.expected: int | array[int] | None = None
         self.problems: Sequence[str] = ()
         self._before: array[int] | None = None
+        self._differs = False
         self._start = 0
         self._readable = True
 
@@ -112,6 +127,13 @@ class Preview:
         #: The problems other than mismatches.
         self._faults = 0
         self._kinds: set[str] = set()
+        #: The entries with an address, sorted by it.
+        self._ordered: list[PreviewEntry] = []
+        #: For a report.
+        self._note = ""
+        self._builds: list[BuildCheck] = []
+        self._target: TargetDescription | None = None
+        self._session: Callable[[], Target | None] = _no_session
 
     @property
     def ok(self) -> bool:
@@ -141,6 +163,102 @@ class Preview:
             for each in self.entries
         )
 
+    def to_html(self) -> str:
+        """Return a page for a reviewer: the target, the memory that is touched, each pointer.
+
+        The page stands alone: it needs no network, and works without its script. It holds memory
+        of the target, so keep it as private as that. Of a long patch it has some pointers of each
+        group of adjacent ones or of each page, those with a problem first, and counts the rest.
+
+        Call it while the session is open: then addresses and values have the names of their
+        symbols (Session.names). Later only modules and offsets are known.
+
+        Returns:
+            The page as HTML.
+        """
+        from pydbgwrite._report.page import page_of
+
+        return page_of(self._report())
+
+    def _repr_html_(self) -> str:
+        from pydbgwrite._report.grouping import rows_of
+        from pydbgwrite._report.model import STATES
+        from pydbgwrite._report.notebook import ROWS, table_html
+        from pydbgwrite._symbols.describe import names_of
+
+        shown = islice((row for e in self.entries for row in rows_of(e, self.pointer_size)), ROWS)
+        rows = list(shown)
+        values = (value for row in rows for value in row.values)
+        names, _ = names_of(values, self._session(), self._target.modules if self._target else [])
+        columns = ("entry", "address", "before", "after", "expected", "note", "state now")
+        cells = (
+            (
+                str(row.entry),
+                *(_named(value, names) for value in row.values),
+                row.note,
+                f"{STATES[row.state].sign} {STATES[row.state].word}",
+            )
+            for row in rows
+        )
+        caption = " ".join(self._verdict(self.pointers - self.changed))
+        problems = table_html(("problem",), ([each] for each in self.problems), len(self.problems))
+        table = table_html(columns, cells, self.pointers, caption=caption)
+        return table if self.ok else f"{table}{problems}"
+
+    def _verdict(self, same: int) -> tuple[str, str]:
+        """Return what the preview has found: a few words, and a sentence.
+
+        same: how many pointers hold the new value already.
+        """
+        count = counted(self.pointers, "pointer")
+        if self.ok:
+            rest = f", and {same:,} would stay as they are" if same else ""
+            change = f"The patch writes {count}: {self.pointers - same:,} would change{rest}."
+            return "Nothing speaks against it.", change
+        reason = _REASONS[self.kind or "patch"]
+        return (
+            f"{counted(len(self.problems), 'problem')}.",
+            f"The patch of {count} would not be applied: {reason}.",
+        )
+
+    def _report(self) -> Report:
+        from pydbgwrite._report.grouping import FLAT, SAME, Grouping
+        from pydbgwrite._report.model import Report
+        from pydbgwrite._symbols.describe import NO_SYMBOLS, names_of
+
+        modules = self._target.modules if self._target is not None else []
+        lost = [each for each in self.entries if each.address is None]
+        grouping = Grouping(self._ordered, lost, self.pointer_size, modules)
+        groups = grouping.groups()
+        shown = [group.start for group in groups]
+        shown += [value for group in groups for row in group.rows for value in row.values]
+        names, with_symbols = names_of(shown, self._session(), modules)
+        strips, strips_left = grouping.strips(names)
+        facts = [("Patch", self._note)] if self._note else []
+        if self._target is not None:
+            facts += self._target.facts
+        for build in self._builds:
+            facts.append(("Made for", f"{build.module}, {build.build_id or build.sha256}"))
+        if not with_symbols:
+            facts.append(("Names", NO_SYMBOLS))
+        what = self._target.title if self._target is not None else "unknown target"
+        heading, verdict = self._verdict(sum(group.states[SAME] for group in groups))
+        return Report(
+            title=f"Patch preview: {what}",
+            heading=heading,
+            good=self.ok,
+            verdict=verdict,
+            facts=facts,
+            problems=self.problems[:_MOST_PROBLEMS],
+            problem_total=len(self.problems),
+            strips=strips,
+            strips_left=strips_left,
+            groups=groups,
+            flat=self.pointers <= FLAT,
+            pointers=self.pointers,
+            names=names,
+        )
+
     def __repr__(self) -> str:
         state = "ok" if self.ok else f"{len(self.problems)} problems"
         return f"<pydbgwrite.Preview of {self.pointers:,} pointers, {state}>"
@@ -158,6 +276,17 @@ def count_differences(one: Sequence[int], other: Sequence[int]) -> int:
     if one == other:
         return 0
     return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def _no_session() -> None:
+    return None
+
+
+def _named(value: int | None, names: dict[int, str]) -> str | int | None:
+    """Return a value for a notebook: with its name, if it has one."""
+    if value is None or value not in names:
+        return value
+    return f"{names[value]} (0x{value:x})"
 
 
 def make_preview(
@@ -200,6 +329,7 @@ class _Maker:
             preview._kinds.add("access")
         for each in preview.entries:
             self._resolve(each)
+        self._sort()
         self._overlaps()
         self._access(writing)
         self._read()
@@ -275,12 +405,10 @@ class _Maker:
                 f"neither zero- nor sign-extended from 32 bits{more}",
             )
 
-    def _in_order(self) -> Iterator[tuple[int, PreviewEntry]]:
-        """Return the entries with an address, sorted by address."""
+    def _sort(self) -> None:
         known = [(e.address, e.number, e) for e in self._preview.entries if e.address is not None]
         known.sort()
-        for address, _, each in known:
-            yield address, each
+        self._preview._ordered = [each for _, _, each in known]
 
     def _overlaps(self) -> None:
         ranges = [
@@ -293,7 +421,9 @@ class _Maker:
 
     def _access(self, writing: bool) -> None:
         target_map = TargetMap(self._session, writing)
-        for address, each in self._in_order():
+        for each in self._preview._ordered:
+            address = each.address
+            assert address is not None
             problem = target_map.problem(address, len(each.entry.pointers) * self._width)
             if problem is not None:
                 self._problem(each, problem.message, "access")
@@ -303,7 +433,9 @@ class _Maker:
         """Read the pointers that the entries would replace."""
         small: list[PreviewEntry] = []
         addresses = array("Q")
-        for address, each in self._in_order():
+        for each in self._preview._ordered:
+            address = each.address
+            assert address is not None
             if not each._readable:
                 continue
             count = len(each.entry.pointers)
@@ -355,6 +487,7 @@ class _Maker:
         address, want, has = found[0]
         of = f" ({len(found):,} of {len(before):,} differ)" if len(before) > 1 else ""
         message = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
+        each._differs = True
         self._problem(each, message, "expect")
 
 

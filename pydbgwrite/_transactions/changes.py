@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from pydbgwrite._reports import Change
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pydbgwrite._journal.log import JournalLog
 
 __all__ = ["Changes"]
+
+#: Elements of each change that a notebook shows.
+_SHOWN: Final = 4
 
 
 class Changes(Sequence[Change]):
@@ -31,6 +34,21 @@ class Changes(Sequence[Change]):
         if isinstance(chosen, range):
             return [self._log.load(each) for each in chosen]
         return self._log.load(chosen)
+
+    def _repr_html_(self) -> str:
+        from pydbgwrite._report.notebook import table_html
+        from pydbgwrite._report.text import elements
+
+        rows = (
+            (
+                each.address,
+                f"{len(each.new):,}",
+                elements(each.old, each.unit, _SHOWN),
+                elements(each.new, each.unit, _SHOWN),
+            )
+            for each in self
+        )
+        return table_html(("address", "bytes", "old", "new"), rows, len(self))
 
     def __repr__(self) -> str:
         return f"<recorded changes: {len(self):,}, of {self._log.recorded_bytes:,} bytes>"

@@ -24,10 +24,12 @@ from pydbgwrite.cli.patches import (
     load_patch,
     preview_fields,
     preview_rows,
+    report_option,
     rows_option,
     show_preview,
     show_problems,
     side_files_option,
+    write_report,
 )
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.reopening import Reopened, described
@@ -53,6 +55,7 @@ __all__ = ["apply"]
     "--durable", is_flag=True, help="With --journal: sync each record to the disk before its write."
 )
 @click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
+@report_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @rows_option
 @side_files_option
@@ -64,6 +67,7 @@ def apply(
     journal: str | None,
     durable: bool,
     verify: bool,
+    report: str | None,
     yes: bool,
     rows: int,
     side_files_anywhere: bool,
@@ -74,6 +78,8 @@ def apply(
     First shows each pointer before and after, and asks. A process goes on meanwhile: if it no
     longer holds what was shown when the answer comes, nothing is written. If the write fails, or on
     Ctrl-C, all of it is undone.
+
+    With --report it writes a page to review before it asks, or at the end of a --dry-run.
 
     Without a terminal, or with --json, it can't ask: give --yes or --dry-run.
     """
@@ -90,8 +96,12 @@ def apply(
     written: int | None = None
     with target.open(writable=not (dry_run or lets_go)) as session:
         shown = _Shown.of(loaded.preview(session), session, rows)
+        if report is not None:
+            write_report(report, shown.preview, patch)
         if not as_json:
             shown.show()
+            if report is not None:
+                click.echo(f"The report to review is {printable(report)}.")
         if shown.preview.ok and not dry_run and not lets_go:
             if not yes:
                 _ask(shown)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._report.text import counted, printable
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.held_output import HeldOutput, give_up
 
@@ -44,23 +45,6 @@ def example(line: str) -> str:
 def on_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 pointer", "2,000 pointers"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    r"""Escape text from the target or the file system for a terminal: ESC becomes \x1b.
-
-    Newlines are escaped too, and surrogates, which stand for bytes that are not UTF-8.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def print_json(fields: Mapping[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.change_table import Row, show_changes
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.output import counted, fail
-from pydbgwrite.cli.parameters import COUNT
+from pydbgwrite.cli.parameters import COUNT, FILE
 
 if TYPE_CHECKING:
     from pydbgwrite import Patch, Preview, PreviewEntry
@@ -21,11 +22,13 @@ __all__ = [
     "load_patch",
     "preview_fields",
     "preview_rows",
+    "report_option",
     "rows_option",
     "show_preview",
     "show_problems",
     "side_files_option",
     "values_fields",
+    "write_report",
 ]
 
 #: A patch may have millions of pointers, and as many problems.
@@ -39,6 +42,14 @@ rows_option = click.option(
     show_default=True,
     metavar="N",
     help="Show at most N pointers.",
+)
+
+report_option = click.option(
+    "--report",
+    type=FILE,
+    metavar="FILE",
+    help="Write a page to review, with each pointer by name. It holds memory: only you can read "
+    "it.",
 )
 
 side_files_option = click.option(
@@ -111,6 +122,23 @@ def values_fields(
             for key, values in both.items()
         },
     }
+
+
+def write_report(path: str, preview: Preview, patch: str) -> None:
+    """Write the page of a preview. CommandError if that fails; UsageError for the patch's file."""
+    from pydbgwrite._report.files import write_private
+
+    try:
+        if os.path.exists(path) and os.path.samefile(path, patch):
+            raise click.UsageError("--report names the patch file, which it would replace.")
+        write_private(path, preview.to_html())
+    except not_from_handler(OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or failure
+        raise CommandError(
+            f"the report {path!r} could not be written: {reason}; nothing was written to the "
+            "target",
+            ExitCode.BAD_USAGE,
+        ) from failure
 
 
 def show_problems(problems: Sequence[str]) -> None:

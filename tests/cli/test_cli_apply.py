@@ -509,3 +509,59 @@ def test_verify_on_a_terminal(process: Target, patch: Path) -> None:
     done = on_terminal("verify", "--pid", process.pid, patch)
     assert done.code == 1
     assert "\x1b[31m" in done.out
+
+
+# ---- a report -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--yes"], ["--dry-run", "--json"]])
+def test_a_report(process: Target, patch: Path, tmp_path: Path, arguments: list[str]) -> None:
+    report = tmp_path / "page.html"
+    done = command("apply", "--pid", process.pid, patch, "--report", report, *arguments)
+    assert (done.code, done.err) == (0, "")
+    page = report.read_text(encoding="utf-8")
+    assert f"{process.pid})" in page
+    for value in (process.rw + 8, process.rw + 32, *OLD[:2], OLD[4], 2**64 - 1):
+        assert f'"{value:x}"' in page
+    assert "a table" in page
+    if "--json" in arguments:
+        assert done.said["written"] == 0
+    else:
+        assert str(report) in done.out
+    if sys.platform != "win32":
+        assert report.stat().st_mode & 0o777 == 0o600
+    assert process.is_untouched() == ("--dry-run" in arguments)
+
+
+@SAME_EVERYWHERE
+def test_a_report_of_problems(process: Target, patch: Path, tmp_path: Path) -> None:
+    report = tmp_path / "page.html"
+    patch.write_text(patch.read_text() + "\nexpect = 5\n")
+    done = command("apply", "--pid", process.pid, patch, "--dry-run", "--report", report)
+    assert done.code == 1
+    assert "1 problem" in report.read_text(encoding="utf-8")
+
+
+@SAME_EVERYWHERE
+def test_without_the_report_nothing_is_written(
+    process: Target, patch: Path, tmp_path: Path
+) -> None:
+    for report in (tmp_path / "absent" / "page.html", tmp_path):
+        done = command("apply", "--pid", process.pid, patch, "--yes", "--report", report)
+        assert done.code == 2
+        assert "nothing was written" in done.err
+    before = patch.read_bytes()
+    done = command("apply", "--pid", process.pid, patch, "--yes", "--report", patch)
+    assert done.code == 2
+    assert "--report" in done.err
+    assert patch.read_bytes() == before
+    assert process.is_untouched()
+
+
+@LINUX
+def test_a_report_stands_before_the_question(process: Target, patch: Path, tmp_path: Path) -> None:
+    report = tmp_path / "page.html"
+    done = on_terminal("apply", "--pid", process.pid, patch, "--report", report, answer=b"n\n")
+    assert done.code == 130
+    assert report.exists()
+    assert done.out.index(str(report)) < done.out.index("[y/N]")
