@@ -14,7 +14,8 @@ _Record: TypeAlias = Callable[[int | bytes, bytes, bytes, int], object]
 
 _S = TypeVar("_S", bound=Session)
 _Progress: TypeAlias = Callable[[int, int], object]
-_Pointers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
+_Numbers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
+_Pointers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex | str]
 
 _WriteVia: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
 _ReadVia: TypeAlias = Literal["ReadPointersVirtual", "ReadVirtual", "auto"]
@@ -58,12 +59,12 @@ class Session:
         """True if another package started the engine."""
     def write_pointers(
         self,
-        address: SupportsIndex,
+        address: SupportsIndex | str,
         pointers: _Pointers,
         *,
         via: _WriteVia = "WritePointersVirtual",
         verify: bool = False,
-        expect: SupportsIndex | _Pointers | None = None,
+        expect: SupportsIndex | str | _Pointers | None = None,
         truncate: bool = False,
         progress: _Progress | None = None,
     ) -> int:
@@ -76,17 +77,20 @@ class Session:
         running target.
 
         Args:
-            address: Virtual address in the target, 0 to 2**64 - 1. It need not be aligned.
+            address: Virtual address in the target, 0 to 2**64 - 1, or a text that resolve() takes.
+                It need not be aligned.
             pointers: A one-dimensional buffer of 8-byte integers or pointers in native byte order
                 (array('Q'), numpy uint64 or int64, ctypes arrays, memoryview; contiguous or
-                strided), raw bytes whose length is a multiple of 8, or an iterable of ints.
+                strided), raw bytes whose length is a multiple of 8, or an iterable of ints and of
+                texts that resolve() takes. All are resolved before anything is written.
             via: The engine's method. 'WriteVirtual' writes the same bytes in bulk, with the same
                 result: Microsoft's engine loops pointer by pointer inside WritePointersVirtual, and
                 bulk is up to a thousand times faster there. 'auto' chooses WriteVirtual for
                 BULK_THRESHOLD_POINTERS pointers or more on such an engine, and for a 32-bit target.
             verify: Read the data back by ReadVirtual and compare it. A difference raises
                 VerificationError, even though the engine answered S_OK.
-            expect: One int, or as many pointers as are written, of any type that `pointers` takes.
+            expect: One int or text, or as many pointers as are written, of any type that `pointers`
+                takes.
                 The write happens only if the target holds these values now. The whole range is
                 compared, by ReadVirtual, before the first byte is written. The comparison is exact
                 for a stopped target. A running target may change the memory between the comparison
@@ -102,6 +106,7 @@ class Session:
 
         Raises:
             TypeError, ValueError, OverflowError: The input is not valid. Nothing is written.
+            AddressError: A text can't be resolved; the message has its index. Nothing is written.
             PointerRangeError: A value does not fit a 32-bit target. Nothing is written.
             ExpectationError: The target does not hold what `expect` says. Nothing is written. The
                 exception carries the first 100 `mismatches` and their `total`.
@@ -114,7 +119,7 @@ class Session:
     @overload
     def read_pointers(
         self,
-        address: SupportsIndex,
+        address: SupportsIndex | str,
         count: SupportsIndex,
         *,
         into: None = None,
@@ -128,7 +133,8 @@ class Session:
         are zero-extended on every engine.
 
         Args:
-            address: Virtual address in the target, 0 to 2**64 - 1. It need not be aligned.
+            address: Virtual address in the target, 0 to 2**64 - 1, or a text that resolve() takes.
+                It need not be aligned.
             count: How many pointers to read. The default with `into` is as many as fit.
             into: A writable, contiguous buffer of a type that write_pointers takes.
             via: 'ReadPointersVirtual', 'ReadVirtual', or 'auto', which chooses ReadVirtual for
@@ -148,7 +154,7 @@ class Session:
     @overload
     def read_pointers(
         self,
-        address: SupportsIndex,
+        address: SupportsIndex | str,
         count: SupportsIndex | None = None,
         *,
         into: WriteableBuffer,
@@ -161,7 +167,7 @@ class Session:
         pointers: _Pointers,
         *,
         verify: bool = False,
-        expect: SupportsIndex | _Pointers | None = None,
+        expect: SupportsIndex | str | _Pointers | None = None,
         truncate: bool = False,
         spans: bool = True,
         progress: _Progress | None = None,
@@ -177,7 +183,8 @@ class Session:
         and on Linux process_vm_writev(2) with up to 1,024 ranges a call.
 
         Args:
-            addresses: Virtual addresses: a buffer or an iterable of ints, as for write_pointers.
+            addresses: Virtual addresses: a buffer, or an iterable of ints and texts, as `pointers`
+                of write_pointers.
             pointers: As for write_pointers. There must be as many as addresses.
             verify: As for write_pointers. Where an address occurs more than once, the last element
                 counts, and the address is one mismatch.
@@ -195,8 +202,8 @@ class Session:
             The number of pointers written. It is always all of them; anything less raises.
 
         Raises:
-            TypeError, ValueError, OverflowError, PointerRangeError, ExpectationError: As for
-                write_pointers. Nothing is written.
+            TypeError, ValueError, OverflowError, AddressError, PointerRangeError, ExpectationError:
+                As for write_pointers. Nothing is written.
             VerificationError: As for write_pointers.
             TargetAccessError, NoTargetError, WriteNotAppliedError, DebugEngineError: The engine
                 answered something other than S_OK, and the target was read back. `index` is the
@@ -218,7 +225,8 @@ class Session:
         1,024 ranges a call. Pointers of a 32-bit target are zero-extended.
 
         Args:
-            addresses: Virtual addresses: a buffer or an iterable of ints, as for write_pointers.
+            addresses: Virtual addresses: a buffer, or an iterable of ints and texts, as `pointers`
+                of write_pointers.
             into: A writable, contiguous buffer of a type that write_pointers takes, large
                 enough for as many pointers.
             progress: As for write_scattered.
@@ -240,7 +248,7 @@ class Session:
     ) -> int: ...
     def write(
         self,
-        address: SupportsIndex,
+        address: SupportsIndex | str,
         data: ReadableBuffer,
         *,
         verify: bool = False,
@@ -250,7 +258,7 @@ class Session:
         """Write bytes to the target, by IDebugDataSpaces4::WriteVirtual.
 
         Args:
-            address: Virtual address in the target, 0 to 2**64 - 1.
+            address: Virtual address in the target, 0 to 2**64 - 1, or a text that resolve() takes.
             data: A contiguous bytes-like object.
             verify: As for write_pointers.
             expect: A bytes-like object of the same length. The write happens only if the target
@@ -268,7 +276,7 @@ class Session:
         """
     def read(
         self,
-        address: SupportsIndex,
+        address: SupportsIndex | str,
         size: SupportsIndex,
         *,
         progress: _Progress | None = None,
@@ -276,7 +284,7 @@ class Session:
         """Read bytes from the target, by IDebugDataSpaces4::ReadVirtual.
 
         Args:
-            address: Virtual address in the target, 0 to 2**64 - 1.
+            address: Virtual address in the target, 0 to 2**64 - 1, or a text that resolve() takes.
             size: How many bytes to read.
             progress: As for write_pointers, in bytes.
 
@@ -391,7 +399,7 @@ class DataSpaces:
         """WriteVirtualUncached: as write_virtual, bypassing the engine's cache of kernel memory."""
     def read_pointers_virtual(self, offset: SupportsIndex, count: SupportsIndex) -> array[int]:
         """ReadPointersVirtual: return count pointers as an array('Q'), extended by the engine."""
-    def write_pointers_virtual(self, offset: SupportsIndex, ptrs: _Pointers) -> None:
+    def write_pointers_virtual(self, offset: SupportsIndex, ptrs: _Numbers) -> None:
         """WritePointersVirtual: make one call on the memory of ptrs itself.
 
         The call takes at most 2**32 - 1 pointers. The engine casts values to 32 bits on a

@@ -19,6 +19,8 @@ from pydbgwrite.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pydbgwrite._messages.engine import EngineFailure
+    from pydbgwrite._symbols.resolver import Resolver
+    from pydbgwrite._target import Target
 
 __all__ = [
     "NoTargetError",
@@ -32,6 +34,7 @@ __all__ = [
     "is_from_handler",
     "linux_opening_failed",
     "no_sequences",
+    "resolver",
     "windows_opening_failed",
     "wrapping_failed",
 ]
@@ -49,6 +52,13 @@ def heap_buffers() -> tuple[type, ...]:
     from array import array
 
     return (bytes, bytearray, array)
+
+
+def resolver(session: Target) -> Resolver:
+    """Return what resolves the names among a call's arguments."""
+    from pydbgwrite._symbols.resolver import Resolver
+
+    return Resolver(session)
 
 
 def engine_failed(failure: EngineFailure) -> BaseException:

@@ -68,7 +68,7 @@ class Session(_core.Session):
         assert found is not None  # the session stands on it
         return found
 
-    def query(self, address: int) -> Region:
+    def query(self, address: SupportsIndex | str) -> Region:
         """Return the run of pages with the same protection that begins at the page of `address`.
 
         The region's base is that page, not the beginning of the run; base + size is the end of the
@@ -82,7 +82,8 @@ class Session(_core.Session):
         """
         from pydbgwrite._regions import Region, protection_name, state_name
 
-        info = self.data_spaces.query_virtual(address)
+        place = self.resolve(address) if isinstance(address, str) else address
+        info = self.data_spaces.query_virtual(place)
         return Region(
             info.base_address,
             info.region_size,
@@ -170,32 +171,46 @@ class Session(_core.Session):
     def resolve(self, address: SupportsIndex | str) -> int:
         """Return the address behind any form of one, so that a table of addresses survives ASLR.
 
+        Every method that takes an address takes these forms, too, and so do patches, elements of
+        lists, and the command line.
+
         On Linux several files can define one variable. The address is then that of the definition
         which the named library uses: the program's copy, for instance, or a preloaded library's.
         A function is always the one of the named module, wherever calls of that name lead.
 
         Args:
-            address: An int, or one of these texts:
+            address: An int, or one of these texts. Behind each can stand one offset: "+8", "-0x10".
 
                 - "0x7f0000001000", "4096": a number.
                 - "libfoo.so+0x1234": that many bytes after the module's first address, Module.base.
                   In a library or a position-independent program that is what readelf and objdump
                   print as an address; in a program with a fixed address it is that less the
                   program's first one.
-                - "libfoo.so!table", "libfoo.so!table+8", "libfoo.so!table-8": a symbol of the
-                  module, and bytes before or behind it. On Linux a symbol of .symtab or .dynsym in
-                  the module's file, or, where that has no section headers or can't be read, one of
-                  those that the module exports; of a stripped file also one of its separate debug
-                  file (build id, .gnu_debuglink, .gnu_debugdata). A version may follow:
-                  "libc.so.6!memcpy@GLIBC_2.2.5". On dbgeng a symbol that its symbol
-                  path leads to, or an export, in either case
+                - "libfoo.so!table", or "libfoo.so:table": a symbol of the module. On Linux a symbol
+                  of .symtab or .dynsym in the module's file, or, where that has no section headers
+                  or can't be read, one of those that the module exports; of a stripped file also
+                  one of its separate debug file (build id, .gnu_debuglink, .gnu_debugdata). A
+                  version may follow: "libc.so.6!memcpy@GLIBC_2.2.5". On dbgeng a symbol that its
+                  symbol path leads to, or an export, in either case
                   (IDebugSymbols3::GetOffsetByNameWide).
+                - "table": the main program's symbol of that name, else that of the only module
+                  which has one.
+                - "shop!shapes::Square::area() const", "shop!vtable for shapes::Square": a symbol by
+                  its demangled name, C++'s or Rust's. Its parameters can be left out if there is
+                  one function of that name. The command line's extra has the library that
+                  demangles: pip install "pydbgwrite[cli]".
+                - "[shop!root]", "[[shop!root]+0x18]+8": the pointer that is stored there now. It
+                  has the target's pointer size and is read by ReadVirtual.
+                - "<heap>+0x40", "<stack>+0x10": from the first address of what the memory map of a
+                  Linux process calls [heap], and [stack], the main thread's. A stack grows down, so
+                  its first address changes.
 
                 A module is named by its file's name, by its whole path, or by its base
                 ("0x7f0000000000!table"), which tells copies of one file apart. With dbgeng
                 the name can lack the extension ("kernel32") or be the engine's own ("nt"),
-                and case does not matter. On Linux "[vdso]" is a module, too. If a
-                name contains '+', '-' or '!', the longest name that the target has is used.
+                and case does not matter. On Linux "[vdso]" is a module, too. If a text has several
+                readings, the longest name that the target has is used, and a module's before a
+                symbol's.
 
         Returns:
             The address. query() says whether anything is mapped there.
@@ -204,7 +219,8 @@ class Session(_core.Session):
             AddressError: There is no such module or symbol (the message gives similar names), or
                 several have the name (it lists them). Or no code is seen to use the variable, and
                 uses of its name lead to another one (it gives both). Or the symbol has no single
-                address: an indirect function (IFUNC) or a thread-local variable.
+                address: an indirect function (IFUNC) or a thread-local variable. Or a pointer can't
+                be read; the message says which, and what was read before it.
             NoTargetError: The process has ended.
             OverflowError: The result is negative or has more than 64 bits.
             TypeError: The address is neither an int nor a str (bool is refused).

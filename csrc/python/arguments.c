@@ -61,8 +61,9 @@ static void raise_no_int(PyObject *object, const char *what, Py_ssize_t index)
     PyObject *place = place_of(what, index);
 
     if (place != NULL) {
-        PyErr_Format(PyExc_TypeError, "%U must be an int, got an object of %R", place,
-                     (PyObject *)Py_TYPE(object));
+        PyErr_Format(PyExc_TypeError, "%U must be an int, got an object of %R%s", place,
+                     (PyObject *)Py_TYPE(object),
+                     PyUnicode_Check(object) ? "; session.resolve() makes one of a name" : "");
     }
     Py_XDECREF(place);
 }

@@ -21,7 +21,7 @@ KEYWORD_METHOD(raw_write_pointers_virtual)
     pointer_input_init(&input);
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &error.address) ||
-        !pointer_input_take(&input, call.session->state, call.values[1], "ptrs")) {
+        !pointer_input_take(&input, call.session->state, NULL, call.values[1], "ptrs")) {
         goto done;
     }
     if (view->count > CORE_MOST_COUNT) {

@@ -9,16 +9,15 @@ bool method_begin(method_call *call, session_object *session, const call_signatu
     bool good = arguments_parse(signature, arguments, count, names, call->values) &&
                 session_enter(session, signature->writes);
 
-    call->session = good ? session : NULL;
+    call->session = session;
+    names_begin(&call->names, session, signature->writes, good);
     call->released = false;
     return good;
 }
 
-PyObject *method_end(const method_call *call, PyObject *result)
+PyObject *method_end(method_call *call, PyObject *result)
 {
-    if (call->session != NULL) {
-        session_leave(call->session);
-    }
+    names_end(&call->names);
     if (result != NULL && PyErr_Occurred()) {
         Py_CLEAR(result);
     }

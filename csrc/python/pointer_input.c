@@ -1,4 +1,4 @@
-/* Taking pointers from Python: buffers without a copy, other ints by conversion; see
+/* Taking pointers from Python: buffers without a copy, ints and names by conversion; see
  * pointer_input.h. */
 #include "pointer_input.h"
 
@@ -168,8 +168,18 @@ static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, 
     return i;
 }
 
-static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *what, uint64_t *count)
+/* Converts an element; a name only where they are taken. */
+static bool convert(call_names *names, PyObject *element, const char *what, Py_ssize_t index,
+                    uint64_t *value)
 {
+    return names == NULL ? arguments_element(element, what, index, value)
+                         : names_address(names, element, what, index, value);
+}
+
+static uint64_t *of_list_or_tuple(PyObject *object, call_names *names, const char *what,
+                                  uint64_t *count)
+{
+    bool is_list = PyList_Check(object);
     Py_ssize_t size = is_list ? PyList_Size(object) : PyTuple_Size(object);
     uint64_t *values = NULL;
     bool good = true;
@@ -183,7 +193,7 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
     while (good && (i = plain_ints(object, is_list, i, size, values)) < size) {
         PyObject *element = element_of(object, is_list, i);
 
-        good = element != NULL && arguments_element(element, what, i, &values[i]);
+        good = element != NULL && convert(names, element, what, i, &values[i]);
         Py_XDECREF(element);
         /* An element's __index__ can do anything, to this very list too. Its exception propagates.
          */
@@ -204,7 +214,8 @@ static uint64_t *of_list_or_tuple(PyObject *object, bool is_list, const char *wh
     return values;
 }
 
-static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *count)
+static uint64_t *of_iterator(PyObject *iterator, call_names *names, const char *what,
+                             uint64_t *count)
 {
     size_t capacity = 64;
     uint64_t *values = malloc(capacity * sizeof(uint64_t));
@@ -230,7 +241,7 @@ static uint64_t *of_iterator(PyObject *iterator, const char *what, uint64_t *cou
                 capacity *= 2;
             }
         }
-        good = good && arguments_element(element, what, (Py_ssize_t)*count, &values[*count]);
+        good = good && convert(names, element, what, (Py_ssize_t)*count, &values[*count]);
         Py_DECREF(element);
         *count += 1;
         /* An endless iterator that is written in C never checks for Ctrl-C itself. */
@@ -258,16 +269,16 @@ static int is_no_sequence(module_state *state, PyObject *object)
     return state->no_sequences == NULL ? -1 : PyObject_IsInstance(object, state->no_sequences);
 }
 
-/* Returns all ints of an iterable in one block of memory. NULL: an exception is set. */
-static uint64_t *of_iterable(module_state *state, PyObject *object, const char *what,
-                             uint64_t *count)
+/* Returns all pointers of an iterable in one block of memory. NULL: an exception is set. */
+static uint64_t *of_iterable(module_state *state, call_names *names, PyObject *object,
+                             const char *what, uint64_t *count)
 {
     PyObject *iterator = NULL;
     uint64_t *values = NULL;
     int refused;
 
     if (PyList_Check(object) || PyTuple_Check(object)) {
-        return of_list_or_tuple(object, PyList_Check(object), what, count);
+        return of_list_or_tuple(object, names, what, count);
     }
     refused = is_no_sequence(state, object);
     if (refused < 0) {
@@ -275,8 +286,12 @@ static uint64_t *of_iterable(module_state *state, PyObject *object, const char *
     }
     iterator = refused ? NULL : PyObject_GetIter(object);
     if (iterator != NULL) {
-        values = of_iterator(iterator, what, count);
+        values = of_iterator(iterator, names, what, count);
         Py_DECREF(iterator);
+    } else if (PyUnicode_Check(object) && names != NULL) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s: got %R, %.100R: names go into a list, [name]; " TAKEN " and names", what,
+                     (PyObject *)Py_TYPE(object), object);
     } else if (refused) {
         PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
     } else if (PyErr_ExceptionMatches(PyExc_TypeError)) {
@@ -303,13 +318,13 @@ bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObje
     return view_of_buffer(object, &input->buffer, what, &input->view);
 }
 
-bool pointer_input_take(pointer_input *input, module_state *state, PyObject *object,
-                        const char *what)
+bool pointer_input_take(pointer_input *input, module_state *state, call_names *names,
+                        PyObject *object, const char *what)
 {
     if (PyObject_CheckBuffer(object)) {
         return pointer_input_take_buffer(input, state, object, PyBUF_RECORDS_RO, what);
     }
-    input->converted = of_iterable(state, object, what, &input->view.count);
+    input->converted = of_iterable(state, names, object, what, &input->view.count);
     input->view.first = (const unsigned char *)input->converted;
     input->view.stride = sizeof(uint64_t);
     return input->converted != NULL;

@@ -16,7 +16,7 @@ KEYWORD_METHOD(session_write)
     write_request request = {.core = {.kind = CORE_BYTES}};
 
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
-        !arguments_unsigned(call.values[ADDRESS], "address", &request.core.address) ||
+        !names_address(&call.names, call.values[ADDRESS], "address", -1, &request.core.address) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress) ||
         !arguments_bytes(call.session->state, call.values[DATA], "data", &data)) {
@@ -54,7 +54,7 @@ KEYWORD_METHOD(session_read)
     core_request request = {.kind = CORE_BYTES};
 
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
-        !arguments_unsigned(call.values[ADDRESS], "address", &request.address) ||
+        !names_address(&call.names, call.values[ADDRESS], "address", -1, &request.address) ||
         !arguments_size(call.values[SIZE], "size", &request.values.count) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress)) {
         goto done;

@@ -61,17 +61,18 @@ KEYWORD_METHOD(session_write_pointers)
     pointer_input_init(&pointers);
     pointer_input_init(&expected);
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
-        !arguments_unsigned(call.values[ADDRESS], "address", &request.core.address) ||
+        !names_address(&call.names, call.values[ADDRESS], "address", -1, &request.core.address) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||
         !arguments_flag(call.values[TRUNCATE], &request.core.truncate) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress) ||
-        !pointer_input_take(&pointers, call.session->state, call.values[POINTERS], "pointers") ||
+        !pointer_input_take(&pointers, call.session->state, &call.names, call.values[POINTERS],
+                            "pointers") ||
         !wants_bulk(call.session, call.values[VIA], &via, pointers.view.count,
                     &request.core.bulk)) {
         goto done;
     }
     request.core.values = pointers.view;
-    if (write_request_expect(&request, &expected, call.session->state, call.values[EXPECT])) {
+    if (write_request_expect(&request, &expected, &call.names, call.values[EXPECT])) {
         write_request_look(&request, call.session, &pointers.buffer, NULL);
         result = write_request_run(call.session, &request, progress);
     }
@@ -103,7 +104,7 @@ KEYWORD_METHOD(session_read_pointers)
         PyErr_SetString(PyExc_TypeError, "read_pointers() needs count or into");
         goto done;
     }
-    if (!arguments_unsigned(call.values[ADDRESS], "address", &request.address) ||
+    if (!names_address(&call.names, call.values[ADDRESS], "address", -1, &request.address) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress) ||
         !arguments_size(number, "count", &wanted) ||
         !pointer_output_take(&output, call.session->state, into, wanted)) {

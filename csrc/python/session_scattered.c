@@ -24,8 +24,10 @@ KEYWORD_METHOD(session_write_scattered)
         !arguments_flag(call.values[TRUNCATE], &request.core.truncate) ||
         !arguments_flag(call.values[SPANS], &request.core.spans) ||
         !arguments_callable(call.values[PROGRESS], "progress", &progress) ||
-        !pointer_input_take(&addresses, call.session->state, call.values[ADDRESSES], "addresses") ||
-        !pointer_input_take(&pointers, call.session->state, call.values[POINTERS], "pointers")) {
+        !pointer_input_take(&addresses, call.session->state, &call.names, call.values[ADDRESSES],
+                            "addresses") ||
+        !pointer_input_take(&pointers, call.session->state, &call.names, call.values[POINTERS],
+                            "pointers")) {
         goto done;
     }
     if (addresses.view.count != pointers.view.count) {
@@ -38,7 +40,7 @@ KEYWORD_METHOD(session_write_scattered)
     }
     request.core.addresses = addresses.view;
     request.core.values = pointers.view;
-    if (write_request_expect(&request, &expected, call.session->state, call.values[EXPECT])) {
+    if (write_request_expect(&request, &expected, &call.names, call.values[EXPECT])) {
         write_request_look(&request, call.session, &pointers.buffer, &addresses.buffer);
         result = write_request_run(call.session, &request, progress);
     }
@@ -67,7 +69,8 @@ KEYWORD_METHOD(session_read_scattered)
     }
     into = call.values[INTO] == Py_None ? NULL : call.values[INTO];
     if (!arguments_callable(call.values[PROGRESS], "progress", &progress) ||
-        !pointer_input_take(&addresses, call.session->state, call.values[ADDRESSES], "addresses") ||
+        !pointer_input_take(&addresses, call.session->state, &call.names, call.values[ADDRESSES],
+                            "addresses") ||
         !pointer_output_take(&output, call.session->state, into, addresses.view.count) ||
         !pointer_output_fits(&output, addresses.view.count, "addresses are")) {
         goto done;

@@ -23,9 +23,10 @@ static uint64_t work_of(core_kind kind, uint64_t count)
     return count > UINT64_MAX / each ? UINT64_MAX : count * each;
 }
 
-bool write_request_expect(write_request *request, pointer_input *input, module_state *state,
+bool write_request_expect(write_request *request, pointer_input *input, call_names *names,
                           PyObject *given)
 {
+    module_state *state = names->session->state;
     uint64_t count = request->core.values.count;
     bool good;
 
@@ -33,18 +34,18 @@ bool write_request_expect(write_request *request, pointer_input *input, module_s
         return true;
     }
     request->expects = true;
-    if (pointer_input_is_one(given)) {
+    if (PyUnicode_Check(given) || pointer_input_is_one(given)) {
         request->expected = (pointer_view){(unsigned char *)&request->one_expected, 0, count};
-        return arguments_unsigned(given, "expect", &request->one_expected);
+        return names_address(names, given, "expect", -1, &request->one_expected);
     }
-    good = pointer_input_take(input, state, given, "expect");
+    good = pointer_input_take(input, state, names, given, "expect");
     if (good) {
         request->expected = input->view;
         request->expected_foreign = arguments_may_be_gone(state, &input->buffer);
     }
     if (good && input->view.count != count) {
         PyErr_Format(PyExc_ValueError,
-                     "expect must be one int, or as many pointers as are written: got %llu for "
+                     "expect must be one pointer, or as many as are written: got %llu for "
                      "%llu; nothing was written",
                      (unsigned long long)input->view.count, (unsigned long long)count);
         good = false;

@@ -24,10 +24,10 @@ typedef struct write_request {
 void write_request_look(write_request *request, const session_object *session,
                         const Py_buffer *values, const Py_buffer *addresses);
 
-/* Takes the pointers that a request expects (`given` is NULL or None if it expects none): one int
- * for all, or as many as are written, through `input`. False: an exception is set. The request must
+/* Takes the pointers that a request expects (`given` is NULL or None if it expects none): one for
+ * all, or as many as are written, through `input`. False: an exception is set. The request must
  * stay at its address. */
-bool write_request_expect(write_request *request, pointer_input *input, module_state *state,
+bool write_request_expect(write_request *request, pointer_input *input, call_names *names,
                           PyObject *given);
 
 /* Carries out the whole request, in a session that is entered; it is recorded if the session has a

@@ -18,7 +18,7 @@ from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_fi
 from pydbgwrite._patch.toml_lines import Lines
 from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.addresses import near
+from pydbgwrite._symbols.advice import near
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:

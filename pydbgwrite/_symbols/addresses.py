@@ -1,7 +1,7 @@
-"""Parse addresses given as text: "module+0x1234", "module!symbol+8", "0x7f..", "4096".
+"""Parse addresses given as text: "module!symbol+8", "[[symbol]+0x18]", "0x7f..", "4096".
 
-Names of modules can contain '+', '-' and '!' (libstdc++.so.6), so a text often has several
-readings. All of them are kept. The target's modules decide.
+Names of modules and symbols can contain '+', '-', '!' and ':' (libstdc++.so.6, operator+), so a
+name often has several readings. The target's modules and symbols decide (resolver.py).
 """
 
 from __future__ import annotations
@@ -9,33 +9,77 @@ from __future__ import annotations
 import operator
 import re
 import sys
+from itertools import islice
 from typing import Final, NamedTuple, SupportsIndex
 
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["LIMIT", "Place", "checked_address", "masked_array", "near", "parse_address", "shown"]
+__all__ = [
+    "LIMIT",
+    "Address",
+    "Place",
+    "checked_address",
+    "hint_of_number",
+    "is_number",
+    "masked_array",
+    "number_of",
+    "parse_address",
+    "places",
+    "shown",
+    "split_offset",
+]
 
 LIMIT: Final = 2**64
+#: The longest text of an address: longer symbols are not read, either (elf_tables.py).
+LONGEST: Final = 1 << 16
+#: Of a name with more '!' and ':', the later ones are not tried: each reading is a copy.
+MOST_READINGS: Final = 64
+#: The most brackets around a name.
+MOST_LEVELS: Final = 256
 FORMS: Final = (
-    "an address is a number (4096, 0x7f0000001000), module+0x1234, module!symbol or module!symbol+8"
+    "an address is a number (4096, 0x7f0000001000), symbol, module!symbol or module+0x1234, with "
+    "or without an offset, or [address], the pointer stored there"
 )
 
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _SIGNED: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
-_OFFSET: Final = re.compile(r"(.*)([+-])(0[xX][0-9a-fA-F]+|[0-9]+)", re.DOTALL)
+_DIGITS: Final = "0123456789abcdefABCDEFxX"
 _HEX: Final = re.compile(r"[0-9a-fA-F]*[a-fA-F][0-9a-fA-F]*|[0-9a-fA-F]{8}`[0-9a-fA-F]{8}")
+#: Between a module and its symbol: a ':' that is not a part of C++'s '::'.
+_SEPARATOR: Final = re.compile(r"!|(?<!:):(?!:)")
+#: The one module whose name begins with a bracket (vdso(7)).
+_VDSO: Final = "[vdso]"
+
+
+class Address(NamedTuple):
+    """An address as text.
+
+    Attributes:
+        text: All of it.
+        name: What stands within all brackets: a number or a name, with or without an offset.
+        levels: For each pair of brackets, the innermost first, the number that is added to the
+            pointer, and the place of the closing bracket in the text.
+    """
+
+    text: str
+    name: str
+    levels: tuple[tuple[int, int], ...]
+
+    def level(self, number: int) -> str:
+        """Return the text of one level with its brackets; 1 is the innermost."""
+        return self.text[len(self.levels) - number : self.levels[number - 1][1] + 1]
 
 
 class Place(NamedTuple):
-    """One reading of a text: a module, a symbol of it or None, and an offset."""
+    """One reading of a name: a module, a symbol of it or None, and an offset."""
 
     module: str
     symbol: str | None
     offset: int
 
 
-def parse_address(address: SupportsIndex | str, what: str = "address") -> int | list[Place]:
-    """Return a number, or the readings of a text, the longest module name first.
+def parse_address(address: SupportsIndex | str, what: str = "address") -> int | Address:
+    """Return a number, or a text in its parts.
 
     Raises TypeError for what is neither an int nor a str, OverflowError for a number that is
     negative or has more than 64 bits, ValueError for text that is none of the forms.
@@ -43,11 +87,15 @@ def parse_address(address: SupportsIndex | str, what: str = "address") -> int | 
     if not isinstance(address, str):
         return _number(address, what)
     if _SIGNED.fullmatch(address):
-        return _number_of_text(address, what)
-    places = _places(address)
-    if not places:
-        raise ValueError(f"{what} {shown(address)}: {_fault(address)}; {FORMS}")
-    return places
+        return number_of(address, what)
+    parsed = _within_brackets(address)
+    fault = parsed if isinstance(parsed, str) else _fault(parsed.name)
+    if isinstance(parsed, str) or fault:
+        raise ValueError(f"{what} {shown(address)}: {fault}; {FORMS}")
+    base = split_offset(parsed.name)[0]
+    if is_number(base):
+        number_of(base, what)
+    return parsed
 
 
 def checked_address(number: int, what: str) -> int:
@@ -78,18 +126,61 @@ def masked_array(value: object, what: str) -> str:
     )
 
 
-def near(names: list[str], known: list[str]) -> list[str]:
-    """Return up to three known names that are similar to one of the names."""
-    import difflib
+def places(name: str, longest: int) -> list[Place]:
+    """Return the readings of a name with a module, the longest module first.
 
-    lower: dict[str, str] = {}
-    for each in known:
-        lower.setdefault(each.lower(), each)
-    found: dict[str, None] = {}
-    for name in names[-3:]:
-        for match in difflib.get_close_matches(name[:200].lower(), lower, n=3, cutoff=0.7):
-            found[lower[match]] = None
-    return list(found)[:3]
+    Args:
+        name: A name, with or without an offset.
+        longest: The length of the longest module that is looked for.
+    """
+    base, offset = split_offset(name)
+    found: list[Place] = []
+    if offset is not None and name[len(base)] == "+":
+        found.append(Place(base, None, offset))
+    for match in islice(_SEPARATOR.finditer(name, 1, longest + 2), MOST_READINGS):
+        at = match.start()
+        module, symbol = name[:at], name[at + 1 :]
+        if symbol:
+            # A symbol's name can end like an offset: try the whole text first.
+            found.append(Place(module, symbol, 0))
+            if offset is not None and len(base) > at + 1:
+                found.append(Place(module, base[at + 1 :], offset))
+    return sorted(found, key=lambda place: -len(place.module))
+
+
+def split_offset(text: str) -> tuple[str, int | None]:
+    """Return a text without the offset at its end, and the offset; None if it has none.
+
+    An offset of more than 64 bits is none.
+    """
+    stem = text.rstrip(_DIGITS)
+    digits = text[len(stem) :]
+    if len(stem) < 2 or stem[-1] not in "+-" or not is_number(digits):
+        return text, None
+    offset = _offset(stem[-1], digits)
+    return (text, None) if offset is None else (stem[:-1], offset)
+
+
+def is_number(text: str) -> bool:
+    """Return whether the text is a number without a sign."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def number_of(text: str, what: str) -> int:
+    """Return the number that a text shows. Raises OverflowError, or ValueError for a sign."""
+    if text[0] in "+-":
+        raise (OverflowError if text[0] == "-" else ValueError)(
+            f"{what} {shown(text)}: an address has no sign"
+        )
+    digits = text[2:].lstrip("0") if text[:2] in ("0x", "0X") else text
+    if digits is text and len(text) > 1 and text[0] == "0":
+        raise ValueError(
+            f"{what} {shown(text)} begins with 0, which some read as octal or hexadecimal; write "
+            "0x before a hexadecimal number, and nothing before a decimal one"
+        )
+    if len(digits) > 20:  # int() has its own error for texts of thousands of digits
+        raise OverflowError(f"{what} {shown(text)}: it must be from 0 to 2**64 - 1")
+    return checked_address(int(text, 16 if digits is not text else 10), what)
 
 
 def _number(address: SupportsIndex, what: str) -> int:
@@ -107,22 +198,6 @@ def _number(address: SupportsIndex, what: str) -> int:
     return checked_address(number, what)
 
 
-def _number_of_text(text: str, what: str) -> int:
-    if text[0] in "+-":
-        raise (OverflowError if text[0] == "-" else ValueError)(
-            f"{what} {shown(text)}: an address has no sign"
-        )
-    digits = text[2:].lstrip("0") if text[:2] in ("0x", "0X") else text
-    if digits is text and len(text) > 1 and text[0] == "0":
-        raise ValueError(
-            f"{what} {shown(text)} begins with 0, which some read as octal or hexadecimal; write "
-            "0x before a hexadecimal number, and nothing before a decimal one"
-        )
-    if len(digits) > 20:  # int() has its own error for texts of thousands of digits
-        raise OverflowError(f"{what} {shown(text)}: it must be from 0 to 2**64 - 1")
-    return checked_address(int(text, 16 if digits is not text else 10), what)
-
-
 def _offset(sign: str, digits: str) -> int | None:
     """Return the number after a sign, or None if it has more than 64 bits."""
     if len(digits) > 64:
@@ -133,52 +208,76 @@ def _offset(sign: str, digits: str) -> int | None:
     return -number if sign == "-" else number
 
 
-def _places(text: str) -> list[Place]:
-    if "\0" in text:
-        return []
-    found: list[Place] = []
-    match = _OFFSET.fullmatch(text)
-    offset = _offset(match[2], match[3]) if match is not None else None
-    if match is not None and match[1] and offset is not None and match[2] == "+":
-        found.append(Place(match[1], None, offset))
-    at = text.find("!")
-    while at >= 0:
-        module, symbol = text[:at], text[at + 1 :]
-        if module and symbol:
-            # A symbol's name can end like an offset: try the whole text first.
-            found.append(Place(module, symbol, 0))
-            if match is not None and offset is not None and len(match[1]) > at + 1:
-                found.append(Place(module, match[1][at + 1 :], offset))
-        at = text.find("!", at + 1)
-    return sorted(found, key=lambda place: -len(place.module))
+def _within_brackets(text: str) -> Address | str:
+    """Take a text apart; return what is wrong with its brackets."""
+    if len(text) > LONGEST:
+        return f"an address has at most {LONGEST:,} characters"
+    levels: list[tuple[int, int]] = []
+    start, end = 0, len(text)
+    while text.startswith("[", start) and not text.startswith(_VDSO, start):
+        if len(levels) == MOST_LEVELS:
+            return f"it has more than {MOST_LEVELS} pairs of brackets"
+        close = text.rfind("]", start, end)
+        if close < 0:
+            return "a bracket is not closed"
+        rest = text[close + 1 : end]
+        offset = 0
+        if rest:
+            found = split_offset("]" + rest)
+            if found[0] != "]" or found[1] is None:
+                hint = hint_of_number(rest[1:])
+                return f"{shown(rest)}, after a closing bracket, is no offset{hint}"
+            offset = found[1]
+        levels.append((offset, close))
+        start, end = start + 1, close
+    name = text[start:end]
+    if levels and not name:
+        return "there is nothing between the brackets"
+    if levels and name.count("[") != name.count("]"):
+        return "its brackets do not match"
+    return Address(text, name, tuple(reversed(levels)))
 
 
-def _fault(text: str) -> str:
-    """Return the fault of a text that has no reading."""
-    if not text:
+def _fault(name: str) -> str:
+    """Return what is wrong with a name, whatever the target has; "" for nothing."""
+    if not name:
         return "it is empty"
-    if "\0" in text:
+    if "\0" in name:
         return "it has a null character"
-    if text != text.strip() or _NUMBER.fullmatch(text.replace("_", "")):
-        return "its number contains blanks or underscores"
-    if _HEX.fullmatch(text):
-        return "a hexadecimal number begins with 0x"
-    if text.startswith(("!", "+", "-")):
-        return "the module's name is missing"
-    if text.endswith("!"):
+    try:
+        name.encode(errors="surrogateescape")  # names of files may have such bytes
+    except not_from_handler(UnicodeEncodeError):
+        return "it has one half of a surrogate pair"
+    if split_offset(name)[1] is None and name[-1] in _DIGITS:
+        stem = name.rstrip(_DIGITS)
+        if stem[-1:] in ("+", "-") and len(stem) > 1 and is_number(name[len(stem) :]):
+            return "its offset has more than 64 bits"
+    return "" if places(name, len(name)) else _fault_of_symbol(name)
+
+
+def _fault_of_symbol(name: str) -> str:
+    """Return what is wrong with a symbol that stands without a module, or ""."""
+    if name != name.strip():
+        return "it begins or ends with blanks"
+    if name[0] in "!+":
+        return "the module's name is missing" if name[0] == "!" else "it begins with a sign"
+    if name[-1] in "!:" and not name.endswith("operator!"):
         return "the symbol's name is missing"
-    match = _OFFSET.fullmatch(text)
-    if match is not None:
-        if match[2] == "-":
-            return "the offset from a module's base can't be negative"
-        return "its offset has more than 64 bits"
-    if "+" in text:
-        rest = text.rpartition("+")[2]
-        return f"{shown(rest)}, after the last '+', is not a number" + _hint_of_number(rest)
-    if text[:2] in ("0x", "0X"):
+    base = split_offset(name)[0]
+    return _fault_of_number(base) if base[0] in "0123456789" and not is_number(base) else ""
+
+
+def _fault_of_number(base: str) -> str:
+    """Return what is wrong with a symbol that begins with a digit."""
+    if _NUMBER.fullmatch(re.sub(r"[_\s]", "", base)):
+        return "its number contains blanks or underscores"
+    if _HEX.fullmatch(base):
+        return "a hexadecimal number begins with 0x"
+    if base[:2] in ("0x", "0X"):
         return "it is not a hexadecimal number"
-    return f"for the module's base write {text}+0, for a symbol module!{text}"
+    return f"a symbol whose name begins with a digit stands behind its module: module!{base[:100]}"
 
 
-def _hint_of_number(rest: str) -> str:
-    return " (a hexadecimal number begins with 0x)" if _HEX.fullmatch(rest) else ""
+def hint_of_number(text: str) -> str:
+    """Return a remedy where a text is a hexadecimal number without 0x, or ""."""
+    return " (a hexadecimal number begins with 0x)" if _HEX.fullmatch(text) else ""

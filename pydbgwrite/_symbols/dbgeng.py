@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
-from pydbgwrite._symbols.model import Import, KnownModule
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DbgengSymbols:
             name = path.replace("/", "\\").rpartition("\\")[2]
             stem = name.rpartition(".")[0]
             short = tuple(each for each in (stem, engine_name) if each)
-            found.append(KnownModule(name, base, path, short))
+            found.append(KnownModule(name, base, path, short, name.lower().endswith(".exe")))
             self._names[base] = engine_name
             self._sizes[base] = size
         return found
@@ -88,12 +88,7 @@ class DbgengSymbols:
         self, module: KnownModule, symbol: str, name: str, *, ambiguous: bool
     ) -> int | None:
         """Search the names that match the wildcards for the exact name."""
-        pattern = f"{self._names[module.base]}!{symbol.translate(_ANY_ONE)}"
-        matches = self._session._match_symbols(pattern, _MOST)
-        wanted = name.lower()
-        places = sorted({at for found, at in matches if found == name}) or sorted(
-            {at for found, at in matches if found.lower() == wanted}
-        )
+        places = self._places(module, symbol, name)
         if len(places) > 1 or (ambiguous and not places):
             listed = ", ".join(f"{module.name}+0x{at - module.base:x}" for at in places[:8])
             raise AddressError(
@@ -101,6 +96,32 @@ class DbgengSymbols:
                 + (f": {listed}; give the one you mean in that form" if listed else "")
             )
         return places[0] if places else None
+
+    def _places(self, module: KnownModule, symbol: str, name: str) -> list[int]:
+        """Return the addresses of exactly that name, or else of that name in another case."""
+        pattern = f"{self._names[module.base]}!{symbol.translate(_ANY_ONE)}"
+        matches = self._session._match_symbols(pattern, _MOST)
+        wanted = name.lower()
+        return sorted({at for found, at in matches if found == name}) or sorted(
+            {at for found, at in matches if found.lower() == wanted}
+        )
+
+    def has(self, module: KnownModule, symbol: str) -> bool:
+        """Return whether the engine finds it, once or several times."""
+        name = f"{self._names[module.base]}!{symbol}"
+        if len(name) > _LONGEST:
+            return False
+        if any(wildcard in symbol for wildcard in _WILDCARDS):
+            return bool(self._places(module, symbol, name))
+        return self._session._symbol_address(name)[0] in (_S_OK, _S_FALSE)
+
+    def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
+        """Return none: the engine's own names are demangled."""
+        return []
+
+    def region(self, name: str) -> int | None:
+        """Return None: heaps of Windows have no name."""
+        return None
 
     def stripped(self, module: KnownModule) -> bool:
         """Return False: only the engine knows where its symbols come from."""

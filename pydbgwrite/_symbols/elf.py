@@ -10,14 +10,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.demangle import MANGLED, demangler
 from pydbgwrite._symbols.elf_bindings import Bindings
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic, reader_of_file
 from pydbgwrite._symbols.elf_headers import read_headers
 from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_images import images_of
 from pydbgwrite._symbols.linux_loader import memory_reader
-from pydbgwrite._symbols.linux_maps import VDSO, Image
-from pydbgwrite._symbols.model import Import, KnownModule
+from pydbgwrite._symbols.linux_maps import VDSO, Image, region_start
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule
+from pydbgwrite._symbols.signatures import common_word, matching
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ class ElfSymbols:
         images = images_of(self._session)
         self._images = {image.base: image for image in images}
         self._bindings = Bindings(images, self._exports_of, self._reader)
-        return [KnownModule(image.name, image.base, image.path, ()) for image in images]
+        return [
+            KnownModule(image.name, image.base, image.path, (), image.program) for image in images
+        ]
 
     def key(self, name: str) -> str:
         """Return the name unchanged: case matters."""
@@ -64,16 +68,13 @@ class ElfSymbols:
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
         """Return the symbol's address: its value plus the load bias, or where its uses lead."""
-        opened = self._open(module)
-        found = opened.table.find(symbol)
-        if not found and opened.table.stripped:
-            debug = self._debug(self._images[module.base])
-            found = debug.find(symbol) if debug is not None else []
+        found = self._definitions(module, symbol)
         if not found:
-            if opened.fault is not None:
+            fault = self._open(module).fault
+            if fault is not None:
                 raise AddressError(
                     f"{module.name} exports no symbol {symbol!r}, and its other symbols are not "
-                    f"known: {opened.fault}"
+                    f"known: {fault}"
                 )
             return None
         image = self._images[module.base]
@@ -88,6 +89,30 @@ class ElfSymbols:
         if fault is not None:
             raise AddressError(f"{module.name}!{symbol} {fault}")
         return next(iter(places))
+
+    def has(self, module: KnownModule, symbol: str) -> bool:
+        """Return whether the file defines it; False, too, for a file that can't be read."""
+        try:
+            return bool(self._definitions(module, symbol))
+        except not_from_handler(AddressError):
+            return False
+
+    def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
+        """Return the symbols whose demangled name it is."""
+        demangle = demangler()
+        if demangle is None:
+            return None
+        word = common_word(symbol)
+        try:
+            names = [name for name in self.like(module, symbol) if word in name]
+        except not_from_handler(AddressError):  # a file that can't be read
+            return []
+        known = (Demangled(name, demangle(name)) for name in names if name.startswith(MANGLED))
+        return matching(symbol, known)
+
+    def region(self, name: str) -> int | None:
+        """Return where the heap of brk(2), or the main thread's stack, begins now."""
+        return region_start(self._session._read_maps(), f"[{name}]")
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Return all names that find() knows in the file."""
@@ -148,6 +173,15 @@ class ElfSymbols:
                 return reader_of_file(image.headers, reader_of(stream))(address, size)
         except not_from_handler(AddressError, ValueError, OSError):
             return None
+
+    def _definitions(self, module: KnownModule, symbol: str) -> list[Definition]:
+        """Return what the file, or a stripped file's separate debug file, has of that name."""
+        table = self._open(module).table
+        found = table.find(symbol)
+        if not found and table.stripped:
+            debug = self._debug(self._images[module.base])
+            found = debug.find(symbol) if debug is not None else []
+        return found
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
         offset = address - module.base

@@ -20,6 +20,7 @@ __all__ = [
     "lines_of_map",
     "path_of",
     "read_map",
+    "region_start",
 ]
 
 _LINE: Final = re.compile(
@@ -124,6 +125,11 @@ def read_map(text: bytes) -> list[Mapping]:
         start, end, offset = int(match[1], 16), int(match[2], 16), int(match[4], 16)
         found.append(Mapping(start, end, b"x" in match[3], offset, device, int(match[7]), match[8]))
     return found
+
+
+def region_start(text: bytes, name: str) -> int | None:
+    """Return the first address of what the kernel's map calls "[heap]" or "[stack]"."""
+    return next((int(line[1], 16) for line in lines_of_map(text) if line[8] == name.encode()), None)
 
 
 def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from pydbgwrite._reprs import repr_with_addresses
 
-__all__ = ["Import", "ImportSlot", "KnownModule", "Symbols"]
+__all__ = ["Demangled", "Import", "ImportSlot", "KnownModule", "Symbols"]
 
 
 class KnownModule(NamedTuple):
@@ -18,6 +18,15 @@ class KnownModule(NamedTuple):
     path: str
     #: The name without its extension, and the engine's name; none on Linux.
     short: tuple[str, ...]
+    #: True for the target's main program.
+    program: bool = False
+
+
+class Demangled(NamedTuple):
+    """A symbol of a file, and its name as C++ or Rust has it."""
+
+    name: str
+    demangled: str
 
 
 class ImportSlot(NamedTuple):
@@ -86,6 +95,18 @@ class Symbols(Protocol):
 
         Raises AddressError if there are several, or if it has no address.
         """
+
+    def has(self, module: KnownModule, symbol: str) -> bool:
+        """Return whether find() knows the symbol, with or without an address."""
+
+    def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
+        """Return the symbols of that demangled name, with these parameters or any if it has none.
+
+        None if there is no library that demangles.
+        """
+
+    def region(self, name: str) -> int | None:
+        """Return where the region "heap" or "stack" begins; None if the target has none."""
 
     def stripped(self, module: KnownModule) -> bool:
         """Was the module's file stripped of its symbols that are not exported?"""

@@ -1,33 +1,44 @@
-"""Resolve addresses given as text: one for Session.resolve(), or many for a patch."""
+"""Resolve addresses given as text: one for Session.resolve(), or many for a call or a patch."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, SupportsIndex
 
-from pydbgwrite._messages.spelling import IN_FORCE
-from pydbgwrite._symbols.addresses import Place, checked_address, near, parse_address, shown
-from pydbgwrite._symbols.model import Import, KnownModule, Symbols
-from pydbgwrite.errors import AddressError
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.addresses import (
+    Address,
+    Place,
+    checked_address,
+    is_number,
+    number_of,
+    parse_address,
+    places,
+    shown,
+    split_offset,
+)
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbols
+from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
+    from pydbgwrite._symbols.advice import Advice
     from pydbgwrite._target import Target
 
 __all__ = ["Resolver"]
 
-#: The most names compared with a wrong one: difflib is slow, a browser has a million symbols.
-_MOST_COMPARED = 20_000
-#: The most wrong names that get suggestions: a whole table can be wrong.
-_MOST_HINTS = 20
-
 #: A module's base in place of its name, for a file that is loaded several times.
 _BASE: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
+_LONGEST_BASE: Final = 18
+_REGION: Final = re.compile(r"<(heap|stack)>")
+#: The most candidates that an error lists.
+_MOST_LISTED: Final = 8
 
 
 class Resolver:
     """Resolves addresses against the target's modules as of the first request.
 
-    Results are cached: a table can name one symbol a million times.
+    Results are cached: a table can name one symbol a million times. Each pointer is read once, so
+    that all of a patch's chains lead through the same pointers.
     """
 
     def __init__(self, session: Target) -> None:
@@ -36,35 +47,46 @@ class Resolver:
         self._modules: list[KnownModule] = []
         self._by_key: dict[str, list[KnownModule]] = {}
         self._by_short: dict[str, list[KnownModule]] = {}
-        self._found: dict[str, int] = {}
-        self._hints = 0
+        #: The length of the longest name or path of a module.
+        self._longest = _LONGEST_BASE
+        #: Results by text. C looks here first.
+        self.found: dict[str, int] = {}
+        self._pointers: dict[int, int] = {}
+        self._advice: Advice | None = None
 
     def resolve(self, address: SupportsIndex | str, what: str = "address") -> int:
         """Return the number for any form of address. Session.resolve() lists the exceptions."""
         if isinstance(address, str):
-            known = self._found.get(address)
+            known = self.found.get(address)
             if known is not None:
                 return known
         parsed = parse_address(address, what)
         if isinstance(parsed, int):
             return parsed
-        assert isinstance(address, str)
-        number = self._of_places(address, parsed, what)
-        self._found[address] = number
+        number = self._of_name(parsed.name, what)
+        if parsed.levels:
+            number = self._followed(parsed, number, what)
+        self.found[parsed.text] = number
         return number
+
+    def argument(self, text: str, what: str, index: int) -> int:
+        """Resolve an argument of a call; with an index that is not below 0, an element of it."""
+        place = what if index < 0 else f"{what}[{index}]"
+        try:
+            return self.resolve(text, place)
+        except not_from_handler(AddressError) as error:
+            raise AddressError(f"{place}: {error}") from error.__cause__
 
     def module(self, name: str) -> KnownModule:
         """Return the module of that name or path. AddressError if there is none or several."""
-        backend = self._open()
         found = self._matches(name)
         if not found:
-            raise AddressError(self._no_module([name], name))
+            raise AddressError(self._advise().no_module([name], name))
         if len(found) > 1:
             raise AddressError(
                 f"{shown(name)} names {len(found)} modules of the target: {_candidates(found)}; "
                 "give a whole path, or its base in place of its name, or the address as a number"
             )
-        assert backend is not None
         return found[0]
 
     def modules(self) -> list[KnownModule]:
@@ -85,6 +107,8 @@ class Resolver:
                     self._by_key.setdefault(key, []).append(module)
                 for key in {backend.key(short) for short in module.short}:
                     self._by_short.setdefault(key, []).append(module)
+            keys = [*self._by_key, *self._by_short]
+            self._longest = max((len(key) for key in keys), default=0) + _LONGEST_BASE
             self._backend = backend
         return self._backend
 
@@ -95,76 +119,187 @@ class Resolver:
             return [module for module in self._modules if module.base == int(name, 16)]
         return found or []
 
-    def _of_places(self, text: str, places: list[Place], what: str) -> int:
+    def _of_name(self, name: str, what: str) -> int:
+        """Return the address of a name without brackets: modules first, then symbols."""
+        whole = f"{what} {shown(name)}"
+        base, offset = split_offset(name)
+        if is_number(base):
+            known = self._places(name) if self._session.target != "simulated" else []
+            if not known:
+                return checked_address(number_of(base, what) + (offset or 0), whole)
+        else:
+            region = _REGION.fullmatch(base)
+            if region is not None:
+                return checked_address(self._region(region[1]) + (offset or 0), whole)
+            known = self._places(name)
+        if known:
+            return checked_address(self._in_module(known), whole)
+        return checked_address(self._bare(name), whole)
+
+    def _places(self, name: str) -> list[Place]:
+        """Return the readings with the longest name that is a module's."""
         self._open()
-        longest = next((p.module for p in places if self._matches(p.module)), None)
-        if longest is None:
-            names = list(dict.fromkeys(place.module for place in places))
-            raise AddressError(self._no_module(names, text))
-        module = self.module(longest)
-        for place in places:
-            if place.module != longest:
-                continue
+        found = places(name, self._longest)
+        longest = next((each.module for each in found if self._matches(each.module)), None)
+        return [each for each in found if each.module == longest]
+
+    def _region(self, name: str) -> int:
+        start = self._open().region(name)
+        if start is None:
+            of = (
+                "simulated memory has" if self._session.target == "simulated" else "this target has"
+            )
+            raise AddressError(
+                f"<{name}> is what the kernel's map of a Linux process calls [{name}], and {of} "
+                "none; give a number"
+            )
+        return start
+
+    def _in_module(self, readings: list[Place]) -> int:
+        module = self.module(readings[0].module)
+        for place in readings:
             base: int | None = module.base
             if place.symbol is not None:
-                base = self._open().find(module, place.symbol)
+                base = self._find(module, place.symbol)
             if base is not None:
-                return checked_address(base + place.offset, f"{what} {shown(text)}")
-        raise AddressError(self._no_symbol(module, [p for p in places if p.module == longest]))
+                return base + place.offset
+        raise AddressError(self._advise().no_symbol(module, readings))
 
-    def _no_module(self, names: list[str], text: str) -> str:
-        shown_names = " or ".join(shown(name) for name in names[:3])
-        if not self._modules:
-            reason = "its modules are not known"
-            if self._session.target == "simulated":
-                reason = "simulated memory has none"
-            return f"{shown(text)} names a module, and {reason}; give a number"
-        all_names = [module.name for module in self._modules]
-        alike: list[str] = []
-        if self._may_compare():
-            alike = near(names, all_names) or near(names, [m.path for m in self._modules])
-        hint = f"{IN_FORCE.get().function('session.modules')} lists what it has"
-        if alike:
-            hint = _did_you_mean(alike)
-        return f"the target has no module {shown_names}; {hint}"
+    def _bare(self, name: str) -> int:
+        """Return the address of a symbol without a module, the longest name first."""
+        self._open()
+        base, offset = split_offset(name)
+        for symbol, added in ((name, 0), (base, offset)):
+            found = self._of_program_or_one(symbol) if added is not None else None
+            if found is not None and added is not None:
+                return found + added
+        raise AddressError(self._advise().no_bare(name))
 
-    def _no_symbol(self, module: KnownModule, places: list[Place]) -> str:
-        names = list(dict.fromkeys(p.symbol for p in places if p.symbol is not None))
-        candidates: list[str] = []
-        message = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
-        if not self._may_compare():
-            return message
-        for like in self._open().like(module, names[-1]):
-            candidates.append(like)
-            if len(candidates) == _MOST_COMPARED:
-                break
-        alike = near(names, candidates)
-        hint = f"; {_did_you_mean(alike)}" if alike else ""
-        whole = max(names, key=len)
-        for sign in re.finditer("[+-]", whole):
-            known, rest = whole[: sign.start()], whole[sign.start() :]
-            if known and self._open().find(module, known) is not None:
-                hint = f"; it has {shown(known)}, to which one number is added, not {shown(rest)}"
-                break
-        if not candidates:
-            hint = "; no symbols of it are known"
-        if self._open().stripped(module):
-            hint = f"; it is stripped (it has no .symtab){hint}"
-        return message + hint
+    def _of_program_or_one(self, symbol: str) -> int | None:
+        """Return the main program's symbol, else that of the only module that has it."""
+        backend = self._open()
+        others = [module for module in self._modules if not module.program]
+        for module in self._modules:
+            address = self._find(module, symbol) if module.program else None
+            if address is not None:
+                return address
+        having = [module for module in others if backend.has(module, symbol)]
+        if not having:
+            having = [module for module in others if backend.demangled(module, symbol)]
+        if len(having) == 1:
+            return self._find(having[0], symbol)
+        if having and (address := self._shared(having, symbol)) is None:
+            listed = [f"{self._unique(module)}!{symbol}" for module in having]
+            raise AddressError(
+                f"{len(having)} modules have a symbol {shown(symbol)}, and the main program has "
+                f"none: {_listed(listed)}; give the one you mean in that form"
+            )
+        return address if having else None
 
-    def _may_compare(self) -> bool:
-        self._hints += 1
-        return self._hints <= _MOST_HINTS
+    def _shared(self, modules: list[KnownModule], symbol: str) -> int | None:
+        """Return the address if all modules have it there, as a variable that they share."""
+        found = set()
+        for module in modules:
+            try:
+                found.add(self._find(module, symbol))
+            except not_from_handler(AddressError):
+                return None
+        return found.pop() if len(found) == 1 else None
+
+    def _find(self, module: KnownModule, symbol: str) -> int | None:
+        """Return the address of a symbol by its name in the file, or by its demangled name."""
+        backend = self._open()
+        address = backend.find(module, symbol)
+        return self._find_demangled(module, symbol) if address is None else address
+
+    def _find_demangled(self, module: KnownModule, symbol: str) -> int | None:
+        backend = self._open()
+        known = backend.demangled(module, symbol) or ()
+        found: dict[int, Demangled] = {}
+        faults: list[Exception] = []
+        for each in known:
+            try:
+                address = backend.find(module, each.name)
+            except not_from_handler(AddressError) as error:
+                faults.append(error)
+                continue
+            if address is not None:
+                found.setdefault(address, each)
+        if faults and not found:
+            raise faults[0]
+        if len(found) > 1:
+            raise AddressError(self._several(module, symbol, found))
+        return next(iter(found), None)
+
+    def _several(self, module: KnownModule, symbol: str, found: dict[int, Demangled]) -> str:
+        """Return the message for a demangled name of several symbols."""
+        name = self._unique(module)
+        listed = [f"{name}!{each.demangled}" for each in found.values()]
+        how = "with its parameters"
+        if len(set(listed)) < len(listed):  # such as a destructor, which has several bodies
+            listed = [f"{name}!{each.name}" for each in found.values()]
+            how = "by its mangled name"
+        return (
+            f"{name} has {len(found)} symbols {shown(symbol)}: {_listed(listed)}; give the one you "
+            f"mean {how}"
+        )
+
+    def _unique(self, module: KnownModule) -> str:
+        """Return the module's name, or what tells it from others of that name."""
+        for name in (module.name, module.path):
+            if name and len(self._matches(name)) == 1:
+                return name
+        return f"0x{module.base:x}"
+
+    def _followed(self, address: Address, place: int, what: str) -> int:
+        """Read the pointer of each level, the innermost first."""
+        before = f"{shown(address.name)} is 0x{place:x}"
+        size = self._session.pointer_size
+        for number, (offset, _) in enumerate(address.levels, 1):
+            pointer = self._pointers.get(place)
+            if pointer is None:
+                pointer = self._read(address, number, place, before)
+                self._pointers[place] = pointer
+            level = shown(address.level(number))
+            null = ", a null pointer" if pointer == 0 else ""
+            before = f"{level} is 0x{pointer:x}{null}, read at 0x{place:x}"
+            place = checked_address(pointer + offset, f"{what} {shown(address.text)} ({before})")
+            if place % size:
+                before += f"; 0x{place:x} is not a multiple of {size}"
+        return place
+
+    def _read(self, address: Address, number: int, place: int, before: str) -> int:
+        try:
+            raw = self._session.read(place, self._session.pointer_size)
+        except NoTargetError:
+            raise
+        except not_from_handler(DebugEngineError) as error:
+            levels = len(address.levels)
+            level = f"level {number} of {levels}, " if levels > 1 else ""
+            raise AddressError(
+                f"{shown(address.text)}: {level}{shown(address.level(number))}, can't be read: no "
+                f"pointer can be read at 0x{place:x}; {before}"
+            ) from error
+        return int.from_bytes(raw, "little")
+
+    def _advise(self) -> Advice:
+        if self._advice is None:
+            from pydbgwrite._symbols.advice import Advice
+
+            self._advice = Advice(self._session, self._open(), self._modules)
+        return self._advice
 
 
-def _did_you_mean(names: list[str]) -> str:
-    *others, last = (shown(name) for name in names)
-    return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
+def _listed(candidates: list[str]) -> str:
+    """Return addresses that can be given, and how many more there are."""
+    more = len(candidates) - _MOST_LISTED
+    listed = ", ".join(map(shown, candidates[:_MOST_LISTED]))
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 def _candidates(modules: list[KnownModule]) -> str:
-    listed = [f"{module.path} at 0x{module.base:x}" for module in modules[:8]]
-    if len(modules) > 8:
+    listed = [f"{module.path} at 0x{module.base:x}" for module in modules[:_MOST_LISTED]]
+    if len(modules) > _MOST_LISTED:
         listed.append("others")
     return ", ".join(listed)
 

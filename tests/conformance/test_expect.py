@@ -17,6 +17,7 @@ from support.recorder import Recorder, forget, record
 
 import pydbgwrite
 from pydbgwrite import (
+    AddressError,
     ExpectationError,
     Mismatch,
     NoTargetError,
@@ -155,13 +156,14 @@ def test_values_for_narrow_pointers(narrow: Session) -> None:
 
 
 BAD: list[tuple[type[Exception], str, Any]] = [
-    (ValueError, "expect must be one int, or as many pointers as are written: got 2 for 3", [1, 2]),
+    (ValueError, "expect must be one pointer, or as many as are written: got 2 for 3", [1, 2]),
     (ValueError, "got 4 for 3", array("Q", [1, 2, 3, 4])),
     (ValueError, "got 0 for 3", []),
     (ValueError, "expect: raw bytes must be a multiple of 8", bytes(23)),
     (TypeError, "expect must be an int, got an object of <class 'bool'>", True),
     (TypeError, "expect: got <class 'float'>", 1.0),
-    (TypeError, "expect: got <class 'str'>", "123"),
+    (ValueError, "expect '0z': ", "0z"),
+    (AddressError, "expect: .*no-such-module", "no-such-module!x"),
     (TypeError, "expect: got <class 'dict'>", {1: 2}),
     (TypeError, "expect: got <class 'array.array'> with items of format 'd'", array("d", [1])),
     (TypeError, r"expect\[1\] must be an int", [1, 2.0, 3]),

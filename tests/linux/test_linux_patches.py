@@ -87,7 +87,7 @@ def test_names_that_are_not_there(library: Path) -> None:
                 "entry 1: address: libtable.so .* has no symbol 'tabel'; did you mean 'table'",
                 r"entry 2: pointers\[0\]: libtable.so has 2 symbols 'twice'",
                 r"entry 2: pointers\[1\]: libtable.so!own_of_thread is thread-local",
-                "entry 3: address: the target has no module 'libtabel.so'; .* 'libtable.so'",
+                "entry 3: address: the target has no module 'libtabel.so'; .* 'libtable.so!table'",
                 "entry 3: expect: libtable.so .* has no symbol 'nothing'",
             ],
             strict=True,

@@ -77,12 +77,14 @@ def shared_library(path: Path, source: str, *flags: str) -> Path:
     return path
 
 
-def compile_program(path: Path, source: str, *flags: str, compiler: str | None = None) -> Path:
-    """Compile a program of one C file to that path; skip the test if there is no compiler."""
+def compile_program(
+    path: Path, source: str, *flags: str, compiler: str | None = None, language: str = "c"
+) -> Path:
+    """Compile a program of one file to that path; skip the test if there is no compiler."""
     if shutil.which(_COMPILER[0]) is None:
         pytest.skip(f"no C compiler: {_COMPILER[0]} is not there")
     used = _COMPILER if compiler is None else [compiler]
-    command = [*used, "-x", "c", "-", "-x", "none", "-o", str(path), *flags]
+    command = [*used, "-x", language, "-", "-x", "none", "-o", str(path), *flags]
     done = subprocess.run(command, input=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return path

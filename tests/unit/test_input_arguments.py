@@ -43,11 +43,16 @@ ADDRESS_CALLS: dict[str, Callable[[Session, Any], object]] = {
     "next": lambda s, a: s.data_spaces.get_next_differently_valid_offset_virtual(a),
 }
 
+#: The calls that take names, too: "65536" is one.
+ADDRESSES_BY_NAME = ("write_pointers", "read_pointers", "write", "read", "query")
+
 
 @pytest.mark.parametrize("call", ADDRESS_CALLS)
 def test_addresses(session: Session, call: str) -> None:
     run = ADDRESS_CALLS[call]
     for bad in NO_INTS:
+        if isinstance(bad, str) and call in ADDRESSES_BY_NAME:
+            continue
         with nothing_written(session), pytest.raises(TypeError, match="must be an int") as caught:
             run(session, bad)
         assert repr(type(bad)) in str(caught.value)

@@ -101,7 +101,6 @@ BAD_ELEMENTS: list[tuple[Any, type[Exception]]] = [
     (1.5, TypeError),
     (float("nan"), TypeError),
     (Fraction(4, 2), TypeError),
-    ("1", TypeError),
     (b"1", TypeError),
     (None, TypeError),
     ([1], TypeError),

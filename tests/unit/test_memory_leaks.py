@@ -122,6 +122,10 @@ FAILING: dict[str, list[Case]] = {
         lambda s: s.write_pointers(BASE, [1], progress=5),  # type: ignore[arg-type]
         lambda s: s.write_pointers(BASE),  # type: ignore[call-arg]
         lambda s: s.write_pointers(BASE, [1], other=2),  # type: ignore[call-arg]
+        lambda s: s.write_pointers(f"{BASE:#x}", ["1", f"[{BASE}]", f"[{BASE}]"]),
+        lambda s: s.write_pointers(BASE, iter(["1", "[8]"])),
+        lambda s: s.write_pointers(BASE, "[8]"),
+        lambda s: s.write_pointers(BASE, [1], expect="[8]"),
         lambda s: s.write_pointers(BASE, [1], verify=True),
         lambda s: s.write_pointers(BASE, [1] * 200, expect=9),
         lambda s: s.write_pointers(BASE, [1], expect=array("Q", [9])),
@@ -326,7 +330,7 @@ def test_arguments_keep_their_reference_counts(session: Session) -> None:
     calls: list[Case] = [
         lambda s: s.write_pointers(BASE, values),
         lambda s: s.write_pointers(BASE, data, progress=stop),
-        lambda s: s.write_pointers(BASE, text),  # type: ignore[arg-type]
+        lambda s: s.write_pointers(BASE, text),
         lambda s: s.write_pointers(BASE, fault),
         lambda s: s.write_pointers(BASE, numbers),
         lambda s: s.write_pointers(BAD_ADDRESS, values),

@@ -30,7 +30,7 @@ from pydbgwrite import BuildCheck, Patch, PatchEntry
         ([1, 2.0], None, TypeError, r"pointers\[1\].*float"),
         ([1, -1], None, OverflowError, r"pointers\[1\] is -0x1"),
         ([2**64], None, OverflowError, r"pointers\[0\]"),
-        (["a"], None, ValueError, r"pointers\[0\]"),
+        (["0a"], None, ValueError, r"pointers\[0\]"),
         ([1], [1, 2], ValueError, "expect has 2 values and pointers 1"),
         ([1], True, TypeError, "expect.*bool"),
         ([1], -1, OverflowError, "expect is -0x1"),

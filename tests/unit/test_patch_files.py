@@ -61,9 +61,9 @@ modul = "x"
 adress = 5
 pointers = [
     1, -1,
-    true, 1.5, "zz", {2**64}, 2020-01-01]
+    true, 1.5, "0zz", {2**64}, 2020-01-01]
 [[write]]
-address = "a+"
+address = "0x12g"
 file = "x.npy"
 pointers = []
 [[write]]
@@ -84,10 +84,10 @@ expect = [1]
             ("line 7, entry 1", "pointers[1] is -0x1"),
             ("line 7, entry 1", "pointers[2] must be a whole number or text, got bool"),
             ("line 7, entry 1", "pointers[3] must be a whole number or text, got float"),
-            ("line 7, entry 1", "pointers[4] 'zz'"),
+            ("line 7, entry 1", "pointers[4] '0zz'"),
             ("line 7, entry 1", "pointers[5] is 0x10000000000000000"),
             ("line 7, entry 1", "pointers[6] must be a whole number or text, got date"),
-            ("line 11, entry 2", "not a number"),
+            ("line 11, entry 2", "not a hexadecimal number"),
             ("line 12, entry 2", "both given"),
             ("line 13, entry 2", "pointers is empty"),
             ("line 15, entry 3", "would go past 2**64"),

@@ -201,7 +201,7 @@ def one_patch(folder: Path) -> Callable[[], object]:
 
 def one_refused_patch(folder: Path) -> Callable[[], object]:
     file = folder / "wrong.toml"
-    file.write_text('format = 1\n[[write]]\naddress = "0x10"\npointers = [-1, "x y"]\n')
+    file.write_text('format = 1\n[[write]]\naddress = "0x10"\npointers = [-1, "0x y"]\n')
 
     def work() -> None:
         try:

@@ -1,0 +1,42 @@
+/* Addresses by name among the arguments of a session's method. Python resolves them. */
+#ifndef PYDBGWRITE_PYTHON_NAMES_H
+#define PYDBGWRITE_PYTHON_NAMES_H
+
+#include "python.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "session.h"
+
+/* The names of one call, which share one resolver. */
+typedef struct call_names {
+    session_object *session;
+    bool writes;
+    bool entered;       /* false: the session is not, or could not be entered again after a name */
+    PyObject *resolver; /* a Resolver of pydbgwrite._symbols; NULL before the first name */
+    PyObject *found;    /* its dict of results; NULL before the first name */
+} call_names;
+
+/* For a session that is entered if `entered` says so. names_end() follows. */
+static inline void names_begin(call_names *names, session_object *session, bool writes,
+                               bool entered)
+{
+    names->session = session;
+    names->writes = writes;
+    names->entered = entered;
+    names->resolver = NULL;
+    names->found = NULL;
+}
+
+/* Leaves the session if it is entered. */
+void names_end(call_names *names);
+
+/* Converts an int or a str, the address that `what` names in errors; with an index that is not
+ * below 0, an element of it. NULL leaves the result unchanged. The session is left while Python
+ * resolves a name, since that reads the target. False: an exception is set, and the session may be
+ * left. */
+bool names_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
+                   uint64_t *value);
+
+#endif

@@ -1,0 +1,231 @@
+"""Names of a live C++ program: without a module, behind a colon, operators, brackets, overloads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from support.libraries import ANSWERS, compile_program, running, shared_library
+
+import pydbgwrite
+from pydbgwrite import AddressError, Session
+from pydbgwrite._symbols.resolver import Resolver
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler: g++")
+
+SOURCE: Final = (
+    ANSWERS
+    + """
+#define KEEP __attribute__((noinline))
+extern "C" unsigned long shared_value;
+extern "C" int from_library(void);
+namespace shapes {
+struct Shape { virtual int area() const { return 0; } virtual ~Shape() {} };
+struct Square : Shape {
+    int side = 3;
+    Square *next = nullptr;
+    KEEP int area() const override { return side * side; }
+    KEEP int area(int by) const { return side * by; }
+    KEEP int area(double by) const { return int(side * by); }
+    KEEP int only(int by) { return side + by; }
+    KEEP Square &operator+=(int by) { side += by; return *this; }
+    KEEP Square *operator->() { return this; }
+    KEEP int operator[](int at) { return side + at; }
+    KEEP int operator()(int at) { return side - at; }
+    KEEP bool operator!() const { return side == 0; }
+    KEEP Square &operator--() { side--; return *this; }
+    KEEP operator int() const { return side; }
+};
+KEEP int operator+(Square const &a, Square const &b) { return a.side + b.side; }
+KEEP int operator-(Square const &a, Square const &b) { return a.side - b.side; }
+KEEP int operator,(Square const &a, Square const &b) { return a.side; }
+KEEP bool operator<(Square const &a, Square const &b) { return a.side < b.side; }
+KEEP int operator<<(Square const &a, int by) { return a.side << by; }
+template <class T, int N> KEEP T scaled(T value) { return value * N; }
+}
+extern "C" {
+shapes::Square *root;
+int table[4] = {1, 2, 3, 4};
+int in_both = 5;
+KEEP int dispatch(int x) { return x + 1; }
+}
+int main(void) {
+    using namespace shapes;
+    static Square first, second;
+    root = &first;
+    first.next = &second;
+    Shape *shape = &second;
+    int all = shape->area() + first.area(1) + first.area(2.0) + first.only(1) + first[1] + first(1);
+    all += !first + (first + second) + (first - second) + (first, second) + (first < second);
+    all += (first << 1) + scaled<int, 7>(3) + scaled<long, -1>(3) + int(first) + from_library();
+    first += 1;
+    --first;
+    all += first->side;
+    SAY("%lu %lu %lu %lu %lu %d\\n", NUMBER(&root), NUMBER(&first), NUMBER(&second),
+        NUMBER(&first.next), NUMBER(dispatch), all);
+    getchar();
+}
+"""
+)
+LIBRARY: Final = """
+unsigned long shared_value = 1;
+int in_both = 6, only_there = 7;
+int in_two(void) { return 1; }
+int from_library(void) { return 0; }
+"""
+SECOND: Final = "int in_two(void) { return 2; } int only_second = 8;"
+
+
+class Shop:
+    """The live program and what it printed of itself."""
+
+    def __init__(self, session: Session, numbers: list[int]) -> None:
+        self.session = session
+        self.root, self.first, self.second, self.next, self.dispatch, _ = numbers
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("names")
+    libraries = [
+        shared_library(folder / f"lib{name}.so", source, f"-Wl,-soname,lib{name}.so")
+        for name, source in (("one", LIBRARY), ("two", SECOND))
+    ]
+    return compile_program(
+        folder / "shop",
+        SOURCE,
+        *("-O1", "-w", "-Wl,--no-as-needed", f"-Wl,-rpath,{folder}", *map(str, libraries)),
+        compiler="g++",
+        language="c++",
+    )
+
+
+@pytest.fixture(scope="module")
+def shop(compiled: Path) -> Iterator[Shop]:
+    with running(compiled) as (child, numbers), pydbgwrite.attach(child.pid) as session:
+        yield Shop(session, numbers)
+
+
+def test_names_without_a_module(shop: Shop) -> None:
+    resolve = shop.session.resolve
+    assert resolve("dispatch") == shop.dispatch == resolve("shop!dispatch")
+    assert resolve("dispatch+4") == resolve("shop:dispatch+4") == shop.dispatch + 4
+    assert resolve("only_there") == resolve("libone.so!only_there")
+    assert resolve("only_second-0x8") == resolve("libtwo.so:only_second") - 8
+    assert resolve("in_both") == resolve("shop!in_both") != resolve("libone.so!in_two")
+    with pytest.raises(
+        AddressError,
+        match=r"2 modules have .*'in_two'.*'lib\w+\.so!in_two', 'lib\w+\.so!in_two'; give the one",
+    ) as caught:
+        resolve("in_two")
+    listed = [part for part in str(caught.value).split("'") if "!" in part]
+    assert resolve(listed[0]) != resolve(listed[1])
+
+
+def test_a_module_comes_before_a_symbol(compiled: Path, tmp_path: Path) -> None:
+    program = tmp_path / "table"
+    shutil.copy(compiled, program)
+    with running(program) as (child, _), pydbgwrite.attach(child.pid) as session:
+        (base,) = [module.base for module in session.modules() if module.name == "table"]
+        assert session.resolve("table+8") == base + 8
+        assert session.resolve("table!table+8") == session.resolve("table") + 8 != base + 8
+        assert session.resolve("table-8") == session.resolve("table") - 8
+
+
+def test_brackets(shop: Shop) -> None:
+    resolve = shop.session.resolve
+    beyond = shop.next - shop.first
+    assert resolve("[shop!root]") == resolve("[root]") == shop.first
+    assert resolve(f"[[shop:root]+{beyond:#x}]+8") == shop.second + 8
+    vtable = resolve("[[root]]")
+    assert resolve("shop!_ZTVN6shapes6SquareE+16") == vtable
+    assert resolve("[[[root]]]") == resolve("shop!_ZNK6shapes6Square4areaEv")
+    with pytest.raises(AddressError) as caught:
+        resolve(f"[[[[root]+{beyond}]+{beyond}]+8]")
+    assert "level 4 of 4" in str(caught.value) and "is 0x0, a null pointer" in str(caught.value)
+    with pytest.raises(AddressError, match="no symbol 'rooot'; did you mean 'root'"):
+        resolve("[[shop!rooot]+8]")
+
+
+def test_the_heap_and_the_stack(shop: Shop) -> None:
+    lines = [line.split() for line in shop.session._read_maps().splitlines()]
+    starts = {line[-1]: int(line[0].partition(b"-")[0], 16) for line in reversed(lines)}
+    assert shop.session.resolve("<stack>") == starts[b"[stack]"]
+    assert shop.session.resolve("<stack>+0x10") == starts[b"[stack]"] + 16
+    assert shop.session.resolve("<heap>+0x40") == starts[b"[heap]"] + 0x40
+    assert shop.session.resolve("[<stack>]") == shop.session.read_pointers("<stack>", 1)[0]
+
+
+def test_writes_by_name(shop: Shop) -> None:
+    session = shop.session
+    table = session.read("table", 16)
+    with session.transaction() as transaction:
+        assert session.write_pointers("shop!table", ["dispatch", "[root]+8"]) == 2
+        assert list(session.read_pointers("table", 2)) == [shop.dispatch, shop.first + 8]
+        session.write_scattered(
+            ["table+8", "table"], ["dispatch", 1], expect=["[root]+8", "dispatch"]
+        )
+        assert list(session.read_pointers("table", 2)) == [1, shop.dispatch]
+        transaction.undo()
+    assert session.read("table", 16) == table
+    names = ["shop!dispatch"] * 200_000
+    assert session.write_pointers("[root]+0", [shop.session.resolve("[[root]]")]) == 1
+    with pytest.raises(AddressError, match=r"pointers\[200000\]: .*'nothing_like_this'"):
+        session.write_pointers("table", [*names, "nothing_like_this"])
+    assert session.read("table", 16) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dispach", "no symbol 'dispach'; did you mean 'dispatch'"),
+        ("dispach+8", "no module and no symbol 'dispach'; did you mean 'dispatch'"),
+        ("libone!in_two", r"did you mean 'libone\.so!in_two'"),
+        ("libone!in_two+8", r"did you mean 'libone\.so!in_two\+0x8'"),
+        ("libone:in_two", r"did you mean 'libone\.so!in_two'"),
+        ("libon.so!in_two", r"did you mean 'libone\.so!in_two'"),
+        ("libone+8", r"did you mean 'libone\.so'"),
+        ("libone.so!in_tow", "did you mean 'in_two'"),
+        ("shop", r"'shop' is a module: give shop\+0 or shop!symbol"),
+        ("shop+ten", r"to the module 'shop' one number is added, not '\+ten'"),
+        ("shop-8", "'shop' is a module, and no offset from its base is negative"),
+        ("shop+8+8", r"to the module 'shop' one number is added, not '\+8\+8'"),
+        ("table+8+8", r"it has 'table', to which one number is added, not '\+8\+8'"),
+        ("shop!", "symbol's name is missing"),
+        ("nothing_like_it_anywhere", "give module!symbol, module.0x1234, or a number"),
+    ],
+)
+def test_wrong_names(shop: Shop, text: str, words: str) -> None:
+    with pytest.raises((AddressError, ValueError), match=words):
+        shop.session.resolve(text)
+
+
+def test_every_symbol_in_every_form(shop: Shop) -> None:
+    """Each name of the program resolves alike behind '!', behind ':', and alone."""
+    from pydbgwrite._symbols.elf import ElfSymbols
+
+    backend = ElfSymbols(shop.session)
+    (program,) = [module for module in backend.modules() if module.program]
+    resolver = Resolver(shop.session)
+    checked = 0
+    for name in backend.like(program, ""):
+        try:
+            expected = backend.find(program, name)
+        except AddressError:
+            continue  # several of one name, or without an address
+        assert expected is not None
+        forms = [
+            f"shop!{name}",
+            f"shop:{name}",
+            f"{program.path}!{name}",
+            f"0x{program.base:x}:{name}",
+        ]
+        for form in (*forms, name):
+            assert resolver.resolve(form) == expected, form
+            assert resolver.resolve(f"{form}+8") == expected + 8, form
+            assert resolver.resolve(f"{form}-0x8") == expected - 8, form
+        checked += 1
+    assert checked > 50
