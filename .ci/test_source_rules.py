@@ -161,6 +161,22 @@ def test_exceptions_of_signal_handlers_go_on(path: Path) -> None:
     assert not bad, f"{', '.join(bad)}; write `except not_from_handler(...)`"
 
 
+@pytest.mark.parametrize("path", [p for p in PYTHON_FILES if "pydbgwrite" in p.parts], ids=name)
+def test_each_descriptor_has_an_owner(path: Path) -> None:
+    """FileDescriptor calls what opens one.
+
+    An exception of a signal's handler can lose a number that the function itself returns.
+    """
+    opening = {"os.open", "os.dup", "os.fdopen", "os.pidfd_open"}
+    bad = [
+        f"line {each.lineno}: {called}()"
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.Call)
+        and ((called := ast.unparse(each.func)) in opening or called.endswith("._open_folder"))
+    ]
+    assert not bad, f"{', '.join(bad)}; write FileDescriptor(os.open, ...)"
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("pydbgwrite/cli/**/*.py")), ids=name)
 def test_no_base_is_subscripted(path: Path) -> None:
     """Classes of click are generic only in its newest versions."""

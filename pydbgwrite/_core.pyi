@@ -4,7 +4,19 @@
 import sys
 from array import array
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, Never, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
+from io import FileIO
+from typing import (
+    Final,
+    Literal,
+    Never,
+    ParamSpec,
+    Self,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+)
 
 from _typeshed import ReadableBuffer, WriteableBuffer, structseq
 from typing_extensions import disjoint_base
@@ -12,6 +24,7 @@ from typing_extensions import disjoint_base
 # (where, old, new, unit) of a piece that is about to be written; then bytes are addresses.
 _Record: TypeAlias = Callable[[int | bytes, bytes, bytes, int], object]
 
+_P = ParamSpec("_P")
 _S = TypeVar("_S", bound=Session)
 _Progress: TypeAlias = Callable[[int, int], object]
 _Numbers: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
@@ -464,6 +477,26 @@ class MemoryBasicInformation(structseq[int], tuple[int, int, int, int, int, int,
     @property
     def type(self) -> int:
         """MEM_PRIVATE, MEM_MAPPED or MEM_IMAGE; 0 if free."""
+
+@final
+class FileDescriptor:
+    """A file descriptor that is closed when this object is freed, at the latest.
+
+    C calls opener(*arguments, **options) and keeps its result. So no handler of a signal can raise
+    an exception between the opening and the storing, if the opener is a function in C, such as
+    os.open().
+    """
+    def __new__(
+        cls, opener: Callable[_P, int], /, *arguments: _P.args, **options: _P.kwargs
+    ) -> Self: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *details: object) -> None: ...
+    def fileno(self) -> int:
+        """Return the number. ValueError if it is closed."""
+    def into_file(self, mode: str, /) -> FileIO:
+        """Return a FileIO that owns the descriptor from now on."""
+    def close(self) -> None:
+        """Close the descriptor, if it is still open and no file owns it."""
 
 # (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.
 def simulate(

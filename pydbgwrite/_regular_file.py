@@ -5,28 +5,30 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
+
+from pydbgwrite._core import FileDescriptor
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 __all__ = ["open_regular"]
 
 _FLAGS = ("O_NONBLOCK", "O_BINARY", "O_CLOEXEC", "O_NOINHERIT")
 
 
-def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
-    """Open a file that exists, and return its descriptor.
+def open_regular(path: str, flags: int = os.O_RDONLY) -> FileIO:
+    """Open a file that exists, to read it; with os.O_RDWR also to write it.
 
     Raises:
         OSError: The file can't be opened, or is not a regular file.
     """
     for name in _FLAGS:
         flags |= getattr(os, name, 0)
-    descriptor = os.open(path, flags)
-    try:
-        mode = os.fstat(descriptor).st_mode
+    with FileDescriptor(os.open, path, flags) as descriptor:
+        mode = os.fstat(descriptor.fileno()).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file, but a pipe or a device", path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+        return descriptor.into_file("r+b" if flags & os.O_RDWR else "rb")

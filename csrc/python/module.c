@@ -2,6 +2,7 @@
 #include "data_spaces.h"
 #include "../core/bulk.h"
 #include "docstrings.h"
+#include "file_descriptor.h"
 #include "opening/simulated.h"
 #include "opening/wrapped.h"
 #include "recording.h"
@@ -20,9 +21,12 @@
 static bool import_all(module_state *state)
 {
     PyObject *own = PyImport_ImportModule("pydbgwrite._from_c");
-    bool good = own != NULL;
+    PyObject *os = PyImport_ImportModule("os");
+    bool good = own != NULL && os != NULL;
 
     state->from_c = own;
+    state->os_close = os == NULL ? NULL : PyObject_GetAttrString(os, "close");
+    Py_XDECREF(os);
     if (good) {
         state->wrong_thread = PyObject_GetAttrString(own, "WrongThreadError");
         state->session_closed = PyObject_GetAttrString(own, "SessionClosedError");
@@ -30,7 +34,8 @@ static bool import_all(module_state *state)
         state->read_only = PyObject_GetAttrString(own, "ReadOnlyError");
         state->no_target = PyObject_GetAttrString(own, "NoTargetError");
         good = state->wrong_thread != NULL && state->session_closed != NULL &&
-               state->session_busy != NULL && state->read_only != NULL && state->no_target != NULL;
+               state->session_busy != NULL && state->read_only != NULL &&
+               state->no_target != NULL && state->os_close != NULL;
     }
     return good;
 }
@@ -39,7 +44,7 @@ static int execute(PyObject *module)
 {
     bool good =
         import_all(state_of_module(module)) && session_type_add(module) &&
-        data_spaces_add_types(module) &&
+        data_spaces_add_types(module) && file_descriptor_add_type(module) &&
         PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
         PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0 &&
         PyModule_AddIntConstant(module, "RECORD_BYTES", RECORD_BYTES) == 0;
@@ -48,10 +53,10 @@ static int execute(PyObject *module)
 }
 
 #define EACH_REFERENCE(apply)                                                                      \
-    apply(session_type) apply(data_spaces_type) apply(memory_information_type) apply(from_c)       \
-        apply(wrong_thread) apply(session_closed) apply(session_busy) apply(read_only)             \
-            apply(no_target) apply(no_sequences) apply(heap_buffers) apply(plain_buffer)           \
-                apply(zero_word)
+    apply(session_type) apply(data_spaces_type) apply(memory_information_type)                     \
+        apply(file_descriptor_type) apply(os_close) apply(from_c) apply(wrong_thread)              \
+            apply(session_closed) apply(session_busy) apply(read_only) apply(no_target)            \
+                apply(no_sequences) apply(heap_buffers) apply(plain_buffer) apply(zero_word)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
@@ -50,7 +51,7 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
     name = os.fsdecode(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
     try:
-        file = io.FileIO(os.open(name, flags | _more_flags(), 0o600), "r+b")
+        file = FileDescriptor(os.open, name, flags | _more_flags(), 0o600).into_file("r+b")
     except not_from_handler(FileExistsError):
         raise FileExistsError(
             errno.EEXIST,
@@ -87,7 +88,7 @@ def open_to_read(path: StrOrBytesPath) -> JournalLog:
     from pydbgwrite._journal.log import JournalLog
 
     name = os.fsdecode(path)
-    file = io.FileIO(open_regular(name))
+    file = open_regular(name)
     log = JournalLog(file, name)
     try:
         log.scan()
@@ -103,12 +104,12 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
 
     name = os.fsdecode(path)
     try:
-        file = io.FileIO(open_regular(name, os.O_RDWR), "r+b")
+        file = open_regular(name, os.O_RDWR)
     except not_from_handler(OSError) as error:
         # Read-only: the undo works, but can't mark the journal.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        file = io.FileIO(open_regular(name))
+        file = open_regular(name)
     try:
         if file.writable():
             _lock(file, name)
@@ -136,11 +137,9 @@ def _flush_folder(name: str) -> None:
     """Sync the folder too, for the file's name. Windows has no such call and needs none."""
     if sys.platform == "win32":
         return
-    folder = os.open(os.path.dirname(os.path.abspath(name)), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    path = os.path.dirname(os.path.abspath(name))
+    with FileDescriptor(os.open, path, os.O_RDONLY | os.O_DIRECTORY) as folder:
+        os.fsync(folder.fileno())
 
 
 def _lock(file: io.FileIO, name: str) -> None:
@@ -204,12 +203,13 @@ if sys.platform != "win32":
                 continue
             descriptor = file.fileno()
             try:
-                own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+                path = f"/proc/self/fd/{descriptor}"
+                own = FileDescriptor(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
             except not_from_handler(OSError):
                 file.close()
                 continue
-            os.dup2(own, descriptor, inheritable=False)
-            os.close(own)
+            os.dup2(own.fileno(), descriptor, inheritable=False)
+            own.close()
         _locked.clear()
 
     os.register_at_fork(after_in_child=_leave_to_parent)

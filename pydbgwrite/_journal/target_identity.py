@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
@@ -124,13 +125,14 @@ def _linux(session: Target) -> dict[str, Any]:
     """
     import hashlib
 
-    folders: list[int] = []
     try:
-        folders.append(session._open_folder(False))
-        folders.append(session._open_folder(True))
-        started = _started(_read_file("stat", folders[0]))
-        auxv = _read_file("auxv", folders[1])
-        program = os.readlink("exe", dir_fd=folders[1]).removesuffix(" (deleted)")
+        with (
+            FileDescriptor(session._open_folder, False) as of_process,
+            FileDescriptor(session._open_folder, True) as of_memory,
+        ):
+            started = _started(_read_file("stat", of_process))
+            auxv = _read_file("auxv", of_memory)
+            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(" (deleted)")
     except not_from_handler(PermissionError) as error:
         from pydbgwrite._messages.linux import opening_failed
 
@@ -141,9 +143,6 @@ def _linux(session: Target) -> dict[str, Any]:
         gone = error.errno in (errno.ENOENT, errno.ESRCH)
         kind = NoTargetError if gone else DebugEngineError
         raise kind(f"the process {session.pid} can't be identified: {error}") from error
-    finally:
-        for folder in folders:
-            os.close(folder)
     identity = {"started": started, "program": program}
     if auxv:
         identity["exec"] = hashlib.sha256(auxv).hexdigest()
@@ -191,8 +190,10 @@ def _shows_offset(seconds: float) -> bool:
     return abs(moved) < abs(moved - seconds)
 
 
-def _read_file(path: str, folder: int | None = None) -> bytes:
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
+def _read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
+    place = None if folder is None else folder.fileno()
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    with FileDescriptor(os.open, path, flags, dir_fd=place).into_file("rb") as file:
         return file.read()
 
 

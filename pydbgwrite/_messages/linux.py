@@ -7,6 +7,7 @@ import os
 import signal
 
 from pydbgwrite import errors
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._processes import status_fields
 from pydbgwrite._signal_handlers import not_from_handler
@@ -146,7 +147,7 @@ def _other_proc(subject: object, shown: int) -> str:
 def _opening(path: str) -> int:
     """Return the errno of opening a file for reading, or 0."""
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        FileDescriptor(os.open, path, os.O_RDONLY | os.O_CLOEXEC).close()
     except not_from_handler(OSError) as error:
         return error.errno or errno.EIO
     return 0

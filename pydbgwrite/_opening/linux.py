@@ -14,6 +14,7 @@ import sys
 import time
 
 from pydbgwrite import _core
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._session import Session
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import TargetAccessError
@@ -55,19 +56,17 @@ def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
 def _wait_for_end(tracer: int, seconds: float) -> bool:
     """Wait for a process that is dying; False if it lives on or can't be waited for."""
     try:
-        descriptor = os.pidfd_open(tracer)
+        descriptor = FileDescriptor(os.pidfd_open, tracer)
     except not_from_handler(ProcessLookupError):
         return True
     except not_from_handler(OSError):  # a kernel before 5.3, or a seccomp filter
         return False
-    try:
+    with descriptor:
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
+        poll.register(descriptor.fileno(), select.POLLIN)
         # If it ended meanwhile, its number may be another's, and says nothing of it.
         wait = min(seconds * 1000, 2**31 - 1) if _is_dying(tracer) else 0
         return bool(poll.poll(wait))
-    finally:
-        os.close(descriptor)
 
 
 def _is_dying(pid: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._patch.entry import described
@@ -148,7 +147,7 @@ class Builds:
         import hashlib
 
         digest = hashlib.sha256()
-        with os.fdopen(open_file(self._session, self._resolver.module(name)), "rb") as file:
+        with open_file(self._session, self._resolver.module(name)) as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
         return digest.hexdigest()

@@ -46,7 +46,7 @@ class Parts:
 
 def read_patch(path: str, *, anywhere: bool) -> Parts:
     """Read a patch file. PatchError lists its faults; OSError if it can't be read."""
-    with open(open_regular(path), "rb") as file:
+    with open_regular(path) as file:
         content = file.read()
     try:
         text = content.decode("utf-8-sig")

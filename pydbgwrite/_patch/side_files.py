@@ -90,12 +90,12 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
         )
     # Links were resolved before. A link that appears now must not be followed.
     try:
-        descriptor = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        opened = open_regular(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise SideFileError(f"file {name!r} is not a regular file") from None
         raise
-    with open(descriptor, "rb") as file:
+    with opened as file:
         content = file.read()
     data = _npy_data(name, content) if name.lower().endswith(".npy") else memoryview(content)
     if len(data) % 8:

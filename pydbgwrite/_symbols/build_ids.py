@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from pydbgwrite._symbols.model import KnownModule
     from pydbgwrite._target import Target
 
@@ -26,8 +27,8 @@ def build_ids_of(session: Target, module: KnownModule) -> list[str]:
     return _of_elf(session, module) if session._embedded else _of_pe(session, module)
 
 
-def open_file(session: Target, module: KnownModule) -> int:
-    """Open the module's very file; the caller closes it. AddressError if it is not here."""
+def open_file(session: Target, module: KnownModule) -> FileIO:
+    """Open the module's very file. AddressError if it is not here."""
     if session._embedded:
         return _open_linux(session, module)
     try:
@@ -39,17 +40,17 @@ def open_file(session: Target, module: KnownModule) -> int:
         ) from None
     try:
         # The target can be on another machine: the file must agree with the memory.
-        here, there = os.read(file, 4096), session.read(module.base, 4096)
+        here, there = file.read(4096), session.read(module.base, 4096)
         if _pe_stamp(here) != _pe_stamp(there):
             raise AddressError(f"{module.path} here is not the build that the target has mapped")
-        os.lseek(file, 0, os.SEEK_SET)
+        file.seek(0)
     except BaseException:
-        os.close(file)
+        file.close()
         raise
     return file
 
 
-def _open_linux(session: Target, module: KnownModule) -> int:
+def _open_linux(session: Target, module: KnownModule) -> FileIO:
     from pydbgwrite._symbols.linux_files import open_image
     from pydbgwrite._symbols.linux_images import images_of
     from pydbgwrite._symbols.linux_maps import VDSO

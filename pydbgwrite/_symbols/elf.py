@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -257,7 +257,7 @@ class ElfSymbols:
                 return _Opened(self._of_memory(image), str(error))
             except not_from_handler(ValueError, struct.error):
                 raise error from None
-        with os.fdopen(file, "rb") as stream:
+        with BufferedReader(file) as stream:
             opened = self._read_stream(stream, image)
         if image.headers is None:
             raise AddressError(

@@ -15,9 +15,10 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import IO, TYPE_CHECKING, Final
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import (
     Reader,
@@ -32,6 +33,8 @@ from pydbgwrite._symbols.linux_loader import memory_reader
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from pydbgwrite._symbols.linux_maps import Image
     from pydbgwrite._target import Target
 
@@ -62,7 +65,7 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
         link: tuple[str, int] | None = None
         packed = None
         try:
-            file = stack.enter_context(os.fdopen(open_image(session, image), "rb"))
+            file = stack.enter_context(BufferedReader(open_image(session, image)))
             read = reader_of(file)
             link = _link_of(read)
             packed = read_named_section(read, b".gnu_debugdata")
@@ -70,7 +73,7 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
             pass  # the build id can still lead to one
         for path in _paths(image, build_id, link):
             try:
-                found = stack.enter_context(os.fdopen(_open_in_target(session, path), "rb"))
+                found = stack.enter_context(BufferedReader(_open_in_target(session, path)))
             except not_from_handler(OSError, ValueError):
                 continue
             if _fits(found, build_id, link):
@@ -79,7 +82,7 @@ def debug_file(session: Target, image: Image) -> Iterator[IO[bytes] | None]:
         yield _unpacked(packed)
 
 
-def open_below(root: int, path: str) -> int:
+def open_below(root: int, path: str) -> FileIO:
     """Open a regular file without following a link out of the folder `root`.
 
     Links are followed as in processes with that root. Raises OSError if there is no such file.
@@ -87,32 +90,33 @@ def open_below(root: int, path: str) -> int:
     assert sys.platform != "win32"
     folder = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     pending = _parts(path)
-    opened = [os.dup(root)]
+    opened = [FileDescriptor(os.dup, root)]
     links = 0
     try:
         while pending:
             part = pending.pop()
             if part == "..":
                 if len(opened) > 1:
-                    os.close(opened.pop())
+                    opened.pop().close()
                 continue
-            opened.append(os.open(part, folder, dir_fd=opened[-1]))
-            if not stat.S_ISLNK(os.fstat(opened[-1]).st_mode):
+            opened.append(FileDescriptor(os.open, part, folder, dir_fd=opened[-1].fileno()))
+            if not stat.S_ISLNK(os.fstat(opened[-1].fileno()).st_mode):
                 continue
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            target = os.readlink("", dir_fd=opened[-1])
-            os.close(opened.pop())
+            target = os.readlink("", dir_fd=opened[-1].fileno())
+            opened.pop().close()
             while target.startswith("/") and len(opened) > 1:
-                os.close(opened.pop())
+                opened.pop().close()
             pending += _parts(target)
-        if not stat.S_ISREG(os.fstat(opened[-1]).st_mode):
+        if not stat.S_ISREG(os.fstat(opened[-1].fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", path)
-        return os.open(f"/proc/self/fd/{opened[-1]}", os.O_RDONLY | os.O_CLOEXEC)
+        again = f"/proc/self/fd/{opened[-1].fileno()}"
+        return FileDescriptor(os.open, again, os.O_RDONLY | os.O_CLOEXEC).into_file("rb")
     finally:
         for each in opened:
-            os.close(each)
+            each.close()
 
 
 def _parts(path: str) -> list[str]:
@@ -120,16 +124,13 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
-def _open_in_target(session: Target, path: str) -> int:
-    folder = session._open_folder(True)
-    try:
-        root = os.open("root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-    finally:
-        os.close(folder)
-    try:
-        return open_below(root, path)
-    finally:
-        os.close(root)
+def _open_in_target(session: Target, path: str) -> FileIO:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    with (
+        FileDescriptor(session._open_folder, True) as folder,
+        FileDescriptor(os.open, "root", flags, dir_fd=folder.fileno()) as root,
+    ):
+        return open_below(root.fileno(), path)
 
 
 def _build_id(session: Target, image: Image) -> str | None:

@@ -9,21 +9,25 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from io import BufferedReader
 from typing import TYPE_CHECKING
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import ElfHeaders, read_headers
 from pydbgwrite._symbols.linux_maps import Image, Mapping
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from pydbgwrite._target import Target
 
 __all__ = ["file_headers", "open_image"]
 
 
-def open_image(session: Target, image: Image) -> int:
-    """Open the file that the process has mapped; the caller closes it.
+def open_image(session: Target, image: Image) -> FileIO:
+    """Open the file that the process has mapped.
 
     Raises AddressError if that file is not available any more.
     """
@@ -41,22 +45,20 @@ def open_image(session: Target, image: Image) -> int:
     by_map = f"map_files/{mapping.start:x}-{mapping.end:x}"
     by_name = f"root{image.path}"
     why = "it was deleted, or replaced by another file of that name"
-    folder = session._open_folder(True)
-    try:
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    with FileDescriptor(session._open_folder, True) as folder:
         for path in (by_map, by_name, image.path):
             try:
-                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+                file = FileDescriptor(os.open, path, flags, dir_fd=folder.fileno())
             except not_from_handler(OSError) as error:
                 if path is image.path and not image.deleted:
                     why = error.strerror or str(error)
                 continue
             except not_from_handler(ValueError):  # a name with a null character is no file
                 continue
-            if _is_same(file, mapping, image.deleted, session):
-                return file
-            os.close(file)
-    finally:
-        os.close(folder)
+            with file:
+                if _is_same(file.fileno(), mapping, image.deleted, session):
+                    return file.into_file("rb")
     raise AddressError(
         f"the file of {image.name} ({image.path}) that the target has mapped can't be read: {why}; "
         "its symbols are not known. Give module+offset, or restart the target"
@@ -69,7 +71,7 @@ def file_headers(session: Target, image: Image) -> ElfHeaders | None:
         file = open_image(session, image)
     except not_from_handler(AddressError):
         return None
-    with os.fdopen(file, "rb") as stream:
+    with BufferedReader(file) as stream:
 
         def read(offset: int, size: int) -> bytes:
             stream.seek(offset)

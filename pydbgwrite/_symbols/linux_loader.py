@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_dynamic import Dynamic, dynamic_entries
 from pydbgwrite._symbols.elf_headers import (
@@ -107,18 +108,17 @@ def _place(loaded: Loaded) -> tuple[int, int]:
 
 def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
     bits = 8 * session.pointer_size
-    folder = session._open_folder(True)
-    try:
-        with open(os.open("auxv", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    with FileDescriptor(session._open_folder, True) as folder:
+        auxv = FileDescriptor(os.open, "auxv", flags, dir_fd=folder.fileno())
+        with auxv.into_file("rb") as file:
             raw = file.read()
-    finally:
-        os.close(folder)
     word = "Q" if bits == 64 else "I"
     raw = raw[: len(raw) // (bits // 4) * (bits // 4)]
-    auxv = dict(struct.iter_unpack(f"={2 * word}", raw))
+    vector = dict(struct.iter_unpack(f"={2 * word}", raw))
     header, size = _HEADER_SIZES[bits]
-    table, count = auxv.get(_AT_PHDR, 0), auxv.get(_AT_PHNUM, 0)
-    if not table or auxv.get(_AT_PHENT) != size or not 0 < count <= _MOST_SEGMENTS:
+    table, count = vector.get(_AT_PHDR, 0), vector.get(_AT_PHNUM, 0)
+    if not table or vector.get(_AT_PHENT) != size or not 0 < count <= _MOST_SEGMENTS:
         raise ValueError("the auxiliary vector names no program headers")
     headers = headers_of_table(bits, read_whole(read, table, size * count))
     itself = next((each for each in headers.segments if each.kind == _PT_PHDR), None)
@@ -129,7 +129,7 @@ def _program(session: Target, read: Callable[[int, int], bytes]) -> Loaded:
         if first is None:
             raise ValueError("the program's address can't be determined")
         bias = table - header - first.address
-    entry = auxv.get(_AT_ENTRY, 0) - bias
+    entry = vector.get(_AT_ENTRY, 0) - bias
     if not any(each.address <= entry < each.address + each.memory_size for each in headers.loads):
         raise ValueError("the program's first instruction is not in it")
     return Loaded(headers, bias, b"", namespace=0)

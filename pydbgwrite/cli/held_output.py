@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
@@ -143,10 +144,7 @@ def _not_written(failure: OSError) -> str:
 def give_up(stream: TextIO) -> None:
     """Discard what a stream still holds, which would make the interpreter's exit fail."""
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
+        with FileDescriptor(os.open, os.devnull, os.O_WRONLY) as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
     except not_from_handler(OSError):
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.libraries import compile_library, program_with
-from support.pressing import count_lines, press_at
+from support.pressing import count_places, press_at
 from support.processes import Child64
 
 import pydbgwrite
@@ -31,7 +31,7 @@ def press(profile: str) -> Iterator[Callable[[Callable[[], object]], None]]:
 
     def at_lines(work: Callable[[], object]) -> None:
         work()
-        lines = count_lines(work)
+        lines = count_places(work)
         step = max(1, lines // (100 if profile == "full" else 15))
         # The number of lines may differ in another run: there may be fewer processes then.
         pressed = [

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support.pressing import count_lines, press_at
+from support.pressing import count_places, press_at
 
 import pydbgwrite
 from pydbgwrite import DebugEngineError, JournalError, PatchEntry
@@ -234,7 +234,7 @@ def test_at_any_line(
 ) -> None:
     work = make(tmp_path)
     work()  # so that later runs import nothing
-    lines = count_lines(work)
+    lines = count_places(work)
     assert lines > 50
     step = max(1, lines // (300 if profile == "full" else 20))
     for line in range(0, lines, step):
