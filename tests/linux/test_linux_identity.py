@@ -196,10 +196,7 @@ int main(void) { printf("%p\\n", (void *)table); fflush(stdout); return getchar(
 
 @NEEDS_ROOT
 @pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="the kernel has no FUSE")
-@pytest.mark.parametrize(
-    "bits",
-    [64, pytest.param(32, marks=pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN))],
-)
+@pytest.mark.parametrize("bits", [64, 32])
 def test_a_program_whose_file_cannot_be_read(bits: int, tmp_path: Path) -> None:
     """The file lies on a FUSE mount of its user, which even root may not access."""
     program, folder = tmp_path / "program", tmp_path / "mount"

@@ -183,7 +183,6 @@ class Named32(Child32):
         assert self._hear(1) == b"r"
 
 
-@pytest.mark.skipif(elf32.IS_FOREIGN, reason=elf32.FOREIGN)
 def test_a_program_of_32_bits(tmp_path: Path) -> None:
     """At fixed addresses, a symbol's value is its address, and offsets count from the first."""
     name = "table-32"
