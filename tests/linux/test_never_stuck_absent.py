@@ -9,11 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from support.waiting_script import BOUND, WATCH, said_after_ctrl_c
+from support.waiting_script import BOUND
 
 CHILD = Path(__file__).parent.parent / "support" / "absent_child.py"
 PAGE = 4096
@@ -93,46 +93,24 @@ def test_a_call_comes_back(child: tuple[int, int], call: str) -> None:
     assert said_of(child, call) == {**FAILING, **ANSWERED}[call]
 
 
-def test_shared_memory_that_is_locked_against_writing() -> None:
-    with running("memory") as locked:
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_shared_memory_that_is_locked_against_writing(place: str, tmp_path: Path) -> None:
+    """The file lies on a file system of memory (tmpfs) that is mounted for this test."""
+    with ExitStack() as stack:
+        if place == "file":
+            place = str(stack.enter_context(file_system(tmp_path)) / "file")
+        locked = stack.enter_context(running(place))
         assert said_of(locked, "session.read(present, 2)") == "returned b'pp'"
         assert said_of(locked, "session.write_pointers(present, [5])") == "TargetAccessError 0"
 
 
-LEFT_BEHIND = """
-import sys
-import pydbgwrite
-pid, page = (int(word) for word in sys.argv[1:3])
-
-session = pydbgwrite.attach(pid)
-assert session.read(page, 8) == b"p" * 8
-WATCH
-try:
-    session.write_pointers(page, [5])
-except KeyboardInterrupt as interrupt:
-    print(interrupt.written, "may still land" in interrupt.__notes__[0], flush=True)
-for call in (lambda: session.read(page, 8), lambda: session.write_pointers(page, [6])):
-    try:
-        call()
-    except pydbgwrite.NoTargetError as error:
-        print("NoTargetError", flush=True)
-session.close()
-print("closed", flush=True)
-""".replace("WATCH", WATCH)
-
-
-@pytest.fixture
-def file_system(tmp_path: Path) -> Iterator[Path]:
-    """Yield a mounted folder whose files any process could use."""
+@contextmanager
+def file_system(folder: Path) -> Iterator[Path]:
+    """Mount one there."""
     if os.geteuid() != 0:
         pytest.skip("needs root: mounts")
-    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
-
-
-def test_a_write_that_has_begun_is_left_behind(file_system: Path) -> None:
-    """The page can be read; a write to it waits for a suspended thread."""
-    with running(file_system / "file") as (pid, address):
-        said = said_after_ctrl_c(LEFT_BEHIND, [str(pid), str(address)])
-    assert said == ["None True", "NoTargetError", "NoTargetError", "closed"]
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)

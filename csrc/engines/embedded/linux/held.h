@@ -16,14 +16,22 @@ typedef enum linux_sharing {
     LINUX_SHARING_FOUND /* another process uses the same memory, or may do so */
 } linux_sharing;
 
-/* The known pages of a block; see present.h. */
-#define LINUX_PRESENT_PAGES  64  /* a bit each */
-#define LINUX_PRESENT_BLOCKS 256 /* blocks with kept answers: 64 MiB of 4 KiB pages */
+/* The known pages of a block, a bit each; see present.h. */
+#define LINUX_PRESENT_PAGES  64
+#define LINUX_PRESENT_BLOCKS 4096 /* blocks with kept answers: 1 GiB of 4 KiB pages */
 
 typedef struct linux_present_block {
-    uint64_t block;
-    uint64_t pages; /* a bit for each present page */
+    uint64_t block;   /* and present_from */
+    uint64_t to_read; /* present, and can be read without a wait */
+    uint64_t to_write;
 } linux_present_block;
+
+#define LINUX_KNOWN_DEVICES 8 /* with kept answers; see file_systems.h */
+
+typedef struct linux_known_device {
+    uint64_t device;
+    int filler; /* a linux_filler */
+} linux_known_device;
 
 typedef struct linux_target {
     embedded_target base;
@@ -49,8 +57,10 @@ typedef struct linux_target {
     unsigned char *room; /* parallel.c's: new memory for each call would take as much time as a
                           * quarter of the work */
     size_t room_size;
-    uint64_t shared_memory[2]; /* devices: see linux_present_in_memory(); 0: none */
-    unsigned page_shift;       /* of the page size, a power of two */
+    uint64_t shared_memory[2]; /* devices: see file_systems.c; 0: none */
+    linux_known_device devices[LINUX_KNOWN_DEVICES];
+    unsigned page_shift;   /* of the page size, a power of two */
+    uint64_t present_from; /* earlier answers have expired */
     linux_present_block present[LINUX_PRESENT_BLOCKS];
     atomic_i32 sharing;   /* linux_sharing: determined at its first use */
     pthread_mutex_t lock; /* for detach, terminate and forced writes by the tracer */

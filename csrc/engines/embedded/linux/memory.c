@@ -17,13 +17,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "errand.h"
+#include "file_systems.h"
 #include "held.h"
 #include "maps.h"
 #include "parallel.h"
 #include "present.h"
 #include "process.h"
 #include "tracer.h"
-#include "worker.h"
 
 _Static_assert(sizeof(off_t) == 8, "addresses are offsets in /proc/PID/mem");
 
@@ -146,45 +147,17 @@ static HRESULT move_in_region(const transfer *move, const linux_region *region, 
 static HRESULT move_by_worker(const transfer *move, const linux_region *region, uint64_t address,
                               unsigned char *data, size_t size, size_t *moved)
 {
-    linux_target *process = move->process;
     bool forced = move->writing && !region->writable;
-    bool refused = atomic_i32_load(&process->calls_refused) != 0;
-    bool by_call = process->memory < 0 || (process->tracer != NULL && !forced && !refused);
-    linux_errand errand = {
-        (pid_t)process->thread, by_call ? -1 : process->memory, move->writing, address, size,
-        process->base.page_size};
-    HRESULT result = S_OK;
-    ssize_t done = -EINTR;
+    uint64_t most = region->end - address;
+    pointer_range range = {address, data, size};
+    HRESULT result;
 
-    if (errand.size > region->end - address) {
-        errand.size = (size_t)(region->end - address);
-    }
-    if (errand.size > LINUX_WORKER_BYTES) {
-        errand.size = LINUX_WORKER_BYTES;
-    }
-    if (!process->base.interrupted) {
-        done = linux_worker_move(&process->worker, &errand, data, process->base.goes_on);
-    }
-    if (done > 0) {
-        *moved = (size_t)done;
-    } else if (done == -EINTR) {
-        process->base.interrupted = true;
-        result = E_ABORT;
-    } else if (done == -EINPROGRESS) {
-        process->base.interrupted = true;
-        process->memory = by_call ? process->memory : -1; /* the worker's now */
-        atomic_i32_store(&process->abandoned, 1);
-        result = E_UNEXPECTED;
-    } else if (done == -ENOMEM) {
-        result = E_OUTOFMEMORY;
-    } else if (done == -ESRCH || (done == 0 && !by_call) || linux_held_lost(process)) {
-        result = E_UNEXPECTED;
-    } else if (by_call && process->memory >= 0 && linux_call_refused((int)-done)) {
-        atomic_i32_store(&process->calls_refused, 1); /* and S_OK: use the descriptor now */
-    } else if (forced) {
-        result = force_by_tracer(move, address, data, errand.size, moved);
-    } else {
-        result = fault(move);
+    range.Size = range.Size < most ? range.Size : most;
+    range.Size = range.Size < LINUX_WORKER_BYTES ? range.Size : LINUX_WORKER_BYTES;
+    result = linux_errand_run(move->process, move->writing, forced, &range, 1, moved);
+    if (result == S_FALSE) {
+        result =
+            forced ? force_by_tracer(move, address, data, (size_t)range.Size, moved) : fault(move);
     }
     return result;
 }
@@ -195,8 +168,8 @@ static HRESULT move_by_descriptor(const transfer *move, uint64_t address, unsign
     linux_region region = {0};
     HRESULT result = find_permitted(move, address, &region);
 
-    if (result == S_OK && !linux_present_in_memory(move->process, &region)) {
-        size_t present = linux_present_bytes(move->process, address, size);
+    if (result == S_OK && linux_filler_of(move->process, &region) != LINUX_FILLER_MEMORY) {
+        size_t present = linux_present_bytes(move->process, move->writing, address, size);
 
         size = present > 0 ? present : size;
         result = present > 0 ? move_in_region(move, &region, address, data, size, moved)
@@ -261,15 +234,12 @@ static HRESULT move_absent(const transfer *move, uint64_t address, unsigned char
     linux_region region = {0};
     HRESULT result = find_permitted(move, address, &region);
 
-    if (result == S_OK &&
-        (move->process->memory < 0 || !linux_present_in_memory(move->process, &region))) {
+    if (result == S_OK && (move->process->memory < 0 ||
+                           linux_filler_of(move->process, &region) != LINUX_FILLER_MEMORY)) {
         result = move_by_worker(move, &region, address, data, size, moved);
     } else if (result == S_OK) {
         size = size < ABSENT_BYTES ? size : ABSENT_BYTES;
         result = move_in_region(move, &region, address, data, size, moved);
-        if (result == S_OK && region.file_backed) {
-            linux_present_learn(move->process, address, *moved);
-        }
     }
     return result;
 }
@@ -284,7 +254,7 @@ static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *
     if (process->tracer == NULL || atomic_i32_load(&process->calls_refused) != 0) {
         return move_by_descriptor(move, address, data, size, moved);
     }
-    present = linux_present_bytes(process, address, size);
+    present = linux_present_bytes(process, move->writing, address, size);
     return present > 0 ? move_by_call(move, address, data, present, moved)
                        : move_absent(move, address, data, size, moved);
 }

@@ -49,6 +49,11 @@ static bool by_parts(linux_parallel_work work)
     return work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_WRITE;
 }
 
+static bool writes(linux_parallel_work work)
+{
+    return work != LINUX_PARALLEL_READ && work != LINUX_PARALLEL_COMPARE;
+}
+
 /* Shared by the caller and its helpers; the last one to leave frees it. Only a thread that has
  * taken a block accesses the caller's memory. */
 typedef struct job {
@@ -355,7 +360,7 @@ size_t linux_parallel_run(linux_target *process, linux_parallel_work work, uint6
         size / BLOCK_BYTES < INT32_MAX - 2 * MOST_HELPERS && process->tracer != NULL &&
         atomic_i32_load(&process->calls_refused) == 0 && !linux_held_lost(process) &&
         !linux_held_ended(process)) {
-        present = linux_present_bytes(process, address, size) == size;
+        present = linux_present_bytes(process, writes(work), address, size) == size;
         if ((present && work == LINUX_PARALLEL_COMPARE) ||
             ((present || process->memory >= 0) && sure(process, address, size) &&
              (work == LINUX_PARALLEL_COMPARE || linux_sharing_alone(process)))) {

@@ -11,12 +11,16 @@
  * __folio_lock).
  *
  * The data passes through the worker's own memory, so late work affects only that memory.
+ *
+ * A sleeping thread takes several microseconds to wake up, which is more than most transfers take.
+ * So each of the two only yields the processor for a while before it sleeps.
  */
 #define _GNU_SOURCE 1
 #include "worker.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +36,8 @@
 #define ASK_EVERY_MS  50
 /* The number of further turns for which a transfer that has begun is awaited. */
 #define LAST_TURNS 4
+/* How often a waiting thread yields before it sleeps, which takes some 50 microseconds. */
+#define YIELDS 150
 
 typedef enum stage {
     STAGE_IDLE,
@@ -47,12 +53,19 @@ struct linux_worker {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    stage stage; /* under the lock */
-    int memory;  /* the descriptor of an abandoned write, to close; or -1 */
+    atomic_i32 stage; /* changes under the lock */
+    int memory;       /* the descriptor of an abandoned write, to close; or -1 */
     linux_errand errand;
+    size_t size;    /* of all its ranges */
     ssize_t result; /* bytes, or -errno */
+    struct iovec ranges[LINUX_WORKER_RANGES];
     unsigned char data[LINUX_WORKER_BYTES];
 };
+
+static stage stage_of(const linux_worker *self)
+{
+    return (stage)atomic_i32_load(&self->stage);
+}
 
 static void leave(linux_worker *self)
 {
@@ -66,48 +79,86 @@ static void leave(linux_worker *self)
 
 /* ---- in the worker ----------------------------------------------------------------------- */
 
-/* Reads one byte of each page, so that the page is present. Skips a page that can't be read. */
-static void touch(const linux_errand *errand)
-{
-    uint64_t end = errand->address + errand->size;
-    uint64_t at = errand->address;
-    unsigned char bytes[PAGES_AT_MOST];
+/* A list of pages to read a byte of. */
+typedef struct touching {
     struct iovec pages[PAGES_AT_MOST];
-    bool refused = false;
+    size_t count;
+    bool refused;
+} touching;
 
-    while (at < end && !refused) {
-        struct iovec local = {bytes, 0};
-        uint64_t next = at;
-        ssize_t got;
+/* Reads the bytes. Skips a page that can't be read. */
+static void read_pages(touching *self, pid_t process)
+{
+    unsigned char bytes[PAGES_AT_MOST];
+    size_t done = 0;
 
-        for (; local.iov_len < PAGES_AT_MOST && next < end; local.iov_len++) {
-            pages[local.iov_len] = (struct iovec){(void *)(uintptr_t)next, 1};
-            next = next - next % errand->page_size + errand->page_size;
-        }
-        got = process_vm_readv(errand->process, &local, 1, pages, local.iov_len, 0);
-        refused = got < 0 && errno != EFAULT;
-        got = got < 0 ? 0 : got;
-        if ((size_t)got < local.iov_len) {
-            at = (uint64_t)(uintptr_t)pages[got].iov_base;
-            next = at - at % errand->page_size + errand->page_size;
-        }
-        at = next;
+    while (done < self->count && !self->refused) {
+        struct iovec local = {bytes, self->count - done};
+        ssize_t got =
+            process_vm_readv(process, &local, 1, self->pages + done, self->count - done, 0);
+
+        self->refused = got < 0 && errno != EFAULT;
+        done += got < 0 ? 0 : (size_t)got;
+        done += done < self->count ? 1 : 0;
     }
+    self->count = 0;
 }
 
-static ssize_t move(const linux_errand *errand, unsigned char *data)
+/* Reads one byte of each page of the ranges, so that it is present. */
+static void touch(const linux_worker *self)
 {
-    struct iovec local = {data, errand->size};
-    struct iovec remote = {(void *)(uintptr_t)errand->address, errand->size};
-    off_t offset = (off_t)errand->address;
+    const linux_errand *errand = &self->errand;
+    uint64_t touched = 1; /* the start of the last page; this is none */
+    touching list = {.count = 0};
+
+    for (size_t i = 0; i < errand->count && !list.refused; i++) {
+        uint64_t at = (uint64_t)(uintptr_t)self->ranges[i].iov_base;
+        uint64_t last = at + self->ranges[i].iov_len - 1;
+
+        for (at -= at % errand->page_size; at <= last; at += errand->page_size) {
+            if (at != touched) {
+                list.pages[list.count++] = (struct iovec){(void *)(uintptr_t)at, 1};
+                touched = at;
+            }
+            if (list.count == PAGES_AT_MOST) {
+                read_pages(&list, errand->process);
+            }
+        }
+    }
+    read_pages(&list, errand->process);
+}
+
+/* Moves the ranges through /proc/PID/mem. */
+static ssize_t move_by_file(linux_worker *self)
+{
+    const linux_errand *errand = &self->errand;
+    size_t moved = 0, expected = 0;
+    ssize_t done = 0;
+
+    for (size_t i = 0; i < errand->count && moved == expected; i++) {
+        size_t size = self->ranges[i].iov_len;
+        off_t offset = (off_t)(uintptr_t)self->ranges[i].iov_base;
+
+        done = errand->writing ? pwrite(errand->memory, self->data + moved, size, offset)
+                               : pread(errand->memory, self->data + moved, size, offset);
+        moved += done > 0 ? (size_t)done : 0;
+        expected += size;
+    }
+    return moved > 0 ? (ssize_t)moved : done;
+}
+
+static ssize_t move(linux_worker *self)
+{
+    const linux_errand *errand = &self->errand;
+    struct iovec local = {self->data, self->size};
     ssize_t done;
 
-    if (errand->memory < 0) {
-        done = errand->writing ? process_vm_writev(errand->process, &local, 1, &remote, 1, 0)
-                               : process_vm_readv(errand->process, &local, 1, &remote, 1, 0);
+    if (errand->memory >= 0) {
+        done = move_by_file(self);
+    } else if (errand->writing) {
+        done = process_vm_writev(errand->process, &local, 1, self->ranges, errand->count, 0);
     } else {
-        done = errand->writing ? pwrite(errand->memory, data, errand->size, offset)
-                               : pread(errand->memory, data, errand->size, offset);
+        done = process_vm_readv(errand->process, &local, 1, self->ranges, errand->count, 0);
     }
     return done < 0 ? -errno : done;
 }
@@ -118,24 +169,33 @@ static bool advance(linux_worker *self, stage from, stage to)
     bool wanted;
 
     pthread_mutex_lock(&self->lock);
-    wanted = self->stage == from;
+    wanted = stage_of(self) == from;
     if (wanted) {
-        self->stage = to;
-        pthread_cond_broadcast(&self->changed);
+        atomic_i32_store(&self->stage, to);
     }
     pthread_mutex_unlock(&self->lock);
     return wanted;
+}
+
+static bool has_errand(const linux_worker *self)
+{
+    stage at = stage_of(self);
+
+    return at != STAGE_IDLE && at != STAGE_DONE;
 }
 
 static bool await_errand(linux_worker *self)
 {
     bool wanted;
 
+    for (int turn = 0; turn < YIELDS && !has_errand(self); turn++) {
+        sched_yield();
+    }
     pthread_mutex_lock(&self->lock);
-    while (self->stage == STAGE_IDLE || self->stage == STAGE_DONE) {
+    while (!has_errand(self)) {
         pthread_cond_wait(&self->changed, &self->lock);
     }
-    wanted = self->stage == STAGE_TOUCHING;
+    wanted = stage_of(self) == STAGE_TOUCHING;
     pthread_mutex_unlock(&self->lock);
     return wanted;
 }
@@ -146,11 +206,15 @@ static void *worker_main(void *argument)
     bool wanted = true;
 
     while (wanted && await_errand(self)) {
-        touch(&self->errand);
+        /* A late read does no harm, and process_vm_readv() needs no earlier one. */
+        if (self->errand.writing || self->errand.memory >= 0) {
+            touch(self);
+        }
         wanted = advance(self, STAGE_TOUCHING, STAGE_MOVING);
         if (wanted) {
-            self->result = move(&self->errand, self->data);
+            self->result = move(self);
             wanted = advance(self, STAGE_MOVING, STAGE_DONE);
+            pthread_cond_signal(&self->changed);
         }
     }
     leave(self);
@@ -183,7 +247,7 @@ static linux_worker *create(void)
     pthread_condattr_t attributes;
 
     if (self != NULL) {
-        self->stage = STAGE_IDLE;
+        atomic_i32_store(&self->stage, STAGE_IDLE);
         self->memory = -1;
         atomic_i32_store(&self->users, 2);
         pthread_mutex_init(&self->lock, NULL);
@@ -200,7 +264,7 @@ static linux_worker *create(void)
     return self;
 }
 
-/* Waits under the lock until the errand is done or one turn is over. */
+/* Waits until the errand is done or one turn is over. */
 static void wait_a_turn(linux_worker *self)
 {
     struct timespec until;
@@ -212,13 +276,49 @@ static void wait_a_turn(linux_worker *self)
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
     }
-    while (failure == 0 && self->stage != STAGE_DONE) {
+    pthread_mutex_lock(&self->lock);
+    while (failure == 0 && stage_of(self) != STAGE_DONE) {
         failure = pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* Hands the errand to the worker, with copies of all that it needs. */
+static void hand_over(linux_worker *self, const linux_errand *errand)
+{
+    self->errand = *errand;
+    self->size = 0;
+    for (size_t i = 0; i < errand->count; i++) {
+        const pointer_range *range = &errand->ranges[i];
+
+        self->ranges[i].iov_base = (void *)(uintptr_t)range->Offset;
+        self->ranges[i].iov_len = (size_t)range->Size;
+        if (errand->writing) {
+            memcpy(self->data + self->size, range->Data, (size_t)range->Size);
+        }
+        self->size += (size_t)range->Size;
+    }
+    (void)advance(self, STAGE_IDLE, STAGE_TOUCHING);
+    pthread_cond_signal(&self->changed);
+}
+
+/* Gives the caller what was read. */
+static void take_back(const linux_worker *self, const linux_errand *errand)
+{
+    size_t left = self->result > 0 && !errand->writing ? (size_t)self->result : 0;
+    const unsigned char *data = self->data;
+
+    for (size_t i = 0; left > 0; i++) {
+        size_t size = (size_t)errand->ranges[i].Size;
+
+        size = size < left ? size : left;
+        memcpy(errand->ranges[i].Data, data, size);
+        data += size;
+        left -= size;
     }
 }
 
-ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsigned char *data,
-                          bool (*goes_on)(void))
+ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, bool (*goes_on)(void))
 {
     linux_worker *worker = *self == NULL ? create() : *self;
     bool waiting = true;
@@ -230,41 +330,37 @@ ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, unsig
     if (worker == NULL) {
         return -ENOMEM;
     }
-    if (errand->writing) {
-        memcpy(worker->data, data, errand->size);
+    hand_over(worker, errand);
+    for (int turn = 0; turn < YIELDS && stage_of(worker) != STAGE_DONE; turn++) {
+        sched_yield();
     }
-    pthread_mutex_lock(&worker->lock);
-    worker->errand = *errand;
-    worker->stage = STAGE_TOUCHING;
-    pthread_cond_broadcast(&worker->changed);
-    wait_a_turn(worker);
-    while (worker->stage != STAGE_DONE && turns_left > 0) {
-        if (waiting) {
-            pthread_mutex_unlock(&worker->lock);
-            waiting = goes_on == NULL || goes_on();
-            pthread_mutex_lock(&worker->lock);
-        }
-        if (waiting || (worker->stage == STAGE_MOVING && errand->writing)) {
+    if (stage_of(worker) != STAGE_DONE) {
+        wait_a_turn(worker);
+    }
+    while (stage_of(worker) != STAGE_DONE && turns_left > 0) {
+        waiting = waiting && (goes_on == NULL || goes_on());
+        if (waiting || (stage_of(worker) == STAGE_MOVING && errand->writing)) {
             turns_left -= waiting ? 0 : 1;
             wait_a_turn(worker);
         } else {
             turns_left = 0;
         }
     }
-    at = worker->stage;
-    worker->stage = at == STAGE_DONE ? STAGE_IDLE : STAGE_LEFT;
+    pthread_mutex_lock(&worker->lock);
+    at = stage_of(worker);
+    atomic_i32_store(&worker->stage, at == STAGE_DONE ? STAGE_IDLE : STAGE_LEFT);
     if (at == STAGE_MOVING && errand->writing) {
         worker->memory = errand->memory;
     }
-    result = worker->result;
     pthread_mutex_unlock(&worker->lock);
     if (at != STAGE_DONE) {
         (void)pthread_detach(worker->thread);
         leave(worker);
         *self = NULL;
         result = at == STAGE_MOVING && errand->writing ? -EINPROGRESS : -EINTR;
-    } else if (result > 0 && !errand->writing) {
-        memcpy(data, worker->data, (size_t)result);
+    } else {
+        result = worker->result;
+        take_back(worker, errand);
     }
     return result;
 }
@@ -273,9 +369,9 @@ void linux_worker_free(linux_worker *self)
 {
     if (self != NULL) {
         pthread_mutex_lock(&self->lock);
-        self->stage = STAGE_LEFT;
-        pthread_cond_broadcast(&self->changed);
+        atomic_i32_store(&self->stage, STAGE_LEFT);
         pthread_mutex_unlock(&self->lock);
+        pthread_cond_signal(&self->changed);
         (void)pthread_join(self->thread, NULL); /* it is idle; otherwise it would be abandoned */
         leave(self);
     }
