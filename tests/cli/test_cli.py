@@ -196,7 +196,10 @@ def test_python_m() -> None:
 def test_every_help_has_an_example(name: str) -> None:
     done = command(*name.split(), "--help")
     assert (done.code, done.err) == (0, "")
-    assert re.search(rf"Example:\n +pydbgwrite {name}", done.out)
+    example = re.search(rf"Example:\n +(pydbgwrite {name}.*)", done.out)
+    assert example is not None
+    # As it stands it can be pasted into an interactive bash, which expands '!' outside of '...'.
+    assert not re.search(r"[!*$<>(){}\[\]]", re.sub("'[^']*'", "", example[1]))
 
 
 @pytest.mark.parametrize("arguments", [[], ["patch"], ["--pid"], ["demo", "--colour"]])
