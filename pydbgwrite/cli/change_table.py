@@ -41,10 +41,18 @@ def named_rows(session: Session, rows: Iterable[Row]) -> dict[int, str]:
     return named_values(session, (value for value in pointers if value is not None))
 
 
-def show_changes(rows: Sequence[Row], names: Mapping[int, str], pointer_size: int) -> None:
-    """Print a row for each pointer: a table on a terminal, a line elsewhere."""
+def show_changes(
+    rows: Sequence[Row],
+    names: Mapping[int, str],
+    pointer_size: int,
+    columns: tuple[str, str] = ("before", "after"),
+) -> None:
+    """Print a row for each pointer: a table on a terminal, a line elsewhere.
+
+    columns: the heads of the two columns of pointers.
+    """
     if on_terminal():
-        _show_table(rows, names)
+        _show_table(rows, names, columns)
         return
     digits = 2 * pointer_size
     for row in rows:
@@ -62,7 +70,7 @@ def _number(value: int | None, digits: int = 0) -> str:
     return "?" if value is None else f"0x{value:0{digits}x}"
 
 
-def _show_table(rows: Sequence[Row], names: Mapping[int, str]) -> None:
+def _show_table(rows: Sequence[Row], names: Mapping[int, str], columns: tuple[str, str]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -74,20 +82,23 @@ def _show_table(rows: Sequence[Row], names: Mapping[int, str]) -> None:
     def wide(column: int) -> int:
         return max((len(_number(row[column])) for row in rows), default=0)  # type: ignore[arg-type]
 
+    signs = any(_SIGNS[row.state] for row in rows)
+    labels = any(row.label for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    if any(_SIGNS[row.state] for row in rows):
+    if signs:
         table.add_column("", no_wrap=True)
     # Without zeros in front: the numbers are to fit on 80 characters, and names below them.
     table.add_column("address", style="cyan", no_wrap=True)
-    for index, name, style in ((1, "before", "red"), (2, "after", "green")):
-        table.add_column(name, style=style, overflow="fold", min_width=wide(index))
-    if any(row.label for row in rows):
+    for index, style in ((1, "red"), (2, "green")):
+        head = columns[index - 1]
+        table.add_column(head, style=style, overflow="fold", min_width=wide(index))
+    if labels:
         table.add_column("entry", overflow="fold")
     for row in rows:
         cells = [Text(_number(row.address)), cell(row.before), cell(row.after)]
-        if len(table.columns) > 3 and table.columns[0].header == "":
+        if signs:
             cells.insert(0, Text(_SIGNS[row.state]))
-        if table.columns[-1].header == "entry":
+        if labels:
             cells.append(Text(printable(row.label)))
         table.add_row(*cells, style=_STYLES[row.state])
     console().print(table)

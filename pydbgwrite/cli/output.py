@@ -31,7 +31,6 @@ __all__ = [
     "print_json",
     "print_table",
     "printable",
-    "show_mismatches",
     "show_on_stderr",
     "stream_output",
 ]
@@ -165,29 +164,3 @@ def mismatch_fields(
         if names is not None:
             fields[-1] |= {f"{key}_name": names.get(values[key]) for key in ("wanted", "found")}
     return fields
-
-
-def show_mismatches(mismatches: Sequence[Mismatch], total: int, names: Mapping[int, str]) -> None:
-    """Print a table of the first mismatches."""
-    columns: tuple[str, ...] = ("address", "wanted", "found")
-    rows = [tuple(f"0x{value:x}" for value in each) for each in mismatches]
-    if any(value in names for each in mismatches for value in each[1:]):
-        columns += ("wanted is", "found is")
-        rows = [
-            (*row, *(names.get(value, "-") for value in each[1:]))
-            for row, each in zip(rows, mismatches, strict=True)
-        ]
-    print_table(
-        columns,
-        rows,
-        whole=("address", "wanted", "found"),
-        styles={
-            "address": "cyan",
-            "wanted": "green",
-            "wanted is": "green",
-            "found": "red",
-            "found is": "red",
-        },
-    )
-    if total > len(rows):
-        click.echo(f"... and {counted(total - len(rows), 'place')} more")

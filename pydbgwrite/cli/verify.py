@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.change_table import Row, show_changes
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import (
     counted,
@@ -12,7 +13,6 @@ from pydbgwrite.cli.output import (
     fail,
     mismatch_fields,
     print_json,
-    show_mismatches,
     stream_output,
 )
 from pydbgwrite.cli.parameters import FILE
@@ -44,6 +44,7 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
         else:
             different = None
         mismatches = [] if different is None else different.mismatches
+        pointer_size = session.pointer_size
         names = named_values(session, (value for each in mismatches for value in each[1:]))
     total = 0 if different is None else different.total
     if as_json:
@@ -58,7 +59,10 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
     elif different is None:
         click.echo(f"The target holds what the patch writes: {counted(pointers, 'pointer')}.")
     else:
-        show_mismatches(mismatches, total, names)
+        rows = [Row(each.address, each.found, each.wanted, "problem") for each in mismatches]
+        show_changes(rows, names, pointer_size, ("found", "wanted"))
+        if total > len(rows):
+            click.echo(f"... and {counted(total - len(rows), 'place')} more")
     if different is not None:
         stream_output()  # or the sum would stand above the table
         fail(f"{total:,} of {counted(pointers, 'pointer')} differ{'s' if total == 1 else ''}")

@@ -494,7 +494,8 @@ def test_verify(process: Target, patch: Path) -> None:
         session.write_pointers(process.rw + 8, [7])
     again = command(*line)
     assert again.code == 1
-    assert again.out.split() == [f"0x{process.rw + 8:x}", "0x2", "0x7"]
+    address, found, wanted = (f"0x{value:016x}" for value in (process.rw + 8, 7, 2))
+    assert again.out.split() == [address, found, "->", wanted, "problem"]
     assert "1 of 3 pointers differs" in again.err
 
 
@@ -506,9 +507,14 @@ def test_verify_without_a_place(process: Target, tmp_path: Path) -> None:
 
 @LINUX
 def test_verify_on_a_terminal(process: Target, patch: Path) -> None:
-    done = on_terminal("verify", "--pid", process.pid, patch)
+    done = on_terminal("verify", "--pid", process.pid, patch, width=140)
     assert done.code == 1
-    assert "\x1b[31m" in done.out
+    assert "\x1b[33m" in done.out
+    # A sign marks a bad row, too, and the sum stands below.
+    plain = on_terminal("verify", "--pid", process.pid, patch, env={"TERM": "dumb"}).out
+    rows = [line.split() for line in plain.splitlines() if f"0x{OLD[0]:x}" in line]
+    assert rows == [["!", f"0x{process.rw:x}", f"0x{OLD[0]:x}", "0x1"]]
+    assert plain.splitlines()[-1].startswith("pydbgwrite: 3 of 3 pointers differ")
 
 
 # ---- a report -------------------------------------------------------------------------------
