@@ -157,7 +157,7 @@ class ElfSymbols:
         except not_from_handler(ValueError):
             pass
         if found is None:
-            with os.fdopen(open_image(self._session, image), "rb") as stream:
+            with open_image(self._session, image) as stream:
                 found = machine_of(stream.read(64))
         if found is None:
             raise ValueError("it does not begin with an ELF header")
@@ -169,7 +169,7 @@ class ElfSymbols:
 
         assert image.headers is not None
         try:
-            with os.fdopen(open_image(self._session, image), "rb") as stream:
+            with open_image(self._session, image) as stream:
                 return reader_of_file(image.headers, reader_of(stream))(address, size)
         except not_from_handler(AddressError, ValueError, OSError):
             return None
