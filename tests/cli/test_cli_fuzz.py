@@ -94,7 +94,7 @@ def test_any_arguments(process: Target, files: list[str], monkeypatch: pytest.Mo
         for words in (arguments, with_pid):
             code, out, err = outcome([name, *words])
             assert code in (0, 1, 2, 3, 74), (code, err)
-            assert "Traceback" not in out + err
+            assert "Traceback (most" not in out + err
             assert "internal error" not in err
             assert "\x1b" not in out + err
             if code:
@@ -109,5 +109,6 @@ def test_any_arguments(process: Target, files: list[str], monkeypatch: pytest.Mo
 def test_bytes_that_are_no_text(process: Target, name: str, tmp_path: Path) -> None:
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")
     done = command(name, "--pid", process.pid, odd, *[odd] * (name == "write"), "--json")
-    assert done.code == 2
-    assert done.said["error"]["exit_code"] == 2
+    # As an address it is a symbol that the target does not have.
+    assert done.code == (3 if name in ("imports", "read", "write") else 2)
+    assert done.said["error"]["exit_code"] == done.code

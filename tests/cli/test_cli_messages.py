@@ -35,7 +35,7 @@ def process() -> Iterator[Target]:
         ),
         ("read --pid PID 0x10 --timeout -1", ["--timeout must be"]),
         (f"read --pid {2**31} 0x10", ["--pid must be"]),
-        ("read --pid PID nowhere+1", ["nowhere", "`pydbgwrite modules -p PID`"]),
+        ("read --pid PID nowhere!x", ["nowhere", "`pydbgwrite modules -p PID`"]),
         ("modules --dump x.dmp", ["--dump needs", "-p works on Linux"]),
         ("modules --connect tcp:server=x", ["--connect needs"]),
         ("modules --connect=", ["--connect must be"]),

@@ -124,7 +124,7 @@ def test_out_to_a_full_device(process: Target, tmp_path: Path) -> None:
         ("-1", 2, ""),
         ("0x", 2, "address"),
         ("", 2, "address"),
-        ("x" * 5000, 2, "address"),
+        ("x" * 5000, 3, "symbol"),
         (str(2**64), 2, "2**64"),
         ("nowhere+0x10", 3, "nowhere"),
         ("nowhere!symbol", 3, "nowhere"),

@@ -221,7 +221,7 @@ def test_dry_runs_end_as_writes_do(
         ["1.5"],
         [""],
         ["1", "2", ""],
-        ["1", "--expect", "x"],
+        ["1", "--expect", ""],
     ],
 )
 def test_bad_usage(process: Target, arguments: list[str]) -> None:
