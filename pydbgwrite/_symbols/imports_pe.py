@@ -26,12 +26,13 @@ _MOST_DIRECTORIES: Final = 16
 _MOST_LIBRARIES: Final = 1 << 12
 _MOST_SLOTS: Final = 1 << 20
 _MOST_OF_NAME: Final = 4096
+_AT_ONCE: Final = 16  # pages: a read can be a call to another machine
 _MOST_PAGES: Final = 1 << 12  # of one image: 16 MiB
 _MOST_BYTES: Final = 1 << 24  # in all reads together
 
 
 class _Image:
-    """Reads an image by relative addresses, a page at a time: most reads are small and near."""
+    """Reads an image by relative addresses, in whole pages: most reads are small and near."""
 
     def __init__(self, read: Callable[[int, int], bytes], base: int) -> None:
         self._of_memory = read
@@ -51,10 +52,21 @@ class _Image:
             if page not in self._pages:
                 if len(self._pages) >= _MOST_PAGES or place >= 1 << 32:
                     raise ValueError("its import tables have no end")
-                self._pages[page] = self._of_memory(self.base + page * _PAGE, _PAGE)
+                self._read_ahead(page)
             start = place % _PAGE
             found += self._pages[page][start : start + size - len(found)]
         return found
+
+    def _read_ahead(self, page: int) -> None:
+        """Read a page, and the others of its group if they are all there."""
+        first = page // _AT_ONCE * _AT_ONCE
+        try:
+            raw = self._of_memory(self.base + first * _PAGE, _AT_ONCE * _PAGE)
+        except not_from_handler(ValueError):
+            self._pages[page] = self._of_memory(self.base + page * _PAGE, _PAGE)
+            return
+        for index in range(_AT_ONCE):
+            self._pages[first + index] = raw[index * _PAGE : (index + 1) * _PAGE]
 
     def numbers(self, at: int, form: str) -> tuple[int, ...]:
         """Return the numbers that a format of struct describes."""

@@ -316,7 +316,7 @@ def test_an_image_whose_tables_have_no_end() -> None:
 
     def read(at: int, size: int) -> bytes:
         start = at - BASE
-        return content[start : start + size] if start < 0x2000 else b"\x01" * size
+        return content[start : min(start + size, 0x2000)].ljust(size, b"\x01")
 
     image = Pe(wide=True)
     image._put(0x1000, "<5I", 0x2000, 0, 0, 0x1400, 0x2000)
