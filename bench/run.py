@@ -24,6 +24,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+from cases.command_line import command_line
 from cases.contests import peers
 from cases.import_time import import_time
 from cases.memory import large_memmap
@@ -46,6 +47,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "verify": verified,
     "memory": large_memmap,
     "import": import_time,
+    "command": command_line,
     "peers": peers,
 }
 

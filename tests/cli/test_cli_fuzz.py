@@ -66,6 +66,7 @@ def options(process: Target, files: list[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(
         st.one_of(
             st.tuples(st.just("--pid"), pids),
+            st.tuples(st.just("-p"), st.sampled_from([*ODD, *PLACES])),
             st.tuples(words),
             st.tuples(st.sampled_from(switches)),
             st.tuples(st.sampled_from(takers), words),
