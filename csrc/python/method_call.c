@@ -10,14 +10,23 @@ bool method_begin(method_call *call, session_object *session, const call_signatu
                 session_enter(session, signature->writes);
 
     call->session = session;
-    names_begin(&call->names, session, signature->writes, good);
+    call->names.session = session;
+    call->names.writes = signature->writes;
+    call->names.entered = good;
+    call->names.resolver = NULL;
+    call->names.found = NULL;
     call->released = false;
     return good;
 }
 
 PyObject *method_end(method_call *call, PyObject *result)
 {
-    names_end(&call->names);
+    if (call->names.entered) {
+        session_leave(call->session);
+    }
+    if (call->names.resolver != NULL) {
+        names_release(&call->names);
+    }
     if (result != NULL && PyErr_Occurred()) {
         Py_CLEAR(result);
     }

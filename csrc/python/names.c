@@ -3,11 +3,8 @@
 
 #include "arguments.h"
 
-void names_end(call_names *names)
+void names_release(call_names *names)
 {
-    if (names->entered) {
-        session_leave(names->session);
-    }
     Py_XDECREF(names->found);
     Py_XDECREF(names->resolver);
 }
@@ -67,12 +64,11 @@ static bool of_name(call_names *names, PyObject *text, const char *what, Py_ssiz
 bool names_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
                    uint64_t *value)
 {
-    bool good = true;
-
-    if (object != NULL && PyUnicode_Check(object)) {
-        good = of_name(names, object, what, index, value);
-    } else if (object != NULL) {
-        good = arguments_element(object, what, index, value);
+    if (object == NULL) {
+        return true;
     }
-    return good;
+    /* The common case first: the Limited API's PyUnicode_Check() is a call. */
+    return PyLong_CheckExact(object) || !PyUnicode_Check(object)
+               ? arguments_element(object, what, index, value)
+               : of_name(names, object, what, index, value);
 }

@@ -18,19 +18,8 @@ typedef struct call_names {
     PyObject *found;    /* its dict of results; NULL before the first name */
 } call_names;
 
-/* For a session that is entered if `entered` says so. names_end() follows. */
-static inline void names_begin(call_names *names, session_object *session, bool writes,
-                               bool entered)
-{
-    names->session = session;
-    names->writes = writes;
-    names->entered = entered;
-    names->resolver = NULL;
-    names->found = NULL;
-}
-
-/* Leaves the session if it is entered. */
-void names_end(call_names *names);
+/* Releases the resolver and its results, unless both are NULL. */
+void names_release(call_names *names);
 
 /* Converts an int or a str, the address that `what` names in errors; with an index that is not
  * below 0, an element of it. NULL leaves the result unchanged. The session is left while Python

@@ -57,12 +57,16 @@ class Address(NamedTuple):
     Attributes:
         text: All of it.
         name: What stands within all brackets: a number or a name, with or without an offset.
+        base: The name without its offset.
+        offset: The offset; None if the name has none.
         levels: For each pair of brackets, the innermost first, the number that is added to the
             pointer, and the place of the closing bracket in the text.
     """
 
     text: str
     name: str
+    base: str
+    offset: int | None
     levels: tuple[tuple[int, int], ...]
 
     def level(self, number: int) -> str:
@@ -89,12 +93,11 @@ def parse_address(address: SupportsIndex | str, what: str = "address") -> int | 
     if _SIGNED.fullmatch(address):
         return number_of(address, what)
     parsed = _within_brackets(address)
-    fault = parsed if isinstance(parsed, str) else _fault(parsed.name)
+    fault = parsed if isinstance(parsed, str) else _fault(parsed)
     if isinstance(parsed, str) or fault:
         raise ValueError(f"{what} {shown(address)}: {fault}; {FORMS}")
-    base = split_offset(parsed.name)[0]
-    if is_number(base):
-        number_of(base, what)
+    if is_number(parsed.base):
+        number_of(parsed.base, what)
     return parsed
 
 
@@ -235,27 +238,30 @@ def _within_brackets(text: str) -> Address | str:
         return "there is nothing between the brackets"
     if levels and name.count("[") != name.count("]"):
         return "its brackets do not match"
-    return Address(text, name, tuple(reversed(levels)))
+    return Address(text, name, *split_offset(name), tuple(reversed(levels)))
 
 
-def _fault(name: str) -> str:
+def _fault(address: Address) -> str:
     """Return what is wrong with a name, whatever the target has; "" for nothing."""
+    name = address.name
     if not name:
         return "it is empty"
     if "\0" in name:
         return "it has a null character"
-    try:
-        name.encode(errors="surrogateescape")  # names of files may have such bytes
-    except not_from_handler(UnicodeEncodeError):
-        return "it has one half of a surrogate pair"
-    if split_offset(name)[1] is None and name[-1] in _DIGITS:
+    if not name.isascii():
+        try:
+            name.encode(errors="surrogateescape")  # names of files may have such bytes
+        except not_from_handler(UnicodeEncodeError):
+            return "it has one half of a surrogate pair"
+    if address.offset is None and name[-1] in _DIGITS:
         stem = name.rstrip(_DIGITS)
         if stem[-1:] in ("+", "-") and len(stem) > 1 and is_number(name[len(stem) :]):
             return "its offset has more than 64 bits"
-    return "" if places(name, len(name)) else _fault_of_symbol(name)
+    fault = _fault_of_symbol(name, address.base)
+    return fault if fault and not places(name, len(name)) else ""
 
 
-def _fault_of_symbol(name: str) -> str:
+def _fault_of_symbol(name: str, base: str) -> str:
     """Return what is wrong with a symbol that stands without a module, or ""."""
     if name != name.strip():
         return "it begins or ends with blanks"
@@ -263,7 +269,6 @@ def _fault_of_symbol(name: str) -> str:
         return "the module's name is missing" if name[0] == "!" else "it begins with a sign"
     if name[-1] in "!:" and not name.endswith("operator!"):
         return "the symbol's name is missing"
-    base = split_offset(name)[0]
     return _fault_of_number(base) if base[0] in "0123456789" and not is_number(base) else ""
 
 

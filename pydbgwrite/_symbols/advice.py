@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._symbols.addresses import (
     MOST_READINGS,
+    Address,
     Place,
     hint_of_number,
     places,
@@ -68,8 +69,9 @@ class Advice:
             hint = f"; it is stripped (it has no .symtab){hint}"
         return message + (self._no_library(module, names[-1]) or hint)
 
-    def no_bare(self, name: str) -> str:
+    def no_bare(self, address: Address) -> str:
         """Return the message for a name that is neither a module's nor a symbol's."""
+        name, base = address.name, address.base
         if not self._modules:
             return self._nothing(name, "a module or a symbol")
         if any(name in (module.name, module.path) for module in self._modules):
@@ -84,8 +86,7 @@ class Advice:
                 if hint
                 else (self.no_module(names, name))
             )
-        base, offset = split_offset(name)
-        what = "symbol" if offset is None else "module and no symbol"
+        what = "symbol" if address.offset is None else "module and no symbol"
         message = f"the target has no {what} {shown(base)}"
         programs = [module for module in self._modules if module.program] or self._modules[:1]
         if not self._may_compare():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, SupportsIndex
 
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import (
+    LIMIT,
     Address,
     Place,
     checked_address,
@@ -15,7 +16,6 @@ from pydbgwrite._symbols.addresses import (
     parse_address,
     places,
     shown,
-    split_offset,
 )
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbols
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
@@ -63,10 +63,11 @@ class Resolver:
         parsed = parse_address(address, what)
         if isinstance(parsed, int):
             return parsed
-        number = self._of_name(parsed.name, what)
+        number = self.found.get(parsed.name)
+        if number is None:
+            number = self.found[parsed.name] = self._of_name(parsed, what)
         if parsed.levels:
-            number = self._followed(parsed, number, what)
-        self.found[parsed.text] = number
+            number = self.found[parsed.text] = self._followed(parsed, number, what)
         return number
 
     def argument(self, text: str, what: str, index: int) -> int:
@@ -119,22 +120,25 @@ class Resolver:
             return [module for module in self._modules if module.base == int(name, 16)]
         return found or []
 
-    def _of_name(self, name: str, what: str) -> int:
+    def _of_name(self, address: Address, what: str) -> int:
         """Return the address of a name without brackets: modules first, then symbols."""
-        whole = f"{what} {shown(name)}"
-        base, offset = split_offset(name)
-        if is_number(base):
-            known = self._places(name) if self._session.target != "simulated" else []
-            if not known:
-                return checked_address(number_of(base, what) + (offset or 0), whole)
-        else:
-            region = _REGION.fullmatch(base)
-            if region is not None:
-                return checked_address(self._region(region[1]) + (offset or 0), whole)
-            known = self._places(name)
+        base, offset = address.base, address.offset or 0
+        numeric = is_number(base)
+        region = _REGION.fullmatch(base)
+        known: list[Place] = []
+        if region is None and not (numeric and self._session.target == "simulated"):
+            known = self._places(address.name)
         if known:
-            return checked_address(self._in_module(known), whole)
-        return checked_address(self._bare(name), whole)
+            number = self._in_module(known)
+        elif numeric:
+            number = number_of(base, what) + offset
+        elif region is not None:
+            number = self._region(region[1]) + offset
+        else:
+            number = self._bare(address)
+        if not 0 <= number < LIMIT:
+            checked_address(number, f"{what} {shown(address.name)}")
+        return number
 
     def _places(self, name: str) -> list[Place]:
         """Return the readings with the longest name that is a module's."""
@@ -165,15 +169,14 @@ class Resolver:
                 return base + place.offset
         raise AddressError(self._advise().no_symbol(module, readings))
 
-    def _bare(self, name: str) -> int:
+    def _bare(self, address: Address) -> int:
         """Return the address of a symbol without a module, the longest name first."""
         self._open()
-        base, offset = split_offset(name)
-        for symbol, added in ((name, 0), (base, offset)):
+        for symbol, added in ((address.name, 0), (address.base, address.offset)):
             found = self._of_program_or_one(symbol) if added is not None else None
             if found is not None and added is not None:
                 return found + added
-        raise AddressError(self._advise().no_bare(name))
+        raise AddressError(self._advise().no_bare(address))
 
     def _of_program_or_one(self, symbol: str) -> int | None:
         """Return the main program's symbol, else that of the only module that has it."""
@@ -253,34 +256,42 @@ class Resolver:
 
     def _followed(self, address: Address, place: int, what: str) -> int:
         """Read the pointer of each level, the innermost first."""
-        before = f"{shown(address.name)} is 0x{place:x}"
-        size = self._session.pointer_size
+        at = place
         for number, (offset, _) in enumerate(address.levels, 1):
-            pointer = self._pointers.get(place)
+            pointer = self._pointers.get(at)
             if pointer is None:
-                pointer = self._read(address, number, place, before)
-                self._pointers[place] = pointer
-            level = shown(address.level(number))
-            null = ", a null pointer" if pointer == 0 else ""
-            before = f"{level} is 0x{pointer:x}{null}, read at 0x{place:x}"
-            place = checked_address(pointer + offset, f"{what} {shown(address.text)} ({before})")
-            if place % size:
-                before += f"; 0x{place:x} is not a multiple of {size}"
-        return place
+                pointer = self._pointers[at] = self._read(address, number, place, at)
+            before, at = at, pointer + offset
+            if not 0 <= at < LIMIT:
+                how = self._read_there(address.level(number), pointer, before)
+                checked_address(at, f"{what} {shown(address.text)} ({how})")
+        return at
 
-    def _read(self, address: Address, number: int, place: int, before: str) -> int:
+    def _read(self, address: Address, number: int, place: int, at: int) -> int:
+        """Read the pointer of one level."""
+        size = self._session.pointer_size
         try:
-            raw = self._session.read(place, self._session.pointer_size)
+            raw = self._session.read(at, size)
         except NoTargetError:
             raise
         except not_from_handler(DebugEngineError) as error:
-            levels = len(address.levels)
-            level = f"level {number} of {levels}, " if levels > 1 else ""
+            before = f"{shown(address.name)} is 0x{place:x}"
+            for level, (offset, _) in enumerate(address.levels[: number - 1], 1):
+                pointer = self._pointers[place]
+                before = self._read_there(address.level(level), pointer, place)
+                place = pointer + offset
+            odd = f", which is not a multiple of {size}" if at % size else ""
+            count = len(address.levels)
+            where = f"level {number} of {count}, " if count > 1 else ""
             raise AddressError(
-                f"{shown(address.text)}: {level}{shown(address.level(number))}, can't be read: no "
-                f"pointer can be read at 0x{place:x}; {before}"
+                f"{shown(address.text)}: {where}{shown(address.level(number))}, can't be read: no "
+                f"pointer can be read at 0x{at:x}{odd}; {before}"
             ) from error
         return int.from_bytes(raw, "little")
+
+    def _read_there(self, level: str, pointer: int, at: int) -> str:
+        null = ", a null pointer" if pointer == 0 else ""
+        return f"{shown(level)} is 0x{pointer:x}{null}, read at 0x{at:x}"
 
     def _advise(self) -> Advice:
         if self._advice is None:
