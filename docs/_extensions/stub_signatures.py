@@ -58,7 +58,10 @@ def _signature(overloads: list[ast.FunctionDef]) -> tuple[str, str]:
                 if kind == "kwonlyargs":
                     value = each.args.kw_defaults[place]
                 else:
+                    # The defaults are those of the last positional parameters of either kind.
                     behind = place - len(each.args.args) + len(each.args.defaults)
+                    if kind == "posonlyargs":
+                        behind -= len(each.args.posonlyargs)
                     value = each.args.defaults[behind] if behind >= 0 else None
                 default = default or value
             ending = f" = {ast.unparse(default)}" if default is not None else ""
