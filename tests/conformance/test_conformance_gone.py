@@ -47,6 +47,8 @@ def test_a_target_that_has_gone(engine_case: EngineCase) -> None:
                 ENGINE_CALLS[name](engine_case.session)
     else:
         refuses_everything(engine_case.session)
+    with pytest.raises(NoTargetError):
+        engine_case.session.regions()
     assert not engine_case.session.closed
     engine_case.session.close()
 
