@@ -169,11 +169,21 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def _unsigned(text: str) -> str:
+    """Return a hint with the 64-bit number that a negative one is in memory; "" for others."""
+    digits = text[1:]
+    wide = len(digits) > 20  # int() has its own error for texts of thousands of digits
+    number = 0 if wide else int(digits, 16 if digits[:2] in ("0x", "0X") else 10)
+    if text[0] == "+" or not 0 < number <= LIMIT // 2:
+        return ""
+    return f"; as a 64-bit pointer it is 0x{LIMIT - number:x}"
+
+
 def number_of(text: str, what: str) -> int:
     """Return the number that a text shows. Raises OverflowError, or ValueError for a sign."""
     if text[0] in "+-":
         raise (OverflowError if text[0] == "-" else ValueError)(
-            f"{what} {shown(text)}: an address has no sign"
+            f"{what} {shown(text)}: an address has no sign{_unsigned(text)}"
         )
     digits = text[2:].lstrip("0") if text[:2] in ("0x", "0X") else text
     if digits is text and len(text) > 1 and text[0] == "0":

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 import pytest
-from support.schema import SCHEMA, check_output
+from support.schema import check_output, schema
 
 from pydbgwrite.cli.main import group
 
@@ -16,17 +16,17 @@ COMMANDS = group.list_commands(click.Context(group))
 
 
 def test_the_schema_is_valid() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    text = str(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(schema())
+    text = str(schema())
     for name in re.findall(r"#/\$defs/(\w+)", text):
-        assert name in SCHEMA["$defs"]
+        assert name in schema()["$defs"]
 
 
 def test_each_command_is_described() -> None:
-    described = {each["$ref"].rpartition("/")[2] for each in SCHEMA["anyOf"]}
+    described = {each["$ref"].rpartition("/")[2] for each in schema()["anyOf"]}
     assert described >= {*COMMANDS, "error"}
     for name in COMMANDS:
-        assert f"pydbgwrite {name} --json" in SCHEMA["$defs"][name]["description"]
+        assert f"pydbgwrite {name} --json" in schema()["$defs"][name]["description"]
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_bad_usage(process: Target, arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["RW", "-1"], "VALUE '-1'"),
+        (["RW", "-1"], "VALUE '-1': an address has no sign; as a 64-bit pointer it is 0x"),
         (["RW", "--", "-1"], "VALUE '-1'"),
         (["--expect", "1", "RW", "1", "-0x10"], "VALUE '-0x10'"),
         (["RW", "1", "--expect", "-5"], "--expect '-5'"),

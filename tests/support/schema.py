@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCHEMA", "check_output"]
+__all__ = ["check_output", "schema"]
 
-SCHEMA: Any = json.loads(
-    (Path(__file__).parents[2] / "docs" / "command-line.schema.json").read_text("utf-8")
-)
+
+@functools.cache
+def schema() -> Any:
+    """Return the schema."""
+    file = Path(__file__).parents[2] / "docs" / "command-line.schema.json"
+    return json.loads(file.read_text("utf-8"))
 
 
 def check_output(name: str, said: object) -> None:
@@ -30,15 +33,15 @@ def check_output(name: str, said: object) -> None:
 def _validator(name: str) -> Any:
     import jsonschema
 
-    schema = {"$ref": f"#/$defs/{name}", "$defs": _closed(SCHEMA["$defs"])}
-    return jsonschema.Draft202012Validator(schema)
+    closed = {"$ref": f"#/$defs/{name}", "$defs": _closed(schema()["$defs"])}
+    return jsonschema.Draft202012Validator(closed)
 
 
-def _closed(schema: Any) -> Any:
+def _closed(part: Any) -> Any:
     """Refuse every field that the schema does not have: a later version may have more."""
-    if isinstance(schema, list):
-        return [_closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: _closed(each) for key, each in schema.items()}
+    if isinstance(part, list):
+        return [_closed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    closed = {key: _closed(each) for key, each in part.items()}
     return closed | {"additionalProperties": False} if "properties" in closed else closed
