@@ -134,9 +134,10 @@ class Session(_core.Session):
             NoTargetError: The process has ended.
             DebugEngineError: The target has no map, as a kernel.
         """
+        from pydbgwrite._report.listing import Listing
         from pydbgwrite._symbols.regions import regions_of
 
-        return regions_of(self)
+        return Listing(regions_of(self))
 
     def import_slots(self, module: str | None = None, name: str | None = None) -> list[ImportSlot]:
         """Return the slots through which modules use functions and variables of others.
@@ -164,9 +165,10 @@ class Session(_core.Session):
             AddressError: There is no such module, or its tables can't be read.
             NoTargetError: The process has ended.
         """
+        from pydbgwrite._report.listing import Listing
         from pydbgwrite._symbols.imports import import_slots
 
-        return import_slots(self, module, name)
+        return Listing(import_slots(self, module, name))
 
     def resolve(self, address: SupportsIndex | str) -> int:
         """Return the address behind any form of one, so that a table of addresses survives ASLR.

@@ -7,7 +7,7 @@ their addresses and read together, so a million of them are fast.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,8 +127,8 @@ class Preview:
         #: The problems other than mismatches.
         self._faults = 0
         self._kinds: set[str] = set()
-        #: The entries with an address, sorted by it.
-        self._ordered: list[PreviewEntry] = []
+        #: The indexes of the entries with an address, in the order of their addresses.
+        self._order: list[int] = []
         #: For a report.
         self._note = ""
         self._builds: list[BuildCheck] = []
@@ -212,9 +212,10 @@ class Preview:
         """
         count = counted(self.pointers, "pointer")
         if self.ok:
-            rest = f", and {same:,} would stay as they are" if same else ""
+            holds = "holds" if same == 1 else "hold"
+            rest = f", and {same:,} already {holds} the new value" if same else ""
             change = f"The patch writes {count}: {self.pointers - same:,} would change{rest}."
-            return "Nothing speaks against it.", change
+            return "Ready to apply.", change
         reason = _REASONS[self.kind or "patch"]
         return (
             f"{counted(len(self.problems), 'problem')}.",
@@ -227,8 +228,7 @@ class Preview:
         from pydbgwrite._symbols.describe import NO_SYMBOLS, names_of
 
         modules = self._target.modules if self._target is not None else []
-        lost = [each for each in self.entries if each.address is None]
-        grouping = Grouping(self._ordered, lost, self.pointer_size, modules)
+        grouping = Grouping(self.entries, self._order, self.pointer_size, modules)
         groups = grouping.groups()
         shown = [group.start for group in groups]
         shown += [value for group in groups for row in group.rows for value in row.values]
@@ -406,9 +406,17 @@ class _Maker:
             )
 
     def _sort(self) -> None:
-        known = [(e.address, e.number, e) for e in self._preview.entries if e.address is not None]
+        entries = enumerate(self._preview.entries)
+        known = [(each.address, at) for at, each in entries if each.address is not None]
         known.sort()
-        self._preview._ordered = [each for _, _, each in known]
+        self._preview._order = [at for _, at in known]
+
+    def _in_order(self) -> Iterator[tuple[int, PreviewEntry]]:
+        """Yield the entries with an address, sorted by it."""
+        for at in self._preview._order:
+            each = self._preview.entries[at]
+            assert each.address is not None
+            yield each.address, each
 
     def _overlaps(self) -> None:
         ranges = [
@@ -421,9 +429,7 @@ class _Maker:
 
     def _access(self, writing: bool) -> None:
         target_map = TargetMap(self._session, writing)
-        for each in self._preview._ordered:
-            address = each.address
-            assert address is not None
+        for address, each in self._in_order():
             problem = target_map.problem(address, len(each.entry.pointers) * self._width)
             if problem is not None:
                 self._problem(each, problem.message, "access")
@@ -433,9 +439,7 @@ class _Maker:
         """Read the pointers that the entries would replace."""
         small: list[PreviewEntry] = []
         addresses = array("Q")
-        for each in self._preview._ordered:
-            address = each.address
-            assert address is not None
+        for address, each in self._in_order():
             if not each._readable:
                 continue
             count = len(each.entry.pointers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from itertools import compress, islice, repeat
 from operator import add, and_, eq, gt, mul, ne, or_, rshift, sub
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["FLAT", "Grouping", "Span", "rows_of"]
 
 OK, SAME, DIFFERS, UNREADABLE, PROBLEM = range(len(STATES))
+#: Of a span: its pointers can be in different states; in bad ones, too.
+_MANY: Final = -1
+_MANY_BAD: Final = -2
+_BAD: Final = {_MANY_BAD, DIFFERS, UNREADABLE, PROBLEM}
 
 #: Up to this number of pointers a page shows all, without groups.
 FLAT: Final = 400
@@ -108,22 +112,31 @@ class Grouping:
     """Groups spans.
 
     Args:
-        spans: Those with an address, sorted by it.
-        lost: Those without one.
+        spans: All of them, in any order.
+        order: The indexes of those with an address, in the order of their addresses.
         width: The target's pointer size.
         modules: The target's modules.
     """
 
     def __init__(
-        self, spans: Sequence[Span], lost: Sequence[Span], width: int, modules: list[Module]
+        self, spans: Sequence[Span], order: Sequence[int], width: int, modules: list[Module]
     ) -> None:
-        self._spans = spans
-        self._lost = lost
+        self._all = spans
+        self._order = order
         self._width = width
-        self._addresses = [span.address or 0 for span in spans]
-        self._counts = [len(span.entry.pointers) for span in spans]
-        self._bad = [at for at, span in enumerate(spans) if span.problems]
-        self._total = sum(self._counts) + sum(len(span.entry.pointers) for span in lost)
+        # What all spans have is taken in their own order, which is mostly that of their memory:
+        # in the order of addresses each access would wait for memory.
+        addresses = [span.address or 0 for span in spans]
+        counts = [len(span.entry.pointers) for span in spans]
+        notes = [span.entry.note for span in spans]
+        states = _states(spans, counts, (1 << 8 * width) - 1)
+        self._total = sum(counts)
+        # From here on by address.
+        self._addresses = [addresses[at] for at in order]
+        self._counts = [counts[at] for at in order]
+        self._notes = [notes[at] for at in order]
+        self._states = [states[at] for at in order]
+        self._bad = [at for at, state in enumerate(self._states) if state in _BAD]
         self._places = list(self._find_places(modules))
 
     def groups(self) -> list[Group]:
@@ -181,25 +194,29 @@ class Grouping:
         if not label:
             known = names.get(self._addresses[start], "")
             label = known.partition("+")[0] if known.startswith("<") else "other memory"
-        spans = range(start, end)
+        if max(self._counts[start:end]) == 1:
+            cells = self._cells_of_singles(place, shift)
+            starts = list(map(rshift, self._addresses[start:end], repeat(_PAGE)))
+            pages = 1 + sum(map(ne, starts[1:], starts))
+        else:
+            cells = self._cells(range(start, end), base, shift)
+            pages = len(self._cells(range(start, end), base, _PAGE))
         return Strip(
             label=label,
             base=base,
             size=size,
             shift=shift,
-            cells=self._cells(spans, base, shift),
+            cells=cells,
             marked=set(self._cells(self._bad_of(start, end), base, shift)),
-            pages=len(self._cells(spans, base, _PAGE)),
+            pages=pages,
             pointers=sum(self._counts[start:end]),
         )
 
     def _cells(self, spans: Sequence[int], base: int, shift: int) -> dict[int, int]:
         """Return the number of pointers in each touched cell of 2**shift bytes."""
-        addresses = [self._addresses[at] - base for at in spans]
-        found = Counter(map(rshift, addresses, repeat(shift)))
-        for at, address in zip(spans, addresses, strict=True):
-            left = self._counts[at] - 1  # the first one is counted already
-            address += self._width
+        found: Counter[int] = Counter()
+        for at in spans:
+            address, left = self._addresses[at] - base, self._counts[at]
             while left > 0:
                 room = ((address >> shift) + 1 << shift) - address
                 here = min(left, max(room // self._width, 1))
@@ -208,103 +225,115 @@ class Grouping:
                 address += here * self._width
         return found
 
+    def _cells_of_singles(self, place: _Place, shift: int) -> dict[int, int]:
+        """Return the same of all spans of a place, of one pointer each."""
+        found: dict[int, int] = {}
+        at = place.start
+        while at < place.end:
+            cell = self._addresses[at] - place.base >> shift
+            behind = place.base + (cell + 1 << shift)
+            end = bisect_left(self._addresses, behind, at, place.end)
+            found[cell] = end - at
+            at = end
+        return found
+
     # ---- groups
 
     def _group_of_lost(self) -> Iterator[Group]:
-        count = sum(len(span.entry.pointers) for span in self._lost)
-        if count:
-            rows = (row for span in self._lost for row in rows_of(span, self._width))
+        if len(self._order) < len(self._all):
+            lost = [span for span in self._all if span.address is None]
+            count = sum(len(span.entry.pointers) for span in lost)
+            rows = (row for span in lost for row in rows_of(span, self._width))
             most = FLAT if self._total <= FLAT else _MOST_OF_GROUP
             states = (*(0 for _ in STATES[:-1]), count)
             yield Group(None, None, count, states, "", list(islice(rows, most)))
 
     def _groups(self) -> Iterator[Group]:
-        if not self._spans:
+        if not self._order:
             return
         starts = self._runs()
         if len(starts) > _MOST_GROUPS:
             starts = self._pages()
+        starts = sorted({place.start for place in self._places}.union(starts))
         most = max(1, min(_MOST_OF_GROUP, _MOST_ROWS // len(starts)))
         if self._total <= FLAT:
             most = FLAT
-        same = self._same()
-        for start, end in zip(starts, [*starts[1:], len(self._spans)], strict=True):
-            yield self._group(start, end, same, most)
+        for start, end in zip(starts, [*starts[1:], len(self._order)], strict=True):
+            yield self._group(start, end, most)
 
     def _runs(self) -> list[int]:
         """Return where runs of adjacent pointers with one note begin."""
         ends = map(add, self._addresses, map(mul, self._counts, repeat(self._width)))
-        notes = [span.entry.note for span in self._spans]
-        breaks = map(or_, map(ne, self._addresses[1:], ends), map(ne, notes[1:], notes))
-        return self._with_places(compress(range(1, len(notes)), breaks))
+        another = map(ne, self._notes[1:], self._notes)
+        breaks = map(or_, map(ne, self._addresses[1:], ends), another)
+        return [0, *compress(range(1, len(self._notes)), breaks)]
 
     def _pages(self) -> list[int]:
         """Return where pages begin; where there are too many, each so many pages."""
         pages = list(map(rshift, self._addresses, repeat(_PAGE)))
         found = [0, *compress(range(1, len(pages)), map(ne, pages[1:], pages))]
-        return self._with_places(found[:: -(-len(found) // _MOST_GROUPS)])
-
-    def _with_places(self, starts: Iterator[int] | list[int]) -> list[int]:
-        return sorted({place.start for place in self._places}.union(starts))
-
-    def _same(self) -> list[int]:
-        """Return how many pointers of each span without a problem hold the new value already."""
-        mask = (1 << 8 * self._width) - 1
-        return [
-            0
-            if span.problems
-            else span._before[span._start] == span.after[0] & mask  # type: ignore[index]
-            if count == 1
-            else _same_of(span, mask)
-            for span, count in zip(self._spans, self._counts, strict=True)
-        ]
+        return found[:: -(-len(found) // _MOST_GROUPS)]
 
     def _bad_of(self, start: int, end: int) -> list[int]:
-        """Return the spans with a problem among these."""
+        """Return those of the spans that have, or can have, a pointer in a bad state."""
         return self._bad[bisect_left(self._bad, start) : bisect_left(self._bad, end)]
 
-    def _group(self, start: int, end: int, same: list[int], most: int) -> Group:
+    def _span(self, at: int) -> Span:
+        return self._all[self._order[at]]
+
+    def _group(self, start: int, end: int, most: int) -> Group:
         width = self._width
-        mask = (1 << 8 * width) - 1
         count = sum(self._counts[start:end])
-        bad = [self._spans[at] for at in self._bad_of(start, end)]
-        states = [0] * len(STATES)
-        states[SAME] = sum(same[start:end])
-        for span in bad:
-            for state, number in _states_of(span, mask):
-                states[state] += number
-        states[OK] = count - sum(states[SAME:])
+        found = Counter(self._states[start:end])
+        bad = [self._span(at) for at in self._bad_of(start, end)]
+        if found.pop(_MANY, 0) + found.pop(_MANY_BAD, 0):
+            for at in range(start, end):
+                if self._states[at] < 0:
+                    found.update(_states_of(self._span(at), (1 << 8 * width) - 1))
+        states = tuple(found[state] for state in range(len(STATES)))
         # Those in a bad state first: nothing bad is left out for something good.
         chosen: dict[tuple[int, int | None], Row] = {}
         worst = (row for span in bad for row in rows_of(span, width) if STATES[row.state].bad)
-        every = (row for at in range(start, end) for row in rows_of(self._spans[at], width))
+        every = (row for at in range(start, end) for row in rows_of(self._span(at), width))
         for row in (*islice(worst, most), *islice(every, most)):
             if len(chosen) < most:
                 chosen[row.entry, row.address] = row
         rows = sorted(chosen.values(), key=lambda row: (row.address or 0, row.entry))
-        notes = {self._spans[at].entry.note for at in range(start, end)}
+        notes = set(self._notes[start:end])
         behind = self._addresses[end - 1] + self._counts[end - 1] * width
         note = notes.pop() if len(notes) == 1 else ""
-        return Group(self._addresses[start], behind, count, tuple(states), note, rows)
+        return Group(self._addresses[start], behind, count, states, note, rows)
 
 
-def _same_of(span: Span, mask: int) -> int:
-    before, after = span.before, span.after
-    assert before is not None and after is not None  # it has no problem
-    return sum(map(eq, before, map(and_, after, repeat(mask))))
+def _states(spans: Sequence[Span], counts: list[int], mask: int) -> list[int]:
+    """Return the state of each span of one pointer; of others _MANY or _MANY_BAD."""
+    return [
+        (_MANY_BAD if span.problems else _MANY)
+        if count != 1
+        else (SAME if span._before[span._start] == span.after[0] & mask else OK)  # type: ignore[index]
+        if not span.problems
+        else UNREADABLE
+        if span._before is None
+        else PROBLEM
+        if _has_fault(span)
+        else DIFFERS
+        for span, count in zip(spans, counts, strict=True)
+    ]
 
 
-def _states_of(span: Span, mask: int) -> Iterable[tuple[int, int]]:
-    """Yield each state in which pointers of a span with problems are, and their number."""
+def _states_of(span: Span, mask: int) -> dict[int, int]:
+    """Return the states of a span's pointers, and how many are in each."""
     count = len(span.entry.pointers)
     before, after, expected = span.before, span.after, span.expected
     if before is None:
-        yield UNREADABLE, count
-    elif after is None or _has_fault(span):
-        yield PROBLEM, count
+        return {UNREADABLE: count}
+    if after is None or _has_fault(span):
+        return {PROBLEM: count}
+    same = map(eq, before, map(and_, after, repeat(mask)))
+    if expected is None:
+        differ, alike = 0, sum(same)
     else:
-        wanted = expected if isinstance(expected, array) else repeat(expected or 0)
+        wanted = expected if isinstance(expected, array) else repeat(expected)
         differs = list(map(ne, before, map(and_, wanted, repeat(mask))))
-        same = map(eq, before, map(and_, after, repeat(mask)))
-        yield DIFFERS, sum(differs)
-        yield SAME, sum(map(gt, same, differs))
+        differ, alike = sum(differs), sum(map(gt, same, differs))
+    return {DIFFERS: differ, SAME: alike, OK: count - differ - alike}
