@@ -135,8 +135,8 @@ os.execv(os.fsencode(sys.argv[1]), [b"sleep", b"60"])
 
 @LINUX
 def test_a_module_with_a_hostile_name(tmp_path: Path) -> None:
-    """An escape sequence and invalid UTF-8 in a module's name do not affect a terminal."""
-    name = os.fsencode(tmp_path) + b"/\x1b[31mred\xff"
+    """Escape sequences, markup, bidi marks and invalid UTF-8 in a name do nothing to a terminal."""
+    name = os.fsencode(tmp_path) + b"/\x1b[31m[red]\xe2\x80\xae\xff"
     shutil.copy(os.fsencode(shutil.which("sleep") or "/bin/sleep"), name)
     with subprocess.Popen(
         [sys.executable, "-I", "-c", ANYONE, name], stdout=subprocess.PIPE
@@ -150,6 +150,8 @@ def test_a_module_with_a_hostile_name(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert (plain.code, shown.code) == (0, 0)
-    assert "\\x1b[31mred\\udcff" in plain.out
+    assert "\\x1b[31m[red]\\u202e\\udcff" in plain.out
+    assert "\\x1b[31m[red]\\u202e\\udcff" in shown.out.replace("\n", "")
     assert "\x1b[31m" not in shown.out
+    assert "\u202e" not in shown.out
     assert os.fsencode(said["modules"][0]["path"]) == name
