@@ -156,7 +156,8 @@ class Session(_core.Session):
             module: Only those of one module, named as for resolve(). By default those of all
                 modules; a module whose tables can't be read is left out.
             name: Only those of this name, with or without its version: "free",
-                "free@GLIBC_2.2.5"; on Windows "CreateFileW" or "#12".
+                "free@GLIBC_2.2.5", "operator new(unsigned long)" or its mangled form; on Windows
+                "CreateFileW" or "#12".
 
         Returns:
             The slots, by module and address; none if nothing of the name is imported.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT
-from pydbgwrite._symbols.model import Import, ImportSlot, KnownModule
+from pydbgwrite._symbols.demangle import MANGLED, demangler
+from pydbgwrite._symbols.model import Import, ImportSlot
 from pydbgwrite._symbols.regions import regions_of
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
@@ -31,11 +32,14 @@ def import_slots(session: Target, module: str | None, name: str | None) -> list[
     resolver = Resolver(session)
     modules = resolver.modules() if module is None else [resolver.module(module)]
     protections = _Protections(session) if modules else None
+    demangled = _Demangled()
     found: list[ImportSlot] = []
     for each in modules:
         assert protections is not None
         try:
-            imports = [one for one in resolver.imports(each) if _has_name(one.name, name)]
+            imports = resolver.imports(each)
+            if name is not None:
+                imports = [one for one in imports if demangled.fits(one.name, name)]
             values = _values(session, imports)
         except NoTargetError:
             raise
@@ -46,21 +50,46 @@ def import_slots(session: Target, module: str | None, name: str | None) -> list[
                 raise
             raise AddressError(f"the import slots of {each.name} can't be read: {error}") from error
         found += [
-            _slot(one, value, each, protections.protected(one.address))
+            ImportSlot(
+                one.address,
+                one.name,
+                demangled.of(one.name),
+                value,
+                each.name,
+                one.library,
+                one.kind,
+                one.unbound is not None and value in one.unbound,
+                protections.protected(one.address),
+            )
             for one, value in zip(imports, values, strict=True)
         ]
     return found
 
 
-def _has_name(name: str, wanted: str | None) -> bool:
-    return wanted is None or wanted.replace("@@", "@") in (name, name.partition("@")[0])
+class _Demangled:
+    """The names of imports as the source has them, each with its version."""
 
+    def __init__(self) -> None:
+        self._demangle = demangler()
+        self._known: dict[str, str] = {}
 
-def _slot(one: Import, value: int, module: KnownModule, protected: bool | None) -> ImportSlot:
-    lazy = one.unbound is not None and value in one.unbound
-    return ImportSlot(
-        one.address, one.name, value, module.name, one.library, one.kind, lazy, protected
-    )
+    def of(self, name: str) -> str:
+        """Return the name in the source's form, or as it is."""
+        if self._demangle is None or not name.startswith(MANGLED):
+            return name
+        found = self._known.get(name)
+        if found is None:
+            mangled, at, version = name.partition("@")
+            found = self._known[name] = f"{self._demangle(mangled)}{at}{version}"
+        return found
+
+    def fits(self, name: str, wanted: str) -> bool:
+        """Return whether somebody who wants that name, with or without version, means this one."""
+        wanted = wanted.replace("@@", "@")
+        if wanted in (name, name.partition("@")[0]):
+            return True
+        shown = self.of(name)
+        return shown is not name and wanted in (shown, shown.rpartition("@")[0] or shown)
 
 
 def _values(session: Target, imports: list[Import]) -> array[int]:

@@ -36,6 +36,8 @@ class ImportSlot(NamedTuple):
         address: Of the slot: write a pointer here to hook the import.
         name: What is imported. On Linux with its version, if it has one ("free@GLIBC_2.2.5"); on
             Windows "#12" for an import by number, "" if the file has no names in memory.
+        demangled: The name as a C++ or Rust source has it; `name` where there is nothing to
+            demangle, or without a demangler.
         points_to: The pointer that the slot holds now. 0 if nothing was found for a weak symbol.
         module: The name of the importing module.
         library: On Windows the name of the file to import from, as the module has it; "" on Linux,
@@ -52,6 +54,7 @@ class ImportSlot(NamedTuple):
 
     address: int
     name: str
+    demangled: str
     points_to: int
     module: str
     library: str

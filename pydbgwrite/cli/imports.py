@@ -50,6 +50,7 @@ def imports(
             {
                 "slot": f"0x{each.address:x}",
                 "name": each.name,
+                "demangled": each.demangled,
                 "module": each.module,
                 "library": each.library or None,
                 "kind": each.kind,
@@ -69,7 +70,7 @@ def imports(
                 f"0x{each.address:x}",
                 each.module,
                 _state(each),
-                each.name or "-",
+                each.demangled or "-",
                 there or f"0x{each.points_to:x}",
             )
             for each, there in zip(found, pointed, strict=False)

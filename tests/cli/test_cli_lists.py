@@ -98,6 +98,7 @@ int main(void) { char line[9]; SAY("%lu\\n", NUMBER(main));
         assert said == {
             "slot": f"0x{slot.address:x}",
             "name": "answer",
+            "demangled": "answer",
             "module": name,
             "library": None,
             "kind": "call",
