@@ -28,7 +28,7 @@ body {
   font: 0.9375rem/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
 }
 h1 { font-size: 1.375rem; line-height: 1.3; margin: 0 0 1rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.0625rem; line-height: 1.3; margin: 2rem 0 0.5rem; }
+h2 { break-after: avoid; font-size: 1.0625rem; line-height: 1.3; margin: 2rem 0 0.5rem; }
 p { margin: 0 0 0.75rem; max-width: 46rem; }
 bdi, dd, li { overflow-wrap: anywhere; }
 code, .hex, .range {
@@ -85,7 +85,8 @@ thead button::after { color: var(--quiet); content: "\\2195"; padding-left: 0.37
 [aria-sort="descending"] button::after { color: var(--text); content: "\\2193"; }
 td.number { color: var(--quiet); text-align: right; }
 th[data-key="entry"] { text-align: right; width: 1%; }
-td .name { display: block; max-width: 26rem; overflow-wrap: anywhere; }
+/* break-word: a column is as wide as a name, up to a width. */
+td .name { display: block; max-width: 26rem; overflow-wrap: break-word; }
 td .name + .hex { color: var(--quiet); }
 .hex { white-space: nowrap; }
 .new .name, .new > .hex:only-child { color: var(--new); font-weight: 600; }
@@ -110,12 +111,13 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 0.75r
   dd, .strips svg { margin-bottom: 0.625rem; }
 }
 @media print {
-  body { font-size: 9pt; max-width: none; padding: 0; }
+  :root { font-size: 9.5pt; }
+  body { max-width: none; padding: 0; }
   form, .script form { display: none; }
   .scroll { border: 0; overflow: visible; }
   table { min-width: 0; }
-  code, .hex, .range { font-size: 7.5pt; }
-  th, td { padding: 2pt 4pt; }
+  th, td { padding: 0.25rem 0.375rem; }
+  td .name { max-width: 14rem; }
   thead { display: table-header-group; }
   thead button::after { content: none !important; }
   tr, .strips > *, dl > * { break-inside: avoid; }
