@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,10 +69,12 @@ def run_demo(
     pointers: int = DEFAULT_POINTERS,
     *,
     progress: Callable[[int, int], object] | None = None,
+    waiting: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> DemoResult:
     """Start a child, rewrite its table of `pointers` function pointers, and verify the result.
 
-    progress: handed on to write_pointers().
+    progress: handed on to write_pointers(). waiting: opens a context around each wait for the
+    child, for what it does meanwhile.
 
     Raises ValueError for a number below 1 or one that takes more memory than there is,
     NoTargetError when the child did not start or ended too soon, DemoError when its table was
@@ -79,17 +82,22 @@ def run_demo(
     """
     _check_count(pointers)
     try:
-        return _run(pointers, progress)
+        return _run(pointers, progress, waiting)
     except not_from_handler(MemoryError):
         raise _too_large(pointers) from None
 
 
-def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoResult:
+def _run(
+    pointers: int,
+    progress: Callable[[int, int], object] | None,
+    waiting: Callable[[str], AbstractContextManager[object]],
+) -> DemoResult:
     # Random, so that the child can't know it: no old table passes for the new one.
     chosen = np.random.default_rng().integers(KINDS, 2 * KINDS, size=pointers, dtype=np.uint8)
     with DemoChild(pointers) as child:
-        target = child.table()
-        before = child.prove()
+        with waiting("the child makes its table and calls through it"):
+            target = child.table()
+            before = child.prove()
         expected = expected_proof(original_table(pointers))
         if before != expected:
             raise DemoError(
@@ -103,7 +111,8 @@ def _run(pointers: int, progress: Callable[[int, int], object] | None) -> DemoRe
             written = session.write_pointers(target.address, table, progress=progress)
             seconds = time.perf_counter() - started
         del table
-        after, problem = _verify(child, expected_proof(chosen))
+        with waiting("the child calls through its new table"):
+            after, problem = _verify(child, expected_proof(chosen))
     return DemoResult(
         pid=child.pid,
         engine=engine,

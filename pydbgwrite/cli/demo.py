@@ -9,7 +9,7 @@ import click
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import counted, example, fail, print_fields, print_json
-from pydbgwrite.cli.progress import progress_bar
+from pydbgwrite.cli.progress import progress_bar, waiting
 from pydbgwrite.cli.targets import json_option
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def demo(pointers: int, as_json: bool) -> int:
 
     try:
         with progress_bar("writing") as progress:
-            result = run_demo(pointers, progress=progress)
+            result = run_demo(pointers, progress=progress, waiting=waiting)
     except not_from_handler(DemoError) as failure:
         fail(str(failure))
         return ExitCode.NOT_AS_EXPECTED

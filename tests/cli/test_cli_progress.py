@@ -81,6 +81,15 @@ def test_writing(process: Target, tmp_path: Path) -> None:
     assert "writing" in shown.out
 
 
+@pytest.mark.usefixtures("at_once")
+def test_the_demo() -> None:
+    shown = on_terminal("demo", "--pointers", 1_000_000)
+    assert shown.code == 0
+    assert "the child makes its table" in shown.out
+    assert "calls through its new table" in shown.out
+    assert "verified by the target" in shown.out.rpartition("calls through its new table")[2]
+
+
 def test_not_for_what_is_quick(process: Target, tmp_path: Path) -> None:
     line = ["read", "--pid", process.pid, process.rw, 1, "--out", tmp_path / "x.npy"]
     assert "reading" not in on_terminal(*line).out
