@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.cases import EngineCase
 
-from pydbgwrite import AddressError, Patch, PatchEntry
+from pydbgwrite import AddressError, ExpectationError, Patch, PatchEntry
 
 
 def first_pointer(case: EngineCase) -> int:
@@ -169,3 +169,20 @@ def test_patches_take_brackets(engine_case: EngineCase) -> None:
     broken = Patch([PatchEntry("[[8]]+4", [1])]).preview(session)
     assert not broken.ok and broken.kind == "access"
     assert "level 1 of 2" in broken.problems[0]
+
+
+def test_a_chain_that_leads_elsewhere_later(engine_case: EngineCase) -> None:
+    """What was shown is what is written: a pointer that has moved since then ends it."""
+    case = engine_case
+    session, rw = case.session, case.rw
+    session.write_pointers(rw, [rw + 0x40])
+    session.write_pointers(rw + 0x40, [1, 1, 1])
+    patch = Patch([PatchEntry(f"[{rw:#x}]", [5])])
+    shown = patch.preview(session)
+    session.write_pointers(rw, [rw + 0x40 + 2 * case.pointer_size])
+    with pytest.raises(ExpectationError):
+        patch.apply(session, expect=shown)
+    assert list(session.read_pointers(rw + 0x40, 3)) == [1, 1, 1]
+    session.write_pointers(rw, [rw + 0x40])
+    assert patch.apply(session, expect=shown) == 1
+    assert list(session.read_pointers(rw + 0x40, 3)) == [5, 1, 1]
