@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 LIMIT: Final = 2**64
-#: The longest text of an address: longer symbols are not read, either (elf_tables.py).
-LONGEST: Final = 1 << 16
+#: The longest text of an address: the longest symbol that is read (elf_tables.py), and more.
+LONGEST: Final = 1 << 17
 #: Of a name with more '!' and ':', the later ones are not tried: each reading is a copy.
 MOST_READINGS: Final = 64
 #: The most brackets around a name.
@@ -237,6 +237,8 @@ def _within_brackets(text: str) -> Address | str:
         offset = 0
         if rest:
             found = split_offset("]" + rest)
+            if not levels and rest[0] not in "+-" and places(text, len(text)):
+                break  # a module whose name begins with a bracket: [a].so+8
             if found[0] != "]" or found[1] is None:
                 hint = hint_of_number(rest[1:])
                 return f"{shown(rest)}, after a closing bracket, is no offset{hint}"

@@ -79,7 +79,8 @@ def read(
 ) -> int:
     """Show COUNT pointers at ADDRESS, and what each points to.
 
-    ADDRESS is a number (4096, 0x7f0000001000), module+0x1234, module!symbol or module!symbol+8.
+    ADDRESS is a number (4096, 0x7f0000001000), module+0x1234, module!symbol, module:symbol or
+    symbol, each with or without an offset (+8), or [ADDRESS], the pointer stored there.
 
     If the output is not a terminal, prints one line for each pointer: its address, its value, the
     page protection where it points to (rw, rx, ...), and the name of that place; "-" for a part

@@ -72,8 +72,9 @@ def write(
 ) -> int:
     """Write pointers at ADDRESS, and show each before and after.
 
-    ADDRESS and each VALUE are numbers (4096, 0x7f0000001000), module+0x1234, module!symbol or
-    module!symbol+8. If the write of any of them fails, all are undone.
+    ADDRESS and each VALUE are numbers (4096, 0x7f0000001000), module+0x1234, module!symbol,
+    module:symbol or symbol, each with or without an offset (+8), or [ADDRESS], the pointer stored
+    there. If the write of any of them fails, all are undone.
     """
     pointers = _given("VALUE", values, "--from", file)
     if pointers is None:

@@ -74,7 +74,7 @@ def test_numbers(readable_case: EngineCase, address: Any, number: int) -> None:
         ("libc\0.so+1", ValueError, "null character"),
         ("libc\ud800.so+1", ValueError, "surrogate"),
         pytest.param("a" * (1 << 16), AddressError, "65,536 characters", id="a long name"),
-        pytest.param("a!" * (1 << 21) + "b", ValueError, "at most 65,536 characters", id="4 MiB"),
+        pytest.param("a!" * (1 << 21) + "b", ValueError, "at most 131,072 characters", id="4 MiB"),
         pytest.param("!:" * (1 << 15), AddressError, "has none", id="separators"),
         pytest.param("a!:" * 20_000 + "b", AddressError, "has none", id="many readings"),
         pytest.param("a+" * 30_000, AddressError, "has none", id="many signs"),
@@ -196,6 +196,8 @@ def test_readings(text: str, expected: list[Place]) -> None:
         ("[[a!operator[](int)]+8]", "a!operator[](int)", [8, 0], "[[a!operator[](int)]+8]"),
         ("[[vdso]!x]+8", "[vdso]!x", [8], "[[vdso]!x]"),
         ("[vdso]+8", "[vdso]+8", [], None),
+        ("[a].so+8", "[a].so+8", [], None),
+        ("[a]!b", "[a]!b", [], None),
         ("a!f[abi:cxx11]()", "a!f[abi:cxx11]()", [], None),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from support.commands import command
 from support.libraries import ANSWERS, compile_program, running, shared_library
 
 import pydbgwrite
@@ -229,3 +230,24 @@ def test_every_symbol_in_every_form(shop: Shop) -> None:
             assert resolver.resolve(f"{form}-0x8") == expected - 8, form
         checked += 1
     assert checked > 50
+
+
+def test_commands_take_every_form(compiled: Path) -> None:
+    with running(compiled) as (child, numbers):
+        root, first, _, _, dispatch, _ = numbers
+        process = ("-p", child.pid)
+        done = command("read", *process, "[[shop:root]]+16", "--json")
+        assert done.code == 0, done.err
+        done = command(
+            "write", *process, "table+8", "dispatch", "[root]+8", "--expect", "[table+8]"
+        )
+        assert done.code == 1 and "1 of 2 pointers is not what was expected" in done.err
+        done = command("write", *process, "table+8", "dispatch", "[shop:root]+8")
+        assert done.code == 0, done.err
+        with pydbgwrite.attach(child.pid) as session:
+            assert list(session.read_pointers("shop:table+8", 2)) == [dispatch, first + 8]
+            assert session.resolve("root") == root
+        done = command("read", *process, "dispach")
+        assert done.code == 3 and "did you mean 'dispatch'" in done.err
+        done = command("read", *process, "[root]-8+8")
+        assert done.code == 2 and "'-8+8', after a closing bracket" in done.err
