@@ -21,7 +21,7 @@ CLONE = (
     r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
     r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # provided by that lane
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
-    r"needs root: ((time )?namespaces|userfaultfd|mounts)\b",  # a user's run; root runs all
+    r"needs root: ((time )?namespaces|userfaultfd|mounts|other owners)\b",  # root runs all
     r"with the full profile: a browser takes seconds$",
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",
 )

@@ -17,15 +17,20 @@ __all__ = ["open_regular"]
 _FLAGS = ("O_NONBLOCK", "O_BINARY", "O_CLOEXEC", "O_NOINHERIT")
 
 
-def open_regular(path: str, flags: int = os.O_RDONLY) -> FileIO:
-    """Open a file that exists, to read it; with os.O_RDWR also to write it.
+def open_regular(path: str, flags: int = os.O_RDONLY, folder: int | None = None) -> FileIO:
+    """Open a file to read it; with os.O_RDWR also to write it.
+
+    Args:
+        path: The file.
+        flags: As for os.open(). A file that O_CREAT makes has the mode 0600.
+        folder: The descriptor of the folder that a relative path begins at.
 
     Raises:
         OSError: The file can't be opened, or is not a regular file.
     """
     for name in _FLAGS:
         flags |= getattr(os, name, 0)
-    with FileDescriptor(os.open, path, flags) as descriptor:
+    with FileDescriptor(os.open, path, flags, 0o600, dir_fd=folder) as descriptor:
         mode = os.fstat(descriptor.fileno()).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)

@@ -189,6 +189,7 @@ class JournalInfo:
         writes: The number of recorded pieces.
         bytes: Their bytes in the target.
         torn: True if the last record is incomplete. Its write had not begun.
+        command: The command line that wrote; "" if it was not the pydbgwrite command.
     """
 
     __module__ = "pydbgwrite"
@@ -209,3 +210,4 @@ class JournalInfo:
     writes: int
     bytes: int
     torn: bool
+    command: str

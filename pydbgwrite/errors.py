@@ -187,6 +187,9 @@ class JournalError(Error):
     Nothing is written to the target, unless the message says what.
     """
 
+    #: True if the file ends before its header does.
+    _not_begun = False
+
 
 class UndoError(Error):
     """A transaction could not be rolled back completely, and no other exception says so.

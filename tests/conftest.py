@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -88,6 +89,23 @@ def readable_case(readable_name: str) -> Iterator[EngineCase]:
     """Open a target of each available engine, including targets that can only be read."""
     with {**CASES, **READ_ONLY_CASES}[readable_name]() as case:
         yield case
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the command line's journals out of the developer's own state folder."""
+    folder = str(tmp_path_factory.mktemp("state"))
+    os.environ.update(XDG_STATE_HOME=folder, LOCALAPPDATA=folder)
+
+
+@pytest.fixture
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a test a state folder of its own; return where the journals will be."""
+    folder = tmp_path / "state"
+    folder.mkdir(0o700)
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(folder))
+    return folder / "pydbgwrite" / "journals"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._core import FileDescriptor
+from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
-from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "create_journal",
+    "is_locked",
     "memory_journal",
     "open_to_read",
     "open_to_undo",
@@ -35,7 +36,7 @@ _PATIENCE: Final = 1.0  # seconds
 _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
-def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) -> JournalLog:
+def create_journal(place: JournalPlace, session: Target, durable: bool | None) -> JournalLog:
     """Create a journal file with its header. Raises FileExistsError if the file exists."""
     from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.target_identity import describe_target, outlives_this_machine
@@ -48,27 +49,19 @@ def create_journal(path: StrOrBytesPath, session: Target, durable: bool | None) 
         "durable": durable,
         "id": os.urandom(16).hex(),
     }
-    name = os.fsdecode(path)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    command = IN_FORCE.get().command_line()
+    if command is not None:
+        header["command"] = command
+    file = place.create()
     try:
-        file = FileDescriptor(os.open, name, flags | _more_flags(), 0o600).into_file("r+b")
-    except not_from_handler(FileExistsError):
-        raise FileExistsError(
-            errno.EEXIST,
-            "the file exists, and a journal never replaces a file: an undo may need it. Choose "
-            f"another name, or undo it ({IN_FORCE.get().function('pydbgwrite.undo')}) and remove "
-            "it first",
-            name,
-        ) from None
-    try:
-        _lock(file, name)
-        log = JournalLog(file, name, _flusher(file) if durable else None)
+        _lock(file, place.path)
+        log = JournalLog(file, place.path, _flusher(file) if durable else None)
         log.begin(header)
         if durable:
-            _flush_folder(name)
+            place.sync_folder()
     except BaseException:
         file.close()
-        os.unlink(name)
+        place.remove()
         raise
     return log
 
@@ -83,15 +76,14 @@ def memory_journal() -> JournalLog:
     return log
 
 
-def open_to_read(path: StrOrBytesPath) -> JournalLog:
-    """Open a journal to read it. The whole file is checked."""
+def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalLog:
+    """Open a journal to read it. The whole file is checked, or its header alone."""
     from pydbgwrite._journal.log import JournalLog
 
-    name = os.fsdecode(path)
-    file = open_regular(name)
-    log = JournalLog(file, name)
+    place = JournalPlace.of(path)
+    log = JournalLog(place.open(), place.path)
     try:
-        log.scan()
+        log.scan(header_only=header_only)
     except BaseException:
         log.close()
         raise
@@ -102,18 +94,18 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
     """Open a journal for an undo: lock it, and check the whole file."""
     from pydbgwrite._journal.log import JournalLog
 
-    name = os.fsdecode(path)
+    place = JournalPlace.of(path)
     try:
-        file = open_regular(name, os.O_RDWR)
+        file = place.open(os.O_RDWR)
     except not_from_handler(OSError) as error:
         # Read-only: the undo works, but can't mark the journal.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        file = open_regular(name)
+        file = place.open()
     try:
         if file.writable():
-            _lock(file, name)
-        log = JournalLog(file, name)
+            _lock(file, place.path)
+        log = JournalLog(file, place.path)
         log.scan()
         if log.header.get("durable"):
             log.flush_by(_flusher(file))
@@ -123,23 +115,10 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
     return log
 
 
-def _more_flags() -> int:
-    return getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
-
-
 def _flusher(file: io.FileIO) -> Callable[[], object]:
     """Return the function that syncs the file's contents to the disk."""
     sync = getattr(os, "fdatasync", os.fsync)
     return lambda: sync(file.fileno())
-
-
-def _flush_folder(name: str) -> None:
-    """Sync the folder too, for the file's name. Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    path = os.path.dirname(os.path.abspath(name))
-    with FileDescriptor(os.open, path, os.O_RDONLY | os.O_DIRECTORY) as folder:
-        os.fsync(folder.fileno())
 
 
 def _lock(file: io.FileIO, name: str) -> None:
@@ -172,8 +151,33 @@ def _try_lock(file: io.FileIO) -> bool:
     return True
 
 
+def is_locked(log: JournalLog) -> bool:
+    """Return whether a transaction or an undo has the journal open, here or in another process."""
+    file = log.file
+    if sys.platform == "win32":
+        import msvcrt
+
+        assert isinstance(file, io.FileIO)
+        if not _try_lock(file):
+            return True
+        file.seek(_LOCK_AT)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        return False
+    import fcntl
+
+    try:
+        found = fcntl.fcntl(file.fileno(), fcntl.F_OFD_GETLK, _write_lock())
+    except not_from_handler(AttributeError, OSError):  # not on Linux; a file system without locks
+        return False
+    kind: int = _LOCK.unpack(found)[0]
+    return kind != fcntl.F_UNLCK
+
+
 if sys.platform != "win32":
+    import struct
     import weakref
+
+    _LOCK: Final = struct.Struct("hhqqi0q")  # struct flock: type, whence, start, length, pid
 
     _locked: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
 
@@ -184,17 +188,19 @@ if sys.platform != "win32":
         read_journal().
         """
         import fcntl
-        import struct
 
         try:
             command = fcntl.F_OFD_SETLK
         except not_from_handler(AttributeError):  # not on Linux
             fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
             return
-        # struct flock: type, whence, start, length, pid
-        lock = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_AT, 1, 0)
-        fcntl.fcntl(file.fileno(), command, lock)
+        fcntl.fcntl(file.fileno(), command, _write_lock())
         _locked.add(file)
+
+    def _write_lock() -> bytes:
+        import fcntl
+
+        return _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCK_AT, 1, 0)
 
     def _leave_to_parent() -> None:
         """In a forked child: reopen journals to read, so that the child holds no lock."""

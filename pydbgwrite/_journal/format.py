@@ -47,6 +47,7 @@ __all__ = [
     "encode",
     "file_head",
     "next_frame",
+    "not_begun",
     "read_all",
     "read_at",
     "read_file_head",
@@ -104,7 +105,7 @@ def read_file_head(file: BinaryFile, name: str) -> int:
     file.seek(0)
     head = read_all(file, FILE_HEAD_SIZE)
     if len(head) < FILE_HEAD_SIZE and file_head().startswith(head):
-        raise _not_begun(name, len(head))
+        raise not_begun(name, len(head))
     if not head.startswith(_MAGIC):
         raise JournalError(
             f"{name} is not a journal of pydbgwrite, or its first bytes are damaged: a journal "
@@ -179,11 +180,14 @@ def damaged(name: str, offset: int, what: str) -> JournalError:
     )
 
 
-def _not_begun(name: str, size: int) -> JournalError:
-    return JournalError(
+def not_begun(name: str, size: int) -> JournalError:
+    """Return the error for a journal that ends within its header."""
+    error = JournalError(
         f"the journal {name} has only {size:,} bytes and ends before its header does: its "
         "transaction had not begun, and there is nothing to undo"
     )
+    error._not_begun = True
+    return error
 
 
 def write_all(file: BinaryFile, data: bytes) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pydbgwrite._journal import format as form
-from pydbgwrite._reports import Change
+from pydbgwrite._reports import Change, JournalInfo
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
@@ -28,6 +28,8 @@ _PARTS: Final[dict[str, tuple[type, ...]]] = {
     **dict.fromkeys(("pid", "base", "size"), (int, type(None))),
     **dict.fromkeys(("target", "engine", "program"), (str,)),
     **dict.fromkeys(("id", "started", "boot", "exec", "header"), (str, type(None))),
+    # Not in every journal of this version: they were added later.
+    **dict.fromkeys(("command", "machine", "pid_namespace"), (str,)),
 }
 
 
@@ -72,6 +74,29 @@ class JournalLog:
         """The same as JournalInfo.state."""
         return "undone" if self.undone else "committed" if self.committed else "open"
 
+    def info(self) -> JournalInfo:
+        """Return the description of the journal and its target."""
+        header = self.header
+        return JournalInfo(
+            path=self.name,
+            version=form.VERSION,
+            created=float(header.get("created", 0)),
+            pid=header.get("pid"),
+            target=str(header.get("target", "")),
+            engine=str(header.get("engine", "")),
+            pointer_size=int(header.get("pointer_size", 0)),
+            started=str(header.get("started", "")),
+            program=str(header.get("program", "")),
+            base=header.get("base"),
+            size=header.get("size"),
+            durable=bool(header.get("durable")),
+            state=self.state,
+            writes=len(self),
+            bytes=self.recorded_bytes,
+            torn=self.torn,
+            command=str(header.get("command", "")),
+        )
+
     @property
     def committed(self) -> bool:
         """True if the transaction has committed."""
@@ -114,8 +139,8 @@ class JournalLog:
         text = json.dumps(header, sort_keys=True).encode()
         self._append(form.HEADER, 0, [text], "its header")
 
-    def scan(self) -> None:
-        """Read and check a whole journal. Raises JournalError for damage."""
+    def scan(self, *, header_only: bool = False) -> None:
+        """Read and check a whole journal, or its header. Raises JournalError for damage."""
         self._state = _State(
             end=form.FILE_HEAD_SIZE, chain=form.read_file_head(self.file, self.name)
         )
@@ -126,11 +151,10 @@ class JournalLog:
                 self.torn = self._litter = True
                 break
             self._take(frame, here)
+            if header_only:
+                break
         if not self._state.number:
-            raise JournalError(
-                f"the journal {self.name} ends within its header, after {size:,} bytes: its "
-                "transaction had not begun, and there is nothing to undo"
-            )
+            raise form.not_begun(self.name, size)
 
     def _take(self, frame: form.Frame, here: _State) -> None:
         """Add a record that was read; it begins where `here` ends."""

@@ -6,12 +6,12 @@ and its program, and an undo refuses any other process.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from pydbgwrite._core import FileDescriptor
+from pydbgwrite._journal.linux_process import digest, identity_of, same_tick
+from pydbgwrite._journal.windows_process import windows_process
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
@@ -46,9 +46,10 @@ def describe_target(session: Target) -> dict[str, Any]:
     if session.target == "simulated":
         identity["started"] = _token(session)
     elif session._embedded and session.pid is not None and sys.platform.startswith("linux"):
-        identity.update(_linux(session))
+        identity.update(identity_of(session))
     elif sys.platform == "win32" and session.pid is not None and not outlives_this_machine(session):
-        identity["started"] = _windows_start(session.pid)
+        found = windows_process(session.pid)
+        identity["started"] = "" if found.error else str(found.started)
     module = _main_module(session, identity.get("program"))
     if module is not None:
         identity.update(program=module.path, base=module.base, size=module.size)
@@ -87,7 +88,7 @@ def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
         # If the system identifies the execve, the program's base is not compared.
         if key in ("base", "size") and "exec" in was and "exec" in now:
             continue
-        if was[key] == now.get(key) or (key == "started" and _same_tick(was[key], now)):
+        if was[key] == now.get(key) or (key == "started" and _is_same_tick(was[key], now)):
             continue
         return text.format(
             was=_shown(key, was[key]),
@@ -97,10 +98,8 @@ def difference(was: dict[str, Any], now: dict[str, Any]) -> str | None:
     return None
 
 
-def _same_tick(was: object, now: dict[str, Any]) -> bool:
-    """Return whether the start times are equal, apart from rounding an offset to whole ticks."""
-    is_linux = "exec" in now and isinstance(was, str) and was.isdecimal() and len(was) <= 20
-    return is_linux and abs(int(str(was)) - int(now["started"])) <= 1
+def _is_same_tick(was: object, now: dict[str, Any]) -> bool:
+    return "exec" in now and isinstance(was, str) and same_tick(was, now["started"])
 
 
 def _shown(key: str, value: object) -> str:
@@ -115,110 +114,6 @@ def _token(session: Target) -> str:
     if token is None:
         token = session._token = os.urandom(16).hex()
     return token
-
-
-def _linux(session: Target) -> dict[str, Any]:
-    """Identify a process by its start time (proc_pid_stat(5)), the boot, and its execve.
-
-    execve gives each program an auxiliary vector (getauxval(3)) with the addresses of the program,
-    its stack and the vDSO, which are random each time.
-    """
-    import hashlib
-
-    try:
-        with (
-            FileDescriptor(session._open_folder, False) as of_process,
-            FileDescriptor(session._open_folder, True) as of_memory,
-        ):
-            started = _started(_read_file("stat", of_process))
-            auxv = _read_file("auxv", of_memory)
-            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(" (deleted)")
-    except not_from_handler(PermissionError) as error:
-        from pydbgwrite._messages.linux import opening_failed
-
-        raise opening_failed(
-            "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
-        ) from error
-    except not_from_handler(OSError) as error:
-        gone = error.errno in (errno.ENOENT, errno.ESRCH)
-        kind = NoTargetError if gone else DebugEngineError
-        raise kind(f"the process {session.pid} can't be identified: {error}") from error
-    identity = {"started": started, "program": program}
-    if auxv:
-        identity["exec"] = hashlib.sha256(auxv).hexdigest()
-    try:
-        identity["boot"] = _read_file("/proc/sys/kernel/random/boot_id").decode().strip()
-    except not_from_handler(OSError):
-        pass  # a container may hide it
-    return identity
-
-
-def _started(stat: bytes) -> str:
-    """Return the start time of a process in clock ticks since the boot.
-
-    A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here,
-    unless the kernel does not add it to start times, as Linux 5.10.
-    """
-    ticks = int(stat.rpartition(b") ")[2].split()[19])
-    try:
-        text = _read_file("/proc/self/timens_offsets").decode()
-    except not_from_handler(FileNotFoundError):  # a kernel without time namespaces
-        return str(ticks)
-    # The file has the offsets of the children's namespace.
-    if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
-        raise NoTargetError(
-            "the start time of a process can't be determined: this process has made another time "
-            "namespace for its children. Run this in such a child (unshare --time --fork)"
-        )
-    offsets = {name: (seconds, rest) for name, seconds, rest in map(str.split, text.splitlines())}
-    seconds, nanoseconds = map(int, offsets["boottime"])
-    offset = seconds * 10**9 + nanoseconds
-    if offset and _shows_offset(offset / 10**9):
-        ticks -= offset * os.sysconf("SC_CLK_TCK") // 10**9
-    return str(ticks)
-
-
-def _shows_offset(seconds: float) -> bool:
-    """Return whether times in /proc have the offset of the time namespace, as its clocks do."""
-    import time
-
-    if sys.platform != "linux":
-        return True
-    fields = dict(line.partition(b" ")[::2] for line in _read_file("/proc/stat").splitlines())
-    # The kernel that adds it to start times subtracts it from the time of the boot.
-    moved = int(fields[b"btime"]) - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
-    return abs(moved) < abs(moved - seconds)
-
-
-def _read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
-    place = None if folder is None else folder.fileno()
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    with FileDescriptor(os.open, path, flags, dir_fd=place).into_file("rb") as file:
-        return file.read()
-
-
-def _windows_start(pid: int) -> str:
-    """Return the start time (GetProcessTimes) in units of 100 ns, or "" if access is denied."""
-    if sys.platform != "win32":
-        raise OSError("for Windows")
-    import ctypes
-    from ctypes import wintypes
-
-    system = ctypes.WinDLL("kernel32", use_last_error=True)
-    system.OpenProcess.restype = wintypes.HANDLE
-    system.OpenProcess.argtypes = [wintypes.DWORD, wintypes.BOOL, wintypes.DWORD]
-    system.GetProcessTimes.argtypes = [wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4]
-    system.CloseHandle.argtypes = [wintypes.HANDLE]
-    handle = system.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
-    if not handle:
-        return ""
-    times = [wintypes.FILETIME() for _ in range(4)]
-    try:
-        if not system.GetProcessTimes(handle, *map(ctypes.byref, times)):
-            return ""
-    finally:
-        system.CloseHandle(handle)
-    return str(times[0].dwHighDateTime << 32 | times[0].dwLowDateTime)
 
 
 def _main_module(session: Target, program: str | None) -> Module | None:
@@ -239,8 +134,6 @@ def _main_module(session: Target, program: str | None) -> Module | None:
 
 def _header_of(session: Target, base: int) -> str | None:
     """Return a checksum of the PE header's time stamp and checksum, which identify the build."""
-    import hashlib
-
     try:
         page = session.read(base, _HEADER_BYTES)
     except NoTargetError:
@@ -252,4 +145,4 @@ def _header_of(session: Target, base: int) -> str | None:
         return None
     # Signature, COFF header, and the optional header without the table of directories, which the
     # loader or a patch can have changed.
-    return hashlib.sha256(page[at : at + 24]).hexdigest()
+    return digest(page[at : at + 24])

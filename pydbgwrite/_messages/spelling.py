@@ -47,6 +47,10 @@ class Spelling:
         """Return the call that undoes a journal."""
         return f"pydbgwrite.undo({journal!r}, session)"
 
+    def command_line(self) -> str | None:
+        """Return the command line that runs, for a journal's header; None in Python."""
+        return None
+
 
 _PYTHON: Final = Spelling()
 

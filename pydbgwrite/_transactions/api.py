@@ -34,30 +34,10 @@ def read_journal(path: StrOrBytesPath) -> JournalInfo:
         OSError: The file can't be read.
     """
     from pydbgwrite._journal.files import open_to_read
-    from pydbgwrite._journal.format import VERSION
-    from pydbgwrite._reports import JournalInfo
 
     log = open_to_read(path)
     log.close()
-    name, header = log.name, log.header
-    return JournalInfo(
-        path=name,
-        version=VERSION,
-        created=float(header.get("created", 0)),
-        pid=header.get("pid"),
-        target=str(header.get("target", "")),
-        engine=str(header.get("engine", "")),
-        pointer_size=int(header.get("pointer_size", 0)),
-        started=str(header.get("started", "")),
-        program=str(header.get("program", "")),
-        base=header.get("base"),
-        size=header.get("size"),
-        durable=bool(header.get("durable")),
-        state=log.state,
-        writes=len(log),
-        bytes=log.recorded_bytes,
-        torn=log.torn,
-    )
+    return log.info()
 
 
 def undo(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._journal.log import JournalLog
+    from pydbgwrite._journal.place import JournalPlace
     from pydbgwrite._reports import Change, UndoReport
     from pydbgwrite._target import OpenTransaction
     from pydbgwrite._target import Target as Session  # help() shows this name
@@ -37,11 +38,11 @@ class Transaction:
     """
 
     __module__ = "pydbgwrite"
-    __slots__ = ("__weakref__", "_durable", "_log", "_path", "_report", "_session", "_state")
+    __slots__ = ("__weakref__", "_durable", "_log", "_place", "_report", "_session", "_state")
 
-    def __init__(self, session: Session, path: str | None, durable: bool | None) -> None:
+    def __init__(self, session: Session, place: JournalPlace | None, durable: bool | None) -> None:
         self._session = session
-        self._path = path
+        self._place = place
         self._durable = durable
         self._state = "new"  # later "open", then "committed" or "undone"
         self._report: UndoReport | None = None
@@ -50,7 +51,7 @@ class Transaction:
     @property
     def journal(self) -> str | None:
         """The absolute path of the journal, or None."""
-        return self._path
+        return None if self._place is None else self._place.path
 
     @property
     def report(self) -> UndoReport | None:
@@ -89,10 +90,10 @@ class Transaction:
                 return undo_log(self._session, log)
             finally:
                 self._session._set_recorder(log.add, log.cut_short)
-        if self._path is not None:
+        if self._place is not None:
             from pydbgwrite._transactions.api import undo
 
-            return undo(self._path, self._session)
+            return undo(self._place, self._session)
         if _open_in(self._session) is not None:
             raise SessionBusyError(
                 "another transaction is open in this session: end that first, then undo this one"
@@ -122,10 +123,10 @@ class Transaction:
             raise ReadOnlyError(
                 "the session was opened with writable=False: there is nothing to record"
             )
-        if self._path is None:
+        if self._place is None:
             log = files.memory_journal()
         else:
-            log = files.create_journal(self._path, session, self._durable)
+            log = files.create_journal(self._place, session, self._durable)
         try:
             session._set_recorder(log.add, log.cut_short)
             session._transaction = self
@@ -135,8 +136,8 @@ class Transaction:
             self._state = "new"
             session._transaction = None
             log.close()
-            if self._path is not None:
-                os.unlink(self._path)
+            if self._place is not None:
+                self._place.remove()
             session._set_recorder(None, None)  # or it raises again why none could be set
             raise
         return self
@@ -207,16 +208,16 @@ class Transaction:
         return f"The transaction could NOT be undone completely: {report}{self._hint()}"
 
     def _hint(self) -> str:
-        if self._path is None:
+        if self._place is None:
             return ""
-        return f". The journal has all of it: {IN_FORCE.get().undoing(self._path)}"
+        return f". The journal has all of it: {IN_FORCE.get().undoing(self._place.path)}"
 
     def _over(self, state: str) -> None:
         """End the transaction and release its journal for others."""
         self._session._transaction = None
         self._state = state
         log = self._log
-        if self._path is not None and log is not None:
+        if self._place is not None and log is not None:
             self._log = None
             log.close()
 
@@ -225,9 +226,9 @@ class Transaction:
         from pydbgwrite._journal import files
 
         if self._log is None:
-            if self._path is None or self._state == "new":
+            if self._place is None or self._state == "new":
                 return files.memory_journal()
-            return files.open_to_read(self._path)
+            return files.open_to_read(self._place)
         return self._log
 
     def _abandon(self, error: BaseException | None) -> None:
@@ -249,20 +250,24 @@ class Transaction:
 
 def checked_journal(
     journal: StrOrBytesPath | None, durable: bool | None
-) -> tuple[str | None, bool | None]:
-    """Validate the arguments of Session.transaction(); return an absolute path."""
+) -> tuple[JournalPlace | None, bool | None]:
+    """Validate the arguments of Session.transaction(); return a place with an absolute path."""
+    from pydbgwrite._journal.place import JournalPlace
+
     if durable is not None and not isinstance(durable, bool):
         raise TypeError(f"durable must be True, False or None, got {type(durable).__name__}")
     if journal is None:
         if durable:
             raise ValueError("durable=True is for a journal: pass journal=, the file to make")
         return None, None
+    if isinstance(journal, JournalPlace):
+        return journal, durable
     name = os.fsdecode(journal)
     if not name or "\0" in name:
         raise ValueError(
             f"{IN_FORCE.get().name('journal')} must be the path of a file to make, got {name!r}"
         )
-    return os.path.abspath(name), durable
+    return JournalPlace(os.path.abspath(name)), durable
 
 
 def _open_in(session: Session) -> OpenTransaction | None:

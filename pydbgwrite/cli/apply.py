@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.asking import ask, can_ask
 from pydbgwrite.cli.change_table import Row, named_rows
-from pydbgwrite.cli.exit_codes import CommandError, ExitCode, code_of_kind
-from pydbgwrite.cli.output import (
-    counted,
-    example,
-    fail,
-    print_json,
-    printable,
-    show_on_stderr,
-    stream_output,
-)
+from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
+from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, journal_options
+from pydbgwrite.cli.output import counted, example, fail, print_json, printable, stream_output
 from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.patches import (
     load_patch,
@@ -37,22 +29,18 @@ from pydbgwrite.cli.targets import Target, json_option, target_options
 
 if TYPE_CHECKING:
     from pydbgwrite import Patch, Preview, Session
+    from pydbgwrite._journal.place import JournalPlace
 
 __all__ = ["apply"]
 
 
-@click.command(epilog=example("pydbgwrite apply -p shop patch.toml --journal patch.journal"))
+@click.command(epilog=example("pydbgwrite apply -p shop patch.toml"))
 @click.argument("patch", type=FILE, metavar="PATCH.toml")
 @target_options()
 @click.option("--dry-run", is_flag=True, help="Show what would change. Write nothing.")
+@journal_options
 @click.option(
-    "--journal",
-    type=FILE,
-    metavar="FILE",
-    help="Record the old values in a new file, for `pydbgwrite undo`, even after a crash.",
-)
-@click.option(
-    "--durable", is_flag=True, help="With --journal: sync each record to the disk before its write."
+    "--durable", is_flag=True, help="Sync each record of the journal to the disk before its write."
 )
 @click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
 @report_option
@@ -65,6 +53,7 @@ def apply(
     patch: str,
     dry_run: bool,
     journal: str | None,
+    no_journal: bool,
     durable: bool,
     verify: bool,
     report: str | None,
@@ -83,9 +72,9 @@ def apply(
 
     Without a terminal, or with --json, it can't ask: give --yes or --dry-run.
     """
-    if durable and journal is None:
-        raise click.UsageError("--durable needs --journal.")
-    if not (yes or dry_run) and (as_json or not _can_ask()):
+    if durable and no_journal:
+        raise click.UsageError("--durable is for a journal: leave out --no-journal.")
+    if not (yes or dry_run) and (as_json or not can_ask()):
         raise click.UsageError(
             "It can't ask without a terminal, or with --json: give --yes to write, or --dry-run to "
             "see what would change."
@@ -94,6 +83,7 @@ def apply(
     # A process goes on while somebody reads and answers. Other targets stay as they are.
     lets_go = target.kind == "pid" and not (yes or dry_run)
     written: int | None = None
+    place: JournalPlace | None = None
     with target.open(writable=not (dry_run or lets_go)) as session:
         shown = _Shown.of(loaded.preview(session), session, rows)
         if report is not None:
@@ -105,19 +95,23 @@ def apply(
         if shown.preview.ok and not dry_run and not lets_go:
             if not yes:
                 _ask(shown)
-            written = _apply(loaded, session, journal, durable, verify)
+            with journal_for(journal, no_journal, shown.preview.pointers) as place:
+                written = _apply(loaded, session, place, durable, verify)
         process = Reopened.of(target, session) if lets_go else None
     if process is not None and shown.preview.ok:
         _ask(shown)
-        with process.open() as session:
-            written = _apply(loaded, session, journal, durable, verify, expect=shown.preview)
+        with (
+            process.open() as session,
+            journal_for(journal, no_journal, shown.preview.pointers) as place,
+        ):
+            written = _apply(loaded, session, place, durable, verify, expect=shown.preview)
     if as_json:
         print_json(
             {
                 **preview_fields(shown.preview, rows, shown.names),
                 "written": written or 0,
                 "verified": verify and written is not None,
-                "journal": None if written is None else journal,
+                "journal": None if place is None else place.path,
             }
         )
     if written is None:
@@ -125,7 +119,7 @@ def apply(
     if not as_json:
         click.echo(
             f"Wrote {counted(written, 'pointer')}{' and read them back' if verify else ''}."
-            + (f" To undo it: pydbgwrite undo {printable(journal)}" if journal else "")
+            + how_to_undo(journal, place)
         )
     return ExitCode.DONE
 
@@ -165,36 +159,20 @@ def _not_written(preview: Preview, as_json: bool) -> int:
     return code_of_kind(preview.kind)
 
 
-def _can_ask() -> bool:
-    """Return whether a user at a terminal can see a question and answer it."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-
 def _ask(shown: _Shown) -> None:
     """Ask, and return if the answer is yes; a CommandError otherwise."""
-    stream_output()  # or the table would come after the question
-    if sys.stdout is not None:
-        sys.stdout.flush()
     preview = shown.preview
-    question = (
+    ask(
         f"Write {counted(preview.pointers, 'pointer')}, {preview.changed:,} of them to change, to "
-        f"{printable(shown.program)}? [y/N] "
+        f"{shown.program}?",
+        "not confirmed; nothing was written",
     )
-    show_on_stderr(lambda: click.echo(question, nl=False, err=True))
-    try:
-        answer = sys.stdin.readline()
-    except not_from_handler(OSError, UnicodeDecodeError):
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        if not answer.endswith("\n"):
-            show_on_stderr(lambda: click.echo(err=True))
-        raise CommandError("not confirmed; nothing was written", ExitCode.INTERRUPTED)
 
 
 def _apply(
     patch: Patch,
     session: Session,
-    journal: str | None,
+    journal: JournalPlace | None,
     durable: bool,
     verify: bool,
     expect: Preview | None = None,

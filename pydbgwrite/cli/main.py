@@ -24,6 +24,7 @@ from pydbgwrite.cli.spelling import CommandLineSpelling
 if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
     from pydbgwrite.cli import apply as apply
     from pydbgwrite.cli import demo as demo
+    from pydbgwrite.cli import history as history
     from pydbgwrite.cli import imports as imports
     from pydbgwrite.cli import modules as modules
     from pydbgwrite.cli import read as read
@@ -49,6 +50,7 @@ _COMMANDS: Final = {
     "apply": "apply",
     "verify": "verify",
     "undo": "undo",
+    "history": "history",
 }
 
 
@@ -89,7 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     A command returns its exit code, or raises an exception of the library.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    spelling = IN_FORCE.set(CommandLineSpelling())
+    spelling = IN_FORCE.set(CommandLineSpelling(words))
     try:
         return _run(words)
     finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -37,8 +40,18 @@ _COMMANDS: Final = {
 }
 
 
+#: Parts of Microsoft's connection strings that are secrets.
+_SECRETS: Final = re.compile(r"\b(key|password)=[^,\s]*", re.IGNORECASE)
+#: A command line can have thousands of values.
+_LONGEST: Final = 1_000
+
+
 class CommandLineSpelling(Spelling):
     """Spells arguments as the running command's options; "" if it has no such option."""
+
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        """words: the command line, without the program."""
+        self._words = words
 
     def name(self, argument: str) -> str:
         """Return the option, or the argument's name in the help."""
@@ -78,6 +91,11 @@ class CommandLineSpelling(Spelling):
     def undoing(self, journal: str) -> str:
         """Return the command line that undoes a journal."""
         return f"pydbgwrite undo {journal}"
+
+    def command_line(self) -> str | None:
+        """Return the command line, for a journal's header: without secrets, and not too long."""
+        line = _SECRETS.sub(r"\1=...", shlex.join(["pydbgwrite", *self._words]))
+        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
 
 
 def _target() -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.asking import ask, can_ask
+from pydbgwrite.cli.exit_codes import ExitCode
+from pydbgwrite.cli.history import process_of, time_of
+from pydbgwrite.cli.kept_journals import kept_of_number, last_kept, read_info
 from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
 from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.progress import progress_bar
@@ -15,19 +19,25 @@ from pydbgwrite.cli.targets import Target, json_option, target_options
 
 if TYPE_CHECKING:
     from pydbgwrite import JournalInfo, Session, UndoReport
+    from pydbgwrite._journal.place import JournalPlace
 
 __all__ = ["undo"]
 
 
 @click.command(epilog=example("pydbgwrite undo patch.journal"))
-@click.argument("journal", type=FILE)
+@click.argument("journal", type=FILE, required=False)
 @target_options(required=False)
 @click.option(
     "--force", is_flag=True, help="Also restore conflicts: memory that has been changed since."
 )
+@click.option("--yes", is_flag=True, help="Without JOURNAL: do not ask.")
 @json_option
-def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
+def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: bool) -> int:
     """Restore what the writes of a JOURNAL replaced.
+
+    JOURNAL is a file, or a number that `pydbgwrite history` shows. Without it, the last write of
+    `write` or `apply` that is not undone is undone, of the process of -p if that is given: it is
+    shown first, and you are asked. Without a terminal, or with --json, give --yes.
 
     It works even if the program that wrote has crashed. The journal names its process; name a
     target on another machine by --connect or --kernel. A process that is not the journal's is
@@ -37,20 +47,45 @@ def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
     Exit codes: 0 everything is restored; 2 no usable journal; 3 the target has gone; 5 not
     everything could be restored.
     """
-    import pydbgwrite
+    if journal is None:
+        if not yes and (as_json or not can_ask()):
+            raise click.UsageError(
+                "It can't ask without a terminal, or with --json: give --yes to undo the last "
+                "write, or the JOURNAL to undo."
+            )
+        with last_kept(target) as (place, info):
+            if not yes:
+                _ask(info)
+            if target.kind == "pid":  # a name chose the journal, and that its process
+                target = replace(target, value=info.pid)
+            return _undo_and_report(target, place, info, force, as_json)
+    if journal.isdecimal() and not os.path.lexists(journal):
+        with kept_of_number(int(journal)) as (place, info):
+            return _undo_and_report(target, place, info, force, as_json)
+    return _undo_and_report(target, journal, read_info(journal), force, as_json)
 
-    try:
-        info = pydbgwrite.read_journal(journal)
-    except not_from_handler(OSError) as failure:
-        raise CommandError(
-            f"{journal!r} could not be read: {failure.strerror or failure}", ExitCode.BAD_USAGE
-        ) from failure
+
+def _ask(info: JournalInfo) -> None:
+    """Show a write and ask whether to undo it; a CommandError unless the answer is yes."""
+    fields = {
+        "process": process_of(info.pid, info.program or info.target),
+        "command": info.command,
+        "time": time_of(info.created),
+        "written": f"{info.bytes:,} bytes",
+    }
+    print_fields("The last write:", fields)
+    ask("Undo it?", "not confirmed; nothing was undone")
+
+
+def _undo_and_report(
+    target: Target, journal: str | JournalPlace, info: JournalInfo, force: bool, as_json: bool
+) -> int:
     with _target(target, info).open(writable=True) as session:
         report = _undo(session, journal, force)
     if as_json:
         from pydbgwrite.cli.undoing import report_fields
 
-        print_json({"journal": journal, "pid": info.pid, **report_fields(report)})
+        print_json({"journal": os.fspath(journal), "pid": info.pid, **report_fields(report)})
     else:
         _show(info, report)
     if not report.complete:
@@ -59,7 +94,7 @@ def undo(target: Target, journal: str, force: bool, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _undo(session: Session, journal: str, force: bool) -> UndoReport:
+def _undo(session: Session, journal: str | JournalPlace, force: bool) -> UndoReport:
     import pydbgwrite
     from pydbgwrite.cli.undoing import interrupted_undo
 
@@ -91,6 +126,8 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
         "restored": f"{report.restored:,} bytes",
         "already original": f"{report.unchanged:,} bytes",
     }
+    if info.command:
+        fields["written by"] = info.command
     if report.conflict_total:
         fate = "restored too" if report.forced else "not changed; --force restores them too"
         fields["conflicts"] = f"{report.conflict_total:,} ({fate})"

@@ -11,6 +11,7 @@ from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 
 if TYPE_CHECKING:
     from pydbgwrite import Session, Transaction, UndoReport
+    from pydbgwrite._journal.place import JournalPlace
 
 __all__ = [
     "after_undo",
@@ -23,14 +24,16 @@ __all__ = [
 
 
 @contextmanager
-def undone_on_failure(session: Session) -> Iterator[Transaction]:
+def undone_on_failure(session: Session, journal: JournalPlace | None) -> Iterator[Transaction]:
     """Undo the writes of the block if it fails; a CommandError says what happened."""
-    transaction = session.transaction()
+    transaction = session.transaction(journal)
     try:
         with transaction:
             yield transaction
     except (Exception, KeyboardInterrupt) as failure:
         if not transaction.changes:
+            if isinstance(failure, OSError) and journal is not None:
+                raise _not_made(failure, journal) from failure
             raise
         raise after_undo(failure, transaction.report) from failure
 
@@ -53,7 +56,7 @@ def after_undo(failure: BaseException, report: UndoReport | None) -> CommandErro
     return CommandError(message, code, {} if report is None else {"undone": report_fields(report)})
 
 
-def ended(failure: BaseException, journal: str | None) -> BaseException:
+def ended(failure: BaseException, journal: JournalPlace | None) -> BaseException:
     """Return the exception that ends a command, whose transaction was the library's own."""
     # Ctrl-C during the undo takes the place of what caused it, which then is its context.
     for each in (failure, failure.__context__):
@@ -61,12 +64,16 @@ def ended(failure: BaseException, journal: str | None) -> BaseException:
         if report is not None:
             return after_undo(failure, report)
     if isinstance(failure, OSError) and journal is not None:
-        return CommandError(
-            f"the journal {journal!r} can't be made: {failure.strerror or failure}; nothing was "
-            "written",
-            ExitCode.BAD_USAGE,
-        )
+        return _not_made(failure, journal)
     return failure
+
+
+def _not_made(failure: OSError, journal: JournalPlace) -> CommandError:
+    return CommandError(
+        f"the journal {journal.path!r} can't be made: {failure.strerror or failure}; nothing was "
+        "written",
+        ExitCode.BAD_USAGE,
+    )
 
 
 def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:

@@ -10,6 +10,7 @@ import click
 
 from pydbgwrite.cli.change_table import Row, named_rows, show_changes
 from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
+from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, journal_options
 from pydbgwrite.cli.output import counted, example, print_json, stream_output
 from pydbgwrite.cli.parameters import FILE, NumbersCommand, array_file, load_array
 from pydbgwrite.cli.patches import preview_rows, rows_option, show_problems, values_fields
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from array import array
 
     from pydbgwrite import Preview, Session, Transaction
+    from pydbgwrite._journal.place import JournalPlace
     from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["write"]
@@ -52,6 +54,7 @@ _FORMS = ".npy (numpy, uint64) or .bin (64-bit, little-endian)"
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change. Write nothing.")
 @click.option("--verify", is_flag=True, help="Read the data back; undo the write if it differs.")
+@journal_options
 @click.option(
     "--truncate", is_flag=True, help="With a 32-bit target: write the low 32 bits of wider values."
 )
@@ -66,6 +69,8 @@ def write(
     expect_file: str | None,
     dry_run: bool,
     verify: bool,
+    journal: str | None,
+    no_journal: bool,
     truncate: bool,
     rows: int,
     as_json: bool,
@@ -92,13 +97,18 @@ def write(
                 f"Expect one value, or one for each of {counted(len(new), 'pointer')}; "
                 f"got {len(now):,}."
             )
-        act = _try if dry_run else _write
-        done = act(session, place, new, now, verify, truncate, rows)
+        kept = None
+        if dry_run:
+            done = _try(session, place, new, now, truncate, rows)
+        else:
+            with journal_for(journal, no_journal, len(new)) as kept:
+                done = _write(session, kept, place, new, now, verify, truncate, rows)
         names = named_rows(session, done.rows)
     if as_json:
-        print_json(_fields(done, names, verify))
+        kept_at = None if kept is None else kept.path
+        print_json({**_fields(done, names, verify), "journal": kept_at})
     else:
-        _show(done, names, verify)
+        _show(done, names, verify, how_to_undo(journal, kept))
     if done.preview is None:
         return ExitCode.DONE
     stream_output()  # or the reasons would stand above the table
@@ -134,7 +144,7 @@ def _fields(done: _Done, names: dict[int, str], verify: bool) -> dict[str, objec
     }
 
 
-def _show(done: _Done, names: dict[int, str], verify: bool) -> None:
+def _show(done: _Done, names: dict[int, str], verify: bool, how_to_undo: str) -> None:
     show_changes(done.rows, names, done.pointer_size)
     if done.pointers > len(done.rows):
         more = counted(done.pointers - len(done.rows), "pointer")
@@ -143,7 +153,8 @@ def _show(done: _Done, names: dict[int, str], verify: bool) -> None:
     if done.preview is not None:
         click.echo(f"{what} at 0x{done.address:x}. Nothing was written.")
     else:
-        click.echo(f"Wrote {what} at 0x{done.address:x}{' and read them back' if verify else ''}.")
+        checked = " and read them back" if verify else ""
+        click.echo(f"Wrote {what} at 0x{done.address:x}{checked}.{how_to_undo}")
 
 
 def _given(
@@ -168,7 +179,6 @@ def _try(
     address: int,
     pointers: list[int] | array[int],
     expected: list[int] | array[int] | None,
-    verify: bool,
     truncate: bool,
     limit: int,
 ) -> _Done:
@@ -185,6 +195,7 @@ def _try(
 
 def _write(
     session: Session,
+    journal: JournalPlace | None,
     address: int,
     pointers: list[int] | array[int],
     expected: list[int] | array[int] | None,
@@ -195,7 +206,7 @@ def _write(
     from pydbgwrite.cli.undoing import undone_on_failure
 
     expect = expected[0] if expected is not None and len(expected) == 1 else expected
-    with undone_on_failure(session) as transaction, progress_bar("writing") as progress:
+    with undone_on_failure(session, journal) as transaction, progress_bar("writing") as progress:
         written = session.write_pointers(
             address,
             pointers,

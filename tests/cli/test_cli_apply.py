@@ -406,7 +406,7 @@ def test_journals_that_can_not_be_made(process: Target, patch: Path, tmp_path: P
         assert "journal" in done.said["error"]["message"]
         assert process.is_untouched()
     assert there.read_text() == "precious"
-    done = command("apply", "--pid", process.pid, patch, "--yes", "--durable")
+    done = command("apply", "--pid", process.pid, patch, "--yes", "--durable", "--no-journal")
     assert done.code == 2
 
 

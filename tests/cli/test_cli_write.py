@@ -29,7 +29,7 @@ def test_values(process: Target) -> None:
     done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, str(2**64 - 1))
     assert (done.code, done.err) == (0, "")
     *rows, last = done.out.splitlines()
-    assert last == f"Wrote 3 pointers at 0x{process.rw:x}."
+    assert last == f"Wrote 3 pointers at 0x{process.rw:x}. To undo it: pydbgwrite undo"
     assert [row.split()[:5] for row in rows] == [
         [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
         for at, new in enumerate([1, 2, 2**64 - 1])
@@ -57,6 +57,7 @@ def test_values_of_modules(process: Target) -> None:
         "problems": [],
         "written": 1,
         "verified": True,
+        "journal": done.said["journal"],
     }
     assert process.pointers(1) == [module.base + 0x40]
 

@@ -1,0 +1,125 @@
+"""What identifies a Linux process, and this machine among those that share a home folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pydbgwrite._core import FileDescriptor
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.errors import DebugEngineError, NoTargetError
+
+if TYPE_CHECKING:
+    from pydbgwrite._target import Target
+
+__all__ = ["digest", "identity_of", "machine", "read_file", "same_tick", "started"]
+
+
+def identity_of(session: Target) -> dict[str, Any]:
+    """Identify a process by its start time (proc_pid_stat(5)), the boot, and its execve.
+
+    execve gives each program an auxiliary vector (getauxval(3)) with the addresses of the program,
+    its stack and the vDSO, which are random each time.
+    """
+    try:
+        with (
+            FileDescriptor(session._open_folder, False) as of_process,
+            FileDescriptor(session._open_folder, True) as of_memory,
+        ):
+            ticks = started(read_file("stat", of_process))
+            auxv = read_file("auxv", of_memory)
+            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(" (deleted)")
+    except not_from_handler(PermissionError) as error:
+        from pydbgwrite._messages.linux import opening_failed
+
+        raise opening_failed(
+            "permission", error.errno or 0, "read(/proc/PID/auxv)", 0, session.pid
+        ) from error
+    except not_from_handler(OSError) as error:
+        gone = error.errno in (errno.ENOENT, errno.ESRCH)
+        kind = NoTargetError if gone else DebugEngineError
+        raise kind(f"the process {session.pid} can't be identified: {error}") from error
+    identity = {"started": ticks, "program": program}
+    if auxv:
+        identity["exec"] = digest(auxv)
+    return {**identity, **machine()}
+
+
+def machine() -> dict[str, str]:
+    """Identify this machine, its boot, and the namespace that process ids belong to."""
+    name = os.uname().nodename.encode()
+    try:
+        name += read_file("/etc/machine-id")
+    except not_from_handler(OSError):
+        pass
+    # A machine's id is confidential (machine-id(5)), so only a digest of it is stored.
+    here = {"machine": digest(name)}
+    try:
+        here["boot"] = read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+    except not_from_handler(OSError):
+        pass  # a container may hide it
+    try:
+        here["pid_namespace"] = os.readlink("/proc/self/ns/pid")
+    except not_from_handler(OSError):
+        pass
+    return here
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of some bytes as text."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def started(stat: bytes) -> str:
+    """Return the start time of a process in clock ticks since the boot.
+
+    A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here,
+    unless the kernel does not add it to start times, as Linux 5.10.
+    """
+    ticks = int(stat.rpartition(b") ")[2].split()[19])
+    try:
+        text = read_file("/proc/self/timens_offsets").decode()
+    except not_from_handler(FileNotFoundError):  # a kernel without time namespaces
+        return str(ticks)
+    # The file has the offsets of the children's namespace.
+    if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
+        raise NoTargetError(
+            "the start time of a process can't be determined: this process has made another time "
+            "namespace for its children. Run this in such a child (unshare --time --fork)"
+        )
+    offsets = {name: (seconds, rest) for name, seconds, rest in map(str.split, text.splitlines())}
+    seconds, nanoseconds = map(int, offsets["boottime"])
+    offset = seconds * 10**9 + nanoseconds
+    if offset and _shows_offset(offset / 10**9):
+        ticks -= offset * os.sysconf("SC_CLK_TCK") // 10**9
+    return str(ticks)
+
+
+def _shows_offset(seconds: float) -> bool:
+    """Return whether times in /proc have the offset of the time namespace, as its clocks do."""
+    import time
+
+    if sys.platform != "linux":
+        return True
+    fields = dict(line.partition(b" ")[::2] for line in read_file("/proc/stat").splitlines())
+    # The kernel that adds it to start times subtracts it from the time of the boot.
+    moved = int(fields[b"btime"]) - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
+    return abs(moved) < abs(moved - seconds)
+
+
+def read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
+    """Return the content of a small file of the system."""
+    place = None if folder is None else folder.fileno()
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    with FileDescriptor(os.open, path, flags, dir_fd=place).into_file("rb") as file:
+        return file.read()
+
+
+def same_tick(one: str, other: str) -> bool:
+    """Return whether start times are equal, apart from rounding an offset to whole ticks."""
+    are_ticks = all(each.isdecimal() and len(each) <= 20 for each in (one, other))
+    return are_ticks and abs(int(one) - int(other)) <= 1

@@ -1,0 +1,64 @@
+"""Where a journal is: a path that the caller names. kept.py has the places in the state folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pydbgwrite._core import FileDescriptor
+from pydbgwrite._messages.spelling import IN_FORCE
+from pydbgwrite._regular_file import open_regular
+from pydbgwrite._signal_handlers import not_from_handler
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+    from _typeshed import StrOrBytesPath
+
+__all__ = ["JournalPlace"]
+
+
+class JournalPlace(os.PathLike[str]):
+    """The place of one journal: how to make it, open it and remove it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, path: StrOrBytesPath) -> JournalPlace:
+        """Return the place of that path, which may be a place already."""
+        return path if isinstance(path, JournalPlace) else JournalPlace(os.fsdecode(path))
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def create(self) -> FileIO:
+        """Make the file. Raises FileExistsError if it exists."""
+        try:
+            return open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        except not_from_handler(FileExistsError):
+            raise FileExistsError(
+                errno.EEXIST,
+                "the file exists, and a journal never replaces a file: an undo may need it. "
+                f"Choose another name, or undo it ({IN_FORCE.get().function('pydbgwrite.undo')}) "
+                "and remove it first",
+                self.path,
+            ) from None
+
+    def open(self, flags: int = os.O_RDONLY) -> FileIO:
+        """Open the file to read it; with os.O_RDWR also to write it."""
+        return open_regular(self.path, flags)
+
+    def remove(self) -> None:
+        """Remove the file."""
+        os.unlink(self.path)
+
+    def sync_folder(self) -> None:
+        """Sync the file's name to the disk. Windows has no such call and needs none."""
+        if sys.platform == "win32":
+            return
+        path = os.path.dirname(os.path.abspath(self.path))
+        with FileDescriptor(os.open, path, os.O_RDONLY | os.O_DIRECTORY) as folder:
+            os.fsync(folder.fileno())

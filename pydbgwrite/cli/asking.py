@@ -1,0 +1,35 @@
+"""Ask the user a question that is answered by yes or no."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.output import printable, show_on_stderr, stream_output
+
+__all__ = ["ask", "can_ask"]
+
+
+def can_ask() -> bool:
+    """Return whether a user at a terminal can see a question and answer it."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def ask(question: str, otherwise: str) -> None:
+    """Ask, and return if the answer is yes; a CommandError with the text `otherwise` if not."""
+    stream_output()  # or what is asked about would come after the question
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    shown = f"{printable(question)} [y/N] "
+    show_on_stderr(lambda: click.echo(shown, nl=False, err=True))
+    try:
+        answer = sys.stdin.readline()
+    except not_from_handler(OSError, UnicodeDecodeError):
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        if not answer.endswith("\n"):
+            show_on_stderr(lambda: click.echo(err=True))
+        raise CommandError(otherwise, ExitCode.INTERRUPTED)

@@ -1,0 +1,240 @@
+"""The journal of a command that writes: in the user's state folder, unless options say else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.parameters import FILE
+from pydbgwrite.errors import JournalError
+
+if TYPE_CHECKING:
+    from pydbgwrite import JournalInfo
+    from pydbgwrite._journal.kept import Kept, KeptJournals
+    from pydbgwrite._journal.place import JournalPlace
+    from pydbgwrite.cli.targets import Target
+
+__all__ = [
+    "how_to_undo",
+    "journal_for",
+    "journal_options",
+    "kept_of_number",
+    "last_kept",
+    "open_kept",
+    "read_info",
+]
+
+#: A scattered pointer has an address, an old value and a new one in the journal. Beside them it has
+#: a header, and less than 100 bytes for each MiB of pointers.
+_BYTES_A_POINTER: Final = 24
+_MORE_BYTES: Final = 64 << 10
+
+_ADVICE: Final = "--journal FILE keeps the journal in another place, and --no-journal keeps none"
+_ROOM: Final = (
+    "`pydbgwrite history` lists them, and one that is undone or removed makes room. " + _ADVICE
+)
+
+
+def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --journal and --no-journal to a command."""
+    for option in (
+        click.option("--no-journal", is_flag=True, help="Keep no journal."),
+        click.option(
+            "--journal",
+            type=FILE,
+            metavar="FILE",
+            help="Keep the journal, for `pydbgwrite undo FILE`, in this new file. Without it, "
+            "one is kept for `pydbgwrite undo`.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def journal_for(
+    journal: str | None, no_journal: bool, pointers: int
+) -> Iterator[JournalPlace | None]:
+    """Yield the place of the journal for a write, for Session.transaction(); None for no journal.
+
+    A kept journal of a block that failed before it wrote anything is removed.
+
+    Args:
+        journal, no_journal: The options.
+        pointers: The number of pointers that will be written.
+
+    Raises:
+        CommandError: No journal can be kept. Nothing was written.
+    """
+    from pydbgwrite._journal.place import JournalPlace
+
+    if journal is not None and no_journal:
+        raise click.UsageError("Give --journal or --no-journal, not both.")
+    if no_journal:
+        yield None
+        return
+    if journal is not None:
+        yield JournalPlace(os.path.abspath(journal))
+        return
+    kept = open_kept(create=True)
+    try:
+        try:
+            kept.make_room(_BYTES_A_POINTER * pointers + _MORE_BYTES)
+        except not_from_handler(JournalError) as full:
+            full.add_note(_ROOM)
+            raise
+        place = kept.new()
+        try:
+            yield place
+        except BaseException as failure:
+            kept.drop_if_empty(place)
+            cause = failure.__cause__ if isinstance(failure, CommandError) else failure
+            if isinstance(cause, (JournalError, OSError)):
+                failure.add_note(_ADVICE)
+            raise
+    finally:
+        kept.close()
+
+
+def open_kept(*, create: bool) -> KeptJournals:
+    """Open the folder of kept journals. CommandError if that is impossible, or not safe.
+
+    FileNotFoundError if it does not exist, and create is false.
+    """
+    from pydbgwrite._journal.kept import KeptJournals
+
+    try:
+        return KeptJournals(create=create)
+    except not_from_handler(OSError) as failure:
+        if not create and isinstance(failure, FileNotFoundError):
+            raise
+        what = "made" if create else "read"
+        advice = f"; nothing was written. {_ADVICE}" if create else ""
+        named = "" if failure.filename is None else f" in {failure.filename}"
+        raise CommandError(
+            f"no journal can be {what}{named}: {failure.strerror or failure}{advice}",
+            ExitCode.BAD_USAGE,
+        ) from failure
+
+
+def read_info(journal: str | JournalPlace) -> JournalInfo:
+    """Read the description of a journal. CommandError if the file can't be read."""
+    import pydbgwrite
+
+    try:
+        return pydbgwrite.read_journal(journal)
+    except not_from_handler(OSError) as failure:
+        raise CommandError(
+            f"{os.fspath(journal)!r} could not be read: {failure.strerror or failure}",
+            ExitCode.BAD_USAGE,
+        ) from failure
+
+
+@contextmanager
+def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
+    """Yield the last kept journal that is not undone: of the target, if the options name one.
+
+    CommandError if there is none, if it can't be used, or if its process has ended.
+    """
+    with _opened() as kept:
+        for each in kept.newest_first():
+            if each.fault:
+                # What it wrote comes before what an older one did.
+                raise CommandError(
+                    f"the last journal, {each.place.path}, can't be used: {each.fault}; nothing "
+                    "was undone. `pydbgwrite history` lists others, which `pydbgwrite undo NUMBER` "
+                    "takes",
+                    ExitCode.BAD_USAGE,
+                )
+            info = each.info
+            if (
+                info is None
+                or info.state == "undone"
+                or not info.writes
+                or not _is_of(info, target)
+            ):
+                continue
+            _check_life(each, info)
+            yield each.place, info
+            return
+        raise CommandError(
+            f"no write is left to undo: none of the journals in {kept.path} is of one that is not "
+            "undone; nothing was written. `pydbgwrite history` lists them",
+            ExitCode.BAD_USAGE,
+        )
+
+
+@contextmanager
+def kept_of_number(number: int) -> Iterator[tuple[JournalPlace, JournalInfo]]:
+    """Yield the kept journal of that number. CommandError if there is none."""
+    with _opened() as kept:
+        places = kept.numbered(number)
+        if len(places) != 1:
+            found = "several journals have" if places else "no journal has"
+            names = "".join(f", {each.path}" for each in places)
+            raise CommandError(
+                f"{found} the number {number}{names}; nothing was undone. `pydbgwrite history "
+                "--json` lists the files",
+                ExitCode.BAD_USAGE,
+            )
+        yield places[0], read_info(places[0])
+
+
+@contextmanager
+def _opened() -> Iterator[KeptJournals]:
+    """Open the folder of kept journals for an undo. CommandError if there is none."""
+    try:
+        kept = open_kept(create=False)
+    except not_from_handler(FileNotFoundError) as failure:
+        raise CommandError(
+            f"no journal is kept ({failure.filename} does not exist): give the JOURNAL to undo. "
+            "Root and other users have their own",
+            ExitCode.BAD_USAGE,
+        ) from None
+    try:
+        yield kept
+    finally:
+        kept.close()
+
+
+def _is_of(info: JournalInfo, target: Target) -> bool:
+    """Return whether a journal may be of the target that options name."""
+    if target.kind == "pid":
+        if isinstance(target.value, int):
+            return info.pid == target.value
+        from pydbgwrite._processes import file_name, is_path
+
+        wanted: str = target.value
+        if is_path(wanted):
+            return info.program == os.path.realpath(wanted)
+        return file_name(info.program) == wanted
+    kind = "remote" if target.kind == "connect" else target.kind
+    return kind is None or info.target == kind
+
+
+def _check_life(each: Kept, info: JournalInfo) -> None:
+    """Raise a CommandError if a journal's process is gone, with what was written to it."""
+    if each.life not in ("ended", "replaced"):
+        return
+    now = "has ended" if each.life == "ended" else "runs another program now (execve)"
+    raise CommandError(
+        f"the process of the last write ({info.pid} {info.program}) {now}, and what was written "
+        "to its memory is gone: there is nothing to undo. `pydbgwrite history` lists other writes, "
+        "which `pydbgwrite undo NUMBER` takes",
+        ExitCode.NO_ACCESS if each.life == "ended" else ExitCode.BAD_USAGE,
+    )
+
+
+def how_to_undo(journal: str | None, place: JournalPlace | None) -> str:
+    """Return the sentence that follows "Wrote ...", or "" without a journal."""
+    from pydbgwrite.cli.output import printable
+
+    if place is None:
+        return ""
+    return f" To undo it: pydbgwrite undo{'' if journal is None else ' ' + printable(journal)}"
