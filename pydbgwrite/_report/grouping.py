@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence, Sized
-from itertools import compress, islice, repeat
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from itertools import chain, compress, count, islice, repeat
 from operator import add, and_, eq, gt, mul, ne, or_, rshift, sub
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -81,12 +81,12 @@ class _Place(NamedTuple):
     size: int
 
 
-def rows_of(span: Span, width: int) -> Iterator[Row]:
-    """Yield the rows of a span, one for each pointer."""
+def rows_of(span: Span, width: int, chosen: Iterable[int] | None = None) -> Iterator[Row]:
+    """Yield the rows of a span, one for each pointer, or for each of the chosen indexes."""
     mask = (1 << 8 * width) - 1
     before, after, expected = span.before, span.after, span.expected
     fault = _has_fault(span)
-    for at in range(len(span.entry.pointers)):
+    for at in range(len(span.entry.pointers)) if chosen is None else chosen:
         want = expected[at] if isinstance(expected, array) else expected
         want = None if want is None else want & mask
         old = None if before is None else before[at]
@@ -101,6 +101,20 @@ def rows_of(span: Span, width: int) -> Iterator[Row]:
             state = SAME if old == new else OK
         address = None if span.address is None else span.address + at * width
         yield Row(span.number, address, old, new, want, span.entry.note, state)
+
+
+def _bad_rows(span: Span, width: int) -> Iterator[Row]:
+    """Yield the rows in a bad state of a span with a problem."""
+    before, expected = span.before, span.expected
+    if span.address is None or before is None or expected is None or _has_fault(span):
+        return rows_of(span, width)
+    return rows_of(span, width, compress(count(), _differences(before, expected, width)))
+
+
+def _differences(before: Sequence[int], expected: int | array[int], width: int) -> Iterator[bool]:
+    mask = (1 << 8 * width) - 1
+    wanted = expected if isinstance(expected, array) else repeat(expected)
+    return map(ne, before, map(and_, wanted, repeat(mask)))
 
 
 def _has_fault(span: Span) -> bool:
@@ -242,11 +256,11 @@ class Grouping:
     def _group_of_lost(self) -> Iterator[Group]:
         if len(self._order) < len(self._all):
             lost = [span for span in self._all if span.address is None]
-            count = sum(len(span.entry.pointers) for span in lost)
+            total = sum(len(span.entry.pointers) for span in lost)
             rows = (row for span in lost for row in rows_of(span, self._width))
             most = FLAT if self._total <= FLAT else _MOST_OF_GROUP
-            states = (*(0 for _ in STATES[:-1]), count)
-            yield Group(None, None, count, states, "", list(islice(rows, most)))
+            states = (*(0 for _ in STATES[:-1]), total)
+            yield Group(None, None, total, states, "", list(islice(rows, most)))
 
     def _groups(self) -> Iterator[Group]:
         if not self._order:
@@ -283,17 +297,17 @@ class Grouping:
 
     def _group(self, start: int, end: int, most: int) -> Group:
         width = self._width
-        count = sum(self._counts[start:end])
+        total = sum(self._counts[start:end])
         found = Counter(self._states[start:end])
         bad = [self._span(at) for at in self._bad_of(start, end)]
         if found.pop(_MANY, 0) + found.pop(_MANY_BAD, 0):
             for at in range(start, end):
                 if self._states[at] < 0:
-                    found.update(_states_of(self._span(at), (1 << 8 * width) - 1))
+                    found.update(_states_of(self._span(at), width))
         states = tuple(found[state] for state in range(len(STATES)))
         # Those in a bad state first: nothing bad is left out for something good.
         chosen: dict[tuple[int, int | None], Row] = {}
-        worst = (row for span in bad for row in rows_of(span, width) if STATES[row.state].bad)
+        worst = chain.from_iterable(_bad_rows(span, width) for span in bad)
         every = (row for at in range(start, end) for row in rows_of(self._span(at), width))
         for row in (*islice(worst, most), *islice(every, most)):
             if len(chosen) < most:
@@ -302,7 +316,7 @@ class Grouping:
         notes = set(self._notes[start:end])
         behind = self._addresses[end - 1] + self._counts[end - 1] * width
         note = notes.pop() if len(notes) == 1 else ""
-        return Group(self._addresses[start], behind, count, states, note, rows)
+        return Group(self._addresses[start], behind, total, states, note, rows)
 
 
 def _states(spans: Sequence[Span], counts: list[int], mask: int) -> list[int]:
@@ -321,19 +335,18 @@ def _states(spans: Sequence[Span], counts: list[int], mask: int) -> list[int]:
     ]
 
 
-def _states_of(span: Span, mask: int) -> dict[int, int]:
+def _states_of(span: Span, width: int) -> dict[int, int]:
     """Return the states of a span's pointers, and how many are in each."""
-    count = len(span.entry.pointers)
+    total, mask = len(span.entry.pointers), (1 << 8 * width) - 1
     before, after, expected = span.before, span.after, span.expected
     if before is None:
-        return {UNREADABLE: count}
+        return {UNREADABLE: total}
     if after is None or _has_fault(span):
-        return {PROBLEM: count}
+        return {PROBLEM: total}
     same = map(eq, before, map(and_, after, repeat(mask)))
     if expected is None:
         differ, alike = 0, sum(same)
     else:
-        wanted = expected if isinstance(expected, array) else repeat(expected)
-        differs = list(map(ne, before, map(and_, wanted, repeat(mask))))
+        differs = list(_differences(before, expected, width))
         differ, alike = sum(differs), sum(map(gt, same, differs))
-    return {DIFFERS: differ, SAME: alike, OK: count - differ - alike}
+    return {DIFFERS: differ, SAME: alike, OK: total - differ - alike}

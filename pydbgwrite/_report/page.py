@@ -24,6 +24,7 @@ __all__ = ["page_of"]
 _MOST_CHARACTERS: Final = 4_500_000
 #: Of a name or a note, and of a message.
 _LONGEST: Final = 200
+_SHORTEST: Final = 20
 _LONGEST_MESSAGE: Final = 1_000
 #: Rows of the table that is there without script.
 _STATIC: Final = 600
@@ -75,16 +76,31 @@ as private as that.</footer>
 
 def page_of(report: Report) -> str:
     """Return the page."""
-    most = sum(len(group.rows) for group in report.groups)
-    while True:
-        page = _page(report)
-        if len(page) <= _MOST_CHARACTERS or most <= len(report.groups):
-            return page
-        # Names can be long. Fewer rows of each group, and in the end one.
-        most //= 4
-        each = max(1, most // len(report.groups))
-        groups = [group._replace(rows=group.rows[:each]) for group in report.groups]
-        report = report._replace(groups=groups)
+    page = _page(report)
+    longest, most = _LONGEST, max((len(group.rows) for group in report.groups), default=0)
+    while len(page) > _MOST_CHARACTERS and longest > _SHORTEST:
+        # Names and notes can be long: fewer rows of each group, and in the end less of each name.
+        if most > 1:
+            most = max(1, min(most - 1, most * _MOST_CHARACTERS // len(page)))
+        else:
+            longest //= 2
+        page = _page(_smaller(report, most, longest))
+    return page
+
+
+def _smaller(report: Report, most: int, longest: int) -> Report:
+    def smaller(group: Group) -> Group:
+        rows = [row._replace(note=shortened(row.note, longest)) for row in _worst(group.rows, most)]
+        return group._replace(rows=rows, note=shortened(group.note, longest))
+
+    names = {value: shortened(name, longest) for value, name in report.names.items()}
+    return report._replace(groups=[smaller(group) for group in report.groups], names=names)
+
+
+def _worst(rows: list[Row], most: int) -> list[Row]:
+    """Return `most` rows by address; those in a bad state go before others."""
+    chosen = sorted(rows, key=lambda row: not STATES[row.state].bad)[:most]
+    return sorted(chosen, key=lambda row: (row.address or 0, row.entry))
 
 
 def _page(report: Report) -> str:

@@ -24,9 +24,10 @@ def printable(text: str) -> str:
 
 def shortened(text: str, most: int) -> str:
     """Return printable text of about `most` characters; the length of a longer one is given."""
-    if len(text) > most:
-        return f"{printable(text[:most])}\u2026 ({len(text):,} characters)"
-    return printable(text)
+    shown = printable(text[: most + 1])
+    if len(shown) > most:
+        return f"{shown[:most]}\u2026 ({len(text):,} characters)"
+    return shown
 
 
 def escaped(text: str) -> str:

@@ -520,7 +520,14 @@ def test_verify_on_a_terminal(process: Target, patch: Path) -> None:
 # ---- a report -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["--dry-run"], ["--yes"], ["--dry-run", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--dry-run"],
+        pytest.param(["--yes"], marks=SAME_EVERYWHERE),
+        pytest.param(["--dry-run", "--json"], marks=SAME_EVERYWHERE),
+    ],
+)
 def test_a_report(process: Target, patch: Path, tmp_path: Path, arguments: list[str]) -> None:
     report = tmp_path / "page.html"
     done = command("apply", "--pid", process.pid, patch, "--report", report, *arguments)

@@ -228,13 +228,18 @@ def test_a_narrow_target_shows_what_it_would_hold(narrow: pydbgwrite.Session) ->
 
 
 def test_long_names_do_not_make_a_page_long(wide: pydbgwrite.Session) -> None:
-    preview = patch_of(20_000, step=16).preview(wide)
+    preview = patch_of(5_000, step=16).preview(wide)
     report = preview._report()
     values = {value for group in report.groups for row in group.rows for value in row.values}
-    names = {value: f"{'<' * 500}{value}" for value in values if value is not None}
-    page = page_of(report._replace(names=names))
-    assert len(page) < 5_000_000
-    assert counted(page) == 20_000
+    for mark in ("<", "\u202e"):
+        names = {value: f"{value}{mark * 500}" for value in values if value is not None}
+        groups = [
+            group._replace(rows=[row._replace(note=f"{row}{mark * 500}") for row in group.rows])
+            for group in report.groups
+        ]
+        page = page_of(report._replace(names=names, groups=groups))
+        assert len(page.encode()) < 5_000_000
+        assert counted(page) == 5_000
 
 
 def test_a_million_entries_give_a_page_below_5_mb(profile: str) -> None:
