@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from pydbgwrite._patch.preview import Preview, PreviewEntry
     from pydbgwrite._regions import Module, Region
     from pydbgwrite._reports import Change, Conflict, JournalInfo, Mismatch, UndoReport
-    from pydbgwrite._symbols.model import ImportSlot
+    from pydbgwrite._symbols.model import ImportSlot, Symbol
     from pydbgwrite._transactions.api import read_journal, undo
     from pydbgwrite._transactions.transaction import Transaction
 
@@ -99,6 +99,7 @@ __all__ = [
     "SessionBusyError",
     "SessionClosedError",
     "SessionError",
+    "Symbol",
     "TargetAccessError",
     "Transaction",
     "UndoError",
@@ -140,6 +141,7 @@ _LATER = {
     "PreviewEntry": "_patch.preview",
     "ProcessServer": "_opening.process_server",
     "Region": "_regions",
+    "Symbol": "_symbols.model",
     "Transaction": "_transactions.transaction",
     "UndoReport": "_reports",
     "read_journal": "_transactions.api",

@@ -498,6 +498,67 @@ class FileDescriptor:
     def close(self) -> None:
         """Close the descriptor, if it is still open and no file owns it."""
 
+@final
+class ModuleSymbols:
+    """The symbols of one module, numbered: those that its tables define.
+
+    A source is a symbol table: its entries, its strings, the versions (empty: none), the address
+    and size of each section of its file (empty: unknown), and whether it has 64 bits, is
+    big-endian, and is a debug file's. low and high are the file's addresses between which it is
+    loaded.
+
+    Raises:
+        MemoryError: There is not enough memory.
+    """
+
+    def __new__(
+        cls,
+        sources: list[tuple[bytes, bytes, bytes, list[tuple[int, int]], bool, bool, bool]],
+        low: int,
+        high: int,
+        /,
+    ) -> Self: ...
+    def __len__(self) -> int: ...
+    def names(self) -> list[str]:
+        """Return the name of each symbol, with a version where the table has it in the name."""
+    def entry(self, number: int, /) -> tuple[bytes, int, int, int, int, int, bool, bool, bool]:
+        """Return what is known of a symbol.
+
+        Its name without a version, value, size, source, kind (STT_*); 0 if each symbol of that name
+        is at its address, 1 if versions decide, 2 if the name means several or none; whether it has
+        an address, has a version, and is a variable that another module's can replace.
+        """
+    def value(self, number: int, /) -> int:
+        """Return a symbol's value."""
+    def containing(self, text: bytes, /) -> list[int]:
+        """Return the numbers of the symbols whose names, without a version, contain the text.
+
+        None of them where they share so much memory that a search would take too long.
+        """
+    def at(self, address: int, /) -> int | None:
+        """Return the number of the symbol that covers an address of the file, or None."""
+    def forget(self, numbers: list[int], /) -> None:
+        """Forget the texts that name_addresses() has kept for these symbols."""
+
+def is_plain_mangled(name: str, /) -> bool:
+    """Return whether a name of C++ is demangled in time: few parts of it have several readings."""
+
+def name_addresses(
+    addresses: ReadableBuffer | Iterable[SupportsIndex],
+    ranges: list[tuple[int, int, int, int, str, int]],
+    open_module: Callable[[int], ModuleSymbols | None],
+    spell: Callable[[int, list[int]], list[str | None]],
+    /,
+) -> list[str]:
+    """Return the name of each address; Session.names() describes them.
+
+    A range has its start, end, origin of offsets, load bias, name, and the number of its module,
+    less than the number of ranges, or -1. Ranges are in order and do not overlap. open_module() is
+    called once for each module that has one of the addresses, and spell() with a module and numbers
+    of symbols: it returns how names that they cover begin, or None where a symbol can't be named.
+    These texts are kept with the symbols.
+    """
+
 # (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.
 def simulate(
     type: type[_S], regions: list[tuple[int, int, int]], pointer_size: int, writable: bool, /

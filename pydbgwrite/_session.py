@@ -10,15 +10,15 @@ from pydbgwrite.errors import SessionBusyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Self, SupportsIndex
 
-    from _typeshed import StrOrBytesPath
+    from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from pydbgwrite._dbgeng import EngineInfo
     from pydbgwrite._regions import Module, Region
-    from pydbgwrite._symbols.model import ImportSlot
+    from pydbgwrite._symbols.model import ImportSlot, Symbol
     from pydbgwrite._target import OpenTransaction
     from pydbgwrite._transactions.transaction import Transaction
 
@@ -36,7 +36,15 @@ class Session(_core.Session):
     """
 
     # All but the first are there only where they have been set.
-    __slots__ = ("__weakref__", "_far", "_serving", "_token", "_transaction", "_wrapped_engine")
+    __slots__ = (
+        "__weakref__",
+        "_far",
+        "_naming",
+        "_serving",
+        "_token",
+        "_transaction",
+        "_wrapped_engine",
+    )
 
     #: Of a session over another package's engine, unless that is this package's own.
     _wrapped_engine: EngineInfo
@@ -44,6 +52,8 @@ class Session(_core.Session):
     _far: bool
     #: True while serve() lets clients in.
     _serving: bool
+    #: The symbols' tables, as they were read for names.
+    _naming: object
     #: What tells this simulated memory from any other.
     _token: str
     #: The one that is open.
@@ -232,6 +242,90 @@ class Session(_core.Session):
         from pydbgwrite._symbols.resolver import Resolver
 
         return Resolver(self).resolve(address)
+
+    def name(self, address: SupportsIndex) -> str:
+        """Return the name of an address: the symbol that covers it, its module, and the offset.
+
+        The name leads back: resolve(name(address)) == address. What is there decides its form:
+
+        - "shop!shapes::Square::area() const+0x4": a symbol covers the address. A symbol with a size
+          covers its bytes; of several, the one that begins last. One without a size covers the
+          bytes up to the next symbol, or to the end of its section. Of several symbols at one
+          address that is named which has a size, is a function or variable, is not local, and has
+          the fewest underscores in front and the shortest name.
+        - "shop!_ZN6shapes6SquareD0Ev": its demangled name means several symbols, or there is no
+          library that demangles (pip install "pydbgwrite[cli]").
+        - "libc.so.6+0x12": an address in the module that no symbol covers, or that no name leads
+          to: several local symbols have the name, or it leads to another module's variable.
+        - "<heap>+0x40", "<stack>+0x10": an address in the heap of brk(2), or in the main thread's
+          stack.
+        - "0x7f0000001000": any other address, mapped or not.
+
+        A module is named by its file's name, or by its path or its base where several have it.
+
+        Engine call: none on Linux, where the symbols of the modules' files are read, as for
+        resolve(). On dbgeng IDebugSymbols3::GetNameByOffsetWide.
+
+        Args:
+            address: An int.
+
+        Raises:
+            NoTargetError: The process has ended.
+            OverflowError: The address is negative or has more than 64 bits.
+            TypeError: The address is no int.
+        """
+        from pydbgwrite._symbols.naming import name_of
+
+        return name_of(self, address)
+
+    def names(self, addresses: ReadableBuffer | Iterable[SupportsIndex]) -> list[str]:
+        """Return the name of each address, as name() does.
+
+        The tables of symbols are read for the first addresses in a module, and kept. A million
+        names take about half a second then.
+
+        Args:
+            addresses: What write_pointers() takes for pointers, without names: a buffer of 64-bit
+                unsigned integers, or an iterable of ints.
+
+        Raises:
+            NoTargetError: The process has ended.
+            OverflowError, TypeError, ValueError: As of write_pointers() for its pointers.
+        """
+        from pydbgwrite._symbols.naming import names_of
+
+        return names_of(self, addresses)
+
+    def symbols(
+        self, pattern: str = "*", *, module: str | None = None, kind: str | None = None
+    ) -> list[Symbol]:
+        """Return the symbols of the target's modules that match a pattern.
+
+        Symbols without an address, such as thread-local variables, are left out, and so are those
+        of modules whose file can't be read. A symbol of .dynsym and .symtab is listed once.
+
+        Args:
+            pattern: Matched with the whole name, mangled or demangled: "vtable for *",
+                "*Square::area*", "_ZTV*". "*" stands for any characters, "?" for one, and "[abc]"
+                for one of these; "[*]", "[?]" and "[[]" stand for the character itself, as in
+                "operator[*]*". Case matters.
+            module: Only those of one module, named as for resolve().
+            kind: Only those of one kind: "function", "data", "ifunc" (indirect functions) or
+                "untyped" (labels of assemblers and linkers).
+
+        Returns:
+            The symbols, by address within each module, with name, demangled, module, address, size
+            and kind.
+
+        Raises:
+            AddressError: There is no such module, or several have the name.
+            NoTargetError: The process has ended.
+            TypeError: An argument is no str.
+            ValueError: There is no such kind.
+        """
+        from pydbgwrite._symbols.naming import symbols_of
+
+        return symbols_of(self, pattern, module, kind)
 
     def transaction(
         self, journal: StrOrBytesPath | None = None, *, durable: bool | None = None

@@ -33,6 +33,7 @@ class Target(Protocol):
     """The part of a Session that these packages use."""
 
     _far: bool
+    _naming: object
     _serving: bool
     _token: str
     _transaction: OpenTransaction | None

@@ -3,6 +3,8 @@
 #include "../core/bulk.h"
 #include "docstrings.h"
 #include "file_descriptor.h"
+#include "module_symbols.h"
+#include "name_addresses.h"
 #include "opening/simulated.h"
 #include "opening/wrapped.h"
 #include "recording.h"
@@ -45,6 +47,7 @@ static int execute(PyObject *module)
     bool good =
         import_all(state_of_module(module)) && session_type_add(module) &&
         data_spaces_add_types(module) && file_descriptor_add_type(module) &&
+        module_symbols_add_type(module) &&
         PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
         PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0 &&
         PyModule_AddIntConstant(module, "RECORD_BYTES", RECORD_BYTES) == 0;
@@ -56,7 +59,8 @@ static int execute(PyObject *module)
     apply(session_type) apply(data_spaces_type) apply(memory_information_type)                     \
         apply(file_descriptor_type) apply(os_close) apply(from_c) apply(wrong_thread)              \
             apply(session_closed) apply(session_busy) apply(read_only) apply(no_target)            \
-                apply(no_sequences) apply(heap_buffers) apply(plain_buffer) apply(zero_word)
+                apply(no_sequences) apply(heap_buffers) apply(plain_buffer) apply(zero_word)       \
+                    apply(module_symbols_type)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {
@@ -91,6 +95,8 @@ static void release(void *module)
 static PyMethodDef functions[] = {
     FUNCTION(simulate, open_simulated, METH_VARARGS),
     FUNCTION(wrap, open_wrapped, METH_VARARGS),
+    FUNCTION(is_plain_mangled, module_symbols_is_plain, METH_O),
+    FUNCTION(name_addresses, name_addresses, METH_VARARGS),
 #if defined(__linux__)
     FUNCTION(linux_attach, open_linux_attach, METH_VARARGS),
     FUNCTION(linux_launch, open_linux_launch, METH_VARARGS),

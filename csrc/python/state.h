@@ -9,7 +9,8 @@ typedef struct module_state {
     PyObject *data_spaces_type;
     PyObject *memory_information_type;
     PyObject *file_descriptor_type;
-    PyObject *os_close;     /* os.close() */
+    PyObject *os_close; /* os.close() */
+    PyObject *module_symbols_type;
     PyObject *from_c;       /* the module pydbgwrite._from_c, which C calls */
     PyObject *wrong_thread; /* pydbgwrite.errors.WrongThreadError, and so on */
     PyObject *session_closed;

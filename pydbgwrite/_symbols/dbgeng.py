@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
-from pydbgwrite._symbols.model import Demangled, Import, KnownModule
+from pydbgwrite._core import name_addresses
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
+    from pydbgwrite._symbols.model import Addresses
     from pydbgwrite._target import Target
 
 __all__ = ["DbgengSymbols"]
@@ -132,6 +134,21 @@ class DbgengSymbols:
         pattern = f"{self._names[module.base]}!*"
         for name, _address in self._session._match_symbols(pattern, _MOST):
             yield name.partition("!")[2]
+
+    def names(self, addresses: Addresses) -> list[str]:
+        """Return module and offset for each address."""
+        modules = self.modules()
+        ranges = [
+            (each.base, each.base + self._sizes[each.base], each.base, 0, each.name, -1)
+            for each in modules
+        ]
+        return name_addresses(addresses, ranges, lambda number: None, lambda number, numbers: [])
+
+    def symbols(
+        self, pattern: str, modules: list[KnownModule], kind: str | None
+    ) -> Iterable[Symbol]:
+        """Return none yet."""
+        return []
 
     def imports(self, module: KnownModule) -> list[Import]:
         """Return the slots of the module's import tables, which are in the target's memory."""

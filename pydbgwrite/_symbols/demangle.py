@@ -1,16 +1,100 @@
-"""The library that demangles C++ and Rust names, if it is installed."""
+"""Demangled names of C++ and Rust, by the library multi-demangle (the extra [cli]).
+
+Names come from files of the target and can be made to hurt. In them types are referred to by
+number, so a demangled name can be longer than its mangled one by any factor; and an expression has
+several readings, which demanglers try one after the other. Of the libraries looked at, this one
+alone bounds its output and its recursion. The readings are bounded here. So a name can stay
+mangled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["MANGLED", "demangler"]
+from pydbgwrite._core import is_plain_mangled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MANGLED", "Demangler", "demangler"]
 
 #: How mangled names begin: Itanium C++ and Rust's older form, Rust's v0.
-MANGLED: Final = ("_Z", "_R", "__Z")
+MANGLED: Final = ("_Z", "_R")
+
+_MOST_OF_NAME: Final = 8192
+_MOST_OF_RESULT: Final = 16384
+#: So many names of one module may be longer than that: each takes some 50 ms.
+_MOST_OVERLONG: Final = 32
+
+#: Where the library's form is not that of c++filt, nm -C and gdb.
+_UNUSUAL: Final = re.compile(r"\{v|, >|\((?:unsigned |)(?:int|long)\)-?\d|construction vtable")
+_TABLE: Final = re.compile(r"\{(vtable|vtt)\((.*)\)\}", re.DOTALL)
+_THUNK: Final = re.compile(
+    r"\{virtual override thunk\(((?:\{(?:virtual )?offset\([-0-9, ]*\)\}, )+)(.*)\)\}", re.DOTALL
+)
+_CONSTRUCTION: Final = re.compile(r"construction vtable for (.*)-in-(.*)", re.DOTALL)
+_LITERAL: Final = re.compile(r"\((unsigned int|unsigned long|long)\)(-?\d+)")
+_SUFFIXES: Final = {"unsigned int": "u", "unsigned long": "ul", "long": "l"}
 
 
-def demangler() -> Callable[[str], str] | None:
-    """Return the library's function; it returns what it can't demangle unchanged."""
-    return None
+class Demangler:
+    """Demangles names of one module."""
+
+    def __init__(self, demangle: Callable[[str], str]) -> None:
+        self._demangle = demangle
+        self._overlong = 0
+
+    def __call__(self, name: str) -> str:
+        """Return the demangled name, or the name itself where there is nothing to demangle."""
+        if (
+            not name.startswith(MANGLED)
+            or len(name) > _MOST_OF_NAME
+            or self._overlong > _MOST_OVERLONG
+            or not name.isprintable()
+        ):
+            return name
+        if name[1] == "Z" and not is_plain_mangled(name):
+            return name
+        text = self._demangle(name)
+        if len(text) > _MOST_OF_RESULT:
+            self._overlong += 1
+            return name
+        return _usual(text) if _UNUSUAL.search(text) else text
+
+
+def demangler() -> Demangler | None:
+    """Return one, or None if the library is not installed."""
+    demangle = _library()
+    return None if demangle is None else Demangler(demangle)
+
+
+def _usual(text: str) -> str:
+    """Return a name as c++filt writes it."""
+    text = text.replace(", >", ">")
+    text = _LITERAL.sub(lambda found: found[2] + _SUFFIXES[found[1]], text)
+    table = _TABLE.match(text)
+    if table is not None:
+        kind = "VTT" if table[1] == "vtt" else table[1]
+        return f"{kind} for {table[2]}{text[table.end() :]}"
+    thunk = _THUNK.match(text)
+    if thunk is not None:
+        kind = "virtual" if "virtual" in thunk[1] else "non-virtual"
+        if thunk[1].count("{") > 1:
+            kind = "covariant return"
+        return f"{kind} thunk to {thunk[2]}{text[thunk.end() :]}"
+    construction = _CONSTRUCTION.fullmatch(text)
+    if construction is not None:
+        return f"construction vtable for {construction[2]}-in-{construction[1]}"
+    return text
+
+
+@cache
+def _library() -> Callable[[str], str] | None:
+    try:
+        from multi_demangle import demangle_symbol
+    except ImportError:
+        return None
+    found: Callable[[str], str] = demangle_symbol
+    return found

@@ -9,23 +9,35 @@ from io import BufferedReader, BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._core import name_addresses
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.demangle import MANGLED, demangler
+from pydbgwrite._symbols.demangle import demangler
 from pydbgwrite._symbols.elf_bindings import Bindings
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic, reader_of_file
 from pydbgwrite._symbols.elf_headers import read_headers
 from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_images import images_of
 from pydbgwrite._symbols.linux_loader import memory_reader
-from pydbgwrite._symbols.linux_maps import VDSO, Image, region_start
-from pydbgwrite._symbols.model import Demangled, Import, KnownModule
-from pydbgwrite._symbols.signatures import common_word, matching
+from pydbgwrite._symbols.linux_maps import (
+    PAGE,
+    VDSO,
+    Image,
+    Mapping,
+    NamedRegion,
+    named_regions,
+    read_map,
+    region_start,
+)
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
     from typing import IO
 
+    from pydbgwrite._core import ModuleSymbols
+    from pydbgwrite._symbols.elf_names import ModuleNames
     from pydbgwrite._symbols.elf_tables import Definition, SymbolTable
+    from pydbgwrite._symbols.model import Addresses
     from pydbgwrite._target import Target
 
 __all__ = ["ElfSymbols"]
@@ -52,15 +64,16 @@ class ElfSymbols:
         self._exports: dict[int, SymbolTable] = {}
         self._bindings = Bindings((), self._exports_of, self._reader)
         self._separate: dict[int, SymbolTable | None] = {}
+        self._named: dict[int, ModuleNames | None] = {}
+        #: The mappings of files, when modules() was called.
+        self._mappings: list[Mapping] = []
 
     def modules(self) -> list[KnownModule]:
         """Return the modules of Session.modules(), and [vdso]."""
         images = images_of(self._session)
         self._images = {image.base: image for image in images}
         self._bindings = Bindings(images, self._exports_of, self._reader)
-        return [
-            KnownModule(image.name, image.base, image.path, (), image.program) for image in images
-        ]
+        return [_known(image) for image in images]
 
     def key(self, name: str) -> str:
         """Return the name unchanged: case matters."""
@@ -99,16 +112,10 @@ class ElfSymbols:
 
     def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
         """Return the symbols whose demangled name it is."""
-        demangle = demangler()
-        if demangle is None:
-            return None
-        word = common_word(symbol)
-        try:
-            names = [name for name in self.like(module, symbol) if word in name]
-        except not_from_handler(AddressError):  # a file that can't be read
-            return []
-        known = (Demangled(name, demangle(name)) for name in names if name.startswith(MANGLED))
-        return matching(symbol, known)
+        names = self._names_of(self._images[module.base])
+        if names is None:  # a file that can't be read
+            return [] if demangler() is not None else None
+        return names.demangled(symbol)
 
     def region(self, name: str) -> int | None:
         """Return where the heap of brk(2), or the main thread's stack, begins now."""
@@ -182,6 +189,74 @@ class ElfSymbols:
             debug = self._debug(self._images[module.base])
             found = debug.find(symbol) if debug is not None else []
         return found
+
+    def symbols(
+        self, pattern: str, modules: list[KnownModule], kind: str | None
+    ) -> Iterable[Symbol]:
+        """Yield the symbols that match, by address in each module."""
+        for module in modules:
+            names = self._names_of(self._images[module.base])
+            if names is not None:
+                found = names.symbols(pattern, kind)
+                yield from sorted(found, key=lambda symbol: (symbol.address, symbol.name))
+
+    def names(self, addresses: Addresses) -> list[str]:
+        """Return the name of each address, by the mappings of the moment."""
+        text = self._session._read_maps()
+        mappings = read_map(text)
+        if mappings != self._mappings:
+            self._refresh()
+            self._mappings = mappings
+        for names in self._named.values():
+            if names is not None:
+                names.forget()
+        images = list(self._images.values())
+        labels = _labels(images)
+        ranges = _ranges(images, labels, named_regions(text))
+
+        def spell(number: int, symbols: list[int]) -> list[str | None]:
+            names = self._names_of(images[number])
+            assert names is not None
+            return names.texts(labels[number], symbols)
+
+        def open_module(number: int) -> ModuleSymbols | None:
+            names = self._names_of(images[number])
+            return None if names is None else names.table
+
+        return name_addresses(addresses, ranges, open_module, spell)
+
+    def _refresh(self) -> None:
+        """Read the list of modules again, and forget the symbols of those that have changed."""
+        before = self._images
+        self.modules()
+        for base in [base for base, image in before.items() if self._images.get(base) != image]:
+            self._opened.pop(base, None)
+            self._separate.pop(base, None)
+        self._exports = {}
+        self._named = {}
+
+    def _names_of(self, image: Image) -> ModuleNames | None:
+        """Return the names of a module; None if its symbols can't be read."""
+        if image.base not in self._named:
+            from pydbgwrite._symbols.elf_names import ModuleNames
+
+            found = None
+            module = _known(image)
+            try:
+                table = self._open_image(image).table
+            except not_from_handler(AddressError):
+                table = None
+            if table is not None and image.headers is not None:
+                debug = self._debug(image) if table.stripped else None
+                more = debug.sources(secondary=True) if debug is not None else []
+                found = ModuleNames(
+                    image,
+                    table.sources() + more,
+                    lambda symbol: self.find(module, symbol),
+                    table.spellings,
+                )
+            self._named[image.base] = found
+        return self._named[image.base]
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
         offset = address - module.base
@@ -293,3 +368,50 @@ class ElfSymbols:
                 f"{image.name} ({image.path}) can't be read as an ELF file: {error}; give "
                 "module+offset"
             ) from error
+
+
+def _known(image: Image) -> KnownModule:
+    return KnownModule(image.name, image.base, image.path, (), image.program)
+
+
+def _labels(images: list[Image]) -> list[str]:
+    """Return how each module is named: by name, else by path, else by base, which leads to it."""
+    owners: dict[str, set[int]] = {}
+    for image in images:
+        for key in (image.name, image.path):
+            owners.setdefault(key, set()).add(image.base)
+    signed = any(sign in image.name for image in images for sign in "!:")
+
+    def label(image: Image) -> str:
+        for key in (image.name, image.path):
+            plain = key.isprintable() and (key == VDSO or not key.startswith(("[", "<", " ")))
+            if plain and not signed and len(owners[key]) == 1:
+                return key
+        return f"0x{image.base:x}"
+
+    return [label(image) for image in images]
+
+
+def _ranges(
+    images: list[Image], labels: list[str], regions: list[NamedRegion]
+) -> list[tuple[int, int, int, int, str, int]]:
+    """Return the address ranges that have names, as name_addresses() takes them."""
+    found = []
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = (image.base, image.bias, label, number)
+        if image.headers is None:
+            found.append((image.base, image.base + image.size, *place))
+        for part in image.headers.loads if image.headers is not None else ():
+            start = (part.address + image.bias) // PAGE * PAGE
+            end = -(-(part.address + image.bias + part.memory_size) // PAGE) * PAGE
+            found.append((start, end, *place))
+    for region in regions:
+        found.append((region.start, region.end, region.origin, 0, region.name, -1))
+    ordered = []
+    last = 0
+    for start, end, origin, bias, name, module in sorted(found):
+        first = max(start, last)  # parts of a hostile file can overlap
+        if first < end < 2**64:
+            ordered.append((first, end, origin, bias, name, module))
+            last = end
+    return ordered

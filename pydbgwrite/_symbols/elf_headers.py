@@ -52,9 +52,10 @@ class Segment(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section (Elf64_Shdr): its type, its place, and the index of the linked section."""
+    """A section (Elf64_Shdr): its type, places in memory and in the file, and linked section."""
 
     kind: int
+    address: int
     offset: int
     size: int
     link: int
@@ -124,7 +125,7 @@ def _headers(bits: int, order: str, rows: Iterable[tuple[int, ...]]) -> ElfHeade
 def read_sections(read: Reader) -> list[Section]:
     """Read the sections, none if they were removed. ValueError as for read_headers()."""
     rows = _table(read, "section", _SECTION_HEADERS)[2]
-    return [Section(kind, offset, size, link) for _, kind, _, _, offset, size, link, *_ in rows]
+    return [Section(*row[1:2], *row[3:7]) for row in rows]
 
 
 def read_named_section(read: Reader, name: bytes) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic
 from pydbgwrite._symbols.elf_headers import (
@@ -19,7 +19,10 @@ from pydbgwrite._symbols.elf_headers import (
     read_whole,
 )
 
-__all__ = ["Definition", "Exported", "SymbolTable"]
+__all__ = ["Definition", "Exported", "Source", "SymbolTable"]
+
+#: A symbol table as _core.ModuleSymbols takes it.
+Source: TypeAlias = tuple[bytes, bytes, bytes, list[tuple[int, int]], bool, bool, bool]
 
 # elf(5), and gABI for the others.
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
@@ -103,7 +106,14 @@ class Exported(NamedTuple):
 class _Table:
     """One symbol table, with its strings and versions."""
 
-    def __init__(self, form: str, raw: bytes, strings: bytes, versions: _Versions | None) -> None:
+    def __init__(
+        self,
+        form: str,
+        raw: bytes,
+        strings: bytes,
+        versions: _Versions | None,
+        sections: list[tuple[int, int]] | None = None,
+    ) -> None:
         self._form = form
         self._wide = form.endswith("Q")
         self.bits = 64 if self._wide else 32
@@ -111,6 +121,8 @@ class _Table:
         self._raw = raw[: len(raw) // self._size * self._size]
         self._strings = strings
         self._versions = versions
+        #: The address and size of each section; empty if they are not known.
+        self._sections = sections or []
         #: From the offset of a name to the indexes of symbols; made on demand.
         self._starts: dict[int, list[int]] | None = None
         #: By name; made after many searches.
@@ -127,6 +139,20 @@ class _Table:
             for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
                 self._starts.setdefault(entry[0], []).append(number)
         return self._starts
+
+    def source(self, *, secondary: bool) -> Source:
+        """Return what the compiled half takes."""
+        versions = b"" if self._versions is None else self._versions.raw
+        order = self._form[0] == ">"
+        return (
+            self._raw,
+            self._strings,
+            versions,
+            self._sections,
+            self._wide,
+            order,
+            secondary,
+        )
 
     def find(self, name: bytes) -> Iterator[Definition]:
         """Return the definitions of exactly that name."""
@@ -285,12 +311,14 @@ class SymbolTable:
                 if names := by_kind.get(kind):
                     known |= names_of(order, _within(content(names)), strings_of(names))
             versions = _Versions(f"{order}H", content(numbers), known)
+        places = [(section.address, section.size) for section in sections]
         tables = {
             kind: _Table(
                 _form(bits, order),
                 content(section),
                 strings_of(section),
                 versions if kind == _SHT_DYNSYM else None,
+                places,
             )
             for kind in (_SHT_SYMTAB, _SHT_DYNSYM)
             if (section := by_kind.get(kind))
@@ -325,6 +353,10 @@ class SymbolTable:
         """True if the file has no symbol table."""
         return not self._tables
 
+    def sources(self, *, secondary: bool = False) -> list[Source]:
+        """Return the tables as the compiled half takes them."""
+        return [table.source(secondary=secondary) for table in self._tables]
+
     def exported_at(self, value: int) -> list[Exported]:
         """Return the symbols of that value that other files can use."""
         if self._dynamic is None or value >= 1 << self._dynamic.bits:
@@ -351,6 +383,21 @@ class SymbolTable:
 
     def find(self, symbol: str) -> list[Definition]:
         """Return the definitions of "name" or "name@version"; several if it is ambiguous."""
+        found = self._matching(symbol)
+        wanted = symbol.partition("@")[2].removeprefix("@")
+        if not wanted and any(each.default for each in found):
+            found = [each for each in found if each.default]
+        # .dynsym repeats entries of .symtab.
+        unique = {each.value: each for each in found}
+        return [unique[value] for value in sorted(unique)]
+
+    def spellings(self, name: str, value: int) -> list[str]:
+        """Return the name with each version that a symbol of that name and value has."""
+        found = [each for each in self._matching(name) if each.value == value and each.version]
+        found.sort(key=lambda each: not each.default)
+        return [f"{name}{'@@' if each.default else '@'}{each.version}" for each in found]
+
+    def _matching(self, symbol: str) -> list[Definition]:
         whole = symbol.encode(errors="surrogateescape")
         base, _, wanted = symbol.partition("@")
         wanted = wanted.removeprefix("@")
@@ -367,11 +414,7 @@ class SymbolTable:
                 marked = each._replace(version=version, default=separator == "@@")
                 if text != symbol and wanted in ("", version):
                     found.append(marked)
-        if not wanted and any(each.default for each in found):
-            found = [each for each in found if each.default]
-        # .dynsym repeats entries of .symtab.
-        unique = {each.value: each for each in found}
-        return [unique[value] for value in sorted(unique)]
+        return found
 
     def names(self) -> Iterable[str]:
         """Return every name once."""

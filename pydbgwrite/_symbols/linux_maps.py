@@ -15,9 +15,11 @@ __all__ = [
     "VDSO",
     "Image",
     "Mapping",
+    "NamedRegion",
     "image_at",
     "images_of_map",
     "lines_of_map",
+    "named_regions",
     "path_of",
     "read_map",
     "region_start",
@@ -25,6 +27,10 @@ __all__ = [
 
 _LINE: Final = re.compile(
     rb"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)"
+)
+#: The heap of brk(2) and the first thread's stack; a file's path begins with '/'.
+_NAMED: Final = re.compile(
+    rb"^([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} [0-9a-f]+ [0-9a-f:]+ 0 +\[(heap|stack)\]$", re.MULTILINE
 )
 _DELETED: Final = b" (deleted)"
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -69,6 +75,15 @@ class Image(NamedTuple):
     def deleted(self) -> bool:
         """True if its file was deleted."""
         return self.mapping is not None and self.mapping.path.endswith(_DELETED)
+
+
+class NamedRegion(NamedTuple):
+    """The heap or the stack, or a part of it; offsets count from its origin."""
+
+    name: str
+    start: int
+    end: int
+    origin: int
 
 
 class _Run:
@@ -130,6 +145,17 @@ def read_map(text: bytes) -> list[Mapping]:
 def region_start(text: bytes, name: str) -> int | None:
     """Return the first address of what the kernel's map calls "[heap]" or "[stack]"."""
     return next((int(line[1], 16) for line in lines_of_map(text) if line[8] == name.encode()), None)
+
+
+def named_regions(text: bytes) -> list[NamedRegion]:
+    """Return the mappings of "<heap>" and "<stack>"; one with several protections has several."""
+    origins: dict[bytes, int] = {}
+    found = []
+    for match in _NAMED.finditer(text):
+        start, end = int(match[1], 16), int(match[2], 16)
+        origin = origins.setdefault(match[3], start)
+        found.append(NamedRegion(f"<{match[3].decode()}>", start, end, origin))
+    return found
 
 
 def images_of_map(mappings: Iterable[Mapping]) -> list[Image]:

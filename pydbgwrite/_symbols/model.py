@@ -3,11 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, SupportsIndex
 
 from pydbgwrite._reprs import repr_with_addresses
 
-__all__ = ["Demangled", "Import", "ImportSlot", "KnownModule", "Symbols"]
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from _typeshed import ReadableBuffer
+
+    #: Addresses in a buffer of 64-bit unsigned integers, or an iterable of ints.
+    Addresses: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
+
+__all__ = [
+    "KINDS",
+    "Demangled",
+    "Import",
+    "ImportSlot",
+    "KnownModule",
+    "Symbol",
+    "Symbols",
+]
+
+#: The kinds of symbols that are listed.
+KINDS = ("function", "data", "ifunc", "untyped")
+
+
+class Symbol(NamedTuple):
+    """A symbol of a module of the target.
+
+    Attributes:
+        name: The name in the module's file, mangled where the compiler mangles names.
+        demangled: The name in the source's form; `name` where there is nothing to demangle, or
+            without a demangler.
+        module: The module's name, as in Module.name.
+        address: Where its name leads. For an indirect function this is its resolver.
+        size: Bytes; 0 if that is not known.
+        kind: "function", "data", "ifunc" (an indirect function), or "untyped".
+    """
+
+    name: str
+    demangled: str
+    module: str
+    address: int
+    size: int
+    kind: str
+
+    def __repr__(self) -> str:
+        return repr_with_addresses(self, ("address",))
+
+
+Symbol.__module__ = "pydbgwrite"
 
 
 class KnownModule(NamedTuple):
@@ -119,3 +165,11 @@ class Symbols(Protocol):
 
     def imports(self, module: KnownModule) -> list[Import]:
         """Return the module's import slots, by address. AddressError if they can't be read."""
+
+    def names(self, addresses: Addresses) -> list[str]:
+        """Return the name of each address: Session.names()."""
+
+    def symbols(
+        self, pattern: str, modules: list[KnownModule], kind: str | None
+    ) -> Iterable[Symbol]:
+        """Return the symbols that match a shell-style pattern: Session.symbols()."""

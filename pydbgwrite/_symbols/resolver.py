@@ -17,14 +17,14 @@ from pydbgwrite._symbols.addresses import (
     places,
     shown,
 )
-from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbols
+from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol, Symbols
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
     from pydbgwrite._symbols.advice import Advice
     from pydbgwrite._target import Target
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "backend_of"]
 
 #: A module's base in place of its name, for a file that is loaded several times.
 _BASE: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
@@ -95,13 +95,18 @@ class Resolver:
         self._open()
         return self._modules
 
+    def symbols(self, pattern: str, module: str | None, kind: str | None) -> list[Symbol]:
+        """Return the symbols that match a pattern, of one module or of all."""
+        modules = [self.module(module)] if module is not None else self.modules()
+        return list(self._open().symbols(pattern, modules, kind))
+
     def imports(self, module: KnownModule) -> list[Import]:
         """Return the module's import slots, by address. AddressError if they can't be read."""
         return self._open().imports(module)
 
     def _open(self) -> Symbols:
         if self._backend is None:
-            backend = _backend_of(self._session)
+            backend = backend_of(self._session)
             self._modules = backend.modules()
             for module in self._modules:
                 for key in {backend.key(module.name), backend.key(module.path)}:
@@ -315,7 +320,7 @@ def _candidates(modules: list[KnownModule]) -> str:
     return ", ".join(listed)
 
 
-def _backend_of(session: Target) -> Symbols:
+def backend_of(session: Target) -> Symbols:
     if not session._embedded:
         from pydbgwrite._symbols.dbgeng import DbgengSymbols
 

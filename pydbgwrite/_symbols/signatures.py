@@ -12,26 +12,41 @@ from typing import Final
 
 from pydbgwrite._symbols.model import Demangled
 
-__all__ = ["common_word", "matching"]
+__all__ = ["common_part", "common_word", "matching", "plain"]
 
 #: Blanks that separate no two words.
 _BLANKS: Final = re.compile(r"(?<=\W)\s+|\s+(?=\W)")
 _QUALIFIERS: Final = re.compile(r"(?:const|volatile|noexcept|&&?)\Z")
 _OPENS: Final = {")": "(", ">": "<", "]": "[", "}": "{"}
-_WORD: Final = re.compile(r"[^\W\d]\w*")
+_WORD: Final = re.compile(r"[^\W\d]\w*", re.ASCII)
 #: Words of demangled names that the mangled ones do not have, or abbreviate (Itanium C++ ABI,
 #: "Mangling"; Rust RFC 2603). Names of types are among them.
 _UNSPELT: Final = frozenset(
     """
-    abi allocator anonymous as auto basic_iostream basic_istream basic_ostream basic_string bool
-    char char16_t char32_t char8_t char_traits clone closure cold const construction covariant
-    decltype delete double dyn enum extern false float fn for guard helper impl in init int
-    iostream isize istream lambda long mut name namespace new noexcept non nullptr_t of operator
-    ostream part reference return shim short signed static std str string struct table template
-    temporary thread_local thunk to true typeinfo u128 u16 u32 u64 u8 unnamed unsigned usize
-    variable virtual void volatile vtable wchar_t wrapper
+    Class Ellipsis TLS VTT _Accum _BitInt _Complex _Float128 _Float16 _Float32 _Float64 _Fract
+    _Imaginary __bf16 __float128 __int128 __vector abi alias alignof allocator anonymous arg as auto
+    basic_iostream basic_istream basic_ostream basic_string block bool char char16_t char32_t
+    char8_t char_traits clone closure co_await cold complex const const_cast constprop construction
+    covariant crate decimal128 decimal32 decimal64 decltype default delete double dyn dynamic_cast
+    ellipsis enable_if enum extern false float fn for function guard half helper hidden i128 i16 i32
+    i64 i8 imaginary impl in init instantiating int iostream isize istream java lambda literal long
+    mut name namespace new noexcept non null nullptr nullptr_t of offset operator ostream part
+    reference reinterpret_cast requires resource restrict return saturated self shim short signed
+    sizeof static static_cast std str string struct table template temporary thread_local throw
+    thunk to transaction true type typeid typeinfo typename typeof u128 u16 u32 u64 u8 unnamed
+    unsafe unsigned usize variable vector virtual void volatile vtable wchar_t where wrapper
     """.split()  # noqa: SIM905
 )
+_ALL_UNSPELT: Final = " ".join(_UNSPELT)
+#: How demangled names begin, and what their mangled ones have.
+_SPECIAL: Final = {
+    "vtable for ": "_ZTV",
+    "VTT for ": "_ZTT",
+    "typeinfo for ": "_ZTI",
+    "typeinfo name for ": "_ZTS",
+}
+#: The shortest piece of a word that is looked for.
+_SHORTEST: Final = 4
 
 
 def matching(symbol: str, known: Iterable[Demangled]) -> list[Demangled]:
@@ -40,7 +55,7 @@ def matching(symbol: str, known: Iterable[Demangled]) -> list[Demangled]:
     What can be left out: a template's return type with the qualifiers (const), then the parameters,
     too. The first step with any names decides.
     """
-    wanted = _plain(symbol)
+    wanted = plain(symbol)
     steps: list[list[Demangled]] = [[], [], []]
     for each in known:
         for step, form in zip(steps, _forms(each.demangled), strict=True):
@@ -51,16 +66,34 @@ def matching(symbol: str, known: Iterable[Demangled]) -> list[Demangled]:
 
 def common_word(symbol: str) -> str:
     """Return the longest word that the mangled form of a name has, too; "" for none."""
-    return max(set(_WORD.findall(symbol)) - _UNSPELT, key=len, default="")
+    if not symbol.isascii():  # Rust writes the letters of such a word in another order
+        return ""
+    return max(set(_WORD.findall(symbol)) - _UNSPELT, key=len, default="") or _special(symbol)
 
 
-def _plain(name: str) -> str:
+def common_part(pattern: str) -> str:
+    """Return the longest text that the mangled forms of all names have that match a pattern."""
+    literal = re.sub(r"\[!?\]?[^\]]*\]", "*", pattern)
+    if not literal.isascii():
+        return ""
+    words = {each for each in _WORD.findall(literal) if len(each) >= _SHORTEST}
+    # With a wildcard beside it, a word can be a piece of a longer one.
+    found = [each for each in words if each not in _ALL_UNSPELT]
+    return max(found, key=len, default="") or _special(literal)
+
+
+def _special(text: str) -> str:
+    return next((code for start, code in _SPECIAL.items() if text.startswith(start)), "")
+
+
+def plain(name: str) -> str:
+    """Return a demangled name in the form that is compared."""
     return _BLANKS.sub("", name.strip())
 
 
 def _forms(demangled: str) -> tuple[set[str], set[str], set[str]]:
     """Return a name as it is, without qualifiers, and without parameters."""
-    whole = _plain(demangled)
+    whole = plain(demangled)
     if "[clone" in whole:  # a part that the compiler split off has no name of its own
         return {whole}, set(), set()
     call = whole
