@@ -31,6 +31,7 @@ from cases.memory import large_memmap
 from cases.narrow import narrow_target
 from cases.pointers import large_arrays, one_pointer
 from cases.scattered import huge_arrays, lists, scattered
+from cases.transactions import transactions
 from cases.verify import verified
 from compare import COMPARED, compare
 from document import update_docs, write_plot
@@ -45,6 +46,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "scattered": scattered,
     "lists": lists,
     "verify": verified,
+    "transactions": transactions,
     "memory": large_memmap,
     "import": import_time,
     "command": command_line,

@@ -1,0 +1,176 @@
+"""The cost of a write that can be taken back, against the plain write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from itertools import repeat
+from pathlib import Path
+
+import numpy
+from lib.measuring import Figure, Timed, compared, measured_in_turns, timed
+from lib.targets import Numbers, Target, started
+
+import pydbgwrite
+
+__all__ = ["transactions"]
+
+_MILLION = 1 << 20
+_RANDOM = 1 << 18
+_ROOM = 256 << 20
+_ONES = 2_000
+#: A file there lies in memory: the figure is about the journal, not about a disk.
+_TMPFS = Path("/dev/shm")
+
+#: Undoes a journal in a process of its own, and prints the nanoseconds without its start.
+_UNDO = """
+import sys, time, pydbgwrite
+with pydbgwrite.attach(int(sys.argv[2])) as session:
+    begun = time.perf_counter_ns()
+    report = pydbgwrite.undo(sys.argv[1], session)
+    print(time.perf_counter_ns() - begun)
+assert report.complete, report
+"""
+
+Write = Callable[[], object]
+
+
+class _Unwanted(Exception):  # noqa: N818
+    """Ends a transaction that is to be undone."""
+
+
+def transactions(*, quick: bool) -> Iterator[Figure]:
+    """Compare writes of many pointers, and of one, in a transaction with plain ones."""
+    chance = numpy.random.default_rng(3)
+    values = chance.integers(0, 1 << 63, _MILLION, dtype=numpy.uint64)
+    places = chance.permutation(_ROOM // 8)[:_RANDOM].astype(numpy.uint64) * numpy.uint64(8)
+    rounds = 5 if quick else 21
+    with (
+        tempfile.TemporaryDirectory(dir=_TMPFS if _TMPFS.is_dir() else None) as folder,
+        started(_ROOM) as target,
+    ):
+        with pydbgwrite.attach(target.pid) as session:
+            for at in range(0, target.size, len(block := bytes(1 << 20))):
+                session.write(target.address + at, block)  # the kernel allocates every page
+            yield from _many(session, target, values, places, Path(folder), rounds)
+            yield from _one(session, target, 5 if quick else 51)
+        yield _undone_elsewhere(target, values, Path(folder, "journal"), 3 if quick else 7)
+
+
+def _many(
+    session: pydbgwrite.Session,
+    target: Target,
+    values: Numbers,
+    places: Numbers,
+    folder: Path,
+    rounds: int,
+) -> Iterator[Figure]:
+    journal = folder / "journal"
+
+    def row() -> object:
+        return session.write_pointers(target.address, values)
+
+    addresses, some = places + numpy.uint64(target.address), values[: len(places)]
+
+    def scattered() -> object:
+        return session.write_scattered(addresses, some)
+
+    def checked() -> object:
+        held = session.read_pointers(target.address, len(values))
+        return session.write_pointers(target.address, values, expect=held, verify=True)
+
+    for case, write in (
+        ("1M pointers", row),
+        ("256k pointers at random over 256 MiB", scattered),
+    ):
+        for name, made in (
+            ("in a transaction", lambda: session.transaction()),
+            ("in a transaction, journal on tmpfs", lambda: session.transaction(journal)),
+        ):
+            yield _figure(case, name, _committed(write, made, journal), write, rounds)
+        yield _figure(
+            case, "in a transaction, undone by an exception", _undone(write, session), write, rounds
+        )
+    yield _figure(
+        "1M pointers",
+        "read, then in a transaction with expect and verify",
+        _committed(checked, session.transaction, journal),
+        row,
+        rounds,
+    )
+
+
+def _figure(case: str, name: str, work: Write, plain: Write, rounds: int) -> Figure:
+    pairs = measured_in_turns(timed(work), timed(plain), rounds)
+    return compared(case, name, "the plain write", pairs, None)
+
+
+def _committed(
+    write: Write, made: Callable[[], AbstractContextManager[object]], journal: Path
+) -> Write:
+    def work() -> None:
+        with made():
+            write()
+        journal.unlink(missing_ok=True)
+
+    return work
+
+
+def _undone(write: Write, session: pydbgwrite.Session) -> Write:
+    def work() -> None:
+        with suppress(_Unwanted), session.transaction():
+            write()
+            raise _Unwanted
+
+    return work
+
+
+def _one(session: pydbgwrite.Session, target: Target, rounds: int) -> Iterator[Figure]:
+    values = numpy.arange(1, dtype=numpy.uint64)
+
+    def plain() -> object:
+        return session.write_pointers(target.address, values)
+
+    def in_one() -> float:
+        with session.transaction():
+            return timed(plain, _ONES)()
+
+    def empty() -> None:
+        for _ in repeat(None, 10):
+            with session.transaction():
+                pass
+
+    baseline: Timed = timed(plain, _ONES)
+    pairs = measured_in_turns(in_one, baseline, rounds)
+    yield compared("one pointer", "in an open transaction", "one plain pointer", pairs, None)
+
+    def empty_each() -> float:
+        return timed(empty)() / 10
+
+    pairs = measured_in_turns(empty_each, baseline, rounds)
+    yield compared("an empty transaction", "opened and ended", "one plain pointer", pairs, None)
+
+
+def _undone_elsewhere(target: Target, values: Numbers, journal: Path, rounds: int) -> Figure:
+    def undone() -> float:
+        with pydbgwrite.attach(target.pid) as session, session.transaction(journal):
+            session.write_pointers(target.address, values)
+        done = subprocess.run(
+            [sys.executable, "-c", _UNDO, str(journal), str(target.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        journal.unlink()
+        return float(done.stdout)
+
+    def plain() -> float:
+        with pydbgwrite.attach(target.pid) as session:
+            return timed(lambda: session.write_pointers(target.address, values))()
+
+    pairs = measured_in_turns(undone, plain, rounds)
+    name = "undo() of a journal, in another process"
+    return compared("1M pointers", name, "the plain write", pairs, None)
