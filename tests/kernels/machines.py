@@ -90,7 +90,11 @@ def _linux(*names: str) -> tuple[str, ...]:
 
 
 LINUX = _linux("attach", "launch", "patches", "identity", "undo_identity")
-ARM = ("tests/linux/test_tagged_addresses.py", "tests/linux/test_large_live.py")
+ARM = (
+    "tests/linux/test_tagged_addresses.py",
+    "tests/linux/test_large_live.py",
+    "tests/linux/test_mapped_files.py",
+)
 # Without the plugins and fixtures of the suite, which take an emulated processor seconds to load.
 _ALONE = ("--noconftest", "-p", "no:hypothesispytest", "-p", "no:xdist")
 YAMA = (*_ALONE, "tests/kernels/see_yama.py")

@@ -12,15 +12,14 @@
  *
  * The data passes through the worker's own memory, so late work affects only that memory.
  *
- * A sleeping thread takes several microseconds to wake up, which is more than most transfers take.
- * So each of the two only yields the processor for a while before it sleeps.
+ * Each errand costs two wake-ups, of the worker and of its owner. Neither spins for a while
+ * instead: that was slower wherever another thread could use the processor.
  */
 #define _GNU_SOURCE 1
 #include "worker.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +35,6 @@
 #define ASK_EVERY_MS  50
 /* The number of further turns for which a transfer that has begun is awaited. */
 #define LAST_TURNS 4
-/* How often a waiting thread yields before it sleeps, which takes some 50 microseconds. */
-#define YIELDS 150
 
 typedef enum stage {
     STAGE_IDLE,
@@ -188,9 +185,6 @@ static bool await_errand(linux_worker *self)
 {
     bool wanted;
 
-    for (int turn = 0; turn < YIELDS && !has_errand(self); turn++) {
-        sched_yield();
-    }
     pthread_mutex_lock(&self->lock);
     while (!has_errand(self)) {
         pthread_cond_wait(&self->changed, &self->lock);
@@ -331,12 +325,7 @@ ssize_t linux_worker_move(linux_worker **self, const linux_errand *errand, bool 
         return -ENOMEM;
     }
     hand_over(worker, errand);
-    for (int turn = 0; turn < YIELDS && stage_of(worker) != STAGE_DONE; turn++) {
-        sched_yield();
-    }
-    if (stage_of(worker) != STAGE_DONE) {
-        wait_a_turn(worker);
-    }
+    wait_a_turn(worker);
     while (stage_of(worker) != STAGE_DONE && turns_left > 0) {
         waiting = waiting && (goes_on == NULL || goes_on());
         if (waiting || (stage_of(worker) == STAGE_MOVING && errand->writing)) {
