@@ -31,6 +31,8 @@ _MOST_HINTS: Final = 20
 #: The longest name of a module that is looked for in a wrong text.
 _LONGEST_SHOWN: Final = 256
 _MOST_SIGNS: Final = 64
+#: So many words of a demangled name are looked for, to find similar names.
+_MOST_WORDS: Final = 3
 #: What only a demangled name has.
 _DEMANGLED: Final = re.compile(r"::|[(<~ ]|operator\W")
 
@@ -59,7 +61,7 @@ class Advice:
         message = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
         if not self._may_compare():
             return message
-        candidates = list(islice(self._backend.like(module, names[-1]), _MOST_COMPARED))
+        candidates = self._names_like(module, names[-1])
         alike = near(names, candidates)
         hint = f"; {_did_you_mean(alike)}" if alike else ""
         hint = self._behind(max(names, key=len), [module]) or hint
@@ -96,7 +98,7 @@ class Advice:
             return message + hint
         compared = [module.name for module in self._modules]
         for module in programs:
-            compared += islice(self._backend.like(module, base), _MOST_COMPARED)
+            compared += self._names_like(module, base)
         alike = near([base], compared)
         hint = _did_you_mean(alike) if alike else "give module!symbol, module+0x1234, or a number"
         return f"{message}{hint_of_number(base)}; {hint}"
@@ -127,6 +129,19 @@ class Advice:
                     offset = f"{place.offset:+#x}" if place.offset else ""
                     found.append(f"{module.name}!{place.symbol}{offset}")
         return _did_you_mean(found[:3]) if found else ""
+
+    def _names_like(self, module: KnownModule, symbol: str) -> list[str]:
+        """Return the names to compare with a symbol, some of them demangled if it is."""
+        names = list(islice(self._backend.like(module, symbol), _MOST_COMPARED))
+        if not _DEMANGLED.search(symbol):
+            return names
+        words = sorted(set(re.findall(r"\w{3,}", symbol)), key=len, reverse=True)
+        for word in words[:_MOST_WORDS]:
+            found = self._backend.symbols(f"*{word}*", [module], None)
+            for each in islice(found, _MOST_COMPARED):
+                short = each.demangled if "(" in symbol else each.demangled.partition("(")[0]
+                names.append(short or each.demangled)
+        return names
 
     def _behind(self, whole: str, modules: list[KnownModule]) -> str:
         """Return what is wrong behind a name that is known: not one number is added."""

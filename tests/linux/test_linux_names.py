@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 import pytest
 from support.commands import command
@@ -202,6 +203,78 @@ def test_writes_by_name(shop: Shop) -> None:
 def test_wrong_names(shop: Shop, text: str, words: str) -> None:
     with pytest.raises((AddressError, ValueError), match=words):
         shop.session.resolve(text)
+
+
+DEMANGLED: Final = {
+    "shapes::Square::area() const": "_ZNK6shapes6Square4areaEv",
+    "shapes::Square::area(int) const": "_ZNK6shapes6Square4areaEi",
+    "shapes::Square::area(double)": "_ZNK6shapes6Square4areaEd",
+    "shapes::Square::only": "_ZN6shapes6Square4onlyEi",
+    "shapes::Square::operator+=": "_ZN6shapes6SquarepLEi",
+    "shapes::Square::operator->": "_ZN6shapes6SquareptEv",
+    "shapes::Square::operator[]": "_ZN6shapes6SquareixEi",
+    "shapes::Square::operator()": "_ZN6shapes6SquareclEi",
+    "shapes::Square::operator!": "_ZNK6shapes6SquarentEv",
+    "shapes::Square::operator--": "_ZN6shapes6SquaremmEv",
+    "shapes::Square::operator int": "_ZNK6shapes6SquarecviEv",
+    "shapes::operator+": "_ZN6shapesplERKNS_6SquareES2_",
+    "shapes::operator-": "_ZN6shapesmiERKNS_6SquareES2_",
+    "shapes::operator,": "_ZN6shapescmERKNS_6SquareES2_",
+    "shapes::operator<": "_ZN6shapesltERKNS_6SquareES2_",
+    "shapes::operator<(shapes::Square const&,shapes::Square const &)": (
+        "_ZN6shapesltERKNS_6SquareES2_"
+    ),
+    "shapes::operator<<": "_ZN6shapeslsERKNS_6SquareEi",
+    "shapes::scaled<int, 7>": "_ZN6shapes6scaledIiLi7EEET_S1_",
+    "long shapes::scaled<long, -1>(long)": "_ZN6shapes6scaledIlLin1EEET_S1_",
+    "vtable for shapes::Square": "_ZTVN6shapes6SquareE",
+    "typeinfo for shapes::Square": "_ZTIN6shapes6SquareE",
+    "main::first": "_ZZ4mainE5first",
+}
+
+
+@pytest.mark.parametrize("name", DEMANGLED)
+def test_demangled_names(shop: Shop, name: str) -> None:
+    expected = shop.session.resolve(f"shop!{DEMANGLED[name]}")
+    for form in (f"shop!{name}", f"shop:{name}", name):
+        assert shop.session.resolve(form) == expected
+        assert shop.session.resolve(f"{form}+8") == expected + 8
+        assert shop.session.resolve(f"{form}-0x8") == expected - 8
+    (stored,) = shop.session.read_pointers(expected, 1)
+    assert shop.session.resolve(f"[shop!{name}]") == shop.session.resolve(f"[{name}]+0") == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("shapes::Square::aria", "did you mean 'shapes::Square::area'"),
+        ("shop!vtable for shapes::Sqare", "did you mean 'vtable for shapes::Square'"),
+        ("shop:shapes::Square::only(char)", r"did you mean 'shapes::Square::only\(int\)'"),
+        ("shapes::Square::~Square", "2 symbols .* by its mangled name"),
+        ("shapes::operator-8", "no module and no symbol 'shapes::operator'"),
+    ],
+)
+def test_wrong_demangled_names(shop: Shop, text: str, words: str) -> None:
+    with pytest.raises(AddressError, match=words):
+        shop.session.resolve(text)
+
+
+def test_overloads_are_told_apart(shop: Shop) -> None:
+    """Each candidate that the error lists can be given, and each is another function."""
+    with pytest.raises(AddressError, match=r"3 symbols .* with its parameters") as caught:
+        shop.session.resolve("shapes::Square::area")
+    listed = [part for part in str(caught.value).split("'") if "!" in part]
+    assert len({shop.session.resolve(each) for each in listed}) == len(listed) == 3
+
+
+def test_without_the_library(shop: Shop) -> None:
+    with (
+        mock.patch("pydbgwrite._symbols.demangle._library", return_value=None),
+        pytest.raises(
+            AddressError, match=r"no symbol 'shapes::Square::area'.*pip install .*\[cli\]"
+        ),
+    ):
+        shop.session.resolve("shop!shapes::Square::area")
 
 
 def test_every_symbol_in_every_form(shop: Shop) -> None:
