@@ -30,6 +30,7 @@ __all__ = ["Resolver", "backend_of"]
 _BASE: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 _LONGEST_BASE: Final = 18
 _REGION: Final = re.compile(r"<(heap|stack)>")
+_MOST_FAILED: Final = 10_000
 #: The most candidates that an error lists.
 _MOST_LISTED: Final = 8
 
@@ -52,6 +53,8 @@ class Resolver:
         #: Results by text. C looks here first.
         self.found: dict[str, int] = {}
         self._pointers: dict[int, int] = {}
+        #: Messages by name.
+        self._failed: dict[str, str] = {}
         self._advice: Advice | None = None
 
     def resolve(self, address: SupportsIndex | str, what: str = "address") -> int:
@@ -65,7 +68,7 @@ class Resolver:
             return parsed
         number = self.found.get(parsed.name)
         if number is None:
-            number = self.found[parsed.name] = self._of_name(parsed, what)
+            number = self.found[parsed.name] = self._of_new_name(parsed, what)
         if parsed.levels:
             number = self.found[parsed.text] = self._followed(parsed, number, what)
         return number
@@ -124,6 +127,18 @@ class Resolver:
         if found is None and _BASE.fullmatch(name):
             return [module for module in self._modules if module.base == int(name, 16)]
         return found or []
+
+    def _of_new_name(self, address: Address, what: str) -> int:
+        """Look a name up, or say again why it can't be resolved: a search takes long."""
+        failed = self._failed.get(address.name)
+        if failed is not None:
+            raise AddressError(failed)
+        try:
+            return self._of_name(address, what)
+        except not_from_handler(AddressError) as error:
+            if len(self._failed) < _MOST_FAILED:
+                self._failed[address.name] = str(error)
+            raise
 
     def _of_name(self, address: Address, what: str) -> int:
         """Return the address of a name without brackets: modules first, then symbols."""
