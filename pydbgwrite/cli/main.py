@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS ha
     from pydbgwrite.cli import modules as modules
     from pydbgwrite.cli import read as read
     from pydbgwrite.cli import regions as regions
+    from pydbgwrite.cli import symbols as symbols
     from pydbgwrite.cli import undo as undo
     from pydbgwrite.cli import verify as verify
     from pydbgwrite.cli import write as write
@@ -44,6 +45,7 @@ _COMMANDS: Final = {
     "demo": "demo",
     "modules": "modules",
     "regions": "regions",
+    "symbols": "symbols",
     "imports": "imports",
     "read": "read",
     "write": "write",

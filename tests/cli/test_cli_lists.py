@@ -1,4 +1,4 @@
-"""pydbgwrite regions and imports: each form of output, and names that do no harm."""
+"""pydbgwrite regions, symbols and imports: each form of output, and names that do no harm."""
 
 from __future__ import annotations
 
@@ -128,6 +128,76 @@ int main(void) { char line[9]; SAY("%lu\\n", NUMBER(main));
         wrong = command("imports", *to, "libcaled.so")
         assert (wrong.code, wrong.out) == (3, "")
         assert "did you mean 'libcalled.so'" in wrong.err
+
+
+#: A C++ class's table and function, by their mangled names.
+SHAPES = (
+    ANSWERS
+    + """
+int area(void) __asm__("_ZNK6Square4areaEv");
+int area(void) { return 4; }
+int (*table[3])(void) __asm__("_ZTV6Square") = {0, 0, area};
+int main(void) { char line[9]; SAY("%lu %lu\\n", NUMBER(table), NUMBER(area));
+  while (fgets(line, 9, stdin)) ;
+  return 0; }
+"""
+)
+
+
+@LINUX
+def test_symbols(tmp_path: Path) -> None:
+    path = compile_program(tmp_path / "shapes", SHAPES)
+    with running(path) as (child, (table, area)):
+        to = ("--pid", child.pid, "--module", "shapes")
+        done = command("symbols", "vtable for *", *to, "--json")
+        assert (done.code, done.err) == (0, "")
+        assert done.said == {
+            "pid": child.pid,
+            "count": 1,
+            "symbols": [
+                {
+                    "name": "_ZTV6Square",
+                    "demangled": "vtable for Square",
+                    "module": "shapes",
+                    "address": f"0x{table:x}",
+                    "size": 3 * 8,
+                    "kind": "data",
+                }
+            ],
+        }
+        lines = command("symbols", "*Square*", *to).out.splitlines()
+        assert [line.split(maxsplit=4) for line in lines] == [
+            [f"0x{address:x}", line.split()[1], kind, "shapes", name]
+            for line, (address, kind, name) in zip(
+                lines,
+                sorted(
+                    [
+                        (table, "data", "vtable for Square"),
+                        (area, "function", "Square::area() const"),
+                    ]
+                ),
+                strict=True,
+            )
+        ]
+        for pattern in ("_ZTV*", "vtable for S?uare"):
+            assert command("symbols", pattern, *to, "--json").said == done.said
+        (one,) = command("symbols", "*Square*", *to, "--kind", "function").out.splitlines()
+        assert "Square::area() const" in one
+        assert command("symbols", "nothing_at_all", *to).out == ""
+        nothing = on_terminal("symbols", "nothing_at_all", *to)
+        assert (nothing.code, "No symbol" in nothing.out) == (0, True)
+        wrong = command("symbols", "*", *to, "--kind", "vtable")
+        assert (wrong.code, wrong.out) == (2, "")
+        assert "function" in wrong.err
+
+
+def test_symbols_of_every_system(process: Target) -> None:
+    name, chosen = "malloc", tuple[str, ...]()
+    if sys.platform == "win32":
+        name, chosen = "GetProcAddress", ("--module", "kernel32.dll")
+    done = command("symbols", name, "--pid", process.pid, *chosen, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert name in {each["name"] for each in done.said["symbols"]}
 
 
 def test_imports_of_every_system(process: Target) -> None:

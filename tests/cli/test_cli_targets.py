@@ -16,7 +16,7 @@ import pydbgwrite
 from pydbgwrite.cli.main import group
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-WITH_TARGET = ("modules", "regions", "imports", "read", "write", "apply", "verify")
+WITH_TARGET = ("modules", "regions", "symbols", "imports", "read", "write", "apply", "verify")
 
 
 @SAME_EVERYWHERE

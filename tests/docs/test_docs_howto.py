@@ -27,6 +27,7 @@ FRONT = "index.md"
 #: Pages that other files test: test_docs_tutorial.py, tests/dbgeng/test_dbgeng_docs.py.
 ELSEWHERE = {
     "tutorial/index.md",
+    "howto/vtables.md",
     "howto/dumps.md",
     "howto/other-packages.md",
     "howto/process-servers.md",

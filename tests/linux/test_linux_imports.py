@@ -258,3 +258,16 @@ def test_a_target_that_has_ended(tmp_path: Path) -> None:
             session.import_slots()
         with pytest.raises(NoTargetError):
             session.regions()
+
+
+def test_demangled_names(tmp_path: Path) -> None:
+    """A C++ import is found by both of its names."""
+    mangled = '\nint answer(int) __asm__("_Z6answeri");\n'
+    shared_library(tmp_path / "libcalled.so", mangled + LIBRARY)
+    linked = ("-Wl,--no-as-needed", f"-L{tmp_path}", "-lcalled", f"-Wl,-rpath,{tmp_path}")
+    path = compile_program(tmp_path / "program", mangled + PROGRAM, *linked)
+    with running(path) as (child, _), attached(child) as session:
+        (slot,) = session.import_slots("program", "_Z6answeri")
+        assert (slot.name, slot.demangled) == ("_Z6answeri", "answer(int)")
+        assert session.import_slots("program", "answer(int)") == [slot]
+        assert session.import_slots("program", "answer") == []
