@@ -119,7 +119,7 @@ class ElfSymbols:
 
     def region(self, name: str) -> int | None:
         """Return where the heap of brk(2), or the main thread's stack, begins now."""
-        return region_start(self._session._read_maps(), f"[{name}]")
+        return region_start(self._session._read_maps(), f"<{name}>")
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Return all names that find() knows in the file."""

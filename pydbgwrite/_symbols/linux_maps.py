@@ -19,6 +19,7 @@ __all__ = [
     "image_at",
     "images_of_map",
     "lines_of_map",
+    "name_of",
     "named_regions",
     "path_of",
     "read_map",
@@ -28,9 +29,12 @@ __all__ = [
 _LINE: Final = re.compile(
     rb"([0-9a-f]+)-([0-9a-f]+) ([rwxsp-]{4}) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)"
 )
-#: The heap of brk(2) and the first thread's stack; a file's path begins with '/'.
+#: The heap of brk(2) and the first thread's stack. In an address, brackets mean dereference.
+_AREAS: Final = {b"[heap]": "<heap>", b"[stack]": "<stack>"}
+#: Their lines; a file's path begins with '/'.
 _NAMED: Final = re.compile(
-    rb"^([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} [0-9a-f]+ [0-9a-f:]+ 0 +\[(heap|stack)\]$", re.MULTILINE
+    rb"^([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} [0-9a-f]+ [0-9a-f:]+ 0 +(\[(?:heap|stack)\])$",
+    re.MULTILINE,
 )
 _DELETED: Final = b" (deleted)"
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -129,6 +133,11 @@ def path_of(name: bytes) -> str:
     return path.decode(errors="surrogateescape")
 
 
+def name_of(name: bytes) -> str:
+    """Return the name in a line: a path, "<heap>", "<stack>", or what the kernel calls it."""
+    return _AREAS.get(name) or path_of(name)
+
+
 def read_map(text: bytes) -> list[Mapping]:
     """Return the lines of files and of the vdso, sorted by address."""
     found = []
@@ -143,8 +152,8 @@ def read_map(text: bytes) -> list[Mapping]:
 
 
 def region_start(text: bytes, name: str) -> int | None:
-    """Return the first address of what the kernel's map calls "[heap]" or "[stack]"."""
-    return next((int(line[1], 16) for line in lines_of_map(text) if line[8] == name.encode()), None)
+    """Return the first address of "<heap>" or "<stack>"."""
+    return next((each.origin for each in named_regions(text) if each.name == name), None)
 
 
 def named_regions(text: bytes) -> list[NamedRegion]:
@@ -154,7 +163,7 @@ def named_regions(text: bytes) -> list[NamedRegion]:
     for match in _NAMED.finditer(text):
         start, end = int(match[1], 16), int(match[2], 16)
         origin = origins.setdefault(match[3], start)
-        found.append(NamedRegion(f"<{match[3].decode()}>", start, end, origin))
+        found.append(NamedRegion(_AREAS[match[3]], start, end, origin))
     return found
 
 

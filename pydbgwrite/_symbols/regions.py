@@ -8,25 +8,20 @@ of the time on kernels before 6.11. The protections are those that QueryVirtual 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._regions import Region, protection_name, state_name
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.linux_maps import lines_of_map, path_of
+from pydbgwrite._symbols.linux_maps import lines_of_map, name_of
 from pydbgwrite.errors import DebugEngineError, NoTargetError, TargetAccessError
 
 if TYPE_CHECKING:
     from pydbgwrite._regions import Module
     from pydbgwrite._target import Target
 
-__all__ = ["HEAP", "STACK", "area", "regions_of"]
+__all__ = ["regions_of"]
 
-#: Names of memory that is no module's. Brackets, which the kernel writes, mean dereference in an
-#: address.
-HEAP, STACK = "<heap>", "<stack>"
-
-_AREAS: Final = {b"[heap]": HEAP, b"[stack]": STACK}
 #: By the map's letters; as protection_of() in memory.c.
 _PROTECTIONS: Final = {
     b"---": "none",
@@ -55,22 +50,12 @@ def regions_of(session: Target, *, named: bool = True) -> list[Region]:
     return list(_with_modules(session, found)) if named else found
 
 
-def area(regions: Iterable[Region], name: str) -> tuple[int, int] | None:
-    """Return the first address and the end of the heap or the stack, or None.
-
-    A change of protection splits a mapping, so several regions can have the name.
-    """
-    parts = [each for each in regions if each.name == name]
-    return (parts[0].base, parts[-1].base + parts[-1].size) if parts else None
-
-
 def _of_map(text: bytes) -> Iterator[Region]:
     for line in lines_of_map(text):
         start, end, path = int(line[1], 16), int(line[2], 16), line[8]
         if start >= _LAST_END:
             break
-        name = "" if not path else _AREAS.get(path) or path_of(path)
-        yield Region(start, end - start, _PROTECTIONS[line[3][:3]], "committed", name)
+        yield Region(start, end - start, _PROTECTIONS[line[3][:3]], "committed", name_of(path))
 
 
 def _walk(session: Target) -> Iterator[Region]:
