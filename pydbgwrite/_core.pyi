@@ -369,6 +369,19 @@ class Session:
             For each module its base, size, path, the name that its symbols go by, and
             TimeDateStamp.
         """
+    def _load_module(self, file: str, base: int, size: int, /) -> bool:
+        """Make dbgeng list the module at that base, by IDebugSymbols3::ReloadWide."""
+    def _thread_teb(self) -> int:
+        """Return the address of the current thread's TEB, by GetCurrentThreadTeb; 0 for none."""
+    def _keep_decoration(self) -> None:
+        """Make dbgeng give C++ names as they are in the module, without SYMOPT_UNDNAME."""
+    def _undecorate(self, name: str, /) -> tuple[str, str]:
+        """Undecorate a name of Microsoft's C++ compiler, by dbghelp's UnDecorateSymbolNameW.
+
+        Returns:
+            The name with its parameters, or with the type of a variable; and the name alone. Empty
+            texts if the engine can't.
+        """
     def _symbol_address(self, name: str, /) -> tuple[int, int]:
         """Find a symbol's address, by IDebugSymbols3::GetOffsetByNameWide.
 
@@ -378,6 +391,16 @@ class Session:
         """
     def _match_symbols(self, pattern: str, most: int, /) -> list[tuple[str, int]]:
         """List up to `most` (name, address), by IDebugSymbols3::StartSymbolMatchWide."""
+    def _symbol_names(self, addresses: bytes, /) -> list[tuple[str, int] | None]:
+        """Name addresses, by IDebugSymbols3::GetNameByOffsetWide.
+
+        Args:
+            addresses: 8 bytes each, in native byte order.
+
+        Returns:
+            For each "module!symbol" and the bytes from there to the address; None if the engine
+            has no name for it. The list is empty if the engine has no symbols.
+        """
     def _start_server(self, options: str, /) -> None:
         """Start a server, by IDebugClient5::StartServerWide."""
     def _end_servers(self) -> None:

@@ -1,7 +1,8 @@
 """Running processes by the program that each runs.
 
 A process is known by the file name of its executable. Its own name (comm) and its arguments are
-whatever it sets, so neither of them chooses a process here.
+whatever it sets, so neither of them chooses a process here. On Windows case does not matter, and
+".exe" can be left out.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def processes_of_program(program: str) -> list[Process]:
 
 def processes_called(name: str) -> list[Process]:
     """Return processes that give themselves a name, whatever they run: for a hint, no more."""
+    if sys.platform == "win32":
+        return []  # a process can't name itself there
     ours = _ours()
     short = name[:15]  # TASK_COMM_LEN, proc_pid_comm(5)
     return [
@@ -82,6 +85,10 @@ def processes_called(name: str) -> list[Process]:
 
 def program_of(pid: int) -> str | None:
     """Return the path of a process's executable, or None if it is not known."""
+    if sys.platform == "win32":
+        from pydbgwrite._windows_processes import path_of
+
+        return path_of(pid)
     try:
         return _executable(pid) or None
     except not_from_handler(OSError):
@@ -110,6 +117,9 @@ def file_name(path: str) -> str:
 
 
 def _same_name(program: str) -> Callable[[int, str], bool]:
+    if sys.platform == "win32":
+        wanted = program.lower()
+        return lambda pid, path: file_name(path).lower() in (wanted, f"{wanted}.exe")
     return lambda pid, path: file_name(path) == program
 
 
@@ -120,8 +130,9 @@ def _same_file(program: str) -> Callable[[int, str], bool]:
     def fits(pid: int, path: str) -> bool:
         if path == wanted:
             return True
+        running = path if sys.platform == "win32" else f"/proc/{pid}/exe"
         try:
-            return os.path.samefile(f"/proc/{pid}/exe", wanted)
+            return os.path.samefile(running, wanted)
         except not_from_handler(OSError):
             return False
 
@@ -129,9 +140,16 @@ def _same_file(program: str) -> Callable[[int, str], bool]:
 
 
 def _running() -> Iterator[tuple[int, str]]:
-    """Yield the pid and the executable of each process; "" for one that may not be seen."""
+    """Yield the pid and the executable of each process; "" for one that may not be seen.
+
+    Windows tells the file name even then.
+    """
     if sys.platform == "win32":
-        raise ValueError("on Windows a process is given by its pid")
+        from pydbgwrite._windows_processes import path_of, running
+
+        for each in sorted(running()):
+            yield each.pid, path_of(each.pid) or each.name
+        return
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()):
         try:
             yield pid, _executable(pid)
@@ -155,6 +173,10 @@ def _executable(pid: int) -> str:
 
 
 def _described(pid: int, path: str) -> Process:
+    if sys.platform == "win32":
+        from pydbgwrite._windows_processes import user_of
+
+        return Process(pid, path, *user_of(pid))
     # Real, effective, saved and file system ids: they differ in a program that is set-user-id.
     ids = [int(each) for each in status_fields(f"/proc/{pid}/status").get("Uid", "").split()]
     real, *others = ids or [-1]
@@ -184,8 +206,18 @@ def _ours() -> set[int]:
     mine = program_of(os.getpid())
     ours = {os.getpid()}
     parent = os.getppid()
+    parent_of = _parents()
     while parent and parent not in ours:
         if program_of(parent) == mine:
             ours.add(parent)
-        parent = int(status_fields(f"/proc/{parent}/status").get("PPid", "0"))
+        parent = parent_of(parent)
     return ours
+
+
+def _parents() -> Callable[[int], int]:
+    if sys.platform == "win32":
+        from pydbgwrite._windows_processes import running
+
+        parents = {each.pid: each.parent for each in running()}
+        return lambda pid: parents.get(pid, 0)
+    return lambda pid: int(status_fields(f"/proc/{pid}/status").get("PPid", "0"))

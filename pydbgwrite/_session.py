@@ -105,7 +105,8 @@ class Session(_core.Session):
         """Return the programs and libraries in the target, by address.
 
         Simulated memory has none. On Linux these are the program and what the dynamic linker has
-        loaded, in all its namespaces (dlmopen), and other files whose code is mapped.
+        loaded, in all its namespaces (dlmopen), and other files whose code is mapped. A 32-bit
+        program on 64-bit Windows has its own modules and the system's 64-bit ones.
 
         Raises:
             NoTargetError: The process has ended.
@@ -114,15 +115,11 @@ class Session(_core.Session):
 
         if not self._embedded:
             from pydbgwrite._regions import Module
+            from pydbgwrite._symbols.dbgeng_modules import modules_of_engine
 
             return Listing(
-                sorted(
-                    (
-                        Module(path.rpartition("\\")[2], base, size, path)
-                        for base, size, path, _, _ in self._list_modules()
-                    ),
-                    key=lambda module: module.base,
-                )
+                Module(each.name, each.base, each.size, each.path)
+                for each in modules_of_engine(self)
             )
         from pydbgwrite._symbols.linux_images import modules_of
 

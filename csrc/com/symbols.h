@@ -29,9 +29,9 @@ typedef struct IDebugSymbols3 IDebugSymbols3;
 
 typedef struct IDebugSymbols3Vtbl {
     COM_UNKNOWN(IDebugSymbols3);
-    com_untyped_slot GetSymbolOptions;
+    HRESULT(STDMETHODCALLTYPE *GetSymbolOptions)(IDebugSymbols3 *This, ULONG *Options);
     com_untyped_slot AddSymbolOptions;
-    com_untyped_slot RemoveSymbolOptions;
+    HRESULT(STDMETHODCALLTYPE *RemoveSymbolOptions)(IDebugSymbols3 *This, ULONG Options);
     com_untyped_slot SetSymbolOptions;
     com_untyped_slot GetNameByOffset;
     com_untyped_slot GetOffsetByName;
@@ -90,7 +90,9 @@ typedef struct IDebugSymbols3Vtbl {
     com_untyped_slot AddTypeOptions;
     com_untyped_slot RemoveTypeOptions;
     com_untyped_slot SetTypeOptions;
-    com_untyped_slot GetNameByOffsetWide;
+    HRESULT(STDMETHODCALLTYPE *GetNameByOffsetWide)
+    (IDebugSymbols3 *This, ULONG64 Offset, wchar_t *NameBuffer, ULONG NameBufferSize,
+     ULONG *NameSize, ULONG64 *Displacement);
     HRESULT(STDMETHODCALLTYPE *GetOffsetByNameWide)
     (IDebugSymbols3 *This, const wchar_t *Symbol, ULONG64 *Offset);
     com_untyped_slot GetNearNameByOffsetWide;
@@ -109,7 +111,7 @@ typedef struct IDebugSymbols3Vtbl {
     HRESULT(STDMETHODCALLTYPE *GetNextSymbolMatchWide)
     (IDebugSymbols3 *This, ULONG64 Handle, wchar_t *Buffer, ULONG BufferSize, ULONG *MatchSize,
      ULONG64 *Offset);
-    com_untyped_slot ReloadWide;
+    HRESULT(STDMETHODCALLTYPE *ReloadWide)(IDebugSymbols3 *This, const wchar_t *Module);
     com_untyped_slot GetSymbolPathWide;
     com_untyped_slot SetSymbolPathWide;
     com_untyped_slot AppendSymbolPathWide;
@@ -172,13 +174,17 @@ _Static_assert(sizeof(IDebugSymbols3Vtbl) == 126 * sizeof(void *), "IDebugSymbol
 COM_SLOT(IDebugSymbols3, QueryInterface, 0);
 COM_SLOT(IDebugSymbols3, AddRef, 1);
 COM_SLOT(IDebugSymbols3, Release, 2);
+COM_SLOT(IDebugSymbols3, GetSymbolOptions, 3);
+COM_SLOT(IDebugSymbols3, RemoveSymbolOptions, 5);
 COM_SLOT(IDebugSymbols3, GetNumberModules, 12);
 COM_SLOT(IDebugSymbols3, GetModuleByIndex, 13);
 COM_SLOT(IDebugSymbols3, GetModuleParameters, 17);
 COM_SLOT(IDebugSymbols3, EndSymbolMatch, 38);
+COM_SLOT(IDebugSymbols3, GetNameByOffsetWide, 60);
 COM_SLOT(IDebugSymbols3, GetOffsetByNameWide, 61);
 COM_SLOT(IDebugSymbols3, StartSymbolMatchWide, 73);
 COM_SLOT(IDebugSymbols3, GetNextSymbolMatchWide, 74);
+COM_SLOT(IDebugSymbols3, ReloadWide, 75);
 COM_SLOT(IDebugSymbols3, GetModuleNameStringWide, 89);
 
 #endif

@@ -23,7 +23,8 @@ typedef struct IDebugSystemObjectsVtbl {
     com_untyped_slot GetThreadIdByProcessor;
     com_untyped_slot GetCurrentThreadDataOffset;
     com_untyped_slot GetThreadIdByDataOffset;
-    com_untyped_slot GetCurrentThreadTeb;
+    HRESULT(STDMETHODCALLTYPE *GetCurrentThreadTeb)
+    (IDebugSystemObjects *This, ULONG64 *Offset);
     com_untyped_slot GetThreadIdByTeb;
     com_untyped_slot GetCurrentThreadSystemId;
     com_untyped_slot GetThreadIdBySystemId;
@@ -53,6 +54,7 @@ _Static_assert(sizeof(IDebugSystemObjectsVtbl) == 32 * sizeof(void *),
 COM_SLOT(IDebugSystemObjects, QueryInterface, 0);
 COM_SLOT(IDebugSystemObjects, AddRef, 1);
 COM_SLOT(IDebugSystemObjects, Release, 2);
+COM_SLOT(IDebugSystemObjects, GetCurrentThreadTeb, 15);
 COM_SLOT(IDebugSystemObjects, GetCurrentProcessSystemId, 27);
 COM_SLOT(IDebugSystemObjects, GetCurrentProcessHandle, 29);
 

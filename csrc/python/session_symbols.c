@@ -9,6 +9,8 @@
 
 #include "../engines/dbgeng/symbols.h"
 
+#define UNDECORATED 4096u
+
 /* Modules and symbols arrive while the GIL is released: they are kept here until it is taken again.
  */
 typedef struct found_list {
@@ -96,6 +98,90 @@ done:
     return result;
 }
 
+PyObject *session_load_module(PyObject *self, PyObject *arguments)
+{
+    session_object *session = (session_object *)self;
+    PyObject *file = NULL, *result = NULL;
+    unsigned long long base = 0;
+    unsigned long size = 0;
+    wchar_t *text = NULL;
+    HRESULT status = E_NOINTERFACE;
+
+    if (PyArg_ParseTuple(arguments, "UKk:_load_module", &file, &base, &size)) {
+        text = PyUnicode_AsWideCharString(file, NULL);
+    }
+    if (text != NULL && session_enter(session, false)) {
+        PyThreadState *released = PyEval_SaveThread();
+
+        if (session->dbgeng) {
+            status = dbgeng_load_module(session->client, text, base, size);
+        }
+        PyEval_RestoreThread(released);
+        result = PyBool_FromLong(status == S_OK);
+        session_leave(session);
+    }
+    PyMem_Free(text);
+    return result;
+}
+
+PyObject *session_thread_teb(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    uint64_t teb = 0;
+
+    (void)unused;
+    if (!session_enter(session, false)) {
+        return NULL;
+    }
+    if (session->dbgeng) {
+        PyThreadState *released = PyEval_SaveThread();
+
+        teb = dbgeng_thread_teb(session->client);
+        PyEval_RestoreThread(released);
+    }
+    session_leave(session);
+    return PyLong_FromUnsignedLongLong(teb);
+}
+
+PyObject *session_keep_decoration(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+
+    (void)unused;
+    if (!session_enter(session, false)) {
+        return NULL;
+    }
+    if (session->dbgeng) {
+        PyThreadState *released = PyEval_SaveThread();
+
+        dbgeng_keep_decoration(session->client);
+        PyEval_RestoreThread(released);
+    }
+    session_leave(session);
+    Py_RETURN_NONE;
+}
+
+/* With the GIL: dbghelp's functions are not to be called by two threads at a time ("DbgHelp
+ * Functions"), and this one is short. */
+PyObject *session_undecorate(PyObject *self, PyObject *name)
+{
+    session_object *session = (session_object *)self;
+    wchar_t *text = PyUnicode_AsWideCharString(name, NULL);
+    wchar_t whole[UNDECORATED] = L"", short_name[UNDECORATED] = L"";
+    PyObject *result = NULL;
+
+    if (text != NULL && session_enter(session, false)) {
+        if (session->dbgeng) {
+            (void)dbgeng_undecorate(text, DBGENG_PARAMETERS, whole, UNDECORATED);
+            (void)dbgeng_undecorate(text, DBGENG_NAME_ONLY, short_name, UNDECORATED);
+        }
+        session_leave(session);
+        result = Py_BuildValue("(uu)", whole, short_name);
+    }
+    PyMem_Free(text);
+    return result;
+}
+
 PyObject *session_symbol_address(PyObject *self, PyObject *name)
 {
     session_object *session = (session_object *)self;
@@ -150,6 +236,55 @@ done:
     return result;
 }
 
+static bool take_name(void *context, const wchar_t *name, uint64_t displacement)
+{
+    found_list *found = context;
+    PyObject *text = NULL, *item = NULL;
+    bool good;
+
+    PyEval_RestoreThread(found->released);
+    if (name == NULL) {
+        item = Py_NewRef(Py_None);
+    } else {
+        text = PyUnicode_FromWideChar(name, -1);
+        item = text == NULL ? NULL : Py_BuildValue("(OK)", text, (unsigned long long)displacement);
+    }
+    Py_XDECREF(text);
+    good = append_item(found->list, item);
+    found->released = PyEval_SaveThread();
+    return good;
+}
+
+PyObject *session_symbol_names(PyObject *self, PyObject *addresses)
+{
+    session_object *session = (session_object *)self;
+    found_list found = {NULL, NULL, PY_SSIZE_T_MAX};
+    PyObject *result = NULL;
+    char *bytes = NULL;
+    Py_ssize_t size = 0;
+
+    /* Bytes: they stay while the GIL is released, and are aligned for any number. */
+    if (PyBytes_AsStringAndSize(addresses, &bytes, &size) != 0 || !session_enter(session, false)) {
+        goto done;
+    }
+    found.list = PyList_New(0);
+    if (found.list != NULL && session->dbgeng) {
+        found.released = PyEval_SaveThread();
+        /* An engine without symbols: the list is empty. */
+        (void)dbgeng_names(session->client, (const uint64_t *)(void *)bytes,
+                           (size_t)size / sizeof(uint64_t), take_name, &found);
+        PyEval_RestoreThread(found.released);
+    }
+    if (PyErr_Occurred()) {
+        Py_XDECREF(found.list);
+    } else {
+        result = found.list;
+    }
+    session_leave(session);
+done:
+    return result;
+}
+
 #else
 
 PyObject *session_list_modules(PyObject *self, PyObject *unused)
@@ -170,6 +305,41 @@ PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
 {
     (void)self;
     (void)arguments;
+    return PyList_New(0);
+}
+
+PyObject *session_load_module(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    (void)arguments;
+    Py_RETURN_FALSE;
+}
+
+PyObject *session_undecorate(PyObject *self, PyObject *name)
+{
+    (void)self;
+    (void)name;
+    return Py_BuildValue("(ss)", "", "");
+}
+
+PyObject *session_thread_teb(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return PyLong_FromLong(0);
+}
+
+PyObject *session_keep_decoration(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    Py_RETURN_NONE;
+}
+
+PyObject *session_symbol_names(PyObject *self, PyObject *addresses)
+{
+    (void)self;
+    (void)addresses;
     return PyList_New(0);
 }
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class DemoResult:
         pid: of the child. engine: its name, and the version of Microsoft's.
         address: of the table in the child.
         pointers, bytes: how much was written.
+        via: the engine's method. Microsoft's writes one pointer after another in
+            WritePointersVirtual, so there the table is written by WriteVirtual.
         seconds: the time of the write_pointers() call alone.
         before, after: the child's own proofs; after is None if there is none.
         problem: why the write is not verified; None if it is.
@@ -54,6 +56,7 @@ class DemoResult:
     address: int
     pointers: int
     bytes: int
+    via: str
     seconds: float
     before: Proof
     after: Proof | None
@@ -107,8 +110,11 @@ def _run(
         table = np.array(target.functions, dtype=np.uint64)[chosen]
         with attach(child.pid) as session:
             engine, pointer_size = _engine_name(session.engine), session.pointer_size
+            via: Literal["WritePointersVirtual", "WriteVirtual"] = (
+                "WritePointersVirtual" if engine == "embedded" else "WriteVirtual"
+            )
             started = time.perf_counter()
-            written = session.write_pointers(target.address, table, progress=progress)
+            written = session.write_pointers(target.address, table, via=via, progress=progress)
             seconds = time.perf_counter() - started
         del table
         with waiting("the child calls through its new table"):
@@ -119,6 +125,7 @@ def _run(
         address=target.address,
         pointers=written,
         bytes=written * pointer_size,
+        via=via,
         seconds=seconds,
         before=before,
         after=after,

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from pydbgwrite import errors, hresults
 from pydbgwrite._messages.spelling import IN_FORCE
 
-__all__ = ["opening_failed"]
+__all__ = ["FORMS", "opening_failed"]
 
+# "Activating a Debugging Client" and "Activating a Smart Client" of the Windows Debugger's
+# documentation, and the options of its -k.
+_SERVER = (
+    "A server is given as tcp:server=HOST,port=PORT or npipe:server=HOST,pipe=NAME, with "
+    ",password=WORD behind it if it has a password"
+)
+#: By the function that takes it: the form of a right connection string.
+FORMS = {
+    "attach_kernel": (
+        "A kernel is given as net:port=PORT,key=KEY, com:port=COM1,baud=115200 or "
+        r"com:pipe,port=\\.\pipe\NAME"
+    ),
+    "connect": _SERVER,
+    "process_server": _SERVER,
+}
+
+# Without a host, a port or a pipe the engine tries the host "localhost", the port 0, or any pipe.
+_COMPLETE = re.compile(
+    r"(?i)(tcp|ssl):(?=.*\b(server|clicon)=[^,])(?=.*\bport=\d)"
+    r"|(npipe|spipe):(?=.*\bserver=[^,])(?=.*\bpipe=[^,])"
+    r"|(?!tcp|ssl|npipe|spipe)"
+)
 _E_ACCESSDENIED = 0x80070005
+_E_INVALIDARG = 0x80070057
+_E_FAIL = 0x80004005
 _FACILITY_RPC = 0x80010000  # a connection of the engine's that has broken answers with these
 _NEW_PROCESS = "start a new process"
 
@@ -98,6 +123,8 @@ def _engine(call: str, hresult: int, operation: str | None, subject: object) -> 
     elif call == "open_dump":
         advice = ". The file is not a dump, or is truncated"
         kind = errors.NoTargetError
+    if call in FORMS and (hresult in (_E_INVALIDARG, _E_FAIL) or not _COMPLETE.match(str(subject))):
+        advice = f". {FORMS[call]}"
     return kind(
         f"{IN_FORCE.get().opening(call, subject)} failed: {operation} "
         f"({hresults.describe(hresult)}){advice}",

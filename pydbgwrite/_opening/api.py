@@ -256,7 +256,7 @@ def attach_kernel(
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
         SessionBusyError, TypeError, ValueError: As for attach.
     """
-    text = validate_options(options)
+    text = validate_options(options, "attach_kernel")
     seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
@@ -295,7 +295,7 @@ def connect(
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
         TypeError, ValueError: As for attach.
     """
-    text = validate_options(options)
+    text = validate_options(options, "connect")
     seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng
@@ -329,7 +329,7 @@ def process_server(
         TimeoutError: The server does not answer in time.
         EngineNotFoundError: There is no dbgeng.dll; always on Linux.
     """
-    text = validate_options(options)
+    text = validate_options(options, "process_server")
     seconds = validate_timeout(timeout)
     if sys.platform == "win32":
         from pydbgwrite._opening import dbgeng

@@ -60,12 +60,16 @@ def validate_timeout(timeout: float) -> float:
     return seconds
 
 
-def validate_options(options: str) -> str:
-    """Return a connection string."""
+def validate_options(options: str, function: str) -> str:
+    """Return the connection string of connect(), process_server() or attach_kernel()."""
     if not isinstance(options, str):
         raise TypeError(f"options must be a str, got {type(options).__name__}")
     if not options.strip() or "\0" in options:
-        raise ValueError(f"{_name('options')} must be a connection string, got {options!r}")
+        from pydbgwrite._messages.windows import FORMS
+
+        raise ValueError(
+            f"{_name('options')} must be a connection string, got {options!r}. {FORMS[function]}"
+        )
     return options
 
 

@@ -1,12 +1,19 @@
-"""Symbols from dbgeng (IDebugSymbols3), by the symbol path that it was started with."""
+"""Symbols from dbgeng (IDebugSymbols3), by the symbol path that it was started with.
+
+C++ names are taken as they are in the module, so that overloads are told apart, and undecorated
+here. Only where the engine is another package's or another machine's, its option SYMOPT_UNDNAME
+stays as it is: names are without parameters then, and those that several symbols have are refused.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
 from pydbgwrite._core import name_addresses
+from pydbgwrite._symbols.dbgeng_modules import modules_of_engine
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
 from pydbgwrite.errors import AddressError
 
@@ -23,6 +30,11 @@ _WILDCARDS: Final = "*?#[]+\\!"
 _ANY_ONE: Final = str.maketrans(dict.fromkeys(_WILDCARDS, "?"))
 _S_OK, _S_FALSE, _E_FAIL, _E_NOINTERFACE = 0, 1, 0x80004005, 0x80004002
 _MOST: Final = 20_000
+_MOST_LISTED: Final = 1_000_000
+#: A name that the arguments of .reload take as it is.
+_PLAIN_FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+#: How names that Microsoft's compiler decorates begin ("Decorated names", learn.microsoft.com).
+_DECORATED: Final = "?"
 #: Of "module!symbol": from 2,011 characters on the engine answers S_OK with any address
 #: (docs/engine.md).
 _LONGEST: Final = 1_900
@@ -40,17 +52,32 @@ class DbgengSymbols:
         #: By base: the engine's name of the module, and its size.
         self._names: dict[int, str] = {}
         self._sizes: dict[int, int] = {}
+        #: By base: all symbols of the module.
+        self._listed: dict[int, list[tuple[str, int]]] = {}
+        #: By base: the C++ symbols of the module by undecorated name without blanks.
+        self._undecorated: dict[int, dict[str, list[Demangled]]] = {}
+        if not session._wrapped and session.target != "remote":
+            session._keep_decoration()
 
     def modules(self) -> list[KnownModule]:
-        """IDebugSymbols::GetModuleByIndex and others."""
+        """IDebugSymbols::GetModuleByIndex and others. The engine lists all of them afterwards."""
         found = []
-        for base, size, path, engine_name, _timestamp in sorted(self._session._list_modules()):
-            name = path.replace("/", "\\").rpartition("\\")[2]
-            stem = name.rpartition(".")[0]
-            short = tuple(each for each in (stem, engine_name) if each)
-            found.append(KnownModule(name, base, path, short, name.lower().endswith(".exe")))
-            self._names[base] = engine_name
-            self._sizes[base] = size
+        modules = modules_of_engine(self._session)
+        missing = [each for each in modules if not each.engine_name]
+        for each in missing:
+            name = each.name if _PLAIN_FILE.fullmatch(each.name) else f"module_{each.base:x}.dll"
+            self._session._load_module(name, each.base, each.size)
+        if missing:
+            modules = modules_of_engine(self._session)
+        for each in modules:
+            stem = each.name.rpartition(".")[0]
+            short = tuple(name for name in (stem, each.engine_name) if name)
+            is_program = each.name.lower().endswith(".exe")
+            found.append(
+                KnownModule(each.name, each.base, each.path, short, is_program, each.of_system)
+            )
+            self._names[each.base] = each.engine_name
+            self._sizes[each.base] = each.size
         return found
 
     def key(self, name: str) -> str:
@@ -118,8 +145,49 @@ class DbgengSymbols:
         return self._session._symbol_address(name)[0] in (_S_OK, _S_FALSE)
 
     def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
-        """Return none: the engine's own names are demangled."""
-        return []
+        """Return the C++ symbols of that name, with these parameters or any if it has none."""
+        return self._cpp(module).get(_key(symbol), [])
+
+    def _cpp(self, module: KnownModule) -> dict[str, list[Demangled]]:
+        """Return the module's C++ symbols by each of their undecorated names."""
+        found = self._undecorated.get(module.base)
+        if found is None:
+            found = self._undecorated[module.base] = {}
+            for name, _address in self.listed(module):
+                if name.startswith(_DECORATED):
+                    whole, short = self.undecorate(name)
+                    keys = {_key(short), _key(whole), _key(whole.replace("(void)", "()"))}
+                    for key in keys:
+                        found.setdefault(key, []).append(Demangled(name, whole))
+        return found
+
+    def undecorate(self, name: str) -> tuple[str, str]:
+        """Return a C++ name with its parameters, if it has any, and without."""
+        if not name.startswith(_DECORATED):
+            return name, name
+        whole, short = (each.strip() for each in self._session._undecorate(name))
+        if not short:
+            return name, name
+        # Of a variable the whole text begins with its type, of a vtable with "const".
+        if not whole.startswith(f"{short}("):
+            whole = whole.removeprefix("const ")
+        return (whole if whole.startswith(short) else short), short
+
+    def listed(self, module: KnownModule) -> list[tuple[str, int]]:
+        """Return all symbols of a module, with their addresses, as the engine lists them."""
+        found = self._listed.get(module.base)
+        if found is None:
+            prefix = f"{self._names[module.base]}!"
+            matches = self._session._match_symbols(f"{prefix}*", _MOST_LISTED + 1)
+            if len(matches) > _MOST_LISTED:
+                raise AddressError(f"{module.name} has more than {_MOST_LISTED:,} symbols")
+            found = [
+                (name.removeprefix(prefix), address)
+                for name, address in matches
+                if 0 <= address - module.base < self._sizes[module.base]
+            ]
+            self._listed[module.base] = found
+        return found
 
     def region(self, name: str) -> int | None:
         """Return None: heaps of Windows have no name."""
@@ -155,3 +223,8 @@ class DbgengSymbols:
         from pydbgwrite._symbols.imports_pe import imports_of_pe
 
         return imports_of_pe(self._session, module)
+
+
+def _key(name: str) -> str:
+    """Return a C++ name without blanks, which are written in several ways."""
+    return "".join(name.split())

@@ -66,6 +66,9 @@ class KnownModule(NamedTuple):
     short: tuple[str, ...]
     #: True for the target's main program.
     program: bool = False
+    #: True for a 64-bit module of a 32-bit program on Windows: a name that the program's own
+    #: modules have, too, means theirs.
+    of_system: bool = False
 
 
 class Demangled(NamedTuple):

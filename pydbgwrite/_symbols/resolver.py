@@ -126,7 +126,7 @@ class Resolver:
         found = self._by_key.get(key) or self._by_short.get(key)
         if found is None and _BASE.fullmatch(name):
             return [module for module in self._modules if module.base == int(name, 16)]
-        return found or []
+        return [each for each in found or () if not each.of_system] or found or []
 
     def _of_new_name(self, address: Address, what: str) -> int:
         """Look a name up, or say again why it can't be resolved: a search takes long."""
@@ -270,7 +270,7 @@ class Resolver:
     def _unique(self, module: KnownModule) -> str:
         """Return the module's name, or what tells it from others of that name."""
         for name in (module.name, module.path):
-            if name and len(self._matches(name)) == 1:
+            if name and self._matches(name) == [module]:
                 return name
         return f"0x{module.base:x}"
 

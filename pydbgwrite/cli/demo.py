@@ -75,8 +75,15 @@ def _fields(result: DemoResult) -> dict[str, str]:
         "table": f"0x{result.address:x}",
         "pointers": f"{result.pointers:,} ({result.bytes:,} bytes)",
         "time": f"{result.seconds * 1e3:,.3f} ms, {_ns_per_pointer(result):,.2f} ns a pointer",
+        "written by": _way(result),
         "verified by the target": proof,
     }
+
+
+def _way(result: DemoResult) -> str:
+    if result.via == "WriteVirtual":
+        return "WriteVirtual, in bulk: WritePointersVirtual of this engine writes them one by one"
+    return result.via
 
 
 def _as_json(result: DemoResult) -> dict[str, object]:
@@ -86,6 +93,7 @@ def _as_json(result: DemoResult) -> dict[str, object]:
         "address": f"0x{result.address:x}",
         "pointers": result.pointers,
         "bytes": result.bytes,
+        "via": result.via,
         "seconds": result.seconds,
         "ns_per_pointer": _ns_per_pointer(result),
         "verified": result.verified,

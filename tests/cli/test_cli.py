@@ -48,6 +48,7 @@ def test_demo_as_json(pointers: int) -> None:
         "address": str,
         "pointers": int,
         "bytes": int,
+        "via": str,
         "seconds": float,
         "ns_per_pointer": float,
         "verified": bool,
@@ -75,6 +76,8 @@ def test_demo_as_text() -> None:
     assert re.fullmatch("0x[0-9a-f]+", fields["table"])
     assert fields["pointers"] == "1,000 (8,000 bytes)"
     assert re.fullmatch(r"[\d,.]+ ms, [\d,.]+ ns a pointer", fields["time"])
+    way = "WritePointersVirtual" if sys.platform == "linux" else "WriteVirtual, in bulk: "
+    assert fields["written by"].startswith(way)
     assert fields["verified by the target"] == "yes, 1,000 calls through it reached new functions"
     assert "\x1b" not in done.out
 
@@ -141,7 +144,7 @@ from types import SimpleNamespace
 from pydbgwrite._demo import run as demo
 engine = SimpleNamespace(name="none", version="1")
 demo.attach = lambda pid: nullcontext(SimpleNamespace(
-    engine=engine, pointer_size=8, write_pointers=lambda address, table, progress: len(table)))
+    engine=engine, pointer_size=8, write_pointers=lambda address, table, **_: len(table)))
 """
 
 

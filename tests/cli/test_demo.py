@@ -64,10 +64,10 @@ class Meddler:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def write_pointers(self, address: int, table: Any, *, progress: Any = None) -> int:
+    def write_pointers(self, address: int, table: Any, *, via: Any, progress: Any = None) -> int:
         if self._instead is not None:
             return self._instead(self._session, address, table)
-        return self._session.write_pointers(address, table, progress=progress)
+        return self._session.write_pointers(address, table, via=via, progress=progress)
 
 
 def meddle(
@@ -168,8 +168,9 @@ def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
     assert result.after.checksum != result.before.checksum
     assert 0 < result.seconds < 60
     if LINUX_HERE:
-        assert result.engine == "embedded"
+        assert (result.engine, result.via) == ("embedded", "WritePointersVirtual")
     else:
+        assert result.via == "WriteVirtual"
         assert re.fullmatch(r"dbgeng [\d.]+", result.engine)
     assert not LINUX_HERE or is_gone(result.pid)
 

@@ -171,11 +171,16 @@ class TestConnect:
     def test_nothing_behind_it(self) -> None:
         with pytest.raises(pydbgwrite.NoTargetError, match="WSAECONNREFUSED"):
             pydbgwrite.connect(f"tcp:server=127.0.0.1,port={free_port()}")
-        with pytest.raises(pydbgwrite.DebugEngineError, match="E_INVALIDARG"):
-            pydbgwrite.connect("nonsense")
-        for wrong in ("", " ", "tcp:\0"):
-            with pytest.raises(ValueError, match="connection string"):
-                pydbgwrite.connect(wrong)
+
+    @pytest.mark.parametrize("call", [pydbgwrite.connect, pydbgwrite.process_server])
+    def test_a_wrong_string_is_answered_with_a_right_one(self, call: Callable[..., object]) -> None:
+        form = r"A server is given as tcp:server=HOST,port=PORT or npipe:server=HOST,pipe=NAME"
+        for wrong in ("nonsense", "localhost:5005", "tcp://localhost:5005", "tcp:server=localhost"):
+            with pytest.raises(pydbgwrite.NoTargetError, match=form):
+                call(wrong)
+        for empty in ("", " ", "tcp:\0"):
+            with pytest.raises(ValueError, match=f"connection string, .* {form}"):
+                call(empty)
 
     @pytest.mark.parametrize("call", [pydbgwrite.connect, pydbgwrite.process_server])
     def test_one_who_never_answers(self, call: Callable[..., object]) -> None:
