@@ -99,6 +99,8 @@ def test_lists_of_a_live_process(
             session.modules()
             with contextlib.suppress(AddressError):
                 session.resolve(f"{library.name}!table")
+            with contextlib.suppress(AddressError):
+                session.import_slots(library.name)
             for at, old in reversed(changed):
                 session.write(at, old)
         assert session.resolve(f"{library.name}!table") == table
