@@ -248,6 +248,18 @@ bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py
 /* At most this many views of views are followed. */
 #define MOST_VIEWS 16
 
+/* PyObject_IsInstance() would also look up __class__, for each of the types. */
+static bool is_of_types(PyObject *object, PyObject *types)
+{
+    Py_ssize_t count = types == NULL ? 0 : PyTuple_Size(types);
+    bool found = false;
+
+    for (Py_ssize_t i = 0; i < count && !found; i++) {
+        found = PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)PyTuple_GetItem(types, i)) != 0;
+    }
+    return found;
+}
+
 bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
 {
     PyObject *owner = Py_XNewRef(buffer->obj);
@@ -261,7 +273,7 @@ bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
     for (int i = 0; !owned && owner != NULL && i < MOST_VIEWS; i++) {
         PyObject *next = NULL;
 
-        owned = state->heap_buffers != NULL && PyObject_IsInstance(owner, state->heap_buffers) == 1;
+        owned = is_of_types(owner, state->heap_buffers);
         if (!owned) { /* a memoryview's `obj`, or numpy's `base`, which is None if it owns its
                          memory */
             next = PyObject_GetAttrString(owner, PyMemoryView_Check(owner) ? "obj" : "base");
