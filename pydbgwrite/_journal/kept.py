@@ -15,18 +15,17 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from io import FileIO
+from typing import Final, NamedTuple
 
-from pydbgwrite._journal.files import is_locked, open_to_read
+from pydbgwrite._journal.files import open_to_read
+from pydbgwrite._journal.locks import is_locked
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._journal.process_life import Life, life_of
 from pydbgwrite._reports import JournalInfo
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._state_folder import StateFolder
 from pydbgwrite.errors import JournalError
-
-if TYPE_CHECKING:
-    from io import FileIO
 
 __all__ = ["MOST", "MOST_BYTES", "MOST_DAYS", "Kept", "KeptJournals", "KeptPlace"]
 
@@ -164,7 +163,10 @@ class KeptJournals:
                 continue
             if self._is_needed(each, by_age=not is_over):
                 continue
-            self._folder.remove(each.name)
+            try:
+                self._folder.remove(each.name)
+            except not_from_handler(PermissionError):
+                continue  # Windows removes no file that is open
             total, count = total - each.size, count - 1
         if total > MOST_BYTES or count > MOST:
             raise JournalError(
@@ -211,9 +213,9 @@ class KeptJournals:
             fault = (isinstance(error, OSError) and error.strerror) or str(error)
             return Kept(file.number, place, fault=fault)
         try:
-            return Kept(
-                file.number, place, log.info(), life_of(log.header), is_locked(log), log.undoing
-            )
+            assert isinstance(log.file, FileIO)
+            in_use = is_locked(log.file)
+            return Kept(file.number, place, log.info(), life_of(log.header), in_use, log.undoing)
         finally:
             log.close()
 

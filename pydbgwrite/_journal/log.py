@@ -133,7 +133,10 @@ class JournalLog:
     def begin(self, header: dict[str, Any]) -> None:
         """Write the file head and the header of a new journal."""
         start = form.file_head()
-        form.write_all(self.file, start)
+        try:
+            form.write_all(self.file, start)
+        except not_from_handler(OSError) as error:
+            raise JournalError(f"its head can't be written to {self.name}: {error}") from error
         self._state = _State(end=len(start), chain=form.read_file_head(self.file, self.name))
         self.header = header
         text = json.dumps(header, sort_keys=True).encode()

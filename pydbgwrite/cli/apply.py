@@ -83,35 +83,32 @@ def apply(
     # A process goes on while somebody reads and answers. Other targets stay as they are.
     lets_go = target.kind == "pid" and not (yes or dry_run)
     written: int | None = None
-    place: JournalPlace | None = None
-    with target.open(writable=not (dry_run or lets_go)) as session:
-        shown = _Shown.of(loaded.preview(session), session, rows)
-        if report is not None:
-            write_report(report, shown.preview, patch)
-        if not as_json:
-            shown.show()
+    pointers = sum(len(each.pointers) for each in loaded.entries)
+    with journal_for(journal, no_journal, pointers, dry_run=dry_run) as place:
+        with target.open(writable=not (dry_run or lets_go)) as session:
+            shown = _Shown.of(loaded.preview(session), session, rows)
             if report is not None:
-                click.echo(f"The report to review is {printable(report)}.")
-        if shown.preview.ok and not dry_run and not lets_go:
-            if not yes:
-                _ask(shown)
-            with journal_for(journal, no_journal, shown.preview.pointers) as place:
+                write_report(report, shown.preview, patch)
+            if not as_json:
+                shown.show()
+                if report is not None:
+                    click.echo(f"The report to review is {printable(report)}.")
+            if shown.preview.ok and not dry_run and not lets_go:
+                if not yes:
+                    _ask(shown)
                 written = _apply(loaded, session, place, durable, verify)
-        process = Reopened.of(target, session) if lets_go else None
-    if process is not None and shown.preview.ok:
-        _ask(shown)
-        with (
-            process.open() as session,
-            journal_for(journal, no_journal, shown.preview.pointers) as place,
-        ):
-            written = _apply(loaded, session, place, durable, verify, expect=shown.preview)
+            process = Reopened.of(target, session) if lets_go else None
+        if process is not None and shown.preview.ok:
+            _ask(shown)
+            with process.open() as session:
+                written = _apply(loaded, session, place, durable, verify, expect=shown.preview)
     if as_json:
         print_json(
             {
                 **preview_fields(shown.preview, rows, shown.names),
                 "written": written or 0,
                 "verified": verify and written is not None,
-                "journal": None if place is None else place.path,
+                "journal": None if written is None or place is None else place.path,
             }
         )
     if written is None:

@@ -30,8 +30,8 @@ __all__ = [
     "read_info",
 ]
 
-#: A scattered pointer has an address, an old value and a new one in the journal. Beside them it has
-#: a header, and less than 100 bytes for each MiB of pointers.
+#: A pointer has an old value and a new one in the journal, and a scattered one has an address. The
+#: journal also has a header, and less than 100 bytes for each MiB of pointers.
 _BYTES_A_POINTER: Final = 24
 _MORE_BYTES: Final = 64 << 10
 
@@ -59,24 +59,26 @@ def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def journal_for(
-    journal: str | None, no_journal: bool, pointers: int
+    journal: str | None, no_journal: bool, pointers: int, *, dry_run: bool
 ) -> Iterator[JournalPlace | None]:
     """Yield the place of the journal for a write, for Session.transaction(); None for no journal.
 
-    A kept journal of a block that failed before it wrote anything is removed.
+    Begin this before the target is opened: pruning can take a moment, in which a target that is
+    suspended would stand still. A kept journal of a block that wrote nothing is removed.
 
     Args:
         journal, no_journal: The options.
         pointers: The number of pointers that will be written.
+        dry_run: Nothing will be written.
 
     Raises:
-        CommandError: No journal can be kept. Nothing was written.
+        CommandError, JournalError: No journal can be kept. Nothing was written.
     """
     from pydbgwrite._journal.place import JournalPlace
 
     if journal is not None and no_journal:
         raise click.UsageError("Give --journal or --no-journal, not both.")
-    if no_journal:
+    if no_journal or dry_run:
         yield None
         return
     if journal is not None:
@@ -94,8 +96,7 @@ def journal_for(
             yield place
         except BaseException as failure:
             kept.drop_if_empty(place)
-            cause = failure.__cause__ if isinstance(failure, CommandError) else failure
-            if isinstance(cause, (JournalError, OSError)):
+            if any(isinstance(each, JournalError) for each in (failure, failure.__cause__)):
                 failure.add_note(_ADVICE)
             raise
     finally:

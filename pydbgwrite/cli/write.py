@@ -87,7 +87,10 @@ def write(
     expected = _given("--expect", expect, "--expect-from", expect_file)
     from pydbgwrite._symbols.resolver import Resolver
 
-    with target.open(writable=not dry_run) as session:
+    with (
+        journal_for(journal, no_journal, len(pointers), dry_run=dry_run) as kept,
+        target.open(writable=not dry_run) as session,
+    ):
         resolver = Resolver(session)
         place = resolver.resolve(address, "ADDRESS")
         new = _numbers(resolver, pointers, "VALUE")
@@ -97,12 +100,10 @@ def write(
                 f"Expect one value, or one for each of {counted(len(new), 'pointer')}; "
                 f"got {len(now):,}."
             )
-        kept = None
         if dry_run:
             done = _try(session, place, new, now, truncate, rows)
         else:
-            with journal_for(journal, no_journal, len(new)) as kept:
-                done = _write(session, kept, place, new, now, verify, truncate, rows)
+            done = _write(session, kept, place, new, now, verify, truncate, rows)
         names = named_rows(session, done.rows)
     if as_json:
         kept_at = None if kept is None else kept.path

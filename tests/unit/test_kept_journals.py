@@ -63,7 +63,6 @@ def test_numbers(kept: KeptJournals, session: pydbgwrite.Session, state_folder: 
     assert [each.number for each in kept.newest_first()] == numbers
 
 
-@LINUX
 def test_states(kept: KeptJournals, process: Target) -> None:
     written(kept, process, undone=True)
     written(kept, process)
@@ -78,7 +77,6 @@ def test_states(kept: KeptJournals, process: Target) -> None:
     assert {each.life for each in kept.newest_first()} == {"ended"}
 
 
-@LINUX
 def test_age(kept: KeptJournals, process: Target, state_folder: Path) -> None:
     """After 30 days the journals of processes that have ended go, and no others."""
     with target() as other:
@@ -91,7 +89,6 @@ def test_age(kept: KeptJournals, process: Target, state_folder: Path) -> None:
     assert there(state_folder) == {recent.name, lives.name, undone.name}
 
 
-@LINUX
 def test_count(
     kept: KeptJournals, process: Target, state_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

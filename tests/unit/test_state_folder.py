@@ -16,7 +16,8 @@ from pydbgwrite._state_folder import StateFolder
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs POSIX modes and owners")
 ROOT = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="needs root: other owners"
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="needs POSIX owners" if sys.platform == "win32" else "needs root: other owners",
 )
 NOBODY = 65534
 READ, NEW = os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL
