@@ -30,6 +30,7 @@ from cases.import_time import import_time
 from cases.memory import large_memmap
 from cases.narrow import narrow_target
 from cases.pointers import large_arrays, one_pointer
+from cases.report import report
 from cases.scattered import huge_arrays, lists, scattered
 from cases.transactions import transactions
 from cases.verify import verified
@@ -50,6 +51,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "memory": large_memmap,
     "import": import_time,
     "command": command_line,
+    "report": report,
     "peers": peers,
 }
 

@@ -128,7 +128,7 @@ class Preview:
         self._faults = 0
         self._kinds: set[str] = set()
         #: The indexes of the entries with an address, in the order of their addresses.
-        self._order: list[int] = []
+        self._order = array("Q")
         #: For a report.
         self._note = ""
         self._builds: list[BuildCheck] = []
@@ -409,7 +409,7 @@ class _Maker:
         entries = enumerate(self._preview.entries)
         known = [(each.address, at) for at, each in entries if each.address is not None]
         known.sort()
-        self._preview._order = [at for _, at in known]
+        self._preview._order = array("Q", [at for _, at in known])
 
     def _in_order(self) -> Iterator[tuple[int, PreviewEntry]]:
         """Yield the entries with an address, sorted by it."""

@@ -105,6 +105,9 @@ tr.group .count { color: var(--quiet); font-size: 0.875rem; margin-right: 0.75re
 tr.group .badly { color: var(--bad); font-size: 0.875rem; font-weight: 600; margin-right: 0.75rem; }
 tr.more td { color: var(--quiet); font-size: 0.875rem; padding-left: 1.875rem; }
 footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 0.75rem; }
+@media (min-width: 64rem) {
+  dl { grid-template-columns: max-content 1fr max-content 1fr; }
+}
 @media (max-width: 40rem) {
   body { padding: 1rem; }
   dl, .strips { grid-template-columns: 1fr; gap: 0 0; }

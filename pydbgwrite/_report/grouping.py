@@ -138,9 +138,10 @@ class Grouping:
         self._all = spans
         self._order = order
         self._width = width
-        # What all spans have is taken in their own order, which is mostly that of their memory:
-        # in the order of addresses each access would wait for memory.
-        addresses = [span.address or 0 for span in spans]
+        # What all spans have is taken in their own order, which is mostly that of their memory: in
+        # the order of addresses each access would wait for memory. So it is with numbers, except
+        # in an array.
+        addresses = array("Q", [span.address or 0 for span in spans])
         counts = [len(span.entry.pointers) for span in spans]
         notes = [span.entry.note for span in spans]
         states = _states(spans, counts, (1 << 8 * width) - 1)
