@@ -320,9 +320,10 @@ class Session(_core.Session):
             TypeError: An argument is no str.
             ValueError: There is no such kind.
         """
+        from pydbgwrite._report.listing import Listing
         from pydbgwrite._symbols.naming import symbols_of
 
-        return symbols_of(self, pattern, module, kind)
+        return Listing(symbols_of(self, pattern, module, kind))
 
     def transaction(
         self, journal: StrOrBytesPath | None = None, *, durable: bool | None = None

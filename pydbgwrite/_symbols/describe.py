@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._report.model import TargetDescription
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols import naming
 from pydbgwrite.errors import Error, NoTargetError
 
 if TYPE_CHECKING:
@@ -99,11 +101,10 @@ def names_of(
 
     session: None if it is gone. Without it a name is a module and an offset.
     """
-    values = sorted({value for value in shown if value is not None})
-    name_all = getattr(session, "names", None)
-    if session is not None and not session.closed and name_all is not None:
+    values = array("Q", sorted({value for value in shown if value is not None}))
+    if session is not None and not session.closed:
         try:
-            found = name_all(values)
+            found = naming.names_of(session, values)
         except not_from_handler(Error):
             pass  # the target has ended, or this is another thread than the session's
         else:
@@ -112,7 +113,7 @@ def names_of(
     return dict(_offsets(values, modules)), False
 
 
-def _offsets(values: list[int], modules: list[Module]) -> Iterable[tuple[int, str]]:
+def _offsets(values: array[int], modules: list[Module]) -> Iterable[tuple[int, str]]:
     for module in modules:
         first = bisect_left(values, module.base)
         for value in values[first : bisect_left(values, module.base + module.size)]:
