@@ -165,6 +165,9 @@ FAILING: dict[str, list[Case]] = {
     "query": [lambda s: s.query(ENDLESS), lambda s: s.query(RAISES)],
     "modules": [],
     "regions": [lambda s: s.regions()],
+    "symbols": [lambda s: s.symbols(), lambda s: s.symbols("p*", module="module", kind="data")],
+    "name": [lambda s: s.name(BASE), lambda s: s.name(RAISES), lambda s: s.name(-1)],
+    "names": [lambda s: s.names([BASE, BAD_ADDRESS]), lambda s: s.names([RAISES])],
     "import_slots": [lambda s: s.import_slots(), lambda s: s.import_slots("module", "name")],
     "resolve": [
         lambda s: s.resolve("0x10000"),
