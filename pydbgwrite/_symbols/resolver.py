@@ -16,6 +16,7 @@ from pydbgwrite._symbols.addresses import (
     parse_address,
     places,
     shown,
+    split_offset,
 )
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol, Symbols
 from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
@@ -33,6 +34,7 @@ _REGION: Final = re.compile(r"<(heap|stack)>")
 _MOST_FAILED: Final = 10_000
 #: The most candidates that an error lists.
 _MOST_LISTED: Final = 8
+_LONGEST_LISTED: Final = 400
 
 
 class Resolver:
@@ -208,7 +210,7 @@ class Resolver:
                 return address
         having = [module for module in others if backend.has(module, symbol)]
         if not having:
-            having = [module for module in others if backend.demangled(module, symbol)]
+            having = [module for module in others if self._demangled(module, symbol)]
         if len(having) == 1:
             return self._find(having[0], symbol)
         if having and (address := self._shared(having, symbol)) is None:
@@ -237,33 +239,50 @@ class Resolver:
 
     def _find_demangled(self, module: KnownModule, symbol: str) -> int | None:
         backend = self._open()
-        known = backend.demangled(module, symbol) or ()
         found: dict[int, Demangled] = {}
-        faults: list[Exception] = []
-        for each in known:
+        without: list[Demangled] = []
+        fault = None
+        for each in self._demangled(module, symbol):
             try:
                 address = backend.find(module, each.name)
             except not_from_handler(AddressError) as error:
-                faults.append(error)
+                without.append(each)
+                fault = error
                 continue
             if address is not None:
                 found.setdefault(address, each)
-        if faults and not found:
-            raise faults[0]
-        if len(found) > 1:
-            raise AddressError(self._several(module, symbol, found))
+        if fault is not None and not found:
+            raise fault
+        if len(found) + len(without) > 1:
+            raise AddressError(self._several(module, symbol, found, without))
         return next(iter(found), None)
 
-    def _several(self, module: KnownModule, symbol: str, found: dict[int, Demangled]) -> str:
-        """Return the message for a demangled name of several symbols."""
+    def _demangled(self, module: KnownModule, symbol: str) -> list[Demangled]:
+        """Return the symbols of that demangled name; none of these ends in an offset."""
+        if split_offset(symbol)[1] is not None:
+            return []
+        return self._open().demangled(module, symbol) or []
+
+    def _several(
+        self,
+        module: KnownModule,
+        symbol: str,
+        found: dict[int, Demangled],
+        without: list[Demangled],
+    ) -> str:
+        """Return the message for a demangled name of several symbols, some without an address."""
         name = self._unique(module)
-        listed = [f"{name}!{each.demangled}" for each in found.values()]
+        known = [*found.values(), *without]
+        listed = [f"{name}!{each.demangled}" for each in known]
         how = "with its parameters"
         if len(set(listed)) < len(listed):  # such as a destructor, which has several bodies
-            listed = [f"{name}!{each.name}" for each in found.values()]
+            listed = [f"{name}!{each.name}" for each in known]
             how = "by its mangled name"
+        if max(map(len, listed)) > _LONGEST_LISTED:
+            listed = [f"{name}+0x{address - module.base:x}" for address in found]
+            how = "in that form"
         return (
-            f"{name} has {len(found)} symbols {shown(symbol)}: {_listed(listed)}; give the one you "
+            f"{name} has {len(known)} symbols {shown(symbol)}: {_listed(listed)}; give the one you "
             f"mean {how}"
         )
 
@@ -324,7 +343,11 @@ class Resolver:
 def _listed(candidates: list[str]) -> str:
     """Return addresses that can be given, and how many more there are."""
     more = len(candidates) - _MOST_LISTED
-    listed = ", ".join(map(shown, candidates[:_MOST_LISTED]))
+    # They are there to be given, so that they are not cut as other names are.
+    listed = ", ".join(
+        repr(each) if len(each) <= _LONGEST_LISTED else shown(each)
+        for each in candidates[:_MOST_LISTED]
+    )
     return f"{listed} and {more} more" if more > 0 else listed
 
 

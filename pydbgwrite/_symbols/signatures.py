@@ -58,6 +58,8 @@ def matching(symbol: str, known: Iterable[Demangled]) -> list[Demangled]:
     wanted = plain(symbol)
     steps: list[list[Demangled]] = [[], [], []]
     for each in known:
+        if wanted not in plain(each.demangled):  # which is quicker than all of its forms
+            continue
         for step, form in zip(steps, _forms(each.demangled), strict=True):
             if wanted in form:
                 step.append(each)

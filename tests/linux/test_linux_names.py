@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Final
 from unittest import mock
 
 import pytest
+from support.chance import chance as chance
 from support.commands import command
 from support.libraries import ANSWERS, compile_program, running, shared_library
 
@@ -324,3 +327,22 @@ def test_commands_take_every_form(compiled: Path) -> None:
         assert done.code == 3 and "did you mean 'dispatch'" in done.err
         done = command("read", *process, "[root]-8+8")
         assert done.code == 2 and "'-8+8', after a closing bracket" in done.err
+
+
+def test_every_demangled_name(shop: Shop, chance: random.Random) -> None:
+    """A demangled name leads to its symbol, or the error lists what can be given."""
+    resolver = Resolver(shop.session)
+    library = next(each.name for each in shop.session.modules() if "libstdc++" in each.name)
+    known = shop.session.symbols("*", module=library, kind="function")
+    checked = 0
+    for each in [*shop.session.symbols("*", module="shop"), *chance.sample(known, 25)]:
+        if each.name == each.demangled:
+            continue
+        for form in (f"{each.module}!{each.demangled}", f"{each.module}:{each.demangled}"):
+            try:
+                assert resolver.resolve(f"{form}+4") == each.address + 4, form
+            except AddressError as error:
+                listed = re.findall(f"'({re.escape(each.module)}[!+].*?)'", str(error))
+                assert each.address in map(resolver.resolve, listed), error
+            checked += 1
+    assert checked > 100
