@@ -196,7 +196,8 @@ def _print_json(table: _Table, limit: int | None) -> None:
 
 
 def _print_rows(table: _Table, limit: int | None) -> None:
-    digits = 2 * table.size
+    # For people without zeros in front: names need the room.
+    digits = 0 if on_terminal() else 2 * table.size
     shown = _limit(limit)
     rows = (
         (f"0x{address:0{digits}x}", f"0x{value:0{digits}x}", page or "-", name or "-")
@@ -206,6 +207,7 @@ def _print_rows(table: _Table, limit: int | None) -> None:
         print_table(
             ("address", "value", "memory", "points to"),
             rows,
+            right=("address", "value"),
             whole=("address", "value", "memory"),
             styles={"address": "cyan", "points to": "green", "memory": "dim"},
         )

@@ -217,7 +217,8 @@ def _write(
             truncate=truncate,
             progress=progress,
         )
-    rows = list(islice(_rows(transaction), limit))
+        # While it can still be undone: a journal may be lost once it is closed.
+        rows = list(islice(_rows(transaction), limit))
     return _Done(address, session.pointer_size, written, rows, None)
 
 

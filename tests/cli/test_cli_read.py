@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -178,7 +177,7 @@ def test_more_than_is_mapped(process: Target, tmp_path: Path) -> None:
 def test_the_reason_stands_below_the_table(process: Target) -> None:
     shown = on_terminal("read", "--pid", process.pid, process.end - 16, 5)
     assert shown.code == 3
-    assert 0 < shown.out.index(f"0x{process.end - 8:016x}") < shown.out.index("only 2 of 5")
+    assert 0 < shown.out.index(f"0x{process.end - 8:x}") < shown.out.index("only 2 of 5")
 
 
 def test_more_than_there_is_memory(process: Target) -> None:
@@ -191,7 +190,7 @@ def test_more_than_there_is_memory(process: Target) -> None:
 def test_a_terminal_gets_a_part(process: Target) -> None:
     shown = on_terminal("read", "--pid", process.pid, process.rw, 1000)
     assert shown.code == 0
-    assert len(re.findall("0x0", shown.out)) >= 100
+    assert sum(f"0x{process.rw + 8 * at:x}" in shown.out for at in range(1000)) == 100
     assert len(shown.out.splitlines()) < 120
     assert "and 900 more" in shown.out
     rows = on_terminal("read", "--pid", process.pid, process.rw, 1000, "--rows", 1000)
@@ -203,7 +202,7 @@ def test_a_terminal_gets_a_part(process: Target) -> None:
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_row_is_a_line_on_a_terminal(process: Target, width: int) -> None:
     shown = on_terminal("read", "--pid", process.pid, process.rw, 3, width=width)
-    values = [f"0x{value:016x}" for value in process.pointers(3)]
+    values = [f"0x{value:x}" for value in process.pointers(3)]
     lines = [line for line in shown.out.splitlines() if any(value in line for value in values)]
     assert len(lines) == 3
 
