@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 
 import click
 
@@ -26,6 +29,7 @@ def ask(question: str, otherwise: str) -> None:
     shown = f"{printable(question)} [y/N] "
     show_on_stderr(lambda: click.echo(shown, nl=False, err=True))
     try:
+        _wait_for_input()
         answer = sys.stdin.readline()
     except not_from_handler(OSError, UnicodeDecodeError):
         answer = ""
@@ -33,3 +37,31 @@ def ask(question: str, otherwise: str) -> None:
         if not answer.endswith("\n"):
             show_on_stderr(lambda: click.echo(err=True))
         raise CommandError(otherwise, ExitCode.INTERRUPTED)
+
+
+def _wait_for_input() -> None:
+    """Wait for a line or a signal.
+
+    A signal that comes between two instructions of Python, just before read(2), does not end that:
+    Ctrl-C right after the question would do nothing. So signals wake a poll by a pipe.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        return
+    import select
+
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        try:
+            poll = select.poll()
+            poll.register(sys.stdin, select.POLLIN)
+            poll.register(reader, select.POLLIN)
+            # The handlers of signals run here. One that raises nothing is no answer.
+            while not any(descriptor != reader for descriptor, _ in poll.poll()):
+                os.read(reader, 4096)
+        finally:
+            signal.set_wakeup_fd(before)
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -22,19 +22,15 @@ def names_of(session: Session, values: array[int]) -> list[str | None]:
     A target whose modules are not known (a kernel's, perhaps) has none.
     """
     try:
-        modules = session.modules()
+        names = session.names(values)
     except errors.NoTargetError:
         raise
     except not_from_handler(errors.DebugEngineError):
         return [None] * len(values)
-    bases = [each.base for each in modules]
-    names: list[str | None] = []
-    for value in values:
-        at = bisect_right(bases, value) - 1
-        offset = value - bases[at] if at >= 0 else 0
-        inside = at >= 0 and offset < modules[at].size
-        names.append(f"{modules[at].name}+0x{offset:x}" if inside else None)
-    return names
+    # An address without a name is named by its number.
+    return [
+        None if name == f"0x{value:x}" else name for name, value in zip(names, values, strict=True)
+    ]
 
 
 def named_values(session: Session, values: Iterable[int]) -> dict[int, str]:
