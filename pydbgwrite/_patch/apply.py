@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydbgwrite._patch.preview import LARGE, Preview, PreviewEntry, mismatches_of, narrowed
+from pydbgwrite._patch.dry_run import LARGE
+from pydbgwrite._patch.preview import Preview, PreviewEntry, mismatches_of, narrowed
 from pydbgwrite._patch.problems import summary
 from pydbgwrite.errors import (
     ExpectationError,

@@ -215,7 +215,7 @@ class Patch:
         return written
 
     def _preview(self, session: Session, *, writing: bool = True) -> Preview:
-        from pydbgwrite._patch.preview import make_preview
+        from pydbgwrite._patch.dry_run import make_preview
 
         self._check()
         return make_preview(self.entries, self.builds, session, self._place, writing=writing)

@@ -12,7 +12,6 @@ _Row = TypeVar("_Row", bound="tuple[object, ...]")
 class Listing(list[_Row]):
     """A list of named tuples: an ordinary list everywhere but in a notebook."""
 
-    __module__ = "pydbgwrite"
     __slots__ = ()
 
     def _repr_html_(self) -> str:

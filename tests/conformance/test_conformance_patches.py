@@ -71,6 +71,20 @@ def test_a_preview_tells_and_touches_nothing(engine_case: EngineCase) -> None:
     assert case.peek(case.rw, case.rw_size) == bytes(case.image())
 
 
+def test_a_page_for_a_reviewer(readable_case: EngineCase) -> None:
+    """Every kind of target has one, a dump's and a remote one's too."""
+    case = readable_case
+    preview = Patch([PatchEntry(case.rw, [1, 2], note="a <note>")]).preview(case.session)
+    page, notebook = preview.to_html(), preview._repr_html_()
+    before = pointers_at(case, case.rw, 2)
+    for value in (case.rw, case.rw + case.pointer_size, *before):
+        assert f"0x{value:x}" in page
+        assert f"0x{value:x}" in notebook
+    assert f"{case.pointer_size} bytes" in page
+    assert case.session.target in page
+    assert "a &#60;note&#62;" in page and "<note>" not in page
+
+
 @pytest.mark.parametrize("via", ["auto", "WriteVirtual", "WritePointersVirtual"])
 def test_apply_verify_undo(engine_case: EngineCase, via: Any) -> None:
     case = engine_case

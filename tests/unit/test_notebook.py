@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from array import array
 from html.parser import HTMLParser
 from typing import Any
@@ -63,6 +64,7 @@ def test_a_listing_is_a_list(session: pydbgwrite.Session) -> None:
     assert "None" in Parsed(modules).text
     one = Listing([Region(0x1000, 0x2000, "rw", "committed")])
     assert repr(one) == repr(list(one))
+    assert pickle.loads(pickle.dumps(one)) == one
     assert Parsed(one).rows[1] == ["0x1000", "0x2000", "rw", "committed"]
 
 
