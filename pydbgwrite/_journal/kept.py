@@ -192,6 +192,8 @@ class KeptJournals:
         is_young = time.time() - file.changed < _PATIENCE
         try:
             log = open_to_read(KeptPlace(self._folder, file.name), header_only=True)
+        except not_from_handler(FileNotFoundError):
+            return False  # another command has just removed it
         except not_from_handler(JournalError, OSError) as error:
             return is_young or not _is_not_begun(error)
         log.close()
@@ -208,7 +210,7 @@ class KeptJournals:
         try:
             log = open_to_read(place)
         except not_from_handler(JournalError, OSError) as error:
-            if _is_not_begun(error):
+            if _is_not_begun(error) or isinstance(error, FileNotFoundError):  # just removed
                 return Kept(file.number, place)
             fault = (isinstance(error, OSError) and error.strerror) or str(error)
             return Kept(file.number, place, fault=fault)

@@ -165,8 +165,9 @@ def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
             yield each.place, info
             return
         raise CommandError(
-            f"no write is left to undo: none of the journals in {kept.path} is of one that is not "
-            "undone; nothing was written. `pydbgwrite history` lists them",
+            "there is no write to undo: each one in the history"
+            f"{'' if target.kind is None else ', of the given target,'} is undone. "
+            "`pydbgwrite history` lists them",
             ExitCode.BAD_USAGE,
         )
 

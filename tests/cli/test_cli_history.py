@@ -110,6 +110,17 @@ def test_by_number_and_by_process(process: Target, state_folder: Path) -> None:
         assert "17" in missing.err
 
 
+@LINUX
+def test_by_the_name_of_a_program(process: Target, state_folder: Path) -> None:
+    write(process, 1)
+    name = Path(f"/proc/{process.pid}/exe").resolve().name
+    other = command("undo", "-p", "sleep", "--yes")
+    assert other.code == 2
+    assert "no write to undo" in other.err
+    assert command("undo", "-p", name, "--yes").code == 0
+    assert process.is_untouched()
+
+
 @SAME_EVERYWHERE
 def test_without_a_journal(process: Target, state_folder: Path, tmp_path: Path) -> None:
     assert "undo" not in write(process, 1, options=("--no-journal",)).out

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,45 @@ def test_what_is_about_to_be_used(
     age(Path(begun.journal))
     kept.make_room(0)
     assert there(state_folder) == set()
+
+
+@LINUX
+def test_commands_at_once(
+    state_folder: Path, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands make, undo and prune journals at once: none loses one that it needs."""
+    monkeypatch.setattr(kept_journals, "MOST", 8)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                for _ in range(500 if profile == "full" else 25):
+                    write_and_prune()
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(child)
+    ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert ended == [0] * 4
+    assert len(there(state_folder)) <= 8 + 4  # each may have pruned before another made its own
+
+
+def write_and_prune() -> None:
+    """Act as one command that writes, and one that undoes that."""
+    kept = KeptJournals(create=True)
+    with pydbgwrite.simulate([(0x10000, 4096)]) as session:
+        kept.make_room(0)
+        with session.transaction(kept.new()) as begun:
+            session.write_pointers(0x10000, [1])
+            assert begun.journal is not None
+            assert Path(begun.journal).exists()
+        assert pydbgwrite.read_journal(begun.journal).state == "committed"
+        assert begun.undo().complete
+    kept.close()
 
 
 @LINUX
