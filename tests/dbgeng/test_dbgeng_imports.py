@@ -121,8 +121,16 @@ def test_a_32_bit_program(session: Session) -> None:
     session.close()  # an engine has one session
     with target(dbgeng.PYTHON32) as running, pydbgwrite.attach(running.pid) as opened:
         assert opened.pointer_size == 4
-        slots = opened.import_slots("python.exe")
-        assert any(each.library.lower().startswith("python3") for each in slots)
+        assert any(
+            each.library.lower().startswith("python3") for each in opened.import_slots("python.exe")
+        )
+        slots = opened.import_slots(python_library(opened))
+        kernel = [each for each in slots if each.library.lower() == "kernel32.dll"]
+        assert len(kernel) > 20
+        system = ("kernel32.dll", "kernelbase.dll", "ntdll.dll")  # some functions are forwarded
+        modules = [each for each in opened.modules() if each.name.lower() in system]
+        for slot in kernel:
+            assert any(0 <= slot.points_to - each.base < each.size for each in modules), slot
         addresses = [each.address for each in slots]
         assert min(b - a for a, b in pairwise(addresses)) == 4
         assert list(opened.read_scattered(addresses)) == [each.points_to for each in slots]
