@@ -191,6 +191,7 @@ def test_symbols(tmp_path: Path) -> None:
         assert "function" in wrong.err
 
 
+@LINUX
 def test_symbols_of_every_system(process: Target) -> None:
     name, chosen = "malloc", tuple[str, ...]()
     if sys.platform == "win32":
