@@ -90,7 +90,7 @@ def program_of(pid: int) -> str | None:
 
         return path_of(pid)
     try:
-        return _executable(pid) or None
+        return _executable(pid).removesuffix(_DELETED)
     except not_from_handler(OSError):
         return None
 
@@ -120,7 +120,7 @@ def _same_name(program: str) -> Callable[[int, str], bool]:
     if sys.platform == "win32":
         wanted = program.lower()
         return lambda pid, path: file_name(path).lower() in (wanted, f"{wanted}.exe")
-    return lambda pid, path: file_name(path) == program
+    return lambda pid, path: file_name(path) in (program, program + _DELETED)
 
 
 def _same_file(program: str) -> Callable[[int, str], bool]:
@@ -128,10 +128,13 @@ def _same_file(program: str) -> Callable[[int, str], bool]:
     wanted = os.path.realpath(program)
 
     def fits(pid: int, path: str) -> bool:
-        if path == wanted:
+        if path in (wanted, wanted + _DELETED):
             return True
         running = path if sys.platform == "win32" else f"/proc/{pid}/exe"
         try:
+            # Another user's file system (FUSE) may not answer, so its files are not asked for.
+            if sys.platform != "win32" and os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+                return False
             return os.path.samefile(running, wanted)
         except not_from_handler(OSError):
             return False
@@ -160,16 +163,11 @@ def _running() -> Iterator[tuple[int, str]]:
 
 
 def _executable(pid: int) -> str:
-    link = f"/proc/{pid}/exe"
-    path = os.readlink(link)
-    if path.endswith(_DELETED):
-        try:
-            real = os.path.samefile(link, path)  # a file that is really named so
-        except not_from_handler(OSError):
-            real = False
-        if not real:
-            path = path.removesuffix(_DELETED)
-    return path
+    """Return what the link leads to. Of a file that is gone this ends with " (deleted)".
+
+    A file can have such a name. To tell these would take a look at the file, which anyone chooses.
+    """
+    return os.readlink(f"/proc/{pid}/exe")
 
 
 def _described(pid: int, path: str) -> Process:
@@ -181,7 +179,8 @@ def _described(pid: int, path: str) -> Process:
     ids = [int(each) for each in status_fields(f"/proc/{pid}/status").get("Uid", "").split()]
     real, *others = ids or [-1]
     user = _user(real) + "".join(f" as {_user(each)}" for each in others[:1] if each != real)
-    return Process(pid, path, user, set(ids) == {os.geteuid()})
+    own = set(ids) == {os.geteuid()}
+    return Process(pid, path.removesuffix(_DELETED), user, own)
 
 
 def _user(number: int) -> str:

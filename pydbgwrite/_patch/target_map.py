@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._messages.linux import force_override
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._processes import with_program
 from pydbgwrite._regions import protection_name, state_name
 from pydbgwrite._signal_handlers import not_from_handler
@@ -42,6 +43,9 @@ class TargetMap:
         self._dbgeng = not session._embedded
         self._known = session.target != "kernel"
         self._remote = session.target == "remote"
+        regions = IN_FORCE.get().function("session.regions")
+        #: What lists the memory; said once, since a patch can have a million such problems.
+        self._hint = f"; {regions} lists what is" if regions else ""
         self._in_program = ""
         if session._embedded and session.pid is not None:
             self._in_program = f" in {with_program(session.pid)}"
@@ -83,7 +87,8 @@ class TargetMap:
         if info.state != _MEM_COMMIT:
             state = state_name(info.state)
             if state == "free":
-                return Obstacle(f"is not mapped{self._in_program}", False)
+                hint, self._hint = self._hint, ""
+                return Obstacle(f"is not mapped{self._in_program}{hint}", False)
             return Obstacle(f"is {state} memory", False)
         name = protection_name(info.protect)
         if "r" not in name and not (self._dbgeng and name == "x"):

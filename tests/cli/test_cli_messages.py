@@ -45,6 +45,10 @@ def process() -> Iterator[Target]:
         ("write --pid PID RW 1 08", ["VALUE '08'"]),
         ("write --pid PID RW 1 --expect 08", ["--expect '08'"]),
         ("apply --pid PID PATCH --yes --journal PATCH", ["`pydbgwrite undo`", "PATCH"]),
+        (
+            "apply --pid PID UNMAPPED --yes",
+            ["0x10 is not mapped in python", "regions -p PID` lists"],
+        ),
         ("apply --pid PID OUTSIDE --dry-run", ["--side-files-anywhere"]),
     ],
 )
@@ -54,6 +58,7 @@ def test_options_are_named(
     monkeypatch.chdir(tmp_path)
     entry = f"format = 1\n[[write]]\naddress = {process.rw}\n"
     Path("PATCH").write_text(f"{entry}pointers = [1]\n")
+    Path("UNMAPPED").write_text("format = 1\n[[write]]\naddress = 16\npointers = [1]\n")
     Path("OUTSIDE").write_text(f'{entry}file = "../x.npy"\n')
     line = line.replace("PID", str(process.pid)).replace("RW", hex(process.rw))
     done = command(*line.split(" "))

@@ -14,7 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.child import PAGE, RW_PAGES
-from support.commands import COMMAND, SAME_EVERYWHERE, Target, command, on_terminal, target
+from support.commands import (
+    COMMAND,
+    SAME_EVERYWHERE,
+    Target,
+    command,
+    on_terminal,
+    process_of_its_own,
+    target,
+)
 
 import pydbgwrite
 
@@ -205,6 +213,14 @@ def test_a_row_is_a_line_on_a_terminal(process: Target, width: int) -> None:
     values = [f"0x{value:x}" for value in process.pointers(3)]
     lines = [line for line in shown.out.splitlines() if any(value in line for value in values)]
     assert len(lines) == 3
+
+
+def test_a_pipe_needs_no_package_for_terminals(process: Target) -> None:
+    setup = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    done = process_of_its_own("read", "-p", process.pid, process.rw, 4, setup=setup)
+    assert done.code == 0
+    assert "pydbgwrite.cli.read" in done.err.split()
+    assert not {"rich", "numpy", "json", "pydbgwrite.cli.processes"} & set(done.err.split())
 
 
 def test_rows_limit_lines_and_json(process: Target) -> None:
