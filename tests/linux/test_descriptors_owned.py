@@ -103,8 +103,8 @@ def test_at_each_instruction(
         once()  # imports all
         before = descriptors()
         places = count_places(once, "opcode", file)
-        chosen = chance.sample(range(places), min(places, 1000 if profile == "full" else 15))
-        for place in chosen:
+        for _ in rounds(profile, quick=6, seconds=10):
+            place = chance.randrange(places)
             press_at(place, once, PressedError(), "opcode", file)
             assert descriptors() == before, f"instruction {place} of {file}*"
 
@@ -131,7 +131,7 @@ def test_at_random_moments(
             work(session, library.name, tmp_path)
             before = descriptors()
             pressed = 0
-            for _ in rounds(profile, quick=25, seconds=15):
+            for _ in rounds(profile, quick=10, seconds=10):
                 armed = True
                 try:
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 5e-3))
@@ -141,7 +141,7 @@ def test_at_random_moments(
                     pressed += 1
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 assert descriptors() == before
-            assert pressed > 3
+            assert pressed > 1
     finally:
         signal.signal(signal.SIGALRM, handled)
 
