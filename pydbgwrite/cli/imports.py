@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pydbgwrite.cli.listing import print_list, row_limit, rows_option
-from pydbgwrite.cli.output import example, print_json
+from pydbgwrite.cli.output import example, on_terminal, print_json
 from pydbgwrite.cli.places import names_of
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
@@ -36,9 +36,9 @@ def imports(
     To hook an import, write a pointer to its slot.
 
     If the output is not a terminal, prints one line for each slot: its address, its module, its
-    state, the imported name, and what it points to now. The state is "lazy" if the import is bound
-    at the first call, "protected" if the slot's page is not writable (`write` writes to it all the
-    same where the system lets a debugger), both, or "-".
+    state, and the imported name -> what it points to now. The state is "lazy" if the import is
+    bound at the first call, "protected" if the slot's page is not writable (`write` writes to it
+    all the same where the system lets a debugger), both, or "-".
     """
     limit = row_limit(rows, as_json=as_json)
     with target.open(writable=False) as session:
@@ -63,22 +63,25 @@ def imports(
         ]
         print_json({"pid": pid, "count": len(found), "imports": listed})
         return
+    columns = ["slot", "module", "state", "name", "points to"]
+    lines = []
+    for each, there in zip(found, pointed, strict=False):
+        name, value = each.demangled or "-", there or f"0x{each.points_to:x}"
+        lines.append([f"0x{each.address:x}", each.module, _state(each), name, value])
+    if not on_terminal():  # names can be long: each line has the length that it needs
+        columns = columns[:4]
+        lines = [[*line[:3], " -> ".join(line[3:])] for line in lines]
+    elif module is not None:  # which all lines would repeat
+        del columns[1]
+        for line in lines:
+            del line[1]
     print_list(
-        ("slot", "module", "state", "name", "points to"),
-        [
-            (
-                f"0x{each.address:x}",
-                each.module,
-                _state(each),
-                each.demangled or "-",
-                there or f"0x{each.points_to:x}",
-            )
-            for each, there in zip(found, pointed, strict=False)
-        ],
+        columns,
+        lines,
         len(found),
         nothing="No imports of that kind.",
         right=("slot",),
-        whole=("slot",),
+        whole=("slot", "state"),
         styles={"slot": "cyan", "module": "dim", "name": "bold", "points to": "green"},
     )
 

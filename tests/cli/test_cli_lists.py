@@ -115,6 +115,7 @@ int main(void) { char line[9]; SAY("%lu\\n", NUMBER(main));
             r"pro\x1b[31mgram",
             "protected",
             "answer",
+            "->",
             said["points_to"],
         ]
         every = command("imports", *to).out.splitlines()
