@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sphinx.util import logging
+
 import pydbgwrite
 
 if TYPE_CHECKING:
@@ -37,9 +39,15 @@ def sample_report(text: str) -> str:
 
 def write_sample(app: Sphinx, exception: Exception | None) -> None:
     """Write the page beside the site's static files."""
-    if exception is None and app.builder.format == "html":
-        text = (Path(app.srcdir) / SOURCE).read_text(encoding="utf-8")
+    if exception is not None or app.builder.format != "html":
+        return
+    text = (Path(app.srcdir) / SOURCE).read_text(encoding="utf-8")
+    try:
         page = sample_report(text)
+    except (OSError, subprocess.CalledProcessError, pydbgwrite.Error) as failure:
+        message = "the report of the sample could not be made: %s"
+        logging.getLogger(__name__).warning(message, failure, location="howto/review")
+    else:
         Path(app.outdir, "_static", "report.html").write_text(page, encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ __all__ = ["ROWS", "listing_html", "table_html"]
 ROWS: Final = 100
 _MOST_CHARACTERS: Final = 300
 
-_LEFT: Final = ' style="text-align:left"'
+_LEFT: Final = ' style="padding:2px 8px;text-align:left"'
 
 
 def listing_html(rows: Sequence[tuple[object, ...]]) -> str:
@@ -22,7 +22,10 @@ def listing_html(rows: Sequence[tuple[object, ...]]) -> str:
     if not rows:
         return "<p>None.</p>"
     fields: tuple[str, ...] = getattr(type(rows[0]), "_fields", ())
-    return table_html(fields, rows, len(rows))
+    if "name" not in fields and hasattr(rows[0], "name"):  # Region's stands beside the tuple
+        fields = (*fields, "name")
+    cells = ([getattr(row, field) for field in fields] for row in rows)
+    return table_html(fields, cells, len(rows))
 
 
 def table_html(

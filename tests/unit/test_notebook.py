@@ -62,10 +62,13 @@ def test_a_listing_is_a_list(session: pydbgwrite.Session) -> None:
     assert modules == []
     assert isinstance(modules, list)
     assert "None" in Parsed(modules).text
-    one = Listing([Region(0x1000, 0x2000, "rw", "committed")])
+    one = Listing([Region(0x1000, 0x2000, "rw", "committed", "<heap>")])
     assert repr(one) == repr(list(one))
     assert pickle.loads(pickle.dumps(one)) == one
-    assert Parsed(one).rows[1] == ["0x1000", "0x2000", "rw", "committed"]
+    assert Parsed(one).rows == [
+        ["base", "size", "protection", "state", "name"],
+        ["0x1000", "0x2000", "rw", "committed", "<heap>"],
+    ]
 
 
 def test_rows_are_limited() -> None:
