@@ -156,8 +156,12 @@ def elf(data: bytes) -> None:
     for name in NAMES:
         with contextlib.suppress(AddressError, OverflowError):
             resolver.resolve(f"x!{name}")
+    with contextlib.suppress(AddressError):
+        resolver.imports(resolver.module("x"))
     (folder() / "proc" / "root" / "x").unlink()  # now from memory only
     resolver = Resolver(cast("Any", process))
+    with contextlib.suppress(AddressError):
+        resolver.imports(resolver.module("x"))
     for name in NAMES[:3]:
         with contextlib.suppress(AddressError, OverflowError):
             resolver.resolve(f"x!{name}")
