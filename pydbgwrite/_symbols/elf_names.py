@@ -175,21 +175,24 @@ class ModuleNames:
             name = names[i]
             assert name is not None
             readable = demangle(name)
-            if readable != name and not self._is_shared(readable):
+            if readable != name and not self._is_shared(name, readable):
                 shown[i] = readable
         return shown
 
-    def _is_shared(self, readable: str) -> bool:
-        """Return whether a demangled name means several addresses, or a plain name, too."""
+    def _is_shared(self, name: str, readable: str) -> bool:
+        """Return whether the demangled form of a name means several addresses, or a plain name."""
         if self._shared is not None:
             return hash(plain(readable)) in self._shared
-        values = {self.table.value(number) for number in self._meant(readable)}
+        values = {self.table.value(number) for number in self._meant(name, readable)}
         return len(values) != 1 or self._has_plain(readable)
 
-    def _meant(self, readable: str) -> Iterator[int]:
-        """Yield the numbers of the symbols with that demangled name."""
+    def _meant(self, name: str, readable: str) -> Iterator[int]:
+        """Yield the numbers of the symbols with the demangled form of a name."""
         wanted = plain(readable)
-        for number, _, each in self._named(common_word(readable)):
+        word = common_word(readable)
+        # Mangled names have each identifier behind its length, which tells it from longer ones.
+        mangled = f"{len(word)}{word}"
+        for number, _, each in self._named(mangled if word and mangled in name else word):
             if plain(each) == wanted:
                 yield number
 

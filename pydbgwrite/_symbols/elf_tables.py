@@ -6,7 +6,8 @@ The entries of a table are unpacked at once, without an object for each: a brows
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
@@ -37,6 +38,7 @@ _HIDDEN: Final = 0x8000  # flag of a version: a plain name does not mean it
 _MOST_BYTES: Final = 1 << 31
 _MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
+_FEW_PLACES: Final = 32  # names with a version, before a set of all names is made
 _MOST_PLACES: Final = 4  # places of a name at the ends of others, before all entries are searched
 _MOST_OF_NAME: Final = 1 << 16
 _MOST_COMPARED: Final = 4096  # the longest name that is compared with a misspelt one
@@ -245,12 +247,28 @@ class _Table:
         defined = self._definition(number) is not None
         return f"{name}@{version}" if version and name else name, defined
 
+    def _name_starts(self) -> Container[int]:
+        """Return the offsets of all names: the first four bytes of each entry."""
+        if self._starts is not None or self._form[0] != "<" or sys.byteorder != "little":
+            return self._by_name
+        return set(memoryview(self._raw).cast("I")[:: self._size // 4])
+
     def _find_versioned(self) -> dict[bytes, list[bytes]]:
         found: dict[bytes, list[bytes]] = {}
+        starts: Container[int] | None = None
+        places = 0
         at = self._strings.find(b"@")
         while at >= 0:
             start, end = self._strings.rfind(b"\0", 0, at) + 1, self._strings.find(b"\0", at)
-            if start in self._by_name and end > at:
+            places += 1
+            if places > _FEW_PLACES and starts is None:
+                starts = self._name_starts()
+            is_name = (
+                next(self._holding(0, "I", start), None) is not None
+                if starts is None
+                else start in starts
+            )
+            if is_name and end > at:
                 found.setdefault(self._strings[start:at], []).append(self._strings[start:end])
             at = self._strings.find(b"@", end) if end > at else -1
         return found
