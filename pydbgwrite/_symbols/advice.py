@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._symbols.addresses import (
@@ -31,8 +31,12 @@ _MOST_HINTS: Final = 20
 #: The longest name of a module that is looked for in a wrong text.
 _LONGEST_SHOWN: Final = 256
 _MOST_SIGNS: Final = 64
+_LONGEST_COMPARED: Final = 200
+_MOST_LIKELY: Final = 100
+_LEAST_ALIKE: Final = 0.7
 #: So many words of a demangled name are looked for, to find similar names.
 _MOST_WORDS: Final = 3
+_MOST_DEMANGLED: Final = 2_000
 #: What only a demangled name has.
 _DEMANGLED: Final = re.compile(r"::|[(<~ ]|operator\W")
 
@@ -131,17 +135,16 @@ class Advice:
         return _did_you_mean(found[:3]) if found else ""
 
     def _names_like(self, module: KnownModule, symbol: str) -> list[str]:
-        """Return the names to compare with a symbol, some of them demangled if it is."""
-        names = list(islice(self._backend.like(module, symbol), _MOST_COMPARED))
-        if not _DEMANGLED.search(symbol):
-            return names
+        """Return the names to compare with a symbol: demangled ones if it is."""
         words = sorted(set(re.findall(r"\w{3,}", symbol)), key=len, reverse=True)
-        for word in words[:_MOST_WORDS]:
-            found = self._backend.symbols(f"*{word}*", [module], None)
-            for each in islice(found, _MOST_COMPARED):
-                short = each.demangled if "(" in symbol else each.demangled.partition("(")[0]
-                names.append(short or each.demangled)
-        return names
+        for word in words[:_MOST_WORDS] if _DEMANGLED.search(symbol) else ():
+            found = list(self._backend.symbols(f"*{word}*", [module], None))
+            names = [each.demangled for each in found[:_MOST_DEMANGLED]]
+            if names:  # all symbols of a program can have the next word
+                return (
+                    names if "(" in symbol else [each.partition("(")[0] or each for each in names]
+                )
+        return list(islice(self._backend.like(module, symbol), _MOST_COMPARED))
 
     def _behind(self, whole: str, modules: list[KnownModule]) -> str:
         """Return what is wrong behind a name that is known: not one number is added."""
@@ -174,13 +177,24 @@ class Advice:
 def near(names: list[str], known: Iterable[str]) -> list[str]:
     """Return up to three known names that are similar to one of the names."""
     import difflib
+    import heapq
 
     lower: dict[str, str] = {}
     for each in known:
         lower.setdefault(each.lower(), each)
     found: dict[str, None] = {}
     for name in names[-3:]:
-        for match in difflib.get_close_matches(name[:200].lower(), lower, n=3, cutoff=0.7):
+        wanted = name[:_LONGEST_COMPARED].lower()
+        matcher = difflib.SequenceMatcher(None, "", wanted)
+
+        def likeness(text: str, matcher: Any = matcher) -> float:
+            matcher.set_seq1(text)
+            quick: float = matcher.real_quick_ratio()
+            return matcher.quick_ratio() if quick >= _LEAST_ALIKE else 0.0
+
+        # The exact comparison takes long: only those that can be the most similar get it.
+        likely = heapq.nlargest(_MOST_LIKELY, lower, key=likeness)
+        for match in difflib.get_close_matches(wanted, likely, n=3, cutoff=_LEAST_ALIKE):
             found[lower[match]] = None
     return list(found)[:3]
 
