@@ -21,6 +21,7 @@ __all__ = [
     "processes_called",
     "processes_of_program",
     "program_of",
+    "running_programs",
     "status_fields",
     "with_program",
 ]
@@ -68,6 +69,12 @@ def processes_of_program(program: str) -> list[Process]:
     return [
         _described(pid, path) for pid, path in _running() if pid not in ours and fits(pid, path)
     ]
+
+
+def running_programs() -> list[str]:
+    """Return the names of all programs that run and may be seen, each once."""
+    names = (file_name(path).removesuffix(_DELETED) for _, path in _running() if path)
+    return sorted(set(names))
 
 
 def processes_called(name: str) -> list[Process]:

@@ -11,9 +11,9 @@ from pydbgwrite._processes import (
     processes_called,
     processes_of_program,
     program_of,
+    running_programs,
 )
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
-from pydbgwrite.cli.output import counted
 from pydbgwrite.errors import NoTargetError
 
 if TYPE_CHECKING:
@@ -61,15 +61,22 @@ def _the_process(program: str) -> Process:
 
 
 def _not_found(program: str) -> str:
-    message = f"no process runs a program {'at' if is_path(program) else 'named'} {program!r}"
-    hints = [] if is_path(program) else processes_called(program)
-    if not hints:
-        return f"{message} that can be seen here. A name is that of the executable's file"
-    return (
-        f"{message}; {counted(len(hints), 'process')[:-7]}process"
-        f"{' calls itself' if len(hints) == 1 else 'es call themselves'} so. Give the id of one, "
-        f"such as -p {hints[0].pid}:\n{_listed(hints)}"
-    )
+    if is_path(program):
+        return f"no process that can be seen here runs the program at {program!r}"
+    message = f"no process that can be seen here runs a program named {program!r}"
+    hints = processes_called(program)
+    if hints:
+        call = "1 process calls itself" if len(hints) == 1 else f"{len(hints):,} call themselves"
+        return (
+            f"{message}; {call} so. Give the id of one, such as -p {hints[0].pid}:\n"
+            f"{_listed(hints)}"
+        )
+    from pydbgwrite._symbols.advice import near
+
+    alike = near([program], running_programs())
+    if alike:
+        return f"{message}; did you mean {' or '.join(map(repr, alike))}?"
+    return f"{message}. It is the name of an executable file: of a script, its interpreter's"
 
 
 def _refused(message: str, found: list[Process]) -> CommandError:

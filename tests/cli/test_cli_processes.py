@@ -94,6 +94,14 @@ def test_no_process_of_that_name(name: str) -> None:
     assert repr(name) in done.err
 
 
+def test_a_name_that_is_almost_right(tmp_path: Path, name: str) -> None:
+    with running(tmp_path / name):
+        for given in (name.upper(), name + "x"):
+            done = command("modules", "-p", given)
+            assert done.code == 3
+            assert repr(name) in done.err.partition("did you mean")[2]
+
+
 def test_what_a_process_calls_itself_is_a_hint(name: str) -> None:
     """Any process can set its comm and its arguments, so they choose no process."""
     code = f"open('/proc/self/comm', 'w').write({name[:15]!r}); print(); input()"
