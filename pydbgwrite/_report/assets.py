@@ -30,7 +30,7 @@ body {
 h1 { font-size: 1.375rem; line-height: 1.3; margin: 0 0 1rem; overflow-wrap: anywhere; }
 h2 { break-after: avoid; font-size: 1.0625rem; line-height: 1.3; margin: 2rem 0 0.5rem; }
 p { margin: 0 0 0.75rem; max-width: 46rem; }
-bdi, dd, li { overflow-wrap: anywhere; }
+dd, li { overflow-wrap: anywhere; }
 code, .hex, .range {
   font: 0.8125rem/1.5 ui-monospace, "Cascadia Mono", Consolas, "DejaVu Sans Mono", monospace;
 }
@@ -86,10 +86,11 @@ thead button::after { color: var(--quiet); content: "\\2195"; padding-left: 0.37
 td.number { color: var(--quiet); text-align: right; }
 th[data-key="entry"] { text-align: right; width: 1%; }
 /* break-word: a column is as wide as a name, up to a width. */
-td .name { display: block; max-width: 26rem; overflow-wrap: break-word; }
+td :is(.name, .note) { display: block; max-width: 13rem; overflow-wrap: break-word; }
 td .name + .hex { color: var(--quiet); }
 .hex { white-space: nowrap; }
 .new .name, .new > .hex:only-child { color: var(--new); font-weight: 600; }
+td .note { max-width: 11rem; }
 td.state { white-space: nowrap; }
 .bad td.state { color: var(--bad); font-weight: 600; }
 .fine td.state { color: var(--good); }
@@ -120,7 +121,6 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: 0.75r
   .scroll { border: 0; overflow: visible; }
   table { min-width: 0; }
   th, td { padding: 0.25rem 0.375rem; }
-  td .name { max-width: 14rem; }
   thead { display: table-header-group; }
   thead button::after { content: none !important; }
   tr, .strips > *, dl > * { break-inside: avoid; }
@@ -156,9 +156,17 @@ SCRIPT: Final = """
 
   const pointer = (row, at, name) => {
     const cell = make("td", name);
-    if (row[at] === null) cell.append(make("span", "quiet", at === EXPECTED ? "anything" : "?"));
+    const expected = at === EXPECTED && { [null]: "anything", [row[BEFORE]]: "as before" }[row[at]];
+    if (expected) cell.append(make("span", "quiet", expected));
+    else if (row[at] === null) cell.append(make("span", "quiet", "?"));
     else {
-      if (row[at + 1]) cell.append(make("bdi", "name", data.texts[row[at + 1]]));
+      if (row[at + 1]) {
+        const name = make("bdi", "name");
+        // A long name is broken behind its module.
+        const parts = data.texts[row[at + 1]].split("!");
+        parts.forEach((part, n) => n ? name.append("!", make("wbr"), part) : name.append(part));
+        cell.append(name);
+      }
       cell.append(make("span", "hex", "0x" + row[at]));
     }
     return cell;
@@ -170,7 +178,7 @@ SCRIPT: Final = """
     made.append(make("td", "number", row[ENTRY]), pointer(row, ADDRESS),
                 pointer(row, BEFORE, "old"), pointer(row, AFTER, "new"), pointer(row, EXPECTED));
     const note = make("td");
-    note.append(make("bdi", "", data.texts[row[NOTE]]));
+    note.append(make("bdi", "note", data.texts[row[NOTE]]));
     made.append(note, make("td", "state", `${sign} ${word}`));
     return made;
   };

@@ -273,22 +273,30 @@ def _range_of(group: Group) -> str:
 def _row(row: Row, names: dict[int, str]) -> str:
     state = STATES[row.state]
     kind = "bad" if state.bad else "same" if state.word == "same" else "fine"
+    expected = _pointer(row.expected, names)
+    if row.expected is None or row.expected == row.before:
+        said = "anything" if row.expected is None else "as before"
+        expected = f'<span class="quiet">{said}</span>'
     return (
         f'<tr class="{kind}"><td class="number">{row.entry}</td>'
         f"<td>{_pointer(row.address, names)}</td>"
         f'<td class="old">{_pointer(row.before, names)}</td>'
         f'<td class="new">{_pointer(row.after, names)}</td>'
-        f"<td>{_pointer(row.expected, names, 'anything')}</td>"
-        f"<td><bdi>{escaped(shortened(row.note, _LONGEST))}</bdi></td>"
+        f"<td>{expected}</td>"
+        f'<td><bdi class="note">{escaped(shortened(row.note, _LONGEST))}</bdi></td>'
         f'<td class="state">{state.sign} {state.word}</td></tr>\n'
     )
 
 
-def _pointer(value: int | None, names: dict[int, str], nothing: str = "?") -> str:
+def _pointer(value: int | None, names: dict[int, str]) -> str:
     if value is None:
-        return f'<span class="quiet">{nothing}</span>'
+        return '<span class="quiet">?</span>'
     name = names.get(value)
-    shown = "" if name is None else f'<bdi class="name">{escaped(shortened(name, _LONGEST))}</bdi>'
+    shown = ""
+    if name is not None:
+        # A long name is broken behind its module.
+        text = escaped(shortened(name, _LONGEST)).replace("!", "!<wbr>")
+        shown = f'<bdi class="name">{text}</bdi>'
     return f'{shown}<span class="hex">{hexadecimal(value)}</span>'
 
 
