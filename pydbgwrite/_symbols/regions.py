@@ -61,11 +61,13 @@ def _of_map(text: bytes) -> Iterator[Region]:
 def _walk(session: Target) -> Iterator[Region]:
     query = session.data_spaces.query_virtual
     at, looked = 0, 0
+    failure: TargetAccessError | None = None
     while at < 1 << 64 and looked < _MOST_REGIONS:
         try:
             info = query(at)
-        except not_from_handler(TargetAccessError):
-            break  # past the last region
+        except not_from_handler(TargetAccessError) as error:
+            failure = error  # past the last region
+            break
         looked += 1
         if info.state != _MEM_FREE:
             yield Region(
@@ -83,6 +85,8 @@ def _walk(session: Target) -> Iterator[Region]:
             raise
         except not_from_handler(DebugEngineError):
             pass
+    if failure is not None and not looked:
+        raise failure  # there is no map, as of a kernel
 
 
 def _with_modules(session: Target, regions: list[Region]) -> Iterator[Region]:

@@ -104,9 +104,13 @@ def test_physical_memory() -> None:
             "said['written'] = kernel.data_spaces.write_physical(place, b'physical')",
             "said['read'] = kernel.data_spaces.read_physical(place, 8).decode()",
             "said['none'] = failure(lambda: kernel.data_spaces.write_physical(place + 4096, b'x'))",
+            "said['regions'] = failure(kernel.regions)",
+            "said['imports'] = len(kernel.import_slots())",
         )
         assert (said["written"], said["read"]) == (8, "physical")
         assert said["none"][0] == "TargetAccessError"
+        assert said["regions"][4] == "QueryVirtual"  # a kernel has no map
+        assert said["imports"] == 0
         assert stub.held(PHYSICAL, 10) == b"physical\0\0"
 
 
