@@ -160,7 +160,11 @@ def test_the_heap_and_the_stack(shop: Shop) -> None:
     starts = {line[-1]: int(line[0].partition(b"-")[0], 16) for line in reversed(lines)}
     assert shop.session.resolve("<stack>") == starts[b"[stack]"]
     assert shop.session.resolve("<stack>+0x10") == starts[b"[stack]"] + 16
-    assert shop.session.resolve("<heap>+0x40") == starts[b"[heap]"] + 0x40
+    if b"[heap]" in starts:  # musl's malloc(3) seldom calls brk(2)
+        assert shop.session.resolve("<heap>+0x40") == starts[b"[heap]"] + 0x40
+    else:
+        with pytest.raises(AddressError, match="this target has none"):
+            shop.session.resolve("<heap>+0x40")
     assert shop.session.resolve("[<stack>]") == shop.session.read_pointers("<stack>", 1)[0]
 
 

@@ -212,13 +212,29 @@ def one_refused_patch(folder: Path) -> Callable[[], object]:
     return work
 
 
+def calls_by_name(folder: Path) -> Callable[[], object]:
+    target = pydbgwrite.simulate([(BASE, 4096)])
+
+    def work() -> None:
+        target.write_pointers(BASE, [BASE + 64])
+        target.write_pointers(f"[{BASE:#x}]", [f"[{BASE:#x}]+8", "5", f"[{BASE}]"])
+        assert list(target.read_pointers(f"{BASE:#x}+64", 2)) == [BASE + 72, 5]
+        for wrong in ("[[8]]+4", "nothing"):
+            try:
+                target.read(wrong, 8)
+            except pydbgwrite.AddressError as error:
+                assert str(error).startswith("address: ")
+
+    return work
+
+
 # An exception between two instructions may leave an incomplete object to the collector.
 OBJECTS_LEFT = (
     "ignore::ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
 
-WORKS = [one_undo, one_transaction, one_patch, one_refused_patch]
+WORKS = [one_undo, one_transaction, one_patch, one_refused_patch, calls_by_name]
 
 
 @pytest.mark.filterwarnings(*OBJECTS_LEFT)
