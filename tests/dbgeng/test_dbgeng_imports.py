@@ -114,6 +114,33 @@ def test_regions_have_the_names_of_modules(session: Session) -> None:
     assert "free" not in {each.state for each in regions}
 
 
+#: Loads a library of Microsoft's, which has delay imports.
+_LOADS = """
+import ctypes, sys
+ctypes.WinDLL(sys.argv[1] + "\\\\dbghelp.dll", winmode=0x100 | 0x800)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_delay_imports(session: Session) -> None:
+    """Before its first call a slot leads to code of its own module, which finds the function."""
+    session.close()  # an engine has one session
+    with (
+        dbgeng._ready(dbgeng.start(_LOADS, dbgeng.engine_folder())) as child,
+        pydbgwrite.attach(child.pid) as opened,
+    ):
+        slots = opened.import_slots("dbghelp.dll")
+        delayed = [each for each in slots if each.kind == "delayed"]
+        assert 0 < len(delayed) < len(slots)
+        (module,) = [each for each in opened.modules() if each.name.lower() == "dbghelp.dll"]
+        for slot in delayed:
+            assert slot.lazy is (0 <= slot.points_to - module.base < module.size)
+            assert slot.name and slot.library.lower().endswith(".dll")
+        assert any(slot.lazy for slot in delayed)
+        assert not any(slot.lazy for slot in slots if slot.kind != "delayed")
+
+
 @needs_32_bit
 def test_a_32_bit_program(session: Session) -> None:
     """Slots of its modules have four bytes."""
