@@ -208,6 +208,8 @@ def _opened() -> Iterator[KeptJournals]:
 def _is_of(info: JournalInfo, target: Target) -> bool:
     """Return whether a journal may be of the target that options name."""
     if target.kind == "pid":
+        if info.target != "process":
+            return False
         if isinstance(target.value, int):
             return info.pid == target.value
         from pydbgwrite._processes import file_name, is_path

@@ -54,10 +54,11 @@ def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: b
                 "write, or the JOURNAL to undo."
             )
         with last_kept(target) as (place, info):
-            if not yes:
-                _ask(info)
             if target.kind == "pid":  # a name chose the journal, and that its process
                 target = replace(target, value=info.pid)
+            target = _target(target, info)
+            if not yes:
+                _ask(info)
             return _undo_and_report(target, place, info, force, as_json)
     if journal.isdecimal() and not os.path.lexists(journal):
         with kept_of_number(int(journal)) as (place, info):

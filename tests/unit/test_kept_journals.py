@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Target, target
+from support.pressing import count_places, press_at
 
 import pydbgwrite
 from pydbgwrite._journal import kept as kept_journals
@@ -186,6 +188,37 @@ def write_and_prune() -> None:
         assert pydbgwrite.read_journal(begun.journal).state == "committed"
         assert begun.undo().complete
     kept.close()
+
+
+def descriptors() -> set[str]:
+    return {each.name for each in Path("/proc/self/fd").iterdir()}
+
+
+@LINUX
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.parametrize("file", ["_state_folder.py", "kept.py", "place.py"])
+def test_handlers_that_raise(
+    state_folder: Path, session: pydbgwrite.Session, profile: str, file: str
+) -> None:
+    """What a signal's handler raises goes on from any line, and leaves no descriptor open."""
+
+    def work() -> None:
+        kept = KeptJournals(create=True)
+        kept.make_room(0)
+        with session.transaction(kept.new()):
+            session.write_pointers(0x10000, [1])
+        for _ in zip(kept.newest_first(), range(3), strict=False):
+            pass
+        kept.close()
+
+    work()
+    open_before = descriptors()
+    for place in range(0, count_places(work, file=file), 1 if profile == "full" else 31):
+        press_at(place, work, OSError("of the handler"), file=file)
+        gc.collect()
+        assert descriptors() == open_before
+    work()
+    assert len(there(state_folder)) >= 2
 
 
 @LINUX
