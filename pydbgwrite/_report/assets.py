@@ -31,7 +31,7 @@ h1 { font-size: 1.375rem; line-height: 1.3; margin: 0 0 1rem; overflow-wrap: any
 h2 { break-after: avoid; font-size: 1.0625rem; line-height: 1.3; margin: 2rem 0 0.5rem; }
 p { margin: 0 0 0.75rem; max-width: 46rem; }
 dd, li { overflow-wrap: anywhere; }
-code, .hex, .range {
+.hex, .range {
   font: 0.8125rem/1.5 ui-monospace, "Cascadia Mono", Consolas, "DejaVu Sans Mono", monospace;
 }
 .quiet { color: var(--quiet); font-size: 0.875rem; }
@@ -59,7 +59,6 @@ dd { margin: 0; }
 .mark { fill: var(--bad); stroke: var(--page); }
 form { align-items: end; display: none; flex-wrap: wrap; gap: 0.75rem; margin: 0 0 0.75rem; }
 .script form { display: flex; }
-.script .without { display: none; }
 label { color: var(--quiet); display: grid; font-size: 0.8125rem; gap: 0.125rem; }
 label.wide { flex: 1 1 16rem; max-width: 30rem; }
 input, select, button {

@@ -155,7 +155,7 @@ class Grouping:
         self._places = list(self._find_places(modules))
 
     def groups(self) -> list[Group]:
-        """Return the groups; at most about a thousand."""
+        """Return the groups; at most about two thousand."""
         return [*self._group_of_lost(), *self._groups()]
 
     def strips(self, names: dict[int, str]) -> tuple[list[Strip], tuple[int, int]]:
@@ -269,7 +269,8 @@ class Grouping:
         starts = self._runs()
         if len(starts) > _MOST_GROUPS:
             starts = self._pages()
-        starts = sorted({place.start for place in self._places}.union(starts))
+        if len(self._places) <= _MOST_GROUPS:  # a group is in one place, except among thousands
+            starts = sorted({place.start for place in self._places}.union(starts))
         most = max(1, min(_MOST_OF_GROUP, _MOST_ROWS // len(starts)))
         if self._total <= FLAT:
             most = FLAT

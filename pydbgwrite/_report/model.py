@@ -122,6 +122,7 @@ class Strip(NamedTuple):
 class Report(NamedTuple):
     """A page.
 
+    heading, verdict: a few words, and a sentence. good: may it be applied? facts: with labels.
     flat: show rows without their groups. names: of addresses and values, where there is one.
     strips_left: how many places, and pointers in them, have no strip.
     """
