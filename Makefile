@@ -41,7 +41,7 @@ lint: install ## ruff, mypy, stubtest, clang-format, the rules of the source, si
 	@$(MAKE) --no-print-directory --keep-going --output-sync --jobs=2 $(LINTERS)
 
 lint-stubs:
-	$(BIN)/python -m mypy.stubtest --allowlist .ci/stubtest-allowlist.txt pydbgwrite
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist .ci/stubtest-allowlist.txt pydbgwrite
 
 lint-types:
 	$(BIN)/mypy

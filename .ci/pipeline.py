@@ -207,8 +207,8 @@ def lint() -> None:
     check(
         bin_ / "mypy", "conftest.py", "docs/check_site.py", *sorted((folder / ".ci").glob("*.py"))
     )
-    stubs = ("--allowlist", ".ci/stubtest-allowlist.txt", "pydbgwrite")
-    check(bin_ / "python", "-m", "mypy.stubtest", *stubs)
+    stubs = ("--mypy-config-file", "pyproject.toml", "--allowlist", ".ci/stubtest-allowlist.txt")
+    check(bin_ / "python", "-m", "mypy.stubtest", *stubs, "pydbgwrite")
     check(bin_ / "python", ".ci/check_imports.py")
     check(bin_ / "python", ".ci/check_units.py")
     check(bin_ / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", ".ci")

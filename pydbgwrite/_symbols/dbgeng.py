@@ -18,7 +18,7 @@ from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
-    from pydbgwrite._symbols.model import Addresses
+    from pydbgwrite._symbols.model import _Addresses
     from pydbgwrite._target import Target
 
 __all__ = ["DbgengSymbols"]
@@ -203,7 +203,7 @@ class DbgengSymbols:
         for name, _address in self._session._match_symbols(pattern, _MOST):
             yield name.partition("!")[2]
 
-    def names(self, addresses: Addresses) -> list[str]:
+    def names(self, addresses: _Addresses) -> list[str]:
         """Return module and offset for each address."""
         modules = self.modules()
         ranges = [

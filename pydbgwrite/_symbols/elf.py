@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pydbgwrite._core import ModuleSymbols
     from pydbgwrite._symbols.elf_names import ModuleNames
     from pydbgwrite._symbols.elf_tables import Definition, SymbolTable
-    from pydbgwrite._symbols.model import Addresses
+    from pydbgwrite._symbols.model import _Addresses
     from pydbgwrite._target import Target
 
 __all__ = ["ElfSymbols"]
@@ -200,7 +200,7 @@ class ElfSymbols:
                 found = names.symbols(pattern, kind)
                 yield from sorted(found, key=lambda symbol: (symbol.address, symbol.name))
 
-    def names(self, addresses: Addresses) -> list[str]:
+    def names(self, addresses: _Addresses) -> list[str]:
         """Return the name of each address, by the mappings of the moment."""
         text = self._session._read_maps()
         mappings = read_map(text)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     #: Addresses in a buffer of 64-bit unsigned integers, or an iterable of ints.
-    Addresses: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
+    _Addresses: TypeAlias = ReadableBuffer | Iterable[SupportsIndex]
 
 __all__ = [
     "KINDS",
@@ -169,7 +169,7 @@ class Symbols(Protocol):
     def imports(self, module: KnownModule) -> list[Import]:
         """Return the module's import slots, by address. AddressError if they can't be read."""
 
-    def names(self, addresses: Addresses) -> list[str]:
+    def names(self, addresses: _Addresses) -> list[str]:
         """Return the name of each address: Session.names()."""
 
     def symbols(

@@ -11,7 +11,7 @@ from pydbgwrite._symbols.resolver import Resolver, backend_of
 if TYPE_CHECKING:
     from typing import SupportsIndex
 
-    from pydbgwrite._symbols.model import Addresses, Symbol, Symbols
+    from pydbgwrite._symbols.model import Symbol, Symbols, _Addresses
     from pydbgwrite._target import Target
 
 __all__ = ["name_of", "names_of", "symbols_of"]
@@ -34,7 +34,7 @@ def name_of(session: Target, address: SupportsIndex) -> str:
     return names_of(session, [number])[0]
 
 
-def names_of(session: Target, addresses: Addresses) -> list[str]:
+def names_of(session: Target, addresses: _Addresses) -> list[str]:
     """Return the name of each address: Session.names()."""
     naming = getattr(session, "_naming", None)
     if not isinstance(naming, _Naming) or naming.busy:  # a signal handler can ask, too
