@@ -162,7 +162,11 @@ def test_a_process_that_goes_on_while_the_question_is_asked(
         return
     assert done.code == 1
     assert "has changed since the preview" in done.out
-    assert f"{process.rw + at:#x}" in done.out.rpartition("[y/N]")[2]
+    table, _, reason = done.out.rpartition("[y/N]")[2].partition("pydbgwrite: ")
+    assert f"{process.rw + at:#x}" in reason
+    [row] = [line for line in table.splitlines() if f"{process.rw + at:#x}" in line]
+    for value in ("!", f"{OLD[at // 8]:#x}", "0x7"):
+        assert value in row
     assert process.pointers(6) == [*OLD[: at // 8], 7, *OLD[at // 8 + 1 : 6]]
 
 
