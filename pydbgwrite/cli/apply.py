@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.asking import ask, can_ask
-from pydbgwrite.cli.change_table import Row, named_rows, show_changes
+from pydbgwrite.cli.change_table import Row, Unexpected, named_rows
 from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
 from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, journal_options
 from pydbgwrite.cli.output import counted, example, fail, print_json, printable, stream_output
@@ -27,7 +26,6 @@ from pydbgwrite.cli.patches import (
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.reopening import Reopened, described
 from pydbgwrite.cli.targets import Target, json_option, target_options
-from pydbgwrite.errors import ExpectationError
 
 if TYPE_CHECKING:
     from pydbgwrite import Patch, Preview, Session
@@ -176,22 +174,9 @@ def _apply_as_shown(
     verify: bool,
 ) -> int:
     """Apply to the process that was shown; show the first places that it has changed since."""
-    rows: list[Row] = []
-    names: dict[int, str] = {}
-    try:
-        with process.open() as session:
-            try:
-                return _apply(patch, session, journal, durable, verify, expect=preview)
-            except not_from_handler(ExpectationError) as failure:
-                rows = [Row(*each, "problem") for each in failure.mismatches]
-                names = named_rows(session, rows)
-                raise
-    except not_from_handler(ExpectationError) as failure:
-        if rows:
-            show_changes(rows, names, preview.pointer_size, ("shown", "found now"))
-        if failure.total > len(rows):
-            click.echo(f"... and {counted(failure.total - len(rows), 'place')} more")
-        raise
+    changed = Unexpected(("shown", "found now"), wanted_first=True)
+    with changed.shown(), process.open() as session, changed.named(session):
+        return _apply(patch, session, journal, durable, verify, expect=preview)
 
 
 def _apply(

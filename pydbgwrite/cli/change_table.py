@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from pydbgwrite.cli.output import console, on_terminal, printable
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.output import console, counted, on_terminal, printable
+from pydbgwrite.errors import ExpectationError
 
 if TYPE_CHECKING:
     from pydbgwrite import Session
 
-__all__ = ["Row", "named_rows", "show_changes"]
+__all__ = ["Row", "Unexpected", "named_rows", "show_changes", "show_places"]
 
 
 class Row(NamedTuple):
@@ -64,6 +67,57 @@ def show_changes(
         if old is not None or new is not None:
             line += f"  {printable(old or '-')} -> {printable(new or '-')}"
         click.echo(line.rstrip())
+
+
+def show_places(
+    rows: Sequence[Row],
+    total: int,
+    names: Mapping[int, str],
+    pointer_size: int,
+    columns: tuple[str, str],
+) -> None:
+    """Print the first of `total` places that do not hold what they should."""
+    show_changes(rows, names, pointer_size, columns)
+    if total > len(rows):
+        click.echo(f"... and {counted(total - len(rows), 'place')} more")
+
+
+class Unexpected:
+    """The places of an ExpectationError, named while the session is open, shown when it is closed.
+
+    Whoever reads a table in a pager must not hold the target.
+    """
+
+    def __init__(self, columns: tuple[str, str], *, wanted_first: bool) -> None:
+        self._columns = columns
+        self._wanted_first = wanted_first
+        self._rows: list[Row] = []
+        self._names: dict[int, str] = {}
+        self._pointer_size = 8
+
+    @contextmanager
+    def named(self, session: Session) -> Iterator[None]:
+        """Keep the places of an error that the block raises, with their names."""
+        try:
+            yield
+        except not_from_handler(ExpectationError) as failure:
+            self._pointer_size = session.pointer_size
+            for address, wanted, found in failure.mismatches:
+                pair = (wanted, found) if self._wanted_first else (found, wanted)
+                self._rows.append(Row(address, *pair, "problem"))
+            self._names = named_rows(session, self._rows)
+            raise
+
+    @contextmanager
+    def shown(self, *, unless: bool = False) -> Iterator[None]:
+        """Print what was kept if the block raises the error."""
+        try:
+            yield
+        except not_from_handler(ExpectationError) as failure:
+            if not unless:
+                size = self._pointer_size
+                show_places(self._rows, failure.total, self._names, size, self._columns)
+            raise
 
 
 def _number(value: int | None, digits: int = 0) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.cli.change_table import Row, show_changes
+from pydbgwrite.cli.change_table import Row, show_places
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import (
     counted,
@@ -60,9 +60,7 @@ def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool)
         click.echo(f"The target holds what the patch writes: {counted(pointers, 'pointer')}.")
     else:
         rows = [Row(each.address, each.found, each.wanted, "problem") for each in mismatches]
-        show_changes(rows, names, pointer_size, ("found", "wanted"))
-        if total > len(rows):
-            click.echo(f"... and {counted(total - len(rows), 'place')} more")
+        show_places(rows, total, names, pointer_size, ("found", "wanted"))
     if different is not None:
         stream_output()  # or the sum would stand above the table
         fail(f"{total:,} of {counted(pointers, 'pointer')} differ{'s' if total == 1 else ''}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from pydbgwrite.cli.change_table import Row, named_rows, show_changes
+from pydbgwrite.cli.change_table import Row, Unexpected, named_rows, show_changes
 from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
 from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, journal_options
 from pydbgwrite.cli.output import counted, example, print_json, stream_output
@@ -87,7 +87,9 @@ def write(
     expected = _given("--expect", expect, "--expect-from", expect_file)
     from pydbgwrite._symbols.resolver import Resolver
 
+    unexpected = Unexpected(("found", "expected"), wanted_first=False)
     with (
+        unexpected.shown(unless=as_json),
         journal_for(journal, no_journal, len(pointers), dry_run=dry_run) as kept,
         target.open(writable=not dry_run) as session,
     ):
@@ -103,7 +105,8 @@ def write(
         if dry_run:
             done = _try(session, place, new, now, truncate, rows)
         else:
-            done = _write(session, kept, place, new, now, verify, truncate, rows)
+            with unexpected.named(session):
+                done = _write(session, kept, place, new, now, verify, truncate, rows)
         names = named_rows(session, done.rows)
     if as_json:
         kept_at = None if kept is None else kept.path

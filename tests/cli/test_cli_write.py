@@ -150,7 +150,11 @@ def test_expect_one_for_all(process: Target) -> None:
     line = ["write", "--pid", process.pid, process.rw, "1", "2", "3", "4", "--expect", "5"]
     assert command(*line).code == 0
     assert process.pointers(4) == [1, 2, 3, 4]
-    assert command(*line).code == 1
+    again = command(*line)
+    assert again.code == 1
+    assert [row.split()[1:5] for row in again.out.splitlines()] == [
+        [f"0x{found:016x}", "->", f"0x{5:016x}", "problem"] for found in (1, 2, 3, 4)
+    ]
     assert process.pointers(4) == [1, 2, 3, 4]
 
 
