@@ -27,6 +27,9 @@ _KINDS: Final = {1: "data", 2: "function", 5: "data", 10: "ifunc"}
 _ALONE, _VERSION = 0, 1
 #: From so many symbols on, all names of the module are demangled to see which are the only ones.
 _MANY: Final = 40
+_MOST_SEARCHES: Final = 100
+#: A name that is the only one to begin so before a parenthesis: no template, no type before it.
+_STEM: Final = re.compile(r"[\w:~$.]+")
 #: What Resolver takes for an offset at the end of a name.
 _OFFSET: Final = re.compile(rb"(.+)[+-](?:0[xX][0-9a-fA-F]+|[0-9]+)", re.DOTALL)
 
@@ -71,6 +74,9 @@ class ModuleNames:
         #: Names that are cut from longer ones where an offset begins.
         self._cut = self._find_cut(sources)
         self._shared: set[int] | None = None
+        #: By stem; made after many searches.
+        self._stems: dict[str, list[Demangled]] | None = None
+        self._asked = 0
         self._volatile: list[int] = []
 
     def forget(self) -> None:
@@ -89,10 +95,26 @@ class ModuleNames:
         """Return the symbols of that demangled name: Symbols.demangled()."""
         if self._demangle is None:
             return None
-        known = (
-            Demangled(name, readable) for _, name, readable in self._named(common_word(symbol))
-        )
-        return matching(symbol, (each for each in known if each.name is not each.demangled))
+        stem = plain(symbol).partition("(")[0]
+        self._asked += 1
+        if self._asked > _MOST_SEARCHES and _STEM.fullmatch(stem):
+            if self._stems is None:
+                self._stems = self._find_stems()
+            return matching(symbol, self._stems.get(stem, ()))
+        return matching(symbol, self._readable(common_word(symbol)))
+
+    def _readable(self, word: str) -> Iterator[Demangled]:
+        """Yield the symbols with a demangled name whose mangled one contains a word."""
+        for _, name, readable in self._named(word):
+            if readable is not name:
+                yield Demangled(name, readable)
+
+    def _find_stems(self) -> dict[str, list[Demangled]]:
+        """Return the symbols by what stands before the first parenthesis of their names."""
+        found: dict[str, list[Demangled]] = {}
+        for each in self._readable(""):
+            found.setdefault(plain(each.demangled).partition("(")[0], []).append(each)
+        return found
 
     def symbols(self, pattern: str, kind: str | None) -> Iterator[Symbol]:
         """Yield the symbols that match a pattern: Symbols.symbols()."""

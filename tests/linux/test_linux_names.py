@@ -251,6 +251,20 @@ def test_demangled_names(shop: Shop, name: str) -> None:
     assert shop.session.resolve(f"[shop!{name}]") == shop.session.resolve(f"[{name}]+0") == stored
 
 
+def test_many_demangled_names_at_once(shop: Shop) -> None:
+    """After many searches there is an index, with the same answers."""
+    resolver = Resolver(shop.session)
+    wanted = {name: resolver.resolve(f"shop!{name}") for name in DEMANGLED}
+    for number in range(120):
+        with pytest.raises(AddressError):
+            resolver.resolve(f"shop!shapes::Square::area{number}()")
+    resolver.found.clear()
+    assert {name: resolver.resolve(f"shop!{name}") for name in DEMANGLED} == wanted
+    for name, count in (("shapes::Square::area", 3), ("shapes::Square::~Square", 2)):
+        with pytest.raises(AddressError, match=f"{count} symbols"):
+            resolver.resolve(name)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
