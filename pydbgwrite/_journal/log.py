@@ -20,6 +20,7 @@ from pydbgwrite.errors import JournalError
 __all__ = ["JournalLog"]
 
 _U64: Final = 8
+_NOTHING: Final = "nothing was written to the target"
 #: The types of a header's parts; target_identity.py says what they mean.
 _PARTS: Final[dict[str, tuple[type, ...]]] = {
     **dict.fromkeys(("created",), (int, float)),
@@ -136,11 +137,13 @@ class JournalLog:
         try:
             form.write_all(self.file, start)
         except not_from_handler(OSError) as error:
-            raise JournalError(f"its head can't be written to {self.name}: {error}") from error
+            raise JournalError(
+                f"{_NOTHING}: the journal's head can't be written to {self.name}: {error}"
+            ) from error
         self._state = _State(end=len(start), chain=form.read_file_head(self.file, self.name))
         self.header = header
         text = json.dumps(header, sort_keys=True).encode()
-        self._append(form.HEADER, 0, [text], "its header")
+        self._append(form.HEADER, 0, [text], f"{_NOTHING}: the journal's header")
 
     def scan(self, *, header_only: bool = False) -> None:
         """Read and check a whole journal, or its header. Raises JournalError for damage."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.chance import chance
 from support.child import PAGE, RW_PAGES
 from support.commands import (
     COMMAND,
@@ -26,6 +29,8 @@ from support.commands import (
 
 import pydbgwrite
 from pydbgwrite._journal import kept as kept_journals
+
+__all__ = ["chance"]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 ROOT = pytest.mark.skipif(
@@ -237,6 +242,29 @@ def test_a_command_that_was_killed(process: Target, state_folder: Path) -> None:
 
 
 @LINUX
+def test_kills_at_random(state_folder: Path, chance: random.Random, profile: str) -> None:
+    """Whenever the command is killed, `undo` restores all, or there is nothing to undo."""
+    pages = 1024
+    with target(pages) as process:
+        before = process.read(process.rw, pages * PAGE)
+        values = Path(state_folder.parents[1], "x.bin")
+        values.write_bytes(b"\x5a" * pages * PAGE)
+        line = [*COMMAND, "write", "-p", str(process.pid), str(process.rw), "--from", str(values)]
+        begun = time.monotonic()
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+        whole = time.monotonic() - begun
+        assert command("undo", "--yes").code == 0
+        for _ in range(20 if profile == "full" else 2):
+            with subprocess.Popen(line, stdout=subprocess.DEVNULL) as running:
+                try:
+                    running.wait(chance.uniform(0.3, 1) * whole)
+                except subprocess.TimeoutExpired:
+                    running.kill()
+            assert command("undo", "--yes").code in (0, 2)
+            assert process.read(process.rw, pages * PAGE) == before
+
+
+@LINUX
 @pytest.mark.parametrize("at", ["describe_target", "begin"])
 def test_a_command_that_was_killed_before_it_wrote(
     process: Target, state_folder: Path, at: str
@@ -337,7 +365,7 @@ def test_a_full_disk(process: Target, state_folder: Path, room: int) -> None:
         setup=FULL.format(room),
     )
     assert done.code == 2
-    for said in ("--no-journal", "File too large"):
+    for said in ("--no-journal", "written", "File too large"):
         assert said in done.said["error"]["message"]
     assert process.is_untouched()
     assert history() == []
