@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,10 @@ import pydbgwrite
 from pydbgwrite import AddressError, Session
 from pydbgwrite._symbols.resolver import Resolver
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler: g++")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux"),
+    pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler: g++"),
+]
 
 SOURCE: Final = (
     ANSWERS
