@@ -576,7 +576,8 @@ def name_addresses(
     """Return the name of each address; Session.names() describes them.
 
     A range has its start, end, origin of offsets, load bias, name, and the number of its module,
-    less than the number of ranges, or -1. Ranges are in order and do not overlap. open_module() is
+    less than the number of ranges; or -1 if it has no symbols, -2 if it is a symbol itself. Ranges
+    are in order and do not overlap. open_module() is
     called once for each module that has one of the addresses, and spell() with a module and numbers
     of symbols: it returns how names that they cover begin, or None where a symbol can't be named.
     These texts are kept with the symbols.

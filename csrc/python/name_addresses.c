@@ -14,8 +14,9 @@
 #include "pointer_input.h"
 #include "state.h"
 
-#define BLOCK    32768u /* some 10 ms between two checks for Ctrl-C */
-#define NO_RANGE UINT32_MAX
+#define BLOCK     32768u /* some 10 ms between two checks for Ctrl-C */
+#define NO_RANGE  UINT32_MAX
+#define OF_SYMBOL (-2) /* in place of a module's number */
 
 /* A part of the address space with names of its own. */
 typedef struct named_range {
@@ -23,8 +24,9 @@ typedef struct named_range {
     uint64_t end;
     uint64_t origin; /* offsets count from there */
     uint64_t bias;   /* of the module's file: address less value */
-    PyObject *text;  /* borrowed: the name of the module or region */
+    PyObject *text;  /* borrowed: the name of the module, region or symbol */
     uint32_t module; /* NO_RANGE if it has no symbols */
+    bool is_symbol;  /* the text alone is the name of its first address */
 } named_range;
 
 typedef struct named_module {
@@ -68,6 +70,7 @@ static bool take_range(PyObject *tuple, uint64_t after, size_t modules, named_ra
     range->origin = origin;
     range->bias = bias;
     range->module = module < 0 ? NO_RANGE : (uint32_t)module;
+    range->is_symbol = module == OF_SYMBOL;
     return true;
 }
 
@@ -260,7 +263,7 @@ static PyObject *text_of(const naming *work, const found_place *place)
             return with_offset(text, place->address - range->bias - value, true);
         }
     }
-    return with_offset(range->text, place->address - range->origin, false);
+    return with_offset(range->text, place->address - range->origin, range->is_symbol);
 }
 
 /* Names elements from..from+count-1. */

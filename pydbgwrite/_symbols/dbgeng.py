@@ -7,13 +7,19 @@ stays as it is: names are without parameters then, and those that several symbol
 
 from __future__ import annotations
 
+import operator
 import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite import hresults
 from pydbgwrite._core import name_addresses
+from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.dbgeng_modules import modules_of_engine
+from pydbgwrite._symbols.dbgeng_names import MANY, NO_SYMBOL, ModuleNames, Range
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
 from pydbgwrite.errors import AddressError
 
@@ -30,11 +36,8 @@ _WILDCARDS: Final = "*?#[]+\\!"
 _ANY_ONE: Final = str.maketrans(dict.fromkeys(_WILDCARDS, "?"))
 _S_OK, _S_FALSE, _E_FAIL, _E_NOINTERFACE = 0, 1, 0x80004005, 0x80004002
 _MOST: Final = 20_000
-_MOST_LISTED: Final = 1_000_000
 #: A name that the arguments of .reload take as it is.
 _PLAIN_FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
-#: How names that Microsoft's compiler decorates begin ("Decorated names", learn.microsoft.com).
-_DECORATED: Final = "?"
 #: Of "module!symbol": from 2,011 characters on the engine answers S_OK with any address
 #: (docs/engine.md).
 _LONGEST: Final = 1_900
@@ -52,10 +55,7 @@ class DbgengSymbols:
         #: By base: the engine's name of the module, and its size.
         self._names: dict[int, str] = {}
         self._sizes: dict[int, int] = {}
-        #: By base: all symbols of the module.
-        self._listed: dict[int, list[tuple[str, int]]] = {}
-        #: By base: the C++ symbols of the module by undecorated name without blanks.
-        self._undecorated: dict[int, dict[str, list[Demangled]]] = {}
+        self._tables: dict[int, ModuleNames] = {}
         if not session._wrapped and session.target != "remote":
             session._keep_decoration()
 
@@ -146,48 +146,7 @@ class DbgengSymbols:
 
     def demangled(self, module: KnownModule, symbol: str) -> list[Demangled] | None:
         """Return the C++ symbols of that name, with these parameters or any if it has none."""
-        return self._cpp(module).get(_key(symbol), [])
-
-    def _cpp(self, module: KnownModule) -> dict[str, list[Demangled]]:
-        """Return the module's C++ symbols by each of their undecorated names."""
-        found = self._undecorated.get(module.base)
-        if found is None:
-            found = self._undecorated[module.base] = {}
-            for name, _address in self.listed(module):
-                if name.startswith(_DECORATED):
-                    whole, short = self.undecorate(name)
-                    keys = {_key(short), _key(whole), _key(whole.replace("(void)", "()"))}
-                    for key in keys:
-                        found.setdefault(key, []).append(Demangled(name, whole))
-        return found
-
-    def undecorate(self, name: str) -> tuple[str, str]:
-        """Return a C++ name with its parameters, if it has any, and without."""
-        if not name.startswith(_DECORATED):
-            return name, name
-        whole, short = (each.strip() for each in self._session._undecorate(name))
-        if not short:
-            return name, name
-        # Of a variable the whole text begins with its type, of a vtable with "const".
-        if not whole.startswith(f"{short}("):
-            whole = whole.removeprefix("const ")
-        return (whole if whole.startswith(short) else short), short
-
-    def listed(self, module: KnownModule) -> list[tuple[str, int]]:
-        """Return all symbols of a module, with their addresses, as the engine lists them."""
-        found = self._listed.get(module.base)
-        if found is None:
-            prefix = f"{self._names[module.base]}!"
-            matches = self._session._match_symbols(f"{prefix}*", _MOST_LISTED + 1)
-            if len(matches) > _MOST_LISTED:
-                raise AddressError(f"{module.name} has more than {_MOST_LISTED:,} symbols")
-            found = [
-                (name.removeprefix(prefix), address)
-                for name, address in matches
-                if 0 <= address - module.base < self._sizes[module.base]
-            ]
-            self._listed[module.base] = found
-        return found
+        return self._of(module).demangled(symbol)
 
     def region(self, name: str) -> int | None:
         """Return None: heaps of Windows have no name."""
@@ -204,27 +163,68 @@ class DbgengSymbols:
             yield name.partition("!")[2]
 
     def names(self, addresses: _Addresses) -> list[str]:
-        """Return module and offset for each address."""
+        """Return the name of each address, by IDebugSymbols3::GetNameByOffsetWide."""
         modules = self.modules()
-        ranges = [
-            (each.base, each.base + self._sizes[each.base], each.base, 0, each.name, -1)
-            for each in modules
-        ]
-        return name_addresses(addresses, ranges, lambda number: None, lambda number, numbers: [])
+        labels = [self._label(module, modules) for module in modules]
+        try:
+            view: memoryview | None = memoryview(addresses)  # type: ignore[arg-type]
+        except not_from_handler(TypeError):
+            view, addresses = None, list(addresses)  # type: ignore[arg-type]
+        # Before any work it is seen whether these are addresses.
+        names = name_addresses(addresses, [], lambda number: None, lambda number, numbers: [])
+        numbers = array("Q", b"" if view is None else view.tobytes())
+        if view is None:
+            numbers.extend(map(operator.index, addresses))  # type: ignore[arg-type]
+        ordered = sorted(set(numbers))
+        ranges: list[Range] = []
+        named: dict[int, str] = {}
+        for module, label in zip(modules, labels, strict=True):
+            base, end = module.base, module.base + self._sizes[module.base]
+            first, last = bisect_left(ordered, base), bisect_left(ordered, end)
+            if last - first >= MANY and (parts := self._of(module).ranges(label)) is not None:
+                ranges += parts
+            elif last > first:
+                ranges.append((base, end, base, 0, label, NO_SYMBOL))
+                few = self._of(module).names(ordered[first:last])
+                named |= {address: f"{label}!{name}" for address, name in few}
+        if ranges:
+            names = name_addresses(numbers, ranges, lambda number: None, lambda *_: [])
+        if not named:
+            return names
+        return [named.get(at, name) for at, name in zip(numbers, names, strict=True)]
+
+    def _label(self, module: KnownModule, modules: list[KnownModule]) -> str:
+        """Return the module's name, or what tells it from others of that name."""
+        for name in (module.name, module.path):
+            key = self.key(name)
+            named = [each for each in modules if key in (self.key(each.name), self.key(each.path))]
+            own = [each for each in named if not each.of_system] or named
+            if name and own == [module]:
+                return name
+        return f"0x{module.base:x}"
 
     def symbols(
         self, pattern: str, modules: list[KnownModule], kind: str | None
     ) -> Iterable[Symbol]:
-        """Return none yet."""
-        return []
+        """Yield the symbols that match a shell-style pattern: Session.symbols()."""
+        for module in modules:
+            yield from self._of(module).symbols(pattern, kind)
+
+    def _of(self, module: KnownModule) -> ModuleNames:
+        size, engine_name = self._sizes[module.base], self._names[module.base]
+        known = self._tables.get(module.base)
+        if known is None or (known.module, known.size, known.engine_name) != (
+            module,
+            size,
+            engine_name,
+        ):
+            find = partial(self.find, module)
+            known = ModuleNames(self._session, module, size, engine_name, find)
+            self._tables[module.base] = known
+        return known
 
     def imports(self, module: KnownModule) -> list[Import]:
         """Return the slots of the module's import tables, which are in the target's memory."""
         from pydbgwrite._symbols.imports_pe import imports_of_pe
 
         return imports_of_pe(self._session, module)
-
-
-def _key(name: str) -> str:
-    """Return a C++ name without blanks, which are written in several ways."""
-    return "".join(name.split())
