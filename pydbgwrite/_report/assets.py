@@ -155,9 +155,9 @@ SCRIPT: Final = """
 
   const pointer = (row, at, name) => {
     const cell = make("td", name);
-    const expected = at === EXPECTED && { [null]: "anything", [row[BEFORE]]: "as before" }[row[at]];
-    if (expected) cell.append(make("span", "quiet", expected));
-    else if (row[at] === null) cell.append(make("span", "quiet", "?"));
+    const quiet = (text) => cell.append(make("span", "quiet", text));
+    if (row[at] === null) quiet(at === EXPECTED ? "anything" : "?");
+    else if (at === EXPECTED && row[at] === row[BEFORE]) quiet("as before");
     else {
       if (row[at + 1]) {
         const name = make("bdi", "name");

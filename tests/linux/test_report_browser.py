@@ -55,6 +55,7 @@ def short(page: Page, tmp_path: Path) -> Page:
             PatchEntry(TABLE, [1, 2, 3], expect=[30, 20, 10], note="handlers <b>of</b> events"),
             PatchEntry(TABLE + 0x1000, [5], expect=9, note="the \u202elist"),
             PatchEntry(0x20000, [6]),
+            PatchEntry(0x5000_0000, [7]),
         ]
         shown(page, tmp_path, Patch(entries, note="for 2.4").preview(session))
     return page
@@ -83,7 +84,7 @@ def cells(page: Page, column: int) -> list[str]:
 
 
 def test_it_filters(short: Page) -> None:
-    assert len(cells(short, 1)) == 5
+    assert len(cells(short, 1)) == 6
     short.write("[name=words]", "EVENTS")
     assert cells(short, 5) == ["handlers <b>of</b> events"] * 3
     short.write("[name=words]", "0x10008")
@@ -92,7 +93,7 @@ def test_it_filters(short: Page) -> None:
     assert cells(short, 1) == []
     assert "No pointer" in short.look("document.querySelector('tbody').innerText")
     short.write("[name=words]", "")
-    assert len(cells(short, 1)) == 5
+    assert len(cells(short, 1)) == 6
 
 
 def test_it_filters_by_state(short: Page) -> None:
@@ -101,18 +102,18 @@ def test_it_filters_by_state(short: Page) -> None:
         "s.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
     assert cells(short, 1) == ["0x11000"]
-    assert "1 pointer of 5 match" in short.look("document.getElementById('shown').innerText")
+    assert "1 pointer of 6 match" in short.look("document.getElementById('shown').innerText")
 
 
 def test_it_sorts(short: Page) -> None:
     short.click("[data-key=before] button")
-    assert cells(short, 2) == ["0x0", "0x0", "0xa", "0x14", "0x1e"]
+    assert cells(short, 2) == ["?", "0x0", "0x0", "0xa", "0x14", "0x1e"]
     short.click("[data-key=before] button")
-    assert cells(short, 2) == ["0x1e", "0x14", "0xa", "0x0", "0x0"]
+    assert cells(short, 2) == ["0x1e", "0x14", "0xa", "0x0", "0x0", "?"]
     sort = "document.querySelector('[data-key=before]').getAttribute('aria-sort')"
     assert short.look(sort) == "descending"
     short.click("[data-key=entry] button")
-    assert cells(short, 0) == ["1", "1", "1", "2", "3"]
+    assert cells(short, 0) == ["1", "1", "1", "2", "3", "4"]
 
 
 def test_it_expands_groups(long: Page) -> None:
@@ -154,13 +155,13 @@ def test_no_other_script_runs(short: Page) -> None:
 
 
 def test_it_is_a_table_without_script(page: Page, short: Page) -> None:
-    with_script = cells(short, 1)
+    with_script = [cells(short, column) for column in range(7)]
     path = Path(page.look("location.pathname"))
     page.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         page.open(path)
         assert page.look("document.documentElement.className") == ""
-        assert cells(page, 1) == with_script
+        assert [cells(page, column) for column in range(7)] == with_script
         assert page.look("getComputedStyle(document.querySelector('form')).display") == "none"
     finally:
         page.call("Emulation.setScriptExecutionDisabled", value=False)
