@@ -24,8 +24,11 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 #: Attributes that are neither (always) a call into the engine nor an ending.
 PLAIN = {
     "import_slots",
+    "name",
+    "names",
     "regions",
     "resolve",
+    "symbols",
     "transaction",
     "data_spaces",
     "pid",
