@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from pydbgwrite._processes import file_name
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.kept_journals import open_kept
 from pydbgwrite.cli.output import example, print_json, print_table
@@ -15,9 +16,9 @@ from pydbgwrite.cli.targets import json_option
 if TYPE_CHECKING:
     from pydbgwrite._journal.kept import Kept
 
-__all__ = ["history", "process_of", "time_of"]
+__all__ = ["history", "time_of"]
 
-_COLUMNS: Final = ("number", "when", "process", "now", "state", "command")
+_COLUMNS: Final = ("number", "when", "program", "pid", "now", "state", "command")
 _LIVES: Final = {
     "lives": "lives",
     "ended": "ended",
@@ -43,8 +44,8 @@ def history(as_json: bool) -> None:
         print_table(
             _COLUMNS,
             [_row(each) for each in journals],
-            right=("number",),
-            whole=("number", "when"),
+            right=("number", "pid"),
+            whole=("number", "when", "pid"),
             styles={"number": "cyan"},
         )
 
@@ -64,21 +65,17 @@ def _kept() -> tuple[str | None, list[Kept]]:
 def _row(each: Kept) -> tuple[str, ...]:
     number = f"{each.number}"
     if each.info is None:
-        return number, "", "", "", _state(each), ""
+        return number, "", "", "", "", _state(each), ""
     info = each.info
     return (
         number,
         time_of(info.created),
-        process_of(info.pid, info.program or info.target),
+        file_name(info.program) or info.target,
+        "" if info.pid is None else f"{info.pid}",
         _LIVES[each.life],
         _state(each),
         info.command,
     )
-
-
-def process_of(pid: int | None, program: str) -> str:
-    """Return a process as text: its id and its program."""
-    return program if pid is None else f"{pid} {program}"
 
 
 def time_of(seconds: float) -> str:

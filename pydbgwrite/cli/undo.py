@@ -10,7 +10,7 @@ import click
 
 from pydbgwrite.cli.asking import ask, can_ask
 from pydbgwrite.cli.exit_codes import ExitCode
-from pydbgwrite.cli.history import process_of, time_of
+from pydbgwrite.cli.history import time_of
 from pydbgwrite.cli.kept_journals import kept_of_number, last_kept, read_info
 from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
 from pydbgwrite.cli.parameters import FILE
@@ -69,7 +69,8 @@ def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: b
 def _ask(info: JournalInfo) -> None:
     """Show a write and ask whether to undo it; a CommandError unless the answer is yes."""
     fields = {
-        "process": process_of(info.pid, info.program or info.target),
+        "program": info.program or f"the {info.target} target",
+        "pid": "none" if info.pid is None else f"{info.pid}",
         "command": info.command,
         "time": time_of(info.created),
         "written": f"{info.bytes:,} bytes",

@@ -166,7 +166,7 @@ def test_nobody_can_be_asked(process: Target, state_folder: Path) -> None:
 def test_the_question(process: Target, state_folder: Path, answer: bytes) -> None:
     write(process, 1)
     done = on_terminal("undo", answer=answer, width=300)
-    for shown in (f"{process.pid} ", sys.executable.rpartition("/")[2][:6], "pydbgwrite write"):
+    for shown in (f"{process.pid}", sys.executable.rpartition("/")[2][:6], "pydbgwrite write"):
         assert shown in done.out
     if answer == b"y\n":
         assert done.code == 0
