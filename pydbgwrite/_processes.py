@@ -105,7 +105,12 @@ def program_of(pid: int) -> str | None:
 def with_program(pid: int) -> str:
     """Return how messages name a process: "shop (pid 71)", or "process 71"."""
     path = program_of(pid)
-    return f"process {pid}" if path is None else f"{file_name(path)} (pid {pid})"
+    if path is None:
+        return f"process {pid}"
+    name = file_name(path)
+    if not name.isprintable():  # a file's name can have lines
+        name = name.encode("unicode_escape").decode()
+    return f"{name} (pid {pid})"
 
 
 def status_fields(path: str) -> dict[str, str]:

@@ -41,6 +41,7 @@ class HeldOutput(io.TextIOBase):
         self._stream = stream
         self._held: list[str] = []
         self._holds = True
+        self._used = False
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -63,12 +64,13 @@ class HeldOutput(io.TextIOBase):
     @property
     def used(self) -> bool:
         """True if anything has been printed, held or written."""
-        return not self._holds or any(self._held)
+        return self._used
 
     def write(self, text: str) -> int:
         """Hold the text, or write it. TypeError for other types, which click relies on."""
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, got {type(text).__name__}")
+        self._used = self._used or bool(text)
         if self._holds:
             self._held.append(text)
         else:

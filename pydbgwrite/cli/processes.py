@@ -14,6 +14,7 @@ from pydbgwrite._processes import (
     running_programs,
 )
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.output import printable
 from pydbgwrite.errors import NoTargetError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def attach_to_program(program: str, **options: Any) -> Session:
     if program_of(chosen.pid) != chosen.path:
         session.close()
         raise NoTargetError(
-            f"process {chosen.pid}, which ran {chosen.path}, ended just now, or runs another "
+            f"process {chosen.pid}, which ran {chosen.path!r}, ended just now, or runs another "
             "program; nothing was written"
         )
     return session
@@ -88,9 +89,10 @@ def _listed(processes: list[Process]) -> str:
     shown = processes[:_MOST_LISTED]
     wide = max(len(str(each.pid)) for each in shown)
     user = max(len(each.user) for each in shown)
+    paths = [printable(each.path) or "(its program is not shown)" for each in shown]
     lines = [
-        f"  {each.pid:{wide}}  {each.user:{user}}  {each.path or '(its program is not shown)'}"
-        for each in shown
+        f"  {each.pid:{wide}}  {each.user:{user}}  {path}"
+        for each, path in zip(shown, paths, strict=True)
     ]
     if len(processes) > len(shown):
         lines.append(f"  and {len(processes) - len(shown):,} more")

@@ -121,8 +121,6 @@ def test_what_a_process_calls_itself_is_a_hint(name: str) -> None:
 
 @AS_OTHER
 def test_another_users_process_is_not_opened_by_name(tmp_path: Path, name: str) -> None:
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
     with running(Path("/tmp", name), user=NOBODY) as pid:
         try:
             done = command("modules", "-p", name, "--json")
@@ -150,10 +148,14 @@ def test_this_process_does_not_find_itself() -> None:
 
 
 def test_names_do_nothing_to_a_terminal(tmp_path: Path) -> None:
-    program = tmp_path / "\x1b[31m[red]\u202e"
+    program = tmp_path / "\x1b[31m[red]\u202e\nline"
     with running(program), running(program):
         done = command("modules", "-p", program.name)
     assert done.code == 2
     assert "\x1b" not in done.err
     assert "\u202e" not in done.err
-    assert "\\x1b[31m[red]\\u202e" in done.err
+    assert done.err.count("\\x1b[31m[red]\\u202e\\nline") == 3  # the name, and two paths
+    assert done.err.count("\n") == 3
+    with running(program) as pid:
+        done = command("read", "-p", pid, "0x10")
+    assert f"in \\x1b[31m[red]\\u202e\\nline (pid {pid})" in done.err
