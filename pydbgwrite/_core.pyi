@@ -551,8 +551,8 @@ class ModuleSymbols:
         is at its address, 1 if versions decide, 2 if the name means several or none; whether it has
         an address, has a version, and is a variable that another module's can replace.
         """
-    def value(self, number: int, /) -> int:
-        """Return a symbol's value."""
+    def values(self) -> list[int]:
+        """Return the value of each symbol."""
     def containing(self, text: bytes, /) -> list[int]:
         """Return the numbers of the symbols whose names, without a version, contain the text.
 
@@ -564,7 +564,11 @@ class ModuleSymbols:
         """Forget the texts that name_addresses() has kept for these symbols."""
 
 def is_plain_mangled(name: str, /) -> bool:
-    """Return whether a name of C++ is demangled in time: few parts of it have several readings."""
+    """Return whether a name of C++ or Rust can be demangled in time.
+
+    False for a name that is not mangled, for one that is longer than those of real programs, and
+    for one with many parts that have several readings.
+    """
 
 def name_addresses(
     addresses: ReadableBuffer | Iterable[SupportsIndex],

@@ -193,15 +193,22 @@ static PyObject *symbols_entry(PyObject *self, PyObject *number)
                          PyBool_FromLong(entry->versioned), PyBool_FromLong(entry->is_replaceable));
 }
 
-static PyObject *symbols_value(PyObject *self, PyObject *number)
+static PyObject *symbols_values(PyObject *self, PyObject *unused)
 {
     const module_symbols *symbols = symbols_of(self);
-    size_t index = 0;
+    PyObject *list = PyList_New((Py_ssize_t)symbols->entries.count);
 
-    if (!number_of(symbols, number, &index)) {
-        return NULL;
+    (void)unused;
+    for (size_t i = 0; list != NULL && i < symbols->entries.count; i++) {
+        PyObject *value = PyLong_FromUnsignedLongLong(symbols->entries.all[i].value);
+
+        if (value == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SetItem(list, (Py_ssize_t)i, value); /* takes the reference */
+        }
     }
-    return PyLong_FromUnsignedLongLong(symbols->entries.all[index].value);
+    return list;
 }
 
 static PyObject *symbols_containing(PyObject *self, PyObject *text)
@@ -263,7 +270,7 @@ static PyObject *symbols_forget(PyObject *self, PyObject *numbers)
 static PyMethodDef methods[] = {
     METHOD(names, symbols_names, METH_NOARGS),
     METHOD(entry, symbols_entry, METH_O),
-    METHOD(value, symbols_value, METH_O),
+    METHOD(values, symbols_values, METH_NOARGS),
     METHOD(containing, symbols_containing, METH_O),
     METHOD(at, symbols_at, METH_O),
     METHOD(forget, symbols_forget, METH_O),
@@ -298,8 +305,9 @@ PyObject *module_symbols_is_plain(PyObject *module, PyObject *name)
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
 
     (void)module;
-    if (text == NULL) {
+    if (text == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
         return NULL;
     }
-    return PyBool_FromLong(length > 2 && mangled_name_is_plain(text, (size_t)length));
+    PyErr_Clear(); /* a name of other bytes than UTF-8 is not demangled */
+    return PyBool_FromLong(text != NULL && mangled_name_is_plain(text, (size_t)length));
 }

@@ -63,6 +63,12 @@ class Advice:
         """Return the message for a symbol that a module does not have."""
         names = list(dict.fromkeys(p.symbol for p in readings if p.symbol is not None))
         message = f"{module.name} ({module.path}) has no symbol {shown(names[-1])}"
+        fault = self._backend.fault(module)
+        if fault is not None:
+            return (
+                f"{module.name} exports no symbol {shown(names[-1])}, and its other symbols are "
+                f"not known: {fault}"
+            )
         if not self._may_compare():
             return message
         candidates = self._names_like(module, names[-1])

@@ -152,6 +152,10 @@ class DbgengSymbols:
         """Return None: heaps of Windows have no name."""
         return None
 
+    def fault(self, module: KnownModule) -> str | None:
+        """Return None: only the engine knows where its symbols come from."""
+        return None
+
     def stripped(self, module: KnownModule) -> bool:
         """Return False: only the engine knows where its symbols come from."""
         return False

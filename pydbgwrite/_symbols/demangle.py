@@ -23,20 +23,20 @@ __all__ = ["MANGLED", "Demangler", "demangler"]
 #: How mangled names begin: Itanium C++ and Rust's older form, Rust's v0.
 MANGLED: Final = ("_Z", "_R")
 
-_MOST_OF_NAME: Final = 8192
 _MOST_OF_RESULT: Final = 16384
 #: So many names of one module may be longer than that: each takes some 50 ms.
 _MOST_OVERLONG: Final = 32
 
 #: Where the library's form is not that of c++filt, nm -C and gdb.
-_UNUSUAL: Final = re.compile(r"\{v|, >|\((?:unsigned |)(?:int|long)\)-?\d|construction vtable")
 _TABLE: Final = re.compile(r"\{(vtable|vtt)\((.*)\)\}", re.DOTALL)
 _THUNK: Final = re.compile(
     r"\{virtual override thunk\(((?:\{(?:virtual )?offset\([-0-9, ]*\)\}, )+)(.*)\)\}", re.DOTALL
 )
 _CONSTRUCTION: Final = re.compile(r"construction vtable for (.*)-in-(.*)", re.DOTALL)
-_LITERAL: Final = re.compile(r"\((unsigned int|unsigned long|long)\)(-?\d+)")
-_SUFFIXES: Final = {"unsigned int": "u", "unsigned long": "ul", "long": "l"}
+_LITERALS: Final = {
+    f"({word})": (re.compile(rf"\({word}\)(-?\d+)").sub, rf"\1{suffix}")
+    for word, suffix in (("unsigned int", "u"), ("unsigned long", "ul"), ("long", "l"))
+}
 
 
 class Demangler:
@@ -48,20 +48,15 @@ class Demangler:
 
     def __call__(self, name: str) -> str:
         """Return the demangled name, or the name itself where there is nothing to demangle."""
-        if (
-            not name.startswith(MANGLED)
-            or len(name) > _MOST_OF_NAME
-            or self._overlong > _MOST_OVERLONG
-            or not name.isprintable()
-        ):
-            return name
-        if name[1] == "Z" and not is_plain_mangled(name):
+        if not is_plain_mangled(name) or self._overlong > _MOST_OVERLONG:
             return name
         text = self._demangle(name)
         if len(text) > _MOST_OF_RESULT:
             self._overlong += 1
             return name
-        return _usual(text) if _UNUSUAL.search(text) else text
+        if "{v" in text or ", >" in text or "(unsigned " in text or "(long)" in text:
+            return _usual(text)
+        return _usual(text) if text.startswith("constr") else text
 
 
 def demangler() -> Demangler | None:
@@ -72,8 +67,13 @@ def demangler() -> Demangler | None:
 
 def _usual(text: str) -> str:
     """Return a name as c++filt writes it."""
-    text = text.replace(", >", ">")
-    text = _LITERAL.sub(lambda found: found[2] + _SUFFIXES[found[1]], text)
+    if ", >" in text:
+        text = text.replace(", >", ">")
+    for word, (replace, form) in _LITERALS.items():
+        if word in text:
+            text = replace(form, text)
+    if "{v" not in text and not text.startswith("construction"):
+        return text
     table = _TABLE.match(text)
     if table is not None:
         kind = "VTT" if table[1] == "vtt" else table[1]

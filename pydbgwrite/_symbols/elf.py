@@ -83,12 +83,6 @@ class ElfSymbols:
         """Return the symbol's address: its value plus the load bias, or where its uses lead."""
         found = self._definitions(module, symbol)
         if not found:
-            fault = self._open(module).fault
-            if fault is not None:
-                raise AddressError(
-                    f"{module.name} exports no symbol {symbol!r}, and its other symbols are not "
-                    f"known: {fault}"
-                )
             return None
         image = self._images[module.base]
         places = {self._bindings.live(image, each, symbol): each for each in found[:_MOST_LISTED]}
@@ -125,6 +119,10 @@ class ElfSymbols:
         """Return all names that find() knows in the file."""
         debug = self._debug(self._images[module.base]) if self.stripped(module) else None
         return chain(self._open(module).table.names(), debug.names() if debug is not None else ())
+
+    def fault(self, module: KnownModule) -> str | None:
+        """Return why there is nothing but what the file exports, or None."""
+        return self._open(module).fault
 
     def stripped(self, module: KnownModule) -> bool:
         """Return whether the file has no .symtab. Separate debug files do not count."""
@@ -207,9 +205,6 @@ class ElfSymbols:
         if mappings != self._mappings:
             self._refresh()
             self._mappings = mappings
-        for names in self._named.values():
-            if names is not None:
-                names.forget()
         images = list(self._images.values())
         labels = _labels(images)
         ranges = _ranges(images, labels, named_regions(text))
@@ -223,7 +218,12 @@ class ElfSymbols:
             names = self._names_of(images[number])
             return None if names is None else names.table
 
-        return name_addresses(addresses, ranges, open_module, spell)
+        try:
+            return name_addresses(addresses, ranges, open_module, spell)
+        finally:
+            for each in self._named.values():
+                if each is not None:
+                    each.end()
 
     def _refresh(self) -> None:
         """Read the list of modules again, and forget the symbols of those that have changed."""

@@ -36,6 +36,7 @@ _DT_FLAGS_1, _DF_1_NOW = 0x6FFFFFFB, 1
 _DT_GNU_HASH, _DT_VERSYM = 0x6FFFFEF5, 0x6FFFFFF0
 _DT_VERDEF, _DT_VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
 _MOST_BYTES: Final = 1 << 16
+_MOST_SEARCHES: Final = 50
 _PIECE: Final = 4096
 
 
@@ -149,6 +150,9 @@ class Relocations:
     def __init__(self, headers: ElfHeaders, tables: list[tuple[bytes, bool]]) -> None:
         self._headers = headers
         self._tables = tables
+        #: By symbol; made after many searches.
+        self._index: dict[int, list[tuple[int, int]]] | None = None
+        self._asked = 0
         self.size = sum(len(raw) for raw, _ in tables)
 
     @staticmethod
@@ -178,8 +182,29 @@ class Relocations:
                 if info >> shift:
                     yield Relocation(place, info & mask, info >> shift)
 
-    def of(self, symbol: int) -> Iterator[tuple[int, int]]:
+    def of(self, symbol: int) -> Iterable[tuple[int, int]]:
         """The places, and what is added to the symbol's value there (0 where that stands there)."""
+        self._asked += 1
+        if self._asked <= _MOST_SEARCHES:
+            return self._search(symbol)
+        if self._index is None:
+            self._index = self._make_index()
+        return self._index.get(symbol, ())
+
+    def _make_index(self) -> dict[int, list[tuple[int, int]]]:
+        index: dict[int, list[tuple[int, int]]] = {}
+        wide = self._headers.bits == 64
+        word = "Q" if wide else "I"
+        for raw, addends in self._tables:
+            form = f"{self._headers.order}{3 if addends else 2}{word}"
+            size = struct.calcsize(form)
+            for place, info, *addend in struct.iter_unpack(form, raw[: len(raw) // size * size]):
+                symbol = info >> (32 if wide else 8)
+                if symbol:
+                    index.setdefault(symbol, []).append((place, addend[0] if addend else 0))
+        return index
+
+    def _search(self, symbol: int) -> Iterator[tuple[int, int]]:
         wide, order = self._headers.bits == 64, self._headers.order
         # Elfxx_Rel(a): r_offset; r_info, whose upper 32 or 24 bits are the symbol; r_addend.
         word = order + ("Q" if wide else "I")

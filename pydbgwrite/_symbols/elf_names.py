@@ -73,22 +73,26 @@ class ModuleNames:
         self._demangle = demangler()
         #: Names that are cut from longer ones where an offset begins.
         self._cut = self._find_cut(sources)
+        #: Of demangled names that mean several addresses: hash(_key()).
         self._shared: set[int] | None = None
         #: By stem; made after many searches.
         self._stems: dict[str, list[Demangled]] | None = None
         self._asked = 0
+        #: All demangled names, while one call of names() lasts.
+        self._all_readable: list[str] | None = None
         self._volatile: list[int] = []
 
-    def forget(self) -> None:
-        """Forget the names that depend on what the dynamic linker has written."""
+    def end(self) -> None:
+        """End a call of names(): forget what depends on what the dynamic linker has written."""
         self.table.forget(self._volatile)
         self._volatile = []
+        self._all_readable = None
 
     def texts(self, label: str, numbers: list[int]) -> list[str | None]:
         """Return "label!name" for each symbol, or None where no name leads back to it."""
         entries = [_Entry(*self.table.entry(number)) for number in numbers]
         names = [self._name(*pair) for pair in zip(numbers, entries, strict=True)]
-        shown = self._shown(entries, names)
+        shown = self._shown(numbers, names)
         return [None if name is None else f"{label}!{name}" for name in shown]
 
     def demangled(self, symbol: str) -> list[Demangled] | None:
@@ -182,7 +186,7 @@ class ModuleNames:
                     return name
         return None
 
-    def _shown(self, entries: list[_Entry], names: list[str | None]) -> list[str | None]:
+    def _shown(self, numbers: list[int], names: list[str | None]) -> list[str | None]:
         """Return demangled names, where these lead back to their symbols, too."""
         demangle = self._demangle
         mangled = [
@@ -191,12 +195,14 @@ class ModuleNames:
         if demangle is None or not mangled:
             return names
         if len(mangled) >= _MANY and self._shared is None:
-            self._shared = self._find_shared()
+            self._all_readable = [readable for _, _, readable in self._named("")]
+            self._shared = self._find_shared(self._all_readable)
         shown = list(names)
         for i in mangled:
             name = names[i]
             assert name is not None
-            readable = demangle(name)
+            known = self._all_readable
+            readable = demangle(name) if known is None else known[numbers[i]]
             if readable != name and not self._is_shared(name, readable):
                 shown[i] = readable
         return shown
@@ -204,8 +210,8 @@ class ModuleNames:
     def _is_shared(self, name: str, readable: str) -> bool:
         """Return whether the demangled form of a name means several addresses, or a plain name."""
         if self._shared is not None:
-            return hash(plain(readable)) in self._shared
-        values = {self.table.value(number) for number in self._meant(name, readable)}
+            return hash(_key(readable)) in self._shared
+        values = {self.table.entry(number)[1] for number in self._meant(name, readable)}
         return len(values) != 1 or self._has_plain(readable)
 
     def _meant(self, name: str, readable: str) -> Iterator[int]:
@@ -224,13 +230,12 @@ class ModuleNames:
         except not_from_handler(AddressError):
             return True
 
-    def _find_shared(self) -> set[int]:
+    def _find_shared(self, names: list[str]) -> set[int]:
         """Return the hashes of the demangled names that several addresses have."""
         values: dict[int, int] = {}
         shared: set[int] = set()
-        for number, _, readable in self._named(""):
-            value = self.table.value(number)
-            key = hash(plain(readable))
+        for readable, value in zip(names, self.table.values(), strict=True):
+            key = hash(_key(readable))
             if values.setdefault(key, value) != value:
                 shared.add(key)
         return shared
@@ -244,3 +249,10 @@ class ModuleNames:
                     if match is not None:
                         found.add(match[1])
         return found
+
+
+def _key(name: str) -> str:
+    """Return the same text for names that plain() makes equal; more quickly than that."""
+    if "std::basic_string<" in name or "(nullptr)" in name:
+        name = plain(name)
+    return name.replace(" ", "")

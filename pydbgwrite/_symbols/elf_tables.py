@@ -131,6 +131,9 @@ class _Table:
         self._index: dict[bytes, list[int]] | None = None
         self._asked = 0
         self._indexable = True
+        #: By value; made after many searches.
+        self._values: dict[int, list[int]] | None = None
+        self._asked_values = 0
         #: By the part before the '@': whole names.
         self._versioned: dict[bytes, list[bytes]] | None = None
 
@@ -230,7 +233,7 @@ class _Table:
 
     def exported_at(self, value: int) -> Iterator[Exported]:
         """Yield the definitions that have that value and that other files can use."""
-        for number in self._holding(*((8, "Q") if self._wide else (4, "I")), value):
+        for number in self._valued(value):
             definition = self._definition(number)
             if definition is not None and definition.exported:
                 (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
@@ -246,6 +249,18 @@ class _Table:
         version = "" if self._versions is None else self._versions.of(number)[0]
         defined = self._definition(number) is not None
         return f"{name}@{version}" if version and name else name, defined
+
+    def _valued(self, value: int) -> Iterable[int]:
+        """Return the indexes of symbols of that value. After some searches an index is built."""
+        self._asked_values += 1
+        if self._asked_values <= _MOST_SEARCHES:
+            return self._holding(*((8, "Q") if self._wide else (4, "I")), value)
+        if self._values is None:
+            self._values = {}
+            field = 4 if self._wide else 1
+            for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
+                self._values.setdefault(entry[field], []).append(number)
+        return self._values.get(value, ())
 
     def _name_starts(self) -> Container[int]:
         """Return the offsets of all names: the first four bytes of each entry."""

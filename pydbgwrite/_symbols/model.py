@@ -160,6 +160,9 @@ class Symbols(Protocol):
     def region(self, name: str) -> int | None:
         """Return where the region "heap" or "stack" begins; None if the target has none."""
 
+    def fault(self, module: KnownModule) -> str | None:
+        """Return why only the exported symbols of a module are known, or None."""
+
     def stripped(self, module: KnownModule) -> bool:
         """Was the module's file stripped of its symbols that are not exported?"""
 

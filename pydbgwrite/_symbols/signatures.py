@@ -45,6 +45,11 @@ _SPECIAL: Final = {
     "typeinfo for ": "_ZTI",
     "typeinfo name for ": "_ZTS",
 }
+#: What c++filt spells out, and the library does not.
+_ABBREVIATED: Final = (
+    ("std::basic_string<char,std::char_traits<char>,std::allocator<char>>", "std::string"),
+    ("decltype(nullptr)", "std::nullptr_t"),
+)
 #: The shortest piece of a word that is looked for.
 _SHORTEST: Final = 4
 
@@ -90,7 +95,11 @@ def _special(text: str) -> str:
 
 def plain(name: str) -> str:
     """Return a demangled name in the form that is compared."""
-    return _BLANKS.sub("", name.strip())
+    text = _BLANKS.sub("", name.strip())
+    for long, short in _ABBREVIATED:
+        if long in text:
+            text = text.replace(long, short)
+    return text
 
 
 def _forms(demangled: str) -> tuple[set[str], set[str], set[str]]:

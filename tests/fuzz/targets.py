@@ -27,6 +27,7 @@ from pydbgwrite import AddressError, JournalError, Patch, PatchError, Session
 from pydbgwrite._journal import format as form
 from pydbgwrite._patch.toml_fast import read_plain
 from pydbgwrite._symbols.build_ids import build_ids_of
+from pydbgwrite._symbols.naming import names_of
 from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["TARGETS"]
@@ -158,6 +159,7 @@ def elf(data: bytes) -> None:
             resolver.resolve(f"x!{name}")
     with contextlib.suppress(AddressError):
         resolver.imports(resolver.module("x"))
+    names_lead_back(process, resolver)
     (folder() / "proc" / "root" / "x").unlink()  # now from memory only
     resolver = Resolver(cast("Any", process))
     with contextlib.suppress(AddressError):
@@ -165,6 +167,16 @@ def elf(data: bytes) -> None:
     for name in NAMES[:3]:
         with contextlib.suppress(AddressError, OverflowError):
             resolver.resolve(f"x!{name}")
+
+
+def names_lead_back(process: Process, resolver: Resolver) -> None:
+    """Name addresses of the library, and its symbols, and resolve the names."""
+    symbols = resolver.symbols("*", None, None)
+    addresses = [each.address for each in symbols if each.address < 1 << 64][:64]
+    addresses += range(LIBRARY, LIBRARY + SIZE, 41)
+    names = names_of(cast("Any", process), addresses)
+    for address, name in zip(addresses, names, strict=True):
+        assert resolver.resolve(name) == address, (hex(address), name)
 
 
 def npy(data: bytes) -> None:

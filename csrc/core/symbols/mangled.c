@@ -6,6 +6,7 @@
 #define MOST_LOCAL       4
 #define MOST_EXPRESSIONS 10
 #define DIGITS_MOST      6
+#define LONGEST          8192
 
 static bool is_digit(char letter)
 {
@@ -70,6 +71,12 @@ bool mangled_name_is_plain(const char *name, size_t length)
     int local = 0, expressions = 0;
     bool behind_reference = false;
 
+    if (length < 3 || length > LONGEST || name[0] != '_' || (name[1] != 'Z' && name[1] != 'R')) {
+        return false;
+    }
+    if (name[1] == 'R') { /* Rust's v0 has one reading */
+        return true;
+    }
     for (size_t at = 2; at < length;) {
         size_t end = at;
 

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Returns whether a name of the Itanium C++ ABI ("Mangling") has few parts that can be read in
- * several ways. Letters of identifiers count, too, where it is not sure that they are some. */
+/* Returns whether a name begins as mangled ones do, those of C++ and Rust, is not longer than those
+ * of real programs, and has few parts that can be read in several ways (Itanium C++ ABI,
+ * "Mangling"). Letters of identifiers count, too, where it is not sure that they are some. */
 bool mangled_name_is_plain(const char *name, size_t length);
 
 #endif
