@@ -63,6 +63,12 @@ def no_symbol(session: Session, name: str, folder: Path) -> None:
         Resolver(session).resolve(f"{name}!no_such_symbol")
 
 
+def names(session: Session, name: str, folder: Path) -> None:
+    table = session.symbols("table", module=name)[0].address
+    assert session.name(table) == f"{name}!table"
+    assert session.import_slots(name)
+
+
 def journal(session: Session, name: str, folder: Path) -> None:
     path = folder / "a.journal"
     path.unlink(missing_ok=True)
@@ -109,7 +115,7 @@ def test_at_each_instruction(
             assert descriptors() == before, f"instruction {place} of {file}*"
 
 
-@pytest.mark.parametrize("work", [modules, resolve, journal])
+@pytest.mark.parametrize("work", [modules, resolve, names, journal])
 def test_at_random_moments(
     work: Callable[[Session, str, Path], None],
     chance: random.Random,
