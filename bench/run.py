@@ -28,6 +28,7 @@ from cases.command_line import command_line
 from cases.contests import peers
 from cases.import_time import import_time
 from cases.memory import large_memmap
+from cases.names import names
 from cases.narrow import narrow_target
 from cases.pointers import large_arrays, one_pointer
 from cases.report import report
@@ -51,6 +52,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "memory": large_memmap,
     "import": import_time,
     "command": command_line,
+    "names": names,
     "report": report,
     "peers": peers,
 }
