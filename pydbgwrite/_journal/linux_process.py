@@ -49,13 +49,14 @@ def identity_of(session: Target) -> dict[str, Any]:
 
 def machine() -> dict[str, str]:
     """Identify this machine, its boot, and the namespace that process ids belong to."""
-    name = os.uname().nodename.encode()
+    name = b""
     try:
+        name = os.uname().nodename.encode()
         name += read_file("/etc/machine-id")
     except not_from_handler(OSError):
-        pass
+        pass  # a filter can refuse uname(2), and a container has no such file
     # A machine's id is confidential (machine-id(5)), so only a digest of it is stored.
-    here = {"machine": digest(name)}
+    here = {"machine": digest(name)} if name else {}
     try:
         here["boot"] = read_file("/proc/sys/kernel/random/boot_id").decode().strip()
     except not_from_handler(OSError):

@@ -32,7 +32,8 @@ def life_of(header: dict[str, Any]) -> Life:
     here = machine()
     if header.get("boot") != here.get("boot"):
         # A home folder can be that of several machines.
-        return "ended" if header.get("machine") == here["machine"] else "unknown"
+        is_here = "machine" in here and header.get("machine") == here["machine"]
+        return "ended" if is_here else "unknown"
     if header.get("pid_namespace") != here.get("pid_namespace"):
         return "unknown"
     try:
