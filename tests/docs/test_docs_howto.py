@@ -19,6 +19,7 @@ LINUX = {
     "howto/hook-imports.md": 6,
     "howto/linux-permissions.md": 3,
     "howto/patch-files.md": 8,
+    "howto/pointers-by-name.md": 3,
     "howto/review.md": 6,
     "howto/shell.md": 3,
     "howto/undo.md": 8,
