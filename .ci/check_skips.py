@@ -22,6 +22,7 @@ CLONE = (
     r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # provided by that lane
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: ((time )?namespaces|userfaultfd|mounts|other owners)\b",  # root runs all
+    r"there is no Rust compiler: rustc$",  # a large package; unit tests have names of Rust
     r"with the full profile: a browser takes seconds$",
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",
 )
