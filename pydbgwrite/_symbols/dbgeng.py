@@ -86,6 +86,8 @@ class DbgengSymbols:
 
     def find(self, module: KnownModule, symbol: str) -> int | None:
         """IDebugSymbols3::GetOffsetByNameWide, or a search where the name has wildcards."""
+        if not self._names[module.base]:
+            return None  # the engine did not take the module into its list
         name = f"{self._names[module.base]}!{symbol}"
         if len(name) > _LONGEST:
             raise AddressError(
@@ -138,7 +140,7 @@ class DbgengSymbols:
     def has(self, module: KnownModule, symbol: str) -> bool:
         """Return whether the engine finds it, once or several times."""
         name = f"{self._names[module.base]}!{symbol}"
-        if len(name) > _LONGEST:
+        if not self._names[module.base] or len(name) > _LONGEST:
             return False
         if any(wildcard in symbol for wildcard in _WILDCARDS):
             return bool(self._places(module, symbol, name))
@@ -162,6 +164,8 @@ class DbgengSymbols:
 
     def like(self, module: KnownModule, symbol: str) -> Iterable[str]:
         """Return all names that the engine lists."""
+        if not self._names[module.base]:
+            return
         pattern = f"{self._names[module.base]}!*"
         for name, _address in self._session._match_symbols(pattern, _MOST):
             yield name.partition("!")[2]
@@ -170,15 +174,7 @@ class DbgengSymbols:
         """Return the name of each address, by IDebugSymbols3::GetNameByOffsetWide."""
         modules = self.modules()
         labels = [self._label(module, modules) for module in modules]
-        try:
-            view: memoryview | None = memoryview(addresses)  # type: ignore[arg-type]
-        except not_from_handler(TypeError):
-            view, addresses = None, list(addresses)  # type: ignore[arg-type]
-        # Before any work it is seen whether these are addresses.
-        names = name_addresses(addresses, [], lambda number: None, lambda number, numbers: [])
-        numbers = array("Q", b"" if view is None else view.tobytes())
-        if view is None:
-            numbers.extend(map(operator.index, addresses))  # type: ignore[arg-type]
+        addresses, numbers = _numbers(addresses)
         ordered = sorted(set(numbers))
         ranges: list[Range] = []
         named: dict[int, str] = {}
@@ -191,8 +187,8 @@ class DbgengSymbols:
                 ranges.append((base, end, base, 0, label, NO_SYMBOL))
                 few = self._of(module).names(ordered[first:last])
                 named |= {address: f"{label}!{name}" for address, name in few}
-        if ranges:
-            names = name_addresses(numbers, ranges, lambda number: None, lambda *_: [])
+        # It sees whether these were addresses.
+        names = name_addresses(addresses, ranges, lambda number: None, lambda *_: [])
         if not named:
             return names
         return [named.get(at, name) for at, name in zip(numbers, names, strict=True)]
@@ -232,3 +228,16 @@ class DbgengSymbols:
         from pydbgwrite._symbols.imports_pe import imports_of_pe
 
         return imports_of_pe(self._session, module)
+
+
+def _numbers(addresses: _Addresses) -> tuple[_Addresses, array[int]]:
+    """Return addresses so that they can be read twice, and as numbers; none if they are faulty."""
+    try:
+        whole = memoryview(addresses).tobytes()  # type: ignore[arg-type]
+    except not_from_handler(TypeError):
+        addresses = list(addresses)  # type: ignore[arg-type]
+        try:
+            return addresses, array("Q", map(operator.index, addresses))
+        except not_from_handler(TypeError, OverflowError):
+            return addresses, array("Q")
+    return addresses, array("Q", whole[: len(whole) & ~7])

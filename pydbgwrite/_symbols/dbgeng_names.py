@@ -149,7 +149,9 @@ class ModuleNames:
 
     def _list(self) -> bool:
         """List all symbols; return whether there are few enough."""
-        if self._listed is None:
+        if self._listed is None and not self.engine_name:
+            self._listed = []
+        elif self._listed is None:
             matches = self._session._match_symbols(f"{self._prefix}*", _MOST + 1)
             if len(matches) > _MOST:
                 return False

@@ -211,6 +211,7 @@ class Resolver:
         having = [module for module in others if backend.has(module, symbol)]
         if not having:
             having = [module for module in others if self._demangled(module, symbol)]
+        having = [module for module in having if not module.of_system] or having
         if len(having) == 1:
             return self._find(having[0], symbol)
         if having and (address := self._shared(having, symbol)) is None:

@@ -21,7 +21,7 @@ from pydbgwrite.cli.main import group, run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 LARGE = pytest.mark.skipif(
-    sys.platform == "win32", reason="Linux processes: Microsoft's engine takes a minute in the lane"
+    sys.platform == "win32", reason="Linux processes: a large table takes seconds in the lane"
 )
 
 # Stands in for a machine without the [cli] extra, or without a part of it.

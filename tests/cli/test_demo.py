@@ -27,7 +27,7 @@ from pydbgwrite._demo.run import run_demo
 LINUX_HERE = sys.platform == "linux"
 LINUX = pytest.mark.skipif(not LINUX_HERE, reason="Linux processes")
 LARGE = pytest.mark.skipif(
-    sys.platform == "win32", reason="Linux processes: Microsoft's engine takes a minute in the lane"
+    sys.platform == "win32", reason="Linux processes: a large table takes seconds in the lane"
 )
 
 MASK = 2**64 - 1

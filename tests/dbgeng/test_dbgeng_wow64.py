@@ -112,6 +112,11 @@ def test_a_name_of_both_widths_is_the_program_s(program: Program) -> None:
         assert "syswow64" in own.path.lower() and "system32" in system.path.lower()
         assert session.resolve("ntdll!NtClose") == program.close
         assert session.resolve(f"{own.path}+4") == program.ntdll + 4
+        assert session.resolve("NtClose") == program.close
+        names = session.names([program.close, program.close + 3, system.base])
+        assert session.resolve(names[0]) == program.close and names[0].endswith("Close")
+        assert names[1] == f"{names[0]}+0x3" and names[0].startswith("ntdll.dll!")
+        assert session.resolve(names[2]) == system.base and names[2].startswith(system.path)
         # The other one by its path or its base.
         there = session.resolve(f"{system.path}!NtClose")
         assert there == session.resolve(f"{system.base:#x}!NtClose")
