@@ -52,6 +52,35 @@ def test_exports_lie_where_the_system_says(session: Session) -> None:
     assert session.resolve(f"kernel32+{base:#x}") == ours
 
 
+def test_other_forms_of_an_export(session: Session) -> None:
+    ours = exported("kernel32.dll", "GetProcAddress")
+    (module,) = [each for each in session.modules() if each.name.lower() == "kernel32.dll"]
+    for form in ("kernel32:GetProcAddress", "KERNEL32.DLL:getprocaddress"):
+        assert session.resolve(form) == ours
+    assert session.resolve(f"{module.path}:GetProcAddress+8") == ours + 8
+    assert session.resolve(f"{module.base:#x}:GetProcAddress") == ours
+    stored = int.from_bytes(session.read("kernel32!GetProcAddress", session.pointer_size), "little")
+    assert session.resolve("[kernel32:GetProcAddress]+0x10") == stored + 16
+    with pytest.raises(AddressError, match=r"did you mean .*'kernel32\.dll!GetProcAddress'"):
+        session.resolve("kernel3!GetProcAddress")
+
+
+def test_an_export_without_a_module(session: Session) -> None:
+    """It is that of the only module that has it, or the error lists what can be given."""
+    for name in ("GetProcAddress", "CreateToolhelp32Snapshot", "NtClose"):
+        try:
+            found = session.resolve(name)
+        except AddressError as error:
+            listed = [part for part in str(error).split("'") if "!" in part]
+            assert len(listed) > 1
+            for each in listed:
+                assert session.resolve(each) > 0
+        else:
+            assert session.resolve(session.name(found)) == found
+    with pytest.raises(AddressError, match="no symbol 'NoSuchExportAnywhere'"):
+        session.resolve("NoSuchExportAnywhere")
+
+
 def test_modules_by_every_name(session: Session) -> None:
     (module,) = [each for each in session.modules() if each.name.lower() == "kernel32.dll"]
     for name in ("kernel32", "KERNEL32.DLL", module.path, module.path.replace("\\", "/").upper()):
