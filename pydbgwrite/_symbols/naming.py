@@ -27,8 +27,10 @@ class _Naming:
 
 def name_of(session: Target, address: SupportsIndex) -> str:
     """Return the name of an address: Session.name()."""
-    if isinstance(address, str):
-        raise TypeError("address must be an int, got str: resolve() returns the address of a name")
+    if isinstance(address, str | bool) or not hasattr(address, "__index__"):
+        raise TypeError(
+            f"address must be an int, got {type(address).__name__}; resolve() makes one of a name"
+        )
     number = parse_address(address)
     assert isinstance(number, int)
     return names_of(session, [number])[0]

@@ -260,6 +260,9 @@ def test_refused_arguments(tmp_path: Path) -> None:
     with shop(tmp_path, "-O0") as (session, _):
         with pytest.raises(ValueError, match=r"kind must be 'function', 'data', .* got 'text'"):
             session.symbols(kind="text")
+        for wrong in ("shop!main", True, 1.5, None):
+            with pytest.raises(TypeError, match="address must be an int, got"):
+                session.name(wrong)  # type: ignore[arg-type]
         with pytest.raises(pydbgwrite.AddressError, match=r"no module 'libnone\.so'"):
             session.symbols(module="libnone.so")
 
