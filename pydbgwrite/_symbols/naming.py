@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from pydbgwrite._symbols.addresses import parse_address, shown
@@ -40,7 +41,8 @@ def names_of(session: Target, addresses: _Addresses) -> list[str]:
     """Return the name of each address: Session.names()."""
     naming = getattr(session, "_naming", None)
     if not isinstance(naming, _Naming) or naming.busy:  # a signal handler can ask, too
-        naming = _Naming(backend_of(session))
+        # Not the session itself: what it keeps must not keep it.
+        naming = _Naming(backend_of(weakref.proxy(session)))
         session._naming = naming
     naming.busy = True
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import struct
 import sys
+import weakref
 from typing import Final, NamedTuple
 
 import pytest
 from support.chance import chance as chance
 
+import pydbgwrite
 from pydbgwrite._core import ModuleSymbols, is_plain_mangled, name_addresses
 from pydbgwrite._symbols.demangle import demangler
 
@@ -179,6 +181,15 @@ def test_texts_are_asked_for_once() -> None:
     symbols.forget([1])
     name_addresses([1200], ranges, lambda module: symbols, spell)
     assert asked == [[0, 1], [1]]
+
+
+def test_a_session_is_not_kept_by_its_names() -> None:
+    session = pydbgwrite.simulate([(0x10000, 0x1000)])
+    assert session.name(0x10000) == "0x10000"
+    kept = weakref.ref(session)
+    session.close()
+    del session
+    assert kept() is None
 
 
 def test_exceptions_of_callbacks_go_on() -> None:
