@@ -174,16 +174,22 @@ def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
 
     setup: Python code that runs first in its process.
     """
-    done = subprocess.run(
-        _line(arguments, setup),
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
-    return _checked(Done(done.returncode, done.stdout, done.stderr, _name(arguments)))
+    # Not pipes: a service of Windows that the command starts would keep them open.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(
+            _line(arguments, setup),
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            text = stream.read().decode("utf-8", "surrogateescape")
+            said.append(text.replace("\r\n", "\n"))
+    return _checked(Done(done.returncode, said[0], said[1], _name(arguments)))
 
 
 def on_terminal(
