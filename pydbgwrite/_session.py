@@ -312,7 +312,7 @@ class Session(_core.Session):
 
         Returns:
             The symbols, by address within each module, with name, demangled, module, address, size
-            and kind.
+            and kind. On dbgeng the size is 0, and the kind is that of the symbol's section.
 
         Raises:
             AddressError: There is no such module, or several have the name.

@@ -11,6 +11,8 @@
 
 #define UNDECORATED 4096u
 
+#define BETWEEN_SIGNALS 1024 /* symbols, some 15 ms: then Ctrl-C is looked for */
+
 /* Modules and symbols arrive while the GIL is released: they are kept here until it is taken again.
  */
 typedef struct found_list {
@@ -63,7 +65,8 @@ static bool take_symbol(void *context, const wchar_t *name, uint64_t address)
         item = Py_BuildValue("(OK)", text, (unsigned long long)address);
         Py_DECREF(text);
     }
-    good = append_item(found->list, item) && PyList_Size(found->list) < found->most;
+    good = append_item(found->list, item) && PyList_Size(found->list) < found->most &&
+           (PyList_Size(found->list) % BETWEEN_SIGNALS != 0 || PyErr_CheckSignals() == 0);
     found->released = PyEval_SaveThread();
     return good;
 }
