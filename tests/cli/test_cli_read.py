@@ -174,7 +174,9 @@ def test_more_than_is_mapped(process: Target, tmp_path: Path) -> None:
     assert said["error"]["message"] in done.err
     done = command(*line)
     assert (done.code, [int(row.split()[1], 16) for row in done.out.splitlines()]) == (3, last)
-    for word in ("only 2 of 5 pointers", f"up to {process.end:#x}", f"(pid {process.pid})"):
+    # With Microsoft's engine the process may be another machine's, so its program is not looked up.
+    program = f"(pid {process.pid})" if sys.platform == "linux" else "is not mapped"
+    for word in ("only 2 of 5 pointers", f"up to {process.end:#x}", program):
         assert word in done.err
     done = command(*line, "--out", tmp_path / "x.npy", "--json")
     assert (done.code, done.said["error"]["exit_code"]) == (3, 3)
