@@ -78,7 +78,15 @@ SHARES = (
         ),
     ),
     Share("rest"),
-    Share("remote", ("dbgeng/test_dbgeng_remote.py",)),
+    Share(
+        "remote",
+        (
+            "dbgeng/test_dbgeng_names.py",
+            "dbgeng/test_dbgeng_processes.py",
+            "dbgeng/test_dbgeng_remote.py",
+            "dbgeng/test_dbgeng_wow64.py",
+        ),
+    ),
     # Simulated memory is the same on that engine.
     Share(
         "older",
