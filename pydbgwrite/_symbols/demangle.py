@@ -33,6 +33,7 @@ _THUNK: Final = re.compile(
     r"\{virtual override thunk\(((?:\{(?:virtual )?offset\([-0-9, ]*\)\}, )+)(.*)\)\}", re.DOTALL
 )
 _CONSTRUCTION: Final = re.compile(r"construction vtable for (.*)-in-(.*)", re.DOTALL)
+_HAS_LITERAL: Final = re.compile(r"(?:int|long)\)-?\d")
 _LITERALS: Final = {
     f"({word})": (re.compile(rf"\({word}\)(-?\d+)").sub, rf"\1{suffix}")
     for word, suffix in (("unsigned int", "u"), ("unsigned long", "ul"), ("long", "l"))
@@ -69,9 +70,10 @@ def _usual(text: str) -> str:
     """Return a name as c++filt writes it."""
     if ", >" in text:
         text = text.replace(", >", ">")
-    for word, (replace, form) in _LITERALS.items():
-        if word in text:
-            text = replace(form, text)
+    if _HAS_LITERAL.search(text):
+        for word, (replace, form) in _LITERALS.items():
+            if word in text:
+                text = replace(form, text)
     if "{v" not in text and not text.startswith("construction"):
         return text
     table = _TABLE.match(text)

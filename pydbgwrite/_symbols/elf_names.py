@@ -148,7 +148,8 @@ class ModuleNames:
             names = [_Entry(*self.table.entry(number)).name for number in numbers]
         demangle = self._demangle
         for number, name in zip(numbers, names, strict=True):
-            name = name if name[:1] == "@" else name.partition("@")[0]
+            if "@" in name and name[0] != "@":
+                name = name.partition("@")[0]
             yield number, name, name if demangle is None else demangle(name)
 
     def _symbol(self, entry: _Entry, name: str, readable: str) -> Symbol:
