@@ -322,10 +322,11 @@ class Resolver:
                 place = pointer + offset
             odd = f", which is not a multiple of {size}" if at % size else ""
             count = len(address.levels)
-            where = f"level {number} of {count}, " if count > 1 else ""
+            chain = shown(address.level(number))
+            where = f"level {number} of {count}, {chain}," if count > 1 else chain
             raise AddressError(
-                f"{shown(address.text)}: {where}{shown(address.level(number))}, can't be read: no "
-                f"pointer can be read at 0x{at:x}{odd}; {before}"
+                f"{shown(address.text)}: {where} can't be read: no pointer can be read at "
+                f"0x{at:x}{odd}; {before}"
             ) from error
         return int.from_bytes(raw, "little")
 
