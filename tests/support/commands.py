@@ -174,22 +174,35 @@ def process_of_its_own(*arguments: object, setup: str | None = None) -> Done:
 
     setup: Python code that runs first in its process.
     """
-    # Not pipes: a service of Windows that the command starts would keep them open.
+    line = _line(arguments, setup)
+    code, out, err = _run_on_files(line) if sys.platform == "win32" else _run_on_pipes(line)
+    return _checked(Done(code, out, err, _name(arguments)))
+
+
+def _run_on_pipes(line: list[str]) -> tuple[int, str, str]:
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def _run_on_files(line: list[str]) -> tuple[int, str, str]:
+    """Do so on Windows: a service that the command starts would keep pipes open."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         done = subprocess.run(
-            _line(arguments, setup),
-            stdout=out,
-            stderr=err,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
+            line, stdout=out, stderr=err, stdin=subprocess.DEVNULL, timeout=120, check=False
         )
         said = []
         for stream in (out, err):
             stream.seek(0)
-            text = stream.read().decode("utf-8", "surrogateescape")
-            said.append(text.replace("\r\n", "\n"))
-    return _checked(Done(done.returncode, said[0], said[1], _name(arguments)))
+            said.append(stream.read().decode("utf-8", "surrogateescape").replace("\r\n", "\n"))
+    return done.returncode, said[0], said[1]
 
 
 def on_terminal(

@@ -21,7 +21,9 @@ from pydbgwrite._patch.toml_lines import Lines
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 NUMBERS = st.integers(0, 2**64 - 1)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
-ADDRESSES = NUMBERS | st.builds(lambda m, s: f"{m}!{s}", NAMES, NAMES)
+#: A text that begins with "[" is the pointer at an address, and its brackets must match.
+MODULES = NAMES.filter(lambda name: not name.startswith("["))
+ADDRESSES = NUMBERS | st.builds(lambda m, s: f"{m}!{s}", MODULES, NAMES)
 POINTERS = st.lists(NUMBERS, min_size=1, max_size=20) | st.lists(ADDRESSES, min_size=1, max_size=6)
 
 
