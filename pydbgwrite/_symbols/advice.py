@@ -111,6 +111,8 @@ class Advice:
             compared += self._names_like(module, base)
         alike = near([base], compared)
         hint = _did_you_mean(alike) if alike else "give module!symbol, module+0x1234, or a number"
+        if programs and self._backend.stripped(programs[0]):
+            hint = f"{programs[0].name} is stripped (it has no .symtab); {hint}"
         return f"{message}{hint_of_number(base)}; {hint}"
 
     def _nothing(self, text: str, what: str) -> str:

@@ -39,6 +39,9 @@ _LITERALS: Final = {
     for word, suffix in (("unsigned int", "u"), ("unsigned long", "ul"), ("long", "l"))
 }
 
+#: The name of an unnamed namespace in mangled names of gcc and clang.
+_UNNAMED: Final = "_GLOBAL__N_1"
+
 
 class Demangler:
     """Demangles names of one module."""
@@ -55,6 +58,8 @@ class Demangler:
         if len(text) > _MOST_OF_RESULT:
             self._overlong += 1
             return name
+        if _UNNAMED in text:  # of a variable; of a function the library writes it out
+            text = text.replace(_UNNAMED, "(anonymous namespace)")
         if "{v" in text or ", >" in text or "(unsigned " in text or "(long)" in text:
             return _usual(text)
         return _usual(text) if text.startswith("constr") else text

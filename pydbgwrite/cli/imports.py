@@ -79,7 +79,7 @@ def imports(
         columns,
         lines,
         len(found),
-        nothing="No imports of that kind.",
+        nothing="No import matches.",
         right=("slot",),
         whole=("slot", "state"),
         styles={"slot": "cyan", "module": "dim", "name": "bold", "points to": "green"},

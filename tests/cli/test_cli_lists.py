@@ -124,7 +124,7 @@ int main(void) { char line[9]; SAY("%lu\\n", NUMBER(main));
         assert (shown.code, "\x1b[31mgram" in shown.out) == (0, False)
         assert "points to" in shown.out
         nothing = on_terminal("imports", *to, name, "--name", "nothing_at_all")
-        assert (nothing.code, "No imports" in nothing.out) == (0, True)
+        assert (nothing.code, "No import matches" in nothing.out) == (0, True)
         assert command("imports", *to, name, "--name", "nothing_at_all").out == ""
         wrong = command("imports", *to, "libcaled.so")
         assert (wrong.code, wrong.out) == (3, "")

@@ -250,6 +250,7 @@ def test_names_that_take_years_stay_mangled() -> None:
     [
         ("_ZTVN6shapes6SquareE", "vtable for shapes::Square"),
         ("_ZTT1A", "VTT for A"),
+        ("_ZN12_GLOBAL__N_13tabE", "(anonymous namespace)::tab"),
         ("_ZThn16_N1A1fEv", "non-virtual thunk to A::f()"),
         ("_ZTv0_n24_N1A1fEv", "virtual thunk to A::f()"),
         ("_ZTC1A0_1B", "construction vtable for B-in-A"),
