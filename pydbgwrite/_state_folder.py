@@ -221,7 +221,8 @@ def _open_below(base: str, names: list[str], create: bool) -> FileDescriptor:
         base, name = os.path.split(base)
         missing.insert(0, name)
     if missing and not create:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), base)
+        there_is_no = os.path.join(base, missing[0])
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), there_is_no)
     at = FileDescriptor(os.open, base, _FOLDER)
     for number, name in enumerate([*missing, *names]):
         base = os.path.join(base, name)

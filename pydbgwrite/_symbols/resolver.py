@@ -314,7 +314,8 @@ class Resolver:
             raw = self._session.read(at, size)
         except NoTargetError:
             raise
-        except not_from_handler(DebugEngineError) as error:
+        # ValueError: the pointer would go past the end of the address space.
+        except not_from_handler(DebugEngineError, ValueError) as error:
             before = f"{shown(address.name)} is 0x{place:x}"
             for level, (offset, _) in enumerate(address.levels[: number - 1], 1):
                 pointer = self._pointers[place]

@@ -63,6 +63,8 @@ def test_chains_that_lead_nowhere(engine_case: EngineCase) -> None:
     assert f"'[{second:#x}]' is {case.end:#x}, read at {second:#x}" in unmapped
     odd = message(f"[[{third:#x}]]")
     assert f"at {case.end - 3:#x}" in odd and "is not a multiple of" in odd
+    session.write_pointers(third, [2 ** (8 * case.pointer_size) - 1])
+    assert "level 2 of 2" in message(f"[[{third:#x}]]")  # it goes past the end of all memory
     first = message(f"[{case.end:#x}]")
     assert "level" not in first and f"at {case.end:#x}" in first
     for unreadable in case.unreadable:
