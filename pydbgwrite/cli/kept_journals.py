@@ -165,8 +165,8 @@ def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
             yield each.place, info
             return
         raise CommandError(
-            f"there is no write{'' if target.kind is None else ' to that target'} to undo: the history "
-            "has none, or each is undone. `pydbgwrite history` lists them",
+            f"there is no write to undo{'' if target.kind is None else ' in that target'}: the "
+            "history has none, or each is undone. `pydbgwrite history` lists them",
             ExitCode.BAD_USAGE,
         )
 
