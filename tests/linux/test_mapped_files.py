@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import random
@@ -22,7 +21,8 @@ from pydbgwrite import DebugEngineError
 
 __all__ = ["chance"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
+if sys.platform != "linux":
+    pytest.skip("for live Linux processes", allow_module_level=True)
 
 PAGE = mmap.PAGESIZE
 SIZE = 64 * PAGE
@@ -167,6 +167,8 @@ def test_a_frozen_file_system(tmp_path: Path, call: str, suspend: bool) -> None:
 
     The write has begun, and is abandoned: it can land after the thaw.
     """
+    import fcntl
+
     with disk(tmp_path) as folder:
         file = folder / "file"
         file.write_bytes(bytes(SIZE))
