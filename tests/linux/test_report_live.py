@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from support.processes import Child64
 
 import pydbgwrite
 from pydbgwrite import BuildCheck, Patch, PatchEntry, Session
+
+if sys.platform != "linux":
+    pytest.skip("for live Linux processes", allow_module_level=True)
 
 
 @pytest.fixture
