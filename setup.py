@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 import runpy
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -67,6 +69,8 @@ class BuildExtension(build_ext):
                 compile_flags.append("/WX")
         else:
             compile_flags = ["-std=c11", "-O3", "-fvisibility=hidden", *GCC_WARNINGS]
+            # The module is the same to the byte wherever it is built.
+            compile_flags.append(f"-fdebug-prefix-map={Path.cwd()}=.")
             if switched_on("WERROR"):
                 compile_flags.append("-Werror")
             if switched_on("PEDANTIC"):
@@ -85,7 +89,24 @@ class BuildExtension(build_ext):
             extension.extra_compile_args = [*compile_flags, *extension.extra_compile_args]
             extension.extra_link_args = [*link_flags, *extension.extra_link_args]
         self.rebuild_where_flags_changed([*compile_flags, *link_flags])
+        self.compile_side_by_side()
         super().build_extensions()
+
+    def compile_side_by_side(self) -> None:
+        """Compile on all processors: setuptools compiles the files of an extension in turn."""
+        compile_files = self.compiler.compile
+
+        def compile_all(sources: list[str], **options: Any) -> list[str]:
+            # The first call finds the compiler (MSVC) and must be alone. The order stays, so that
+            # the module is the same to the byte.
+            first, *rest = ([source] for source in sources)
+            objects: list[str] = compile_files(first, **options)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for made in pool.map(lambda one: compile_files(one, **options), rest):
+                    objects += made
+            return objects
+
+        self.compiler.compile = compile_all
 
     def rebuild_where_flags_changed(self, flags: list[str]) -> None:
         """Rebuild all after a switch or the compiler has changed: setuptools checks only files."""
@@ -100,6 +121,8 @@ class BuildExtension(build_ext):
 # Free-threaded builds have no Limited API (docs.python.org, "Python support for free threading").
 LIMITED = not FREE_THREADED
 MACROS: list[tuple[str, str | None]] = [("Py_LIMITED_API", "0x030B0000")] if LIMITED else []
+if FREE_THREADED and WINDOWS:  # both builds share a pyconfig.h there, which does not define it
+    MACROS = [("Py_GIL_DISABLED", "1")]
 
 if __name__ == "__main__":
     setup(

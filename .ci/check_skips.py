@@ -1,12 +1,12 @@
 """Fails if a test is skipped for a reason that CI does not accept.
 
-    python .ci/check_skips.py [--clone | --windows | --lane | --lane-older] JUNIT.xml...
+    python .ci/check_skips.py [--clone | --windows | --lane | --lane-older | --lane-32] JUNIT.xml...
 
 CI installs the programs and packages that the tests need, so a skip because one is missing means
 that CI has not tested all that it claims. A skip is accepted by its reason, only if such a machine
 can't run the test: on Linux, there in a clone (--clone), on Windows (--windows), in the Windows
-lane (--lane), in its share on an older engine (--lane-older). On Windows tests of Microsoft's
-engine must run, over every kind of session.
+lane (--lane), in its share on an older engine (--lane-older), on its 32-bit Python (--lane-32). On
+Windows tests of Microsoft's engine must run, over every kind of session.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ CLONE = (
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: ((time )?namespaces|userfaultfd|mounts|other owners)\b",  # root runs all
     r"there is no Rust compiler: rustc$",  # a large package; unit tests have names of Rust
-    r"with the full profile: a browser takes seconds$",
+    r"there is no chromium\b",  # the step `newest` installs it
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",
 )
 LINUX = (
     *CLONE,
     r"with capabilities this Python does not find its library$",
+    r"a free-threaded CPython has no GIL$",
     r"an sdist holds no \.ci$",  # if the tests are those of the sdist,
     r"the package is not installed in place$",  # and the package is a wheel's
 )
@@ -54,6 +55,12 @@ EVERY_WINDOWS = (
 )
 WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # the lane has one
 LANE = (*EVERY_WINDOWS, r"Wine")  # tests that Wine can't run
+LANE_32 = (
+    *LANE,
+    r"needs a 64-bit Python beside the 32-bit program$",
+    r"needs 64-bit pointers in the target$",
+    r"no older engine ",  # it has one, of 64 bits
+)
 ENGINE_TESTS = "test_dbgeng_"
 ENOUGH_ENGINE_TESTS = 50
 #: The cases of the conformance suite over that engine, each of which must have run.
@@ -61,15 +68,25 @@ ENGINE_CASES = frozenset(
     f"dbgeng-{name}"
     for name in ("8", "i386-4", "wow64-4", "dump-8", "remote-8", "process-server-8")
 )
+ENGINE_CASES_32 = frozenset(
+    f"dbgeng-{name}" for name in ("4", "dump-4", "remote-4", "process-server-4")
+)
 
 
 def main(arguments: list[str]) -> int:
     """Print every skipped test that must run."""
-    options = {"--clone": CLONE, "--windows": WINDOWS, "--lane": LANE, "--lane-older": LANE}
+    options = {
+        "--clone": CLONE,
+        "--windows": WINDOWS,
+        "--lane": LANE,
+        "--lane-older": LANE,
+        "--lane-32": LANE_32,
+    }
     option = arguments[0] if arguments and arguments[0] in options else None
     accepted = options.get(option or "", LINUX)
-    on_windows = accepted in (WINDOWS, LANE)
-    enough = ENOUGH_ENGINE_TESTS if on_windows and option != "--lane-older" else 0
+    on_windows = accepted in (WINDOWS, LANE, LANE_32)
+    enough = ENOUGH_ENGINE_TESTS if accepted in (WINDOWS, LANE) and option != "--lane-older" else 0
+    every_case = ENGINE_CASES_32 if accepted is LANE_32 else ENGINE_CASES
     ran = engine = bad = 0
     cases: set[str] = set()
     for path in arguments[option is not None :]:
@@ -79,7 +96,7 @@ def main(arguments: list[str]) -> int:
                 ran += 1
                 engine += ENGINE_TESTS in (case.get("classname") or "")
                 parameters = (case.get("name") or "").partition("[")[2]
-                cases.update(each for each in ENGINE_CASES if re.match(rf"{each}[-\]]", parameters))
+                cases.update(each for each in every_case if re.match(rf"{each}[-\]]", parameters))
                 continue
             if skipped.get("type") == "pytest.xfail":
                 continue
@@ -97,7 +114,7 @@ def main(arguments: list[str]) -> int:
     too_few = engine < enough
     if too_few:
         print(f"only {engine} tests of Microsoft's engine have run", file=sys.stderr)
-    missing = ENGINE_CASES - cases if on_windows else set()
+    missing = every_case - cases if on_windows else set()
     if missing:
         print(f"no test has run over {', '.join(sorted(missing))}", file=sys.stderr)
     return 1 if bad or not ran or too_few or missing else 0

@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 import traceback
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from free_threaded import free_threaded_python
 from machine import (
     WORK,
     Failure,
@@ -41,8 +44,35 @@ Show = TypeVar("Show", bound=Callable[[], str | None])
 
 PYTHON = pythons()[0]
 FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
+#: On the 32-bit Windows Python: every kind of session.
+NARROW = "tests/conformance/test_conformance_pointers.py"
+#: On the same, what takes longer.
+MORE_NARROW = ("tests/dbgeng/test_dbgeng_dump.py", "tests/dbgeng/test_dbgeng_memory.py")
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+
+#: Coverage imports modules, and writes files, that they see.
+NOT_COVERED = (
+    "cli/test_cli.py::test_the_version_needs_no_command",
+    "cli/test_cli_doctor.py::test_what_runs_without_numpy",
+    "cli/test_cli_history.py::test_a_full_disk",
+    "cli/test_cli_read.py::test_a_pipe_needs_no_package_for_terminals",
+)
+#: Folders of tests in C.
+C_TESTS = ("c", "fuzz/native", "matrix")
+#: Files whose tests enter no C, or by ways that other files take too.
+NOT_SANITIZED = (
+    *("patch_[efrs]*", "report*", "kept_journals", "undo_cost"),
+    *("signal_handlers*", "descriptors_owned", "undo_after_kill"),
+    *("linux_kept_files", "linux_naming", "rollout*"),
+)
+#: Large amounts by ways that small ones take too.
+SLOW_SANITIZED = (
+    "unit/test_transactions.py::test_a_million_pointers_are_undone_in_no_time",
+    "linux/test_large_live.py::test_moving[4194304]",
+    "unit/test_find_simulated.py::test_many_regions",
+    "conformance/test_addresses.py::test_what_is_meant_is_among_the_readings",
+)
 
 
 @dataclass
@@ -51,12 +81,16 @@ class Step:
 
     budget: the seconds that it may take on a quiet machine of two processors. It is printed beside
     the time taken; a longer time is no failure, since other work may slow the machine.
+    by_name: it runs only if it is named, since it takes longer than .ci/run has.
+    proves: of wheels (a pattern of their names), in a few words, for the table in CONTRIBUTING.md.
     """
 
     name: str
     show: Callable[[], str | None]
     budget: int
     together: bool
+    by_name: bool
+    proves: Mapping[str, str]
     summary: str = ""
     closing: str | None = None
     failed: bool = False
@@ -66,11 +100,18 @@ class Step:
 STEPS: list[Step] = []
 
 
-def step(*, budget: int, together: bool = False, name: str = "") -> Callable[[Show], Show]:
+def step(
+    *,
+    budget: int,
+    together: bool = False,
+    by_name: bool = False,
+    name: str = "",
+    proves: Mapping[str, str] | None = None,
+) -> Callable[[Show], Show]:
     """Add a function to the steps."""
 
     def add(show: Show) -> Show:
-        STEPS.append(Step(name or show.__name__, show, budget, together))
+        STEPS.append(Step(name or show.__name__, show, budget, together, by_name, proves or {}))
         return show
 
     return add
@@ -117,11 +158,17 @@ def sdist() -> Path:
 @once
 def built_wheel() -> Path:
     """Return the one wheel, built from the sdist with -Werror."""
+    return wheel_of(sdist(), WORK / "dist")
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    """Build the wheel of an unpacked sdist into a folder; return it."""
     need("gcc")
     build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
-    run(*build, "--outdir", WORK / "dist", sdist(), variables={"PYDBGWRITE_WERROR": "1"})
-    (wheel,) = (WORK / "dist").glob("pydbgwrite-*-cp311-abi3-*.whl")
-    return wheel
+    switches = {"PYDBGWRITE_WERROR": "1", "SOURCE_DATE_EPOCH": "315532800"}
+    run(*build, "--outdir", folder, source, variables=switches)
+    (built,) = folder.glob("pydbgwrite-*-cp311-abi3-*.whl")
+    return built
 
 
 @once
@@ -131,7 +178,7 @@ def tested(python: Python) -> Path:
     return environment(name, python, f"{built_wheel()}[test]") / "python"
 
 
-def newest() -> Python:
+def newest_python() -> Python:
     """Return the newest CPython of this machine."""
     return max(pythons(), key=lambda python: python.version)
 
@@ -182,13 +229,23 @@ def without(*folders: str) -> list[str]:
 # ------------------------------------------------------------------------------------------ steps
 
 
-@step(budget=60, together=True)
+@step(
+    budget=80,
+    together=True,
+    proves={"cp311-abi3-manylinux_x86_64": "built from the sdist, audited, the same twice"},
+)
 def wheel() -> None:
-    """The sdist and, of that alone, the abi3 wheel, with -Werror under gcc; audited."""
-    run(tools() / "abi3audit", "--strict", "--summary", built_wheel())
+    """The sdist and, of that alone, the abi3 wheel, with -Werror; audited; the same twice."""
+    first = built_wheel()
+    run(tools() / "abi3audit", "--strict", "--summary", first)
+    # Elsewhere and later, which must make no difference.
+    clean = shutil.ignore_patterns("build")
+    again = wheel_of(shutil.copytree(sdist(), WORK / "elsewhere", ignore=clean), WORK / "again")
+    if first.read_bytes() != again.read_bytes():
+        raise Failure(f"{first.name} is not the same to the byte when it is built again")
 
 
-@step(budget=150, together=True)
+@step(budget=180, together=True)
 def lint() -> None:
     """ruff, mypy, stubtest, clang-format, the rules of the source, the workflows."""
     need("shellcheck")
@@ -230,9 +287,19 @@ def docs() -> None:
     run("make", "docs", cwd=clone())
 
 
-@step(budget=150, together=True)
+@step(
+    budget=200,
+    together=True,
+    proves={
+        "cp311-abi3-manylinux_aarch64": "each C file compiled, by gcc",
+        "cp311-abi3-musllinux_x86_64": "each C file compiled, by musl-gcc",
+        "cp311-abi3-win32": "each C file compiled, by mingw",
+        "cp311-abi3-win_arm64": "each C file compiled, by clang",
+        "cp314-cp314t-manylinux_x86_64": "each C file compiled with Py_GIL_DISABLED",
+    },
+)
 def builds() -> None:
-    """-Werror -pedantic under clang; free-threaded, aarch64, musl; the files for Windows."""
+    """-Werror -pedantic under clang; free-threaded, aarch64, musl; Windows on x86 and arm64."""
     need("clang")
     need("gcc")
     folder = copied("builds")
@@ -252,16 +319,18 @@ def builds() -> None:
     need("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc")
     need("libc6-dev-arm64-cross", test=Path("/usr/aarch64-linux-gnu/include/stdio.h").exists)
     flags = ["-pthread", *python_headers("linux-headers", Path(config))]
-    in_c = sorted(map(str, [*folder.glob("tests/c/*.c"), *folder.glob("tests/matrix/*.c")]))
+    in_c = sorted(str(each) for name in C_TESTS for each in folder.glob(f"tests/{name}/*.c"))
     check_syntax("aarch64-linux-gnu-gcc", folder, "linux-aarch64", ["-Icsrc", *flags, *in_c])
     # musl-gcc leaves out the kernel's headers, which Alpine's package linux-headers has.
     kernel = [f"-idirafter{place}" for place in ("/usr/include", "/usr/include/x86_64-linux-gnu")]
     check_syntax("musl-gcc", folder, "linux-x86_64", ["-Icsrc", *flags, *kernel, *in_c])
-    if shutil.which("x86_64-w64-mingw32-gcc"):
-        flags = python_headers("windows-headers", folder / "tests" / "windows" / "pyconfig.h")
-        check_syntax("x86_64-w64-mingw32-gcc", folder, "win-amd64", flags)
-    else:
-        say("no mingw here: the files for Windows are left to the Windows lane")
+    need("gcc-mingw-w64-i686", "i686-w64-mingw32-gcc")
+    # The Windows lane compiles all for x64, with the same warnings, as errors.
+    flags = python_headers("windows-headers", folder / "tests" / "windows" / "pyconfig.h")
+    check_syntax("i686-w64-mingw32-gcc", folder, "win32", flags)
+    # Debian's mingw has no compiler for arm64, but clang takes its headers.
+    arm64 = "clang --target=aarch64-w64-mingw32 -isystem/usr/share/mingw-w64/include"
+    check_syntax(arm64, folder, "win-arm64", flags)
 
 
 def python_headers(name: str, config: Path) -> list[str]:
@@ -281,26 +350,52 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
     print(*setup["GCC_WARNINGS"], *setup["sources"](), sep="\\n")
 """
     found = run(tools() / "python", "-c", code, platform, cwd=folder, quiet=True)
-    check = (compiler, "-fsyntax-only", "-std=c11", "-Werror", *flags)
-    run(*check, *found, "csrc/demo/demo_target.c", cwd=folder)
+    check = (*compiler.split(), "-fsyntax-only", "-std=c11", "-Werror")
+    run(*check, *flags, *found, "csrc/demo/demo_target.c", cwd=folder)
     # Functions that the benchmarks call by ctypes, so they have no prototypes.
     measured = "bench/lib/raw.c" if platform.startswith("linux") else "bench/lib/engine_calls.c"
-    run(compiler, "-fsyntax-only", "-std=c11", "-Wall", "-Wextra", "-Werror", measured, cwd=folder)
+    run(*check, "-Wall", "-Wextra", measured, cwd=folder)
 
 
-@step(budget=90, together=True)
+@step(budget=140, together=True)
 def fuzz() -> None:
-    """The readers of ELF files, .npy files, patches and journals under a fuzzer, 15 s each."""
+    """Readers of files, the core, the embedded engine, wrapped engines under a fuzzer, 8 s each."""
+    fuzz_for(8)
+
+
+@step(budget=300, by_name=True, name="fuzz-long")
+def fuzz_long() -> None:
+    """The same, half a minute each."""
+    fuzz_for(30)
+
+
+def fuzz_for(seconds: int) -> None:
+    """Fuzz each kind for that time."""
     python = next((each for each in pythons() if each.version[:2] in FUZZED), None)
     if python is None:
         raise Failure("atheris, the fuzzer, needs a CPython 3.11 to 3.13, and none is on PATH")
     python.complete(f"python{python.version[0]}.{python.version[1]}")
+    need("clang")
+    version = run("clang", "-dumpversion", quiet=True)[0].partition(".")[0]
+    need(f"libclang-rt-{version}-dev", test=clang_has_fuzzer)
     group = ("--group", f"{copied('fuzz')}/pyproject.toml:fuzz")
     bin_ = environment("fuzz-venv", python, f"{built_wheel()}[test]", *group)
-    run(bin_ / "python", "tests/fuzz/fuzz.py", cwd=WORK / "fuzz")
+    fuzzer = (bin_ / "python", "tests/fuzz/fuzz.py", "--seconds", str(seconds))
+    run(*fuzzer, cwd=WORK / "fuzz")
 
 
-@step(budget=420, together=True)
+def clang_has_fuzzer() -> bool:
+    """Return whether clang can link a program with libFuzzer, which Debian packages separately."""
+    program = (
+        "int LLVMFuzzerTestOneInput(const char *data, long size) { return size > 0 && !data; }"
+    )
+    command = ["clang", "-fsanitize=fuzzer", "-x", "c", "-", "-o", os.devnull]
+    return (
+        subprocess.run(command, input=program, text=True, stderr=subprocess.DEVNULL).returncode == 0
+    )
+
+
+@step(budget=360, together=True)
 def kernels() -> None:
     """Opening and writing on Debian's kernels 5.10 to 6.12, in qemu: Yama, forced writes."""
     results = WORK / "kernels"
@@ -309,7 +404,7 @@ def kernels() -> None:
     run(PYTHON.path, ".ci/check_skips.py", "--clone", *sorted(results.glob("*.xml")))
 
 
-@step(budget=180)
+@step(budget=210)
 def readme() -> str:
     """The README's commands, as printed, in a clean clone: the suite, quick profile."""
     need("g++")
@@ -320,7 +415,7 @@ def readme() -> str:
     return lines[-1]
 
 
-@step(budget=90)
+@step(budget=45, proves={"cp311-abi3-manylinux_x86_64": "where system calls are refused"})
 def matrix() -> str:
     """What is done where system calls are refused, in namespaces, under limits, on musl."""
     need("gcc")
@@ -332,7 +427,7 @@ def matrix() -> str:
     return run(*root, tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
 
 
-@step(budget=60)
+@step(budget=30)
 def ctests() -> str:
     """The tests in C under the sanitizers, with leak detection."""
     need("gcc")
@@ -349,7 +444,7 @@ def ctests() -> str:
     )
 
 
-@step(budget=240)
+@step(budget=300)
 def sanitize() -> str:
     """All that enters the extension, under AddressSanitizer and UndefinedBehaviorSanitizer."""
     need("gcc")
@@ -373,9 +468,8 @@ def sanitize() -> str:
         "--durations=10",
         "--capture=sys",  # reports bypass pytest's capture, which an abort would lose
         *without("c", "cli", "docs"),
-        "--ignore-glob=*/unit/test_patch_[efrs]*.py",
-        "--ignore-glob=*/test_report*.py",
-        *(f"--ignore=tests/unit/test_{name}.py" for name in ("kept_journals", "undo_cost")),
+        *(f"--ignore-glob=*/test_{name}.py" for name in NOT_SANITIZED),
+        *(f"--deselect=tests/{name}" for name in SLOW_SANITIZED),
         cwd=folder,
         variables={
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -388,9 +482,13 @@ def sanitize() -> str:
     )
 
 
-@step(budget=90, name="pythons")
+@step(
+    budget=70,
+    name="pythons",
+    proves={"cp311-abi3-manylinux_x86_64": "its core, on each CPython between the ends"},
+)
 def other_pythons() -> str | None:
-    """The wheel's core on the CPythons between the README's and the newest, which runs `full`."""
+    """The wheel's core on the CPythons between the README's and the newest."""
     closing = None
     tests = (
         "conformance/test_conformance_*",
@@ -400,48 +498,184 @@ def other_pythons() -> str | None:
     )
     which = [file for each in tests for file in sorted(sdist().glob(f"tests/{each}.py"))]
     for number, python in enumerate(pythons()[1:]):
-        if python != newest():
+        if python != newest_python():
             say(f"\n=== {python}")
             name = f"pythons-{number}"
             closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
     return closing
 
 
-@step(budget=500)
-def windows() -> str:
-    """The suite on a Windows CPython against Microsoft's engines, under Wine."""
+@once
+def windows_lane() -> tuple[Path, str]:
+    """Return the start of a command line of the Windows lane."""
     need("wine")
     need("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc")
+    need("gcc-mingw-w64-i686", "i686-w64-mingw32-gcc")
     # The lane makes its Windows Python from the library and headers of a CPython of that version.
     python = next((each for each in pythons() if each.version[:2] == (3, 11)), None)
     if python is None:
         raise Failure("the Windows lane needs CPython 3.11, and none is on PATH")
     python.complete("python3.11")
     run(python.path, "-m", "venv", WORK / "windows-venv")
-    lane = (WORK / "windows-venv/bin/python", "tests/windows/lane.py")
+    # In place, for its cache, .cache/windows-lane: it builds and tests this folder.
+    return WORK / "windows-venv/bin/python", "tests/windows/lane.py"
+
+
+@step(
+    budget=450,
+    proves={
+        "cp311-abi3-win_amd64": "the suite on Microsoft's engine under Wine, CPython 3.14 too",
+        "cp311-abi3-win32": "pointers in every kind of session, on Microsoft's x86 engine",
+    },
+)
+def windows() -> str:
+    """The suite on a Windows CPython against Microsoft's engines, under Wine."""
     results = WORK / "windows"
-    # In place, for its cache, .cache/windows-lane: it builds and tests this folder. Without 32-bit
-    # programs it would leave tests out, so it fails then.
+    # Without 32-bit programs it would leave tests out, so it fails then.
     quick = ("--win32", "yes", "--quick", "--junit", results)
-    run(*lane, *quick, "--", "-q", "--durations=15")
+    run(*windows_lane(), *quick, "--", "-q", "--durations=15")
     older = results / "older.xml"  # the conformance and differential suites on a second engine
     reports = sorted(set(results.glob("*.xml")) - {older})
     run(PYTHON.path, ".ci/check_skips.py", "--lane-older", older)
     lines = run(PYTHON.path, ".ci/check_skips.py", "--lane", *reports)
-    run(*lane, "versions")  # the same wheel on the other Windows Pythons
+    on_32_bits("windows-32", NARROW)
+    run(*windows_lane(), "versions", "3.14")
     return lines[-1]
 
 
-@step(budget=360)
+@step(
+    budget=300,
+    by_name=True,
+    name="windows-more",
+    proves={
+        "cp311-abi3-win_amd64": "writes through Microsoft's engine, by each CPython",
+        "cp311-abi3-win32": "dumps and memory on that engine, too",
+        "cp314-cp314t-win_amd64": "writes through Microsoft's engine, CPython 3.13t and 3.14t",
+    },
+)
+def windows_more() -> None:
+    """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
+    on_32_bits("windows-more", NARROW, *MORE_NARROW)
+    run(*windows_lane(), "versions")
+
+
+def on_32_bits(name: str, *files: str) -> None:
+    """Run test files on the 32-bit Windows Python, against the engine of that width."""
+    results = WORK / name
+    run(*windows_lane(), "win32", "--quick", "--no-peers", "--junit", results, "--", "-q", *files)
+    run(PYTHON.path, ".ci/check_skips.py", "--lane-32", *sorted(results.glob("*.xml")))
+
+
+@step(budget=200, proves={"cp311-abi3-manylinux_x86_64": "the suite on the newest CPython here"})
+def newest() -> str:
+    """The suite without its programs in C, on the wheel, from the sdist, by the newest CPython."""
+    return suite_of_wheel("newest", *without("c"), profile="quick")
+
+
+@step(
+    budget=700,
+    by_name=True,
+    proves={"cp311-abi3-manylinux_x86_64": "the suite, full profile"},
+)
 def full() -> str:
-    """The whole suite, full profile, on the wheel, from the sdist, by the newest CPython here."""
+    """The whole suite, full profile: random tests and kills take minutes."""
+    return suite_of_wheel("full", profile="full")
+
+
+#: Files with tests that need the demangler, which has no wheel for the free-threaded 3.13.
+DEMANGLED = (
+    *("cli/test_cli_lists", "docs/test_docs_tutorial", "linux/test_linux_imports"),
+    *("linux/test_linux_naming", "linux/test_linux_names", "unit/test_module_symbols"),
+    "unit/test_patterns",
+)
+#: They count blocks. The free-threaded 3.13 keeps every type and function that is made after the
+#: first thread has begun ("immortalized", docs.python.org), so they run in a process without one.
+BLOCKS = ("unit/test_memory_leaks", "unit/test_patch_leaks")
+
+
+@step(
+    budget=900,
+    by_name=True,
+    name="free",
+    proves={"cp314-cp314t-manylinux_x86_64": "the suite of its source, on CPython 3.13t or 3.14t"},
+)
+def without_gil() -> str:
+    """The suite on a free-threaded CPython, the GIL off; data races in the programs in C."""
+    need("g++")
+    need("musl-tools", "musl-gcc")
+    folder = copied("free")
+    python = free_threaded_python()
+    version = run(python, "-c", "import sys; print(*sys.version_info[:2])", quiet=True)[0]
+    say(f"CPython {version}, {python}")
+    run(python, "-m", "venv", "--without-pip", WORK / "free-venv")
+    interpreter = WORK / "free-venv" / "bin" / "python"
+    pip = (tools() / "python", "-m", "pip", "--python", interpreter, "install")
+    with (folder / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    packages = [each for each in (*extras["cli"], *extras["test"]) if "[" not in each]
+    left_out: list[str] = []
+    if version == "3 13":
+        packages = [each for each in packages if not each.startswith("multi-demangle")]
+        left_out = [f"--ignore=tests/{each}.py" for each in DEMANGLED]
+    run(*pip, "--only-binary=:all:", *packages)
+    # In place: the tests' child processes and the benchmarks find the package there.
+    switches = {"PYDBGWRITE_WERROR": "1"}
+    run(*pip, "--no-deps", "--no-build-isolation", "-e", folder, variables=switches)
+    off = {"PYTHON_GIL": "0"}
+    blocks = [f"tests/{each}.py" for each in BLOCKS]
+    # Each of its turns takes seconds while this Python's blocks are traced.
+    slow = "--deselect=tests/unit/test_memory_leaks.py::test_live_sessions_leave_nothing_behind"
+    suite(interpreter, "blocks", "-n0", "-q", slow, *blocks, cwd=folder, variables=off)
+    left_out += [f"--ignore={each}" for each in blocks]
+    options = (*TWO_WORKERS, "-q", "--durations=10", *left_out, *without("c"))
+    suite(interpreter, "free", *options, cwd=folder, variables=off)
+    racing = {"PYDBGWRITE_SANITIZE": "thread", "TSAN_OPTIONS": "halt_on_error=1"}
+    return suite(tested(PYTHON), "races", "tests/c/test_c.py", cwd=folder, variables=racing)
+
+
+@step(budget=900, by_name=True)
+def coverage() -> None:
+    """Lines and branches of C and Python that the suite reaches, not below the kept figures."""
+    need("g++")
+    need("musl-tools", "musl-gcc")
+    folder = copied("coverage")
+    group = ("--group", f"{folder}/pyproject.toml:coverage")
+    bin_ = environment("coverage-venv", PYTHON, "-e", f"{folder}[test]", *group)
+    build = (tools() / "python", "setup.py", "-q", "build_ext", "--inplace")
+    run(*build, cwd=folder, variables={"PYDBGWRITE_COVERAGE": "1"})
+    data = WORK / "coverage-data"
+    data.mkdir()
+    for each in (folder, data, *folder.rglob("*/")):  # targets of other users write counts there
+        each.chmod(0o777)
+    measured = {"COVERAGE_FILE": str(data / "python")}
+    pytest = (bin_ / "python", "-m", "coverage", "run", "-m", "pytest", "-p", "no:cacheprovider")
+    left_out = [f"--deselect=tests/{name}" for name in NOT_COVERED]
+    options = (*TWO_WORKERS, "-q", "--durations=10", *without("c", "docs"), *left_out)
+    run(*pytest, *options, cwd=folder, variables=measured)
+    # Their objects lie beside those of pytest's other files.
+    programs = folder / "build" / "tests-in-c"
+    in_c = ("-q", "tests/c/test_c.py", "--basetemp", programs)
+    run(*pytest, *in_c, cwd=folder, variables=measured | {"CC": "gcc --coverage"})
+    run(bin_ / "coverage", "combine", "-q", cwd=folder, variables=measured)
+    reports = [data / f"{name}.json" for name in ("extension", "programs", "python")]
+    gcovr = (bin_ / "gcovr", "--root", folder, "--filter", "csrc/", "--gcov-ignore-errors=all")
+    for report, objects in zip(
+        reports, (*(folder / "build").glob("temp*"), programs), strict=False
+    ):
+        run(*gcovr, "--json", report, objects, cwd=folder)
+    run(bin_ / "coverage", "json", "-q", "-o", reports[2], cwd=folder, variables=measured)
+    run(bin_ / "python", ".ci/coverage_report.py", *reports, cwd=folder)
+
+
+def suite_of_wheel(name: str, *arguments: str, profile: str) -> str:
+    """Run the suite of the sdist on the wheel, by the newest CPython of this machine."""
     # Ubuntu's package is not the program; its machines on GitHub have google-chrome.
     need("chromium", test=lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")))
     need("g++")
     need("musl-tools", "musl-gcc")
-    options = (*TWO_WORKERS, "--durations=10")
-    profile = {"PYDBGWRITE_TEST_PROFILE": "full"}
-    return suite(tested(newest()), "full", *options, cwd=sdist(), variables=profile)
+    options = (*TWO_WORKERS, "--durations=10", *arguments)
+    variables = {"PYDBGWRITE_TEST_PROFILE": profile}
+    return suite(tested(newest_python()), name, *options, cwd=sdist(), variables=variables)
 
 
 # -------------------------------------------------------------------------------------------------
@@ -458,12 +692,14 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no step {', '.join(unknown)}; there are: {', '.join(names)}")
     if options.list:
         for each in STEPS:
-            print(f"{each.name:<10} {each.show.__doc__}")
+            only = " Only if it is named." if each.by_name else ""
+            print(f"{each.name:<13} {each.show.__doc__}{only}")
         return 0
     begun = time.monotonic()
     commit = run("git", "log", "-1", "--format=commit %h", quiet=True)
     say(f"{PYTHON}, {PYTHON.path}, {commit[0]}")
-    wanted = [each for each in STEPS if each.name in (options.steps or names)]
+    usual = [each.name for each in STEPS if not each.by_name]
+    wanted = [each for each in STEPS if each.name in (options.steps or usual)]
     together = [each for each in wanted if each.together]
     with ThreadPoolExecutor(max(len(together), 1)) as pool:
         list(pool.map(partial(perform, beside_others=len(together) > 1), together))
@@ -472,7 +708,7 @@ def main(arguments: Sequence[str]) -> int:
             perform(each, beside_others=False)
     say(f"\n=== all in {time.monotonic() - begun:.0f} s")
     for each in wanted:
-        say(each.summary or f"{each.name:<10}not run")
+        say(each.summary or f"{each.name:<13}not run")
     if failed := [each.name for each in wanted if each.failed]:
         say(f"\n.ci/run: FAILED: {', '.join(failed)}")
         return 1
@@ -498,7 +734,7 @@ def perform(step: Step, *, beside_others: bool) -> None:
     took = time.monotonic() - begun
     over = ", over its budget" if took > step.budget else ""
     how = "FAILED" if step.failed else (step.closing or "").strip("= ")
-    step.summary = f"{step.name:<10}{took:5.0f} s of {step.budget:4} s{over}  {how}"
+    step.summary = f"{step.name:<13}{took:5.0f} s of {step.budget:4} s{over}  {how}"
     say(f"\n--- {step.summary}")
     show_output()
 

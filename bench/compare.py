@@ -12,25 +12,41 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 from cases.contests import contests
+from cases.find import MARK, fill
 from lib.builds import Build, CannotBuild, build_of_commit, build_of_working_folder
+from lib.large_program import large_program
 from lib.measuring import Pairs, Timed, measured_in_turns
 from lib.reports import RESULTS, duration, machine
-from peers.contest import Contest, Entrant, hold
+from lib.targets import started
+from peers.contest import Contest, Entrant, Worker, hold
 from rich.console import Console
 from rich.table import Table
 
 __all__ = ["COMPARED", "compare"]
 
 #: The cases, by the names that bench/run.py gives them, and "version".
-COMPARED = ("large", "one", "huge", "narrow", "scattered", "lists", "verify", "import", "version")
+COMPARED = (
+    *("large", "one", "huge", "narrow", "scattered", "lists", "verify", "transactions"),
+    *("find", "names", "import", "version"),
+)
 _MILLION = 1 << 20
+_SEARCHED = 256 << 20
+_SYMBOLS = 200_000
+_WAY = "pydbgwrite"
+
+
+class _Incomparable(Exception):  # noqa: N818
+    """One of the two states can't do the case; the text is for the user."""
 
 
 @dataclass(frozen=True)
@@ -82,33 +98,41 @@ def compare(revision: str, cases: Sequence[str], *, quick: bool) -> int:
     if before.tree == now.tree:
         print("Both are the same code: what differs is noise.", file=sys.stderr)
     found = []
-    for comparison in _measured(before, now, cases, quick):
-        print(f"  {comparison.case}: {comparison.verdict}", file=sys.stderr, flush=True)
-        found.append(comparison)
+    for measure in _measurements(before, now, cases, quick):
+        try:
+            comparison = measure()
+        except _Incomparable as error:
+            print(f"  {error}", file=sys.stderr, flush=True)
+        else:
+            print(f"  {comparison.case}: {comparison.verdict}", file=sys.stderr, flush=True)
+            found.append(comparison)
     _show(before, now, found)
     print(f"written to {_write_json(before, now, found)}")
     return 1 if any(comparison.verified is False for comparison in found) else 0
 
 
-def _measured(before: Build, now: Build, cases: Sequence[str], quick: bool) -> Iterator[Comparison]:
+def _measurements(
+    before: Build, now: Build, cases: Sequence[str], quick: bool
+) -> Iterator[Callable[[], Comparison]]:
     for contest in contests(quick=False):
         if _name_of(contest) in cases:
-            ways = ["pydbgwrite"]
+            ways = [_WAY]
             if contest.kind == "contiguous" and contest.count >= _MILLION:
                 ways.append("pydbgwrite, WriteVirtual")
             for way in ways:
-                yield _contested(contest, way, before, now, quick)
+                yield partial(_contested, contest, way, before, now, quick)
+    if "find" in cases:
+        yield partial(_found, before, now, quick)
+    if "names" in cases:
+        with large_program(_SYMBOLS // 10 if quick else _SYMBOLS) as (program, pid):
+            for way in ("first", "many"):
+                yield partial(_named, way, pid, program.name, before, now, quick)
     for name, case, work in (
         ("import", "python -c 'import pydbgwrite'", _import),
         ("version", "pydbgwrite --version", _version),
     ):
         if name in cases:
-            sittings, rounds = (5, 5) if quick else (7, 21)
-            yield Comparison(
-                case,
-                tuple(measured_in_turns(work(now), work(before), rounds) for _ in range(sittings)),
-                None,
-            )
+            yield partial(_timed_starts, case, work(before), work(now), quick)
 
 
 def _name_of(contest: Contest) -> str:
@@ -116,7 +140,8 @@ def _name_of(contest: Contest) -> str:
         return "narrow"
     if contest.kind == "contiguous":
         return "one" if contest.count == 1 else "huge" if contest.count > _MILLION else "large"
-    return {"list": "lists", "verified": "verify"}.get(contest.kind, contest.kind)
+    named = {"list": "lists", "verified": "verify", "recorded": "transactions"}
+    return named.get(contest.kind, contest.kind)
 
 
 def _contested(contest: Contest, way: str, before: Build, now: Build, quick: bool) -> Comparison:
@@ -129,13 +154,82 @@ def _contested(contest: Contest, way: str, before: Build, now: Build, quick: boo
         outcomes = hold(contest, rounds=rounds, seconds=seconds, least=least, entrants=entrants)
         for name, outcome in outcomes.items():
             if outcome.cannot:
-                raise RuntimeError(f"{contest.name}, {name}: {outcome.cannot}")
+                raise _Incomparable(f"{contest.name}: not compared, {name}: {outcome.cannot}")
             verified = verified and outcome.verified is True
         took = outcomes["now"].times, outcomes["before"].times
         both = min(map(len, took))  # the faster one may have taken more turns
         found.append(Pairs(*(tuple(times[:both]) for times in took)))
-    bulk = ", WriteVirtual" if way != "pydbgwrite" else ""
+    bulk = ", WriteVirtual" if way != _WAY else ""
     return Comparison(f"{contest.name}{bulk}", tuple(found), verified)
+
+
+def _found(before: Build, now: Build, quick: bool) -> Comparison:
+    """Compare searches for one value, each state in its own target."""
+    case = f"find one value in {_SEARCHED >> 20} MiB"
+    sittings, rounds = (5, 5) if quick else (7, 15)
+    found, verified = [], True
+    for _ in range(sittings):
+        with (
+            started(_SEARCHED) as of_now,
+            started(_SEARCHED) as of_before,
+            _asked(case, now) as ask_now,
+            _asked(case, before) as ask_before,
+        ):
+            places = fill(of_now), fill(of_before)
+            asks = ask_now, ask_before
+            for ask, target in zip(asks, (of_now, of_before), strict=True):
+                ask(
+                    do="prepare",
+                    way=_WAY,
+                    kind="find",
+                    pid=target.pid,
+                    address=target.address,
+                    size=target.size,
+                    value=MARK,
+                )
+            found.append(measured_in_turns(_run(ask_now), _run(ask_before), rounds))
+            for ask, target, offsets in zip(asks, (of_now, of_before), places, strict=True):
+                expected = [target.address + offset for offset in offsets]
+                verified = verified and ask(do="run", calls=1)["found"] == expected
+    return Comparison(case, tuple(found), verified)
+
+
+def _named(way: str, pid: int, program: str, before: Build, now: Build, quick: bool) -> Comparison:
+    """Compare look-ups of names, in one program, which is not suspended."""
+    case = {"first": "attach, then the first resolve", "many": "names of 1M addresses"}[way]
+    sittings, rounds = (3, 5) if quick else (5, 9)
+    found = []
+    for _ in range(sittings):
+        with _asked(case, now) as ask_now, _asked(case, before) as ask_before:
+            for ask in (ask_now, ask_before):
+                ask(do="prepare", way=way, kind="names", pid=pid, program=program)
+            found.append(measured_in_turns(_run(ask_now), _run(ask_before), rounds))
+    return Comparison(case, tuple(found), None)
+
+
+@contextmanager
+def _asked(case: str, build: Build) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Start a worker of this state, and yield what asks it."""
+    with Worker(Entrant(_WAY, build.python)) as worker:
+
+        def ask(**request: Any) -> dict[str, Any]:
+            answer = worker.ask(**request)
+            if "cannot" in answer:
+                raise _Incomparable(f"{case}: not compared, {build.name}: {answer['cannot']}")
+            return answer
+
+        yield ask
+
+
+def _run(ask: Callable[..., dict[str, Any]]) -> Timed:
+    return lambda: float(ask(do="run", calls=1)["ns"])
+
+
+def _timed_starts(case: str, before: Timed, now: Timed, quick: bool) -> Comparison:
+    sittings, rounds = (5, 5) if quick else (7, 21)
+    return Comparison(
+        case, tuple(measured_in_turns(now, before, rounds) for _ in range(sittings)), None
+    )
 
 
 def _started(command: list[str]) -> Timed:

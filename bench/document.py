@@ -1,4 +1,4 @@
-"""Puts the results of a run into docs/performance.md: limits, contests with the peers, and a plot.
+"""Puts the results of a run into docs/performance.md: limits, the peers, and a plot.
 
 The document marks the places with <!-- NAME --> and <!-- end of NAME -->.
 """
@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lib.measuring import Figure
-from lib.reports import machine, per_pointer
+from lib.reports import duration, machine, per_pointer
+from peers.finders import FINDERS
 from peers.ways import WAYS
 
 __all__ = ["update_docs", "write_plot"]
@@ -51,9 +52,18 @@ def _by_case(figures: Sequence[Figure]) -> dict[str, dict[str, Figure]]:
 
 
 def update_docs(figures: Sequence[Figure], plot: Path | None) -> Iterator[Path]:
-    """Put the figures into the document; a part without new figures stays as it is."""
+    """Put the figures into the document; a part without new figures stays as it is.
+
+    The run of some cases replaces their limits among the others.
+    """
     text = _DOCUMENT.read_text(encoding="utf-8")
-    parts = {"machine": _machine(), "limits": _limits(figures), "peers": _peers(figures)}
+    peers, finders = _peers(figures), _finders(figures)
+    parts = {
+        "machine": _machine() if peers else [],
+        "limits": _limits(figures, text),
+        "peers": peers,
+        "finders": [*_machine(), "", *finders] if finders else [],
+    }
     for name, lines in parts.items():
         if lines:
             place = re.compile(f"(<!-- {name} -->\n).*(<!-- end of {name} -->)", re.DOTALL)
@@ -78,16 +88,38 @@ def _machine() -> list[str]:
     ]
 
 
-def _limits(figures: Sequence[Figure]) -> list[str]:
-    lines = [
-        f"| {figure.case} | {figure.contestant_name} | {figure.baseline_name} "
-        f"| {figure.value:,.3g} {figure.unit} | {figure.limit:,g} "
-        f"| {'yes' if figure.met else '**no**'} |"
-        for figure in figures
-        if figure.limit is not None and figure.value is not None
-    ]
+def _limits(figures: Sequence[Figure], text: str) -> list[str]:
+    """Return the table with these figures in place of earlier ones of the same name."""
+    rows: dict[tuple[str, ...], str] = {}
+    earlier = re.search("<!-- limits -->\n(.*)<!-- end of limits -->", text, re.DOTALL)
+    for line in earlier[1].strip().splitlines()[2:] if earlier is not None else ():
+        rows[tuple(line.split("|")[1:4])] = line
+    measured = False
+    for figure in figures:
+        if figure.limit is not None and figure.value is not None:
+            line = (
+                f"| {figure.case} | {figure.contestant_name} | {figure.baseline_name} "
+                f"| {figure.value:,.3g} {figure.unit} | {figure.limit:,g} "
+                f"| {'yes' if figure.met else '**no**'} |"
+            )
+            rows[tuple(line.split("|")[1:4])] = line
+            measured = True
     head = ["| case | what | against | figure | at most | met |", "|---|---|---|---|---|---|"]
-    return [*head, *lines] if lines else []
+    return [*head, *rows.values()] if measured else []
+
+
+def _finders(figures: Sequence[Figure]) -> list[str]:
+    """Return the table of what the finders of several packages take."""
+    first = next(iter(FINDERS))
+    shown = [figure for figure in figures if figure.baseline_name == first]
+    if not shown:
+        return []
+    lines = [f"| {shown[0].case} | time | times as long as {first} |", "|---|---|---|"]
+    for figure in shown:
+        wrong = " **wrong**" if figure.verified is False else ""
+        ratio = figure.note if figure.ratio is None else f"{_short(figure.ratio)}{wrong}"
+        lines.append(f"| {figure.contestant_name} | {duration(figure.contestant)} | {ratio} |")
+    return lines
 
 
 def _peers(figures: Sequence[Figure]) -> list[str]:

@@ -9,9 +9,9 @@
 
 It prints one table with the limits, and writes JSON and an SVG plot to bench/results. It needs
 Linux, a C compiler, about 9 GiB of memory and 4 GiB of disk cache for the memory case (--quick: 2
-GiB), and the packages of pip install -e ".[cli]" --group bench; gdb where it is installed. Exit
-code 1: a limit was exceeded. With --compare, exit code 1: a target did not hold what was written;
-2: there is no such commit, or it can't be built.
+GiB), and the packages of pip install -e ".[cli]" --group bench; gdb and scanmem where they are
+installed. Exit code 1: a limit was exceeded. With --compare, exit code 1: a target did not hold
+what was written; 2: there is no such commit, or it can't be built.
 
 A case is a function in cases/ that yields Figures. peers/ holds the contests with other packages,
 and lib/ what several cases use. lib/reports.py shows the Figures, document.py puts them into the
@@ -26,12 +26,16 @@ from collections.abc import Callable, Iterator
 
 from cases.command_line import command_line
 from cases.contests import peers
+from cases.find import find
+from cases.finders import finders
 from cases.import_time import import_time
 from cases.memory import large_memmap
 from cases.names import names
 from cases.narrow import narrow_target
+from cases.patches import scattered_patch
 from cases.pointers import large_arrays, one_pointer
 from cases.report import report
+from cases.retarget import retarget
 from cases.scattered import huge_arrays, lists, scattered
 from cases.transactions import transactions
 from cases.verify import verified
@@ -48,12 +52,16 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "scattered": scattered,
     "lists": lists,
     "verify": verified,
+    "find": find,
+    "finders": finders,
+    "retarget": retarget,
     "transactions": transactions,
     "memory": large_memmap,
     "import": import_time,
     "command": command_line,
     "names": names,
     "report": report,
+    "patches": scattered_patch,
     "peers": peers,
 }
 

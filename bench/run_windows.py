@@ -2,7 +2,8 @@
 
     python bench/run_windows.py            on Linux: in the Windows lane (tests/windows/lane.py)
     python bench/run_windows.py --quick    fewer rounds
-    python bench/run_windows.py --only bulk    writes through WriteVirtual; calls: the direct calls
+    python bench/run_windows.py --only bulk    writes through WriteVirtual; find: searches;
+                                               calls: the direct calls
 
 On Linux it builds bench/lib/engine_calls.c with the lane's cross compiler and runs itself again in
 the lane. On Windows, build the library by hand, pass it with --library, and install win32more,
@@ -42,19 +43,21 @@ def main() -> int:
         return in_the_lane(sys.argv[1:])
     from cases.engine import engine_figures, use_peers
     from cases.engine_bulk import bulk_figures
+    from cases.engine_find import find_figures
     from lib.reports import RESULTS, show, write_json
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--only", choices=("bulk", "calls"), help="one half of the cases")
+    parser.add_argument("--only", choices=("bulk", "find", "calls"), help="these cases")
     parser.add_argument("--library", type=Path, required=True, help="engine_calls.dll")
     options = parser.parse_args()
     use_peers()
     figures = []
     for name, cases in (
         ("bulk", bulk_figures),
+        ("find", find_figures),
         ("calls", engine_figures),
     ):  # Pybag last
         if options.only in (None, name):

@@ -39,6 +39,7 @@ from pydbgwrite.errors import (
     PatchError,
     PointerRangeError,
     ReadOnlyError,
+    RolloutError,
     SessionBusyError,
     SessionClosedError,
     SessionError,
@@ -56,9 +57,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pydbgwrite._dbgeng import EngineInfo
+    from pydbgwrite._find.found import Found
+    from pydbgwrite._find.retargeted import Retargeted
     from pydbgwrite._opening.process_server import ProcessServer
     from pydbgwrite._opening.wrap import wrap
-    from pydbgwrite._patch.patch import BuildCheck, Patch, PatchEntry
+    from pydbgwrite._patch.patch import BuildCheck, Patch, PatchEntry, ScatteredEntry
     from pydbgwrite._patch.preview import Preview, PreviewEntry
     from pydbgwrite._regions import Module, Region
     from pydbgwrite._reports import Change, Conflict, JournalInfo, Mismatch, UndoReport
@@ -79,6 +82,7 @@ __all__ = [
     "EngineNotFoundError",
     "Error",
     "ExpectationError",
+    "Found",
     "ImportSlot",
     "JournalError",
     "JournalInfo",
@@ -95,6 +99,9 @@ __all__ = [
     "ProcessServer",
     "ReadOnlyError",
     "Region",
+    "Retargeted",
+    "RolloutError",
+    "ScatteredEntry",
     "Session",
     "SessionBusyError",
     "SessionClosedError",
@@ -131,6 +138,7 @@ _LATER = {
     "Change": "_reports",
     "Conflict": "_reports",
     "EngineInfo": "_dbgeng",
+    "Found": "_find.found",
     "ImportSlot": "_symbols.model",
     "JournalInfo": "_reports",
     "Mismatch": "_reports",
@@ -141,6 +149,8 @@ _LATER = {
     "PreviewEntry": "_patch.preview",
     "ProcessServer": "_opening.process_server",
     "Region": "_regions",
+    "Retargeted": "_find.retargeted",
+    "ScatteredEntry": "_patch.patch",
     "Symbol": "_symbols.model",
     "Transaction": "_transactions.transaction",
     "UndoReport": "_reports",

@@ -15,6 +15,7 @@ __all__ = ["main"]
 _EXTRA: Final = ("click", "numpy", "rich")
 
 _BAD_USAGE: Final = 2
+_INTERRUPTED: Final = 130
 
 
 def _is_here(module: str) -> bool:
@@ -34,8 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return _BAD_USAGE
-    from pydbgwrite.cli.main import run
-
+    try:
+        from pydbgwrite.cli.main import run
+    except KeyboardInterrupt:  # run() has not begun to answer it
+        print("pydbgwrite: interrupted", file=sys.stderr)
+        return _INTERRUPTED
     return run(arguments)
 
 

@@ -36,6 +36,12 @@ _ReadVia: TypeAlias = Literal["ReadPointersVirtual", "ReadVirtual", "auto"]
 BULK_THRESHOLD_POINTERS: Final[int]
 GIL_RELEASE_BYTES: Final[int]
 RECORD_BYTES: Final[int]
+RECORD_BYTES_SCATTERED: Final[int]
+RECORDS_IN_MEMORY: Final[int]
+# The kinds of classify(); a set of them is their sum.
+ELEMENT_OLD: Final[int]
+ELEMENT_WRITTEN: Final[int]
+ELEMENT_CONFLICTING: Final[int]
 
 @disjoint_base
 class Session:
@@ -67,6 +73,9 @@ class Session:
     @property
     def _embedded(self) -> bool:
         """True if the engine is this package's own."""
+    @property
+    def _spans_refused(self) -> bool:
+        """True if a transaction recorded a write with spans=False."""
     @property
     def _wrapped(self) -> bool:
         """True if another package started the engine."""
@@ -208,7 +217,8 @@ class Session:
                 back only in a stopped target, in private memory that it can read and write and that
                 no other process shares, never in huge pages or a device. The kernel may still
                 write there for input that was pending when the target was stopped (io_uring,
-                O_DIRECT): pass False for a target that uses these.
+                O_DIRECT): pass False for a target that uses these. The undo of a transaction by
+                this session follows that, too.
             progress: As for write_pointers. `done` counts elements in any order.
 
         Returns:
@@ -339,19 +349,23 @@ class Session:
     def _end_at_exit(self) -> None:
         """Release the target, from any thread, unless a call is under way."""
     @overload
-    def _set_recorder(self, record: _Record, cut_short: Callable[[], object], /) -> None:
+    def _set_recorder(
+        self, record: _Record | RecordLog, cut_short: Callable[[], object], /
+    ) -> None:
         """Record what writes replace, before they happen; (None, None) ends that.
 
-        Each write goes in pieces of at most RECORD_BYTES bytes of the target. For each piece the
-        target is read, record(where, old, new, unit) is called, and the piece is written. All of
-        `old` is read before any of the piece is written. An exception from `record` ends the write,
-        with `written`; nothing of its piece is written.
+        Each write goes in pieces of at most RECORD_BYTES bytes of the target, of pointers at
+        separate addresses RECORD_BYTES_SCATTERED. For each piece the target is read,
+        record(where, old, new, unit) is called, and the piece is written. All of `old` is read
+        before any of the piece is written. An exception from `record` ends the write, with
+        `written`; nothing of its piece is written.
 
         Args:
-            record: Called with `where`, `old`, `new` and `unit`. `old` and `new` are bytes in the
-                target's form. `where` is their address, or bytes of little-endian 64-bit addresses,
-                one for each `unit` bytes, in the order of the call. `unit` is the size of an
-                element: 8 or 4 for pointers, 1 for bytes.
+            record: A RecordLog, to which C adds the records; if it is durable, several pieces share
+                a sync. Or what is called with `where`, `old`, `new` and `unit`. `old` and `new` are
+                bytes in the target's form. `where` is their address, or bytes of little-endian
+                64-bit addresses, one for each `unit` bytes, in the order of the call. `unit` is the
+                size of an element: 8 or 4 for pointers, 1 for bytes.
             cut_short: Called once if a recorded piece is not written completely, before the
                 exception that says why propagates.
 
@@ -400,6 +414,25 @@ class Session:
         Returns:
             For each "module!symbol" and the bytes from there to the address; None if the engine
             has no name for it. The list is empty if the engine has no symbols.
+        """
+    def _search(
+        self,
+        wanted: _Pointers | None,
+        how: tuple[int, int, int, int, bool],
+        starts: array[int],
+        sizes: array[int],
+        progress: _Progress | None,
+        found: list[object],
+    ) -> None:
+        """Search ranges of memory for pointers.
+
+        Args:
+            wanted: Values; None for a range.
+            how: Its first and last value, the mask, the limit, and whether pointers are aligned.
+            starts, sizes: Of the ranges, by address; none overlap, and none is empty.
+            progress: Gets bytes.
+            found: Gets addresses and values, starts and sizes of what could not be read, and
+                whether the limit ended the search; also if an exception ends it.
         """
     def _start_server(self, options: str, /) -> None:
         """Start a server, by IDebugClient5::StartServerWide."""
@@ -522,6 +555,98 @@ class FileDescriptor:
         """Close the descriptor, if it is still open and no file owns it."""
 
 @final
+class RecordLog:
+    """The records of one transaction, in memory or in a file, and the sum of what they say.
+
+    A session adds records of its writes without calling Python (_set_recorder). Each record is
+    framed as in the present version of the format (pydbgwrite/_journal/format.py). It counts once
+    all of it is in the file, and not before: after an exception nothing of it counts.
+
+    Args:
+        file: The journal, which is appended to; None for records in memory, without checksums.
+            Beyond RECORDS_IN_MEMORY bytes they move to a temporary file.
+        handle: The file's descriptor; on Windows its handle.
+        name: The journal's name, for messages.
+    """
+
+    def __new__(cls, file: FileIO | None, handle: int, name: str, /) -> Self: ...
+    def __len__(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def file(self) -> FileIO | None: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def chain(self) -> int: ...
+    @property
+    def recorded_bytes(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def committed(self) -> bool: ...
+    @property
+    def undone(self) -> bool: ...
+    @property
+    def undoing(self) -> bool: ...
+    durable: bool
+    litter: bool
+    owes_cut: bool
+    broken: str | None
+    def start(self, end: int, chain: int, /) -> None:
+        """Begin behind the first bytes of a journal, which have this checksum."""
+    def add(self, kind: int, unit: int, payload: ReadableBuffer, value: int, /) -> None:
+        """Add a record.
+
+        Args:
+            kind: Of the record.
+            unit: Bytes of an element of a write.
+            payload: The record's contents.
+            value: For a write its bytes in the target; for SETTLED the index of a write.
+
+        Raises:
+            OSError: It can't be written. It does not count.
+        """
+    def append(self, kind: int, value: int, record: ReadableBuffer, chain: int, /) -> None:
+        """Add a record of another version, already framed, with the checksum after it."""
+    def take(self, kind: int, value: int, end: int, chain: int, /) -> None:
+        """Count a record that was read: it is in the file, up to `end`."""
+    def scan(self, size: int, /) -> None:
+        """Count the records of this version in a file of this size.
+
+        It stops before the first record that is not sound.
+
+        Raises:
+            OSError: The file can't be read.
+        """
+    def read(self, offset: int, size: int, /) -> bytes:
+        """Return bytes of the records; fewer if they end before."""
+    def load(self, index: int, head_size: int, /) -> tuple[int, bytes, bytes, int, bytes | None]:
+        """Read a recorded write.
+
+        Args:
+            index: Its number.
+            head_size: The bytes before a payload, in the journal's version.
+
+        Returns:
+            The lowest address, the old and the new bytes, the bytes of an element, and for
+            scattered elements their addresses.
+
+        Raises:
+            EOFError: The file has changed since it was checked.
+        """
+    def is_cut(self, index: int, /) -> bool:
+        """Return whether the target can hold a mixture of old and new bytes of this write."""
+    def is_settled(self, index: int, /) -> bool:
+        """Return whether an undo has finished this write."""
+    def move_to(self, file: object, handle: int, /) -> None:
+        """Move the records from memory into a file, which has them from now on."""
+    def close(self) -> None:
+        """Close the file."""
+
+@final
 class ModuleSymbols:
     """The symbols of one module, numbered: those that its tables define.
 
@@ -542,8 +667,8 @@ class ModuleSymbols:
         /,
     ) -> Self: ...
     def __len__(self) -> int: ...
-    def names(self) -> list[str]:
-        """Return the name of each symbol, with a version where the table has it in the name."""
+    def names(self, numbers: list[int], /) -> list[str]:
+        """Return the names of these symbols, without versions."""
     def entry(self, number: int, /) -> tuple[bytes, int, int, int, int, int, bool, bool, bool]:
         """Return what is known of a symbol.
 
@@ -560,31 +685,116 @@ class ModuleSymbols:
         """
     def at(self, address: int, /) -> int | None:
         """Return the number of the symbol that covers an address of the file, or None."""
-    def forget(self, numbers: list[int], /) -> None:
-        """Forget the texts that name_addresses() has kept for these symbols."""
 
-def is_plain_mangled(name: str, /) -> bool:
-    """Return whether a name of C++ or Rust can be demangled in time.
+def checksum(data: ReadableBuffer, seed: int, /) -> int:
+    """Return a checksum of 64 bits that continues `seed`: that of a journal's records.
 
-    False for a name that is not mangled, for one that is longer than those of real programs, and
-    for one with many parts that have several readings.
+    It finds damage, at the speed of memory. It is no authentication.
+    """
+
+def plain_mangled(names: list[str], /) -> list[int]:
+    """Return the indexes of the names of C++ and Rust that can be demangled in time.
+
+    A name is left out if it is not mangled, if it is longer than those of real programs, or if it
+    has many parts that have several readings.
+    """
+
+def moved_pointers(
+    values: array[int], old: array[int], new: array[int], mask: int, /
+) -> array[int]:
+    """Return what each stored pointer becomes if old pointers are replaced by new ones.
+
+    One pair is a shift by their difference, also of what lies behind the old pointer. The mask has
+    the bits that are compared, and are replaced; new pointers have no others.
+
+    Raises:
+        ValueError: An old pointer is its new one, or has two; or a new one has bits outside the
+            mask; or a value is none of several old ones.
     """
 
 def name_addresses(
     addresses: ReadableBuffer | Iterable[SupportsIndex],
     ranges: list[tuple[int, int, int, int, str, int]],
-    open_module: Callable[[int], ModuleSymbols | None],
-    spell: Callable[[int, list[int]], list[str | None]],
+    open_module: Callable[[int], tuple[ModuleSymbols, list[str | None]] | None],
+    spell: Callable[[int, list[int]], list[str]],
     /,
 ) -> list[str]:
     """Return the name of each address; Session.names() describes them.
 
     A range has its start, end, origin of offsets, load bias, name, and the number of its module,
     less than the number of ranges; or -1 if it has no symbols, -2 if it is a symbol itself. Ranges
-    are in order and do not overlap. open_module() is
-    called once for each module that has one of the addresses, and spell() with a module and numbers
-    of symbols: it returns how names that they cover begin, or None where a symbol can't be named.
-    These texts are kept with the symbols.
+    are in order and do not overlap. open_module() is called once for each module that has one of
+    the addresses. It returns the symbols, and a list with their texts: how the names begin of the
+    addresses that a symbol covers; "" if it can't be named, None if that is not known yet. spell()
+    is called with a module and numbers of such symbols, and returns their texts, which the list
+    gets.
+    """
+
+@final
+class RangeMap:
+    """Disjoint address ranges in ascending order, each with the place of the bytes found there.
+
+    A range belongs to the record that found it, which has elements of `unit` bytes. Elements are
+    given by a buffer of their 64-bit addresses.
+    """
+
+    def __len__(self) -> int: ...
+    def cut(self, start: int, size: int, /) -> None:
+        """Remove these addresses."""
+    def cut_elements(self, addresses: ReadableBuffer, unit: int, /) -> None:
+        """Remove the addresses of these elements."""
+    def put(self, start: int, size: int, unit: int, record: int, place: int, /) -> None:
+        """Add what the map does not have of a range.
+
+        Nothing is added if a range of another record has one of the addresses.
+        """
+    def put_elements(
+        self, addresses: ReadableBuffer, unit: int, record: int, place: int, /
+    ) -> None:
+        """Add elements, each as put() does. Their bytes follow each other from `place` on."""
+    def within(self, start: int, size: int, /) -> list[tuple[int, int, int, int]]:
+        """Return the parts of ranges at these addresses: (0, start, size, place)."""
+    def within_elements(
+        self, addresses: ReadableBuffer, unit: int, /
+    ) -> list[tuple[int, int, int, int]]:
+        """Return the parts of ranges in each element: (element, start, size, place)."""
+    def first(self, most: int, /) -> list[tuple[int, int, int, int, int]]:
+        """Return the first ranges: (start, size, place, record, unit)."""
+    def parts(self) -> list[tuple[int, int, int, int, int]]:
+        """Return the ranges, as first() does, of which not all is left that was put."""
+    def pieces(self, most: int, /) -> int:
+        """Return the number of elements in all ranges, or of pieces of so many bytes."""
+
+def classify(
+    found: ReadableBuffer,
+    old: ReadableBuffer,
+    written: ReadableBuffer,
+    unit: int,
+    mixed: bool,
+    /,
+) -> bytearray:
+    """Return the kind of each element of `unit` bytes that was found in the target, as a byte.
+
+    ELEMENT_OLD if it holds the old bytes, ELEMENT_WRITTEN if it holds the written ones, else
+    ELEMENT_CONFLICTING. Where old and written bytes are equal, they count as old. mixed: an element
+    each of whose bytes is old or written counts as written.
+    """
+
+def pick_classified(
+    data: ReadableBuffer, unit: int, kinds: ReadableBuffer, wanted: int, /
+) -> bytes:
+    """Return the elements with one of the wanted kinds, one after the other."""
+
+def place_classified(address: int, unit: int, kinds: ReadableBuffer, wanted: int, /) -> bytes:
+    """Return the 64-bit addresses of elements with one of the wanted kinds.
+
+    The elements lie one after the other from `address` on.
+    """
+
+def find_overlaps(addresses: ReadableBuffer, unit: int, /) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return 64-bit indexes of elements in order of address, and the groups that overlap.
+
+    A group is a range of places in that order. Each of its elements overlaps the one before it.
     """
 
 # (base, size, 0 none / 1 r / 2 rw), in order and without overlaps.

@@ -6,6 +6,15 @@ imports, so that tools that follow imports (PyInstaller and others) see all of t
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info[:3] == (3, 13, 0):
+    # There a thread that imports this while another does can get an empty module, and the first
+    # calls of several threads import it (https://github.com/python/cpython/issues/125245).
+    import collections.abc as collections_abc
+
+    del collections_abc
+
 from pydbgwrite._signal_handlers import is_from_handler, not_from_handler
 from pydbgwrite.errors import (
     DebugEngineError,
@@ -18,6 +27,7 @@ from pydbgwrite.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pydbgwrite._core import RecordLog
     from pydbgwrite._messages.engine import EngineFailure
     from pydbgwrite._symbols.resolver import Resolver
     from pydbgwrite._target import Target
@@ -32,9 +42,12 @@ __all__ = [
     "engine_failed",
     "heap_buffers",
     "is_from_handler",
+    "leave_memory",
     "linux_opening_failed",
     "no_sequences",
+    "record_failed",
     "resolver",
+    "sync_records",
     "windows_opening_failed",
     "wrapping_failed",
 ]
@@ -52,6 +65,40 @@ def heap_buffers() -> tuple[type, ...]:
     from array import array
 
     return (bytes, bytearray, array)
+
+
+def leave_memory(records: RecordLog) -> None:
+    """Move the records of a transaction into a temporary file."""
+    from pydbgwrite._journal import spool
+
+    spool.leave_memory(records)
+
+
+def sync_records(records: RecordLog) -> None:
+    """Sync a journal's contents to the disk."""
+    from pydbgwrite._journal import log
+
+    log.sync(records)
+
+
+def record_failed(
+    records: RecordLog,
+    error: BaseException,
+    scattered: bool,
+    address: int,
+    count: int,
+    unit: int,
+) -> BaseException:
+    """Return the exception for a write that can't be recorded, and so was not made."""
+    from pydbgwrite._journal import log
+
+    if not isinstance(error, OSError):
+        return error
+    place = f"at {count:,} addresses" if scattered else f"at 0x{address:x}"
+    what = f"the record of {count * unit:,} bytes {place}, so they were not written"
+    failure = log.failed(records, what, error)
+    failure.__cause__ = error
+    return failure
 
 
 def resolver(session: Target) -> Resolver:

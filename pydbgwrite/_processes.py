@@ -15,19 +15,24 @@ from typing import Final, NamedTuple
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = [
+    "DELETED",
     "Process",
     "file_name",
     "is_path",
+    "process_of",
     "processes_called",
     "processes_of_program",
+    "processes_that",
     "program_of",
     "running_programs",
+    "runs",
     "status_fields",
     "with_program",
 ]
 
-#: What proc_pid_exe(5) adds to the path of a file that was removed or replaced.
-_DELETED: Final = " (deleted)"
+#: What the kernel adds to the path of a file that was removed or replaced (proc_pid_exe(5),
+#: proc_pid_maps(5)). A file can have such a name, too.
+DELETED: Final = " (deleted)"
 
 
 class Process(NamedTuple):
@@ -64,16 +69,35 @@ def processes_of_program(program: str) -> list[Process]:
 
     program: a file name ("shop"), or a path ("./shop", "/opt/shop").
     """
-    fits = _same_file(program) if is_path(program) else _same_name(program)
+    return processes_that(runs(program))
+
+
+def processes_that(fits: Callable[[int, str], bool]) -> list[Process]:
+    """Return the processes of which fits(pid, path of the executable) is true, in the same way."""
     ours = _ours()
     return [
         _described(pid, path) for pid, path in _running() if pid not in ours and fits(pid, path)
     ]
 
 
+def process_of(pid: int) -> Process | None:
+    """Return a running process by its id; None if there is none, or if it runs no file."""
+    if sys.platform == "win32":
+        from pydbgwrite._windows_processes import path_of, running
+
+        found = next((each for each in running() if each.pid == pid), None)
+        return None if found is None else _described(pid, path_of(pid) or found.name)
+    try:
+        return _described(pid, _executable(pid))
+    except not_from_handler(PermissionError):
+        return _described(pid, "")
+    except not_from_handler(OSError):
+        return None
+
+
 def running_programs() -> list[str]:
     """Return the names of all programs that run and may be seen, each once."""
-    names = (file_name(path).removesuffix(_DELETED) for _, path in _running() if path)
+    names = (file_name(path).removesuffix(DELETED) for _, path in _running() if path)
     return sorted(set(names))
 
 
@@ -97,7 +121,7 @@ def program_of(pid: int) -> str | None:
 
         return path_of(pid)
     try:
-        return _executable(pid).removesuffix(_DELETED)
+        return _executable(pid).removesuffix(DELETED)
     except not_from_handler(OSError):
         return None
 
@@ -113,12 +137,17 @@ def with_program(pid: int) -> str:
     return f"{name} (pid {pid})"
 
 
+def read_status(path: str) -> dict[str, str]:
+    """Return the fields of a /proc/PID/status file; OSError if it can't be read."""
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        pairs = (line.partition(":") for line in lines)
+        return {key: value.strip() for key, _, value in pairs}
+
+
 def status_fields(path: str) -> dict[str, str]:
     """Return the fields of a /proc/PID/status file; none if it can't be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as lines:
-            pairs = (line.partition(":") for line in lines)
-            return {key: value.strip() for key, _, value in pairs}
+        return read_status(path)
     except not_from_handler(OSError):
         return {}
 
@@ -128,11 +157,19 @@ def file_name(path: str) -> str:
     return path[max(path.rfind("/"), path.rfind("\\") if sys.platform == "win32" else -1) + 1 :]
 
 
+def runs(program: str) -> Callable[[int, str], bool]:
+    """Return a function that tells of a process's id and executable whether that is the program.
+
+    program: as for processes_of_program(). An id of 0 is that of no process.
+    """
+    return _same_file(program) if is_path(program) else _same_name(program)
+
+
 def _same_name(program: str) -> Callable[[int, str], bool]:
     if sys.platform == "win32":
         wanted = program.lower()
         return lambda pid, path: file_name(path).lower() in (wanted, f"{wanted}.exe")
-    return lambda pid, path: file_name(path) in (program, program + _DELETED)
+    return lambda pid, path: file_name(path) in (program, program + DELETED)
 
 
 def _same_file(program: str) -> Callable[[int, str], bool]:
@@ -140,7 +177,7 @@ def _same_file(program: str) -> Callable[[int, str], bool]:
     wanted = os.path.realpath(program)
 
     def fits(pid: int, path: str) -> bool:
-        if path in (wanted, wanted + _DELETED):
+        if path in (wanted, wanted + DELETED):
             return True
         running = path if sys.platform == "win32" else f"/proc/{pid}/exe"
         try:
@@ -192,7 +229,7 @@ def _described(pid: int, path: str) -> Process:
     real, *others = ids or [-1]
     user = _user(real) + "".join(f" as {_user(each)}" for each in others[:1] if each != real)
     own = set(ids) == {os.geteuid()}
-    return Process(pid, path.removesuffix(_DELETED), user, own)
+    return Process(pid, path.removesuffix(DELETED), user, own)
 
 
 def _user(number: int) -> str:

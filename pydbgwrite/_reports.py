@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydbgwrite._reprs import repr_with_addresses
@@ -75,7 +74,7 @@ class Conflict(NamedTuple):
 
     Attributes:
         address: Where it is in the target.
-        old, written, found: Bytes of equal length in the target's form: a pointer, or up to 64
+        old, written, found: Bytes of equal length in the target's form: a pointer, or up to 8
             adjacent bytes.
     """
 
@@ -91,8 +90,7 @@ class Conflict(NamedTuple):
 Conflict.__module__ = "pydbgwrite"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UndoReport:
+class UndoReport(NamedTuple):
     """What an undo did, and what remains.
 
     Attributes:
@@ -107,8 +105,6 @@ class UndoReport:
         undone_before: True if an earlier undo finished. A conflict then was written after that
             undo, and may equal what the transaction wrote.
     """
-
-    __module__ = "pydbgwrite"
 
     restored: int = 0
     unchanged: int = 0
@@ -166,12 +162,14 @@ class UndoReport:
         return "; ".join(parts)
 
 
+UndoReport.__module__ = "pydbgwrite"
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class JournalInfo:
+class JournalInfo(NamedTuple):
     """The description of a journal and its target.
 
     Attributes:
@@ -192,8 +190,6 @@ class JournalInfo:
         command: The command line that wrote; "" if it was not the pydbgwrite command.
     """
 
-    __module__ = "pydbgwrite"
-
     path: str
     version: int
     created: float
@@ -211,3 +207,6 @@ class JournalInfo:
     bytes: int
     torn: bool
     command: str
+
+
+JournalInfo.__module__ = "pydbgwrite"

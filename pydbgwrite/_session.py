@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, StrOrBytesPath
 
     from pydbgwrite._dbgeng import EngineInfo
+    from pydbgwrite._find.find import PointersToFind
+    from pydbgwrite._find.found import Found
+    from pydbgwrite._find.retargeted import Retargeted
+    from pydbgwrite._find.within import MemoryPlace
     from pydbgwrite._regions import Module, Region
     from pydbgwrite._symbols.model import ImportSlot, Symbol
     from pydbgwrite._target import OpenTransaction
@@ -39,6 +43,8 @@ class Session(_core.Session):
     __slots__ = (
         "__weakref__",
         "_far",
+        "_kept_files",
+        "_main_module",
         "_naming",
         "_serving",
         "_token",
@@ -50,6 +56,10 @@ class Session(_core.Session):
     _wrapped_engine: EngineInfo
     #: True where a process server's machine has the target.
     _far: bool
+    #: The files of modules, as they were read for symbols.
+    _kept_files: object
+    #: The main module of the target, and the program that it belongs to.
+    _main_module: object
     #: True while serve() lets clients in.
     _serving: bool
     #: The symbols' tables, as they were read for names.
@@ -318,12 +328,149 @@ class Session(_core.Session):
             AddressError: There is no such module, or several have the name.
             NoTargetError: The process has ended.
             TypeError: An argument is no str.
-            ValueError: There is no such kind.
+            ValueError: There is no such kind, or the pattern has more than 4,096 characters.
         """
         from pydbgwrite._report.listing import Listing
         from pydbgwrite._symbols.naming import symbols_of
 
         return Listing(symbols_of(self, pattern, module, kind))
+
+    def find_pointers(
+        self,
+        wanted: PointersToFind | ReadableBuffer,
+        *,
+        within: MemoryPlace | Iterable[MemoryPlace] | None = None,
+        mask: SupportsIndex | None = None,
+        aligned: bool = True,
+        limit: SupportsIndex | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Found:
+        """Find the places in the target's memory that hold certain pointers.
+
+        Example::
+
+            found = session.find_pointers("shop!old_table")
+            session.write_scattered(found.addresses, [new] * len(found), expect=found.values)
+
+        The search is conservative: it compares what memory holds. An integer that happens to have
+        the value, an unused part of a stack, and freed memory are found, too. On a running target
+        (suspend=False) memory changes while it is searched.
+
+        Memory is read in blocks, on all idle processors, and compared there. Memory that was never
+        written is not read, unless 0 is wanted.
+
+        Engine call: ReadVirtual. Of the embedded engine, its own interface for blocks.
+
+        Args:
+            wanted: The pointers to find. One of these:
+
+                - an address, as an int or a name;
+                - every address of a range, a Region, a Module or a Symbol;
+                - any of several addresses: what write_pointers() takes for pointers, of any length.
+            within: Where to search: a Region, a Module, a range of addresses, the name of a module,
+                "<heap>" or "<stack>", or several of these. By default all readable memory.
+            mask: The bits of a stored pointer that are compared; the others may have any value.
+                0x0000ffffffffffff leaves out tags in the upper 16 bits, and ~7 & (2**64 - 1) the
+                lower three. By default all bits. A range must begin without other bits.
+            aligned: False searches at every byte. By default a pointer lies at a multiple of its
+                size.
+            limit: The most pointers to return, those with the lowest addresses.
+            progress: Called with (bytes done, bytes in all). An exception that it raises ends the
+                search.
+
+        Returns:
+            What was found, with what could not be read. If Ctrl-C, `progress` or an error ends the
+            search, the exception has what was found so far as its attribute `found`.
+
+        Raises:
+            AddressError: There is no such name.
+            NoTargetError: The target has ended.
+            PointerRangeError: A wanted address does not fit a target with 32-bit pointers.
+            OverflowError, TypeError, ValueError: Nothing was searched: a range is empty, the mask
+                is 0, there is nothing wanted, or an argument has another type.
+        """
+        from pydbgwrite._find.find import find_pointers
+
+        return find_pointers(self, wanted, within, mask, aligned, limit, progress)
+
+    def retarget(
+        self,
+        old: PointersToFind | ReadableBuffer,
+        new: PointersToFind | ReadableBuffer,
+        *,
+        within: MemoryPlace | Iterable[MemoryPlace] | None = None,
+        mask: SupportsIndex | None = None,
+        expect_count: SupportsIndex | None = None,
+        verify: bool = True,
+        dry_run: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Retargeted:
+        """Find the stored pointers to `old`, and make them point to `new`, all or none.
+
+        Example::
+
+            plan = session.retarget("shop!old_table", "shop!new_table", dry_run=True)
+            print(plan, plan.found.by_module())
+            done = session.retarget("shop!old_table", "shop!new_table", expect_count=len(plan))
+            done.patch.undo(session)
+
+        The search is conservative, as find_pointers() says: an integer that happens to have the
+        value is found, and would be replaced. So only the data of modules is searched by default,
+        and stacks and heaps must be named. Look at a dry run first, and give the number that you
+        expect.
+
+        The pointers are written by write_scattered(), which expects what was found. So a slot that
+        has changed since on a running target is not overwritten: then nothing is. They are written
+        in the open transaction if there is one, and in one of their own otherwise. To keep a
+        journal, call this within session.transaction("table.journal").
+
+        Each slot is replaced once, by what it held: of the pairs a to b and b to c, a slot that
+        held a holds b.
+
+        Engine calls: QueryVirtual, ReadVirtual and WriteVirtual.
+
+        Args:
+            old: The pointers to replace: an address, as an int or a name; several, as
+                write_pointers() takes them; or a range, a Region, a Module or a Symbol: every
+                pointer into it.
+            new: Where they lead afterwards: one address for all, or one for each of `old`. If `old`
+                is a range, then an address, or a range of at least that size: what pointed into
+                `old` points at the same offset in `new`.
+            within: Where to search, as for find_pointers(); but a module, by name or as an object,
+                means its data alone. By default the data of all modules. It is what they write
+                (.data, .bss), and what is read-only once it is relocated: on Linux RELRO, such as
+                .data.rel.ro and .got; on Windows .rdata, with vtables and import addresses.
+            mask: The bits of a stored pointer that are compared and replaced. The others, such as
+                tags, stay as they are. By default all bits.
+            expect_count: How many pointers must be found. Otherwise nothing is written.
+            verify: Read the data back and compare it.
+            dry_run: True finds the pointers and writes nothing. A session with writable=False is
+                enough.
+            progress: Called as progress(done, total), in bytes during the search, and in pointers
+                during the write. An exception that it raises ends the search, or rolls all back.
+
+        Returns:
+            The Retargeted, with what was found, and the Patch that was applied, or that can be.
+
+        Raises:
+            ExpectationError: Another number of pointers was found (`found` has them), or a slot has
+                changed since. Nothing is written.
+            TargetAccessError: A pointer that was found is in memory that can't be written. Nothing
+                is written.
+            DebugEngineError, VerificationError: The write failed, and was rolled back; an open
+                transaction is rolled back if the exception leaves its block.
+            ReadOnlyError: The session has writable=False.
+            AddressError, NoTargetError, PointerRangeError: As of find_pointers().
+            OverflowError, TypeError, ValueError: Nothing was searched: an old pointer is its new
+                one, or has two; the numbers of pointers differ; a new one has bits outside the
+                mask; a range is empty or too large; or the target has no modules, and `within` is
+                not given.
+        """
+        from pydbgwrite._find.retarget import retarget
+
+        return retarget(
+            self, old, new, within, mask, expect_count, bool(verify), bool(dry_run), progress
+        )
 
     def transaction(
         self, journal: StrOrBytesPath | None = None, *, durable: bool | None = None
@@ -349,7 +496,7 @@ class Session(_core.Session):
         Args:
             journal: A file that must not exist yet. Each record is in it before its write reaches
                 the target, so pydbgwrite.undo() can restore the target after this process is
-                killed. The file stays after the end. Without a journal, records beyond 4 MiB go to
+                killed. The file stays after the end. Without a journal, records beyond 24 MiB go to
                 a temporary file.
             durable: Sync each record to the disk before its write (fdatasync), for a target that
                 survives a crash of this machine. The default is True for a remote or kernel target,

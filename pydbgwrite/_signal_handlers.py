@@ -1,4 +1,4 @@
-"""Exceptions that the handlers of signals raise: they go on, past what the library catches."""
+"""Exceptions that signal handlers raise: the library's `except` clauses let them pass."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The user's state folder, into which nobody else can have put a file.
 
 A file in it decides what an undo writes, so a planted one would be a write with this user's rights.
+The ledger of a rollout does so, too: its folder is held to the same rules.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
     from io import FileIO
-    from types import TracebackType
     from typing import Self
 
-__all__ = ["StateFolder"]
+__all__ = ["StateFolder", "check_file", "refused"]
 
 _NAME: Final = "pydbgwrite"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -54,6 +54,23 @@ class StateFolder:
         else:
             self._folder = _open_below(base, [_NAME, *names], create)
 
+    @classmethod
+    def at(cls, path: str, *, create: bool) -> Self:
+        """Open a folder that the caller names; it and its files are checked in the same way.
+
+        Raises what StateFolder() raises.
+        """
+        made = cls.__new__(cls)
+        base, name = os.path.split(os.path.abspath(path))
+        base = os.path.realpath(base)
+        made._folder = None
+        made.path = os.path.join(base, name)
+        if sys.platform == "win32":
+            _make_on_windows(base, [name], create)
+        else:
+            made._folder = _open_below(base, [name], create)
+        return made
+
     def open(self, name: str, flags: int = os.O_RDONLY) -> FileIO:
         """Open a file, as open_regular() does; with O_CREAT | O_EXCL a new one.
 
@@ -69,11 +86,11 @@ class StateFolder:
         except not_from_handler(OSError) as error:
             error.filename = path
             if error.errno == errno.ELOOP:
-                raise _refused(path, "it is a symbolic link") from None
+                raise refused(path, "it is a symbolic link") from None
             raise
         try:
             if sys.platform != "win32":
-                _check_file(os.fstat(file.fileno()), path)
+                check_file(os.fstat(file.fileno()), path)
         except BaseException:
             file.close()
             raise
@@ -122,33 +139,29 @@ class StateFolder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _refused(path: str, what: str) -> PermissionError:
+def refused(path: str, what: str) -> PermissionError:
+    """Return the error for a file that may be another user's work."""
     return PermissionError(errno.EPERM, f"{what}, so another user may have made it", path)
 
 
-def _check_file(found: os.stat_result, path: str) -> None:
+def check_file(found: os.stat_result, path: str) -> None:
     """Raise PermissionError if anybody else may have written the file."""
     if found.st_uid != os.geteuid():
-        raise _refused(path, f"it belongs to the user {found.st_uid}")
+        raise refused(path, f"it belongs to the user {found.st_uid}")
     if found.st_nlink > 1:
-        raise _refused(path, f"it has {found.st_nlink} names (hard links)")
+        raise refused(path, f"it has {found.st_nlink} names (hard links)")
     if found.st_mode & _OTHERS_WRITE:
-        raise _refused(path, f"its mode is {stat.S_IMODE(found.st_mode):04o}")
+        raise refused(path, f"its mode is {stat.S_IMODE(found.st_mode):04o}")
 
 
 def _check_folder(found: os.stat_result, path: str) -> None:
     """Raise PermissionError if anybody else may write to the folder, or read its names."""
     if found.st_uid != os.geteuid():
-        raise _refused(path, f"the folder belongs to the user {found.st_uid}")
+        raise refused(path, f"the folder belongs to the user {found.st_uid}")
     if found.st_mode & _OTHERS:
         raise PermissionError(
             errno.EPERM,
@@ -183,7 +196,7 @@ def _state_home() -> str:
         ) from None
     path = os.path.join(home, ".local", "state")
     if not _is_ours(path):
-        raise _refused(path, "a folder of this path belongs to another user")
+        raise refused(path, "a folder of this path belongs to another user")
     return os.path.realpath(path)
 
 
@@ -245,7 +258,7 @@ def _open_folder(at: int, name: str, path: str, create: bool) -> FileDescriptor:
         error.filename = path
         # With O_DIRECTORY, Linux reports a link as ENOTDIR (open(2)).
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise _refused(path, "it is a link, or no folder") from None
+            raise refused(path, "it is a link, or no folder") from None
         raise
 
 
@@ -267,4 +280,4 @@ def _refuse_link(path: str) -> None:
     if sys.platform == "win32":
         found = os.lstat(path)
         if found.st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
-            raise _refused(path, "it is a link")
+            raise refused(path, "it is a link")

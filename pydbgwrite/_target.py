@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable
-    from typing import Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
-    from pydbgwrite._core import DataSpaces
+    from pydbgwrite._core import DataSpaces, RecordLog
     from pydbgwrite._dbgeng import EngineInfo
     from pydbgwrite._regions import Module
 
     _Progress: TypeAlias = Callable[[int, int], object]
     _Via: TypeAlias = Literal["WritePointersVirtual", "WriteVirtual", "auto"]
-    _Recorder: TypeAlias = Callable[[int | bytes, bytes, bytes, int], object]
 
 __all__ = ["OpenTransaction", "Target"]
 
@@ -33,6 +32,8 @@ class Target(Protocol):
     """The part of a Session that these packages use."""
 
     _far: bool
+    _kept_files: object
+    _main_module: object
     _naming: object
     _serving: bool
     _token: str
@@ -56,11 +57,13 @@ class Target(Protocol):
     def _embedded(self) -> bool: ...
     @property
     def _wrapped(self) -> bool: ...
+    @property
+    def _spans_refused(self) -> bool: ...
 
     def read(self, address: int, size: int) -> bytes: ...
     def read_pointers(self, address: int, count: int) -> array[int]: ...
     def read_scattered(self, addresses: array[int]) -> array[int]: ...
-    def write(self, address: int, data: bytes) -> int: ...
+    def write(self, address: int, data: bytes, *, expect: bytes | None = ...) -> int: ...
     def write_pointers(
         self,
         address: int,
@@ -73,8 +76,8 @@ class Target(Protocol):
     ) -> int: ...
     def write_scattered(
         self,
-        addresses: array[int],
-        pointers: array[int],
+        addresses: array[int] | memoryview[int],
+        pointers: array[int] | memoryview[int],
         *,
         verify: bool = ...,
         expect: int | array[int] | None = ...,
@@ -93,6 +96,15 @@ class Target(Protocol):
     def _symbol_address(self, name: str, /) -> tuple[int, int]: ...
     def _match_symbols(self, pattern: str, most: int, /) -> list[tuple[str, int]]: ...
     def _symbol_names(self, addresses: bytes, /) -> list[tuple[str, int] | None]: ...
+    def _search(
+        self,
+        wanted: Any,
+        how: tuple[int, int, int, int, bool],
+        starts: array[int],
+        sizes: array[int],
+        progress: _Progress | None,
+        found: list[Any],
+    ) -> None: ...
     def _set_recorder(
-        self, record: _Recorder | None, cut_short: Callable[[], object] | None, /
+        self, record: RecordLog | None, cut_short: Callable[[], object] | None, /
     ) -> None: ...

@@ -20,6 +20,7 @@ They form one tree::
         PatchError                  a patch that is not valid or does not fit (also a ValueError)
         JournalError                a journal that can't be used
         UndoError                   a transaction that could not be rolled back completely
+        RolloutError                a rollout that can't begin or go on
 
 Opening a target also raises TimeoutError (the target or the server does not answer in time),
 ValueError and TypeError (an argument is not valid on this platform) and OSError (a program or a
@@ -52,6 +53,7 @@ __all__ = [
     "PatchError",
     "PointerRangeError",
     "ReadOnlyError",
+    "RolloutError",
     "SessionBusyError",
     "SessionClosedError",
     "SessionError",
@@ -201,6 +203,13 @@ class UndoError(Error):
     def __init__(self, message: str, undo_report: UndoReport | None = None) -> None:
         super().__init__(message)
         self.undo_report = undo_report
+
+
+class RolloutError(Error):
+    """A rollout that can't begin or go on: no process fits, or another rollout has the processes.
+
+    Nothing is written, unless the message says what.
+    """
 
 
 class _DifferenceError(DebugEngineError):

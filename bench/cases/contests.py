@@ -30,15 +30,28 @@ def contests(*, quick: bool) -> Iterator[Contest]:
     yield Contest("1M pointers, 32-bit target", "contiguous", _MILLION, width=4)
     yield Contest("a list of 1M ints", "list", _MILLION)
     yield Contest("1M pointers, verified", "verified", _MILLION)
+    yield from recorded()
     # A million single calls take a peer many seconds.
     for count, noun in ((10_000, "10k"), (_MILLION, "1M"))[: 1 if quick else 2]:
         for stride in (16, 64, 512, 4096):
-            places = numpy.arange(min(count, _ROOM // stride), dtype=numpy.uint64)
+            room = 2 * _ROOM if stride == 4096 else _ROOM
+            places = numpy.arange(min(count, room // stride), dtype=numpy.uint64)
             fits = noun if len(places) == count else f"{len(places) // 1024}k"
             yield _scattered(f"{fits} pointers {stride} bytes apart", places * numpy.uint64(stride))
         chance = numpy.random.default_rng(1)
         at_random = chance.permutation(_ROOM // 8)[:count].astype(numpy.uint64)
         yield _scattered(f"{noun} pointers at random", at_random * numpy.uint64(8))
+
+
+def recorded() -> Iterator[Contest]:
+    """Yield the contests whose writes can be taken back."""
+    yield Contest("1M pointers, in a transaction", "recorded", _MILLION)
+    yield Contest("1M pointers, with a journal", "recorded", _MILLION, journal=True)
+    chance = numpy.random.default_rng(3)
+    places = chance.permutation(_ROOM // 8)[: _MILLION // 4].astype(numpy.uint64) * numpy.uint64(8)
+    for ending, journal in (("in a transaction", False), ("with a journal", True)):
+        name = f"256k pointers at random, {ending}"
+        yield Contest(name, "recorded", len(places), places=places, journal=journal)
 
 
 def _scattered(name: str, places: Numbers) -> Contest:

@@ -29,6 +29,8 @@ SWEEP = (1, 2, 3, 4, 6, 8, 16, 32, 64)
 RATIO_TO_C = 1.1
 RATIO_TO_DIRECT = 0.005
 RATIO_SCATTERED = 0.05
+RECORDED = 10_000
+RATIO_READ_TOO = 1.3
 
 
 def _written(session: pydbgwrite.Session, address: int, part: array.array[int], way: Way) -> Timed:
@@ -62,6 +64,7 @@ def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
         pairs = measured_in_turns(bulk, direct, 1 if quick else 3)
         name = 'via="WritePointersVirtual"'
         yield _figure(f"{MANY} pointers", name, pairs, RATIO_TO_DIRECT)
+        yield from _read_and_written(session, target, pointers, quick)
         yield _scattered(session, calls, target, 3 if quick else 7)
         for count in SWEEP:
             part, rounds = pointers[:count], 11 if quick else 21
@@ -75,6 +78,36 @@ def _measured(target: Target, library: Path, quick: bool) -> Iterator[Figure]:
     with pydbgwrite.attach(target.pid) as session:
         session.write_pointers(target.address, pointers, via="WriteVirtual")
     yield _verified(target.holds(pointers.tobytes()))
+
+
+def _read_and_written(
+    session: pydbgwrite.Session, target: Target, pointers: array.array[int], quick: bool
+) -> Iterator[Figure]:
+    """A verified or recorded write reads everything once: it is compared with both done in bulk."""
+    for count, name, rounds in ((MANY, "verify=True", 11), (RECORDED, "in a transaction", 51)):
+        part = pointers[:count]
+        room = array.array("Q", bytes(8 * count))
+
+        def both(part: array.array[int] = part, room: array.array[int] = room) -> None:
+            session.read_pointers(target.address, into=room, via="ReadVirtual")
+            session.write_pointers(target.address, part, via="WriteVirtual")
+
+        def verified(part: array.array[int] = part) -> None:
+            session.write_pointers(target.address, part, via="WriteVirtual", verify=True)
+
+        def recorded(part: array.array[int] = part) -> None:
+            with session.transaction():
+                session.write_pointers(target.address, part, via="WriteVirtual")
+
+        work = verified if count == MANY else recorded
+        pairs = measured_in_turns(timed(work), timed(both), rounds // 3 if quick else rounds)
+        yield compared(
+            f"{count} pointers",
+            f'via="WriteVirtual", {name}',
+            "a bulk read and a bulk write",
+            pairs,
+            RATIO_READ_TOO,
+        )
 
 
 def _scattered(

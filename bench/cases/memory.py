@@ -11,13 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lib.measuring import Figure
-from lib.targets import started
+from lib.targets import Target, started
 
 __all__ = ["large_memmap"]
 
 _WRITER = Path(__file__).resolve().parents[1] / "lib" / "memmap_writer.py"
 _MIB = 1 << 20
 _LIMIT_MIB = 64.0
+_RECORDED_LIMIT_MIB = 32.0
+#: The ways of lib/memmap_writer.py to record a write and to undo it, and the name of the journal.
+_RECORDED = {
+    "in a transaction": ("memory", ""),
+    "in a transaction, undone by an exception": ("undone", ""),
+    "in a transaction with a journal": ("journal", "journal"),
+    "undo() of that journal, in another process": ("undo", "journal"),
+}
 
 
 def large_memmap(*, quick: bool) -> Iterator[Figure]:
@@ -26,13 +34,7 @@ def large_memmap(*, quick: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder, started(size) as target:
         path = Path(folder, "pointers.bin")
         _make_sparse(path, size)
-        done = subprocess.run(
-            [sys.executable, str(_WRITER), str(target.pid), str(target.address), str(path)],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        result = json.loads(done.stdout)
+        result = _written(target, path)
         yield Figure(
             case=f"memmap of {size // _MIB:,} MiB",
             contestant_name="write_pointers, numpy memmap",
@@ -44,6 +46,29 @@ def large_memmap(*, quick: bool) -> Iterator[Figure]:
             verified=result["written"] == size // 8 and target.holds_file(path, size),
             note=f"{result['mapped_bytes'] / _MIB:,.0f} MiB mapped in",
         )
+        for name, (how, journal) in _RECORDED.items():
+            recorded = _written(target, path, how, str(Path(folder, journal)))
+            yield Figure(
+                case=f"memmap of {size // _MIB:,} MiB",
+                contestant_name=name,
+                baseline_name="the plain write",
+                value=(recorded["extra_bytes"] - result["extra_bytes"]) / _MIB,
+                unit="MiB more",
+                limit=_RECORDED_LIMIT_MIB,
+                contestant=recorded["nanoseconds"],
+                verified=recorded["written"] == size // 8,
+            )
+
+
+def _written(target: Target, path: Path, *how: str) -> dict[str, int]:
+    done = subprocess.run(
+        [sys.executable, str(_WRITER), str(target.pid), str(target.address), str(path), *how],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    result: dict[str, int] = json.loads(done.stdout)
+    return result
 
 
 def _make_sparse(path: Path, size: int) -> None:

@@ -32,7 +32,7 @@ def names(*, quick: bool) -> Iterator[Figure]:
             text = f"{program.name}!{form}"
             assert session.resolve(text) == wanted.address
             pairs = measured_in_turns(
-                timed(lambda text=text: session.resolve(text)),  # type: ignore[misc]
+                timed(lambda text=text: _forgetful(session).resolve(text)),  # type: ignore[misc]
                 timed(lambda: _nm(program)),
                 rounds=5 if quick else 15,
             )
@@ -45,13 +45,19 @@ def names(*, quick: bool) -> Iterator[Figure]:
             )
         for pattern in ("*widget_stream*", "*::*(int)"):
             pairs = measured_in_turns(
-                timed(lambda pattern=pattern: session.symbols(pattern)),  # type: ignore[misc]
+                timed(lambda pattern=pattern: _forgetful(session).symbols(pattern)),  # type: ignore[misc]
                 timed(lambda: _nm(program, "-C")),
                 rounds=3 if quick else 7,
             )
             case = f"first symbols of {count:,}, {pattern}"
             yield compared(case, "symbols", "nm -C", pairs, _PATTERN_RATIO)
         yield _many(session, every, _ADDRESSES // 10 if quick else _ADDRESSES)
+
+
+def _forgetful(session: pydbgwrite.Session) -> pydbgwrite.Session:
+    """Return the session without what it has read of files, as one that was just opened."""
+    session._kept_files = None
+    return session
 
 
 def _nm(program: Path, *options: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy
 from lib.measuring import Figure, Timed, compared, measured_in_turns, timed
 from lib.targets import Numbers, Target, started
+from peers.contest import TMPFS
 
 import pydbgwrite
 
@@ -22,13 +23,12 @@ _MILLION = 1 << 20
 _RANDOM = 1 << 18
 _ROOM = 256 << 20
 _ONES = 2_000
-#: A file there lies in memory: the figure is about the journal, not about a disk.
-_TMPFS = Path("/dev/shm")
 
-#: Undoes a journal in a process of its own, and prints the nanoseconds without its start.
+#: Undoes a journal in a process of its own, as the example of undo() does, and prints the
+#: nanoseconds without its start.
 _UNDO = """
 import sys, time, pydbgwrite
-with pydbgwrite.attach(int(sys.argv[2])) as session:
+with pydbgwrite.attach(pydbgwrite.read_journal(sys.argv[1]).pid) as session:
     begun = time.perf_counter_ns()
     report = pydbgwrite.undo(sys.argv[1], session)
     print(time.perf_counter_ns() - begun)
@@ -49,7 +49,7 @@ def transactions(*, quick: bool) -> Iterator[Figure]:
     places = chance.permutation(_ROOM // 8)[:_RANDOM].astype(numpy.uint64) * numpy.uint64(8)
     rounds = 5 if quick else 21
     with (
-        tempfile.TemporaryDirectory(dir=_TMPFS if _TMPFS.is_dir() else None) as folder,
+        tempfile.TemporaryDirectory(dir=TMPFS if TMPFS.is_dir() else None) as folder,
         started(_ROOM) as target,
     ):
         with pydbgwrite.attach(target.pid) as session:
@@ -73,50 +73,70 @@ def _many(
     def row() -> object:
         return session.write_pointers(target.address, values)
 
+    other = target.address + 8 * len(values)
     addresses, some = places + numpy.uint64(target.address), values[: len(places)]
 
     def scattered() -> object:
         return session.write_scattered(addresses, some)
 
+    before, after = values, values[::-1].copy()
+
     def checked() -> object:
-        held = session.read_pointers(target.address, len(values))
-        return session.write_pointers(target.address, values, expect=held, verify=True)
+        nonlocal before, after
+        before, after = after, before
+        return session.write_pointers(target.address, before, expect=after, verify=True)
 
-    for case, write in (
-        ("1M pointers", row),
-        ("256k pointers at random over 256 MiB", scattered),
+    for case, write, limits in (
+        ("1M pointers", row, (4, 11, None)),
+        ("256k pointers at random over 256 MiB", scattered, (1.5, 2, 3)),
     ):
-        for name, made in (
-            ("in a transaction", lambda: session.transaction()),
-            ("in a transaction, journal on tmpfs", lambda: session.transaction(journal)),
+        for name, work, limit in zip(
+            (
+                "in a transaction",
+                "in a transaction, journal on tmpfs",
+                "in a transaction, undone by an exception",
+            ),
+            (
+                _committed(write, session.transaction),
+                _committed(write, lambda: session.transaction(journal), journal),
+                timed(_undone(write, session)),
+            ),
+            limits,
+            strict=True,
         ):
-            yield _figure(case, name, _committed(write, made, journal), write, rounds)
-        yield _figure(
-            case, "in a transaction, undone by an exception", _undone(write, session), write, rounds
-        )
-    yield _figure(
-        "1M pointers",
-        "read, then in a transaction with expect and verify",
-        _committed(checked, session.transaction, journal),
-        row,
-        rounds,
-    )
+            yield _figure(case, name, work, write, rounds, limit)
+    session.write_pointers(target.address, before)  # what the first of these expects
+    name = "in a transaction with expect and verify"
+    work = _committed(checked, session.transaction)
+    pairs = measured_in_turns(work, timed(lambda: session.write_pointers(other, values)), rounds)
+    yield compared("1M pointers", name, "the plain write", pairs, 8)
 
 
-def _figure(case: str, name: str, work: Write, plain: Write, rounds: int) -> Figure:
-    pairs = measured_in_turns(timed(work), timed(plain), rounds)
-    return compared(case, name, "the plain write", pairs, None)
+def _figure(
+    case: str, name: str, work: Timed, plain: Write, rounds: int, limit: float | None
+) -> Figure:
+    pairs = measured_in_turns(work, timed(plain), rounds)
+    return compared(case, name, "the plain write", pairs, limit)
 
 
 def _committed(
-    write: Write, made: Callable[[], AbstractContextManager[object]], journal: Path
-) -> Write:
+    write: Write,
+    made: Callable[[], AbstractContextManager[object]],
+    journal: Path | None = None,
+) -> Timed:
     def work() -> None:
         with made():
             write()
-        journal.unlink(missing_ok=True)
 
-    return work
+    once = timed(work)
+
+    def each() -> float:
+        took = once()
+        if journal is not None:
+            journal.unlink()  # no part of a transaction, and not timed
+        return took
+
+    return each
 
 
 def _undone(write: Write, session: pydbgwrite.Session) -> Write:
@@ -145,13 +165,13 @@ def _one(session: pydbgwrite.Session, target: Target, rounds: int) -> Iterator[F
 
     baseline: Timed = timed(plain, _ONES)
     pairs = measured_in_turns(in_one, baseline, rounds)
-    yield compared("one pointer", "in an open transaction", "one plain pointer", pairs, None)
+    yield compared("one pointer", "in an open transaction", "one plain pointer", pairs, 3)
 
     def empty_each() -> float:
         return timed(empty)() / 10
 
     pairs = measured_in_turns(empty_each, baseline, rounds)
-    yield compared("an empty transaction", "opened and ended", "one plain pointer", pairs, None)
+    yield compared("an empty transaction", "opened and ended", "one plain pointer", pairs, 4)
 
 
 def _undone_elsewhere(target: Target, values: Numbers, journal: Path, rounds: int) -> Figure:
@@ -159,7 +179,7 @@ def _undone_elsewhere(target: Target, values: Numbers, journal: Path, rounds: in
         with pydbgwrite.attach(target.pid) as session, session.transaction(journal):
             session.write_pointers(target.address, values)
         done = subprocess.run(
-            [sys.executable, "-c", _UNDO, str(journal), str(target.pid)],
+            [sys.executable, "-c", _UNDO, str(journal)],
             capture_output=True,
             text=True,
             check=True,
@@ -173,4 +193,4 @@ def _undone_elsewhere(target: Target, values: Numbers, journal: Path, rounds: in
 
     pairs = measured_in_turns(undone, plain, rounds)
     name = "undo() of a journal, in another process"
-    return compared("1M pointers", name, "the plain write", pairs, None)
+    return compared("1M pointers", name, "the plain write", pairs, 12)

@@ -52,6 +52,23 @@ __declspec(dllexport) int64_t timed_write_bytes(IDebugDataSpaces4 *spaces, uint6
     return answer == S_OK ? ns_since(started) : -(int64_t)(uint32_t)answer;
 }
 
+/* Reads `size` bytes in blocks into `room`, which holds one. */
+__declspec(dllexport) int64_t timed_read_blocks(IDebugDataSpaces4 *spaces, uint64_t offset,
+                                                uint64_t size, void *room, uint32_t block)
+{
+    HRESULT answer = S_OK;
+    int64_t started = ticks();
+
+    for (uint64_t done = 0; done < size && answer == S_OK; done += block) {
+        uint32_t part = size - done < block ? (uint32_t)(size - done) : block;
+        ULONG moved = 0;
+
+        answer = spaces->lpVtbl->ReadVirtual(spaces, offset + done, room, part, &moved);
+        answer = answer == S_OK && moved != part ? E_FAIL : answer;
+    }
+    return answer == S_OK ? ns_since(started) : -(int64_t)(uint32_t)answer;
+}
+
 __declspec(dllexport) int64_t timed_write_each(IDebugDataSpaces4 *spaces, uint32_t count,
                                                const uint64_t *offsets, uint64_t *ptrs)
 {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import c_int32, c_int64, c_uint32, c_uint64, c_void_p, create_string_buffer
 from pathlib import Path
 
 __all__ = ["SOURCE", "EngineCalls"]
@@ -32,8 +32,16 @@ class EngineCalls:
         self._write_bytes.argtypes = (c_void_p, c_uint64, c_void_p, c_uint32, c_int32)
         self._write_each = loaded.timed_write_each
         self._write_each.argtypes = (c_void_p, c_uint32, c_void_p, c_void_p)
-        for timed in (self._write_pointers, self._write_bytes, self._write_each):
+        self._read_blocks = loaded.timed_read_blocks
+        self._read_blocks.argtypes = (c_void_p, c_uint64, c_uint64, c_void_p, c_uint32)
+        for timed in (
+            self._write_pointers,
+            self._write_bytes,
+            self._write_each,
+            self._read_blocks,
+        ):
             timed.restype = c_int64
+        self._room = create_string_buffer(256 << 10)
         self._client = create_client(engine_folder)  # held: it owns the engine's side
         self.spaces = self._client.query(DATA_SPACES_4).pointer
 
@@ -44,6 +52,10 @@ class EngineCalls:
     def write_bytes(self, address: int, data: int, size: int, calls: int = 1) -> int:
         """Time `calls` WriteVirtual of `size` bytes at `data`."""
         return _checked(self._write_bytes(self.spaces, address, data, size, calls))
+
+    def read_blocks(self, address: int, size: int) -> int:
+        """Time ReadVirtual of `size` bytes in blocks of 256 KiB."""
+        return _checked(self._read_blocks(self.spaces, address, size, self._room, len(self._room)))
 
     def write_each(self, addresses: int, data: int, count: int) -> int:
         """Time a WriteVirtual of 8 bytes to each of `count` addresses."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from statistics import median
 
-__all__ = ["Figure", "Pairs", "compared", "measured_in_turns", "timed"]
+__all__ = ["Figure", "Pairs", "Timed", "compared", "measured_in_turns", "timed"]
 
 #: Does the work, or a batch of it, and returns the nanoseconds that one unit took.
 Timed = Callable[[], float]

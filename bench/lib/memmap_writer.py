@@ -1,6 +1,9 @@
 """Writes a file's pointers to a target from a memmap, and prints the memory that it took.
 
-python memmap_writer.py PID ADDRESS FILE
+python memmap_writer.py PID ADDRESS FILE [HOW JOURNAL]
+
+HOW: "memory" and "journal" write in a transaction, without and with a journal, over other contents;
+"undone" undoes the first, and "undo" undoes the journal instead of writing.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import numpy
@@ -36,15 +40,43 @@ def resident_of_mapping(path: str) -> int:
     return total
 
 
+def other_contents(session: pydbgwrite.Session, address: int, size: int) -> None:
+    """Fill the target's memory with bytes that the file does not have."""
+    block = b"\xff" * (1 << 20)
+    for at in range(0, size, len(block)):
+        session.write(address + at, block[: size - at])
+
+
+class _Unwanted(Exception):  # noqa: N818
+    """Ends a transaction that is to be undone."""
+
+
+def recording(session: pydbgwrite.Session, how: list[str]) -> AbstractContextManager[object]:
+    """Return the transaction that these arguments ask for."""
+    if not how:
+        return nullcontext()
+    return session.transaction(how[1] if how[0] == "journal" else None)
+
+
 def main() -> None:
     """Write, and print the memory as JSON."""
     pid, address, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    how = sys.argv[4:]
     pointers = numpy.memmap(path, numpy.uint64, "r")
     with pydbgwrite.attach(pid) as session:
+        if how and how[0] != "undo":
+            other_contents(session, address, pointers.nbytes)
         session.write_pointers(address, pointers[:1])
         before = status_bytes("VmRSS") - resident_of_mapping(path)
         started = time.perf_counter_ns()
-        written = session.write_pointers(address, pointers)
+        if "undo" in how:
+            report = pydbgwrite.undo(how[1], session)
+            written = (report.restored + report.unchanged) // 8 if report.complete else 0
+        else:
+            with suppress(_Unwanted), recording(session, how):
+                written = session.write_pointers(address, pointers)
+                if "undone" in how:
+                    raise _Unwanted
         took = time.perf_counter_ns() - started
     mapped = resident_of_mapping(path)
     # VmHWM is the peak: a copy that was freed again counts as well.

@@ -30,10 +30,13 @@ from peers.ways import WAYS
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["BASELINE", "Contest", "Entrant", "Outcome", "hold"]
+__all__ = ["BASELINE", "TMPFS", "Contest", "Entrant", "Outcome", "Worker", "hold"]
 
 _FOLDER = Path(__file__).resolve().parent
 _WORKER = _FOLDER / "worker.py"
+
+#: A file there lies in memory: a figure of a journal is about the journal, not about a disk.
+TMPFS = Path("/dev/shm")
 
 #: All others are measured against this one.
 BASELINE = next(iter(WAYS))
@@ -55,11 +58,12 @@ class Contest:
     """One case. `places` has the offsets of scattered pointers; None means contiguous ones."""
 
     name: str
-    kind: str  # of worker.py: "contiguous", "list", "scattered", "verified"
+    kind: str  # of worker.py: "contiguous", "list", "scattered", "verified", "recorded"
     count: int
     calls: int = 1
     width: int = 8
     places: Numbers | None = None
+    journal: bool = False  # of "recorded": in a file, whose folder lies in memory
 
     @property
     def size(self) -> int:
@@ -95,7 +99,7 @@ class Outcome:
         return median(own / base for own, base in zip(self.times, other.times, strict=False))
 
 
-class _Worker:
+class Worker:
     """A contestant's process."""
 
     def __init__(self, entrant: Entrant) -> None:
@@ -165,14 +169,17 @@ def hold(
     """Run all `rounds` times; one that has used up its seconds leaves after `least` rounds."""
     outcomes = {name: Outcome(cannot=_missing(each.way)) for name, each in entrants.items()}
     targets: dict[str, Target | Target32] = {}
-    workers: dict[str, _Worker] = {}
+    workers: dict[str, Worker] = {}
     with ExitStack() as held:
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-")))
+        parent = TMPFS if contest.journal and TMPFS.is_dir() else None
+        folder = Path(
+            held.enter_context(tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-", dir=parent))
+        )
         contest.values(1).tofile(folder / "values")
         for name, entrant in entrants.items():
             if not outcomes[name].cannot:
                 target = targets[name] = held.enter_context(_target(contest))
-                worker = workers[name] = held.enter_context(_Worker(entrant))
+                worker = workers[name] = held.enter_context(Worker(entrant))
                 outcomes[name].cannot = _prepared(contest, entrant.way, worker, target, folder)
         for number in range(-1, rounds):
             takes_part = [
@@ -191,7 +198,7 @@ def hold(
 
 
 def _prepared(
-    contest: Contest, way: str, worker: _Worker, target: Target | Target32, folder: Path
+    contest: Contest, way: str, worker: Worker, target: Target | Target32, folder: Path
 ) -> str:
     """Return why it can't take part, or an empty text."""
     request: dict[str, Any] = {
@@ -207,10 +214,12 @@ def _prepared(
         path = folder / f"addresses in {target.pid}"
         (contest.places + numpy.uint64(target.address)).tofile(path)
         request["addresses"] = str(path)
+    if contest.journal:
+        request["journal"] = str(folder / f"journal of {target.pid}")
     return str(worker.ask(**request).get("cannot", ""))
 
 
-def _one_round(contest: Contest, worker: _Worker, outcome: Outcome, number: int) -> None:
+def _one_round(contest: Contest, worker: Worker, outcome: Outcome, number: int) -> None:
     answer = worker.ask(do="run", calls=contest.calls)
     if "cannot" in answer:
         outcome.cannot = answer["cannot"]
@@ -220,7 +229,7 @@ def _one_round(contest: Contest, worker: _Worker, outcome: Outcome, number: int)
 
 def _verify(
     contest: Contest,
-    worker: _Worker,
+    worker: Worker,
     target: Target | Target32,
     outcome: Outcome,
     folder: Path,

@@ -17,11 +17,14 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 __all__ = ["WAYS", "Cannot", "Way"]
 
 Timed = Callable[[int], int]
+#: The address of pointers in a row, or the address of each pointer.
+Where: TypeAlias = "int | array[int]"
 
 #: The most ranges that one process_vm_writev takes (UIO_MAXIOV).
 RANGES = 1024
@@ -86,6 +89,10 @@ class Way:
         """Write in a row, and verify."""
         raise Cannot("does not verify what it wrote")
 
+    def recorded(self, where: Where, pointers: array[int], journal: str | None) -> Timed:
+        """Write, in a row or each to its own address, so that it can be taken back."""
+        raise Cannot("keeps nothing of what it replaces")
+
     def release(self) -> None:
         """Release the process, so that it can report what it holds."""
 
@@ -127,6 +134,12 @@ class Raw(Way):
     def verified(self, address: int, pointers: array[int]) -> Timed:
         return self.contiguous(address, pointers)  # others verify, the baseline does not
 
+    def recorded(self, where: Where, pointers: array[int], journal: str | None) -> Timed:
+        # Others record, the baseline does not.
+        if isinstance(where, array):
+            return self.scattered(where, pointers)
+        return self.contiguous(where, pointers)
+
     def scattered(self, addresses: array[int], pointers: array[int]) -> Timed:
         def timed(calls: int) -> int:
             where, what = addresses.buffer_info()[0], pointers.buffer_info()[0]
@@ -159,6 +172,18 @@ class Ours(Way):
         write: Any = self._session.write_pointers
         return looped(lambda: write(address, pointers, verify=True))
 
+    def recorded(self, where: Where, pointers: array[int], journal: str | None) -> Timed:
+        session = self._session
+        write: Any = session.write_scattered if isinstance(where, array) else session.write_pointers
+
+        def work() -> None:
+            with session.transaction(journal):
+                write(where, pointers)
+            if journal is not None:
+                Path(journal).unlink()
+
+        return looped(work)
+
     def release(self) -> None:
         self._session.close()
 
@@ -176,6 +201,9 @@ class Bulk(Ours):
     def verified(self, address: int, pointers: array[int]) -> Timed:
         write: Any = self._session.write_pointers
         return looped(lambda: write(address, pointers, via="WriteVirtual", verify=True))
+
+    def recorded(self, where: Where, pointers: array[int], journal: str | None) -> Timed:
+        raise Cannot("records in the same way as by the default call")
 
 
 class PlainCtypes(Way):

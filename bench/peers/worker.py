@@ -5,8 +5,8 @@
 The environment has the folder bench and two descriptors, PYDBGWRITE_CONTEST=FOLDER:IN:OUT. Each
 line from IN is a request in JSON, each line to OUT its answer:
 
-    prepare  attach to the process, take the pointers, get ready
-    run      do it `calls` times; the answer has the nanoseconds
+    prepare  attach to the process, take the pointers or what is to be found or named, get ready
+    run      do it `calls` times; the answer has the nanoseconds, and the addresses that were found
     fresh    take other pointers, of the same number, and write them once
     release  release the process, and end
 """
@@ -22,6 +22,8 @@ from typing import Any
 FOLDER, IN, OUT = os.environ["PYDBGWRITE_CONTEST"].rsplit(":", 2)
 sys.path.insert(0, FOLDER)
 
+from peers.finders import FINDERS, Finder  # noqa: E402
+from peers.namers import NAMERS  # noqa: E402
 from peers.ways import WAYS, Cannot, Way  # noqa: E402
 
 
@@ -37,7 +39,7 @@ class Worker:
     """The contestant, and its last request."""
 
     def __init__(self) -> None:
-        self.way: Way | None = None
+        self.way: Way | Finder | None = None
         self.request: dict[str, Any] = {}
         self.timed: Any = None
 
@@ -46,10 +48,19 @@ class Worker:
         answer: dict[str, Any] = {}
         if request["do"] == "prepare":
             self.request = request
+            if request["kind"] == "find":
+                self.way = finder = FINDERS[request["way"]](request["pid"])
+                self.timed = finder.find(request["address"], request["size"], request["value"])
+                return answer
+            if request["kind"] == "names":
+                self.timed = NAMERS[request["way"]](request["pid"], request["program"])
+                return answer
             self.way = WAYS[request["way"]](request["pid"], request["width"])
             self._get_ready(request["values"])
         elif request["do"] == "run":
             answer["ns"] = self.timed(request["calls"])
+            if isinstance(self.way, Finder):
+                answer["found"] = self.way.found
         elif request["do"] == "fresh":
             self._get_ready(request["values"])
             self.timed(1)
@@ -58,13 +69,17 @@ class Worker:
         return answer
 
     def _get_ready(self, path: str) -> None:
-        assert self.way is not None
+        assert isinstance(self.way, Way)
         kind, address = self.request["kind"], self.request["address"]
         values = loaded(path)
         if kind == "scattered":
             self.timed = self.way.scattered(loaded(self.request["addresses"]), values)
         elif kind == "verified":
             self.timed = self.way.verified(address, values)
+        elif kind == "recorded":
+            apart = self.request.get("addresses")
+            where = address if apart is None else loaded(apart)
+            self.timed = self.way.recorded(where, values, self.request.get("journal"))
         else:
             self.timed = self.way.contiguous(address, list(values) if kind == "list" else values)
 

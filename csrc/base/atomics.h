@@ -1,4 +1,4 @@
-/* Atomic 32-bit integers for data that threads share, the same on every compiler.
+/* Atomic 32-bit integers and pointers for data that threads share, the same on every compiler.
  *
  * MSVC and clang-cl use the Interlocked functions, other compilers C11's stdatomic. A load acquires
  * and a store releases; the read-modify-write operations do both.
@@ -43,6 +43,28 @@ static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expecte
            (LONG)expected;
 }
 
+typedef struct atomic_pointer {
+    void *volatile value;
+} atomic_pointer;
+
+static inline void *atomic_pointer_load(const atomic_pointer *cell)
+{
+    return ReadPointerAcquire((PVOID const volatile *)&cell->value);
+}
+
+/* Returns what the cell held. */
+static inline void *atomic_pointer_exchange(atomic_pointer *cell, void *desired)
+{
+    return InterlockedExchangePointer(&cell->value, desired);
+}
+
+/* True if the cell held `expected` and now holds `desired`. */
+static inline bool atomic_pointer_compare_exchange(atomic_pointer *cell, void *expected,
+                                                   void *desired)
+{
+    return InterlockedCompareExchangePointer(&cell->value, desired, expected) == expected;
+}
+
 #else
 
 #include <stdatomic.h>
@@ -69,6 +91,29 @@ static inline int32_t atomic_i32_add(atomic_i32 *cell, int32_t amount)
 
 /* True if the cell held `expected` and now holds `desired`. */
 static inline bool atomic_i32_compare_exchange(atomic_i32 *cell, int32_t expected, int32_t desired)
+{
+    return atomic_compare_exchange_strong_explicit(&cell->value, &expected, desired,
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+typedef struct atomic_pointer {
+    void *_Atomic value;
+} atomic_pointer;
+
+static inline void *atomic_pointer_load(const atomic_pointer *cell)
+{
+    return atomic_load_explicit(&cell->value, memory_order_acquire);
+}
+
+/* Returns what the cell held. */
+static inline void *atomic_pointer_exchange(atomic_pointer *cell, void *desired)
+{
+    return atomic_exchange_explicit(&cell->value, desired, memory_order_acq_rel);
+}
+
+/* True if the cell held `expected` and now holds `desired`. */
+static inline bool atomic_pointer_compare_exchange(atomic_pointer *cell, void *expected,
+                                                   void *desired)
 {
     return atomic_compare_exchange_strong_explicit(&cell->value, &expected, desired,
                                                    memory_order_acq_rel, memory_order_acquire);

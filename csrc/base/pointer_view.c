@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-bool pointer_view_is_direct(const pointer_view *view)
-{
-    return (view->stride == (ptrdiff_t)sizeof(uint64_t) || view->count <= 1) &&
-           (uintptr_t)view->first % sizeof(uint64_t) == 0;
-}
-
-const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index)
-{
-    return view->first + (ptrdiff_t)index * view->stride;
-}
-
 pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t count)
 {
     pointer_view part = {pointer_view_at(view, from), view->stride, count};

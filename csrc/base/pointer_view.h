@@ -13,10 +13,17 @@ typedef struct pointer_view {
 } pointer_view;
 
 /* True if the engine can be given this memory directly: the elements are neighbours and aligned. */
-bool pointer_view_is_direct(const pointer_view *view);
+static inline bool pointer_view_is_direct(const pointer_view *view)
+{
+    return (view->stride == (ptrdiff_t)sizeof(uint64_t) || view->count <= 1) &&
+           (uintptr_t)view->first % sizeof(uint64_t) == 0;
+}
 
 /* Returns the address of element `index`. */
-const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index);
+static inline const unsigned char *pointer_view_at(const pointer_view *view, uint64_t index)
+{
+    return view->first + (ptrdiff_t)index * view->stride;
+}
 
 /* Returns elements from..from+count-1 as a separate view. */
 pointer_view pointer_view_part(const pointer_view *view, uint64_t from, uint64_t count);

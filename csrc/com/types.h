@@ -76,6 +76,12 @@ _Static_assert(sizeof(GUID) == 16, "a GUID is 16 bytes");
 _Static_assert(sizeof(MEMORY_BASIC_INFORMATION64) == 48, "MEMORY_BASIC_INFORMATION64 is 48 bytes");
 _Static_assert(offsetof(MEMORY_BASIC_INFORMATION64, State) == 32, "State stands at byte 32");
 
+#if defined(_WIN32)
+_Static_assert(_Generic((HRESULT(STDMETHODCALLTYPE *)(void *))0, HRESULT(__stdcall *)(void *) : 1,
+                        default : 0),
+               "methods have the engine's calling convention, which differs from C's on x86");
+#endif
+
 /* The slots of IUnknown: each table begins with them. */
 #define COM_UNKNOWN(interface)                                                                     \
     HRESULT(STDMETHODCALLTYPE *QueryInterface)                                                     \

@@ -24,9 +24,7 @@
  * the total time. */
 #define BETWEEN_BYTES 524288u
 
-/* If an engine loops pointer by pointer in its direct calls, chunks begin small; WriteVirtual and
- * ReadVirtual do not loop, so only the number of calls counts. */
-static core_pace bulk_pace(const core_target *target, const core_pace *pace)
+core_pace core_bulk_pace(const core_target *target, const core_pace *pace)
 {
     core_pace bulk = *pace;
 
@@ -134,7 +132,7 @@ void core_write_bulk(const core_target *target, const core_request *request, con
                      core_error *error)
 {
     bulk_write self = {.target = target, .request = request, .error = error};
-    core_pace limited = bulk_pace(target, pace);
+    core_pace limited = core_bulk_pace(target, pace);
     bool more = error->count > 0 && prepare(&self, pace);
     core_chunks chunks = core_chunks_begin(&limited, error->count);
 
@@ -189,7 +187,7 @@ void core_read_bulk(const core_target *target, const core_request *request, cons
     bool direct = width == 8 &&
                   (request->fresh ||
                    (target->scatter != NULL && !core_put_needs_guard(target, request->address, 8)));
-    core_pace limited = bulk_pace(target, pace);
+    core_pace limited = core_bulk_pace(target, pace);
     core_chunks chunks;
     unsigned char *between = NULL;
     bool more = error->count > 0;

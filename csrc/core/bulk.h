@@ -14,6 +14,12 @@
  * (docs/performance.md). The embedded engine is as fast either way. */
 #define BULK_THRESHOLD_POINTERS 2
 
+/* Returns the pace of WriteVirtual and ReadVirtual. If an engine loops pointer by pointer in its
+ * direct calls, a pace begins with a small chunk; these two do not loop, so only the number of
+ * calls counts.
+ */
+core_pace core_bulk_pace(const core_target *target, const core_pace *pace);
+
 /* Writes all values of a request that has begun. */
 void core_write_bulk(const core_target *target, const core_request *request, const core_pace *pace,
                      core_error *error);

@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bulk.h"
 #include "read_back.h"
 
-/* Bytes read at a time: enough for an engine to share the reading among processors. On one
- * processor, a block that stays in its own cache would save a tenth of a write's time. */
-#define BLOCK_BYTES 4194304u
+/* Bytes read at a time: enough for an engine to share the reading among processors; or, for an
+ * engine that does not, few enough to stay in a processor's own cache. New memory costs, too: each
+ * of its pages is a fault. */
+#define BLOCK_BYTES       4194304u
+#define BLOCK_BYTES_ALONE 524288u
 
 /* From this many bytes on, an engine that can compare by itself is asked to do so. */
 #define BY_ENGINE_BYTES 262144u
@@ -22,6 +25,7 @@ typedef struct comparison {
     unsigned char *held;   /* the target's contents of one block */
     unsigned char *wanted; /* as many bytes, if the target holds the values in another form */
     bool packed;           /* wanted holds a block of one repeated value */
+    uint64_t block;        /* elements of a block */
 } comparison;
 
 /* Returns the bytes that elements from..from+count-1 should have; `count` is at most a block's. */
@@ -38,7 +42,7 @@ static const unsigned char *wanted_block(comparison *self, uint64_t from, uint64
         uint64_t unused;
 
         (void)pointer_view_pack(&part, width, false, self->wanted, &unused);
-        self->packed = values->stride == 0 && count == BLOCK_BYTES / width;
+        self->packed = values->stride == 0 && count == self->block;
     }
     return self->wanted;
 }
@@ -69,6 +73,36 @@ static void note_differences(const comparison *self, uint64_t from, const unsign
     }
 }
 
+/* Elements of which another form is made at a time. */
+#define FEW 1024u
+
+bool core_holds(const core_request *request, uint32_t width, uint64_t from, uint64_t count,
+                const unsigned char *held)
+{
+    const pointer_view *values = &request->values;
+    bool as_it_lies = values->stride == (ptrdiff_t)width;
+    bool equal = true;
+    uint64_t other[FEW];
+
+    while (equal && count > 0) {
+        uint64_t run = as_it_lies || count < FEW ? count : FEW;
+        const void *wanted = pointer_view_at(values, from);
+
+        if (!as_it_lies) {
+            pointer_view part = pointer_view_part(values, from, run);
+            uint64_t unused;
+
+            (void)pointer_view_pack(&part, width, false, other, &unused);
+            wanted = other;
+        }
+        equal = memcmp(wanted, held, (size_t)(run * width)) == 0;
+        from += run;
+        held += run * width;
+        count -= run;
+    }
+    return equal;
+}
+
 /* Returns the number of leading elements of the next `count` that the engine itself finds equal, if
  * the values are stored as in the target. */
 static uint64_t equal_by_engine(const comparison *self, uint64_t count)
@@ -97,7 +131,7 @@ static void compare_chunk(comparison *self, uint64_t count)
     while (error->status == CORE_OK && error->done < past) {
         uint64_t from = error->done;
         uint64_t left = past - from;
-        uint64_t run = left < BLOCK_BYTES / width ? left : BLOCK_BYTES / width;
+        uint64_t run = left < self->block ? left : self->block;
         uint64_t address = self->request->address + from * width;
         uint64_t read = core_get_bytes(self->target, address, self->held, run * width, error);
         uint64_t came = read / width;
@@ -118,11 +152,14 @@ void core_compare_range(const core_target *target, const core_request *request,
 {
     comparison self = {.target = target, .request = request, .found = found, .error = error};
     uint64_t count = error->count;
-    uint64_t size = count < BLOCK_BYTES / error->width ? count * error->width : BLOCK_BYTES;
+    uint64_t most = (target->scatter != NULL ? BLOCK_BYTES : BLOCK_BYTES_ALONE) / error->width;
+    uint64_t size = (count < most ? count : most) * error->width;
     bool as_it_lies = request->values.stride == (ptrdiff_t)error->width;
-    core_chunks chunks = core_chunks_begin(pace, count);
+    core_pace limited = core_bulk_pace(target, pace);
+    core_chunks chunks = core_chunks_begin(&limited, count);
     bool more = count > 0;
 
+    self.block = most;
     self.held = malloc((size_t)size + 1);
     self.wanted = as_it_lies ? NULL : malloc((size_t)size + 1);
     if (self.held == NULL || (!as_it_lies && self.wanted == NULL)) {

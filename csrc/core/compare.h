@@ -10,4 +10,9 @@
 void core_compare_range(const core_target *target, const core_request *request,
                         const core_pace *pace, core_differences *found, core_error *error);
 
+/* Returns whether `count` elements from `from` on of a request's values are those that lie at
+ * `held`, `width` bytes each, where the target's contents were read to. */
+bool core_holds(const core_request *request, uint32_t width, uint64_t from, uint64_t count,
+                const unsigned char *held);
+
 #endif

@@ -55,12 +55,15 @@ void core_find_landed(const core_target *target, const core_request *request, co
     }
 }
 
-core_status core_write(const core_target *target, const core_request *request,
-                       const core_pace *pace, core_error *error)
+bool core_write_begin(const core_target *target, const core_request *request, const core_pace *pace,
+                      core_error *error)
 {
-    if (!core_begin(target, request, pace, error) || !values_readable(target, request, error)) {
-        return error->status;
-    }
+    return core_begin(target, request, pace, error) && values_readable(target, request, error);
+}
+
+void core_write_begun(const core_target *target, const core_request *request, const core_pace *pace,
+                      core_error *error)
+{
     if (request->kind == CORE_BYTES) {
         core_write_bytes(target, request, pace, error);
     } else if (request->kind == CORE_SCATTERED) {
@@ -70,10 +73,13 @@ core_status core_write(const core_target *target, const core_request *request,
     } else {
         core_write_pointers(target, request, pace, error);
     }
-    if ((error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) && !error->known) {
-        core_find_landed(target, request, error);
-    }
-    return error->status;
+}
+
+bool core_write_kept(const core_target *target, const core_request *request, const core_pace *pace,
+                     const core_kept *kept, core_error *error)
+{
+    return core_write_begin(target, request, pace, error) &&
+           core_write_scattered_kept(target, request, pace, kept, error);
 }
 
 core_status core_read(const core_target *target, const core_request *request, const core_pace *pace,

@@ -11,10 +11,11 @@
 bool core_check(const core_target *target, const core_request *request, const core_pace *pace,
                 core_error *error);
 
-/* Writes all of it. CORE_OK only if every engine call returned S_OK; after any other answer
- * error->landed is found by reading back. */
-core_status core_write(const core_target *target, const core_request *request,
-                       const core_pace *pace, core_error *error);
+/* Writes scattered pointers and keeps what they replace, in one pass. True: error->status is
+ * CORE_OK, or CORE_STOPPED with error->done. False: this is not possible here. Either way, only
+ * elements that are kept can be written. */
+bool core_write_kept(const core_target *target, const core_request *request, const core_pace *pace,
+                     const core_kept *kept, core_error *error);
 
 /* Reads all of it to request->to. After a failure error->landed is the number of leading elements
  * that can be read. */
@@ -33,5 +34,28 @@ core_status core_compare(const core_target *target, const core_request *request,
 /* Finds the number of leading elements that the target holds, after a write that failed or stopped.
  */
 void core_find_landed(const core_target *target, const core_request *request, core_error *error);
+
+/* The two steps of core_write(): whether the request can begin, and writing it. The second ends in
+ * the call that writes, and core_write() is inline: after a system call, each return costs as much
+ * as ten more instructions. */
+bool core_write_begin(const core_target *target, const core_request *request, const core_pace *pace,
+                      core_error *error);
+void core_write_begun(const core_target *target, const core_request *request, const core_pace *pace,
+                      core_error *error);
+
+/* Writes all of it. CORE_OK only if every engine call returned S_OK; after any other answer
+ * error->landed is found by reading back. */
+static inline core_status core_write(const core_target *target, const core_request *request,
+                                     const core_pace *pace, core_error *error)
+{
+    if (core_write_begin(target, request, pace, error)) {
+        core_write_begun(target, request, pace, error);
+        if ((error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE) &&
+            !error->known) {
+            core_find_landed(target, request, error);
+        }
+    }
+    return error->status;
+}
 
 #endif

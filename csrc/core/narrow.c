@@ -4,11 +4,6 @@
 /* From this many pointers on, an engine that narrows by itself may be faster. */
 #define BY_ENGINE_POINTERS 524288u
 
-bool core_must_fit(const core_request *request, uint32_t width)
-{
-    return width == 4 && !request->truncate;
-}
-
 bool core_check_values(const pointer_view *values, const core_pace *pace, core_error *error)
 {
     uint64_t fit = 0;

@@ -6,7 +6,10 @@
 
 /* Returns whether a request's values must fit in 32 bits, at a target with pointers of this width.
  */
-bool core_must_fit(const core_request *request, uint32_t width);
+static inline bool core_must_fit(const core_request *request, uint32_t width)
+{
+    return width == 4 && !request->truncate;
+}
 
 /* Checks values that must fit, in one full pass. The first that does not fit is an error, and
  * nothing was written. False: there is such a value, or the pace's step stopped the work. */

@@ -20,29 +20,11 @@ uint64_t core_pace_next(const core_pace *pace, uint64_t last, uint64_t took_ns)
     return next > 0 ? next : 1;
 }
 
-static uint64_t most_of(const core_pace *pace)
-{
-    return pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
-}
-
-core_chunks core_chunks_begin(const core_pace *pace, uint64_t count)
-{
-    core_chunks chunks = {pace, count, count <= pace->first_chunk ? count : pace->first_chunk, 0};
-
-    if (chunks.size > most_of(pace)) {
-        chunks.size = most_of(pace);
-    }
-    if (chunks.size < count) {
-        chunks.started = pace->now_ns();
-    }
-    return chunks;
-}
-
 bool core_chunks_next(core_chunks *chunks, core_error *error)
 {
     const core_pace *pace = chunks->pace;
     uint64_t left = chunks->count - error->done;
-    uint64_t most = most_of(pace);
+    uint64_t most = core_pace_most(pace);
 
     if (chunks->started > 0) {
         chunks->size = core_pace_next(pace, chunks->size, pace->now_ns() - chunks->started);

@@ -26,6 +26,12 @@ typedef struct core_pace {
 /* Returns the size of the next chunk, from the last one's size and duration. */
 uint64_t core_pace_next(const core_pace *pace, uint64_t last, uint64_t took_ns);
 
+/* Returns the most elements that a chunk may have. */
+static inline uint64_t core_pace_most(const core_pace *pace)
+{
+    return pace->most > 0 && pace->most < CORE_MOST_COUNT ? pace->most : CORE_MOST_COUNT;
+}
+
 /* A request of `count` elements under way. */
 typedef struct core_chunks {
     const core_pace *pace;
@@ -35,7 +41,18 @@ typedef struct core_chunks {
 } core_chunks;
 
 /* Sizes the first chunk, and starts the clock. */
-core_chunks core_chunks_begin(const core_pace *pace, uint64_t count);
+static inline core_chunks core_chunks_begin(const core_pace *pace, uint64_t count)
+{
+    core_chunks chunks = {pace, count, count <= pace->first_chunk ? count : pace->first_chunk, 0};
+
+    if (chunks.size > core_pace_most(pace)) {
+        chunks.size = core_pace_most(pace);
+    }
+    if (chunks.size < count) {
+        chunks.started = pace->now_ns();
+    }
+    return chunks;
+}
 
 /* After a chunk that error->done counts: calls the pace's step and sizes the next chunk. False if
  * nothing is left, or the step stopped the work (CORE_STOPPED). */

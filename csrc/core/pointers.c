@@ -82,7 +82,7 @@ void core_write_pointers(const core_target *target, const core_request *request,
         } else {
             write_copied(target, request, chunks.size, scratch, error);
         }
-        more = error->status == CORE_OK && core_chunks_next(&chunks, error);
+        more = error->status == CORE_OK && chunks.started > 0 && core_chunks_next(&chunks, error);
     }
     free(scratch);
 }

@@ -90,7 +90,7 @@ bool core_begin(const core_target *target, const core_request *request, const co
 {
     uint64_t count = request->values.count;
 
-    memset(error, 0, sizeof *error);
+    core_error_init(error);
     error->address = request->address;
     error->count = count;
     /* WriteVirtual refuses size 0 with E_INVALIDARG, with or without a target. IsPointer64Bit

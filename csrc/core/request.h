@@ -52,6 +52,15 @@ typedef struct core_request {
     bool fresh;       /* a read by ReadVirtual: nothing uses `to` after a failure */
 } core_request;
 
+/* What a write of scattered pointers keeps, in the order in which it writes them. Elements that
+ * cover the same bytes stay in the caller's order. */
+typedef struct core_kept {
+    uint64_t *where;      /* their addresses */
+    unsigned char *old;   /* the target's former contents */
+    unsigned char *fresh; /* what is written */
+    unsigned char *known; /* a byte for each element, 0 at first; 1: it is kept */
+} core_kept;
+
 /* Bytes of a value in the caller's memory. */
 static inline size_t core_value_size(const core_request *request)
 {

@@ -1,27 +1,24 @@
 /* The module pydbgwrite._demo_target, for the child process of `pydbgwrite demo`.
  *
- * A table of C function pointers, and a call through all of it. Each function mixes its own number
- * and its place in the table into a checksum that depends on the order; so the checksum proves
- * which functions the whole table holds. pydbgwrite/_demo/run.py computes the same checksum from
- * the same numbers: change both together.
+ * A table of C function pointers, or objects that each point to one of three such tables; and a
+ * call through all of them. Each function mixes its own number and its place into a checksum that
+ * depends on the order; so the checksum proves which functions were reached.
+ * pydbgwrite/_demo/proof.py computes the same checksum from the same numbers: change both together.
  */
-#define PY_SSIZE_T_CLEAN
-#if !defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API)
-#define Py_LIMITED_API 0x030B0000
-#endif
-#include <Python.h>
+#include "../python/python.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
-#define KINDS 8 /* functions of each kind, original and replacement */
+#define KINDS  8 /* functions of each table */
+#define TABLES 3 /* originals, replacements, and the table that the objects move to */
 
-#define TABLE_NAME "pydbgwrite._demo_target.table"
+#define TABLE_NAME   "pydbgwrite._demo_target.table"
+#define OBJECTS_NAME "pydbgwrite._demo_target.objects"
 
 typedef struct call_record {
     uint64_t checksum;
-    uint64_t originals;    /* calls that reached an original function */
-    uint64_t replacements; /* calls that reached a replacement */
+    uint64_t calls[TABLES]; /* that reached a function of each table */
 } call_record;
 
 typedef void (*demo_function)(call_record *record, uint64_t place);
@@ -30,6 +27,17 @@ typedef struct demo_table {
     size_t count;
     demo_function *functions;
 } demo_table;
+
+/* As an object of a class with virtual functions: it points to the table that it calls through. */
+typedef struct demo_object {
+    const demo_function *functions;
+    uint64_t kind;
+} demo_object;
+
+typedef struct demo_objects {
+    size_t count;
+    demo_object *all;
+} demo_objects;
 
 /* The finalizer of splitmix64 (Steele, Lea, Flood, 2014), then one step of a polynomial hash. */
 static void mix(call_record *record, uint64_t place, uint64_t number)
@@ -42,43 +50,34 @@ static void mix(call_record *record, uint64_t place, uint64_t number)
     record->checksum = record->checksum * UINT64_C(0x100000001B3) + value;
 }
 
-#define ORIGINAL(number)                                                                           \
-    static void original_##number(call_record *record, uint64_t place)                             \
+#define FUNCTION(table, kind)                                                                      \
+    static void function_##table##_##kind(call_record *record, uint64_t place)                     \
     {                                                                                              \
-        record->originals++;                                                                       \
-        mix(record, place, number);                                                                \
+        record->calls[table]++;                                                                    \
+        mix(record, place, (table)*KINDS + (kind));                                                \
     }
 
-#define REPLACEMENT(number)                                                                        \
-    static void replacement_##number(call_record *record, uint64_t place)                          \
+#define FUNCTIONS(table)                                                                           \
+    FUNCTION(table, 0)                                                                             \
+    FUNCTION(table, 1)                                                                             \
+    FUNCTION(table, 2)                                                                             \
+    FUNCTION(table, 3)                                                                             \
+    FUNCTION(table, 4)                                                                             \
+    FUNCTION(table, 5)                                                                             \
+    FUNCTION(table, 6)                                                                             \
+    FUNCTION(table, 7)
+
+FUNCTIONS(0)
+FUNCTIONS(1)
+FUNCTIONS(2)
+
+#define NAMES(table)                                                                               \
     {                                                                                              \
-        record->replacements++;                                                                    \
-        mix(record, place, KINDS + number);                                                        \
+        function_##table##_0, function_##table##_1, function_##table##_2, function_##table##_3,    \
+            function_##table##_4, function_##table##_5, function_##table##_6, function_##table##_7 \
     }
 
-ORIGINAL(0)
-ORIGINAL(1)
-ORIGINAL(2)
-ORIGINAL(3)
-ORIGINAL(4)
-ORIGINAL(5)
-ORIGINAL(6)
-ORIGINAL(7)
-REPLACEMENT(0)
-REPLACEMENT(1)
-REPLACEMENT(2)
-REPLACEMENT(3)
-REPLACEMENT(4)
-REPLACEMENT(5)
-REPLACEMENT(6)
-REPLACEMENT(7)
-
-static const demo_function originals[KINDS] = {original_0, original_1, original_2, original_3,
-                                               original_4, original_5, original_6, original_7};
-
-static const demo_function replacements[KINDS] = {replacement_0, replacement_1, replacement_2,
-                                                  replacement_3, replacement_4, replacement_5,
-                                                  replacement_6, replacement_7};
+static const demo_function tables[TABLES][KINDS] = {NAMES(0), NAMES(1), NAMES(2)};
 
 static demo_table *table_of(PyObject *capsule)
 {
@@ -118,27 +117,74 @@ static demo_table *create_table(size_t count)
     }
     table->count = count;
     for (size_t i = 0; i < count; i++) {
-        table->functions[i] = originals[i % KINDS];
+        table->functions[i] = tables[0][i % KINDS];
     }
 done:
     return table;
 }
 
-static PyObject *make_table(PyObject *module, PyObject *argument)
+static demo_objects *objects_of(PyObject *capsule)
+{
+    return PyCapsule_GetPointer(capsule, OBJECTS_NAME);
+}
+
+static void free_objects(demo_objects *objects)
+{
+    if (objects != NULL) {
+        free(objects->all);
+        free(objects);
+    }
+}
+
+static void destroy_objects(PyObject *capsule)
+{
+    free_objects(objects_of(capsule));
+}
+
+/* Objects of the first two tables, KINDS of each in turns. NULL if memory is short. */
+static demo_objects *create_objects(size_t count)
+{
+    demo_objects *objects = calloc(1, sizeof *objects);
+
+    if (objects == NULL) {
+        goto done;
+    }
+    objects->all = calloc(count, sizeof *objects->all);
+    if (objects->all == NULL) {
+        free_objects(objects);
+        objects = NULL;
+        goto done;
+    }
+    objects->count = count;
+    for (size_t i = 0; i < count; i++) {
+        objects->all[i] = (demo_object){tables[i / KINDS % 2], i % KINDS};
+    }
+done:
+    return objects;
+}
+
+/* Returns a number of at least 1, or 0 with an exception. */
+static size_t count_of(PyObject *argument, const char *what)
 {
     Py_ssize_t count = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
+
+    if (count < 1 && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "%s 1 pointer or more, got %zd", what, count);
+    }
+    return count < 1 ? 0 : (size_t)count;
+}
+
+static PyObject *make_table(PyObject *module, PyObject *argument)
+{
+    size_t count = count_of(argument, "a table has");
     demo_table *table = NULL;
     PyObject *capsule = NULL;
 
     (void)module;
-    if (count == -1 && PyErr_Occurred()) {
+    if (count == 0) {
         goto done;
     }
-    if (count < 1) {
-        PyErr_Format(PyExc_ValueError, "a table has 1 pointer or more, got %zd", count);
-        goto done;
-    }
-    table = create_table((size_t)count);
+    table = create_table(count);
     if (table == NULL) {
         (void)PyErr_NoMemory();
         goto done;
@@ -167,7 +213,7 @@ static PyObject *describe_table(PyObject *module, PyObject *capsule)
 static PyObject *call_table(PyObject *module, PyObject *capsule)
 {
     const demo_table *table = table_of(capsule);
-    call_record record = {0, 0, 0};
+    call_record record = {0};
     PyObject *result = NULL;
 
     (void)module;
@@ -175,11 +221,76 @@ static PyObject *call_table(PyObject *module, PyObject *capsule)
         for (size_t i = 0; i < table->count; i++) {
             table->functions[i](&record, i);
         }
-        result = Py_BuildValue("(KKK)", (unsigned long long)record.checksum,
-                               (unsigned long long)record.originals,
-                               (unsigned long long)record.replacements);
+        result =
+            Py_BuildValue("(KKK)", (unsigned long long)record.checksum,
+                          (unsigned long long)record.calls[0], (unsigned long long)record.calls[1]);
     }
     return result;
+}
+
+static PyObject *make_objects(PyObject *module, PyObject *argument)
+{
+    size_t count = count_of(argument, "objects have");
+    demo_objects *objects = NULL;
+    PyObject *capsule = NULL;
+
+    (void)module;
+    if (count == 0) {
+        goto done;
+    }
+    objects = create_objects(count);
+    if (objects == NULL) {
+        (void)PyErr_NoMemory();
+        goto done;
+    }
+    capsule = PyCapsule_New(objects, OBJECTS_NAME, destroy_objects);
+    if (capsule == NULL) {
+        free_objects(objects);
+    }
+done:
+    return capsule;
+}
+
+static PyObject *describe_objects(PyObject *module, PyObject *capsule)
+{
+    const demo_objects *objects = objects_of(capsule);
+    PyObject *result = NULL;
+
+    (void)module;
+    if (objects != NULL) {
+        result = Py_BuildValue("(KK)", (unsigned long long)(uintptr_t)objects->all,
+                               (unsigned long long)objects->count * sizeof *objects->all);
+    }
+    return result;
+}
+
+static PyObject *call_objects(PyObject *module, PyObject *capsule)
+{
+    const demo_objects *objects = objects_of(capsule);
+    call_record record = {0};
+    PyObject *result = NULL;
+
+    (void)module;
+    if (objects != NULL) {
+        for (size_t i = 0; i < objects->count; i++) {
+            const demo_object *object = &objects->all[i];
+
+            object->functions[object->kind](&record, i);
+        }
+        result = Py_BuildValue(
+            "(K(KKK))", (unsigned long long)record.checksum, (unsigned long long)record.calls[0],
+            (unsigned long long)record.calls[1], (unsigned long long)record.calls[2]);
+    }
+    return result;
+}
+
+static PyObject *table_addresses(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return Py_BuildValue("(KKK)", (unsigned long long)(uintptr_t)tables[0],
+                         (unsigned long long)(uintptr_t)tables[1],
+                         (unsigned long long)(uintptr_t)tables[2]);
 }
 
 static PyObject *addresses_of(const demo_function functions[KINDS])
@@ -199,8 +310,8 @@ static PyObject *addresses_of(const demo_function functions[KINDS])
 
 static PyObject *function_addresses(PyObject *module, PyObject *unused)
 {
-    PyObject *first = addresses_of(originals);
-    PyObject *second = first == NULL ? NULL : addresses_of(replacements);
+    PyObject *first = addresses_of(tables[0]);
+    PyObject *second = first == NULL ? NULL : addresses_of(tables[1]);
     PyObject *result = second == NULL ? NULL : PyTuple_Pack(2, first, second);
 
     (void)module;
@@ -224,17 +335,33 @@ static PyMethodDef functions[] = {
     {"function_addresses", function_addresses, METH_NOARGS,
      PyDoc_STR("function_addresses($module, /)\n--\n\n"
                "The addresses of the original functions, and of the replacements: two lists.")},
+    {"make_objects", make_objects, METH_O,
+     PyDoc_STR("make_objects($module, count, /)\n--\n\n"
+               "Objects that point to the first or the second of three tables.")},
+    {"describe_objects", describe_objects, METH_O,
+     PyDoc_STR("describe_objects($module, objects, /)\n--\n\n"
+               "(address, bytes) of the objects.")},
+    {"call_objects", call_objects, METH_O,
+     PyDoc_STR("call_objects($module, objects, /)\n--\n\n"
+               "Call a function of each object through its table, in order.\n\n"
+               "Returns (checksum, calls by table).")},
+    {"table_addresses", table_addresses, METH_NOARGS,
+     PyDoc_STR("table_addresses($module, /)\n--\n\n"
+               "The addresses of the three tables.")},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot module_slots[] = {
+#if defined(Py_GIL_DISABLED)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "pydbgwrite._demo_target",
-    .m_doc = PyDoc_STR("A table of C function pointers, for the child process of the demo."),
+    .m_doc = PyDoc_STR("Tables of C function pointers, for the child process of the demo."),
     .m_methods = functions,
     .m_slots = module_slots,
 };

@@ -71,13 +71,16 @@ static void raise_no_int(PyObject *object, const char *what, Py_ssize_t index)
 /* Returns whether the object is a numpy masked array. There is none before its module is loaded. */
 static bool is_masked(PyObject *object)
 {
-    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy.ma");
+    PyObject *name = PyUnicode_FromString("numpy.ma");
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
     PyObject *type = module == NULL ? NULL : PyObject_GetAttrString(module, "MaskedArray");
     bool masked = type != NULL && PyType_Check(type) &&
                   PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)type);
 
     PyErr_Clear(); /* a module that is still being loaded */
     Py_XDECREF(type);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
     return masked;
 }
 
@@ -98,14 +101,15 @@ static bool refuse_masked(PyObject *object, const char *what, Py_ssize_t index)
 
 bool arguments_buffer(module_state *state, PyObject *object, const char *what)
 {
-    PyObject *type = (PyObject *)Py_TYPE(object), *before = state->plain_buffer;
+    PyObject *type = (PyObject *)Py_TYPE(object);
 
-    if (type != before) { /* the check costs as much as a third of a small write */
+    if (type !=
+        state_kept(
+            &state->plain_buffer)) { /* the check costs as much as a third of a small write */
         if (refuse_masked(object, what, -1)) {
             return false;
         }
-        state->plain_buffer = Py_NewRef(type);
-        Py_XDECREF(before);
+        state_replace(&state->plain_buffer, Py_NewRef(type));
     }
     return true;
 }
@@ -132,6 +136,9 @@ bool arguments_element(PyObject *object, const char *what, Py_ssize_t index, uin
     PyObject *number = NULL;
     bool good = false;
 
+    if (arguments_plain_int(object, value)) {
+        return true;
+    }
     if (PyLong_CheckExact(object)) {
         number = Py_NewRef(object);
     } else if (PyBool_Check(object) || !PyIndex_Check(object)) {
@@ -182,9 +189,9 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
     return good;
 }
 
-bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
+bool arguments_given_callable(PyObject *object, const char *what, PyObject **callable)
 {
-    if (object == NULL || object == Py_None) {
+    if (object == Py_None) {
         return true;
     }
     if (!PyCallable_Check(object)) {
@@ -196,9 +203,9 @@ bool arguments_callable(PyObject *object, const char *what, PyObject **callable)
     return true;
 }
 
-bool arguments_flag(PyObject *object, bool *flag)
+bool arguments_given_flag(PyObject *object, bool *flag)
 {
-    int truth = object == NULL ? (int)*flag : PyObject_IsTrue(object);
+    int truth = PyObject_IsTrue(object);
 
     *flag = truth > 0;
     return truth >= 0;
@@ -263,17 +270,19 @@ static bool is_of_types(PyObject *object, PyObject *types)
 bool arguments_may_be_gone(module_state *state, const Py_buffer *buffer)
 {
     PyObject *owner = Py_XNewRef(buffer->obj);
+    PyObject *on_heap = state_kept(&state->heap_buffers);
     bool owned = owner == NULL;
     PyObject *type, *value, *trace;
 
     PyErr_Fetch(&type, &value, &trace);
-    if (!owned && state->heap_buffers == NULL) {
-        state->heap_buffers = PyObject_CallMethod(state->from_c, "heap_buffers", NULL);
+    if (!owned && on_heap == NULL) {
+        on_heap = state_keep_first(&state->heap_buffers,
+                                   PyObject_CallMethod(state->from_c, "heap_buffers", NULL));
     }
     for (int i = 0; !owned && owner != NULL && i < MOST_VIEWS; i++) {
         PyObject *next = NULL;
 
-        owned = is_of_types(owner, state->heap_buffers);
+        owned = is_of_types(owner, on_heap);
         if (!owned) { /* a memoryview's `obj`, or numpy's `base`, which is None if it owns its
                          memory */
             next = PyObject_GetAttrString(owner, PyMemoryView_Check(owner) ? "obj" : "base");

@@ -85,10 +85,9 @@ bool data_spaces_add_types(PyObject *module)
 {
     module_state *state = state_of_module(module);
 
-    state->data_spaces_type = PyType_FromModuleAndSpec(module, &specification, NULL);
     state->memory_information_type = raw_memory_information_type();
-    return state->data_spaces_type != NULL && state->memory_information_type != NULL &&
-           PyModule_AddType(module, (PyTypeObject *)state->data_spaces_type) == 0 &&
+    return state->memory_information_type != NULL &&
+           state_add_type(module, &specification, &state->data_spaces_type) &&
            PyModule_AddObjectRef(module, "MemoryBasicInformation",
                                  state->memory_information_type) == 0;
 }

@@ -48,10 +48,13 @@ done:
 static PyObject *close_now(PyObject *self, PyObject *unused)
 {
     const module_state *state = (const module_state *)PyType_GetModuleState(Py_TYPE(self));
-    int number = self_of(self)->number;
+    int number;
 
     (void)unused;
+    OBJECT_LOCK(self);
+    number = self_of(self)->number;
     self_of(self)->number = -1;
+    OBJECT_UNLOCK(self);
     /* By os.close(): on Windows a descriptor belongs to the C library that has opened it. */
     return number < 0 ? Py_NewRef(Py_None) : PyObject_CallFunction(state->os_close, "i", number);
 }
@@ -139,9 +142,5 @@ static PyType_Spec specification = {
 
 bool file_descriptor_add_type(PyObject *module)
 {
-    module_state *state = state_of_module(module);
-
-    state->file_descriptor_type = PyType_FromModuleAndSpec(module, &specification, NULL);
-    return state->file_descriptor_type != NULL &&
-           PyModule_AddType(module, (PyTypeObject *)state->file_descriptor_type) == 0;
+    return state_add_type(module, &specification, &state_of_module(module)->file_descriptor_type);
 }

@@ -3,11 +3,17 @@
 #include "../core/bulk.h"
 #include "docstrings.h"
 #include "file_descriptor.h"
+#include "journal_checksum.h"
+#include "classified_elements.h"
 #include "module_symbols.h"
+#include "moved_pointers.h"
 #include "name_addresses.h"
 #include "opening/simulated.h"
 #include "opening/wrapped.h"
-#include "recording.h"
+#include "ranges_type.h"
+#include "record_log.h"
+#include "record_log_type.h"
+#include "recorded_write.h"
 #include "session.h"
 #include "session_type.h"
 
@@ -47,10 +53,13 @@ static int execute(PyObject *module)
     bool good =
         import_all(state_of_module(module)) && session_type_add(module) &&
         data_spaces_add_types(module) && file_descriptor_add_type(module) &&
-        module_symbols_add_type(module) &&
+        module_symbols_add_type(module) && record_log_add_type(module) && ranges_add_type(module) &&
         PyModule_AddIntConstant(module, "GIL_RELEASE_BYTES", GIL_RELEASE_BYTES) == 0 &&
         PyModule_AddIntConstant(module, "BULK_THRESHOLD_POINTERS", BULK_THRESHOLD_POINTERS) == 0 &&
-        PyModule_AddIntConstant(module, "RECORD_BYTES", RECORD_BYTES) == 0;
+        PyModule_AddIntConstant(module, "RECORD_BYTES", RECORD_BYTES) == 0 &&
+        PyModule_AddIntConstant(module, "RECORD_BYTES_SCATTERED", RECORD_BYTES_SCATTERED) == 0 &&
+        PyModule_AddIntConstant(module, "RECORDS_IN_MEMORY", RECORDS_IN_MEMORY) == 0 &&
+        classified_add_constants(module);
 
     return good ? 0 : -1;
 }
@@ -59,16 +68,21 @@ static int execute(PyObject *module)
     apply(session_type) apply(data_spaces_type) apply(memory_information_type)                     \
         apply(file_descriptor_type) apply(os_close) apply(from_c) apply(wrong_thread)              \
             apply(session_closed) apply(session_busy) apply(read_only) apply(no_target)            \
-                apply(no_sequences) apply(heap_buffers) apply(plain_buffer) apply(zero_word)       \
-                    apply(module_symbols_type)
+                apply(module_symbols_type) apply(record_log_type) apply(ranges_type)
+
+#define EACH_KEPT(apply)                                                                           \
+    apply(no_sequences) apply(heap_buffers) apply(plain_buffer) apply(zero_word)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {
     module_state *state = state_of_module(module);
 
-#define VISIT(name) Py_VISIT(state->name);
+#define VISIT(name)      Py_VISIT(state->name);
+#define VISIT_KEPT(name) Py_VISIT(state_kept(&state->name));
     EACH_REFERENCE(VISIT)
+    EACH_KEPT(VISIT_KEPT)
 #undef VISIT
+#undef VISIT_KEPT
     return 0;
 }
 
@@ -76,9 +90,12 @@ static int clear(PyObject *module)
 {
     module_state *state = state_of_module(module);
 
-#define CLEAR(name) Py_CLEAR(state->name);
+#define CLEAR(name)      Py_CLEAR(state->name);
+#define CLEAR_KEPT(name) state_replace(&state->name, NULL);
     EACH_REFERENCE(CLEAR)
+    EACH_KEPT(CLEAR_KEPT)
 #undef CLEAR
+#undef CLEAR_KEPT
     return 0;
 }
 
@@ -95,8 +112,14 @@ static void release(void *module)
 static PyMethodDef functions[] = {
     FUNCTION(simulate, open_simulated, METH_VARARGS),
     FUNCTION(wrap, open_wrapped, METH_VARARGS),
-    FUNCTION(is_plain_mangled, module_symbols_is_plain, METH_O),
+    FUNCTION(checksum, journal_checksum, METH_VARARGS),
+    FUNCTION(plain_mangled, module_symbols_plain, METH_O),
     FUNCTION(name_addresses, name_addresses, METH_VARARGS),
+    FUNCTION(moved_pointers, moved_pointers, METH_VARARGS),
+    FUNCTION(classify, classified_elements, METH_VARARGS),
+    FUNCTION(pick_classified, classified_pick, METH_VARARGS),
+    FUNCTION(place_classified, classified_places, METH_VARARGS),
+    FUNCTION(find_overlaps, classified_overlaps, METH_VARARGS),
 #if defined(__linux__)
     FUNCTION(linux_attach, open_linux_attach, METH_VARARGS),
     FUNCTION(linux_launch, open_linux_launch, METH_VARARGS),
@@ -116,10 +139,11 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Py_mod_gil is not declared: a free-threaded build has compiled this source, but none has run the
- * test suite yet. */
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, (void *)execute},
+#if defined(Py_GIL_DISABLED)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 

@@ -75,20 +75,22 @@ static bool take_sources(module_symbols *symbols, PyObject *list)
     return symbols->held != NULL;
 }
 
+/* Ctrl-C gets its turn between the two: each takes a tenth of a second for a million symbols. */
 static bool read_all(module_symbols *symbols, uint64_t low, uint64_t high)
 {
-    size_t count = 0;
-    bool good = false;
+    PyThreadState *released = PyEval_SaveThread();
+    bool good = symbol_entries_read(symbols->sources, symbols->source_count, &symbols->entries);
 
-    Py_BEGIN_ALLOW_THREADS good =
-        symbol_entries_read(symbols->sources, symbols->source_count, &symbols->entries) &&
-        symbol_spans_make(symbols->sources, &symbols->entries, low, high, &symbols->spans);
-    Py_END_ALLOW_THREADS count = symbols->entries.count;
-    symbols->texts = good ? calloc(count + 1, sizeof *symbols->texts) : NULL;
-    if (symbols->texts == NULL) {
+    PyEval_RestoreThread(released);
+    if (good && PyErr_CheckSignals() == 0) {
+        released = PyEval_SaveThread();
+        good = symbol_spans_make(symbols->sources, &symbols->entries, low, high, &symbols->spans);
+        PyEval_RestoreThread(released);
+    }
+    if (!good) {
         (void)PyErr_NoMemory();
     }
-    return symbols->texts != NULL;
+    return PyErr_Occurred() == NULL;
 }
 
 static PyObject *symbols_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
@@ -115,10 +117,6 @@ static void symbols_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
-    for (size_t i = 0; symbols->texts != NULL && i < symbols->entries.count; i++) {
-        Py_XDECREF(symbols->texts[i]);
-    }
-    free(symbols->texts);
     symbol_spans_free(&symbols->spans);
     symbol_entries_free(&symbols->entries);
     for (size_t i = 0; i < symbols->source_count; i++) {
@@ -134,33 +132,6 @@ static Py_ssize_t symbols_length(PyObject *self)
     return (Py_ssize_t)symbols_of(self)->entries.count;
 }
 
-/* The whole name, with a version that follows. */
-static size_t whole_length(const module_symbols *symbols, const symbol_entry *entry)
-{
-    return strlen((const char *)symbol_entry_name(symbols->sources, entry));
-}
-
-static PyObject *symbols_names(PyObject *self, PyObject *unused)
-{
-    const module_symbols *symbols = symbols_of(self);
-    PyObject *list = PyList_New((Py_ssize_t)symbols->entries.count);
-
-    (void)unused;
-    for (size_t i = 0; list != NULL && i < symbols->entries.count; i++) {
-        const symbol_entry *entry = &symbols->entries.all[i];
-        const char *name = (const char *)symbol_entry_name(symbols->sources, entry);
-        PyObject *text =
-            PyUnicode_DecodeUTF8(name, (Py_ssize_t)whole_length(symbols, entry), "surrogateescape");
-
-        if (text == NULL) {
-            Py_CLEAR(list);
-        } else {
-            PyList_SetItem(list, (Py_ssize_t)i, text); /* takes the reference */
-        }
-    }
-    return list;
-}
-
 static bool number_of(const module_symbols *symbols, PyObject *number, size_t *index)
 {
     size_t value = PyLong_AsSize_t(number);
@@ -174,6 +145,31 @@ static bool number_of(const module_symbols *symbols, PyObject *number, size_t *i
     }
     *index = value;
     return true;
+}
+
+static PyObject *symbols_names(PyObject *self, PyObject *numbers)
+{
+    const module_symbols *symbols = symbols_of(self);
+    Py_ssize_t count = PyList_Size(numbers);
+    PyObject *list = count < 0 ? NULL : PyList_New(count);
+    size_t index = 0;
+
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *text = NULL;
+
+        if (number_of(symbols, PyList_GetItem(numbers, i), &index)) {
+            const symbol_entry *entry = &symbols->entries.all[index];
+
+            text = PyUnicode_DecodeUTF8((const char *)symbol_entry_name(symbols->sources, entry),
+                                        (Py_ssize_t)entry->length, "surrogateescape");
+        }
+        if (text == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SetItem(list, i, text); /* takes the reference */
+        }
+    }
+    return list;
 }
 
 static PyObject *symbols_entry(PyObject *self, PyObject *number)
@@ -235,31 +231,16 @@ static PyObject *symbols_containing(PyObject *self, PyObject *text)
 static PyObject *symbols_at(PyObject *self, PyObject *address)
 {
     unsigned long long value = PyLong_AsUnsignedLongLong(address);
+    const symbol_spans *spans = &symbols_of(self)->spans;
     uint32_t found = SYMBOL_NONE;
+    size_t place = 0;
 
     if (value == (unsigned long long)-1 && PyErr_Occurred()) {
         return NULL;
     }
-    found = symbol_spans_find(&symbols_of(self)->spans, value);
+    place = symbol_spans_place(spans, 0, value);
+    found = place == 0 ? SYMBOL_NONE : spans->symbols[place - 1];
     return found == SYMBOL_NONE ? Py_NewRef(Py_None) : PyLong_FromUnsignedLong(found);
-}
-
-static PyObject *symbols_forget(PyObject *self, PyObject *numbers)
-{
-    module_symbols *symbols = symbols_of(self);
-    Py_ssize_t count = PyList_Size(numbers);
-    size_t index = 0;
-
-    if (count < 0) {
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!number_of(symbols, PyList_GetItem(numbers, i), &index)) {
-            return NULL;
-        }
-        Py_CLEAR(symbols->texts[index]);
-    }
-    return Py_NewRef(Py_None);
 }
 
 #define METHOD(name, function, flags)                                                              \
@@ -268,12 +249,11 @@ static PyObject *symbols_forget(PyObject *self, PyObject *numbers)
     }
 
 static PyMethodDef methods[] = {
-    METHOD(names, symbols_names, METH_NOARGS),
+    METHOD(names, symbols_names, METH_O),
     METHOD(entry, symbols_entry, METH_O),
     METHOD(values, symbols_values, METH_NOARGS),
     METHOD(containing, symbols_containing, METH_O),
     METHOD(at, symbols_at, METH_O),
-    METHOD(forget, symbols_forget, METH_O),
     {NULL, NULL, 0, NULL},
 };
 
@@ -292,22 +272,36 @@ static PyType_Spec specification = {
 
 bool module_symbols_add_type(PyObject *module)
 {
-    module_state *state = state_of_module(module);
-
-    state->module_symbols_type = PyType_FromModuleAndSpec(module, &specification, NULL);
-    return state->module_symbols_type != NULL &&
-           PyModule_AddType(module, (PyTypeObject *)state->module_symbols_type) == 0;
+    return state_add_type(module, &specification, &state_of_module(module)->module_symbols_type);
 }
 
-PyObject *module_symbols_is_plain(PyObject *module, PyObject *name)
+/* Returns whether one name can be demangled in time; -1: an exception is set. */
+static int is_plain(PyObject *name)
 {
     Py_ssize_t length = 0;
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
 
-    (void)module;
     if (text == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
-        return NULL;
+        return -1;
     }
     PyErr_Clear(); /* a name of other bytes than UTF-8 is not demangled */
-    return PyBool_FromLong(text != NULL && mangled_name_is_plain(text, (size_t)length));
+    return text != NULL && mangled_name_is_plain(text, (size_t)length);
+}
+
+PyObject *module_symbols_plain(PyObject *module, PyObject *names)
+{
+    Py_ssize_t count = PyList_Size(names);
+    PyObject *list = count < 0 ? NULL : PyList_New(0);
+
+    (void)module;
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        int plain = is_plain(PyList_GetItem(names, i));
+        PyObject *number = plain > 0 ? PyLong_FromSsize_t(i) : NULL;
+
+        if (plain < 0 || (plain > 0 && (number == NULL || PyList_Append(list, number) < 0))) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(number);
+    }
+    return list;
 }

@@ -14,13 +14,10 @@ typedef struct module_symbols {
     PyObject *held; /* a tuple of the bytes objects that the sources point to */
     symbol_entries entries;
     symbol_spans spans;
-    /* By the symbol's number: how names begin that it covers, or None where it can't be named; NULL
-     * before that is known. */
-    PyObject **texts;
 } module_symbols;
 
-/* _core.is_plain_mangled. */
-PyObject *module_symbols_is_plain(PyObject *module, PyObject *name);
+/* _core.plain_mangled. */
+PyObject *module_symbols_plain(PyObject *module, PyObject *names);
 
 bool module_symbols_add_type(PyObject *module);
 

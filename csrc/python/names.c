@@ -61,12 +61,9 @@ static bool of_name(call_names *names, PyObject *text, const char *what, Py_ssiz
     return good;
 }
 
-bool names_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
-                   uint64_t *value)
+bool names_given_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
+                         uint64_t *value)
 {
-    if (object == NULL) {
-        return true;
-    }
     /* The common case first: the Limited API's PyUnicode_Check() is a call. */
     return PyLong_CheckExact(object) || !PyUnicode_Check(object)
                ? arguments_element(object, what, index, value)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arguments.h"
 #include "session.h"
 
 /* The names of one call, which share one resolver. */
@@ -25,7 +26,13 @@ void names_release(call_names *names);
  * below 0, an element of it. NULL leaves the result unchanged. The session is left while Python
  * resolves a name, since that reads the target. False: an exception is set, and the session may be
  * left. */
-bool names_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
-                   uint64_t *value);
+bool names_given_address(call_names *names, PyObject *object, const char *what, Py_ssize_t index,
+                         uint64_t *value);
+static inline bool names_address(call_names *names, PyObject *object, const char *what,
+                                 Py_ssize_t index, uint64_t *value)
+{
+    return object == NULL || arguments_plain_int(object, value) ||
+           names_given_address(names, object, what, index, value);
+}
 
 #endif

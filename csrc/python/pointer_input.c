@@ -47,6 +47,14 @@ static char format_letter(const char *format, bool *native)
     return letter;
 }
 
+static bool is_one_of(const char *letters, char letter)
+{
+    while (*letters != letter && *letters != '\0') {
+        letters++;
+    }
+    return *letters != '\0'; /* so no letter is none of them */
+}
+
 /* Checks a buffer that is held, and makes a view of it. */
 static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char *what,
                            pointer_view *view)
@@ -57,8 +65,8 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     PyObject *type = (PyObject *)Py_TYPE(object);
     bool native = true;
     char letter = format_letter(buffer->format, &native);
-    bool integers = letter != '\0' && strchr("QqLlNnP", letter) != NULL && buffer->itemsize == 8;
-    bool raw = letter != '\0' && strchr("Bbc", letter) != NULL && buffer->itemsize == 1;
+    bool integers = is_one_of("QqLlNnP", letter) && buffer->itemsize == 8;
+    bool raw = is_one_of("Bbc", letter) && buffer->itemsize == 1;
     bool good = false;
 
     if (buffer->ndim != 1) {
@@ -139,22 +147,20 @@ static PyObject *element_of(PyObject *sequence, bool is_list, Py_ssize_t index)
 }
 
 /* Converts elements that are exactly ints, from `from` on, up to the first that is not one or does
- * not fit; returns its index. Nothing here can run Python code, so the list stays unchanged and its
- * elements alive (not so without a GIL: there element_of() holds each one). */
+ * not fit; returns its index. Nothing here can run Python code or block, so the list stays
+ * unchanged and its elements alive while it is locked. */
 static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, Py_ssize_t size,
                              uint64_t *values)
 {
     Py_ssize_t i = from;
     bool plain = true;
 
-#if defined(Py_GIL_DISABLED)
-    plain = false;
-#endif
+    OBJECT_LOCK(sequence);
     while (plain && i < size) {
         PyObject *element = is_list ? PyList_GetItem(sequence, i) : PyTuple_GetItem(sequence, i);
 
         plain = element != NULL && PyLong_CheckExact(element);
-        if (plain) {
+        if (plain && !arguments_plain_int(element, &values[i])) {
             unsigned long long value = PyLong_AsUnsignedLongLong(element);
 
             values[i] = value;
@@ -162,6 +168,7 @@ static Py_ssize_t plain_ints(PyObject *sequence, bool is_list, Py_ssize_t from, 
         }
         i += plain ? 1 : 0;
     }
+    OBJECT_UNLOCK(sequence);
     if (i < size) {
         PyErr_Clear(); /* the caller raises it again, in our words */
     }
@@ -182,7 +189,7 @@ static uint64_t *of_list_or_tuple(PyObject *object, call_names *names, const cha
     bool is_list = PyList_Check(object);
     Py_ssize_t size = is_list ? PyList_Size(object) : PyTuple_Size(object);
     uint64_t *values = NULL;
-    bool good = true;
+    bool good = true, shorter = false;
     Py_ssize_t i = 0;
 
     if ((size_t)size > SIZE_MAX / sizeof(uint64_t) ||
@@ -190,21 +197,21 @@ static uint64_t *of_list_or_tuple(PyObject *object, call_names *names, const cha
         (void)PyErr_NoMemory();
         good = false;
     }
-    while (good && (i = plain_ints(object, is_list, i, size, values)) < size) {
+    while (good && !shorter && (i = plain_ints(object, is_list, i, size, values)) < size) {
         PyObject *element = element_of(object, is_list, i);
 
-        good = element != NULL && convert(names, element, what, i, &values[i]);
+        shorter = element == NULL;
+        good = shorter || convert(names, element, what, i, &values[i]);
         Py_XDECREF(element);
-        /* An element's __index__ can do anything, to this very list too. Its exception propagates.
-         */
-        if (is_list && good && PyList_Size(object) != size) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "%s: the list changed its size while it was converted; nothing was "
-                         "written",
-                         what);
-            good = false;
-        }
         i++;
+    }
+    /* An element's __index__ can do anything, to this very list too, and so can another thread. Its
+     * exception propagates. */
+    if (good && is_list && (shorter || PyList_Size(object) != size)) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s: the list changed its size while it was converted; nothing was written",
+                     what);
+        good = false;
     }
     if (!good) {
         free(values);
@@ -263,10 +270,13 @@ static uint64_t *of_iterator(PyObject *iterator, call_names *names, const char *
  * error. */
 static int is_no_sequence(module_state *state, PyObject *object)
 {
-    if (state->no_sequences == NULL) {
-        state->no_sequences = PyObject_CallMethod(state->from_c, "no_sequences", NULL);
+    PyObject *types = state_kept(&state->no_sequences);
+
+    if (types == NULL) {
+        types = state_keep_first(&state->no_sequences,
+                                 PyObject_CallMethod(state->from_c, "no_sequences", NULL));
     }
-    return state->no_sequences == NULL ? -1 : PyObject_IsInstance(object, state->no_sequences);
+    return types == NULL ? -1 : PyObject_IsInstance(object, types);
 }
 
 /* Returns all pointers of an iterable in one block of memory. NULL: an exception is set. */
@@ -328,14 +338,6 @@ bool pointer_input_take(pointer_input *input, module_state *state, call_names *n
     input->view.first = (const unsigned char *)input->converted;
     input->view.stride = sizeof(uint64_t);
     return input->converted != NULL;
-}
-
-void pointer_input_release(pointer_input *input)
-{
-    if (input->buffer.obj != NULL) {
-        PyBuffer_Release(&input->buffer);
-    }
-    free(input->converted);
 }
 
 bool pointer_input_is_one(PyObject *object)

@@ -6,6 +6,7 @@
 #include "python.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "../base/pointer_view.h"
 #include "names.h"
@@ -36,7 +37,15 @@ bool pointer_input_take(pointer_input *input, module_state *state, call_names *n
 bool pointer_input_take_buffer(pointer_input *input, module_state *state, PyObject *object,
                                int flags, const char *what);
 
-void pointer_input_release(pointer_input *input);
+static inline void pointer_input_release(pointer_input *input)
+{
+    if (input->buffer.obj != NULL) {
+        PyBuffer_Release(&input->buffer);
+    }
+    if (input->converted != NULL) {
+        free(input->converted);
+    }
+}
 
 /* Returns whether the object is one int; numpy's scalars and arrays without a dimension are, too.
  */

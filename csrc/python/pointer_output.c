@@ -5,16 +5,15 @@
  * use. */
 static PyObject *zero_word(module_state *state)
 {
-    PyObject *module = NULL;
+    PyObject *zero = state_kept(&state->zero_word);
+    PyObject *module = zero == NULL ? PyImport_ImportModule("array") : NULL;
 
-    if (state->zero_word == NULL) {
-        module = PyImport_ImportModule("array");
-    }
     if (module != NULL) {
-        state->zero_word = PyObject_CallMethod(module, "array", "s(i)", "Q", 0);
+        zero = state_keep_first(&state->zero_word,
+                                PyObject_CallMethod(module, "array", "s(i)", "Q", 0));
         Py_DECREF(module);
     }
-    return state->zero_word;
+    return zero;
 }
 
 /* Returns a new array('Q') of `count` zeros; NULL: an exception is set. */

@@ -4,31 +4,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/compare.h"
 #include "../core/dispatch.h"
-#include "../core/narrow.h"
 #include "failures.h"
+#include "record_log.h"
+#include "recorded_kept.h"
+#include "recorded_stream.h"
+#include "recorded_write.h"
 
 PyObject *recording_set(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
 {
     session_object *session = (session_object *)self;
     PyObject *result = NULL;
     PyObject *old_record = NULL, *old_cut_short = NULL;
-    bool takes_away, entered = false;
+    bool takes_away, is_log, entered = false;
 
     if (count != 2) {
         PyErr_Format(PyExc_TypeError, "_set_recorder() takes 2 arguments, got %zd", count);
         goto done;
     }
     takes_away = arguments[0] == Py_None && arguments[1] == Py_None;
-    if (!takes_away && (!PyCallable_Check(arguments[0]) || !PyCallable_Check(arguments[1]))) {
+    is_log = record_log_of(session->state, arguments[0]) != NULL;
+    if (!takes_away &&
+        ((!is_log && !PyCallable_Check(arguments[0])) || !PyCallable_Check(arguments[1]))) {
         PyErr_Format(PyExc_TypeError,
-                     "record and cut_short must both be callable, or both None; got objects of %R "
-                     "and %R",
+                     "record and cut_short must both be callable, or both None (record may be a "
+                     "RecordLog); got objects of %R and %R",
                      (PyObject *)Py_TYPE(arguments[0]), (PyObject *)Py_TYPE(arguments[1]));
         goto done;
     }
     /* A session that has ended drops its recorder. */
-    if (!(takes_away && session->closed)) {
+    if (!(takes_away && atomic_i32_load(&session->closed) != 0)) {
         entered = session_enter(session, false);
         if (!entered) {
             goto done;
@@ -58,251 +64,196 @@ done:
     return result;
 }
 
-/* A pace whose steps count elements of the whole request. */
-typedef struct piece_pace {
-    core_pace pace;
-    const core_pace *whole;
-    uint64_t from, total;
-    uint64_t stepped; /* elements at the last step */
-} piece_pace;
-
-static bool step_of_piece(void *context, uint64_t done, uint64_t count)
+/* Records what is prepared, up to element `past`. False: an exception is set, and nothing of it may
+ * be written. */
+static bool record_pieces(recorded_write *self, uint64_t past)
 {
-    piece_pace *piece = context;
+    PyObject *answer = NULL;
+    bool good;
 
-    (void)count;
-    piece->stepped = piece->from + done;
-    return piece->whole->step(piece->whole->context, piece->stepped, piece->total);
-}
-
-/* One piece: elements from..from+count-1 of the request. */
-typedef struct record_piece {
-    uint64_t from, count;
-    PyObject *where;          /* int, or bytes of addresses */
-    PyObject *old;            /* bytes: the target's former contents */
-    PyObject *fresh;          /* bytes: the contents to write */
-    unsigned char *old_bytes; /* of `old`, for use without the GIL */
-    uint64_t *values; /* for a target with 32-bit pointers: as many 64-bit ones; otherwise NULL */
-    core_request request; /* the piece alone, over the memory of the objects above */
-} record_piece;
-
-static unsigned char *bytes_of(PyObject *bytes)
-{
-    return (unsigned char *)PyBytes_AsString(bytes);
-}
-
-static PyObject *new_bytes(uint64_t size)
-{
-    return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-}
-
-/* Makes the objects of a piece and copies its data and addresses. False: an exception is set, or a
- * value does not fit, which *error then reports. */
-static bool prepare_piece(record_piece *piece, const core_request *whole, core_error *error)
-{
-    uint32_t width = error->width;
-    uint64_t from = piece->from, count = piece->count;
-    bool scattered = whole->kind == CORE_SCATTERED;
-    pointer_view copy = {NULL, 8, count};
-    bool good = false;
-
-    piece->where = scattered ? new_bytes(count * 8)
-                             : PyLong_FromUnsignedLongLong(whole->address + from * width);
-    piece->old = new_bytes(count * width);
-    piece->fresh = new_bytes(count * width);
-    if (piece->where == NULL || piece->old == NULL || piece->fresh == NULL) {
-        goto done;
-    }
-    piece->old_bytes = bytes_of(piece->old);
-    piece->request = *whole;
-    piece->request.foreign = false;
-    piece->request.address = whole->address + from * width;
-    if (scattered) {
-        pointer_view_gather(&whole->addresses, from, count,
-                            (uint64_t *)(void *)bytes_of(piece->where));
-        copy.first = bytes_of(piece->where);
-        piece->request.addresses = copy;
-    }
-    if (width == 1) {
-        memcpy(bytes_of(piece->fresh), pointer_view_at(&whole->values, from), (size_t)count);
-        copy.first = bytes_of(piece->fresh);
-        copy.stride = 1;
-    } else if (width == 8) {
-        pointer_view_gather(&whole->values, from, count,
-                            (uint64_t *)(void *)bytes_of(piece->fresh));
-        copy.first = bytes_of(piece->fresh);
-    } else {
-        uint64_t wide;
-
-        pointer_view_gather(&whole->values, from, count, piece->values);
-        copy.first = (const unsigned char *)piece->values;
-        wide = core_must_fit(whole, width) ? pointer_view_find_wide(&copy, 0, count) : count;
-        if (wide < count) { /* the caller's memory has changed since it was checked */
-            error->status = CORE_POINTER_RANGE;
-            error->index = from + wide;
-            error->value = piece->values[wide];
-            goto done;
+    if (self->log != NULL) {
+        good = record_log_commit(self->log);
+        if (!good) {
+            recorded_explain(self, past);
         }
-        (void)pointer_view_pack(&copy, width, false, bytes_of(piece->fresh), &error->value);
-        piece->request.truncate = true; /* whether they fit was checked */
+    } else {
+        answer = PyObject_CallFunction(self->record, "OOOI", self->made[0], self->made[1],
+                                       self->made[2], (unsigned int)self->error->width);
+        good = answer != NULL;
+        Py_XDECREF(answer);
     }
-    piece->request.values = copy;
-    good = true;
-done:
+    return good && session_not_forked(self->session);
+}
+
+/* Returns whether another piece of `count` elements can join those that are prepared: if they share
+ * a sync, or nothing may be written before all are compared. */
+static bool may_join(const recorded_write *self, uint64_t count)
+{
+    return self->expected != NULL ||
+           (self->log != NULL && self->count < RECORDED_MOST_GROUPED &&
+            record_log_groups(self->log, recorded_payload(self->whole, count, self->error->width)));
+}
+
+/* Prepares a piece. False: *error has the reason, an exception is set, or it is not what is
+ * expected. */
+static bool prepare(recorded_write *self, record_piece *piece, core_error *error)
+{
+    bool good = recorded_prepare(self, piece, error);
+
+    if (self->expected != NULL && !self->work->raised) {
+        self->differs = !good || !core_holds(self->expected, error->width, piece->from,
+                                             piece->count, piece->old);
+        good = !self->differs;
+    }
     return good;
 }
 
-/* Reads the target's contents at the piece's place. False: *error gives the reason. */
-static bool read_old(const core_target *target, const record_piece *piece, const core_pace *pace,
-                     core_error *error)
+/* Reads, records and writes one piece, or several that share a sync. True: they were recorded, but
+ * not written completely. */
+static bool do_group(recorded_write *self)
 {
-    core_request read = piece->request;
-    uint32_t width = error->width;
-    bool scattered = read.kind == CORE_SCATTERED;
-    uint64_t *wide = NULL;
-    core_error part;
+    core_error *error = self->error;
+    core_error failed = *error;
+    uint64_t most = recorded_most(self->whole, error->width);
+    uint64_t from = error->done;
+    bool recorded = false, written = true, more = true;
 
-    read.to = piece->old_bytes;
-    if (!scattered) {
-        read.kind = CORE_BYTES;
-        read.values.count = piece->count * width;
-    } else if (width == 4) {
-        wide = malloc((size_t)piece->count * sizeof *wide + 1);
-        read.to = wide;
+    self->count = 0;
+    while (more) {
+        record_piece *piece = &self->pieces[self->count];
+        uint64_t left = error->count - from;
+
+        piece->from = from;
+        piece->count = left < most ? left : most;
+        if (!prepare(self, piece, &failed)) {
+            break;
+        }
+        self->count++;
+        from += piece->count;
+        left = error->count - from;
+        more = left > 0 && may_join(self, left < most ? left : most);
     }
-    if (read.to == NULL) {
-        part = *error;
-        part.landed = 0;
-        core_engine_error(&part, "ReadVirtual", E_OUTOFMEMORY);
-    } else if (core_read(target, &read, pace, &part) == CORE_OK && wide != NULL) {
-        pointer_view values = {(const unsigned char *)wide, 8, piece->count};
-        uint64_t unused;
-
-        (void)pointer_view_pack(&values, width, false, piece->old_bytes, &unused);
-    }
-    free(wide);
-    if (part.status != CORE_OK) {
-        error->status = part.status == CORE_ENGINE ? CORE_UNREADABLE : part.status;
-        error->hresult = part.hresult;
-        error->method = part.method;
-        error->at = scattered ? part.at : part.address + part.landed;
-        error->index = piece->from + (scattered ? part.landed : part.landed / width);
-        error->purpose = "record";
-    }
-    return part.status == CORE_OK;
-}
-
-/* Writes the recorded piece. True: all of it. */
-static bool write_piece(const core_target *target, const record_piece *piece, long_work *work,
-                        core_error *error)
-{
-    piece_pace pace = {.pace = work->pace,
-                       .whole = &work->pace,
-                       .from = piece->from,
-                       .total = error->count,
-                       .stepped = UINT64_MAX};
-    core_error part;
-    uint64_t past = piece->from + piece->count;
-    bool whole;
-
-    pace.pace.step = step_of_piece;
-    pace.pace.context = &pace;
-    whole = core_write(target, &piece->request, &pace.pace, &part) == CORE_OK;
-    error->done = piece->from + (whole ? piece->count : part.done);
-    if (!whole) {
-        error->status = part.status;
-        error->hresult = part.hresult;
-        error->method = part.method;
-    } else if (past < error->count && pace.stepped != past &&
-               !work->pace.step(work->pace.context, past, error->count)) {
+    if (self->work->raised) { /* nothing of the group is recorded */
+        if (failed.status == CORE_OK && self->log != NULL) {
+            recorded_explain(self, from + self->pieces[self->count].count);
+        }
         error->status = CORE_STOPPED;
+    } else if (self->count > 0 && !self->differs) {
+        recorded = record_pieces(self, from);
+        if (!recorded) {
+            error->status = CORE_STOPPED;
+            self->work->raised = true;
+        }
     }
-    return error->done == past;
+    for (size_t i = 0; recorded && written && i < self->count; i++) {
+        const record_piece *piece = &self->pieces[i];
+
+        long_work_begin(self->work, self->session, piece->count * error->width);
+        written = recorded_write_piece(self, piece);
+        long_work_end(self->work);
+        written = written && (error->status == CORE_OK || i + 1 == self->count);
+    }
+    if (error->status == CORE_OK && failed.status != CORE_OK && !self->differs) {
+        failed.done = error->done;
+        *error = failed;
+    }
+    if (self->log != NULL) {
+        record_log_drop(self->log);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        Py_CLEAR(self->made[i]);
+    }
+    return recorded && !written;
 }
 
-/* Reads, records and writes one piece. True: it was recorded, but not written completely. */
-static bool do_piece(session_object *session, record_piece *piece, const core_request *whole,
-                     long_work *work, core_error *error)
+/* Returns whether all pieces of the write can be prepared before the first is written, and nothing
+ * else would record them faster. */
+static bool may_compare(const recorded_write *self)
 {
-    PyObject *record = session->record, *answer = NULL;
-    bool recorded = false, written = false;
-    bool ready;
+    uint32_t width = self->error->width;
+    uint64_t count = self->error->count;
+    uint64_t most = recorded_most(self->whole, width);
 
-    Py_INCREF(record); /* the collector may release the session's reference */
-    ready = prepare_piece(piece, whole, error);
-    if (!ready && error->status == CORE_OK) {
-        goto raised;
+    return self->log != NULL && count > 0 && count <= RECORDED_MOST_GROUPED * most &&
+           record_log_keeps(self->log, (size_t)((count + most - 1) / most),
+                            recorded_payload(self->whole, most, width)) &&
+           !recorded_kept_may(self) && !recorded_stream_may(self);
+}
+
+/* Writes the whole request; the long work is under way. See recording_write() for the result. */
+static bool write_recorded(recorded_write *self)
+{
+    const session_object *session = self->session;
+    core_error *error = self->error;
+    bool cut_short = false, keeps = true;
+    uint64_t most = recorded_most(self->whole, error->width);
+
+    if (error->width == 4) {
+        self->wide =
+            malloc((size_t)(error->count < most ? error->count : most) * sizeof(uint64_t) + 1);
     }
-    if (ready) {
-        long_work_begin(work, session, piece->count * error->width);
-        work->quiet = true;
-        ready = read_old(&session->target, piece, &work->pace, error);
-        work->quiet = false;
-        long_work_end(work);
+    long_work_end(self->work);
+    if (error->width == 4 && self->wide == NULL) {
+        (void)PyErr_NoMemory();
+        error->status = CORE_STOPPED;
+        self->work->raised = true;
     }
-    if (!ready) {
-        goto done;
+    Py_INCREF(self->record); /* the collector may release the session's reference */
+    while (error->status == CORE_OK && error->done < error->count && !self->differs) {
+        if (keeps && recorded_kept_may(self)) {
+            keeps = recorded_kept_do(self, &cut_short);
+        } else if (recorded_stream_may(self)) {
+            cut_short = recorded_stream_do(self);
+        } else {
+            cut_short = do_group(self);
+        }
     }
-    answer = PyObject_CallFunction(record, "OOOI", piece->where, piece->old, piece->fresh,
-                                   (unsigned int)error->width);
-    if (answer == NULL || !session_not_forked(session)) {
-        goto raised;
+    Py_DECREF(self->record);
+    if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE ||
+        error->status == CORE_UNREADABLE) {
+        long_work_begin(self->work, session, UINT64_MAX);
+        core_find_landed(&session->target, self->whole, error);
+        long_work_end(self->work);
     }
-    recorded = true;
-    long_work_begin(work, session, piece->count * error->width);
-    written = write_piece(&session->target, piece, work, error);
-    long_work_end(work);
-    goto done;
-raised:
-    error->status = CORE_STOPPED;
-    work->raised = true;
-done:
-    Py_XDECREF(answer);
-    Py_CLEAR(piece->where);
-    Py_CLEAR(piece->old);
-    Py_CLEAR(piece->fresh);
-    Py_DECREF(record);
-    return recorded && !written;
+    free(self->wide);
+    return cut_short;
 }
 
 bool recording_write(session_object *session, const core_request *request, long_work *work,
                      core_error *error)
 {
     const core_target *target = &session->target;
-    record_piece piece = {0};
-    bool cut_short = false;
-    uint64_t most;
+    recorded_write self = {.session = session,
+                           .whole = request,
+                           .work = work,
+                           .error = error,
+                           .record = session->record,
+                           .log = record_log_of(session->state, session->record)};
 
     if (request->checked ? !core_begin(target, request, &work->pace, error)
                          : !core_check(target, request, &work->pace, error)) {
         return false;
     }
-    most = RECORD_BYTES / error->width;
-    if (error->width == 4) {
-        piece.values =
-            malloc((size_t)(error->count < most ? error->count : most) * sizeof(uint64_t) + 1);
-    }
-    long_work_end(work);
-    if (error->width == 4 && piece.values == NULL) {
-        (void)PyErr_NoMemory();
-        error->status = CORE_STOPPED;
-        work->raised = true;
-    }
-    while (error->status == CORE_OK && error->done < error->count) {
-        uint64_t left = error->count - error->done;
+    return write_recorded(&self);
+}
 
-        piece.from = error->done;
-        piece.count = left < most ? left : most;
-        cut_short = do_piece(session, &piece, request, work, error);
+bool recording_write_expected(session_object *session, const core_request *request,
+                              const core_request *expected, long_work *work, core_error *error,
+                              bool *cut_short)
+{
+    recorded_write self = {.session = session,
+                           .whole = request,
+                           .work = work,
+                           .error = error,
+                           .record = session->record,
+                           .log = record_log_of(session->state, session->record),
+                           .expected = expected};
+
+    if (!may_compare(&self)) {
+        return false;
     }
-    if (error->status == CORE_ENGINE || error->status == CORE_POINTER_RANGE ||
-        error->status == CORE_UNREADABLE) {
-        long_work_begin(work, session, UINT64_MAX);
-        core_find_landed(target, request, error);
-        long_work_end(work);
-    }
-    free(piece.values);
-    return cut_short;
+    *cut_short = write_recorded(&self);
+    return !self.differs;
 }
 
 void recording_cut_short(const session_object *session)

@@ -40,9 +40,20 @@ bool session_take(session_object *self)
     return atomic_i32_compare_exchange(&self->busy, 0, 1);
 }
 
+static bool is_open(const session_object *self)
+{
+    bool open = atomic_i32_load(&self->closed) == 0;
+
+    if (!open) {
+        PyErr_SetString(self->state->session_closed, "this session is closed; open a new one");
+    }
+    return open;
+}
+
 bool session_enter(session_object *self, bool writes)
 {
     const module_state *state = self->state;
+    bool good;
 
     if (!session_not_forked(self)) {
         return false;
@@ -54,8 +65,7 @@ bool session_enter(session_object *self, bool writes)
                      self->owner, PyThread_get_thread_ident());
         return false;
     }
-    if (self->closed) {
-        PyErr_SetString(state->session_closed, "this session is closed; open a new one");
+    if (!is_open(self)) {
         return false;
     }
     if (writes && !self->writable) {
@@ -69,10 +79,13 @@ bool session_enter(session_object *self, bool writes)
                         "__index__, a signal handler or the collector); wait until that returns");
         return false;
     }
-    if (self->embedded != NULL) {
+    good = is_open(self); /* the interpreter's exit, in another thread, can have closed it */
+    if (!good) {
+        session_leave(self);
+    } else if (self->embedded != NULL) {
         self->embedded->interrupted = false;
     }
-    return true;
+    return good;
 }
 
 void session_leave(session_object *self)

@@ -37,7 +37,8 @@ typedef struct session_object {
     bool dbgeng;         /* not the embedded engine; of a closed session, too */
     bool wrapped;        /* another package's engine: closing leaves it alone */
     bool writable;
-    bool closed;
+    bool spans_refused; /* a recorded write was made with spans=False: so its undo is, too */
+    atomic_i32 closed;
 } session_object;
 
 /* In simulated memory, calls that move at least this many bytes release the GIL; smaller ones end

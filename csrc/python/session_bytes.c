@@ -13,8 +13,9 @@ KEYWORD_METHOD(session_write)
     method_call call;
     PyObject *progress = NULL, *result = NULL;
     Py_buffer data = {0}, expected = {0};
-    write_request request = {.core = {.kind = CORE_BYTES}};
+    write_request request;
 
+    write_request_init(&request, CORE_BYTES);
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
         !names_address(&call.names, call.values[ADDRESS], "address", -1, &request.core.address) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||

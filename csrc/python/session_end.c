@@ -52,7 +52,7 @@ static HRESULT leave_target(session_object *self, bool terminate, const char **m
         release_interfaces(self);
     }
     PyEval_RestoreThread(released);
-    self->closed = true;
+    atomic_i32_store(&self->closed, 1);
     return status;
 }
 
@@ -110,13 +110,13 @@ PyObject *session_close(PyObject *self, PyObject *unused)
     session_object *session = (session_object *)self;
 
     (void)unused;
-    if (session->closed) {
+    if (atomic_i32_load(&session->closed) != 0) {
         Py_RETURN_NONE;
     }
     if (!session_is_forked(session)) {
         return end(session, false);
     }
-    session->closed = true; /* this copy only: the parent's session stays open */
+    atomic_i32_store(&session->closed, 1); /* this copy only: the parent's session stays open */
     Py_RETURN_NONE;
 }
 
@@ -126,8 +126,8 @@ PyObject *session_end_at_exit(PyObject *self, PyObject *unused)
     const char *method = NULL;
 
     (void)unused;
-    if (!session_is_forked(session) && !session->closed && session->client != NULL &&
-        session_take(session)) {
+    if (!session_is_forked(session) && atomic_i32_load(&session->closed) == 0 &&
+        session->client != NULL && session_take(session)) {
         (void)leave_target(session, false, &method);
         session_leave(session);
     }
@@ -139,7 +139,7 @@ void session_let_go(session_object *self)
     const char *method = NULL;
     PyThreadState *released;
 
-    if (self->behind != NULL && !self->closed) {
+    if (self->behind != NULL && atomic_i32_load(&self->closed) == 0) {
         (void)leave_target(self, false, &method);
     }
     released = PyEval_SaveThread();

@@ -29,8 +29,15 @@ static HRESULT read_map(embedded_target *embedded, char **text, size_t *length)
 
 static void no_target(const session_object *session)
 {
-    PyErr_SetString(session->state->no_target,
-                    "there is no accessible target: it has ended, or is running");
+    if (session->embedded != NULL && session->embedded->process_id != 0) {
+        PyErr_Format(session->state->no_target,
+                     "process %lu has ended, runs another program now, or was detached; open it "
+                     "again",
+                     (unsigned long)session->embedded->process_id);
+    } else {
+        PyErr_SetString(session->state->no_target,
+                        "there is no accessible target: it has ended, or is running");
+    }
 }
 
 PyObject *session_read_maps(PyObject *self, PyObject *unused)

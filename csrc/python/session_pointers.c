@@ -56,10 +56,11 @@ KEYWORD_METHOD(session_write_pointers)
     method_call call;
     PyObject *progress = NULL, *result = NULL;
     pointer_input pointers, expected;
-    write_request request = {.core = {.kind = CORE_POINTERS}};
+    write_request request;
 
     pointer_input_init(&pointers);
     pointer_input_init(&expected);
+    write_request_init(&request, CORE_POINTERS);
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
         !names_address(&call.names, call.values[ADDRESS], "address", -1, &request.core.address) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||

@@ -14,11 +14,12 @@ KEYWORD_METHOD(session_write_scattered)
     method_call call;
     PyObject *progress = NULL, *result = NULL;
     pointer_input addresses, pointers, expected;
-    write_request request = {.core = {.kind = CORE_SCATTERED, .spans = true}};
+    write_request request;
 
     pointer_input_init(&addresses);
     pointer_input_init(&pointers);
     pointer_input_init(&expected);
+    write_request_init(&request, CORE_SCATTERED);
     if (!method_begin(&call, (session_object *)self, &signature, arguments, count, names) ||
         !arguments_flag(call.values[VERIFY], &request.verify) ||
         !arguments_flag(call.values[TRUNCATE], &request.core.truncate) ||
@@ -37,6 +38,9 @@ KEYWORD_METHOD(session_write_scattered)
                      (unsigned long long)addresses.view.count,
                      (unsigned long long)pointers.view.count);
         goto done;
+    }
+    if (call.session->record != NULL && !request.core.spans) {
+        call.session->spans_refused = true;
     }
     request.core.addresses = addresses.view;
     request.core.values = pointers.view;

@@ -30,6 +30,16 @@ static bool append_item(PyObject *list, PyObject *item)
     return good;
 }
 
+/* Leaves the session. Returns the list, or NULL if an exception is set. */
+static PyObject *leave_with(session_object *session, found_list *found)
+{
+    if (PyErr_Occurred()) {
+        Py_CLEAR(found->list);
+    }
+    session_leave(session);
+    return found->list;
+}
+
 static bool take_module(void *context, const dbgeng_module *module)
 {
     found_list *found = context;
@@ -75,12 +85,11 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused)
 {
     session_object *session = (session_object *)self;
     found_list found = {NULL, NULL, PY_SSIZE_T_MAX};
-    PyObject *result = NULL;
     HRESULT status;
 
     (void)unused;
     if (!session_enter(session, false)) {
-        goto done;
+        return NULL;
     }
     found.list = PyList_New(0);
     if (found.list != NULL && session->dbgeng) {
@@ -91,14 +100,7 @@ PyObject *session_list_modules(PyObject *self, PyObject *unused)
             failure_raise_call(session, "GetModuleParameters", status);
         }
     }
-    if (PyErr_Occurred()) {
-        Py_XDECREF(found.list);
-    } else {
-        result = found.list;
-    }
-    session_leave(session);
-done:
-    return result;
+    return leave_with(session, &found);
 }
 
 PyObject *session_load_module(PyObject *self, PyObject *arguments)
@@ -218,23 +220,16 @@ PyObject *session_match_symbols(PyObject *self, PyObject *arguments)
     if (PyArg_ParseTuple(arguments, "Un:_match_symbols", &pattern, &found.most)) {
         text = PyUnicode_AsWideCharString(pattern, NULL);
     }
-    if (text == NULL || !session_enter(session, false)) {
-        goto done;
+    if (text != NULL && session_enter(session, false)) {
+        found.list = PyList_New(0);
+        if (found.list != NULL && session->dbgeng && found.most > 0) {
+            found.released = PyEval_SaveThread();
+            /* No match, or an engine without symbols: the list is empty. */
+            (void)dbgeng_symbols(session->client, text, take_symbol, &found);
+            PyEval_RestoreThread(found.released);
+        }
+        result = leave_with(session, &found);
     }
-    found.list = PyList_New(0);
-    if (found.list != NULL && session->dbgeng && found.most > 0) {
-        found.released = PyEval_SaveThread();
-        /* No match, or an engine without symbols: the list is empty. */
-        (void)dbgeng_symbols(session->client, text, take_symbol, &found);
-        PyEval_RestoreThread(found.released);
-    }
-    if (PyErr_Occurred()) {
-        Py_XDECREF(found.list);
-    } else {
-        result = found.list;
-    }
-    session_leave(session);
-done:
     PyMem_Free(text);
     return result;
 }
@@ -262,13 +257,12 @@ PyObject *session_symbol_names(PyObject *self, PyObject *addresses)
 {
     session_object *session = (session_object *)self;
     found_list found = {NULL, NULL, PY_SSIZE_T_MAX};
-    PyObject *result = NULL;
     char *bytes = NULL;
     Py_ssize_t size = 0;
 
     /* Bytes: they stay while the GIL is released, and are aligned for any number. */
     if (PyBytes_AsStringAndSize(addresses, &bytes, &size) != 0 || !session_enter(session, false)) {
-        goto done;
+        return NULL;
     }
     found.list = PyList_New(0);
     if (found.list != NULL && session->dbgeng) {
@@ -278,14 +272,7 @@ PyObject *session_symbol_names(PyObject *self, PyObject *addresses)
                            (size_t)size / sizeof(uint64_t), take_name, &found);
         PyEval_RestoreThread(found.released);
     }
-    if (PyErr_Occurred()) {
-        Py_XDECREF(found.list);
-    } else {
-        result = found.list;
-    }
-    session_leave(session);
-done:
-    return result;
+    return leave_with(session, &found);
 }
 
 #else

@@ -17,6 +17,7 @@
 #include "session_maps.h"
 #include "session_pointers.h"
 #include "session_scattered.h"
+#include "session_search.h"
 #include "session_symbols.h"
 
 static session_object *session_of(PyObject *self)
@@ -69,7 +70,8 @@ static void session_finalize(PyObject *self)
 {
     session_object *session = session_of(self);
 
-    if (!session->closed && session->client != NULL && !session_is_forked(session)) {
+    if (atomic_i32_load(&session->closed) == 0 && session->client != NULL &&
+        !session_is_forked(session)) {
         PyObject *type = NULL, *value = NULL, *trace = NULL;
 
         PyErr_Fetch(&type, &value, &trace);
@@ -132,7 +134,7 @@ static PyObject *get_closed(PyObject *self, void *unused)
     session_object *session = session_of(self);
 
     (void)unused;
-    return PyBool_FromLong(session->closed || session_is_forked(session));
+    return PyBool_FromLong(atomic_i32_load(&session->closed) != 0 || session_is_forked(session));
 }
 
 #define METHOD(name, function, flags)                                                              \
@@ -146,6 +148,7 @@ static PyMethodDef methods[] = {
     METHOD(read_pointers, session_read_pointers, KEYWORDS),
     METHOD(write_scattered, session_write_scattered, KEYWORDS),
     METHOD(read_scattered, session_read_scattered, KEYWORDS),
+    METHOD(_search, session_search, KEYWORDS),
     METHOD(write, session_write, KEYWORDS),
     METHOD(read, session_read, KEYWORDS),
     METHOD(detach, session_detach, METH_NOARGS),
@@ -196,6 +199,7 @@ static PyMemberDef members[] = {
     MEMBER(owner_thread, T_ULONG, owner),
     MEMBER(writable, T_BOOL, writable),
     MEMBER(_wrapped, T_BOOL, wrapped),
+    MEMBER(_spans_refused, T_BOOL, spans_refused),
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -225,7 +229,5 @@ bool session_type_add(PyObject *module)
     module_state *state = state_of_module(module);
 
     forks_watch();
-    state->session_type = PyType_FromModuleAndSpec(module, &specification, NULL);
-    return state->session_type != NULL &&
-           PyModule_AddType(module, (PyTypeObject *)state->session_type) == 0;
+    return state_add_type(module, &specification, &state->session_type);
 }

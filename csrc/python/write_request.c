@@ -23,16 +23,13 @@ static uint64_t work_of(core_kind kind, uint64_t count)
     return count > UINT64_MAX / each ? UINT64_MAX : count * each;
 }
 
-bool write_request_expect(write_request *request, pointer_input *input, call_names *names,
-                          PyObject *given)
+bool write_request_take_expected(write_request *request, pointer_input *input, call_names *names,
+                                 PyObject *given)
 {
     module_state *state = names->session->state;
     uint64_t count = request->core.values.count;
     bool good;
 
-    if (given == NULL || given == Py_None) {
-        return true;
-    }
     request->expects = true;
     if (PyUnicode_Check(given) || pointer_input_is_one(given)) {
         request->expected = (pointer_view){(unsigned char *)&request->one_expected, 0, count};
@@ -79,33 +76,41 @@ static bool compare(const core_target *target, const core_request *request, cons
     return error->status == CORE_OK;
 }
 
-/* Returns whether the target holds what the request expects. Otherwise nothing is written. */
-static bool expectation_met(const core_target *target, const write_request *request,
-                            long_work *work, core_differences *found, core_error *error)
+/* Checks the request, and what it expects, of which *expected becomes the comparison. False:
+ * nothing may be written. */
+static bool expectation_checked(const core_target *target, const write_request *request,
+                                long_work *work, core_request *expected, core_error *error)
 {
-    core_request expected = request->core;
-
+    *expected = request->core;
     if (!core_check(target, &request->core, &work->pace, error)) {
         return false;
     }
-    expected.values = request->expected;
-    expected.foreign = false;
-    expected.each_counts = true;
+    expected->values = request->expected;
+    expected->foreign = false;
+    expected->each_counts = true;
     if (request->expected_foreign &&
-        !core_readable(target, &expected.values, core_value_size(&expected), "expect", error)) {
+        !core_readable(target, &expected->values, core_value_size(expected), "expect", error)) {
         return false;
     }
-    if (core_must_fit(&expected, error->width) &&
-        !core_check_values(&expected.values, &work->pace, error)) {
-        error->purpose = expected.values.stride == 0 ? "one expected" : "expect";
-        return false;
-    }
-    if (!compare(target, &expected, "expect", work, found, error)) {
-        error->done = 0;
-        error->landed = 0;
+    if (core_must_fit(expected, error->width) &&
+        !core_check_values(&expected->values, &work->pace, error)) {
+        error->purpose = expected->values.stride == 0 ? "one expected" : "expect";
         return false;
     }
     return true;
+}
+
+/* Returns whether the target holds what is expected. Otherwise nothing is written. */
+static bool expectation_met(const core_target *target, const core_request *expected,
+                            long_work *work, core_differences *found, core_error *error)
+{
+    bool met = compare(target, expected, "expect", work, found, error);
+
+    if (!met) {
+        error->done = 0;
+        error->landed = 0;
+    }
+    return met;
 }
 
 /* The write itself; see recording_write() for the result. */
@@ -124,15 +129,24 @@ static bool write_with_checks(session_object *session, const write_request *requ
                               core_differences *found, long_work *work, core_error *error)
 {
     const core_target *target = &session->target;
-    core_request core = request->core;
-    bool cut_short;
+    core_request core = request->core, expected;
+    bool written = false, cut_short = false;
     core_error after;
 
-    if (request->expects && !expectation_met(target, request, work, found, error)) {
-        return false;
+    if (request->expects) {
+        if (!expectation_checked(target, request, work, &expected, error)) {
+            return false;
+        }
+        core.checked = true;
+        written = session->record != NULL &&
+                  recording_write_expected(session, &core, &expected, work, error, &cut_short);
     }
-    core.checked = request->expects;
-    cut_short = write_all(session, &core, work, error);
+    if (!written) {
+        long_work_begin(work, session, work_of(core.kind, core.values.count));
+        if (!request->expects || expectation_met(target, &expected, work, found, error)) {
+            cut_short = write_all(session, &core, work, error);
+        }
+    }
     if (error->status == CORE_OK && request->verify) {
         core.foreign = false; /* it could be read just now */
         long_work_begin(work, session, work_of(core.kind, error->count));

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydbgwrite._child_process import PATIENCE, Child, python_command
-from pydbgwrite._demo.proof import Proof
+from pydbgwrite._demo.proof import ObjectsProof, Proof
 
-__all__ = ["DemoChild", "DemoTable"]
+__all__ = ["DemoChild", "DemoObjects", "DemoTable", "ObjectsChild"]
 
 #: Seconds that each pointer adds to the child's time limit, and the highest limit.
 _PATIENCE_PER_POINTER: Final = 1e-6
@@ -23,25 +23,64 @@ class DemoTable:
     functions: list[int]
 
 
-class DemoChild(Child):
+@dataclass(frozen=True, slots=True)
+class DemoObjects:
+    """Where the child's objects are, and the addresses of the three tables."""
+
+    address: int
+    size: int
+    tables: list[int]
+
+
+class _DemoChild(Child):
     """A running child (pydbgwrite/_demo/child.py)."""
 
-    def __init__(self, pointers: int) -> None:
+    def __init__(self, what: str, pointers: int) -> None:
         super().__init__(
             "the demo's child",
             # -P: a folder pydbgwrite in the current one is not the installed package.
-            python_command("-P", "-m", "pydbgwrite._demo.child", str(pointers)),
+            python_command("-P", "-m", "pydbgwrite._demo.child", what, str(pointers)),
             min(PATIENCE + pointers * _PATIENCE_PER_POINTER, _MOST_PATIENCE),
         )
 
-    def table(self) -> DemoTable:
-        """Wait for the child's table and return it. MemoryError if the child has too little."""
+    def ready(self) -> Any:
+        """Wait for what the child says first. MemoryError if the child has too little."""
         said = self.hear()
         if said["event"] == "error":
             raise MemoryError(said["message"])
+        return said
+
+
+class DemoChild(_DemoChild):
+    """A child with a table of function pointers."""
+
+    def __init__(self, pointers: int) -> None:
+        super().__init__("table", pointers)
+
+    def table(self) -> DemoTable:
+        """Wait for the child's table and return it. MemoryError if the child has too little."""
+        said = self.ready()
         return DemoTable(said["address"], [*said["originals"], *said["replacements"]])
 
     def prove(self) -> Proof:
         """Make the child call through its whole table; return its proof."""
         said = self.ask("check")
         return Proof(said["checksum"], said["originals"], said["replacements"])
+
+
+class ObjectsChild(_DemoChild):
+    """A child with objects that point to tables."""
+
+    def __init__(self, pointers: int) -> None:
+        super().__init__("objects", pointers)
+
+    def objects(self) -> DemoObjects:
+        """Wait for the child's objects. MemoryError if the child has too little."""
+        said = self.ready()
+        return DemoObjects(said["address"], said["size"], said["tables"])
+
+    def prove(self) -> ObjectsProof:
+        """Make the child call through each object; return its proof."""
+        said = self.ask("check")
+        first, second, third = said["calls"]
+        return ObjectsProof(said["checksum"], (first, second, third))

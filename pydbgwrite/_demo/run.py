@@ -8,7 +8,6 @@ only where the two agree, before and after, has the write been verified.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -17,23 +16,17 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pydbgwrite._dbgeng import EngineInfo
+from pydbgwrite._demo.checks import check_before, engine_name, memory_for, verify
 from pydbgwrite._demo.process import DemoChild
 from pydbgwrite._demo.proof import KINDS, Proof, expected_proof, original_table
 from pydbgwrite._opening.api import attach
-from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.errors import NoTargetError
 
-__all__ = ["DEFAULT_POINTERS", "DemoError", "DemoResult", "Proof", "run_demo"]
+__all__ = ["DEFAULT_POINTERS", "DemoResult", "Proof", "run_demo"]
 
 DEFAULT_POINTERS: Final = 1_000_000
 
 #: Bytes for each pointer: the child's table, the new values, two arrays of function numbers.
 _BYTES_PER_POINTER: Final = 8 + 8 + 2
-
-
-class DemoError(Exception):
-    """The demo's child was faulty before anything was written to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +76,8 @@ def run_demo(
     NoTargetError when the child did not start or ended too soon, DemoError when its table was
     wrong from the start, and what attach() and write_pointers() raise.
     """
-    _check_count(pointers)
-    try:
+    with memory_for(pointers, _BYTES_PER_POINTER):
         return _run(pointers, progress, waiting)
-    except not_from_handler(MemoryError):
-        raise _too_large(pointers) from None
 
 
 def _run(
@@ -102,14 +92,10 @@ def _run(
             target = child.table()
             before = child.prove()
         expected = expected_proof(original_table(pointers))
-        if before != expected:
-            raise DemoError(
-                f"the child's table was wrong before anything was written: it reports {before}; "
-                f"expected {expected}"
-            )
+        check_before("functions", before, expected)
         table = np.array(target.functions, dtype=np.uint64)[chosen]
         with attach(child.pid) as session:
-            engine, pointer_size = _engine_name(session.engine), session.pointer_size
+            engine, pointer_size = engine_name(session.engine), session.pointer_size
             via: Literal["WritePointersVirtual", "WriteVirtual"] = (
                 "WritePointersVirtual" if engine == "embedded" else "WriteVirtual"
             )
@@ -118,7 +104,7 @@ def _run(
             seconds = time.perf_counter() - started
         del table
         with waiting("the child calls through its new table"):
-            after, problem = _verify(child, expected_proof(chosen))
+            after, problem = verify(child, expected_proof(chosen))
     return DemoResult(
         pid=child.pid,
         engine=engine,
@@ -131,53 +117,3 @@ def _run(
         after=after,
         problem=problem,
     )
-
-
-def _engine_name(engine: EngineInfo) -> str:
-    """Return the engine's name; for dbgeng also its version."""
-    return engine.name if engine.name == "embedded" else f"{engine.name} {engine.version}"
-
-
-def _verify(child: DemoChild, expected: Proof) -> tuple[Proof | None, str | None]:
-    """Return the child's proof of its rewritten table, and its fault."""
-    after = None
-    try:
-        after = child.prove()
-        status = child.finish()
-    except not_from_handler(NoTargetError) as failure:
-        return after, str(failure)
-    if after != expected:
-        return after, f"the child reports {after}; expected {expected}"
-    if status != 0:
-        return after, f"the child proved its table and then ended with exit status {status}"
-    return after, None
-
-
-def _check_count(pointers: int) -> None:
-    if pointers < 1:
-        raise ValueError(f"a table has 1 pointer or more, got {pointers}")
-    needed, free = pointers * _BYTES_PER_POINTER, _free_memory()
-    if free is not None and needed > free:
-        raise _too_large(pointers, f" ({free / 2**30:,.1f} GiB are free)")
-    if needed > sys.maxsize:
-        raise _too_large(pointers)
-
-
-def _too_large(pointers: int, detail: str = "") -> ValueError:
-    needed = pointers * _BYTES_PER_POINTER / 2**30
-    return ValueError(
-        f"{pointers:,} pointers take {needed:,.1f} GiB, here and in the child, and there is not "
-        f"enough memory{detail}; ask for fewer"
-    )
-
-
-def _free_memory() -> int | None:
-    """Return the bytes available without swapping (proc_meminfo(5)), or None if unknown."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except not_from_handler(OSError, ValueError):
-        pass
-    return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydbgwrite._journal.locks import lock
+from pydbgwrite._journal.log import JournalLog
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
@@ -17,7 +16,6 @@ from pydbgwrite._signal_handlers import not_from_handler
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
-    from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._target import Target
 
 __all__ = [
@@ -30,7 +28,6 @@ __all__ = [
 
 def create_journal(place: JournalPlace, session: Target, durable: bool | None) -> JournalLog:
     """Create a journal file with its header. Raises FileExistsError if the file exists."""
-    from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.target_identity import describe_target, outlives_this_machine
 
     if durable is None:
@@ -47,7 +44,9 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
     file = place.create()
     try:
         lock(file, place.path)
-        log = JournalLog(file, place.path, _flusher(file) if durable else None)
+        log = JournalLog(file, place.path)
+        if durable:
+            log.sync_each()
         log.begin(header)
         if durable:
             place.sync_folder()
@@ -60,18 +59,11 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
 
 def memory_journal() -> JournalLog:
     """Create a journal in memory; it ends with this process."""
-    from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._journal.spool import Spool
-
-    log = JournalLog(Spool(), "the memory of this transaction")
-    log.begin({})
-    return log
+    return JournalLog(None, "the memory of this transaction")
 
 
 def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalLog:
     """Open a journal to read it. The whole file is checked, or its header alone."""
-    from pydbgwrite._journal.log import JournalLog
-
     place = JournalPlace.of(path)
     log = JournalLog(place.open(), place.path)
     try:
@@ -84,30 +76,22 @@ def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalL
 
 def open_to_undo(path: StrOrBytesPath) -> JournalLog:
     """Open a journal for an undo: lock it, and check the whole file."""
-    from pydbgwrite._journal.log import JournalLog
-
     place = JournalPlace.of(path)
     try:
-        file = place.open(os.O_RDWR)
+        file = place.open_trusted(os.O_RDWR)
     except not_from_handler(OSError) as error:
         # Read-only: the undo works, but can't mark the journal.
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        file = place.open()
+        file = place.open_trusted()
     try:
         if file.writable():
             lock(file, place.path)
         log = JournalLog(file, place.path)
         log.scan()
         if log.header.get("durable"):
-            log.flush_by(_flusher(file))
+            log.sync_each()
     except BaseException:
         file.close()
         raise
     return log
-
-
-def _flusher(file: io.FileIO) -> Callable[[], object]:
-    """Return the function that syncs the file's contents to the disk."""
-    sync = getattr(os, "fdatasync", os.fsync)
-    return lambda: sync(file.fileno())

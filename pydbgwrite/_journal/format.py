@@ -1,14 +1,22 @@
 r"""The format of a journal: framed records, chained by checksums.
 
-A journal is only ever appended to:
+A journal is only ever appended to. In version 2, which this package writes:
 
     "PDBGWJNL", version, CRC-32 of both          16 bytes
-    records: a head  (kind, unit, number, length of the payload, CRC-32 of these)   28 bytes
-             a payload
-             a tail  (CRC-32 of the payload, "END\n")                                8 bytes
+    records: a head  (kind, unit, number, length of the payload, checksum of these)  32 bytes
+             a payload, and zeros up to a multiple of 8
+             a tail  (checksum of the payload and its zeros, "END\n", four zeros)     16 bytes
 
-Numbers are little-endian. Each CRC-32 continues the one before it, so no record can be left out,
-moved, or copied from another journal: the first record, the header, holds a random number.
+Numbers are little-endian. A checksum has 64 bits (_core.checksum). Each one continues the one
+before it, so no record can be left out, moved, or copied from another journal: the first record,
+the header, holds a random number. The checksums find damage. They are no signature: who can write
+to the file can forge them.
+
+The records of writes that begin together share a sync: all of them are in the file before the
+first of their writes begins. Each but the first is marked as joined to the one before it.
+
+Version 1 differs in this: a checksum is a CRC-32, no zeros follow a payload, none follow "END\n",
+and no records are joined. Its journals are read and undone; an undo appends marks of version 1.
 
 The file can end anywhere, since its writer can be killed at any moment. An incomplete record at the
 end of the file is torn: its write did not begin. (After a crash of the machine, the last blocks of
@@ -22,8 +30,10 @@ import os
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from pydbgwrite import _core
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
@@ -31,10 +41,10 @@ __all__ = [
     "COMMITTED",
     "CUT_SHORT",
     "FILE_HEAD_SIZE",
+    "FRAMINGS",
     "HEAD",
     "HEADER",
-    "HEAD_SIZE",
-    "KINDS",
+    "JOINED",
     "SCATTERED",
     "SETTLED",
     "UNDOING",
@@ -43,10 +53,8 @@ __all__ = [
     "WRITE",
     "BinaryFile",
     "Frame",
+    "Framing",
     "damaged",
-    "encode",
-    "file_head",
-    "next_frame",
     "not_begun",
     "read_all",
     "read_at",
@@ -54,18 +62,19 @@ __all__ = [
     "write_all",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 _MAGIC: Final = b"PDBGWJNL"
 _FILE_HEAD: Final = struct.Struct("<8sI")
 _CRC: Final = struct.Struct("<I")
 FILE_HEAD_SIZE: Final = _FILE_HEAD.size + _CRC.size
+#: The head of a record, without its checksum.
 HEAD: Final = struct.Struct("<IIQQ")
-HEAD_SIZE: Final = HEAD.size + _CRC.size
-_TAIL: Final = struct.Struct("<I4s")
-_END: Final = b"END\n"
 
 HEADER, WRITE, SCATTERED, CUT_SHORT, COMMITTED, UNDOING, SETTLED, UNDONE = range(1, 9)
-KINDS: Final = range(1, 9)
+_KINDS: Final = frozenset(range(1, 9))
+#: Added to the kind of a write that begins together with that of the record before it.
+JOINED: Final = 0x100
+_GROUPED: Final = frozenset((WRITE | JOINED, SCATTERED | JOINED))
 
 # A piece has 1 MiB of target bytes, and at most four times that in addresses and values.
 _LONGEST: Final = 64 << 20
@@ -84,27 +93,106 @@ class BinaryFile(Protocol):
 
 
 class Frame(NamedTuple):
-    """A complete record: the place of its payload, and the checksum after it."""
+    """A complete record in a file. place: the payload's. chain: the checksum after the record."""
 
     kind: int
     unit: int
-    payload: int  # offset in the file
-    length: int
+    place: int  # offset in the file
+    payload: bytes
     end: int
     chain: int
 
 
-def file_head() -> bytes:
-    """Return the first bytes of every journal of this version."""
-    head = _FILE_HEAD.pack(_MAGIC, VERSION)
-    return head + _CRC.pack(zlib.crc32(head))
+class Framing(NamedTuple):
+    """How one version of the format frames a record. checksum(data, the one before it)."""
+
+    version: int
+    checksum: Callable[[bytes, int], int]
+    form: struct.Struct  # of a checksum
+    multiple: int  # zeros fill a payload up to a multiple of this
+    tail: bytes  # after the last checksum
+    kinds: frozenset[int]
+    magic: bytes = _MAGIC
+
+    @property
+    def head_size(self) -> int:
+        """The bytes before a payload."""
+        return HEAD.size + self.form.size
+
+    def file_head(self) -> bytes:
+        """Return the first bytes of every file of this version."""
+        head = _FILE_HEAD.pack(self.magic, self.version)
+        return head + _CRC.pack(zlib.crc32(head))
+
+    def begin(self) -> int:
+        """Return the checksum after the first bytes of a journal."""
+        return self.checksum(self.file_head(), 0)
+
+    def encode(
+        self, kind: int, unit: int, number: int, chain: int, parts: list[bytes]
+    ) -> tuple[bytes, int]:
+        """Return a record as bytes, and the checksum after it."""
+        payload = b"".join(parts)
+        head = HEAD.pack(kind, unit, number, len(payload))
+        sealed = self.checksum(head, chain)
+        payload += bytes(-len(payload) % self.multiple)
+        chain = self.checksum(payload, sealed)
+        return b"".join(
+            [head, self.form.pack(sealed), payload, self.form.pack(chain), self.tail]
+        ), chain
+
+    def next_frame(
+        self, file: BinaryFile, offset: int, size: int, number: int, chain: int, name: str
+    ) -> Frame | None:
+        """Return the record at offset, or None if it is torn. Raises JournalError for damage."""
+        file.seek(offset)
+        sealed = read_all(file, self.head_size)
+        if len(sealed) < self.head_size:
+            return None
+        head = sealed[: HEAD.size]
+        chain = self.checksum(head, chain)
+        if chain != self.form.unpack_from(sealed, HEAD.size)[0]:
+            if _zeros(file, offset + HEAD.size, size):  # from anywhere in the head on
+                return None
+            raise damaged(name, offset, f"the head of record {number} does not fit its checksum")
+        kind, unit, stated, length = HEAD.unpack(head)
+        if kind not in self.kinds or stated != number or length > _LONGEST:
+            raise damaged(
+                name, offset, f"record {number} has a kind that this version does not write"
+            )
+        place = offset + self.head_size
+        filled = length + -length % self.multiple
+        end = place + filled + self.form.size + len(self.tail)
+        if end > size:
+            return None
+        payload = read_all(file, filled)
+        tail = read_all(file, end - place - filled)
+        if len(payload) + len(tail) < end - place:
+            return None  # the file was truncated while it was read
+        chain = self.checksum(payload, chain)
+        if tail != self.form.pack(chain) + self.tail:
+            if end == size and not any(tail[self.form.size :]):
+                return None
+            raise damaged(
+                name, offset, f"the contents of record {number} do not fit their checksum"
+            )
+        return Frame(kind, unit, place, payload[:length], end, chain)
 
 
-def read_file_head(file: BinaryFile, name: str) -> int:
-    """Return the checksum after a journal's first bytes. JournalError for another version."""
+#: By their versions.
+FRAMINGS: Final = {
+    1: Framing(1, zlib.crc32, _CRC, 1, b"END\n", _KINDS),
+    2: Framing(2, _core.checksum, struct.Struct("<Q"), 8, b"END\n\0\0\0\0", _KINDS | _GROUPED),
+}
+
+
+def read_file_head(file: BinaryFile, name: str) -> Framing:
+    """Read a journal's first bytes. JournalError for a version that this package can't read."""
     file.seek(0)
     head = read_all(file, FILE_HEAD_SIZE)
-    if len(head) < FILE_HEAD_SIZE and file_head().startswith(head):
+    if len(head) < FILE_HEAD_SIZE and any(
+        each.file_head().startswith(head) for each in FRAMINGS.values()
+    ):
         raise not_begun(name, len(head))
     if not head.startswith(_MAGIC):
         raise JournalError(
@@ -116,60 +204,14 @@ def read_file_head(file: BinaryFile, name: str) -> int:
     if _CRC.pack(zlib.crc32(fixed)) != head[_FILE_HEAD.size :]:
         raise damaged(name, 0, "its first 16 bytes do not fit their checksum")
     version = _FILE_HEAD.unpack(fixed)[1]
-    if version != VERSION:
-        age = "an older" if version < VERSION else "a newer"
+    if version not in FRAMINGS:
+        age = "an older" if version < min(FRAMINGS) else "a newer"
         raise JournalError(
             f"{name} is of {age} version of pydbgwrite: its format is {version}, and this version "
-            f"reads {VERSION}; undo it with the version that wrote it. Nothing was written to the "
-            "target"
+            f"reads {' and '.join(map(str, FRAMINGS))}; undo it with the version that wrote it. "
+            "Nothing was written to the target"
         )
-    return zlib.crc32(head)
-
-
-def encode(kind: int, unit: int, number: int, chain: int, parts: list[bytes]) -> tuple[bytes, int]:
-    """Return a record as bytes, and the checksum after it."""
-    head = HEAD.pack(kind, unit, number, sum(map(len, parts)))
-    chain = zlib.crc32(head, chain)
-    sealed = head + _CRC.pack(chain)
-    for part in parts:
-        chain = zlib.crc32(part, chain)
-    return b"".join([sealed, *parts, _TAIL.pack(chain, _END)]), chain
-
-
-def next_frame(
-    file: BinaryFile, offset: int, size: int, number: int, chain: int, name: str
-) -> Frame | None:
-    """Return the record at offset, or None if it is torn. Raises JournalError for damage."""
-    file.seek(offset)
-    sealed = read_all(file, HEAD_SIZE)
-    if len(sealed) < HEAD_SIZE:
-        return None
-    head = sealed[: HEAD.size]
-    chain = zlib.crc32(head, chain)
-    if chain != _CRC.unpack_from(sealed, HEAD.size)[0]:
-        if _zeros(file, offset, size):
-            return None
-        raise damaged(name, offset, f"the head of record {number} does not fit its checksum")
-    kind, unit, stated, length = HEAD.unpack(head)
-    if kind not in KINDS or stated != number or length > _LONGEST:
-        raise damaged(name, offset, f"record {number} has a kind that this version does not write")
-    payload = offset + HEAD_SIZE
-    end = payload + length + _TAIL.size
-    if end > size:
-        return None
-    left = length
-    while left > 0:
-        block = read_all(file, min(left, _BLOCK))
-        if not block:
-            return None  # the file was truncated while it was read
-        chain = zlib.crc32(block, chain)
-        left -= len(block)
-    tail = read_all(file, _TAIL.size)
-    if tail != _TAIL.pack(chain, _END):
-        if end == size and not any(tail):
-            return None
-        raise damaged(name, offset, f"the contents of record {number} do not fit their checksum")
-    return Frame(kind, unit, payload, length, end, chain)
+    return FRAMINGS[version]
 
 
 def damaged(name: str, offset: int, what: str) -> JournalError:

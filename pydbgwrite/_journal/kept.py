@@ -35,9 +35,13 @@ MOST_DAYS: Final = 30
 _GONE: Final = ("ended", "replaced")
 _DAY: Final = 24 * 60 * 60
 _FOLDER: Final = "journals"
+#: A file of this name is there while a command makes the journal of that number.
+_CLAIM: Final = "{}.claim"
+_CLAIM_NAME: Final = re.compile(r"[1-9][0-9]{0,14}\.claim", re.ASCII)
 _NAME: Final = re.compile(r"([1-9][0-9]{0,14})-[0-9a-f]{8}\.journal", re.ASCII)
 #: A journal without a record can be one that a command is about to use.
 _PATIENCE: Final = 60 * 60  # seconds
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
 class KeptPlace(JournalPlace):
@@ -48,13 +52,30 @@ class KeptPlace(JournalPlace):
         self._folder = folder
         self.name = name
 
+    @property
+    def number(self) -> int:
+        """The journal's number; 0 before it is made."""
+        return _number_of(self.name)
+
     def create(self) -> FileIO:
         """Make the file with the next number."""
         try:
-            number = max(map(_number_of, self._folder.names()), default=0) + 1
-            self.name = f"{number}-{os.urandom(4).hex()}.journal"
-            self.path = self._folder.path_of(self.name)
-            return self._folder.open(self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            number = _last_number(self._folder) + 1
+            while True:
+                try:
+                    self._folder.open(_CLAIM.format(number), _NEW).close()
+                except not_from_handler(FileExistsError):  # of a command that has begun at once
+                    number += 1
+                    continue
+                try:
+                    last = _last_number(self._folder)
+                    if last < number:
+                        self.name = f"{number}-{os.urandom(4).hex()}.journal"
+                        self.path = self._folder.path_of(self.name)
+                        return self._folder.open(self.name, _NEW)
+                finally:
+                    self._folder.remove(_CLAIM.format(number))
+                number = last + 1  # that command has made it
         except not_from_handler(OSError) as error:
             raise JournalError(
                 f"no journal can be made in {self._folder.path}: {error.strerror or error}; "
@@ -115,6 +136,10 @@ def _number_of(name: str) -> int:
     return int(match[1]) if match else 0
 
 
+def _last_number(folder: StateFolder) -> int:
+    return max(map(_number_of, folder.names()), default=0)
+
+
 def _found(folder: StateFolder) -> list[_File]:
     """Return the journals of a folder in their order."""
     files = []
@@ -143,10 +168,10 @@ class KeptJournals:
         for each in reversed(_found(self._folder)):
             yield self._read(each)
 
-    def numbered(self, number: int) -> list[KeptPlace]:
-        """Return the journals of that number: one, or two of commands that began at once."""
-        files = _found(self._folder)
-        return [KeptPlace(self._folder, each.name) for each in files if each.number == number]
+    def numbered(self, number: int) -> KeptPlace | None:
+        """Return the journal of that number."""
+        names = [name for name in self._folder.names() if _number_of(name) == number > 0]
+        return KeptPlace(self._folder, min(names)) if names else None
 
     def make_room(self, size: int) -> None:
         """Remove journals that are not needed by the rules above, for one more of that size.
@@ -154,6 +179,7 @@ class KeptJournals:
         Raises:
             JournalError: Those that are needed leave no room for it.
         """
+        self._remove_old_claims()
         files = _found(self._folder)
         total, count = sum(each.size for each in files) + size, len(files) + 1
         oldest = time.time() - MOST_DAYS * _DAY
@@ -174,6 +200,13 @@ class KeptJournals:
                 f"with it they would be {count:,} of at most {MOST:,}, and have {total:,} bytes of "
                 f"at most {MOST_BYTES:,}; nothing was written to the target"
             )
+
+    def _remove_old_claims(self) -> None:
+        """Remove the claims of commands that were killed while they made a journal."""
+        for name in self._folder.names():
+            found = self._folder.stat(name) if _CLAIM_NAME.fullmatch(name) else None
+            if found is not None and time.time() - found.st_mtime > _PATIENCE:
+                self._folder.remove(name)
 
     def drop_if_empty(self, place: KeptPlace) -> None:
         """Remove a journal of this command that has no record."""
@@ -215,8 +248,9 @@ class KeptJournals:
             fault = (isinstance(error, OSError) and error.strerror) or str(error)
             return Kept(file.number, place, fault=fault)
         try:
-            assert isinstance(log.file, FileIO)
-            in_use = is_locked(log.file)
+            file_of_it = log.records.file
+            assert file_of_it is not None
+            in_use = is_locked(file_of_it)
             return Kept(file.number, place, log.info(), life_of(log.header), in_use, log.undoing)
         finally:
             log.close()

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pydbgwrite._core import FileDescriptor
+from pydbgwrite._processes import DELETED
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, NoTargetError
 
@@ -30,7 +31,7 @@ def identity_of(session: Target) -> dict[str, Any]:
         ):
             ticks = started(read_file("stat", of_process))
             auxv = read_file("auxv", of_memory)
-            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(" (deleted)")
+            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(DELETED)
     except not_from_handler(PermissionError) as error:
         from pydbgwrite._messages.linux import opening_failed
 
@@ -70,9 +71,17 @@ def machine() -> dict[str, str]:
 
 def digest(data: bytes) -> str:
     """Return the SHA-256 of some bytes as text."""
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()
+    # hashlib loads OpenSSL, which takes some milliseconds of each undo. CPython's own modules come
+    # first, as in its random.py.
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found]  # since 3.12
+    except not_from_handler(ImportError):
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found]
+        except not_from_handler(ImportError):
+            from hashlib import sha256
+    text: str = sha256(data).hexdigest()
+    return text
 
 
 def started(stat: bytes) -> str:

@@ -1,7 +1,6 @@
 """A journal as a sequence of recorded writes: a transaction appends, an undo reads.
 
-Its file is any unbuffered binary file: a journal on disk, or the spool of a transaction that has
-none.
+C counts and writes the records (_core.RecordLog); here is what reads and words them.
 """
 
 from __future__ import annotations
@@ -9,15 +8,19 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite import _core
 from pydbgwrite._journal import format as form
+from pydbgwrite._journal.spool import handle_of
 from pydbgwrite._reports import Change, JournalInfo
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
-__all__ = ["JournalLog"]
+if TYPE_CHECKING:
+    import io
+
+__all__ = ["JournalLog", "failed", "sync"]
 
 _U64: Final = 8
 _NOTHING: Final = "nothing was written to the target"
@@ -34,41 +37,20 @@ _PARTS: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-class _State(NamedTuple):
-    """The sum of the records up to `end`. It is replaced as one value, so no signal splits it."""
-
-    end: int = 0  # the end of the last record, and the place of the next
-    number: int = 0  # the number of the next record
-    chain: int = 0  # the checksum that the next record continues
-    bytes: int = 0
-    committed: bool = False
-    undone: bool = False  # an undo has finished, and nothing was recorded since
-    undoing: bool = False  # an undo has begun and has not finished
-    first: int = 0
-
-
 class JournalLog:
-    """The records of one transaction, in the order in which they were made."""
+    """The records of one transaction, in the order in which they were made.
 
-    def __init__(
-        self, file: form.BinaryFile, name: str, flush: Callable[[], object] | None = None
-    ) -> None:
-        """flush syncs the file to the disk; None if that is not wanted."""
-        self.file = file
+    `records` counts them, and adds those of a session's writes. Marks are added here.
+    """
+
+    def __init__(self, file: io.FileIO | None, name: str) -> None:
+        """Begin with no records. file: the journal, or None for records in memory."""
+        handle = -1 if file is None else handle_of(file)
+        self.records = _core.RecordLog(file, handle, name)
         self.name = name
         self.header: dict[str, Any] = {}
         self.torn = False
-        self._flush = flush
-        self._state = _State()
-        # The index. Each entry holds the offset of its record, and is valid only if that is before
-        # the state's end: an exception can come between an entry and the state.
-        self._offsets = array("Q")
-        self._cut: dict[int, int] = {}
-        self._settled: dict[int, int] = {}
-        # True if the file or the index can hold parts of an append that did not finish.
-        self._litter = False
-        self._owes_cut = False
-        self._broken = ""
+        self._framing = form.FRAMINGS[form.VERSION]
 
     @property
     def state(self) -> str:
@@ -80,7 +62,7 @@ class JournalLog:
         header = self.header
         return JournalInfo(
             path=self.name,
-            version=form.VERSION,
+            version=self._framing.version,
             created=float(header.get("created", 0)),
             pid=header.get("pid"),
             target=str(header.get("target", "")),
@@ -101,115 +83,92 @@ class JournalLog:
     @property
     def committed(self) -> bool:
         """True if the transaction has committed."""
-        return self._state.committed
+        return self.records.committed
 
     @property
     def undone(self) -> bool:
         """True if an undo has finished and nothing has been recorded since."""
-        return self._state.undone
+        return self.records.undone
 
     @property
     def undoing(self) -> bool:
         """True if an undo has begun and has not finished: one of its writes can be cut short."""
-        return self._state.undoing
+        return self.records.undoing
 
     @property
     def first(self) -> int:
         """The first record that no finished undo has undone."""
-        return self._state.first
+        return self.records.first
 
     @property
     def recorded_bytes(self) -> int:
         """Bytes of the target that the recorded writes cover."""
-        return self._state.bytes
+        return self.records.recorded_bytes
 
     def __len__(self) -> int:
-        count = len(self._offsets)
-        return count - 1 if count and self._offsets[-1] >= self._state.end else count
+        return len(self.records)
 
-    def flush_by(self, flush: Callable[[], object]) -> None:
+    def sync_each(self) -> None:
         """Sync each record to the disk from now on."""
-        self._flush = flush
+        self.records.durable = True
 
     def begin(self, header: dict[str, Any]) -> None:
         """Write the file head and the header of a new journal."""
-        start = form.file_head()
+        file, start = self.records.file, self._framing.file_head()
+        assert file is not None
         try:
-            form.write_all(self.file, start)
+            form.write_all(file, start)
         except not_from_handler(OSError) as error:
             raise JournalError(
                 f"{_NOTHING}: the journal's head can't be written to {self.name}: {error}"
             ) from error
-        self._state = _State(end=len(start), chain=form.read_file_head(self.file, self.name))
+        self.records.start(len(start), self._framing.begin())
         self.header = header
         text = json.dumps(header, sort_keys=True).encode()
-        self._append(form.HEADER, 0, [text], f"{_NOTHING}: the journal's header")
+        self._add(form.HEADER, text, f"{_NOTHING}: the journal's header")
 
     def scan(self, *, header_only: bool = False) -> None:
         """Read and check a whole journal, or its header. Raises JournalError for damage."""
-        self._state = _State(
-            end=form.FILE_HEAD_SIZE, chain=form.read_file_head(self.file, self.name)
-        )
-        size = self.file.seek(0, os.SEEK_END)
-        while (here := self._state).end < size:
-            frame = form.next_frame(self.file, here.end, size, here.number, here.chain, self.name)
+        file, records = self.records.file, self.records
+        assert file is not None
+        self._framing = framing = form.read_file_head(file, self.name)
+        records.start(form.FILE_HEAD_SIZE, framing.begin())
+        size = file.seek(0, os.SEEK_END)
+        while records.end < size:
+            if records.number and framing.version == form.VERSION:
+                records.scan(size)
+                if records.end == size:
+                    break
+            frame = framing.next_frame(
+                file, records.end, size, records.number, records.chain, self.name
+            )
             if frame is None:
-                self.torn = self._litter = True
+                self.torn = records.litter = True
                 break
-            self._take(frame, here)
+            self._take(frame)
             if header_only:
                 break
-        if not self._state.number:
+        if not records.number:
             raise form.not_begun(self.name, size)
 
-    def _take(self, frame: form.Frame, here: _State) -> None:
-        """Add a record that was read; it begins where `here` ends."""
-        if (frame.kind == form.HEADER) != (here.number == 0):
+    def _take(self, frame: form.Frame) -> None:
+        """Count a record that was read; it begins where the last one ends."""
+        if (frame.kind == form.HEADER) != (self.records.number == 0):
             raise self._nonsense(frame, "a header can be only the first record")
-        size = index = 0
+        value = 0
         if frame.kind == form.HEADER:
             self.header = self._parse_header(frame)
-        elif frame.kind in (form.WRITE, form.SCATTERED):
-            size = self._size_of(frame)
+        elif frame.kind & ~form.JOINED in (form.WRITE, form.SCATTERED):
+            value = self._size_of(frame)
         elif frame.kind == form.SETTLED:
-            index = int.from_bytes(self._payload(frame.payload, frame.length), "little")
-            if frame.length != _U64 or index >= len(self):
+            value = int.from_bytes(frame.payload, "little")
+            if len(frame.payload) != _U64 or value >= len(self):
                 raise self._nonsense(frame, "it refers to a record that does not exist")
-        self._note(frame.kind, here, frame.end, frame.chain, size or index)
-
-    def _note(self, kind: int, here: _State, end: int, chain: int, value: int = 0) -> None:
-        """Add a record that is complete in the file to the index.
-
-        value: for a write its bytes in the target; for SETTLED the index of a record.
-        """
-        after = here._replace(end=end, number=here.number + 1, chain=chain)
-        if kind in (form.WRITE, form.SCATTERED):
-            self._offsets.append(here.end)
-            after = after._replace(bytes=here.bytes + value, undone=False)
-        elif kind == form.SETTLED:
-            self._settled[value] = here.end
-        elif kind == form.CUT_SHORT:
-            self._cut[len(self) - 1] = here.end
-        elif kind == form.COMMITTED:
-            after = after._replace(committed=True)
-        elif kind == form.UNDOING:
-            after = after._replace(undoing=True)
-        elif kind == form.UNDONE:
-            after = after._replace(undone=True, undoing=False, first=len(self))
-        self._state = after
-
-    def _forget_unfinished(self) -> None:
-        """Remove the index entries of an append that did not finish."""
-        end = self._state.end
-        while self._offsets and self._offsets[-1] >= end:
-            self._offsets.pop()
-        for entries in (self._cut, self._settled):
-            for index in [index for index, offset in entries.items() if offset >= end]:
-                del entries[index]
+        self.records.take(frame.kind, value, frame.end, frame.chain)
 
     def _parse_header(self, frame: form.Frame) -> dict[str, Any]:
         try:
-            header = json.loads(self._payload(frame.payload, frame.length))
+            header = json.loads(frame.payload)
         except not_from_handler(ValueError, RecursionError):
             header = None
         if not isinstance(header, dict):
@@ -221,141 +180,101 @@ class JournalLog:
 
     def _size_of(self, frame: form.Frame) -> int:
         """Return the number of target bytes that a recorded write covers."""
-        if frame.unit in (1, 4, 8) and frame.length >= _U64:
-            if frame.kind == form.WRITE:
-                size, rest = divmod(frame.length - _U64, 2)
+        payload, length = frame.payload, len(frame.payload)
+        if frame.unit in (1, 4, 8) and length >= _U64:
+            first = int.from_bytes(payload[:_U64], "little")
+            if frame.kind & ~form.JOINED == form.WRITE:
+                size, rest = divmod(length - _U64, 2)
                 if not rest and not size % frame.unit:
-                    self._check_end(frame, self._numbers(frame.payload, 1), size)
+                    self._check_end(frame, first, size)
                     return size
-            else:
-                (count,) = self._numbers(frame.payload, 1)
-                if frame.length == _U64 + count * (_U64 + 2 * frame.unit):
-                    self._check_end(frame, self._numbers(frame.payload + _U64, count), frame.unit)
-                    return count * frame.unit
+            elif length == _U64 + first * (_U64 + 2 * frame.unit):
+                addresses = array("Q", payload[_U64 : _U64 + first * _U64])
+                self._check_end(frame, max(addresses, default=0), frame.unit)
+                return first * frame.unit
         raise self._nonsense(frame, "its lengths are inconsistent")
 
-    def _check_end(self, frame: form.Frame, addresses: array[int], size: int) -> None:
-        if max(addresses, default=0) + size > 2**64:
+    def _check_end(self, frame: form.Frame, address: int, size: int) -> None:
+        if address + size > 2**64:
             raise self._nonsense(frame, "it would go past the end of the address space")
 
-    def _numbers(self, offset: int, count: int) -> array[int]:
-        return array("Q", self._payload(offset, _U64 * count))
-
     def _nonsense(self, frame: form.Frame, what: str) -> JournalError:
-        return form.damaged(self.name, frame.payload, what)
-
-    def add(self, where: int | bytes, old: bytes, new: bytes, unit: int) -> None:
-        """Record a write before it is made. If this raises, the write must not be made."""
-        if isinstance(where, int):
-            parts = [where.to_bytes(_U64, "little"), old, new]
-            kind, place = form.WRITE, f"at 0x{where:x}"
-        else:
-            count = len(where) // _U64
-            parts = [count.to_bytes(_U64, "little"), where, old, new]
-            kind, place = form.SCATTERED, f"at {count:,} addresses"
-        what = f"the record of {len(new):,} bytes {place}, so they were not written"
-        self._append(kind, unit, parts, what, len(new))
+        return form.damaged(self.name, frame.place, what)
 
     def cut_short(self) -> None:
         """Note that the last recorded write has begun and possibly not finished."""
         if len(self):
-            # The last record always counts as cut short. So no record can follow before the mark.
-            self._owes_cut = True
+            # The last record always counts as cut short. So no record can follow before the mark,
+            # which the next one brings along if it can't be written now.
+            self.records.owes_cut = True
             self._pay_cut()
 
     def _pay_cut(self) -> None:
-        self._append(form.CUT_SHORT, 0, [], "the mark of a write that was cut short")
-        self._owes_cut = False
+        self._add(form.CUT_SHORT, b"", "the mark of a write that was cut short")
 
     def mark(self, kind: int) -> None:
         """Append COMMITTED, UNDOING or UNDONE."""
-        self._append(kind, 0, [], "the mark of its end")
+        self._add(kind, b"", "the mark of its end")
 
     def settle(self, index: int) -> None:
         """Note that an undo has finished this record: its range holds nothing of it any more."""
-        payload = index.to_bytes(_U64, "little")
-        self._append(form.SETTLED, 0, [payload], "the mark of an undo", index)
+        self._add(form.SETTLED, index.to_bytes(_U64, "little"), "the mark of an undo", index)
 
     def is_settled(self, index: int) -> bool:
         """Return whether an undo has finished this record."""
-        return self.undone or self._settled.get(index, self._state.end) < self._state.end
+        return self.records.is_settled(index)
 
-    def _append(self, kind: int, unit: int, parts: list[bytes], what: str, value: int = 0) -> None:
-        if self._broken:
-            raise JournalError(f"{what} can't be added to {self.name}: {self._broken}")
-        if self._owes_cut and kind != form.CUT_SHORT:
-            try:
-                self._pay_cut()
-            except not_from_handler(JournalError) as error:
-                raise JournalError(
-                    f"{what} can't be added to {self.name}: an earlier mark could not be "
-                    f"written: {error}"
-                ) from error
-        here = self._state
-        record, chain = form.encode(kind, unit, here.number, here.chain, parts)
+    def _add(self, kind: int, payload: bytes, what: str, value: int = 0) -> None:
+        records = self.records
         try:
-            if self._litter:
-                self.file.truncate(here.end)
-                self._forget_unfinished()
-            self._litter = True
-            self.file.seek(here.end)
-            form.write_all(self.file, record)
+            if self._framing.version == form.VERSION:
+                records.add(kind, 0, payload, value)
+            else:
+                record, chain = self._framing.encode(
+                    kind, 0, records.number, records.chain, [payload]
+                )
+                records.append(kind, value, record, chain)
         except not_from_handler(OSError) as error:
-            raise JournalError(f"{what} can't be written to {self.name}: {error}") from error
-        if self._flush is not None:
-            try:
-                self._flush()
-            except not_from_handler(OSError) as error:
-                # After a failed fsync, a later one can succeed although the data is lost.
-                self._broken = f"the disk failed before ({error})"
-                raise JournalError(
-                    f"{self.name} could not be synced to the disk after {what}: {error}"
-                ) from error
-        self._note(kind, here, here.end + len(record), chain, value)
-        self._litter = False
+            raise failed(records, what, error) from error
 
     def close(self) -> None:
         """Close the file, which unlocks a journal."""
-        self.file.close()
+        self.records.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "file"):  # not so where Ctrl-C came at the beginning of __init__
-            self.file.close()
+        if hasattr(self, "records"):  # not so where Ctrl-C came at the beginning of __init__
+            self.records.close()
 
     def is_cut(self, index: int) -> bool:
         """Return whether the target can hold a mixture of old and new bytes of this record."""
-        last = index == len(self) - 1 and not self.committed
-        return last or self._cut.get(index, self._state.end) < self._state.end
+        return self.records.is_cut(index)
 
     def load(self, index: int) -> Change:
         """Read a recorded write."""
-        offset = self._offsets[index]
-        kind, unit, length = self._head_at(offset)
-        payload = self._payload(offset + form.HEAD_SIZE, length)
-        first = int.from_bytes(payload[:_U64], "little")
-        if kind == form.WRITE:
-            middle = _U64 + (length - _U64) // 2
-            return Change(first, payload[_U64:middle], payload[middle:], unit)
-        old_at = _U64 + first * _U64
-        new_at = old_at + first * unit
-        addresses = array("Q", payload[_U64:old_at])
-        return Change(
-            min(addresses, default=0), payload[old_at:new_at], payload[new_at:], unit, addresses
-        )
+        try:
+            lowest, old, new, unit, addresses = self.records.load(index, self._framing.head_size)
+        except not_from_handler(EOFError) as error:
+            raise JournalError(f"{self.name} was changed while it was read: {error}") from None
+        return Change(lowest, old, new, unit, None if addresses is None else array("Q", addresses))
 
-    def unit(self, index: int) -> int:
-        """Return the number of bytes of an element of a recorded write."""
-        return self._head_at(self._offsets[index])[1]
 
-    def _head_at(self, offset: int) -> tuple[int, int, int]:
-        kind, unit, _, length = form.HEAD.unpack(self._payload(offset, form.HEAD.size))
-        return kind, unit, length
+def failed(records: _core.RecordLog, what: str, error: OSError) -> JournalError:
+    """Return the exception for what can't be recorded."""
+    if records.broken is not None and str(error) != records.broken:
+        return JournalError(f"{records.name} could not be synced to the disk after {what}: {error}")
+    return JournalError(f"{what} can't be written to {records.name}: {error}")
 
-    def _payload(self, offset: int, size: int) -> bytes:
-        data = form.read_at(self.file, offset, size)
-        if len(data) < size:
-            raise JournalError(f"{self.name} became shorter while it was read")
-        return data
+
+def sync(records: _core.RecordLog) -> None:
+    """Sync a journal's contents to the disk. Raises OSError, and then nothing more is recorded."""
+    file = records.file
+    assert file is not None
+    try:
+        getattr(os, "fdatasync", os.fsync)(file.fileno())
+    except not_from_handler(OSError) as error:
+        # After a failed fsync, a later one can succeed although the data is lost.
+        records.broken = f"the disk failed before ({error})"
+        raise
 
 
 def _fits(key: str, value: object) -> bool:

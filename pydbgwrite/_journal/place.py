@@ -51,6 +51,29 @@ class JournalPlace(os.PathLike[str]):
         """Open the file to read it; with os.O_RDWR also to write it."""
         return open_regular(self.path, flags)
 
+    def open_trusted(self, flags: int = os.O_RDONLY) -> FileIO:
+        """Open the file for an undo, whose writes it decides.
+
+        As root these are writes to any process, so the file must be one that no other user can have
+        made. Raises PermissionError if it may be another user's work.
+        """
+        if sys.platform == "win32" or os.geteuid() != 0:
+            return self.open(flags)
+        from pydbgwrite._state_folder import check_file, refused
+
+        try:
+            file = self.open(flags | os.O_NOFOLLOW)
+        except not_from_handler(OSError) as error:
+            if error.errno == errno.ELOOP:
+                raise refused(self.path, "it is a symbolic link") from None
+            raise
+        try:
+            check_file(os.fstat(file.fileno()), self.path)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def remove(self) -> None:
         """Remove the file."""
         os.unlink(self.path)

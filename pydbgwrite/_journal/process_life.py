@@ -11,7 +11,7 @@ from pydbgwrite._journal.windows_process import NO_SUCH_PROCESS, windows_process
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import NoTargetError
 
-__all__ = ["Life", "life_of"]
+__all__ = ["Life", "life_of", "start_of"]
 
 #: "replaced": it runs another program now (execve). "unknown": this machine can't tell.
 Life: TypeAlias = Literal["lives", "ended", "replaced", "unknown"]
@@ -54,6 +54,18 @@ def life_of(header: dict[str, Any]) -> Life:
     except not_from_handler(OSError):
         return "lives"  # another user's
     return "lives" if not auxv or header.get("exec") in (None, digest(auxv)) else "replaced"
+
+
+def start_of(pid: int) -> str | None:
+    """Return when a process started, as a journal's header has it; None if it is not there."""
+    if sys.platform == "win32":
+        found = windows_process(pid)
+        return str(found.started) if found.runs else None
+    try:
+        stat = read_file(f"/proc/{pid}/stat")
+        return None if _is_dead(stat) else started(stat)
+    except not_from_handler(NoTargetError, OSError):
+        return None
 
 
 def _is_dead(stat: bytes) -> bool:

@@ -1,16 +1,57 @@
-"""An unnamed file of any size: small ones in memory, larger ones in a temporary file."""
+"""Unnamed files: of any size, small ones in memory; and for records that memory may not hold."""
 
 from __future__ import annotations
 
 import io
-from typing import IO, Final
+import sys
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Final
 
 from pydbgwrite._journal.format import write_all
 
-__all__ = ["KEPT_IN_MEMORY", "Spool"]
+if TYPE_CHECKING:
+    from pydbgwrite._core import RecordLog
+
+__all__ = ["KEPT_IN_MEMORY", "Spool", "hand_over", "handle_of", "leave_memory"]
 
 #: The largest size in memory. A temporary file holds all bytes of a larger one.
 KEPT_IN_MEMORY: Final = 4 << 20
+
+
+def hand_over(take: Callable[[IO[bytes]], object], owned: Callable[[], object]) -> None:
+    """Open an unnamed temporary file, and give it to `take`. owned: returns the file taken last."""
+    import tempfile
+
+    from pydbgwrite._interrupts import HeldInterrupts
+
+    held = HeldInterrupts(every=True)
+    try:
+        # A Ctrl-C before the file has an owner would leave it open.
+        with held:
+            file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with its owner
+            try:
+                take(file)
+            except BaseException:
+                # What another signal's handler raises can come when the file has its owner.
+                if owned() is not file:
+                    file.close()
+                raise
+    finally:
+        held.pass_on()
+
+
+def leave_memory(records: RecordLog) -> None:
+    """Move the records of a transaction into a temporary file."""
+    hand_over(lambda file: records.move_to(file, handle_of(file)), lambda: records.file)
+
+
+def handle_of(file: IO[bytes]) -> int:
+    """Return the number by which C accesses a file: its descriptor, or its handle on Windows."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        return msvcrt.get_osfhandle(file.fileno())
+    return file.fileno()
 
 
 class Spool:
@@ -26,25 +67,14 @@ class Spool:
         return self._file.write(data)
 
     def _move_to_disk(self) -> None:
-        import tempfile
-
-        from pydbgwrite._interrupts import HeldInterrupts
-
         at, contents = self._memory.tell(), self._memory.getvalue()
-        held = HeldInterrupts(every=True)
-        try:
-            # A Ctrl-C before the file has an owner would leave it open.
-            with held:
-                file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, closed with this
-                try:
-                    write_all(file, contents)
-                    file.seek(at)
-                except BaseException:
-                    file.close()
-                    raise
-                self._file, self._memory = file, io.BytesIO()
-        finally:
-            held.pass_on()
+
+        def move(file: IO[bytes]) -> None:
+            write_all(file, contents)
+            file.seek(at)
+            self._file, self._memory = file, io.BytesIO()
+
+        hand_over(move, lambda: self._file)
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)

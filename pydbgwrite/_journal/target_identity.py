@@ -37,6 +37,17 @@ def outlives_this_machine(session: Target) -> bool:
 
 def describe_target(session: Target) -> dict[str, Any]:
     """Describe the target for a journal's header. Raises NoTargetError if it has ended."""
+    identity = _identity(session)
+    module = _kept_main_module(session, identity)
+    if module is not None:
+        identity.update(program=module.path, base=module.base, size=module.size)
+        if "exec" not in identity:
+            identity["header"] = _header_of(session, module.base)
+    return identity
+
+
+def _identity(session: Target) -> dict[str, Any]:
+    """Describe the target by what the system says of it."""
     identity: dict[str, Any] = {
         "target": session.target,
         "pid": session.pid,
@@ -50,11 +61,6 @@ def describe_target(session: Target) -> dict[str, Any]:
     elif sys.platform == "win32" and session.pid is not None and not outlives_this_machine(session):
         found = windows_process(session.pid)
         identity["started"] = "" if found.error else str(found.started)
-    module = _main_module(session, identity.get("program"))
-    if module is not None:
-        identity.update(program=module.path, base=module.base, size=module.size)
-        if "exec" not in identity:
-            identity["header"] = _header_of(session, module.base)
     return identity
 
 
@@ -73,7 +79,10 @@ _QUESTIONS: Final = {
 
 def check_target(header: dict[str, Any], session: Target, name: str) -> None:
     """Raise JournalError unless the session's target is the journal's target."""
-    what = difference(header, describe_target(session))
+    here = _identity(session)
+    if "exec" not in here or "exec" not in header:  # else the program's place is not compared
+        here = describe_target(session)
+    what = difference(header, here)
     if what is not None:
         raise JournalError(
             f"the journal {name} belongs to another target: {what}. Nothing was written to it"
@@ -114,6 +123,23 @@ def _token(session: Target) -> str:
     if token is None:
         token = session._token = os.urandom(16).hex()
     return token
+
+
+def _kept_main_module(session: Target, identity: dict[str, Any]) -> Module | None:
+    """Return the main module, which a session knows until its process runs another program.
+
+    To list the modules takes longer than to record and write a million pointers.
+    """
+    program = identity.get("program")
+    key = (identity.get("exec"), program)
+    kept: Any = getattr(session, "_main_module", None)
+    if kept is not None and kept[0] == key:
+        module: Module | None = kept[1]
+        return module
+    module = _main_module(session, program)
+    if module is not None and "exec" in identity:
+        session._main_module = key, module
+    return module
 
 
 def _main_module(session: Target, program: str | None) -> Module | None:

@@ -113,6 +113,14 @@ def _wraps(failure: EngineFailure) -> BaseException:
 
 def _pointer_range(failure: EngineFailure) -> BaseException:
     landed = failure["landed"]
+    if failure["purpose"] in ("wanted", "one wanted"):
+        which = f"[{failure['index']}]" if failure["purpose"] == "wanted" else ""
+        return errors.PointerRangeError(
+            f"wanted{which} is 0x{failure['value']:x}, and the target has 32-bit pointers: it is "
+            "neither zero- nor sign-extended from 32 bits; nothing was searched",
+            count=failure["count"],
+            index=failure["index"],
+        )
     one = failure["purpose"] == "one expected"
     words = IN_FORCE.get()
     argument = "expect" if failure["purpose"] else "pointers"
@@ -390,7 +398,7 @@ def _message(failure: EngineFailure, place: str, consequences: list[str]) -> str
     """Return the message: what failed and where, the consequence, and what to do.
 
     Users of Microsoft's engine know its methods and HRESULTs, so these come first. For the embedded
-    engine a description comes first, and both come last.
+    engine a description comes first, and both come last, in Python only.
     """
     method, hresult, embedded = failure["method"], failure["hresult"], failure["embedded"]
     if embedded:
@@ -401,7 +409,7 @@ def _message(failure: EngineFailure, place: str, consequences: list[str]) -> str
     advice = _advice(failure)
     if advice:
         text += f". {advice}"
-    return f"{text} ({method}: {_number_and_name(hresult)})" if embedded else text
+    return f"{text}{_call_of(method, hresult)}" if embedded else text
 
 
 def _action(failure: EngineFailure) -> str:
@@ -426,8 +434,11 @@ def _cause(failure: EngineFailure) -> str:
     return "" if known is None or (says_why and named) else f": {known[1]}"
 
 
-def _number_and_name(hresult: int) -> str:
-    return f"HRESULT 0x{hresult:08X} {hresults.name_of(hresult)}"
+def _call_of(method: str | None, hresult: int) -> str:
+    """Return the engine's call for the end of a message; "" on the command line."""
+    if not IN_FORCE.get().names_calls:
+        return ""
+    return f" ({method}: HRESULT 0x{hresult:08X} {hresults.name_of(hresult)})"
 
 
 def _engine(failure: EngineFailure) -> BaseException:
@@ -453,7 +464,7 @@ def call_failed(method: str | None, hresult: int, gone: str, embedded: bool) -> 
     text = f"{method} failed ({hresults.describe(hresult)})"
     if embedded:
         meaning = hresults.HRESULTS.get(hresult, ("", "the call failed"))[1]
-        text = f"{meaning} ({method}: {_number_and_name(hresult)})"
+        text = f"{meaning}{_call_of(method, hresult)}"
     advice = _GONE.get(gone, "")
     if hresult == CALL_REFUSED and method == "TerminateProcesses":
         advice = (

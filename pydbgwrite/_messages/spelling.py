@@ -18,6 +18,9 @@ __all__ = ["IN_FORCE", "Spelling", "any_of"]
 class Spelling:
     """Python's spelling."""
 
+    #: Does a message of the embedded engine end with the call that failed, and its HRESULT?
+    names_calls = True
+
     def name(self, argument: str) -> str:
         """Return the argument within a sentence: "timeout must be ..."."""
         return argument
@@ -42,6 +45,10 @@ class Spelling:
     def opening(self, function: str, subject: object) -> str:
         """Return the call that opens a target: "connect('tcp:port=5005')"."""
         return f"{function}({subject!r})"
+
+    def attribute(self, name: str) -> str:
+        """Return the clause that names an attribute of an exception; "" if nobody sees it."""
+        return f", which is the exception's attribute {name}"
 
     def undoing(self, journal: str) -> str:
         """Return the call that undoes a journal."""

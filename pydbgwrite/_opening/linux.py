@@ -70,7 +70,7 @@ def _wait_for_end(tracer: int, seconds: float) -> bool:
 
 
 def _is_dying(pid: int) -> bool:
-    """Is it dead, or dying? A tracer of ours that is a process is when its parent is."""
+    """Return whether a tracer is dead or dying. A process of ours ends with its parent."""
     if _has_end_before_it(pid):
         return True
     status = _status(pid)
@@ -144,10 +144,16 @@ _LOST: Final = (
 
 def _lost_privilege(pid: int | None) -> str:
     """Return the privileges of a started program's file that the process did not get."""
-    status, program = _status(pid or 0), f"/proc/{pid}/exe"
+    from pydbgwrite._processes import read_status
+
+    program = f"/proc/{pid}/exe"
     try:
         file = os.stat(program)
     except not_from_handler(OSError):  # it has ended, or its file can't be reached
+        return ""
+    try:
+        status = read_status(f"/proc/{pid}/status")
+    except not_from_handler(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
         return ""
     lost = []
     if file.st_mode & stat.S_ISUID and [str(file.st_uid)] != status["Uid"].split()[1:2]:

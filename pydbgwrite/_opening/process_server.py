@@ -14,7 +14,6 @@ from pydbgwrite.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
     from typing import Self, SupportsIndex
 
     from pydbgwrite._session import Session
@@ -140,12 +139,7 @@ class ProcessServer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._session is not None and not self._session.closed:
             self._session.close()
         if self._server is not None:

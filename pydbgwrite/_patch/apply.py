@@ -98,19 +98,22 @@ def as_shown(preview: Preview, shown: Preview) -> None:
     found: list[Mismatch] = []
     total = 0
     for was, now in zip(shown.entries, preview.entries, strict=True):
-        assert was.address is not None and now.address is not None
+        assert was.addresses is not None and now.addresses is not None
         assert was.before is not None and now.before is not None
-        if was.address != now.address:
+        if was.addresses != now.addresses:
+            both = zip(was.addresses, now.addresses, strict=True)
+            old, new = next(pair for pair in both if pair[0] != pair[1])
             moved.append(
-                f"entry {now.number} was to be written at 0x{was.address:x}, and "
-                f"{now.entry.address} is at 0x{now.address:x} now"
+                f"entry {now.number} was to be written at 0x{old:x}, and that place is at "
+                f"0x{new:x} now"
             )
         elif was.after != now.after:
             moved.append(f"what entry {now.number} writes has another address now")
         else:
-            differ = mismatches_of(now.address, preview.pointer_size, was.before, now.before)
-            total += len(differ)
-            found += differ[: max(0, _MOST_MISMATCHES - len(found))]
+            room = _MOST_MISMATCHES - len(found)
+            differ, count = mismatches_of(now.addresses, was.before, now.before, room)
+            total += count
+            found += differ
         # The write compares again: a process that is not suspended may change this meanwhile.
         now.expected = array("Q", was.before)
     if moved or total:
@@ -170,7 +173,7 @@ def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
     pending: list[PreviewEntry] = []
     count = 0
     for each in preview.entries:
-        size = len(each.entry.pointers)
+        size = len(each.entry)
         small = together and size < LARGE
         # One write has expected values for all of its pointers or for none.
         if pending and (
@@ -178,7 +181,7 @@ def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
             or count + size > _MOST_TOGETHER
             or (each.expected is None) != (pending[0].expected is None)
         ):
-            yield _joined(pending, count, preview.pointer_size)
+            yield _joined(pending)
             pending, count = [], 0
         if small:
             pending.append(each)
@@ -186,24 +189,25 @@ def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
         else:
             yield _single(each)
     if pending:
-        yield _joined(pending, count, preview.pointer_size)
+        yield _joined(pending)
 
 
 def _single(each: PreviewEntry) -> _Step:
-    assert (
-        each.address is not None and each.after is not None
-    )  # always true: the preview found no problem
+    # Always true: the preview found no problem.
+    assert each.address is not None and each.after is not None
+    if each._addresses is not None:
+        return _Step(None, each._addresses, each.after, each.expected)
     return _Step(each.address, array("Q"), each.after, each.expected)
 
 
-def _joined(entries: list[PreviewEntry], count: int, width: int) -> _Step:
+def _joined(entries: list[PreviewEntry]) -> _Step:
     if len(entries) == 1:
         return _single(entries[0])
     addresses, pointers, expected = array("Q"), array("Q"), array("Q")
     for each in entries:
-        assert each.address is not None and each.after is not None
+        assert each.addresses is not None and each.after is not None
         size = len(each.after)
-        addresses.extend(range(each.address, each.address + size * width, width))
+        addresses.extend(each.addresses)
         pointers.extend(each.after)
         if isinstance(each.expected, array):
             expected.extend(each.expected)
@@ -220,11 +224,12 @@ def verify_patch(preview: Preview, session: Target) -> None:
     total = 0
     for each in preview.entries:
         before, after = each.before, each.after
-        assert before is not None and after is not None and each.address is not None
+        assert before is not None and after is not None and each.addresses is not None
         wanted = narrowed(after, preview.pointer_size)
-        differ = mismatches_of(each.address, preview.pointer_size, wanted, before)
-        total += len(differ)
-        found += differ[: max(0, _MOST_MISMATCHES - len(found))]
+        room = _MOST_MISMATCHES - len(found)
+        differ, count = mismatches_of(each.addresses, wanted, before, room)
+        total += count
+        found += differ
     if total:
         first = found[0]
         raise VerificationError(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pydbgwrite._target import Target as Session  # help() shows this name
 
-__all__ = ["BuildCheck", "Builds", "build_faults"]
+__all__ = ["BuildCheck", "Builds", "build_faults", "plain_hex"]
 
 _PIECE: Final = 1 << 20
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from itertools import repeat
+from operator import add
+from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._patch.builds import BuildCheck, Builds
 from pydbgwrite._patch.entry import PatchEntry
-from pydbgwrite._patch.overlaps import overlaps
+from pydbgwrite._patch.overlaps import Places, in_order, overlaps
 from pydbgwrite._patch.preview import NARROW, Preview, PreviewEntry, mismatches_of, narrowed
+from pydbgwrite._patch.scattered import Entry, ScatteredEntry
 from pydbgwrite._patch.target_map import TargetMap
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.resolver import Resolver
@@ -31,7 +34,7 @@ _MOST_MISMATCHES: Final = 100
 
 
 def make_preview(
-    entries: list[PatchEntry],
+    entries: list[Entry],
     builds: list[BuildCheck],
     session: Target,
     place: Callable[[str, int], str],
@@ -47,14 +50,17 @@ def make_preview(
 
 class _Maker:
     def __init__(
-        self, entries: list[PatchEntry], session: Target, place: Callable[[str, int], str]
+        self, entries: list[Entry], session: Target, place: Callable[[str, int], str]
     ) -> None:
         self._session = session
         self._place = place
         self._width = session.pointer_size
         self._resolver = Resolver(session)
+        #: The addresses of scattered entries in ascending order, by the entry's number.
+        self._ordered: dict[int, Sequence[int]] = {}
         self._preview = Preview(
-            self._width, [PreviewEntry(number, entry) for number, entry in enumerate(entries, 1)]
+            self._width,
+            [PreviewEntry(number, entry, self._width) for number, entry in enumerate(entries, 1)],
         )
 
     def make(self, builds: list[BuildCheck], writing: bool) -> Preview:
@@ -90,44 +96,78 @@ class _Maker:
 
     def _resolve(self, each: PreviewEntry) -> None:
         entry = each.entry
-        address = self._number(each, entry.address, "address")
-        each.after = self._numbers(each, entry.pointers, "pointers")
-        if isinstance(entry.expect, (int, str)):
-            each.expected = self._number(each, entry.expect, "expect")
-        elif entry.expect is not None:
-            each.expected = self._numbers(each, entry.expect, "expect")
-        if address is not None and address + self._width * len(entry.pointers) > 2**64:
-            message = f"{len(entry.pointers):,} pointers at 0x{address:x} would go past 2**64"
+        if isinstance(entry, PatchEntry):
+            self._resolve_address(each, entry)
+        else:
+            self._resolve_addresses(each, entry)
+        after = self._values(each, entry.pointers, "pointers")
+        each.after = array("Q", [after]) * len(entry) if isinstance(after, int) else after
+        if entry.expect is not None:
+            each.expected = self._values(each, entry.expect, "expect")
+
+    def _resolve_address(self, each: PreviewEntry, entry: PatchEntry) -> None:
+        address = self._number(each, entry.address, "address", self._resolver.resolve)
+        if address is not None and address + self._width * len(entry) > 2**64:
+            message = f"{len(entry):,} pointers at 0x{address:x} would go past 2**64"
             self._problem(each, message)
         else:
             each.address = address
 
-    def _number(self, each: PreviewEntry, value: int | str, what: str) -> int | None:
-        if isinstance(value, str):
-            try:
-                value = self._resolver.resolve(value, what)
-            except NoTargetError:
-                raise
-            except not_from_handler(Error, ValueError, OverflowError) as error:
-                named = isinstance(error, AddressError)
-                kind = "access" if isinstance(error, Error) else "patch"
-                self._problem(each, f"{what}: {error}" if named else str(error), kind)
-                return None
-        if what == "expect":
-            self._check_width(each, (value,), what)
-        return value
+    def _resolve_addresses(self, each: PreviewEntry, entry: ScatteredEntry) -> None:
+        addresses = self._numbers(each, entry.addresses, "addresses")
+        base: int | None = 0
+        if entry.base is not None:
+            base = self._number(each, entry.base, "base", self._resolver.base)
+        if addresses is None or base is None:
+            return
+        last = base + max(addresses)
+        if last + self._width > 2**64:
+            self._problem(each, f"a pointer at 0x{last:x} would go past 2**64")
+            return
+        if base:
+            addresses = array("Q", map(add, addresses, repeat(base)))
+        each._addresses, each.address = addresses, addresses[0]
+        self._ordered[each.number] = in_order(addresses)
+
+    def _number(
+        self, each: PreviewEntry, value: int | str, what: str, resolve: Callable[[str, str], int]
+    ) -> int | None:
+        if isinstance(value, int):
+            return value
+        try:
+            return resolve(value, what)
+        except NoTargetError:
+            raise
+        except not_from_handler(Error, ValueError, OverflowError) as error:
+            named = isinstance(error, AddressError)
+            kind = "access" if isinstance(error, Error) else "patch"
+            self._problem(each, f"{what}: {error}" if named else str(error), kind)
+            return None
 
     def _numbers(self, each: PreviewEntry, values: _Values, what: str) -> array[int] | None:
-        numbers: array[int] | None
         if isinstance(values, array):
-            numbers = values
+            return values
+        resolve = self._resolver.resolve
+        found = [
+            self._number(each, value, f"{what}[{at}]", resolve) for at, value in enumerate(values)
+        ]
+        known = [value for value in found if value is not None]
+        return array("Q", known) if len(known) == len(found) else None
+
+    def _values(
+        self, each: PreviewEntry, values: int | str | _Values, what: str
+    ) -> int | array[int] | None:
+        """Resolve one value or many, and check that they fit the target's pointers."""
+        found: int | array[int] | None
+        if isinstance(values, (int, str)):
+            found = self._number(each, values, what, self._resolver.resolve)
+            if found is not None:
+                self._check_width(each, (found,), what)
         else:
-            found = [self._number(each, value, f"{what}[{at}]") for at, value in enumerate(values)]
-            known = [value for value in found if value is not None]
-            numbers = array("Q", known) if len(known) == len(found) else None
-        if numbers is not None:
-            self._check_width(each, numbers, what)
-        return numbers
+            found = self._numbers(each, values, what)
+            if found is not None:
+                self._check_width(each, found, what)
+        return found
 
     def _check_width(self, each: PreviewEntry, values: Sequence[int], what: str) -> None:
         if self._width == 8 or max(values) <= NARROW:
@@ -139,7 +179,7 @@ class _Maker:
         ]
         if bad:
             more = f", and {len(bad) - 1:,} more like it" if len(bad) > 1 else ""
-            name = what if len(values) == 1 and what == "expect" else f"{what}[{bad[0]}]"
+            name = f"{what}[{bad[0]}]" if isinstance(values, array) else what
             self._problem(
                 each,
                 f"{name} is 0x{values[bad[0]]:x}, and the target has 32-bit pointers: it is "
@@ -160,18 +200,23 @@ class _Maker:
             yield each.address, each
 
     def _overlaps(self) -> None:
-        ranges = [
-            (each.address, len(each.entry.pointers) * self._width, each.number - 1)
-            for each in self._preview.entries
-            if each.address is not None
-        ]
-        for index, message in overlaps(ranges):
+        places = Places([], [])
+        for at, each in enumerate(self._preview.entries):
+            if each.number in self._ordered:
+                places.separate.append((self._ordered[each.number], at))
+            elif each.address is not None:
+                places.runs.append((each.address, len(each.entry) * self._width, at))
+        for index, message in overlaps(places, self._width):
             self._problem(self._preview.entries[index], message)
 
     def _access(self, writing: bool) -> None:
         target_map = TargetMap(self._session, writing)
         for address, each in self._in_order():
-            problem = target_map.problem(address, len(each.entry.pointers) * self._width)
+            if each.number in self._ordered:
+                ordered = self._ordered[each.number]
+                problem = target_map.problem_of_any(ordered, self._width)
+            else:
+                problem = target_map.problem(address, len(each.entry) * self._width)
             if problem is not None:
                 self._problem(each, problem.message, "access")
                 each._readable = problem.readable
@@ -183,15 +228,15 @@ class _Maker:
         for address, each in self._in_order():
             if not each._readable:
                 continue
-            count = len(each.entry.pointers)
+            count = len(each.entry)
             if count >= LARGE:
-                self._read_one(address, each)
+                self._read_one(each)
             else:
                 each._start = len(addresses)
                 if count == 1:
                     addresses.append(address)
                 else:
-                    addresses.extend(range(address, address + count * self._width, self._width))
+                    addresses.extend(each.addresses or ())
                 small.append(each)
         if not small:
             return
@@ -199,38 +244,40 @@ class _Maker:
             values = self._session.read_scattered(addresses)
         except not_from_handler(TargetAccessError):
             for each in small:
-                assert each.address is not None
-                self._read_one(each.address, each)
+                self._read_one(each)
             return
         for each in small:
             each._before = values
 
-    def _read_one(self, address: int, each: PreviewEntry) -> None:
+    def _read_one(self, each: PreviewEntry) -> None:
         each._start = 0
+        assert each.address is not None
         try:
-            each._before = self._session.read_pointers(address, len(each.entry.pointers))
+            if each._addresses is not None:
+                each._before = self._session.read_scattered(each._addresses)
+            else:
+                each._before = self._session.read_pointers(each.address, len(each.entry))
         except not_from_handler(TargetAccessError) as error:
             self._problem(each, str(error), "access")
 
     def _compare(self, each: PreviewEntry) -> None:
-        before, expected = each.before, each.expected
-        assert before is not None and each.address is not None
-        wanted: Any
+        before, expected, addresses = each.before, each.expected, each.addresses
+        assert before is not None and addresses is not None
         if isinstance(expected, array):
             wanted = narrowed(expected, self._width)
         else:
             assert expected is not None
             value = expected & NARROW if self._width == 4 else expected
             wanted = array("Q", [value]) * len(before)
-        found = mismatches_of(each.address, self._width, wanted, before)
+        preview = self._preview
+        room = _MOST_MISMATCHES - len(preview.mismatches)
+        found, total = mismatches_of(addresses, wanted, before, max(1, room))
         if not found:
             return
-        preview = self._preview
-        preview.mismatch_total += len(found)
-        room = _MOST_MISMATCHES - len(preview.mismatches)
-        preview.mismatches += found[:room]
+        preview.mismatch_total += total
+        preview.mismatches += found[: max(0, room)]
         address, want, has = found[0]
-        of = f" ({len(found):,} of {len(before):,} differ)" if len(before) > 1 else ""
+        of = f" ({total:,} of {len(before):,} differ)" if len(before) > 1 else ""
         message = f"expected 0x{want:x} at 0x{address:x}, found 0x{has:x}{of}"
         each._differs = True
         self._problem(each, message, "expect")

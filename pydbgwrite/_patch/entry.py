@@ -1,4 +1,4 @@
-"""The entries of a patch: each is an address and its pointers."""
+"""The entries of a patch whose pointers go to consecutive addresses, and how values are taken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     #: Stored pointers: an array if all are numbers, else a tuple with names among them.
     _Values: TypeAlias = array[int] | tuple[int | str, ...]
 
-__all__ = ["PatchEntry", "described", "take_address", "take_expect", "take_pointers"]
+__all__ = [
+    "PatchEntry",
+    "described",
+    "take_address",
+    "take_expect",
+    "take_note_and_files",
+    "take_pointers",
+]
 
 _WIDE: Final = "QqLlPNn"
 _BYTES: Final = "Bbc"
@@ -77,14 +84,7 @@ class PatchEntry:
         self.expect = take_expect(expect, len(self.pointers) or None, faults)
         self.note = note
         self.file = file
-        if not isinstance(note, str):
-            faults.append(TypeError(f"note must be a str, got {type(note).__name__}"))
-        if file is not None:
-            from pydbgwrite._patch.side_files import name_fault
-
-            fault = name_fault(file, anywhere=False)
-            if fault is not None:
-                faults.append(fault)
+        take_note_and_files(note, (file,), faults)
         if faults:
             raise faults[0]
 
@@ -98,6 +98,10 @@ class PatchEntry:
         made.note = note
         made.file = None
         return made
+
+    def __len__(self) -> int:
+        """How many pointers it writes."""
+        return len(self.pointers)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PatchEntry):
@@ -129,6 +133,19 @@ def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:
         faults.append(error)
         return 0
     return parsed if isinstance(parsed, int) else str(given)
+
+
+def take_note_and_files(note: Any, files: Iterable[str | None], faults: list[Exception]) -> None:
+    """Validate a note, and the names of side files."""
+    if not isinstance(note, str):
+        faults.append(TypeError(f"note must be a str, got {type(note).__name__}"))
+    for file in files:
+        if file is not None:
+            from pydbgwrite._patch.side_files import name_fault
+
+            fault = name_fault(file, anywhere=False)
+            if fault is not None:
+                faults.append(fault)
 
 
 def take_pointers(given: Any, what: str, faults: list[Exception]) -> _Values:

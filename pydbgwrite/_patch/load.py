@@ -14,6 +14,13 @@ from pydbgwrite._patch.entry import (
 )
 from pydbgwrite._patch.overlaps import sure_overlaps
 from pydbgwrite._patch.problems import summary
+from pydbgwrite._patch.scattered import (
+    Entry,
+    ScatteredEntry,
+    scattered_faults,
+    take_base,
+    take_one_or_each,
+)
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
 from pydbgwrite._regular_file import open_regular
@@ -26,9 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "read_patch"]
 
-FORMAT: Final = 1
+#: The newest format. Its entries can be scattered.
+FORMAT: Final = 2
 _TOP_KEYS: Final = ("format", "note", "build", "write")
 _WRITE_KEYS: Final = ("address", "pointers", "file", "expect", "note")
+_SCATTERED_KEYS: Final = (
+    *("base", "offsets", "addresses", "pointers", "file", "expect", "expect_file", "note"),
+)
+#: An entry with one of these is scattered.
+_SCATTERING: Final = frozenset(("base", "offsets", "addresses"))
 _BUILD_KEYS: Final = ("module", "build_id", "sha256")
 #: The length in characters from which the faster reader is tried.
 _LONG: Final = 1 << 16
@@ -40,7 +53,7 @@ class Parts:
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
         self.note = ""
-        self.entries: list[PatchEntry] = []
+        self.entries: list[Entry] = []
         self.builds: list[BuildCheck] = []
 
 
@@ -101,14 +114,17 @@ class _Reader:
         self._folder = folder
         self._anywhere = anywhere
         self._lines = lines
+        self._format = FORMAT
 
     def read(self, data: dict[str, Any]) -> None:
         version = data.get("format")
-        if version != FORMAT or type(version) is not int:
-            if "format" in data:
-                self._top(f"format is {version!r:.60}: this version reads format = 1", "format")
-            else:
-                self._top("format is missing: write format = 1", None)
+        if type(version) is int and 1 <= version <= FORMAT:
+            self._format = version
+        elif "format" not in data:
+            self._top("format is missing: write format = 1", None)
+        else:
+            message = f"format is {version!r:.60}: this version reads format = 1 and format = 2"
+            self._top(message, "format")
             if type(version) is int and version > FORMAT:
                 return  # do not report the new parts of a newer format as faults
         self._unknown_top(data)
@@ -126,7 +142,7 @@ class _Reader:
             self._entry(index, table)
         if not self.problems:
             for index, message in sure_overlaps(self.parts.entries):
-                self._add("write", index, "address", message)
+                self._add("write", index, _key_of_places(entries[index]), message)
 
     def _tables(self, data: dict[str, Any], name: str) -> list[dict[str, Any]]:
         tables = data.get(name, [])
@@ -139,6 +155,9 @@ class _Reader:
         return tables
 
     def _entry(self, index: int, table: dict[str, Any]) -> None:
+        if not _SCATTERING.isdisjoint(table):
+            self._scattered(index, table)
+            return
         faults: list[Exception] = []
         before = len(self.problems)
         if not table.keys() <= _WRITE_SET:
@@ -151,9 +170,7 @@ class _Reader:
         else:
             self._add("write", index, None, "address is missing")
         values = self._values(index, table)
-        note = table.get("note", "")
-        if not isinstance(note, str):
-            self._add("write", index, "note", f"note must be text, got {_kind(note)}")
+        note = self._note(index, table)
         expect = None
         if "expect" in table:
             expect = take_expect(table["expect"], len(values) or None, faults)
@@ -165,6 +182,81 @@ class _Reader:
             entry = PatchEntry._made(address, values, expect, note)
             entry.file = table.get("file")
             self.parts.entries.append(entry)
+
+    def _note(self, index: int, table: dict[str, Any]) -> str:
+        note = table.get("note", "")
+        if not isinstance(note, str):
+            self._add("write", index, "note", f"note must be text, got {_kind(note)}")
+            return ""
+        return note
+
+    def _scattered(self, index: int, table: dict[str, Any]) -> None:
+        before = len(self.problems)
+        places = _key_of_places(table)
+        if self._format < 2:
+            self._add("write", index, places, f"{places} is of format 2: write format = 2")
+            return
+        self._unknown(index, "write", table, ("address", *_SCATTERED_KEYS))
+        faults: list[Exception] = []
+        base = take_base(table.get("base"), faults)
+        self._faults("write", index, "base", faults)
+        for key, other in (
+            ("address", places),
+            ("addresses", "base" if "base" in table else "offsets"),
+            ("pointers", "file"),
+            ("expect", "expect_file"),
+        ):
+            if key in table and other in table:
+                message = f"{key} and {other} are both given: give only one"
+                self._add("write", index, other, message)
+        for key, other in (("base", "offsets"), ("offsets", "base")):
+            if key in table and other not in table and "addresses" not in table:
+                self._add("write", index, key, f"{other} is missing: {key} goes with it")
+        addresses: _Values = ()
+        given = table.get(places) if places != "base" else None
+        if isinstance(given, str):
+            addresses = self._side_file(index, given, places)
+        elif isinstance(given, list):
+            addresses = take_pointers(given, places, faults)
+            self._faults("write", index, places, faults)
+        elif given is not None:
+            message = f"{places} must be a list in brackets or a side file, got {_kind(given)}"
+            self._add("write", index, places, message)
+        pointers = self._one_or_each(index, table, "pointers", "file")
+        if pointers is None:
+            self._add("write", index, None, "pointers (or file) is missing")
+        expect = self._one_or_each(index, table, "expect", "expect_file")
+        note = self._note(index, table)
+        if len(self.problems) > before or pointers is None:
+            return
+        found = scattered_faults(base, addresses, pointers, expect)
+        for name, fault in found:
+            keys = {"addresses": places, "pointers": "file", "expect": "expect_file"}
+            self._add("write", index, name if name in table else keys[name], str(fault))
+        if not found:
+            entry = ScatteredEntry._made(base, addresses, pointers, expect, note)
+            entry.addresses_file = given if isinstance(given, str) else None
+            entry.file, entry.expect_file = table.get("file"), table.get("expect_file")
+            self.parts.entries.append(entry)
+
+    def _one_or_each(
+        self, index: int, table: dict[str, Any], key: str, file_key: str
+    ) -> int | str | _Values | None:
+        """Return the values of one key, or of the side file that the other names; or None."""
+        if key in table:
+            given = table[key]
+            faults: list[Exception] = []
+            if not isinstance(given, (int, str, list)):
+                message = f"{key} must be a list in brackets or one value, got {_kind(given)}"
+                faults.append(TypeError(message))
+                values: int | str | _Values = ()
+            else:
+                values = take_one_or_each(given, key, faults)
+            self._faults("write", index, key, faults)
+            return values
+        if file_key in table:
+            return self._side_file(index, table[file_key], file_key)
+        return None
 
     def _values(self, index: int, table: dict[str, Any]) -> _Values:
         faults: list[Exception] = []
@@ -182,12 +274,12 @@ class _Reader:
                 if faults:
                     self._faults("write", index, "pointers", faults)
         elif "file" in table:
-            values = self._side_file(index, table["file"])
+            values = self._side_file(index, table["file"], "file")
         else:
             self._add("write", index, None, "pointers (or file) is missing")
         return values
 
-    def _side_file(self, index: int, name: Any) -> _Values:
+    def _side_file(self, index: int, name: Any, key: str) -> _Values:
         fault: Exception | None = name_fault(name, anywhere=self._anywhere)
         if fault is None:
             try:
@@ -199,7 +291,7 @@ class _Reader:
                 fault = ValueError(f"file {name[:200]!r} can't be read: {why or error}")
             except not_from_handler(MemoryError):
                 fault = ValueError(f"file {name[:200]!r} does not fit into memory")
-        self._add("write", index, "file", str(fault))
+        self._add("write", index, key, str(fault))
         return ()
 
     def _build(self, index: int, table: dict[str, Any]) -> None:
@@ -243,6 +335,12 @@ class _Reader:
 
 
 _WRITE_SET: Final = frozenset(_WRITE_KEYS)
+
+
+def _key_of_places(table: dict[str, Any]) -> str:
+    """Return the key of a [[write]] that says where to write."""
+    keys = ("addresses", "offsets", "base")
+    return next((key for key in keys if key in table), "address")
 
 
 def _unknown_key(key: str, known: tuple[str, ...]) -> str:

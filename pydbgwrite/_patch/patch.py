@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from pydbgwrite._patch.builds import BuildCheck
 from pydbgwrite._patch.entry import PatchEntry
+from pydbgwrite._patch.scattered import ScatteredEntry
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from _typeshed import StrPath
 
     from pydbgwrite._patch.preview import Preview
+    from pydbgwrite._patch.scattered import Entry
     from pydbgwrite._patch.toml_lines import Lines
     from pydbgwrite._reports import UndoReport
     from pydbgwrite._target import Target as Session  # help() shows this name
     from pydbgwrite._transactions.transaction import Transaction
 
-__all__ = ["BuildCheck", "Patch", "PatchEntry"]
+__all__ = ["BuildCheck", "Patch", "PatchEntry", "ScatteredEntry"]
 
 
 class Patch:
@@ -37,7 +39,7 @@ class Patch:
 
     A patch file is TOML::
 
-        format = 1                        # of the file; this version reads 1
+        format = 1                        # of the file; this version reads 1 and 2
         note = "for 2.4"                  # optional, as all notes
 
         [[build]]                         # optional; each must hold, or nothing is written
@@ -55,10 +57,19 @@ class Patch:
         file = "handlers.npy"             # in place of pointers: little-endian, 64 bits each, for
                                           # 32-bit targets too; .npy of type '<u8', or raw .bin
 
+    With format = 2 pointers can go to separate addresses, such as those that a search has found::
+
+        [[write]]
+        base = "libfoo.so"                # a module, or any form that Session.resolve() takes
+        offsets = "found.npy"             # from it: a side file, or a list of numbers; without a
+                                          # base: addresses = a side file, or a list with names
+        pointers = "libnew.so!table"      # one value for all; or a list of one for each, or file
+        expect = "libold.so!table"        # or a list, or expect_file = a side file
+
     Numbers are TOML integers or text such as "0x7f..". From 2**63 on they must be text.
 
     Args:
-        entries: PatchEntry objects, at least one.
+        entries: PatchEntry and ScatteredEntry objects, at least one.
         builds: BuildCheck objects.
         note: Text for people.
     """
@@ -72,13 +83,13 @@ class Patch:
         "note": "For people.",
     }
 
-    entries: list[PatchEntry]
+    entries: list[Entry]
     builds: list[BuildCheck]
     note: str
 
     def __init__(
         self,
-        entries: Iterable[PatchEntry],
+        entries: Iterable[Entry],
         *,
         builds: Iterable[BuildCheck] = (),
         note: str = "",
@@ -118,10 +129,14 @@ class Patch:
     def save(self, path: StrPath, *, inline: SupportsIndex = 1024) -> None:
         """Write the patch to a file, replacing what is there. load() returns the same patch.
 
+        The file has format = 2 if there is a ScatteredEntry, and format = 1 if there is none.
+
         Args:
             path: The patch file. Each file is replaced as a whole.
             inline: An entry with more pointers than this, numbers alone, goes to a side file in the
-                same folder, "<name>.<entry>.npy", unless the entry names a file.
+                same folder, "<name>.<entry>.npy", unless the entry names a file. So do the
+                addresses of a ScatteredEntry ("<name>.<entry>.addresses.npy", or ".offsets.npy"),
+                and its expected values ("<name>.<entry>.expect.npy").
 
         Raises:
             PatchError: The patch can't be written as TOML.
@@ -181,7 +196,8 @@ class Patch:
                 The target may have run meanwhile, and the preview be of another session.
             journal, durable: As for Session.transaction.
             via: As for Session.write_pointers. "auto" writes consecutive small entries together by
-                write_scattered; other values write each entry by itself.
+                write_scattered; other values write each entry by itself. A ScatteredEntry is
+                written by write_scattered always.
             verify: Read the data back and compare it.
             progress: Called as progress(done, total), in pointers. If it raises, all is rolled
                 back.
@@ -260,20 +276,19 @@ class Patch:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        count = sum(len(entry.pointers) for entry in self.entries)
+        count = sum(map(len, self.entries))
         return f"<pydbgwrite.Patch of {len(self.entries):,} entries, {count:,} pointers>"
 
     def _check(self) -> None:
         """Check the types in the lists again, since users can change them."""
-        for what, kind, items in (
-            ("entries", PatchEntry, self.entries),
-            ("builds", BuildCheck, self.builds),
+        for what, kinds, items in (
+            ("entries", (PatchEntry, ScatteredEntry), self.entries),
+            ("builds", (BuildCheck,), self.builds),
         ):
             for index, item in enumerate(items):
-                if not isinstance(item, kind):
-                    raise TypeError(
-                        f"{what}[{index}] must be a {kind.__name__}, got {type(item).__name__}"
-                    )
+                if not isinstance(item, kinds):
+                    names = " or a ".join(kind.__name__ for kind in kinds)
+                    raise TypeError(f"{what}[{index}] must be a {names}, got {type(item).__name__}")
         if not self.entries:
             raise ValueError("a patch needs at least one entry, and this has none")
         if not isinstance(self.note, str):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from itertools import islice
+from itertools import compress, count, islice, repeat
+from operator import and_, ne
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._patch.builds import BuildCheck
-from pydbgwrite._patch.entry import PatchEntry
+from pydbgwrite._patch.scattered import Entry, ScatteredEntry
 from pydbgwrite._report.text import counted
 from pydbgwrite.errors import Mismatch
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pydbgwrite._report.model import Report, TargetDescription
     from pydbgwrite._target import Target
 
-__all__ = ["NARROW", "Preview", "PreviewEntry", "mismatches_of", "narrowed"]
+__all__ = ["NARROW", "Preview", "PreviewEntry", "differing", "mismatches_of", "narrowed"]
 
 _MOST_PROBLEMS: Final = 100
 NARROW: Final = 0xFFFFFFFF
@@ -36,8 +37,9 @@ class PreviewEntry:
 
     Attributes:
         number: Its place in the patch, from 1.
-        entry: The PatchEntry.
-        address: The resolved address; None if it can't be resolved.
+        entry: The PatchEntry, or the ScatteredEntry.
+        address: The resolved address of the first pointer; None if not all can be resolved.
+        addresses: The address of each pointer; None if not all can be resolved.
         before: The pointers that the target holds there now; None if they can't be read.
         after: The pointers that would be written, resolved; None if they can't be resolved.
         expected: What the target must hold: one value for all, or one for each; None for anything.
@@ -46,19 +48,21 @@ class PreviewEntry:
 
     __module__ = "pydbgwrite"
     __slots__ = {
+        "_addresses": "Of a ScatteredEntry: its addresses, resolved.",
         "_before": "Pointers that were read: its own, or those of many entries.",
         "_differs": "Does the target hold something else than what is expected?",
         "_readable": "Does the target's map allow to read there?",
         "_start": "Where in these its own begin.",
-        "address": "Resolved; None where it can't be.",
+        "_width": "The target's pointer size.",
+        "address": "Of the first pointer, resolved; None where it can't be.",
         "after": "The pointers that would be written, resolved; None where they can't be.",
-        "entry": "The PatchEntry.",
+        "entry": "The PatchEntry, or the ScatteredEntry.",
         "expected": "What the target must hold: one value for all, or one each; None: anything.",
         "number": "Its place in the patch, from 1.",
         "problems": "What speaks against it.",
     }
 
-    def __init__(self, number: int, entry: PatchEntry) -> None:
+    def __init__(self, number: int, entry: Entry, width: int) -> None:
         self.number = number
         self.entry = entry
         self.address: int | None = None
@@ -69,20 +73,30 @@ class PreviewEntry:
         self._differs = False
         self._start = 0
         self._readable = True
+        self._addresses: array[int] | None = None
+        self._width = width
+
+    @property
+    def addresses(self) -> Sequence[int] | None:
+        """The address of each pointer; None if not all can be resolved."""
+        if isinstance(self.entry, ScatteredEntry):
+            return self._addresses
+        if self.address is None:
+            return None
+        return range(self.address, self.address + len(self.entry) * self._width, self._width)
 
     @property
     def before(self) -> Sequence[int] | None:
         """The pointers that the target holds there now; None if they can't be read."""
         if self._before is None:
             return None
-        count = len(self.entry.pointers)
-        if len(self._before) == count:
+        size = len(self.entry)
+        if len(self._before) == size:
             return self._before
-        return self._before[self._start : self._start + count]
+        return self._before[self._start : self._start + size]
 
     def __repr__(self) -> str:
-        where = self.entry.address if self.address is None else f"0x{self.address:x}"
-        return f"<pydbgwrite.PreviewEntry {self.number} of {len(self.entry.pointers)} at {where}>"
+        return f"<pydbgwrite.PreviewEntry {self.number}: {self.entry!r}>"
 
 
 class Preview:
@@ -102,7 +116,7 @@ class Preview:
     def __init__(self, pointer_size: int, entries: list[PreviewEntry]) -> None:
         self.pointer_size = pointer_size
         self.entries = entries
-        self.pointers = sum(len(each.entry.pointers) for each in entries)
+        self.pointers = sum(len(each.entry) for each in entries)
         self.problems: list[str] = []
         self.mismatches: list[Mismatch] = []
         self.mismatch_total = 0
@@ -139,9 +153,9 @@ class Preview:
     def changed(self) -> int:
         """How many pointers differ from the target's; unreadable ones count."""
         return sum(
-            len(each.entry.pointers)
+            len(each.entry)
             if each.before is None or each.after is None
-            else count_differences(each.before, narrowed(each.after, self.pointer_size))
+            else len(differing(each.before, narrowed(each.after, self.pointer_size)))
             for each in self.entries
         )
 
@@ -199,6 +213,8 @@ class Preview:
             change = f"The patch writes {count}: {self.pointers - same:,} would change{rest}."
             return "Ready to apply.", change
         reason = _REASONS[self.kind or "patch"]
+        if self.kind == "expect" and not self.changed:
+            reason += ", and already holds what it writes"
         return (
             f"{counted(len(self.problems), 'problem')}.",
             f"The patch of {count} would not be applied: {reason}.",
@@ -250,14 +266,14 @@ def narrowed(values: array[int], width: int) -> array[int]:
     """Return pointers as a target of that pointer size returns them: zero-extended."""
     if width == 8 or max(values) <= NARROW:
         return values
-    return array("Q", [value & NARROW for value in values])
+    return array("Q", map(and_, values, repeat(NARROW)))
 
 
-def count_differences(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return at how many indexes two sequences of equal length differ."""
+def differing(one: Sequence[int], other: Sequence[int]) -> Sequence[int]:
+    """Return the indexes at which two sequences of equal length differ."""
     if one == other:
-        return 0
-    return sum(a != b for a, b in zip(one, other, strict=True))
+        return ()
+    return array("Q", compress(count(), map(ne, one, other)))
 
 
 def _no_session() -> None:
@@ -272,13 +288,9 @@ def _named(value: int | None, names: dict[int, str]) -> str | int | None:
 
 
 def mismatches_of(
-    address: int, width: int, wanted: Sequence[int], found: Sequence[int]
-) -> list[Mismatch]:
-    """Return the mismatches of two sequences of pointers that begin at an address."""
-    if wanted == found:
-        return []
-    return [
-        Mismatch(address + at * width, want, has)
-        for at, (want, has) in enumerate(zip(wanted, found, strict=True))
-        if want != has
-    ]
+    addresses: Sequence[int], wanted: Sequence[int], found: Sequence[int], most: int
+) -> tuple[list[Mismatch], int]:
+    """Return the first mismatches of two sequences of pointers, and how many there are."""
+    places = differing(wanted, found)
+    listed = [Mismatch(addresses[at], wanted[at], found[at]) for at in places[: max(0, most)]]
+    return listed, len(places)

@@ -13,11 +13,15 @@ import os
 import posixpath
 import sys
 from array import array
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regular_file import open_regular
+from pydbgwrite._replaced_file import replace_file
 from pydbgwrite._signal_handlers import not_from_handler
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 __all__ = ["SideFileError", "name_fault", "npy_header", "read_side_file", "write_side_file"]
 
@@ -96,42 +100,57 @@ def read_side_file(folder: str, name: str, *, anywhere: bool) -> array[int]:
             raise SideFileError(f"file {name!r} is not a regular file") from None
         raise
     with opened as file:
-        content = file.read()
-    data = _npy_data(name, content) if name.lower().endswith(".npy") else memoryview(content)
-    if len(data) % 8:
-        raise SideFileError(
-            f"file {name!r} has {len(data):,} bytes, which is not a multiple of 8: pointers have 8 "
-            "bytes each, for a 32-bit target too"
-        )
-    if not data:
-        raise SideFileError(f"file {name!r} holds no pointers")
-    values = array("Q", bytes(data))
+        size = os.fstat(file.fileno()).st_size
+        if name.lower().endswith(".npy"):
+            size = _npy_size(name, file, size)
+        if size % 8:
+            raise SideFileError(
+                f"file {name!r} has {size:,} bytes, which is not a multiple of 8: pointers have 8 "
+                "bytes each, for a 32-bit target too"
+            )
+        if not size:
+            raise SideFileError(f"file {name!r} holds no pointers")
+        values = array("Q", [0]) * (size // 8)
+        read = _read_into(file, memoryview(values).cast("B"))
+    if read != size:
+        raise SideFileError(f"file {name!r} was truncated while it was read")
     if sys.byteorder == "big":
         values.byteswap()
     return values
 
 
-def _npy_data(name: str, content: bytes) -> memoryview:
-    """Return the data behind a header of a one-dimensional array of type '<u8'."""
-    if content[:6] != _MAGIC or len(content) < 10:
+def _read_into(file: FileIO, data: memoryview) -> int:
+    """Fill the memory from the file; return how many bytes there were."""
+    done = 0
+    while part := file.readinto(data[done:]):
+        done += part
+    return done
+
+
+def _npy_size(name: str, file: FileIO, whole: int) -> int:
+    """Read and check the header of a one-dimensional array of type '<u8'.
+
+    Return the bytes that follow it, which are those that it announces. whole: the file's size.
+    """
+    first = file.read(12)
+    if first[:6] != _MAGIC or len(first) < 10:
         raise SideFileError(f"file {name!r} is not a .npy file: it does not begin like one")
-    major, minor = content[6:8]
+    major, minor = first[6:8]
     if major not in (1, 2, 3) or minor:
         raise SideFileError(
             f"file {name!r} has version {major}.{minor} of the .npy format; 1.0, 2.0 and 3.0 are "
             "known"
         )
-    wide = 2 if major == 1 else 4
-    start = 8 + wide
-    size = int.from_bytes(content[8:start], "little")
-    if size > _MOST_HEADER or start + size > len(content):
+    start = 10 if major == 1 else 12
+    size = int.from_bytes(first[8:start], "little")
+    if size > _MOST_HEADER or start + size > whole:
         raise SideFileError(
             f"file {name!r} is truncated, or not a .npy file: its header has {size:,} bytes"
         )
+    file.seek(start)
+    text = file.read(size)
     try:
-        header = ast.literal_eval(
-            content[start : start + size].decode("latin-1" if major < 3 else "utf-8").strip()
-        )
+        header = ast.literal_eval(text.decode("latin-1" if major < 3 else "utf-8").strip())
     except not_from_handler(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise SideFileError(f"file {name!r}: its .npy header is not valid") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
@@ -151,13 +170,13 @@ def _npy_data(name: str, content: bytes) -> memoryview:
             f"file {name!r} has the shape {shape!r:.60}, and must have one dimension: "
             "numpy.save(name, values.ravel())"
         )
-    data = memoryview(content)[start + size :]
-    if shape[0] * 8 != len(data):
+    follow = whole - start - size
+    if shape[0] * 8 != follow:
         raise SideFileError(
-            f"file {name!r} says that it has {shape[0]!r:.30} pointers, and {len(data):,} bytes "
+            f"file {name!r} says that it has {shape[0]!r:.30} pointers, and {follow:,} bytes "
             "follow: it is damaged or truncated"
         )
-    return data
+    return follow
 
 
 def write_side_file(path: str, values: array[int]) -> None:
@@ -176,18 +195,3 @@ def npy_header(count: int) -> bytes:
     padding = -(len(text) + 11) % _ALIGNMENT
     text += b" " * padding + b"\n"
     return _MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text
-
-
-def replace_file(path: str, content: bytes) -> None:
-    """Replace a file with this content. The file never holds a part of it."""
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        try:
-            os.unlink(temporary)
-        except not_from_handler(OSError):
-            pass
-        raise

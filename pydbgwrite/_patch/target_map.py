@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydbgwrite._messages.linux import force_override
@@ -65,6 +67,26 @@ class TargetMap:
                 return Obstacle(f"0x{at:x} {message}", readable and at == address)
             at = max(self._end, at + 1)
         return None
+
+    def problem_of_any(self, addresses: Sequence[int], size: int) -> Obstacle | None:
+        """Return the first reason for values of this size at ascending addresses, or None."""
+        first: Obstacle | None = None
+        readable, total, at = True, 0, 0
+        while self._known and at < len(addresses):
+            found = self.problem(addresses[at], size)
+            # What holds for this value holds for all in the pages that were looked at last.
+            if found is None:
+                at = bisect_left(addresses, self._end - size + 1, at + 1)
+                continue
+            behind = bisect_left(addresses, self._end, at + 1)
+            first = first or found
+            readable = readable and found.readable
+            total += behind - at
+            at = behind
+        if first is None:
+            return None
+        of = f" ({total:,} of {len(addresses):,} pointers are in such places)" if total > 1 else ""
+        return Obstacle(first.message + of, readable)
 
     def _look(self, at: int) -> None:
         try:

@@ -161,9 +161,9 @@ SCRIPT: Final = """
     else {
       if (row[at + 1]) {
         const name = make("bdi", "name");
-        // A long name is broken behind its module.
-        const parts = data.texts[row[at + 1]].split("!");
-        parts.forEach((part, n) => n ? name.append("!", make("wbr"), part) : name.append(part));
+        // A long name is broken behind its module, a scope, or the bracket of its parameters.
+        const parts = data.texts[row[at + 1]].split(/(!|::|[(])/);
+        parts.forEach((part, n) => n % 2 ? name.append(part, make("wbr")) : name.append(part));
         cell.append(name);
       }
       cell.append(make("span", "hex", "0x" + row[at]));

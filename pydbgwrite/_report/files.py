@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 
+from pydbgwrite._replaced_file import replace_file
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["write_private"]
@@ -30,16 +30,4 @@ def write_private(path: str, text: str) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(mode):
             raise FileExistsError(errno.EEXIST, "it is a link or a device, and no file", path)
-    folder, name = os.path.split(path)
-    # mkstemp makes it with 0600 and O_EXCL.
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=folder or ".")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        try:
-            os.unlink(temporary)
-        except not_from_handler(OSError):
-            pass
-        raise
+    replace_file(path, text.encode(), 0o600)

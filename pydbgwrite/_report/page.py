@@ -8,6 +8,7 @@ forbids every other style and script, and all requests.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -294,8 +295,8 @@ def _pointer(value: int | None, names: dict[int, str]) -> str:
     name = names.get(value)
     shown = ""
     if name is not None:
-        # A long name is broken behind its module.
-        text = escaped(shortened(name, _LONGEST)).replace("!", "!<wbr>")
+        # A long name is broken behind its module, a scope, or the bracket of its parameters.
+        text = re.sub(r"!|::|\(", r"\g<0><wbr>", escaped(shortened(name, _LONGEST)))
         shown = f'<bdi class="name">{text}</bdi>'
     return f'{shown}<span class="hex">{hexadecimal(value)}</span>'
 

@@ -18,6 +18,8 @@ from pydbgwrite._symbols.addresses import (
     split_offset,
 )
 from pydbgwrite._symbols.model import KnownModule, Symbols
+from pydbgwrite._symbols.patterns import literal
+from pydbgwrite._symbols.signatures import last_part, without_signature
 
 if TYPE_CHECKING:
     from pydbgwrite._target import Target
@@ -33,6 +35,7 @@ _LONGEST_SHOWN: Final = 256
 _MOST_SIGNS: Final = 64
 _LONGEST_COMPARED: Final = 200
 _MOST_LIKELY: Final = 100
+_MOST_SHOWN: Final = 3
 _LEAST_ALIKE: Final = 0.7
 #: So many words of a demangled name are looked for, to find similar names.
 _MOST_WORDS: Final = 3
@@ -72,7 +75,7 @@ class Advice:
         if not self._may_compare():
             return message
         candidates = self._names_like(module, names[-1])
-        alike = near(names, candidates)
+        alike = self._of_last_part(module, names[-1]) or near(names, candidates)
         hint = f"; {_did_you_mean(alike)}" if alike else ""
         hint = self._behind(max(names, key=len), [module]) or hint
         if not candidates:
@@ -101,17 +104,25 @@ class Advice:
         what = "symbol" if address.offset is None else "module and no symbol"
         message = f"the target has no {what} {shown(base)}"
         programs = [module for module in self._modules if module.program] or self._modules[:1]
+        fault = self._backend.fault(programs[0])
+        if fault is not None:
+            return (
+                f"{message}: of {programs[0].name} only what it exports is known, and a symbol "
+                f"of another module is given as module!symbol. {fault}"
+            )
         if not self._may_compare():
             return message
         hint = self._behind(name, self._modules) or self._no_library(programs[0], base)
         if hint:
             return message + hint
         compared = [module.name for module in self._modules]
+        alike = []
         for module in programs:
+            alike += self._of_last_part(module, base)
             compared += self._names_like(module, base)
-        alike = near([base], compared)
+        alike = alike[:_MOST_SHOWN] or near([base], compared)
         hint = _did_you_mean(alike) if alike else "give module!symbol, module+0x1234, or a number"
-        if programs and self._backend.stripped(programs[0]):
+        if self._backend.stripped(programs[0]):
             hint = f"{programs[0].name} is stripped (it has no .symtab); {hint}"
         return f"{message}{hint_of_number(base)}; {hint}"
 
@@ -145,14 +156,31 @@ class Advice:
     def _names_like(self, module: KnownModule, symbol: str) -> list[str]:
         """Return the names to compare with a symbol: demangled ones if it is."""
         words = sorted(set(re.findall(r"\w{3,}", symbol)), key=len, reverse=True)
+        words = [word for word in words if len(word) <= _LONGEST_COMPARED]
         for word in words[:_MOST_WORDS] if _DEMANGLED.search(symbol) else ():
             found = list(self._backend.symbols(f"*{word}*", [module], None))
             names = [each.demangled for each in found[:_MOST_DEMANGLED]]
             if names:  # all symbols of a program can have the next word
-                return (
-                    names if "(" in symbol else [each.partition("(")[0] or each for each in names]
-                )
+                return _as_asked(symbol, names)
         return list(islice(self._backend.like(module, symbol), _MOST_COMPARED))
+
+    def _of_last_part(self, module: KnownModule, symbol: str) -> list[str]:
+        """Return names in other namespaces and classes that end as this one does."""
+        if len(symbol) > _LONGEST_COMPARED:
+            return []
+        parts = {_own_part(symbol), _own_part(without_signature(symbol))} - {""}
+        ending = (
+            each.demangled
+            for part in parts
+            for end in ("", "(*", "<*")
+            for each in self._backend.symbols(f"*::{literal(part)}{end}", [module], None)
+            if _own_part(without_signature(each.demangled)) in parts
+        )
+        some = list(islice(ending, _MOST_DEMANGLED))
+        found = list(dict.fromkeys(_as_asked(symbol, some)))
+        if "::" in symbol:  # one of these parts is misspelt
+            return near([symbol], found)
+        return sorted(found, key=len)[:_MOST_SHOWN]
 
     def _behind(self, whole: str, modules: list[KnownModule]) -> str:
         """Return what is wrong behind a name that is known: not one number is added."""
@@ -182,6 +210,19 @@ class Advice:
         return self._hints <= _MOST_HINTS
 
 
+def _own_part(name: str) -> str:
+    """Return the last part of a name without template arguments."""
+    part = last_part(name)
+    return part if part.startswith("operator") else part.partition("<")[0]
+
+
+def _as_asked(symbol: str, names: list[str]) -> list[str]:
+    """Return demangled names with parameters if the symbol has some, else without."""
+    if "(" in symbol.replace("operator()", ""):
+        return names
+    return [without_signature(each) for each in names]
+
+
 def near(names: list[str], known: Iterable[str]) -> list[str]:
     """Return up to three known names that are similar to one of the names."""
     import difflib
@@ -204,7 +245,7 @@ def near(names: list[str], known: Iterable[str]) -> list[str]:
         likely = heapq.nlargest(_MOST_LIKELY, lower, key=likeness)
         for match in difflib.get_close_matches(wanted, likely, n=3, cutoff=_LEAST_ALIKE):
             found[lower[match]] = None
-    return list(found)[:3]
+    return list(found)[:_MOST_SHOWN]
 
 
 def _stem(name: str) -> str:

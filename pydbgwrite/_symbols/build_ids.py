@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydbgwrite._regular_file import open_regular
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
+from pydbgwrite.errors import AddressError, DebugEngineError, Error, NoTargetError
 
 if TYPE_CHECKING:
     from io import FileIO
 
+    from pydbgwrite._regions import Module
+    from pydbgwrite._symbols.linux_maps import Image
     from pydbgwrite._symbols.model import KnownModule
     from pydbgwrite._target import Target
 
-__all__ = ["build_ids_of", "open_file"]
+__all__ = ["build_ids_by_base", "build_ids_of", "ids_of_image", "open_file"]
 
 
 def build_ids_of(session: Target, module: KnownModule) -> list[str]:
@@ -61,23 +65,57 @@ def _open_linux(session: Target, module: KnownModule) -> FileIO:
     raise AddressError(f"{module.name} has no file")
 
 
+def build_ids_by_base(session: Target) -> dict[int, str]:
+    """Return the best build id of each module that has one, by the module's base."""
+    found = {}
+    for base, read in _readers(session):
+        try:
+            ids = read()
+        except NoTargetError:
+            raise
+        except not_from_handler(Error, ValueError):
+            continue  # damaged, or not in the dump
+        if ids:
+            found[base] = ids[0]
+    return found
+
+
+def _readers(session: Target) -> Iterator[tuple[int, Callable[[], list[str]]]]:
+    if session._embedded:
+        from pydbgwrite._symbols.linux_images import images_of
+
+        for image in images_of(session):
+            yield image.base, partial(ids_of_image, session, image)
+    else:
+        for module in session.modules():
+            yield module.base, partial(_of_pe, session, module)
+
+
 def _of_elf(session: Target, module: KnownModule) -> list[str]:
-    from pydbgwrite._symbols.elf_headers import Segment, build_id_of
     from pydbgwrite._symbols.linux_images import images_of
-    from pydbgwrite._symbols.linux_loader import memory_reader
 
     image = next((each for each in images_of(session) if each.base == module.base), None)
     if image is None or image.headers is None:
         raise AddressError(f"{module.name} in the target is not an ELF file")
+    try:
+        return ids_of_image(session, image)
+    except not_from_handler(ValueError) as error:
+        raise AddressError(f"the build id of {module.name} can't be read: {error}") from None
+
+
+def ids_of_image(session: Target, image: Image) -> list[str]:
+    """Return the build id of an ELF image, if it has one. ValueError if its notes are damaged."""
+    from pydbgwrite._symbols.elf_headers import Segment, build_id_of
+    from pydbgwrite._symbols.linux_loader import memory_reader
+
+    if image.headers is None:
+        return []
     read, bias = memory_reader(session), image.bias
 
     def read_segment(segment: Segment) -> bytes:
         return read((segment.address + bias) % 2**64, segment.file_size)
 
-    try:
-        found = build_id_of(image.headers, read_segment)
-    except not_from_handler(ValueError) as error:
-        raise AddressError(f"the build id of {module.name} can't be read: {error}") from None
+    found = build_id_of(image.headers, read_segment)
     return [] if found is None else [found]
 
 
@@ -94,7 +132,7 @@ def _pe_stamp(start: bytes) -> tuple[int, int]:
     return stamp, size
 
 
-def _of_pe(session: Target, module: KnownModule) -> list[str]:
+def _of_pe(session: Target, module: KnownModule | Module) -> list[str]:
     start = session.read(module.base, 4096)
     stamp, size = _pe_stamp(start)
     found = [f"{stamp:08x}{size:x}"]
@@ -102,7 +140,7 @@ def _of_pe(session: Target, module: KnownModule) -> list[str]:
     return found if database is None else [database, *found]
 
 
-def _program_database(session: Target, module: KnownModule, start: bytes) -> str | None:
+def _program_database(session: Target, module: KnownModule | Module, start: bytes) -> str | None:
     """Return GUID and age of the debug directory's CodeView record ("RSDS"), or None."""
     (header,) = struct.unpack_from("<I", start, 0x3C)
     optional = header + 24

@@ -21,6 +21,7 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.dbgeng_modules import modules_of_engine
 from pydbgwrite._symbols.dbgeng_names import MANY, NO_SYMBOL, ModuleNames, Range
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
+from pydbgwrite._symbols.patterns import Pattern
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -207,8 +208,9 @@ class DbgengSymbols:
         self, pattern: str, modules: list[KnownModule], kind: str | None
     ) -> Iterable[Symbol]:
         """Yield the symbols that match a shell-style pattern: Session.symbols()."""
+        wanted = Pattern(pattern)
         for module in modules:
-            yield from self._of(module).symbols(pattern, kind)
+            yield from self._of(module).symbols(wanted, kind)
 
     def _of(self, module: KnownModule) -> ModuleNames:
         size, engine_name = self._sizes[module.base], self._names[module.base]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.demangle import demangler
 from pydbgwrite._symbols.model import Demangled, KnownModule, Symbol
+from pydbgwrite._symbols.patterns import Pattern
 from pydbgwrite._symbols.pe_sections import Section, sections_of_pe
-from pydbgwrite._symbols.signatures import matching, plain
+from pydbgwrite._symbols.signatures import common_word, matching, plain
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ IS_SYMBOL: Final = -2
 
 #: How names that Microsoft's compiler decorates begin ("Decorated Names", learn.microsoft.com).
 DECORATED: Final = "?"
+#: What only undecorated names spell out: kinds of types, Microsoft's keywords, and special names,
+#: which stand in quotation marks ("Decorated Names").
+_NOT_DECORATED: Final = re.compile(r"\b(?:class|struct|union|enum|__\w+)\b|`.*", re.DOTALL)
 #: The most symbols of a module that are listed.
 _MOST: Final = 1_000_000
 #: For so many addresses in a module all its symbols are named, which takes some 20 microseconds
@@ -62,7 +66,9 @@ class ModuleNames:
         self._session = session
         self._find = find
         self._prefix = f"{engine_name}!"
-        self._demangle = demangler()
+        self._demangle = demangler(_MOST)
+        #: Demangled names by the others.
+        self._forms: dict[str, str] = {}
         #: By start of a symbol: its name as it can be given, or None.
         self._spelled: dict[int, str | None] = {}
         self._listed: list[tuple[int, str]] | None = None
@@ -108,28 +114,42 @@ class ModuleNames:
         if at < end:
             yield at, end, base, 0, label, NO_SYMBOL
 
-    def symbols(self, pattern: str, kind: str | None) -> Iterator[Symbol]:
+    def symbols(self, pattern: Pattern, kind: str | None) -> Iterator[Symbol]:
         """Yield the symbols that match a pattern, by address: Symbols.symbols()."""
-        import fnmatch
-
-        matches = re.compile(fnmatch.translate(pattern)).match
         for address, name in self.listed():
             readable = self.readable(name)
-            if matches(name) or (readable != name and matches(readable)):
+            if pattern.matches(name) or (readable != name and pattern.matches(readable)):
                 of_kind = self._kind(address)
                 if kind in (None, of_kind):
                     yield Symbol(name, readable, self.module.name, address, 0, of_kind)
 
     def demangled(self, symbol: str) -> list[Demangled]:
         """Return the symbols of that demangled name: Symbols.demangled()."""
-        if not self._list():
-            return []
-        known = (Demangled(name, self.readable(name)) for _address, name in self.listed())
+        known = (Demangled(name, self.readable(name)) for name in self._candidates(symbol))
         wanted = symbol.replace("(void)", "()")
         return matching(wanted, (each for each in known if each.name != each.demangled))
 
+    def _candidates(self, symbol: str) -> list[str]:
+        """Return the names that can have that demangled form.
+
+        Those with its longest word, if all names are not known yet: another machine's engine needs
+        a second for all names of one library.
+        """
+        word = common_word(_NOT_DECORATED.sub("", symbol))
+        if self._listed is None and self.engine_name and word:
+            matches = self._session._match_symbols(f"{self._prefix}*{word}*", _MOST + 1)
+            if len(matches) <= _MOST:
+                return [name.removeprefix(self._prefix) for name, _address in self._own(matches)]
+        return [name for _address, name in self.listed()] if self._list() else []
+
     def readable(self, name: str) -> str:
         """Return the demangled form of a name, or the name."""
+        found = self._forms.get(name)
+        if found is None:
+            found = self._forms[name] = self._form(name)
+        return found
+
+    def _form(self, name: str) -> str:
         if not name.startswith(DECORATED):
             return name if self._demangle is None else self._demangle(name)
         whole, short = (each.strip() for each in self._session._undecorate(name))
@@ -155,16 +175,18 @@ class ModuleNames:
             matches = self._session._match_symbols(f"{self._prefix}*", _MOST + 1)
             if len(matches) > _MOST:
                 return False
-            low, high = self.module.base, self.module.base + self.size
             self._listed = sorted(
-                (address, name.removeprefix(self._prefix))
-                for name, address in matches
-                if low <= address < high
+                (address, name.removeprefix(self._prefix)) for name, address in self._own(matches)
             )
             self._starts = sorted({address for address, _name in self._listed})
             for address, name in self._listed:
                 self._by_name.setdefault(name.lower(), []).append(address)
         return True
+
+    def _own(self, matches: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+        """Return those that lie in the module."""
+        base = self.module.base
+        return (each for each in matches if 0 <= each[1] - base < self.size)
 
     def _ask(self, addresses: Sequence[int]) -> Iterator[tuple[int, str]]:
         """Yield start and name of the symbol that the engine names each address by; 0 for none."""

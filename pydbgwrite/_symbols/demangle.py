@@ -3,8 +3,8 @@
 Names come from files of the target and can be made to hurt. In them types are referred to by
 number, so a demangled name can be longer than its mangled one by any factor; and an expression has
 several readings, which demanglers try one after the other. Of the libraries looked at, this one
-alone bounds its output and its recursion. The readings are bounded here. So a name can stay
-mangled.
+alone bounds its output and its recursion. The readings are bounded here, and so is the output for
+all names of a module. So a name can stay mangled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from pydbgwrite._core import is_plain_mangled
+from pydbgwrite._core import plain_mangled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,12 @@ __all__ = ["MANGLED", "Demangler", "demangler"]
 MANGLED: Final = ("_Z", "_R")
 
 _MOST_OF_RESULT: Final = 16384
-#: So many names of one module may be longer than that: each takes some 50 ms.
-_MOST_OVERLONG: Final = 32
+#: The most characters of all names of a module, and for each symbol: 100,000 symbols take some
+#: seconds at most.
+_MOST_OF_ALL: Final = 1 << 23
+_MOST_OF_EACH: Final = 512
+#: Where the library gives up, it has written about so many characters for each of the name.
+_GIVEN_UP: Final = 40
 
 #: Where the library's form is not that of c++filt, nm -C and gdb.
 _TABLE: Final = re.compile(r"\{(vtable|vtt)\((.*)\)\}", re.DOTALL)
@@ -33,52 +37,69 @@ _THUNK: Final = re.compile(
     r"\{virtual override thunk\(((?:\{(?:virtual )?offset\([-0-9, ]*\)\}, )+)(.*)\)\}", re.DOTALL
 )
 _CONSTRUCTION: Final = re.compile(r"construction vtable for (.*)-in-(.*)", re.DOTALL)
-_HAS_LITERAL: Final = re.compile(r"(?:int|long)\)-?\d")
-_LITERALS: Final = {
-    f"({word})": (re.compile(rf"\({word}\)(-?\d+)").sub, rf"\1{suffix}")
-    for word, suffix in (("unsigned int", "u"), ("unsigned long", "ul"), ("long", "l"))
-}
+_LITERAL: Final = re.compile(r"\((unsigned int|unsigned long|long)\)(-?\d+)")
+#: Of a literal, "operator_km::operator """, and a compiler's own one, "operatormax::operator 2".
+_OWN_OPERATOR: Final = re.compile(r"(?<!\w)operator(\w+)::operator (?:(\"\")|\d)")
+_SUFFIXES: Final = {"unsigned int": "u", "unsigned long": "ul", "long": "l"}
 
 #: The name of an unnamed namespace in mangled names of gcc and clang.
 _UNNAMED: Final = "_GLOBAL__N_1"
 
 
 class Demangler:
-    """Demangles names of one module."""
+    """Demangles names of one module, each once or a few times."""
 
-    def __init__(self, demangle: Callable[[str], str]) -> None:
+    def __init__(self, demangle: Callable[[str], str], symbols: int) -> None:
         self._demangle = demangle
-        self._overlong = 0
+        #: Characters.
+        self._left = _MOST_OF_ALL + _MOST_OF_EACH * symbols
+
+    @property
+    def exhausted(self) -> bool:
+        """True if names stay mangled because all of them would take too long."""
+        return self._left < 0
 
     def __call__(self, name: str) -> str:
         """Return the demangled name, or the name itself where there is nothing to demangle."""
-        if not is_plain_mangled(name) or self._overlong > _MOST_OVERLONG:
-            return name
-        text = self._demangle(name)
-        if len(text) > _MOST_OF_RESULT:
-            self._overlong += 1
-            return name
-        if _UNNAMED in text:  # of a variable; of a function the library writes it out
-            text = text.replace(_UNNAMED, "(anonymous namespace)")
-        if "{v" in text or ", >" in text or "(unsigned " in text or "(long)" in text:
-            return _usual(text)
-        return _usual(text) if text.startswith("constr") else text
+        return self.each([name])[0]
+
+    def each(self, names: list[str]) -> list[str]:
+        """Return the demangled form of each name; the name itself where there is none."""
+        found = names.copy()
+        demangle = self._demangle
+        for i in plain_mangled(names):
+            if self._left < 0:
+                break
+            text = demangle(names[i])
+            self._left -= len(text) if text != names[i] else _GIVEN_UP * len(text)
+            if len(text) <= _MOST_OF_RESULT:
+                found[i] = _usual(text)
+        return found
 
 
-def demangler() -> Demangler | None:
-    """Return one, or None if the library is not installed."""
+def demangler(symbols: int = 0) -> Demangler | None:
+    """Return one for a module with that many symbols; None if the library is not installed."""
     demangle = _library()
-    return None if demangle is None else Demangler(demangle)
+    return None if demangle is None else Demangler(demangle, symbols)
 
 
 def _usual(text: str) -> str:
     """Return a name as c++filt writes it."""
+    if _UNNAMED in text:  # of a variable; of a function the library writes it out
+        text = text.replace(_UNNAMED, "(anonymous namespace)")
+    if "::operator " in text:
+        text = _OWN_OPERATOR.sub(lambda match: f"operator{match[2] or ''} {match[1]}", text)
+    if not (
+        "{v" in text
+        or ", >" in text
+        or "(unsigned " in text
+        or "(long)" in text
+        or text.startswith("constr")
+    ):
+        return text
     if ", >" in text:
         text = text.replace(", >", ">")
-    if _HAS_LITERAL.search(text):
-        for word, (replace, form) in _LITERALS.items():
-            if word in text:
-                text = replace(form, text)
+    text = _LITERAL.sub(lambda match: match[2] + _SUFFIXES[match[1]], text)
     if "{v" not in text and not text.startswith("construction"):
         return text
     table = _TABLE.match(text)

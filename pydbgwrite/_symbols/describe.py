@@ -53,27 +53,19 @@ def _modules(session: Target) -> tuple[list[Module], str, str]:
 
 def _of_linux(session: Target) -> tuple[list[Module], str, str]:
     from pydbgwrite._regions import Module
-    from pydbgwrite._symbols.elf_headers import Segment, build_id_of
+    from pydbgwrite._symbols.build_ids import ids_of_image
     from pydbgwrite._symbols.linux_images import images_of
-    from pydbgwrite._symbols.linux_loader import memory_reader
 
     images = images_of(session)
     modules = [Module(*image[:4]) for image in images]
     main = next((image for image in images if image.program), None)
     if main is None:
         return modules, "", ""
-    read, bias = memory_reader(session), main.bias
-
-    def read_segment(segment: Segment) -> bytes:
-        return read((segment.address + bias) % 2**64, segment.file_size)
-
-    build_id = None
-    if main.headers is not None:
-        try:
-            build_id = build_id_of(main.headers, read_segment)
-        except not_from_handler(ValueError):
-            pass  # its notes are damaged
-    return modules, main.path, build_id or ""
+    try:
+        found = ids_of_image(session, main)
+    except not_from_handler(ValueError):
+        found = []  # its notes are damaged
+    return modules, main.path, found[0] if found else ""
 
 
 def _of_dbgeng(session: Target) -> tuple[list[Module], str, str]:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 from io import BufferedReader, BytesIO
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._core import name_addresses
 from pydbgwrite._signal_handlers import not_from_handler
@@ -15,6 +15,7 @@ from pydbgwrite._symbols.demangle import demangler
 from pydbgwrite._symbols.elf_bindings import Bindings
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic, reader_of_file
 from pydbgwrite._symbols.elf_headers import read_headers
+from pydbgwrite._symbols.kept_files import identity_of, kept_files
 from pydbgwrite._symbols.linux_files import open_image
 from pydbgwrite._symbols.linux_images import images_of
 from pydbgwrite._symbols.linux_loader import memory_reader
@@ -29,13 +30,14 @@ from pydbgwrite._symbols.linux_maps import (
     region_start,
 )
 from pydbgwrite._symbols.model import Demangled, Import, KnownModule, Symbol
-from pydbgwrite.errors import AddressError
+from pydbgwrite._symbols.patterns import Pattern
+from pydbgwrite.errors import AddressError, DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
     from typing import IO
 
     from pydbgwrite._core import ModuleSymbols
-    from pydbgwrite._symbols.elf_names import ModuleNames
+    from pydbgwrite._symbols.elf_names import FileNames, ModuleNames
     from pydbgwrite._symbols.elf_tables import Definition, SymbolTable
     from pydbgwrite._symbols.model import _Addresses
     from pydbgwrite._target import Target
@@ -45,22 +47,45 @@ __all__ = ["ElfSymbols"]
 _MOST_LISTED: Final = 8
 
 
-class _Opened(NamedTuple):
-    table: SymbolTable
-    #: Why there is nothing but what it exports.
-    fault: str | None = None
+class _Opened:
+    """What was read of a module's file."""
+
+    def __init__(self, table: SymbolTable, fault: str | None = None) -> None:
+        self.table = table
+        #: Why there is nothing but what it exports.
+        self.fault = fault
+        self._names: tuple[tuple[int, int, SymbolTable | None], FileNames] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tables."""
+        return self.table.size
+
+    def names(self, image: Image, debug: SymbolTable | None) -> FileNames:
+        """Return the names of its symbols, and of those of its debug file."""
+        from pydbgwrite._symbols.elf_names import FileNames
+
+        low = (image.base - image.bias) % 2**64
+        key = (low, min(low + image.size, 2**64 - 1), debug)
+        if self._names is None or self._names[0] != key:
+            more = debug.sources(secondary=True) if debug is not None else []
+            self._names = (key, FileNames(self.table.sources() + more, *key[:2]))
+        return self._names[1]
 
 
 class ElfSymbols:
     """Modules by file name or path, exactly as they are spelt; symbols of .symtab and .dynsym.
 
-    Each file is read once.
+    Each file is read once, and kept for the session.
     """
 
     def __init__(self, session: Target) -> None:
         self._session = session
+        self._files = kept_files(session)
         self._images: dict[int, Image] = {}
         self._opened: dict[int, _Opened] = {}
+        #: Of the files, when they were opened.
+        self._identities: dict[int, object] = {}
         self._exports: dict[int, SymbolTable] = {}
         self._bindings = Bindings((), self._exports_of, self._reader)
         self._separate: dict[int, SymbolTable | None] = {}
@@ -169,7 +194,7 @@ class ElfSymbols:
         return found
 
     def _of_file(self, image: Image, address: int, size: int) -> bytes | None:
-        """Return bytes of the image's file by the file's address; None if they are not here."""
+        """Return bytes of the image's file at an address by the file's headers; None without it."""
         from pydbgwrite._symbols.linux_debug_files import reader_of
 
         assert image.headers is not None
@@ -192,10 +217,11 @@ class ElfSymbols:
         self, pattern: str, modules: list[KnownModule], kind: str | None
     ) -> Iterable[Symbol]:
         """Yield the symbols that match, by address in each module."""
+        wanted = Pattern(pattern)
         for module in modules:
             names = self._names_of(self._images[module.base])
             if names is not None:
-                found = names.symbols(pattern, kind)
+                found = names.symbols(wanted, kind)
                 yield from sorted(found, key=lambda symbol: (symbol.address, symbol.name))
 
     def names(self, addresses: _Addresses) -> list[str]:
@@ -209,14 +235,15 @@ class ElfSymbols:
         labels = _labels(images)
         ranges = _ranges(images, labels, named_regions(text))
 
-        def spell(number: int, symbols: list[int]) -> list[str | None]:
+        def spell(number: int, symbols: list[int]) -> list[str]:
             names = self._names_of(images[number])
             assert names is not None
-            return names.texts(labels[number], symbols)
+            return names.spell(labels[number], symbols)
 
-        def open_module(number: int) -> ModuleSymbols | None:
+        def open_module(number: int) -> tuple[ModuleSymbols, list[str | None]] | None:
+            self._see_change(images[number])
             names = self._names_of(images[number])
-            return None if names is None else names.table
+            return None if names is None else names.begin()
 
         try:
             return name_addresses(addresses, ranges, open_module, spell)
@@ -229,11 +256,30 @@ class ElfSymbols:
         """Read the list of modules again, and forget the symbols of those that have changed."""
         before = self._images
         self.modules()
-        for base in [base for base, image in before.items() if self._images.get(base) != image]:
-            self._opened.pop(base, None)
-            self._separate.pop(base, None)
-        self._exports = {}
+        self._forget([base for base, image in before.items() if self._images.get(base) != image])
         self._named = {}
+
+    def _see_change(self, image: Image) -> None:
+        """Forget what was read of a module's file, if the file has changed since."""
+        before = self._identities.get(image.base)
+        if before is None:
+            return
+        try:
+            with open_image(self._session, image) as file:
+                now = identity_of(file)
+        except not_from_handler(AddressError):
+            return  # it can't be read again
+        if now != before:
+            self._forget([image.base])
+
+    def _forget(self, bases: list[int]) -> None:
+        """Forget the symbols of the modules with these bases."""
+        for base in bases:
+            self._opened.pop(base, None)
+            self._identities.pop(base, None)
+            self._separate.pop(base, None)
+            self._named.pop(base, None)
+        self._exports = {}
 
     def _names_of(self, image: Image) -> ModuleNames | None:
         """Return the names of a module; None if its symbols can't be read."""
@@ -243,20 +289,30 @@ class ElfSymbols:
             found = None
             module = _known(image)
             try:
-                table = self._open_image(image).table
+                opened = self._open_image(image)
             except not_from_handler(AddressError):
-                table = None
-            if table is not None and image.headers is not None:
-                debug = self._debug(image) if table.stripped else None
-                more = debug.sources(secondary=True) if debug is not None else []
+                opened = None
+            if opened is not None and image.headers is not None:
+                debug = self._debug(image) if opened.table.stripped else None
                 found = ModuleNames(
                     image,
-                    table.sources() + more,
+                    opened.names(image, debug),
                     lambda symbol: self.find(module, symbol),
-                    table.spellings,
+                    opened.table.spellings,
+                    lambda: self._see_life(image),
                 )
             self._named[image.base] = found
         return self._named[image.base]
+
+    def _see_life(self, image: Image) -> None:
+        """Raise NoTargetError if the process has ended."""
+        try:
+            self._session.read(image.base, 1)
+        except not_from_handler(NoTargetError):
+            self._session._read_maps()  # which says so in fewer words
+            raise
+        except not_from_handler(DebugEngineError, OverflowError):
+            pass  # that page can be gone
 
     def _place(self, module: KnownModule, address: int, definition: Definition) -> str:
         offset = address - module.base
@@ -283,9 +339,13 @@ class ElfSymbols:
             with debug_file(self._session, image) as stream:
                 if stream is not None:
                     read = reader_of(stream)
-                    try:
+
+                    def read_table() -> SymbolTable:
                         headers = read_headers(read)
-                        table = SymbolTable.of_sections(headers.bits, headers.order, read)
+                        return SymbolTable.of_sections(headers.bits, headers.order, read)
+
+                    try:
+                        table = self._files.get(stream, "debug", read_table)
                     except not_from_handler(ValueError, IndexError, struct.error, OSError):
                         table = None  # as if it were not there
             self._separate[image.base] = table
@@ -333,7 +393,8 @@ class ElfSymbols:
             except not_from_handler(ValueError, struct.error):
                 raise error from None
         with BufferedReader(file) as stream:
-            opened = self._read_stream(stream, image)
+            self._identities[image.base] = identity_of(stream)
+            opened = self._files.get(stream, "module", lambda: self._read_stream(stream, image))
         if image.headers is None:
             raise AddressError(
                 f"the load address of {image.name} ({image.path}) can't be determined from its "

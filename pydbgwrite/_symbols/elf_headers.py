@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _PT_LOAD, _PT_DYNAMIC, _PT_NOTE = 1, 2, 4
+_PF_W: Final = 2
 _NT_GNU_BUILD_ID: Final = 3
 _MOST_SEGMENTS: Final = 512
 _MOST_NOTES: Final = 1 << 16
@@ -42,13 +43,19 @@ _Layouts: TypeAlias = dict[int, tuple[str, str, int, int]]
 
 
 class Segment(NamedTuple):
-    """A segment (Elf64_Phdr): its type, its place in the file, its place in memory."""
+    """A segment (Elf64_Phdr): its type, its place in the file and in memory, and its rights."""
 
     kind: int
     offset: int
     address: int
     file_size: int
     memory_size: int
+    flags: int
+
+    @property
+    def is_writable(self) -> bool:
+        """True if the loader may write it, also if it is read-only afterwards (PT_GNU_RELRO)."""
+        return bool(self.flags & _PF_W)
 
 
 class Section(NamedTuple):
@@ -116,7 +123,7 @@ def headers_of_table(bits: int, raw: bytes) -> ElfHeaders:
 
 
 def _headers(bits: int, order: str, rows: Iterable[tuple[int, ...]]) -> ElfHeaders:
-    fields = itemgetter(0, 2, 3, 5, 6) if bits == 64 else itemgetter(0, 1, 2, 4, 5)
+    fields = itemgetter(0, 2, 3, 5, 6, 1) if bits == 64 else itemgetter(0, 1, 2, 4, 5, 6)
     segments = [Segment(*fields(row)) for row in rows]
     loads = [each for each in segments if each.kind == _PT_LOAD and each.memory_size]
     return ElfHeaders(bits, order, segments, loads)

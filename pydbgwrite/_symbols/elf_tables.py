@@ -125,6 +125,8 @@ class _Table:
         self._versions = versions
         #: The address and size of each section; empty if they are not known.
         self._sections = sections or []
+        #: Bytes of the file.
+        self.size = len(raw) + len(strings)
         #: From the offset of a name to the indexes of symbols; made on demand.
         self._starts: dict[int, list[int]] | None = None
         #: By name; made after many searches.
@@ -139,11 +141,16 @@ class _Table:
 
     @property
     def _by_name(self) -> dict[int, list[int]]:
-        if self._starts is None:
-            self._starts = {}
-            for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
-                self._starts.setdefault(entry[0], []).append(number)
+        if self._starts is None:  # whole, or not at all: Ctrl-C can end this
+            self._starts = self._by_field(0)
         return self._starts
+
+    def _by_field(self, field: int) -> dict[int, list[int]]:
+        """Return the indexes of symbols by one of their fields."""
+        found: dict[int, list[int]] = {}
+        for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
+            found.setdefault(entry[field], []).append(number)
+        return found
 
     def source(self, *, secondary: bool) -> Source:
         """Return what the compiled half takes."""
@@ -256,10 +263,7 @@ class _Table:
         if self._asked_values <= _MOST_SEARCHES:
             return self._holding(*((8, "Q") if self._wide else (4, "I")), value)
         if self._values is None:
-            self._values = {}
-            field = 4 if self._wide else 1
-            for number, entry in enumerate(struct.iter_unpack(self._form, self._raw)):
-                self._values.setdefault(entry[field], []).append(number)
+            self._values = self._by_field(4 if self._wide else 1)
         return self._values.get(value, ())
 
     def _name_starts(self) -> Container[int]:
@@ -318,6 +322,8 @@ class SymbolTable:
         self._dynamic = dynamic
         #: True if there is no .symtab.
         self.stripped = stripped
+        #: Bytes of the tables.
+        self.size = sum(table.size for table in tables)
 
     @classmethod
     def of_sections(cls, bits: int, order: str, read: Reader) -> SymbolTable:

@@ -120,9 +120,9 @@ def _names(table: SymbolTable, symbols: Iterable[int]) -> dict[int, tuple[str, b
 def _first_values(
     headers: ElfHeaders, places: Iterable[int], file: Callable[[int, int], bytes | None]
 ) -> dict[int, int] | None:
-    """Return what these slots hold in the file: until the first call, that plus the load bias.
+    """Return what the file has for these slots; None if it can't be read.
 
-    None if the file can't be read.
+    Until the first call through it, a slot in memory holds that plus the load bias.
     """
     places = sorted(places)
     if not places:

@@ -42,16 +42,17 @@ def open_image(session: Target, image: Image) -> FileIO:
     # (proc_pid_map_files(5)). The memory map has names relative to this process's root (if the
     # target has called chroot) or, for mounts that this process can't reach, to the target's (a
     # container).
-    by_map = f"map_files/{mapping.start:x}-{mapping.end:x}"
-    by_name = f"root{image.path}"
+    paths = [f"map_files/{mapping.start:x}-{mapping.end:x}"]
+    for path in image.paths:
+        paths += [f"root{path}", path]
     why = "it was deleted, or replaced by another file of that name"
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     with FileDescriptor(session._open_folder, True) as folder:
-        for path in (by_map, by_name, image.path):
+        for path in paths:
             try:
                 file = FileDescriptor(os.open, path, flags, dir_fd=folder.fileno())
             except not_from_handler(OSError) as error:
-                if path is image.path and not image.deleted:
+                if path == image.path and not image.deleted:
                     why = error.strerror or str(error)
                 continue
             except not_from_handler(ValueError):  # a name with a null character is no file

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pydbgwrite._processes import DELETED
+
 if TYPE_CHECKING:
     from pydbgwrite._symbols.elf_headers import ElfHeaders
 
@@ -36,7 +38,7 @@ _NAMED: Final = re.compile(
     rb"^([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} [0-9a-f]+ [0-9a-f:]+ 0 +(\[(?:heap|stack)\])$",
     re.MULTILINE,
 )
-_DELETED: Final = b" (deleted)"
+_DELETED: Final = DELETED.encode()
 PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 #: The largest module: SizeOfImage of a PE file has 32 bits.
 _MOST_OF_RUN: Final = 1 << 32
@@ -77,8 +79,13 @@ class Image(NamedTuple):
 
     @property
     def deleted(self) -> bool:
-        """True if its file was deleted."""
+        """True if its file was deleted, or has a name as if it were."""
         return self.mapping is not None and self.mapping.path.endswith(_DELETED)
+
+    @property
+    def paths(self) -> list[str]:
+        """Where its file may be: one that exists can have such a name, too."""
+        return [self.path, self.path + DELETED] if self.deleted else [self.path]
 
 
 class NamedRegion(NamedTuple):

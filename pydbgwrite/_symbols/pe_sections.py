@@ -17,15 +17,22 @@ _PAGE = 4096
 _NEW_HEADER = 0x3C  # e_lfanew
 _FILE_HEADER = struct.Struct("<4s2H12x2H")  # signature, machine, sections; optional header's size
 _SECTION = struct.Struct("<8s2I16x4xI")  # name, size, address; characteristics
-_EXECUTE = 0x20000000
+_EXECUTE, _WRITE, _DISCARDABLE = 0x20000000, 0x80000000, 0x02000000
+#: Read-only data that the loader relocates no pointers in: resources, and tables of functions.
+_NO_POINTERS = (b".rsrc", b".pdata")
 
 
 class Section(NamedTuple):
-    """A section in memory: its first address, the one behind it, and whether it is code."""
+    """A section in memory: its first address, and the one behind it.
+
+    is_code: it can be executed. is_data: it is writable, or read-only data such as vtables and
+    import addresses.
+    """
 
     start: int
     end: int
     is_code: bool
+    is_data: bool
 
 
 def sections_of_pe(session: Target, base: int) -> list[Section]:
@@ -46,6 +53,9 @@ def sections_of_pe(session: Target, base: int) -> list[Section]:
     found = []
     end = min(at + count * _SECTION.size, _PAGE - _SECTION.size + 1)
     for place in range(at, end, _SECTION.size):
-        _name, size, address, flags = _SECTION.unpack_from(head, place)
-        found.append(Section(base + address, base + address + size, bool(flags & _EXECUTE)))
+        name, size, address, flags = _SECTION.unpack_from(head, place)
+        constant = not flags & (_EXECUTE | _DISCARDABLE) and name.rstrip(b"\0") not in _NO_POINTERS
+        is_data = bool(flags & _WRITE) or constant
+        start = base + address
+        found.append(Section(start, start + size, bool(flags & _EXECUTE), is_data))
     return sorted(found)

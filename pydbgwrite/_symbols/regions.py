@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydbgwrite._regions import Module
     from pydbgwrite._target import Target
 
-__all__ = ["regions_of"]
+__all__ = ["modules_of", "regions_of"]
 
 #: By the map's letters; as protection_of() in memory.c.
 _PROTECTIONS: Final = {
@@ -39,15 +39,20 @@ _MEM_FREE: Final = 0x10000
 _MOST_REGIONS: Final = 1 << 24  # of a walk: an engine's answers can be anything
 
 
-def regions_of(session: Target, *, named: bool = True) -> list[Region]:
+def regions_of(
+    session: Target, *, named: bool = True, modules: list[Module] | None = None
+) -> list[Region]:
     """Return all regions that are not free, by address.
 
-    named: also give the names of modules to memory without a name. Costs a look for modules.
+    named: also give the names of modules to memory without a name. Costs a look for modules, unless
+    the caller has them.
     """
-    found = list(_of_map(session._read_maps()) if session._embedded else ())
+    found = list(_apart(_of_map(session._read_maps())) if session._embedded else ())
     if not found:
-        found = list(_walk(session))
-    return list(_with_modules(session, found)) if named else found
+        found = list(_apart(_walk(session)))
+    if not named:
+        return found
+    return list(_with_modules(session, found, modules_of(session) if modules is None else modules))
 
 
 def _of_map(text: bytes) -> Iterator[Region]:
@@ -56,6 +61,22 @@ def _of_map(text: bytes) -> Iterator[Region]:
         if start >= _LAST_END:
             break
         yield Region(start, end - start, _PROTECTIONS[line[3][:3]], "committed", name_of(path))
+
+
+def _apart(regions: Iterator[Region]) -> Iterator[Region]:
+    """Yield the regions without overlaps.
+
+    While a running target changes its map, two regions that were given one by one can become one,
+    which is then given in place of the second.
+    """
+    behind = 0
+    for region in regions:
+        end = region.base + region.size
+        if region.base >= behind:
+            yield region
+        elif end > behind:
+            yield Region(behind, end - behind, region.protection, region.state, region.name)
+        behind = max(behind, end)
 
 
 def _walk(session: Target) -> Iterator[Region]:
@@ -89,12 +110,13 @@ def _walk(session: Target) -> Iterator[Region]:
         raise failure  # there is no map, as of a kernel
 
 
-def _with_modules(session: Target, regions: list[Region]) -> Iterator[Region]:
+def _with_modules(
+    session: Target, regions: list[Region], modules: list[Module]
+) -> Iterator[Region]:
     """Yield the regions; one without a name has that of the module that it is a part of.
 
     On Linux the loader maps anonymous memory (.bss) behind a module's last part of its file.
     """
-    modules = _modules_of(session)
     bases = [each.base for each in modules]
     behind = (0, "")  # the end of the region before, and its name
     for region in regions:
@@ -110,7 +132,8 @@ def _with_modules(session: Target, regions: list[Region]) -> Iterator[Region]:
         yield region
 
 
-def _modules_of(session: Target) -> list[Module]:
+def modules_of(session: Target) -> list[Module]:
+    """Return the target's modules; none if it has no list of them."""
     try:
         return session.modules()
     except NoTargetError:

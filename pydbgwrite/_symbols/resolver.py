@@ -75,6 +75,10 @@ class Resolver:
             number = self.found[parsed.text] = self._followed(parsed, number, what)
         return number
 
+    def base(self, text: str, what: str) -> int:
+        """Return the address of a module by its name alone, or what any other text names."""
+        return self.module(text).base if self._matches(text) else self.resolve(text, what)
+
     def argument(self, text: str, what: str, index: int) -> int:
         """Resolve an argument of a call; with an index that is not below 0, an element of it."""
         place = what if index < 0 else f"{what}[{index}]"
@@ -205,9 +209,13 @@ class Resolver:
         backend = self._open()
         others = [module for module in self._modules if not module.program]
         for module in self._modules:
-            address = self._find(module, symbol) if module.program else None
+            if not module.program:
+                continue
+            address = self._find(module, symbol)
             if address is not None:
                 return address
+            if backend.fault(module) is not None:
+                return None  # it might have that symbol: Advice.no_bare() says so
         having = [module for module in others if backend.has(module, symbol)]
         if not having:
             having = [module for module in others if self._demangled(module, symbol)]
@@ -326,8 +334,7 @@ class Resolver:
             chain = shown(address.level(number))
             where = f"level {number} of {count}, {chain}," if count > 1 else chain
             raise AddressError(
-                f"{shown(address.text)}: {where} can't be read: no pointer can be read at "
-                f"0x{at:x}{odd}; {before}"
+                f"{shown(address.text)}: {where} can't be read at 0x{at:x}{odd}; {before}; {error}"
             ) from error
         return int.from_bytes(raw, "little")
 

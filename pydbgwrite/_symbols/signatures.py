@@ -12,29 +12,32 @@ from typing import Final
 
 from pydbgwrite._symbols.model import Demangled
 
-__all__ = ["common_part", "common_word", "matching", "plain"]
+__all__ = ["common_part", "common_word", "last_part", "matching", "plain", "without_signature"]
 
 #: Blanks that separate no two words.
 _BLANKS: Final = re.compile(r"(?<=\W)\s+|\s+(?=\W)")
-_QUALIFIERS: Final = re.compile(r"(?:const|volatile|noexcept|&&?)\Z")
+_QUALIFIERS: Final = re.compile(r"(?:(?<!\w)(?:const|volatile|noexcept)|&&?)\Z")
 _OPENS: Final = {")": "(", ">": "<", "]": "[", "}": "{"}
-_WORD: Final = re.compile(r"[^\W\d]\w*", re.ASCII)
+#: Not what follows a digit, as in "5ul".
+_WORD: Final = re.compile(r"(?<!\w)[^\W\d]\w*", re.ASCII)
+_OPERATOR: Final = re.compile(r"(?:\A|::)(operator(?!\w).*)\Z", re.DOTALL)
 #: Words of demangled names that the mangled ones do not have, or abbreviate (Itanium C++ ABI,
 #: "Mangling"; Rust RFC 2603). Names of types are among them.
 _UNSPELT: Final = frozenset(
     """
-    Class Ellipsis TLS VTT _Accum _BitInt _Complex _Float128 _Float16 _Float32 _Float64 _Fract
-    _Imaginary __bf16 __float128 __int128 __vector abi alias alignof allocator anonymous arg as auto
-    basic_iostream basic_istream basic_ostream basic_string block bool char char16_t char32_t
-    char8_t char_traits clone closure co_await cold complex const const_cast constprop construction
-    covariant crate decimal128 decimal32 decimal64 decltype default delete double dyn dynamic_cast
-    ellipsis enable_if enum extern false float fn for function guard half helper hidden i128 i16 i32
-    i64 i8 imaginary impl in init instantiating int iostream isize istream java lambda literal long
-    mut name namespace new noexcept non null nullptr nullptr_t of offset operator ostream part
-    reference reinterpret_cast requires resource restrict return saturated self shim short signed
-    sizeof static static_cast std str string struct table template temporary thread_local throw
-    thunk to transaction true type typeid typeinfo typename typeof u128 u16 u32 u64 u8 unnamed
-    unsafe unsigned usize variable vector virtual void volatile vtable wchar_t where wrapper
+    Class Ellipsis TLS VTT _Accum _BitInt _Complex _Float128 _Float128x _Float16 _Float32 _Float32x
+    _Float64 _Float64x _Fract _Imaginary __bf16 __float128 __int128 __vector abi alias alignof
+    allocator anonymous arg as auto basic_iostream basic_istream basic_ostream basic_string
+    bfloat16_t block bool char char16_t char32_t char8_t char_traits clone closure co_await cold
+    complex const const_cast constprop construction covariant crate decimal128 decimal32 decimal64
+    decltype default delete double dyn dynamic_cast ellipsis enable_if enum extern false float fn
+    for function guard half helper hidden i128 i16 i32 i64 i8 imaginary impl in init instantiating
+    int iostream isize istream java lambda literal long mut name namespace new noexcept non null
+    nullptr nullptr_t of offset operator ostream parm part reference reinterpret_cast requires
+    resource restrict return saturated self shim short signed sizeof static static_cast std str
+    string struct table template temporary this thread_local throw thunk to transaction true type
+    typeid typeinfo typename typeof u128 u16 u32 u64 u8 unnamed unsafe unsigned usize variable
+    vector virtual void volatile vtable wchar_t where wrapper
     """.split()  # noqa: SIM905
 )
 _ALL_UNSPELT: Final = " ".join(_UNSPELT)
@@ -72,7 +75,7 @@ def matching(symbol: str, known: Iterable[Demangled]) -> list[Demangled]:
 
 
 def common_word(symbol: str) -> str:
-    """Return the longest word that the mangled form of a name has, too; "" for none."""
+    """Return the longest word of a name that its mangled form has too; "" if there is none."""
     if not symbol.isascii():  # Rust writes the letters of such a word in another order
         return ""
     return max(set(_WORD.findall(symbol)) - _UNSPELT, key=len, default="") or _special(symbol)
@@ -83,9 +86,15 @@ def common_part(pattern: str) -> str:
     literal = re.sub(r"\[!?\]?[^\]]*\]", "*", pattern)
     if not literal.isascii():
         return ""
-    words = {each for each in _WORD.findall(literal) if len(each) >= _SHORTEST}
-    # With a wildcard beside it, a word can be a piece of a longer one.
-    found = [each for each in words if each not in _ALL_UNSPELT]
+    found = []
+    for match in _WORD.finditer(literal):
+        beside = literal[max(match.start() - 1, 0) : match.start()] + literal[match.end() :][:1]
+        if "*" in beside or "?" in beside:  # it can be a piece of a longer word
+            spelt = len(match[0]) >= _SHORTEST and match[0] not in _ALL_UNSPELT
+        else:
+            spelt = match[0] not in _UNSPELT
+        if spelt:
+            found.append(match[0])
     return max(found, key=len, default="") or _special(literal)
 
 
@@ -97,9 +106,27 @@ def plain(name: str) -> str:
     """Return a demangled name in the form that is compared."""
     text = _BLANKS.sub("", name.strip())
     for long, short in _ABBREVIATED:
-        if long in text:
-            text = text.replace(long, short)
+        if long in text:  # the blank behind it separated no words, and does now
+            text = re.sub(rf"{re.escape(long)}(?=\w)", f"{short} ", text).replace(long, short)
     return text
+
+
+def without_signature(demangled: str) -> str:
+    """Return a name without its parameters, what follows them, and a template's return type."""
+    return _without_result(_without_parameters(_without_qualifiers(demangled)))
+
+
+def last_part(name: str) -> str:
+    """Return what stands behind the last "::" of a name without parameters: "area", "operator+"."""
+    operator = _OPERATOR.search(name)
+    if operator is not None:
+        return operator[1]
+    depth = 0
+    for at in range(len(name) - 1, 0, -1):
+        depth += (name[at] in _OPENS) - (name[at] in _OPENS.values())
+        if depth == 0 and name.startswith("::", at - 1):
+            return name[at + 1 :]
+    return name
 
 
 def _forms(demangled: str) -> tuple[set[str], set[str], set[str]]:
@@ -107,12 +134,17 @@ def _forms(demangled: str) -> tuple[set[str], set[str], set[str]]:
     whole = plain(demangled)
     if "[clone" in whole:  # a part that the compiler split off has no name of its own
         return {whole}, set(), set()
-    call = whole
-    while (found := _QUALIFIERS.search(call)) is not None:
-        call = call[: found.start()].rstrip()
+    call = _without_qualifiers(whole)
     bare = _without_parameters(call)
     result = _without_result(bare)
     return {whole}, {call, call[len(bare) - len(result) :]}, {bare, result}
+
+
+def _without_qualifiers(name: str) -> str:
+    """Cut what follows a function's parameters."""
+    while (found := _QUALIFIERS.search(name)) is not None:
+        name = name[: found.start()].rstrip()
+    return name
 
 
 def _without_parameters(name: str) -> str:

@@ -77,6 +77,8 @@ def undo(
         JournalError: The journal is damaged (the message names the offset), has another version,
             belongs to another target, or is in use by another process. Nothing is written.
         ReadOnlyError: The session has writable=False.
+        PermissionError: This process is root's, and another user may have made the file: it belongs
+            to one, others may write to it, or it is a link.
         OSError: The file can't be read.
         SessionBusyError: A transaction is open in the session.
         NoTargetError: The target has ended. If it ends during the undo, or behind a process server,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 
+# What an undo needs is imported before a transaction begins: the disk or memory may be full later.
+from pydbgwrite._interrupts import HeldInterrupts
+from pydbgwrite._journal.files import create_journal, memory_journal, open_to_read
+from pydbgwrite._journal.format import COMMITTED
+from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import is_from_handler
+from pydbgwrite._transactions.undo import undo_log
 from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
 
 TYPE_CHECKING = False
@@ -17,7 +23,6 @@ if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
 
     from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._journal.place import JournalPlace
     from pydbgwrite._reports import Change, UndoReport
     from pydbgwrite._target import OpenTransaction
     from pydbgwrite._target import Target as Session  # help() shows this name
@@ -79,17 +84,15 @@ class Transaction:
 
         Engine calls: ReadVirtual and WriteVirtual.
         """
-        from pydbgwrite._transactions.undo import undo_log
-
         if self._state == "new":
             raise ValueError("the transaction has not begun: use it in a `with` statement")
         if self._state == "open":
             log = self._recorded()
             self._session._set_recorder(None, None)
             try:
-                return undo_log(self._session, log)
+                return undo_log(self._session, log, spans=self._may_span())
             finally:
-                self._session._set_recorder(log.add, log.cut_short)
+                self._session._set_recorder(log.records, log.cut_short)
         if self._place is not None:
             from pydbgwrite._transactions.api import undo
 
@@ -98,14 +101,9 @@ class Transaction:
             raise SessionBusyError(
                 "another transaction is open in this session: end that first, then undo this one"
             )
-        return undo_log(self._session, self._recorded())
+        return undo_log(self._session, self._recorded(), spans=self._may_span())
 
     def __enter__(self) -> Self:
-        # Import what an undo needs now: the disk or memory may be full later.
-        from pydbgwrite import _interrupts  # noqa: F401
-        from pydbgwrite._journal import files
-        from pydbgwrite._transactions import undo  # noqa: F401
-
         session = self._session
         if self._state != "new":
             raise ValueError("a transaction is used once: session.transaction() makes another")
@@ -124,11 +122,11 @@ class Transaction:
                 "the session was opened with writable=False: there is nothing to record"
             )
         if self._place is None:
-            log = files.memory_journal()
+            log = memory_journal()
         else:
-            log = files.create_journal(self._place, session, self._durable)
+            log = create_journal(self._place, session, self._durable)
         try:
-            session._set_recorder(log.add, log.cut_short)
+            session._set_recorder(log.records, log.cut_short)
             session._transaction = self
             self._log = log
             self._state = "open"
@@ -165,8 +163,6 @@ class Transaction:
             raise
 
     def _commit(self) -> None:
-        from pydbgwrite._journal.format import COMMITTED
-
         log = self._recorded()
         self._session._set_recorder(None, None)
         log.mark(COMMITTED)
@@ -174,13 +170,11 @@ class Transaction:
 
     def _undo_because(self, error: BaseException) -> None:
         """Undo, and add a note to the exception."""
-        from pydbgwrite._interrupts import HeldInterrupts
-        from pydbgwrite._transactions.undo import undo_log
-
         with HeldInterrupts() as held:
             try:
                 self._session._set_recorder(None, None)
-                self._tell(error, undo_log(self._session, self._recorded()))
+                done = undo_log(self._session, self._recorded(), spans=self._may_span())
+                self._tell(error, done)
                 self._over("undone")
             except BaseException as other:
                 report = getattr(other, "undo_report", None)
@@ -194,6 +188,10 @@ class Transaction:
                 raise
         if held.pressed and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt
+
+    def _may_span(self) -> bool:
+        """Return whether an undo may write pages back, as the transaction's own writes did."""
+        return not self._session._spans_refused
 
     def _tell(self, error: BaseException, report: UndoReport) -> None:
         self._report = report
@@ -223,12 +221,10 @@ class Transaction:
 
     def _recorded(self) -> JournalLog:
         """Return the log, or the journal read again after the end."""
-        from pydbgwrite._journal import files
-
         if self._log is None:
             if self._place is None or self._state == "new":
-                return files.memory_journal()
-            return files.open_to_read(self._place)
+                return memory_journal()
+            return open_to_read(self._place)
         return self._log
 
     def _abandon(self, error: BaseException | None) -> None:
@@ -252,8 +248,6 @@ def checked_journal(
     journal: StrOrBytesPath | None, durable: bool | None
 ) -> tuple[JournalPlace | None, bool | None]:
     """Validate the arguments of Session.transaction(); return a place with an absolute path."""
-    from pydbgwrite._journal.place import JournalPlace
-
     if durable is not None and not isinstance(durable, bool):
         raise TypeError(f"durable must be True, False or None, got {type(durable).__name__}")
     if journal is None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._journal.format import UNDOING, UNDONE
 from pydbgwrite._reports import Change, Conflict, UndoReport
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._transactions.compare import Overlaps, Verdict, classify, elements_of
-from pydbgwrite._transactions.ranges import RangeMap, merged
+from pydbgwrite._transactions.compare import (
+    CONFLICTING,
+    OLD,
+    WRITTEN,
+    Classified,
+    Overlaps,
+    elements_of,
+)
+from pydbgwrite._transactions.ranges import Conflicts, merged
 from pydbgwrite.errors import DebugEngineError, JournalError, NoTargetError
 
 if TYPE_CHECKING:
@@ -22,23 +29,28 @@ __all__ = ["undo_log"]
 
 _PAGE: Final = 4096
 _LISTED: Final = 100
-_SHOWN_BYTES: Final = 64
+_SHOWN_BYTES: Final = 8
 _KEPT_RECORDS: Final = 8
 _MANY: Final = 64  # runs
 
 
 def undo_log(
-    session: Target, log: JournalLog, *, force: bool = False, progress: _Progress | None = None
+    session: Target,
+    log: JournalLog,
+    *,
+    spans: bool = False,
+    force: bool = False,
+    progress: _Progress | None = None,
 ) -> UndoReport:
     """Restore the old bytes of each record, the last record first, and mark the journal.
 
     Records that an earlier undo finished are compared but not changed, unless force is true. The
     function raises nothing of its own: the report says what could not be restored. An exception
     from outside (Ctrl-C, or from progress) propagates, with the report as `undo_report` and in a
-    note.
+    note. spans: as for write_scattered(), for scattered records.
     """
     done_before = log.undone
-    work = _Undo(session, log, force)
+    work = _Undo(session, log, spans, force)
     try:
         if not done_before:
             # From here on, restoring a record can be cut short too. If the mark can't be written
@@ -66,12 +78,14 @@ def undo_log(
 class _Undo:
     """One run of an undo over a journal's records."""
 
-    def __init__(self, session: Target, log: JournalLog, force: bool) -> None:
+    def __init__(self, session: Target, log: JournalLog, spans: bool, force: bool) -> None:
         self._session = session
         self._log = log
+        self._spans = spans
         self._force = force
-        # True if an earlier undo finished the current record. Then nothing there is ours, even if
-        # it equals our bytes: it can be an earlier record's old bytes.
+        self._kinds = WRITTEN | CONFLICTING if force else WRITTEN  # the elements to restore
+        # True if an earlier undo finished the current record. Then nothing there counts as written,
+        # even if it equals those bytes: it can be an earlier record's old bytes.
         self._settled = False
         self._marks = not log.undone
         self._undone_before = log.undone
@@ -79,7 +93,7 @@ class _Undo:
         self._next = len(log) - 1
         self._last = 0 if log.undone else log.first
         self._restored = self._unchanged = 0
-        self._conflicting = RangeMap()
+        self._conflicting = Conflicts()
         self._remaining: list[tuple[int, int, str]] = []
 
     def run(self, progress: _Progress | None) -> None:
@@ -121,7 +135,7 @@ class _Undo:
         """Return the report of what was done so far."""
         remaining = merged(self._remaining)
         for address, size, _ in remaining:
-            self._conflicting.cut(address, address + size)
+            self._conflicting.cut(address, size)
         conflicts, total = self._conflicts()
         return UndoReport(
             restored=self._restored,
@@ -136,38 +150,22 @@ class _Undo:
 
     def _conflicts(self) -> tuple[tuple[Conflict, ...], int]:
         listed: list[Conflict] = []
-        total = 0
-        units: dict[int, int] = {}
         images = _Images(self._log)
         conflicting = self._conflicting
         # Where an earlier record explains a part of a pointer, the rest can hold the old bytes. Go
         # record by record, since reading a record is slow.
-        parts = sorted(
-            (each for each in conflicting if not each.whole), key=operator.attrgetter("record")
-        )
-        as_it_was = {
-            each.start
-            for each in parts
-            if conflicting.found(each)
-            == images.at(each.record, each.start, each.end - each.start)[0]
-        }
-        for each in conflicting:
-            start, size, record = each.start, each.end - each.start, each.record
-            if start in as_it_was:
-                continue
-            unit = units.get(record)
-            if unit is None:
-                unit = units[record] = self._log.unit(record)
-            step = unit if unit > 1 and not size % unit else _SHOWN_BYTES
-            total += -(-size // step)
-            if len(listed) >= _LISTED:
-                continue
-            shown = each._replace(end=start + min(size, step * _LISTED))
-            found = conflicting.found(shown)
+        for each in sorted(conflicting.parts(), key=operator.attrgetter("record")):
+            if conflicting.found(each) == images.at(each.record, each.start, each.size)[0]:
+                conflicting.cut(each.start, each.size)
+        for each in conflicting.first(_LISTED):
+            step = each.unit if each.unit > 1 and not each.size % each.unit else _SHOWN_BYTES
+            found = conflicting.found(each, step * _LISTED)
             for at in range(0, len(found), step):
-                here = found[at : at + step]
-                listed.append(Conflict(start + at, *images.at(record, start + at, len(here)), here))
-        return tuple(listed[:_LISTED]), total
+                start, here = each.start + at, found[at : at + step]
+                listed.append(Conflict(start, *images.at(each.record, start, len(here)), here))
+            if len(listed) >= _LISTED:
+                break
+        return tuple(listed[:_LISTED]), conflicting.pieces(_SHOWN_BYTES)
 
     # Undo of one record.
 
@@ -182,63 +180,92 @@ class _Undo:
     def _undo_stretch(
         self, address: int, old: bytes, new: bytes, unit: int, index: int, mixed: bool
     ) -> None:
+        if not self._settled and old != new:
+            landed = self._restore_whole(address, old, new)
+            mixed = mixed or landed % unit != 0
+            landed -= landed % unit
+            self._restored += landed
+            if landed:
+                self._reconsider(address, old[:landed], new[:landed])
+                address, old, new = address + landed, old[landed:], new[landed:]
+            if not old:
+                return
         for at, found in self._read(address, len(old), unit):
             part = slice(at, at + len(found))
-            before, ours = (old, new) if len(found) == len(old) else (old[part], new[part])
-            verdict = classify(found, before, ours, unit, mixed)
-            self._settle(address + at, found, before, ours, verdict, index)
+            before, written = (old, new) if len(found) == len(old) else (old[part], new[part])
+            classified = Classified(found, before, written, unit, mixed)
+            self._reconsider(address + at, before, written)
+            self._count(classified)
+            self._conflicting.put_runs(
+                address + at,
+                classified.runs(CONFLICTING),
+                classified.pick(CONFLICTING, found, unit),
+                unit,
+                index,
+            )
+            self._write_runs(address + at, before, classified, unit)
 
-    def _settle(
-        self, address: int, found: bytes, old: bytes, new: bytes, verdict: Verdict, index: int
-    ) -> None:
-        """Restore what is ours. Note the conflicts, in place of those of later records."""
-        self._reconsider(address, old, new)
-        self._unchanged += verdict.unchanged
-        ours, conflicting = verdict.ours, verdict.conflicting
-        if self._settled:  # undone before: whatever was written since is not ours
-            ours, conflicting = [], sorted(ours + conflicting)
-        self._note([(address + start, found[start:end], True) for start, end in conflicting], index)
-        self._write_runs(address, old, sorted(ours + conflicting) if self._force else ours, index)
+    def _restore_whole(self, address: int, old: bytes, new: bytes) -> int:
+        """Restore a stretch if all of it holds the written bytes: the usual case, in one call.
 
-    def _write_runs(
-        self, address: int, old: bytes, runs: list[tuple[int, int]], index: int
-    ) -> None:
+        Returns:
+            The number of leading bytes that hold the old ones now.
+        """
+        try:
+            self._session.write(address, old, expect=new)
+        except NoTargetError:
+            raise
+        except not_from_handler(DebugEngineError) as error:
+            return min(error.written or 0, len(old))
+        return len(old)
+
+    def _count(self, classified: Classified) -> None:
+        """Count what is unchanged. If the record was undone before, nothing counts as written."""
+        self._unchanged += classified.size(OLD)
+        if self._settled:
+            classified.settle()
+
+    def _write_runs(self, address: int, old: bytes, classified: Classified, unit: int) -> None:
         """Restore runs; many of them as one scattered write."""
-        unit = self._log.unit(index) if len(runs) > _MANY else 1
-        if unit != self._session.pointer_size:
-            for start, end in runs:
-                self._write(address + start, old[start:end])
+        runs = classified.runs(self._kinds)
+        if len(runs) > _MANY and unit == self._session.pointer_size:
+            self._write_pointers(
+                classified.places(self._kinds, address),
+                classified.pick(self._kinds, old, unit),
+                unit,
+                False,
+            )
             return
-        values = elements_of(old, unit)
-        where, what = array("Q"), array("Q")
         for start, end in runs:
-            where.extend(range(address + start, address + end, unit))
-            what.extend(values[start // unit : end // unit])
-        self._write_pointers(where, what, unit)
+            whole = start == 0 and end == len(old)
+            self._write(address + start, old if whole else old[start:end])
 
     def _reconsider(self, address: int, old: bytes, new: bytes) -> None:
         """Drop conflicts in this range: an earlier record overrides a later one."""
         if not self._conflicting:
             return
-        end = address + len(old)
         if not self._force:
-            self._conflicting.cut(address, end)
+            self._conflicting.cut(address, len(old))
             return
         # Restored by force: the target no longer holds what was found.
-        for start, found in self._conflicting.within(address, end):
-            at = start - address
-            if found in (old[at : at + len(found)], new[at : at + len(found)]):
-                self._conflicting.cut(start, start + len(found))
+        for start, found in self._conflicting.within(address, len(old)):
+            part = slice(start - address, start - address + len(found))
+            if found in (old[part], new[part]):
+                self._conflicting.cut(start, len(found))
 
-    def _note(self, found: list[tuple[int, bytes, bool]], index: int) -> None:
-        """Note conflicts, by address."""
-        if self._force:  # the first finding counts
-            found = [
-                each
-                for each in found
-                if not self._conflicting.touches(each[0], each[0] + len(each[1]))
-            ]
-        self._conflicting.put_all(found, index)
+    def _reconsider_elements(self, change: Change, left: bytes) -> None:
+        """The same for scattered elements, which leave these bytes."""
+        addresses, unit = change.addresses, change.unit
+        if not self._conflicting or addresses is None:
+            return
+        if not self._force:
+            self._conflicting.cut_elements(addresses, unit)
+            return
+        for element, start, found in self._conflicting.within_elements(addresses, unit):
+            at = unit * element + start - addresses[element]
+            part = slice(at, at + len(found))
+            if found in (change.old[part], left[part]):
+                self._conflicting.cut(start, len(found))
 
     # Undo of scattered elements.
 
@@ -247,41 +274,32 @@ class _Undo:
         assert addresses is not None
         if not addresses:
             return
-        overlaps = Overlaps(change)
-        left = overlaps.left
         found = self._read_elements(addresses, unit)
         if found is None:
+            left = Overlaps(change).left
             for i, address in enumerate(addresses):
                 part = slice(unit * i, unit * i + unit)
                 self._undo_stretch(address, change.old[part], left[part], unit, index, mixed)
             return
-        if self._conflicting and self._force:
-            for i, address in enumerate(addresses):
-                part = slice(unit * i, unit * i + unit)
-                self._reconsider(address, change.old[part], left[part])
-        elif self._conflicting:
-            self._conflicting.cut_all([(each, each + unit) for each in sorted(addresses)])
-        verdict = classify(found, change.old, left, unit, mixed)
-        self._unchanged += verdict.unchanged
-        ours, conflicting = list(verdict.ours), []
-        for start, end in verdict.conflicting:
-            for at in range(start, end, unit):
-                one = found[at : at + unit]
-                if mixed and overlaps.explain(at // unit, one):
-                    ours.append((at, at + unit))
-                else:
-                    conflicting.append((at, at + unit))
-        if self._settled:
-            ours, conflicting = [], sorted(ours + conflicting)
-        self._note(
-            _apart(
-                (addresses[at // unit], found[at : at + unit])
-                for start, end in conflicting
-                for at in range(start, end, unit)
-            ),
+        classified = Classified(found, change.old, change.new, unit, mixed)
+        overlaps = None if classified.whole else Overlaps(change)
+        if overlaps is not None and overlaps.any:
+            classified = overlaps.classify(found, mixed)
+        self._reconsider_elements(change, change.new if overlaps is None else overlaps.left)
+        self._count(classified)
+        self._conflicting.put_elements(
+            classified.pick(CONFLICTING, addresses, 8),
+            classified.pick(CONFLICTING, found, unit),
+            unit,
             index,
         )
-        self._write_elements(change, sorted(ours + conflicting) if self._force else ours)
+        if classified.size(self._kinds):
+            self._write_pointers(
+                classified.pick(self._kinds, addresses, 8).cast("Q"),
+                classified.pick(self._kinds, change.old, unit),
+                unit,
+                self._spans,
+            )
 
     def _read_elements(self, addresses: array[int], unit: int) -> bytes | None:
         """Read all elements, one after the other; None if one call can't read them."""
@@ -295,22 +313,15 @@ class _Undo:
             return None
         return array("I", values).tobytes() if unit == 4 else values.tobytes()
 
-    def _write_elements(self, change: Change, runs: list[tuple[int, int]]) -> None:
-        if not runs:
-            return
-        addresses, unit = change.addresses, change.unit
-        assert addresses is not None
-        values = elements_of(change.old, unit)
-        where, what = array("Q"), array("Q")
-        for start, end in runs:
-            where += addresses[start // unit : end // unit]
-            what.extend(values[start // unit : end // unit])
-        self._write_pointers(where, what, unit)
-
-    def _write_pointers(self, where: array[int], what: array[int], unit: int) -> None:
+    def _write_pointers(
+        self, where: memoryview[int], old: memoryview[int], unit: int, spans: bool
+    ) -> None:
+        """Restore pointers, given by their addresses and old bytes."""
+        what = elements_of(old, unit)
         try:
-            # Element by element, not as a span: the target can change the bytes between them.
-            self._session.write_scattered(where, what, spans=False)
+            self._session.write_scattered(
+                where, what if unit == 8 else array("Q", what), spans=spans
+            )
         except NoTargetError:
             raise
         except not_from_handler(DebugEngineError):
@@ -388,18 +399,6 @@ def _pages(address: int, size: int) -> Iterator[tuple[int, int]]:
         end = min(size, start + _PAGE - (address + start) % _PAGE)
         yield start, end
         start = end
-
-
-def _apart(found: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes, bool]]:
-    """Sort elements by address and trim overlaps. Also return whether all stay whole."""
-    apart: list[tuple[int, bytes, bool]] = []
-    end = 0
-    for start, here in sorted(found):
-        known = max(end - start, 0)
-        if known < len(here):
-            apart.append((start + known, here[known:], known == 0))
-            end = start + len(here)
-    return apart
 
 
 class _Images:

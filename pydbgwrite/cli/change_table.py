@@ -21,7 +21,8 @@ __all__ = ["Row", "Unexpected", "named_rows", "show_changes", "show_places"]
 class Row(NamedTuple):
     """One pointer; None for what is not known.
 
-    state: "change", "same" or "problem". label: the entry that it belongs to.
+    state: "change", "same" or "problem". label: the entry that it belongs to. expected: what
+    should be there before the write, if something else is.
     """
 
     address: int | None
@@ -29,6 +30,11 @@ class Row(NamedTuple):
     after: int | None
     state: str
     label: str = ""
+    expected: int | None = None
+
+
+#: The heads of the columns of a change.
+_CHANGE: Final = ("before", "after")
 
 
 #: A problem is to be seen without colours, too.
@@ -40,7 +46,7 @@ def named_rows(session: Session, rows: Iterable[Row]) -> dict[int, str]:
     """Return the names of what the pointers of these rows point to, by address."""
     from pydbgwrite.cli.places import named_values
 
-    pointers = (value for row in rows for value in (row.before, row.after))
+    pointers = (value for row in rows for value in (row.before, row.after, row.expected))
     return named_values(session, (value for value in pointers if value is not None))
 
 
@@ -48,7 +54,7 @@ def show_changes(
     rows: Sequence[Row],
     names: Mapping[int, str],
     pointer_size: int,
-    columns: tuple[str, str] = ("before", "after"),
+    columns: tuple[str, str] = _CHANGE,
 ) -> None:
     """Print a row for each pointer: a table on a terminal, a line elsewhere.
 
@@ -60,13 +66,16 @@ def show_changes(
     digits = 2 * pointer_size
     for row in rows:
         where, before, after = (_number(each, digits) for each in row[:3])
-        line = f"{where}  {before} -> {after}  {row.state:7}"
+        parts = [where, _pair(columns, before, after), f"{row.state:7}"]
+        if row.expected is not None:
+            name = names.get(row.expected)
+            parts.append(f"expected {_number(row.expected, digits)}{f' {name}' if name else ''}")
         if row.label:
-            line += f"  {printable(row.label)}"
+            parts.append(row.label)
         old, new = (names.get(-1 if each is None else each) for each in row[1:3])
         if old is not None or new is not None:
-            line += f"  {printable(old or '-')} -> {printable(new or '-')}"
-        click.echo(line.rstrip())
+            parts.append(_pair(columns, old or "-", new or "-"))
+        click.echo(printable("  ".join(parts)).rstrip())
 
 
 def show_places(
@@ -120,6 +129,13 @@ class Unexpected:
             raise
 
 
+def _pair(columns: tuple[str, str], one: str, other: str) -> str:
+    """Return both for a line. An arrow stands for a change alone."""
+    if columns == _CHANGE:
+        return f"{one} -> {other}"
+    return f"{columns[0]} {one}  {columns[1]} {other}"
+
+
 def _number(value: int | None, digits: int = 0) -> str:
     return "?" if value is None else f"0x{value:0{digits}x}"
 
@@ -137,6 +153,7 @@ def _show_table(rows: Sequence[Row], names: Mapping[int, str], columns: tuple[st
         return max((len(_number(row[column])) for row in rows), default=0)  # type: ignore[arg-type]
 
     signs = any(_SIGNS[row.state] for row in rows)
+    expectations = any(row.expected is not None for row in rows)
     labels = any(row.label for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     if signs:
@@ -146,12 +163,16 @@ def _show_table(rows: Sequence[Row], names: Mapping[int, str], columns: tuple[st
     for index, style in ((1, "red"), (2, "green")):
         head = columns[index - 1]
         table.add_column(head, style=style, overflow="fold", min_width=wide(index))
+    if expectations:
+        table.add_column("expected", overflow="fold", min_width=wide(5))
     if labels:
         table.add_column("entry", overflow="fold")
     for row in rows:
         cells = [Text(_number(row.address)), cell(row.before), cell(row.after)]
         if signs:
             cells.insert(0, Text(_SIGNS[row.state]))
+        if expectations:
+            cells.append(Text() if row.expected is None else cell(row.expected))
         if labels:
             cells.append(Text(printable(row.label)))
         table.add_row(*cells, style=_STYLES[row.state])

@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     DONE = 0
     NOT_AS_EXPECTED = 1  # the target does not hold what was expected
     BAD_USAGE = 2  # bad input or usage; nothing written
-    NO_ACCESS = 3  # no access, no target, nothing mapped there; nothing written
+    NO_ACCESS = 3  # no access, target or name, nothing mapped there; nothing written
     UNDONE = 4  # the write failed, and what it had written was undone
     NOT_UNDONE = 5  # the write failed, and the target may hold a part of it
     INTERNAL = 70  # a fault of this program (EX_SOFTWARE of sysexits.h)

@@ -38,7 +38,8 @@ def imports(
     If the output is not a terminal, prints one line for each slot: its address, its module, its
     state, and the imported name -> what it points to now. The state is "lazy" if the import is
     bound at the first call, "protected" if the slot's page is not writable (`write` writes to it
-    all the same where the system lets a debugger), both, or "-".
+    all the same where the system lets a debugger), both, or "-". If there is none, it says so on
+    stderr; the exit code is 0.
     """
     limit = row_limit(rows, as_json=as_json)
     with target.open(writable=False) as session:
@@ -66,8 +67,8 @@ def imports(
     columns = ["slot", "module", "state", "name", "points to"]
     lines = []
     for each, there in zip(found, pointed, strict=False):
-        name, value = each.demangled or "-", there or f"0x{each.points_to:x}"
-        lines.append([f"0x{each.address:x}", each.module, _state(each), name, value])
+        imported, value = each.demangled or "-", there or f"0x{each.points_to:x}"
+        lines.append([f"0x{each.address:x}", each.module, _state(each), imported, value])
     if not on_terminal():  # names can be long: each line has the length that it needs
         columns = columns[:4]
         lines = [[*line[:3], " -> ".join(line[3:])] for line in lines]
@@ -79,11 +80,16 @@ def imports(
         columns,
         lines,
         len(found),
-        nothing="No import matches.",
+        nothing=_nothing(module, name),
         right=("slot",),
         whole=("slot", "state"),
         styles={"slot": "cyan", "module": "dim", "name": "bold", "points to": "green"},
     )
+
+
+def _nothing(module: str | None, name: str | None) -> str:
+    what = f"an import named {name!r}" if name else "an import"
+    return f"{module} does not have {what}" if module else f"no module of the target has {what}"
 
 
 def _state(slot: ImportSlot) -> str:

@@ -11,7 +11,9 @@ import click
 
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.output import printable
 from pydbgwrite.cli.parameters import FILE
+from pydbgwrite.cli.spelling import quoted
 from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ __all__ = [
     "read_info",
 ]
 
+_GONE: Final = ("ended", "replaced")
 #: A pointer has an old value and a new one in the journal, and a scattered one has an address. The
 #: journal also has a header, and less than 100 bytes for each MiB of pointers.
 _BYTES_A_POINTER: Final = 24
@@ -144,7 +147,8 @@ def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
     CommandError if there is none, if it can't be used, or if its process has ended.
     """
     with _opened() as kept:
-        for each in kept.newest_first():
+        journals = kept.newest_first()
+        for each in journals:
             if each.fault:
                 # What it wrote comes before what an older one did.
                 raise CommandError(
@@ -154,14 +158,10 @@ def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
                     ExitCode.BAD_USAGE,
                 )
             info = each.info
-            if (
-                info is None
-                or info.state == "undone"
-                or not info.writes
-                or not _is_of(info, target)
-            ):
+            if info is None or not _can_be_last(each, info, target):
                 continue
-            _check_life(each, info)
+            if each.life in _GONE:
+                raise _gone(each, info, _first_living(journals, target))
             yield each.place, info
             return
         raise CommandError(
@@ -175,16 +175,14 @@ def last_kept(target: Target) -> Iterator[tuple[JournalPlace, JournalInfo]]:
 def kept_of_number(number: int) -> Iterator[tuple[JournalPlace, JournalInfo]]:
     """Yield the kept journal of that number. CommandError if there is none."""
     with _opened() as kept:
-        places = kept.numbered(number)
-        if len(places) != 1:
-            found = "several journals have" if places else "no journal has"
-            names = "".join(f", {each.path}" for each in places)
+        place = kept.numbered(number)
+        if place is None:
             raise CommandError(
-                f"{found} the number {number}{names}; nothing was undone. `pydbgwrite history "
-                "--json` lists the files",
+                f"no journal has the number {number}; nothing was undone: `pydbgwrite history` "
+                "lists the numbers",
                 ExitCode.BAD_USAGE,
             )
-        yield places[0], read_info(places[0])
+        yield place, read_info(place)
 
 
 @contextmanager
@@ -204,40 +202,77 @@ def _opened() -> Iterator[KeptJournals]:
         kept.close()
 
 
-def _is_of(info: JournalInfo, target: Target) -> bool:
+def _is_of(each: Kept, info: JournalInfo, target: Target) -> bool:
     """Return whether a journal may be of the target that options name."""
     if target.kind == "pid":
         if info.target != "process":
             return False
         if isinstance(target.value, int):
             return info.pid == target.value
-        from pydbgwrite._processes import file_name, is_path
+        from pydbgwrite._processes import runs
 
-        wanted: str = target.value
-        if is_path(wanted):
-            return info.program == os.path.realpath(wanted)
-        return file_name(info.program) == wanted
+        # Another process can have the id of one that has ended.
+        pid = info.pid if each.life == "lives" and info.pid is not None else 0
+        return runs(target.value)(pid, info.program)
     kind = "remote" if target.kind == "connect" else target.kind
     return kind is None or info.target == kind
 
 
-def _check_life(each: Kept, info: JournalInfo) -> None:
-    """Raise a CommandError if a journal's process is gone, with what was written to it."""
-    if each.life not in ("ended", "replaced"):
-        return
+def _can_be_last(each: Kept, info: JournalInfo, target: Target) -> bool:
+    return info.state != "undone" and bool(info.writes) and _is_of(each, info, target)
+
+
+def _first_living(journals: Iterator[Kept], target: Target) -> Kept | None:
+    """Return the first journal that can be undone, of a process that lives."""
+    for each in journals:
+        if (
+            each.info is not None
+            and each.life not in _GONE
+            and not each.in_use
+            and _can_be_last(each, each.info, target)
+        ):
+            return each
+    return None
+
+
+def _gone(each: Kept, info: JournalInfo, living: Kept | None) -> CommandError:
+    """Return the error for a last write whose process is gone, with what was written to it.
+
+    living: the last write that can be undone.
+    """
     now = "has ended" if each.life == "ended" else "runs another program now (execve)"
-    raise CommandError(
-        f"the process of the last write ({info.pid} {info.program}) {now}, and what was written "
-        "to its memory is gone: there is nothing to undo. `pydbgwrite history` lists other writes, "
-        "which `pydbgwrite undo NUMBER` takes",
+    advice = "No other write that is kept can be undone"
+    if living is not None and living.info is not None:
+        of = living.info
+        advice = (
+            f"`pydbgwrite undo {living.number}` undoes the last write to a process that lives, "
+            f"{_named(of)}{f': {of.command}' if of.command else ''}. -p chooses a process, and "
+            "`pydbgwrite history` lists all writes"
+        )
+    return CommandError(
+        f"the process of the last write, {_named(info)}, {now}, and what was written to its memory "
+        f"is gone: there is nothing to undo. {advice}",
         ExitCode.NO_ACCESS if each.life == "ended" else ExitCode.BAD_USAGE,
     )
 
 
+def _named(info: JournalInfo) -> str:
+    """Return how a message names the target of a journal: "shop (pid 71)"."""
+    from pydbgwrite._processes import file_name
+
+    if info.pid is None:
+        return f"the {info.target} target"
+    return f"{file_name(info.program) or 'a process'} (pid {info.pid})"
+
+
 def how_to_undo(journal: str | None, place: JournalPlace | None) -> str:
-    """Return the sentence that follows "Wrote ...", or "" without a journal."""
-    from pydbgwrite.cli.output import printable
+    """Return the sentence that follows "Wrote ...", or "" without a journal.
+
+    It names this write: "the last one" is another after the next write.
+    """
+    from pydbgwrite._journal.kept import KeptPlace
 
     if place is None:
         return ""
-    return f" To undo it: pydbgwrite undo{'' if journal is None else ' ' + printable(journal)}"
+    given = f"{place.number}" if isinstance(place, KeptPlace) else quoted(journal or "")
+    return f" To undo it: pydbgwrite undo {printable(given)}"

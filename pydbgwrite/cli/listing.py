@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from pydbgwrite.cli.output import on_terminal, print_table, stream_output
+from pydbgwrite.cli.output import fail, on_terminal, print_table, stream_output
 from pydbgwrite.cli.parameters import COUNT
 
 __all__ = ["print_list", "row_limit", "rows_option"]
@@ -40,10 +40,10 @@ def print_list(
 ) -> None:
     """Print a table of the first rows. On a terminal, say how many more there are.
 
-    nothing: what is said on a terminal if there are none. The others are print_table()'s.
+    nothing: what is said on stderr if there are none. The others are print_table()'s.
     """
-    if on_terminal() and not total:
-        click.echo(nothing)
+    if not total:
+        fail(nothing)
         return
     stream_output()
     print_table(columns, rows, right=right, whole=whole, styles=styles)

@@ -24,11 +24,13 @@ from pydbgwrite.cli.spelling import CommandLineSpelling
 if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS has texts
     from pydbgwrite.cli import apply as apply
     from pydbgwrite.cli import demo as demo
+    from pydbgwrite.cli import find as find
     from pydbgwrite.cli import history as history
     from pydbgwrite.cli import imports as imports
     from pydbgwrite.cli import modules as modules
     from pydbgwrite.cli import read as read
     from pydbgwrite.cli import regions as regions
+    from pydbgwrite.cli import retarget as retarget
     from pydbgwrite.cli import symbols as symbols
     from pydbgwrite.cli import undo as undo
     from pydbgwrite.cli import verify as verify
@@ -47,8 +49,10 @@ _COMMANDS: Final = {
     "regions": "regions",
     "symbols": "symbols",
     "imports": "imports",
+    "find": "find",
     "read": "read",
     "write": "write",
+    "retarget": "retarget",
     "apply": "apply",
     "verify": "verify",
     "undo": "undo",
@@ -81,9 +85,9 @@ def group() -> None:
     """Write pointer arrays into another program's memory.
 
     Exit codes: 0 done; 1 the target does not hold what was expected; 2 bad input or usage; 3 no
-    access, no target, or nothing mapped there; 4 a write failed and was undone; 5 a write failed,
-    and the target may hold a part of it; 70 a bug in pydbgwrite; 74 the output could not be
-    written; 130 interrupted.
+    access, no target, no such name, or nothing mapped there; 4 a write failed and was undone; 5 a
+    write failed, and the target may hold a part of it; 70 a bug in pydbgwrite; 74 the output could
+    not be written; 130 interrupted, or the answer no to a question.
     """
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -29,11 +30,15 @@ __all__ = [
     "on_terminal",
     "print_fields",
     "print_json",
+    "print_json_rows",
+    "print_lines",
     "print_table",
     "printable",
     "show_on_stderr",
     "stream_output",
 ]
+
+_LINES_AT_ONCE: Final = 4096
 
 
 def example(line: str) -> str:
@@ -51,6 +56,27 @@ def print_json(fields: Mapping[str, object]) -> None:
     import json
 
     click.echo(json.dumps(fields, indent=2))
+
+
+def print_json_rows(fields: Mapping[str, object], name: str, rows: Iterable[str]) -> None:
+    """Print one JSON object with a list behind the fields, one row a line, piece by piece.
+
+    There can be millions of rows, each as JSON.
+    """
+    import json
+
+    stream_output()
+    begun = json.dumps(fields, indent=2).removesuffix("\n}")
+    sys.stdout.write(f'{begun},\n  "{name}": [')
+    print_lines(f"{',' if index else ''}\n    {row}" for index, row in enumerate(rows))
+    sys.stdout.write("\n  ]\n}\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, each with its end, piece by piece: there can be millions."""
+    left = iter(lines)
+    while part := "".join(islice(left, _LINES_AT_ONCE)):
+        sys.stdout.write(part)
 
 
 def stream_output() -> None:

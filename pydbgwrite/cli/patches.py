@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +16,10 @@ from pydbgwrite.cli.output import counted, fail
 from pydbgwrite.cli.parameters import COUNT, FILE
 
 if TYPE_CHECKING:
-    from pydbgwrite import Patch, Preview, PreviewEntry
+    from pydbgwrite import Patch, Preview
 
 __all__ = [
+    "durable_option",
     "load_patch",
     "preview_fields",
     "preview_rows",
@@ -50,6 +51,10 @@ report_option = click.option(
     metavar="FILE",
     help="Write a page to review, with each pointer by name. It holds memory: only you can read "
     "it.",
+)
+
+durable_option = click.option(
+    "--durable", is_flag=True, help="Sync each record of the journal to the disk before its write."
 )
 
 side_files_option = click.option(
@@ -100,11 +105,14 @@ def _entries(preview: Preview, rows: int, names: Mapping[int, str]) -> Iterator[
             "entry": each.number,
             "note": each.entry.note,
             "address": None if each.address is None else f"0x{each.address:x}",
-            "count": len(each.entry.pointers),
+            "addresses": None
+            if each._addresses is None
+            else [f"0x{address:x}" for address in each._addresses[:rows]],
+            "count": len(each.entry),
             **values_fields(before, after, names),
             "problems": list(each.problems),
         }
-        rows -= len(each.entry.pointers)
+        rows -= len(each.entry)
 
 
 def values_fields(
@@ -124,12 +132,15 @@ def values_fields(
     }
 
 
-def write_report(path: str, preview: Preview, patch: str) -> None:
-    """Write the page of a preview. CommandError if that fails; UsageError for the patch's file."""
+def write_report(path: str, preview: Preview, patch: str | None) -> None:
+    """Write the page of a preview. CommandError if that fails; UsageError for the patch's file.
+
+    patch: the patch's file, if it has one.
+    """
     from pydbgwrite._report.files import write_private
 
     try:
-        if os.path.exists(path) and os.path.samefile(path, patch):
+        if patch is not None and os.path.exists(path) and os.path.samefile(path, patch):
             raise click.UsageError("--report names the patch file, which it would replace.")
         write_private(path, preview.to_html())
     except not_from_handler(OSError, ValueError) as failure:
@@ -155,37 +166,23 @@ def preview_rows(preview: Preview, limit: int) -> list[Row]:
 
 
 def _rows(preview: Preview) -> Iterator[Row]:
-    mask = (1 << 8 * preview.pointer_size) - 1
+    from pydbgwrite import ScatteredEntry
+    from pydbgwrite._report.grouping import DIFFERS, rows_of
+    from pydbgwrite._report.model import STATES
+
     for each in preview.entries:
         label = f"{each.number}"
-        if isinstance(each.entry.address, str):
-            label += f" {each.entry.address}"
+        place = each.entry.base if isinstance(each.entry, ScatteredEntry) else each.entry.address
+        if isinstance(place, str):
+            label += f" {place}"
         if each.entry.note:
             label += f": {each.entry.note}"
-        before, after = each.before, each.after
-        bad = _bad_rows(each, mask)
-        for index in range(len(each.entry.pointers)):
-            where = None if each.address is None else each.address + index * preview.pointer_size
-            old, new = (
-                None if values is None else values[index] & mask for values in (before, after)
-            )
-            state = "problem" if index in bad else "same" if old == new else "change"
-            yield Row(where, old, new, state, "" if index else label)
-
-
-def _bad_rows(each: PreviewEntry, mask: int) -> Container[int]:
-    """Return the pointers of an entry that its problems are about: unexpected ones, or all."""
-    everything = range(len(each.entry.pointers))
-    if not each.problems or each.before is None or each.expected is None:
-        return everything if each.problems else ()
-    expected, before = each.expected, each.before
-    bad = {
-        at
-        for at in everything
-        if before[at] != mask & (expected if isinstance(expected, int) else expected[at])
-    }
-    # All of these make one problem. Others are about the whole entry.
-    return bad if bad and len(each.problems) == 1 else everything
+        for row in rows_of(each, preview.pointer_size):
+            found = STATES[row.state]
+            state = "problem" if found.bad else "same" if found.word == "same" else "change"
+            expected = row.expected if row.state == DIFFERS else None
+            yield Row(row.address, row.before, row.after, state, label, expected)
+            label = ""
 
 
 def show_preview(preview: Preview, rows: Sequence[Row], names: Mapping[int, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydbgwrite import errors
@@ -53,6 +53,14 @@ class Protections:
         if index < 0 or address >= self._regions[index][1]:
             return None
         return self._regions[index][2]
+
+    def code_among(self, ordered: Sequence[int]) -> list[int]:
+        """Return those of sorted addresses that are in executable pages that are not writable."""
+        found: list[int] = []
+        for base, end, protection in self._regions:
+            if "x" in protection and "w" not in protection:
+                found += ordered[bisect_left(ordered, base) : bisect_left(ordered, end)]
+        return found
 
 
 def protections_of(session: Session, values: Iterable[int]) -> Protections:

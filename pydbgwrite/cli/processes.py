@@ -33,9 +33,10 @@ def attach_to_program(program: str, **options: Any) -> Session:
     # The id was another process's, perhaps, by the time that it was opened.
     if program_of(chosen.pid) != chosen.path:
         session.close()
+        unharmed = "; nothing was written" if options["writable"] else ""
         raise NoTargetError(
             f"process {chosen.pid}, which ran {chosen.path!r}, ended just now, or runs another "
-            "program; nothing was written"
+            f"program{unharmed}"
         )
     return session
 

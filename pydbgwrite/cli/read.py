@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Iterator
 from itertools import islice
@@ -19,6 +18,8 @@ from pydbgwrite.cli.output import (
     fail,
     on_terminal,
     print_json,
+    print_json_rows,
+    print_lines,
     print_table,
     printable,
     stream_output,
@@ -36,7 +37,6 @@ __all__ = ["read"]
 
 #: Rows of a table on a terminal, where nothing else is asked for: more would only scroll away.
 _ROWS_ON_TERMINAL: Final = 100
-_ROWS_AT_ONCE: Final = 4096
 
 
 class _Table(NamedTuple):
@@ -173,26 +173,18 @@ def _head(table: _Table) -> dict[str, object]:
 
 
 def _print_json(table: _Table, limit: int | None) -> None:
-    """Print one object with one pointer a line, piece by piece: there can be millions."""
     import json
 
-    stream_output()
     head = _head(table)
     if table.failure is not None:
         head["asked"] = table.asked
         head["error"] = error_fields(table.failure, _shortened(table), ExitCode.NO_ACCESS)
-    begun = json.dumps(head, indent=2).removesuffix("\n}")
-    sys.stdout.write(f'{begun},\n  "pointers": [')
-    lines = (
+    rows = (
         f'{{"address": "0x{address:x}", "value": "0x{value:x}", "points_to": {json.dumps(name)}, '
         f'"protection": {json.dumps(page)}}}'
         for address, value, page, name in table.rows(limit)
     )
-    separator = "\n    "
-    while part := list(islice(lines, _ROWS_AT_ONCE)):
-        sys.stdout.write(separator + ",\n    ".join(part))
-        separator = ",\n    "
-    sys.stdout.write("\n  ]\n}\n")
+    print_json_rows(head, "pointers", rows)
 
 
 def _print_rows(table: _Table, limit: int | None) -> None:
@@ -220,5 +212,4 @@ def _print_rows(table: _Table, limit: int | None) -> None:
     lines = (
         f"{address}  {value}  {page:4}  {printable(name)}\n" for address, value, page, name in rows
     )
-    while part := list(islice(lines, _ROWS_AT_ONCE)):
-        sys.stdout.write("".join(part))
+    print_lines(lines)

@@ -53,7 +53,7 @@ def regions(target: Target, rows: int | None, as_json: bool) -> None:
             for each in found[:limit]
         ],
         len(found),
-        nothing="Nothing is mapped.",
+        nothing="nothing is mapped in the target",
         right=("base", "size"),
         whole=("base", "size", "memory"),
         styles={"base": "cyan", "memory": "bold", "state": "dim"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,6 +50,8 @@ _LONGEST: Final = 1_000
 class CommandLineSpelling(Spelling):
     """Spells arguments as the running command's options; "" if it has no such option."""
 
+    names_calls = False
+
     def __init__(self, words: Sequence[str] = ()) -> None:
         """words: the command line, without the program."""
         self._words = words
@@ -88,26 +91,37 @@ class CommandLineSpelling(Spelling):
         option = "process" if function == "attach" else self.function(function)
         return f"opening {option} {subject}"
 
+    def attribute(self, name: str) -> str:
+        """Return nothing: a command ends with a message alone."""
+        return ""
+
     def undoing(self, journal: str) -> str:
         """Return the command line that undoes a journal."""
         return f"pydbgwrite undo {journal}"
 
     def command_line(self) -> str | None:
         """Return the command line, for a journal's header: without secrets, and not too long."""
-        line = _SECRETS.sub(r"\1=...", shlex.join(["pydbgwrite", *self._words]))
+        line = _SECRETS.sub(r"\1=...", " ".join(map(quoted, ["pydbgwrite", *self._words])))
         return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def quoted(word: str) -> str:
+    """Return a word as this platform's shell takes it."""
+    if sys.platform != "win32":
+        return shlex.quote(word)
+    from subprocess import list2cmdline
+
+    return list2cmdline([word])
 
 
 def _target() -> str:
     """Return the options that name the running command's target, as words of a shell."""
-    import shlex
-
     context = click.get_current_context(silent=True)
     given = {} if context is None else context.params
     for name, option in (("pid", "-p"), ("dump", "--dump"), ("connect", "--connect")):
         if given.get(name) is not None:
-            return f" {option} {shlex.quote(str(given[name]))}"
-    return f" --kernel {shlex.quote(given['kernel'])}" if given.get("kernel") else ""
+            return f" {option} {quoted(str(given[name]))}"
+    return f" --kernel {quoted(given['kernel'])}" if given.get("kernel") else ""
 
 
 def _parameter(argument: str) -> click.Parameter | None:

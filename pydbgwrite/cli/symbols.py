@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
-from pydbgwrite._symbols.model import KINDS
+from pydbgwrite._symbols.model import KINDS, Symbol
 from pydbgwrite.cli.listing import print_list, row_limit, rows_option
 from pydbgwrite.cli.output import example, on_terminal, print_json
 from pydbgwrite.cli.targets import Target, json_option, target_options
@@ -34,7 +36,8 @@ def symbols(
     the shell.
 
     If the output is not a terminal, prints one line for each symbol: its address, its size in
-    bytes, its kind, its module, and its name.
+    bytes, its kind, its module, and its name. A name that several symbols of a module have is
+    followed by the mangled one. If none matches, it says so on stderr; the exit code is 0.
     """
     limit = row_limit(rows, as_json=as_json)
     with target.open(writable=False) as session:
@@ -54,6 +57,7 @@ def symbols(
         ]
         print_json({"pid": pid, "count": len(found), "symbols": listed})
         return
+    several = _of_several(found)
     size = "{:,}" if on_terminal() else "{}"
     print_list(
         ("address", "size", "kind", "module", "name"),
@@ -63,13 +67,34 @@ def symbols(
                 size.format(each.size),
                 each.kind,
                 each.module,
-                each.demangled,
+                f"{each.demangled} ({each.name})"
+                if (each.module, each.demangled) in several
+                else each.demangled,
             )
             for each in found[:limit]
         ],
         len(found),
-        nothing="No symbol matches.",
+        nothing=_nothing(pattern, module, kind),
         right=("address", "size"),
         whole=("address", "size"),
         styles={"address": "cyan", "kind": "dim", "module": "dim", "name": "bold"},
     )
+
+
+def _of_several(found: list[Symbol]) -> set[tuple[str, str]]:
+    """Return the modules and demangled names that symbols with different mangled names have."""
+    known: dict[tuple[str, str], str] = {}
+    return {
+        (each.module, each.demangled)
+        for each in found
+        if known.setdefault((each.module, each.demangled), each.name) != each.name
+    }
+
+
+def _nothing(pattern: str, module: str | None, kind: str | None) -> str:
+    of_kind = f" of the kind {kind}" if kind else ""
+    within = f" in {module}" if module else ""
+    hint = ""
+    if not re.search(r"[*?[]", pattern):
+        hint = f". A pattern fits the whole name: '*{pattern}*' fits names that contain this"
+    return f"no symbol{of_kind}{within} matches {pattern!r}{hint}"

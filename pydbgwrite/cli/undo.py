@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,7 +13,14 @@ from pydbgwrite.cli.asking import ask, can_ask
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.history import time_of
 from pydbgwrite.cli.kept_journals import kept_of_number, last_kept, read_info
-from pydbgwrite.cli.output import example, fail, print_fields, print_json, print_table
+from pydbgwrite.cli.output import (
+    example,
+    fail,
+    on_terminal,
+    print_fields,
+    print_json,
+    print_table,
+)
 from pydbgwrite.cli.parameters import FILE
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     from pydbgwrite._journal.place import JournalPlace
 
 __all__ = ["undo"]
+
+#: int() has its own error for texts of thousands of digits.
+_LONGEST_NUMBER: Final = 20
 
 
 @click.command(epilog=example("pydbgwrite undo patch.journal"))
@@ -37,7 +48,8 @@ def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: b
 
     JOURNAL is a file, or a number that `pydbgwrite history` shows. Without it, the last write of
     `write` or `apply` that is not undone is undone, of the process of -p if that is given: it is
-    shown first, and you are asked. Without a terminal, or with --json, give --yes.
+    shown first, and you are asked. Without a terminal, or with --json, give --yes. If its process
+    has ended, nothing is undone, and the last write to a process that lives is named.
 
     It works even if the program that wrote has crashed. The journal names its process; name a
     target on another machine by --connect or --kernel. A process that is not the journal's is
@@ -45,7 +57,7 @@ def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: b
     listed, not changed. Undo can be run again.
 
     Exit codes: 0 everything is restored; 2 no usable journal; 3 the target has gone; 5 not
-    everything could be restored.
+    everything could be restored; 130 interrupted, or the answer no.
     """
     if journal is None:
         if not yes and (as_json or not can_ask()):
@@ -60,7 +72,8 @@ def undo(target: Target, journal: str | None, force: bool, yes: bool, as_json: b
             if not yes:
                 _ask(info)
             return _undo_and_report(target, place, info, force, as_json)
-    if journal.isdecimal() and not os.path.lexists(journal):
+    number = journal.isascii() and journal.isdecimal() and len(journal) <= _LONGEST_NUMBER
+    if number and not os.path.lexists(journal):
         with kept_of_number(int(journal)) as (place, info):
             return _undo_and_report(target, place, info, force, as_json)
     return _undo_and_report(target, journal, read_info(journal), force, as_json)
@@ -139,17 +152,25 @@ def _show(info: JournalInfo, report: UndoReport) -> None:
         fields["journal"] = "its last record is incomplete; that write had not begun"
     print_fields(title, fields)
     if report.conflicts:
-        print_table(
+        _print_labelled(
             ("conflict at", "before", "written", "found now"),
             [(f"0x{each.address:x}", *map(value_of, each[1:])) for each in report.conflicts],
-            whole=("conflict at",),
-            styles={"conflict at": "cyan", "found now": "red"},
+            {"conflict at": "cyan", "found now": "red"},
         )
     if report.remaining:
-        print_table(
+        _print_labelled(
             ("not undone at", "bytes", "why"),
-            [(f"0x{address:x}", f"{size:,}", why) for address, size, why in report.remaining],
-            whole=("not undone at",),
-            styles={"not undone at": "cyan"},
-            right=("bytes",),
+            [(f"0x{address:x}", f"{size}", why) for address, size, why in report.remaining],
+            {"not undone at": "cyan"},
         )
+
+
+def _print_labelled(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, str]
+) -> None:
+    """Print a table; elsewhere than on a terminal each value stands behind its column's name."""
+    if not on_terminal():
+        rows = [
+            [f"{name} {value}" for name, value in zip(columns, row, strict=True)] for row in rows
+        ]
+    print_table(columns, rows, whole=columns[:1], styles=styles)

@@ -86,10 +86,8 @@ def interrupted_undo(interrupt: KeyboardInterrupt) -> CommandError:
 
 
 def value_of(data: bytes) -> str:
-    """Return a pointer's bytes as a number, and others one by one, in the order of addresses."""
-    if len(data) in (4, 8):
-        return f"0x{int.from_bytes(data, 'little'):x}"
-    return data.hex(" ")
+    """Return the bytes of a conflict as the number that they are in the target."""
+    return f"0x{int.from_bytes(data, 'little'):x}"
 
 
 def report_fields(report: UndoReport) -> dict[str, Any]:

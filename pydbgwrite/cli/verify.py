@@ -32,10 +32,11 @@ __all__ = ["verify"]
 def verify(target: Target, patch: str, side_files_anywhere: bool, as_json: bool) -> int:
     """Check that the target holds the pointers of a patch file. Writes nothing.
 
-    Exit codes: 0 it does; 1 it does not, and the differences are listed.
+    Exit codes: 0 it does; 1 it does not, and the differences are listed. `pydbgwrite --help` has
+    the others.
     """
     loaded = load_patch(patch, side_files_anywhere)
-    pointers = sum(len(entry.pointers) for entry in loaded.entries)
+    pointers = sum(map(len, loaded.entries))
     with target.open(writable=False) as session:
         try:
             loaded.verify(session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, journal_optio
 from pydbgwrite.cli.output import counted, example, print_json, stream_output
 from pydbgwrite.cli.parameters import FILE, NumbersCommand, array_file, load_array
 from pydbgwrite.cli.patches import preview_rows, rows_option, show_problems, values_fields
+from pydbgwrite.cli.preview_warnings import show_warnings, warnings_of
 from pydbgwrite.cli.progress import progress_bar
 from pydbgwrite.cli.targets import Target, json_option, target_options
 
@@ -116,6 +117,7 @@ def write(
     if done.preview is None:
         return ExitCode.DONE
     stream_output()  # or the reasons would stand above the table
+    show_warnings(done.warnings)
     show_problems(done.preview.problems)
     return code_of_kind(done.preview.kind)
 
@@ -127,7 +129,8 @@ class _Done(NamedTuple):
     pointer_size: int
     pointers: int
     rows: list[Row]
-    preview: Preview | None  # of a dry run
+    preview: Preview | None = None  # of a dry run
+    warnings: Sequence[str] = ()
 
 
 def _fields(done: _Done, names: dict[int, str], verify: bool) -> dict[str, object]:
@@ -143,6 +146,7 @@ def _fields(done: _Done, names: dict[int, str], verify: bool) -> dict[str, objec
         **values_fields(before if before or not after else None, after, names),
         "problem_kind": None if preview is None else preview.kind,
         "problems": [] if preview is None else preview.problems,
+        "warnings": list(done.warnings),
         "written": written,
         "verified": verify and preview is None,
     }
@@ -194,7 +198,8 @@ def _try(
     expect = expected[0] if expected is not None and len(expected) == 1 else expected
     preview = Patch([PatchEntry(address, pointers, expect=expect)]).preview(session)
     rows = [row._replace(label="") for row in preview_rows(preview, limit)]
-    return _Done(address, session.pointer_size, len(pointers), rows, preview)
+    warnings = warnings_of(preview, session)
+    return _Done(address, session.pointer_size, len(pointers), rows, preview, warnings)
 
 
 def _write(
@@ -222,7 +227,7 @@ def _write(
         )
         # While it can still be undone: a journal may be lost once it is closed.
         rows = list(islice(_rows(transaction), limit))
-    return _Done(address, session.pointer_size, written, rows, None)
+    return _Done(address, session.pointer_size, written, rows)
 
 
 def _rows(transaction: Transaction) -> Iterator[Row]:

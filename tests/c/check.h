@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int check_passed;
 static int check_failed;
@@ -40,6 +42,15 @@ static inline bool check_equal(long long got, long long wanted, const char *text
 #else
 #define CHECK_THREAD_SANITIZER false
 #endif
+
+/* Returns the rounds of a test that is repeated: all in the full profile, else a quarter
+ * (tests/conftest.py). */
+static inline int check_rounds(int full)
+{
+    const char *profile = getenv("PYDBGWRITE_TEST_PROFILE");
+
+    return profile != NULL && strcmp(profile, "full") == 0 ? full : (full + 3) / 4;
+}
 
 /* Prints the counts and returns the exit status: main() ends with `return check_report();`. */
 static inline int check_report(void)

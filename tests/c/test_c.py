@@ -1,9 +1,12 @@
 """Compile and run the tests that are written in C: tests/c/test_*.c.
 
 Each is a separate program, linked with the core, the COM declarations, the embedded engine and
-the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers.
-Warnings are errors only in CI or with PYDBGWRITE_WERROR=1: elsewhere the warnings of a newer
-compiler fail no test.
+the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers of
+addresses and undefined behaviour, PYDBGWRITE_SANITIZE=thread the one of data races. Warnings are
+errors only in CI or with PYDBGWRITE_WERROR=1: elsewhere the warnings of a newer compiler fail no
+test.
+
+The fuzzer's harnesses in C (tests/fuzz/native) run on their kept corpus, without libFuzzer.
 """
 
 from __future__ import annotations
@@ -20,18 +23,32 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from fuzz.programs import HELPERS, NATIVE, fuzzed_sources
+from fuzz.programs import PROGRAMS as HARNESSES
 from support.places import ROOT
 
 FOLDER = ROOT / "tests" / "c"
 LINUX = sys.platform == "linux"
 LINUX_ONLY = ("linux_", "test_linux_")
 
-PROGRAMS = [
-    path.stem
-    for path in sorted(FOLDER.glob("test_*.c"))
-    if LINUX or not path.name.startswith(LINUX_ONLY)
-]
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+#: It shares large work among idle processors. It is the last: then the other worker's test, for
+#: which it waits, is a short one.
+ALONE = "test_linux_parallel"
+PROGRAMS = sorted(
+    (
+        path.stem
+        for path in FOLDER.glob("test_*.c")
+        if LINUX or not path.name.startswith(LINUX_ONLY)
+    ),
+    key=lambda name: (name == ALONE, name),
+)
+#: What the sanitizer of data races can't run: it takes memory between the test's mappings, and it
+#: ends a program whose handler of a refused system call runs.
+NOT_FOR_RACES = ("test_linux_target", "test_linux_refusals")
+SANITIZERS = {
+    "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
 
 
 def switched_on(name: str) -> bool:
@@ -87,7 +104,8 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
     if LINUX:
         flags.append("-pthread")
     if switched_on("SANITIZE"):
-        flags += [*SANITIZERS, "-fno-omit-frame-pointer"]
+        sanitizer = SANITIZERS[os.environ["PYDBGWRITE_SANITIZE"]]
+        flags += [*sanitizer, "-fno-omit-frame-pointer"]
     folder = tmp_path_factory.mktemp("objects")
     bare = Toolchain(command, flags, [])
     pairs = [(source, folder / f"{number}.o") for number, source in enumerate(sources())]
@@ -100,13 +118,15 @@ def test_there_are_programs() -> None:
     assert {"test_core", "test_core_narrow", "test_embedded_engine"} <= set(PROGRAMS)
 
 
+def programs() -> list[str]:
+    """Return the programs to run."""
+    for_races = os.environ.get("PYDBGWRITE_SANITIZE") == "thread"
+    return [name for name in PROGRAMS if not (for_races and name in NOT_FOR_RACES)]
+
+
 @pytest.mark.parametrize(
     "program",
-    [
-        # This program shares large work among idle processors.
-        pytest.param(name, marks=pytest.mark.alone if name == "test_linux_parallel" else ())
-        for name in PROGRAMS
-    ],
+    [pytest.param(name, marks=pytest.mark.alone if name == ALONE else ()) for name in programs()],
 )
 def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """All checks pass: the program reports the count that passed and prints each that failed."""
@@ -119,3 +139,25 @@ def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
     assert done.returncode == 0, output
     assert " passed, 0 failed" in done.stdout, output
     assert not done.stdout.startswith("0 passed"), output
+
+
+@pytest.mark.parametrize("harness", HARNESSES)
+def test_fuzzed(harness: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    """Every kept input passes: the fuzzer's first ones, and what it found."""
+    if not LINUX:
+        pytest.skip("the harness lays out memory by mmap(2)")
+    inputs = sorted((ROOT / "tests" / "fuzz" / "corpus" / harness).iterdir())
+    assert len(inputs) >= 10
+    files = [NATIVE / f"{name}.c" for name in (f"fuzz_{harness}", "replay", *HELPERS)]
+    more = [path for path in fuzzed_sources() if path not in sources()]
+    built = tmp_path / harness
+    toolchain.run(*map(str, (*files, *more)), *toolchain.objects, "-o", str(built))
+    done = subprocess.run(
+        [str(built), *map(str, inputs)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{len(inputs)} passed, 0 failed\n"

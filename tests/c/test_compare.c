@@ -185,9 +185,11 @@ static void test_unreadable(void)
 static void test_stop(void)
 {
     start(false);
-    fake.pace.first_chunk = 100;
+    fake.pace.first_chunk = 100; /* ReadVirtual's is larger: 1024 pointers */
+    CHECK_EQUAL(compare(1024), CORE_OK);
+    CHECK_EQUAL(fake.steps, 0);
     fake.stop_at = 1;
-    CHECK_EQUAL(compare(1000), CORE_STOPPED);
+    CHECK_EQUAL(compare(1025), CORE_STOPPED);
     CHECK_EQUAL(fake.steps, 1);
 }
 

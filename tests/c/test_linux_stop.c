@@ -381,11 +381,12 @@ static void test_no_leak(void)
     int descriptors = count_descriptors();
     int ignored;
     int threads = count_threads(getpid(), 'R', &ignored);
+    int rounds = check_rounds(1000);
     int round;
     embedded_target *held;
 
     CHECK(child_hear(&one));
-    for (round = 0; round < 1000; round++) {
+    for (round = 0; round < rounds; round++) {
         held = attach_to(one.id, true, true, LIMIT, &error);
         if (!CHECK(held != NULL)) {
             break;

@@ -120,10 +120,11 @@ static void test_exec_storm(void)
     struct timespec end;
     embedded_target *held;
     int stuck = 0;
+    int rounds = check_rounds(200);
     int round;
 
     CHECK(child_hear(&one));
-    for (round = 0; round < 200; round++) {
+    for (round = 0; round < rounds; round++) {
         clock_gettime(CLOCK_MONOTONIC, &begin);
         held = attach_to(one.id, true, true, LIMIT, &error);
         clock_gettime(CLOCK_MONOTONIC, &end);
@@ -158,11 +159,12 @@ static void end_after(child *self, void *context)
 static void test_death_while_opening(void)
 {
     linux_open_error error;
+    int rounds = check_rounds(300);
     int round;
     int held_count = 0;
 
-    for (round = 0; round < 300; round++) {
-        int turns = round * 1000;
+    for (round = 0; round < rounds; round++) {
+        int turns = round * (300000 / rounds);
         child one = child_start(end_after, &turns);
         int status = 0;
         embedded_target *held;
@@ -181,7 +183,7 @@ static void test_death_while_opening(void)
         one.id = -1;
         child_stop(&one);
     }
-    printf("death while opening: held %d of 300\n", held_count);
+    printf("death while opening: held %d of %d\n", held_count, rounds);
     alarm(120);
 }
 
@@ -208,10 +210,11 @@ static void end_first_thread(child *self, void *context)
 static void test_first_thread_ends_while_opening(void)
 {
     linux_open_error error;
+    int rounds = check_rounds(400);
     int round;
 
-    for (round = 0; round < 400; round++) {
-        int turns = round % 200 * 500;
+    for (round = 0; round < rounds; round++) {
+        int turns = round * (400 / rounds) % 200 * 500;
         child one = child_start(end_first_thread, &turns);
         embedded_target *held;
 
@@ -247,8 +250,8 @@ int main(int count, char **arguments)
     for (never = 0; never < 2; never++) {
         linux_tracer_never_apart(never != 0);
         alarm(120);
-        test_breeding(breed_for_ever, 100);
-        test_breeding(pass_for_ever, 50);
+        test_breeding(breed_for_ever, check_rounds(100));
+        test_breeding(pass_for_ever, check_rounds(50));
         test_exec_storm();
         test_death_while_opening();
         test_first_thread_ends_while_opening();

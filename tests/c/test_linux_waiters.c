@@ -15,8 +15,6 @@
 #include "check.h"
 #include "linux_children.h"
 
-#define ROUNDS 2000
-
 typedef struct waiter {
     pid_t id; /* -1: any child */
     int options;
@@ -62,6 +60,7 @@ static int measure(bool any, int options)
     waiter self = {.id = any ? -1 : one.id, .options = options};
     linux_open_error error;
     pthread_t thread;
+    int rounds = check_rounds(2000);
     int round;
     embedded_target *held;
 
@@ -70,7 +69,7 @@ static int measure(bool any, int options)
     while (atomic_i32_load(&self.begun) == 0) {
         sched_yield();
     }
-    for (round = 0; round < ROUNDS; round++) {
+    for (round = 0; round < rounds; round++) {
         held = attach_to(one.id, true, true, 20000, &error);
         if (!CHECK(held != NULL)) {
             break;
@@ -109,7 +108,7 @@ int main(void)
         }
         printf("tracer %s: of %d attachments a stop was shown to waitpid(pid) %d times, to "
                "waitpid(-1) %d, to polling %d\n",
-               never == 0 ? "apart" : "as a thread", ROUNDS, seen[0], seen[1], seen[2]);
+               never == 0 ? "apart" : "as a thread", check_rounds(2000), seen[0], seen[1], seen[2]);
     }
     return check_report();
 }

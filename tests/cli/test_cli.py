@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -82,6 +85,25 @@ def test_demo_as_text() -> None:
     assert "\x1b" not in done.out
 
 
+def test_demo_of_retarget() -> None:
+    done = command("demo", "retarget", "--pointers", "1_000")
+    assert (done.code, done.err) == (0, "")
+    title, *lines = done.out.splitlines()
+    assert title == "Moved 1,000 objects to another table in a live process."
+    fields = {name.strip(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    assert fields["pointers"] == "1,000 found and replaced"
+    assert fields["verified by the target"] == "yes, 1,000 calls reached functions of the new table"
+    said = command("demo", "--pointers", "20", "retarget", "--json").said
+    assert said["verified"] is True
+    assert (said["pointers"], said["bytes"]) == (20, 320)
+    assert said["calls_before"] == [12, 8, 0]
+    assert said["calls_after"] == [0, 0, 20]
+    assert said["checksum_before"] != said["checksum_after"]
+    done = command("demo", "something")
+    assert done.code == 2
+    assert "retarget" in done.err
+
+
 @LINUX
 def test_demo_on_a_terminal() -> None:
     done = on_terminal("demo", "--pointers", 1)
@@ -138,26 +160,26 @@ def test_demo_with_a_child_that_is_killed_within(monkeypatch: pytest.MonkeyPatch
     assert "has ended" in done.err
 
 
-NO_WRITE = """
-from contextlib import nullcontext
-from types import SimpleNamespace
-from pydbgwrite._demo import run as demo
-engine = SimpleNamespace(name="none", version="1")
-demo.attach = lambda pid: nullcontext(SimpleNamespace(
-    engine=engine, pointer_size=8, write_pointers=lambda address, table, **_: len(table)))
-"""
-
-
 @pytest.mark.parametrize("json_wanted", [False, True])
-def test_demo_that_wrote_nothing(json_wanted: bool) -> None:
-    line = ["demo", "--pointers", "10", *["--json"] * json_wanted]
-    done = process_of_its_own(*line, setup=NO_WRITE)
-    assert done.code == 1
+def test_demo_that_wrote_nothing(
+    json_wanted: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def attach(pid: int) -> object:
+        def write(address: int, table: Sized, **options: object) -> int:
+            return len(table)
+
+        engine = SimpleNamespace(name="none", version="1")
+        return nullcontext(SimpleNamespace(engine=engine, pointer_size=8, write_pointers=write))
+
+    monkeypatch.setattr(demo, "attach", attach)
+    assert run(["demo", "--pointers", "10", *["--json"] * json_wanted]) == 1
+    done = capsys.readouterr()
     assert "not verified: the child reports" in done.err
     if json_wanted:
-        assert done.said["verified"] is False
-        assert done.said["checksum_after"] == done.said["checksum_before"]
-        assert "expected" in done.said["problem"]
+        said = json.loads(done.out)
+        assert said["verified"] is False
+        assert said["checksum_after"] == said["checksum_before"]
+        assert "expected" in said["problem"]
     else:
         assert "The write was not verified." in done.out
         assert "Rewrote" not in done.out
@@ -302,6 +324,17 @@ def test_exit_codes(exception: BaseException, code: int) -> None:
     assert exit_code_of(exception) == code
 
 
+PRESS_WHILE_CLICK_IS_LOADED = """
+import builtins, signal
+whole = builtins.__import__
+def pressing(name, *rest):
+    if name == "click":
+        signal.raise_signal(signal.SIGINT)
+    return whole(name, *rest)
+builtins.__import__ = pressing
+"""
+
+
 def raiser(exception: BaseException) -> Callable[..., object]:
     def run_demo(pointers: int, **options: object) -> object:
         raise exception
@@ -333,6 +366,16 @@ def test_exceptions_become_messages(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert message in captured.err
+
+
+def test_ctrl_c_while_the_command_line_is_loaded() -> None:
+    """Python loads modules for a moment; who presses Ctrl-C then sees no traceback."""
+    done = process_of_its_own("demo", setup=PRESS_WHILE_CLICK_IS_LOADED)
+    assert (done.code, done.out, done.err) == (
+        ExitCode.INTERRUPTED,
+        "",
+        "pydbgwrite: interrupted\n",
+    )
 
 
 def test_ctrl_c_says_how_far_the_write_came(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from support.commands import (
     command,
     on_terminal,
     on_terminal_of_its_own,
-    process_of_its_own,
     target,
 )
 
@@ -94,6 +94,7 @@ def test_apply_as_json(process: Target, patch: Path) -> None:
         "entry": 1,
         "note": "a table",
         "address": f"0x{process.rw:x}",
+        "addresses": None,
         "count": 2,
         "before": [f"0x{each:x}" for each in OLD[:2]],
         "after": ["0x1", "0x2"],
@@ -230,7 +231,7 @@ def test_ctrl_c_at_the_question(process: Target, patch: Path) -> None:
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_of_any_width(process: Target, patch: Path, width: int) -> None:
     line = ("apply", "--pid", process.pid, patch, "--dry-run")
-    done = on_terminal_of_its_own(*line, width=width, env={"TERM": "dumb"})
+    done = on_terminal(*line, width=width, env={"TERM": "dumb"})
     assert done.code == 0
     assert "\x1b" not in done.out
     [row] = [line for line in done.out.splitlines() if f"0x{OLD[0]:x}" in line]
@@ -274,6 +275,45 @@ def test_expecting_and_verifying(process: Target, tmp_path: Path) -> None:
     assert process.pointers(2) == [1, 2]
     again = command(*line)
     assert (again.code, again.said["written"]) == (1, 0)
+    # The rows say what is wrong with pointers that would not change.
+    shown = command("apply", "--pid", process.pid, file, "--dry-run")
+    assert "; the target already holds what the patch writes" in shown.err
+    rows = shown.out.splitlines()
+    assert [row.split()[1:7] for row in rows] == [
+        [f"0x{new:016x}", "->", f"0x{new:016x}", "problem", "expected", f"0x{old:016x}"]
+        for new, old in zip((1, 2), OLD, strict=False)
+    ]
+    with pydbgwrite.attach(process.pid) as session:
+        session.write_pointers(process.rw, [7])
+    assert "already holds" not in command("apply", "--pid", process.pid, file, "--dry-run").err
+
+
+@LINUX
+def test_an_applied_patch_on_a_terminal(process: Target, tmp_path: Path) -> None:
+    text = (
+        f'format = 1\n[[write]]\naddress = {process.rw}\npointers = [5]\nexpect = "{OLD[0]:#x}"\n'
+    )
+    line = ["apply", "--pid", process.pid, saved(tmp_path, text)]
+    assert command(*line, "--yes").code == 0
+    shown = on_terminal(*line, "--dry-run", width=140, env={"TERM": "dumb"})
+    assert shown.code == 1
+    assert " expected " in shown.out.splitlines()[1]
+    [row] = [row for row in shown.out.splitlines() if row.lstrip().startswith("!")]
+    assert row.split()[1:] == [f"0x{process.rw:x}", "0x5", "0x5", f"0x{OLD[0]:x}", "1"]
+
+
+@LINUX
+def test_warnings_come_before_the_question(process: Target, tmp_path: Path) -> None:
+    text = "format = 1\n" + "".join(
+        f"[[write]]\naddress = {process.rw + at}\npointers = [1]\n" for at in (1, 17, 32)
+    )
+    line = ["apply", "--pid", process.pid, saved(tmp_path, text)]
+    [warning] = command(*line, "--dry-run", "--json").said["warnings"]
+    assert warning.endswith(f"0x{process.rw + 1:x}, and 1 more")
+    shown = on_terminal(*line, answer=b"n\n", width=200)
+    assert shown.code == 130
+    assert shown.out.index(warning) < shown.out.index("[y/N]")
+    assert process.is_untouched()
 
 
 def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None:
@@ -288,6 +328,54 @@ def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None
     assert len(command(*line, "--rows", 1000).out.splitlines()) == 301
     said = command(*line, "--json", "--rows", 7).said
     assert (said["entry_total"], len(said["entries"]), said["pointers"]) == (300, 7, 300)
+
+
+def test_scattered_pointers(process: Target, tmp_path: Path) -> None:
+    """A patch of format 2 is shown address by address, applied, compared and undone."""
+    journal, places = tmp_path / "a.journal", [process.rw + 40, process.rw, process.rw + 16]
+    np.save(tmp_path / "found.npy", np.array(places, "<u8") - np.uint64(process.rw))
+    expect = [OLD[5], OLD[0], OLD[2]]
+    file = saved(
+        tmp_path,
+        f"""
+        format = 2
+        [[write]]
+        base = "{process.rw:#x}"
+        offsets = "found.npy"
+        pointers = 7
+        expect = {[hex(each) for each in expect]}
+        note = "found"
+        """,
+    )
+    line = ["apply", "--pid", process.pid, file]
+    *rows, last = command(*line, "--dry-run").out.splitlines()
+    assert [row.split()[:5] for row in rows] == [
+        [f"0x{at:016x}", f"0x{old:016x}", "->", f"0x{7:016x}", "change"]
+        for at, old in zip(places, expect, strict=True)
+    ]
+    assert rows[0].split()[5:] == ["1:", "found"]
+    assert "3 pointers" in last
+    page = tmp_path / "page.html"
+    said = command(*line, "--yes", "--json", "--rows", 2, "--journal", journal, "--report", page)
+    (entry,) = said.said["entries"]
+    assert entry["addresses"] == [f"0x{at:x}" for at in places[:2]]
+    assert (entry["address"], entry["count"], entry["after"]) == (
+        f"0x{places[0]:x}",
+        3,
+        ["0x7"] * 2,
+    )
+    assert f"0x{places[2]:x}" in page.read_text(encoding="utf-8")
+    assert process.pointers(6) == [7, OLD[1], 7, OLD[3], OLD[4], 7]
+    assert command("verify", "--pid", process.pid, file).code == 0
+    again = command(*line, "--yes", "--json")
+    assert (again.code, again.said["problem_kind"], again.said["mismatch_total"]) == (
+        1,
+        "expect",
+        3,
+    )
+    assert command("undo", journal).code == 0
+    assert process.is_untouched()
+    assert command("verify", "--pid", process.pid, file).code == 1
 
 
 # ---- patches that do not fit ----------------------------------------------------------------
@@ -311,7 +399,7 @@ def attempt(process: Target, folder: Path, text: str) -> Done:
     [
         ("", "format"),
         ("format = 1", "write"),
-        ("format = 2\n[[write]]\naddress = RW\npointers = [1]", "format"),
+        ("format = 3\n[[write]]\naddress = RW\npointers = [1]", "format"),
         ("format = 1\nthis is no TOML", "line 2"),
         ("format = 1\n[[write]]\naddress = RW\npointers = []", "pointers"),
         ("format = 1\n[[write]]\naddress = RW\npointers = [1.5]", "pointers"),
@@ -443,31 +531,28 @@ def test_a_write_that_fails_in_the_middle_is_undone(
     assert pydbgwrite.read_journal(journal).state == "undone"
 
 
-INTERRUPTED = """
-import contextlib, os, signal
-import pydbgwrite.cli.apply
-signal.signal(signal.SIGINT, signal.default_int_handler)
-@contextlib.contextmanager
-def progress_bar(what):
-    yield lambda done, total: os.kill({pid}, signal.{signal})
-pydbgwrite.cli.apply.progress_bar = progress_bar
-"""
-
-
 @LINUX
-@pytest.mark.parametrize(
-    ("whom", "how", "code"), [("os.getpid()", "SIGINT", 130), ("target", "SIGKILL", 5)]
-)
-def test_ends_in_the_middle(tmp_path: Path, whom: str, how: str, code: int) -> None:
+@pytest.mark.parametrize(("whom", "code"), [("command", 130), ("target", 5)])
+def test_ends_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whom: str, code: int
+) -> None:
     pages = 600
     with target(pages) as process:
+
+        def end() -> None:
+            if whom == "command":
+                raise KeyboardInterrupt
+            process.kill()
+
+        @contextmanager
+        def progress_bar(what: str) -> Iterator[Callable[[int, int], object]]:
+            yield lambda done, total: end()
+
+        monkeypatch.setattr("pydbgwrite.cli.applying.progress_bar", progress_bar)
         before = process.read(process.rw, pages * PAGE)
         (tmp_path / "x.bin").write_bytes(b"\x5a" * (pages * PAGE))
         file = saved(tmp_path, f'format = 1\n[[write]]\naddress = {process.rw}\nfile = "x.bin"\n')
-        pid = str(process.pid) if whom == "target" else whom
-        setup = INTERRUPTED.format(pid=pid, signal=how)
-        line = ("apply", "--pid", process.pid, file, "--yes", "--json")
-        done = process_of_its_own(*line, setup=setup)
+        done = command("apply", "--pid", process.pid, file, "--yes", "--json")
         assert done.code == code
         assert done.said["error"]["undone"]["complete"] is (code == 130)
         if code == 130:
@@ -499,7 +584,7 @@ def test_verify(process: Target, patch: Path) -> None:
     again = command(*line)
     assert again.code == 1
     address, found, wanted = (f"0x{value:016x}" for value in (process.rw + 8, 7, 2))
-    assert again.out.split() == [address, found, "->", wanted, "problem"]
+    assert again.out.split() == [address, "found", found, "wanted", wanted, "problem"]
     assert "1 of 3 pointers differs" in again.err
 
 

@@ -18,6 +18,7 @@ CODES = {
     "PatchError": 2,
     "PointerRangeError": 2,
     "ReadOnlyError": 3,
+    "RolloutError": 3,
     "SessionBusyError": 3,
     "SessionClosedError": 70,
     "SessionError": 3,

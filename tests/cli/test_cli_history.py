@@ -91,7 +91,7 @@ def test_the_last_first(process: Target, state_folder: Path, tmp_path: Path) -> 
     write(process, 1)
     write(process, 2, 3)
     done = command("apply", "--pid", process.pid, patch_of(process, tmp_path, 4), "--yes")
-    assert "To undo it: pydbgwrite undo\n" in done.out
+    assert done.out.endswith("To undo it: pydbgwrite undo 3\n")
     for now in ([2, 3], [1]):
         assert command("undo", "--yes").code == 0
         assert process.pointers(len(now)) == now
@@ -112,7 +112,13 @@ def test_by_number_and_by_process(process: Target, state_folder: Path) -> None:
         assert other.is_untouched()
         missing = command("undo", "17")
         assert missing.code == 2
-        assert "17" in missing.err
+        assert "no journal has the number 17" in missing.err
+        assert "`pydbgwrite history` lists the numbers" in missing.err
+        for digits in ("9" * 20, "9" * 21, "9" * 5000, "\uff11"):
+            refused = command("undo", digits)
+            assert refused.code == 2
+            expected = "no journal has the number" if len(digits) == 20 else "could not be read"
+            assert expected in refused.err
 
 
 @LINUX
@@ -123,6 +129,21 @@ def test_by_the_name_of_a_program(process: Target, state_folder: Path) -> None:
     assert other.code == 2
     assert "no write to undo" in other.err
     assert command("undo", "-p", name, "--yes").code == 0
+    assert process.is_untouched()
+
+
+@LINUX
+def test_by_the_path_of_a_program(
+    process: Target, state_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path names a file, as -p does elsewhere: by any link to it."""
+    write(process, 1)
+    program = Path(f"/proc/{process.pid}/exe").resolve()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(program)
+    (tmp_path / program.name).write_bytes(b"another program of that name")
+    assert "no write to undo" in command("undo", "-p", f"./{program.name}", "--yes").err
+    assert command("undo", "-p", "./link", "--yes").code == 0
     assert process.is_untouched()
 
 
@@ -183,8 +204,44 @@ def test_a_process_that_has_ended(process: Target, state_folder: Path) -> None:
     done = command("undo", "--yes", "--json")
     assert done.code == 3
     assert "has ended" in done.said["error"]["message"]
+    assert "No other write" in done.said["error"]["message"]
     assert [each["process"] for each in history()] == ["ended"]
     assert "ended" in command("history").out
+
+
+@SAME_EVERYWHERE
+def test_another_process_has_a_write_to_undo(process: Target, state_folder: Path) -> None:
+    """Nothing is undone unasked; the last write that can be undone is named, and how."""
+    write(process, 1)
+    write(process, 2)
+    with target() as other:
+        write(other, 3)
+    done = command("undo", "--yes")
+    assert (done.code, done.out) == (3, "")
+    for said in (
+        f"(pid {other.pid}), has ended",
+        "`pydbgwrite undo 2`",
+        f"(pid {process.pid})",
+        f"pydbgwrite write --pid {process.pid} {process.rw} 2",
+        "-p chooses",
+    ):
+        assert said in done.err
+    assert process.pointers(1) == [2]
+    assert command("undo", "2").code == 0
+    again = command("undo", "--yes")
+    assert "`pydbgwrite undo 1`" in again.err
+    assert command("undo", "--yes", "-p", process.pid).code == 0
+    assert process.is_untouched()
+
+
+@SAME_EVERYWHERE
+def test_the_words_after_a_write_stay_true(process: Target, state_folder: Path) -> None:
+    said = [write(process, value).out.rpartition("pydbgwrite ")[2].split() for value in (1, 2)]
+    assert command(*said[1]).code == 0
+    assert process.pointers(1) == [1]
+    write(process, 1)
+    assert command(*said[0], "--force").code == 0
+    assert process.is_untouched()
 
 
 @LINUX
@@ -272,7 +329,7 @@ def test_a_command_that_was_killed_before_it_wrote(
     where = {
         "describe_target": "pydbgwrite._journal.files.JournalLog = None; import"
         " pydbgwrite._journal.files as f; f.lock = kill",
-        "begin": "from pydbgwrite._journal.log import JournalLog; JournalLog.add = kill",
+        "begin": "from pydbgwrite import Session; Session._set_recorder = kill",
     }[at]
     setup = (
         "import os, signal, pydbgwrite._journal.files\n"

@@ -124,8 +124,13 @@ int main(void) { char line[9]; SAY("%lu\\n", NUMBER(main));
         assert (shown.code, "\x1b[31mgram" in shown.out) == (0, False)
         assert "points to" in shown.out
         nothing = on_terminal("imports", *to, name, "--name", "nothing_at_all")
-        assert (nothing.code, "No import matches" in nothing.out) == (0, True)
-        assert command("imports", *to, name, "--name", "nothing_at_all").out == ""
+        assert nothing.code == 0
+        assert "does not have an import named 'nothing_at_all'" in nothing.out
+        for which in ([name], []):
+            done = command("imports", *to, *which, "--name", "nothing_at_all")
+            assert (done.code, done.out) == (0, "")
+            assert "an import named 'nothing_at_all'" in done.err
+        assert r"pro\x1b[31mgram" in command("imports", *to, name, "--name", "no").err
         wrong = command("imports", *to, "libcaled.so")
         assert (wrong.code, wrong.out) == (3, "")
         assert "did you mean 'libcalled.so'" in wrong.err
@@ -184,9 +189,13 @@ def test_symbols(tmp_path: Path) -> None:
             assert command("symbols", pattern, *to, "--json").said == done.said
         (one,) = command("symbols", "*Square*", *to, "--kind", "function").out.splitlines()
         assert "Square::area() const" in one
-        assert command("symbols", "nothing_at_all", *to).out == ""
-        nothing = on_terminal("symbols", "nothing_at_all", *to)
-        assert (nothing.code, "No symbol" in nothing.out) == (0, True)
+        done = command("symbols", "nothing_at_all", *to, "--kind", "data")
+        assert (done.code, done.out) == (0, "")
+        for word in ("nothing_at_all", "data", "shapes", "'*nothing_at_all*' fits"):
+            assert word in done.err
+        nothing = on_terminal("symbols", "nothing*", *to)
+        assert (nothing.code, "no symbol in shapes matches" in nothing.out) == (0, True)
+        assert "fits" not in nothing.out
         wrong = command("symbols", "*", *to, "--kind", "vtable")
         assert (wrong.code, wrong.out) == (2, "")
         assert "function" in wrong.err
@@ -216,3 +225,22 @@ def test_imports_of_every_system(process: Target) -> None:
         assert each["name"].partition("@")[0] == name
         assert each["points_to"] is not None
         assert int(each["value"], 16) != 0
+
+
+@LINUX
+def test_symbols_that_look_alike(tmp_path: Path) -> None:
+    """The mangled form stands beside those whose demangled one several symbols have."""
+    source = ANSWERS + "".join(
+        f'int f{i}(void) __asm__("{name}");\nint f{i}(void) {{ return {i}; }}\n'
+        for i, name in enumerate(("_ZN6SquareD0Ev", "_ZN6SquareD1Ev", "_ZN6Square4areaEv"))
+    )
+    path = compile_program(
+        tmp_path / "alike", source + 'int main(void) { SAY("1\\n"); getchar(); return 0; }'
+    )
+    with running(path) as (child, _):
+        done = command("symbols", "*Square*", "--pid", child.pid, "--module", "alike")
+        assert sorted(line.split(maxsplit=4)[4] for line in done.out.splitlines()) == [
+            "Square::area()",
+            "Square::~Square() (_ZN6SquareD0Ev)",
+            "Square::~Square() (_ZN6SquareD1Ev)",
+        ]

@@ -30,7 +30,6 @@ def process() -> Iterator[Target]:
                 "0x10, which is not mapped in python",
                 "(pid PID)",
                 "`pydbgwrite regions -p PID`",
-                "HRESULT 0x8007001E",
             ],
         ),
         ("read --pid PID 0x10 --timeout -1", ["--timeout must be"]),

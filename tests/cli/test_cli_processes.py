@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.commands import command, target
 
+import pydbgwrite
 from pydbgwrite._processes import processes_of_program, program_of
 
 if sys.platform != "linux":
@@ -134,6 +136,33 @@ def test_another_users_process_is_not_opened_by_name(tmp_path: Path, name: str) 
                 assert {each["pid"] for each in done.said["error"]["processes"]} == {pid, own}
         finally:
             Path("/tmp", name).unlink()
+
+
+def test_a_process_that_runs_another_program_just_now(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compared again once it is open. A command that only reads has written nothing."""
+    attach = pydbgwrite.attach
+    shutil.copy(os.path.realpath("/bin/sh"), tmp_path / name)
+    for line, said in ((["modules"], False), (["write", "0x10", "1"], True)):
+        with subprocess.Popen(
+            [tmp_path / name, "-c", "read line; exec sleep 600"], stdin=subprocess.PIPE
+        ) as process:
+
+            def late(pid: int, **options: Any) -> pydbgwrite.Session:
+                assert process.stdin is not None
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                while program_of(pid) == str(tmp_path / name):
+                    pass
+                return attach(pid, **options)
+
+            monkeypatch.setattr(pydbgwrite, "attach", late)
+            done = command(*line, "-p", name)
+            process.kill()
+        assert (done.code, done.out) == (3, "")
+        assert f"process {process.pid}" in done.err
+        assert ("nothing was written" in done.err) is said
 
 
 def test_this_process_does_not_find_itself() -> None:

@@ -16,7 +16,6 @@ from support.commands import (
     Target,
     command,
     on_terminal,
-    on_terminal_of_its_own,
     target,
 )
 
@@ -42,9 +41,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pydbgwrite.cli.progress._PATIENCE", -1.0)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_reading(process: Target, tmp_path: Path) -> None:
     line = ["read", "--pid", process.pid, process.rw, COUNT, "--out", tmp_path / "x.npy"]
-    shown = on_terminal_of_its_own(*line, setup=AT_ONCE)
+    shown = on_terminal(*line)
     assert shown.code == 0
     assert "reading" in shown.out
     assert f"{COUNT}/{COUNT}" in shown.out

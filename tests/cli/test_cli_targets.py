@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 import pytest
 from support.commands import SAME_EVERYWHERE, command, on_terminal, on_terminal_of_its_own, target
+from support.libraries import program_with, shared_library
 
 import pydbgwrite
+from pydbgwrite._symbols.build_ids import build_ids_by_base
 from pydbgwrite.cli.main import group
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
@@ -89,12 +91,27 @@ def test_modules_as_json() -> None:
         assert (done.code, done.err) == (0, "")
         with pydbgwrite.attach(process.pid) as session:
             wanted = session.modules()
+            ids = build_ids_by_base(session)
     assert done.said["pid"] == process.pid
     assert [
         (each["name"], int(each["base"], 16), each["size"], each["path"])
         for each in done.said["modules"]
     ] == [tuple(each) for each in wanted]
     assert len(wanted) > 1
+    assert [each["build_id"] for each in done.said["modules"]] == [
+        ids.get(each.base) for each in wanted
+    ]
+    assert any(ids.values())
+
+
+@LINUX
+def test_the_build_id_is_that_of_a_patch_file(tmp_path: Path) -> None:
+    library = shared_library(tmp_path / "libbuilt.so", "int x;", "-Wl,--build-id=0x1a2b3c4d5e6f")
+    plain = shared_library(tmp_path / "libplain.so", "int y;", "-Wl,--build-id=none")
+    with program_with(library, plain, symbol="x") as (pid, _):
+        said = command("modules", "--pid", pid, "--json").said["modules"]
+    ids = {each["name"]: each["build_id"] for each in said}
+    assert (ids["libbuilt.so"], ids["libplain.so"]) == ("1a2b3c4d5e6f", None)
 
 
 def test_modules_as_lines() -> None:

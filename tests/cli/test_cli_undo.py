@@ -60,12 +60,39 @@ def test_conflicts(tmp_path: Path) -> None:
 
         text = command("undo", journal)
         assert text.code == 5
-        assert f"0x{process.rw + 16:x}" in text.out
+        values = (pattern(24)[16:], NEW[2], 0xABCDEF)
+        old, new, found = (
+            hex(each if isinstance(each, int) else int.from_bytes(each, "little"))
+            for each in values
+        )
+        assert (
+            f"conflict at 0x{process.rw + 16:x}  before {old}  written {new}  found now {found}\n"
+        ) in text.out
         assert "--force" in text.out
 
         forced = command("undo", journal, "--force")
         assert (forced.code, forced.err) == (0, "")
         assert process.is_untouched()
+
+
+@SAME_EVERYWHERE
+def test_conflicts_of_bytes_are_values(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        with pydbgwrite.attach(process.pid) as session:
+            with session.transaction(journal):
+                session.write(process.rw, bytes(20))
+            session.write(process.rw, b"\1" * 20)
+        done = command("undo", journal, "--json")
+        assert (done.code, done.said["conflict_total"]) == (5, 3)
+        assert [
+            (int(each["address"], 16) - process.rw, each["size"], each["written"], each["found"])
+            for each in done.said["conflicts"]
+        ] == [
+            (at, size, "0x0", hex(0x0101010101010101 >> 8 * (8 - size)))
+            for at, size in ((0, 8), (8, 8), (16, 4))
+        ]
+        assert "found now 0x1010101\n" in command("undo", journal).out
 
 
 @LINUX

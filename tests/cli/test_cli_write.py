@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +33,9 @@ def test_values(process: Target) -> None:
     done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, str(2**64 - 1))
     assert (done.code, done.err) == (0, "")
     *rows, last = done.out.splitlines()
-    assert last == f"Wrote 3 pointers at 0x{process.rw:x}. To undo it: pydbgwrite undo"
+    assert re.fullmatch(
+        rf"Wrote 3 pointers at 0x{process.rw:x}\. To undo it: pydbgwrite undo \d+", last
+    )
     assert [row.split()[:5] for row in rows] == [
         [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
         for at, new in enumerate([1, 2, 2**64 - 1])
@@ -55,6 +61,7 @@ def test_values_of_modules(process: Target) -> None:
         "after_names": [f"{module.name}+0x40"],
         "problem_kind": None,
         "problems": [],
+        "warnings": [],
         "written": 1,
         "verified": True,
         "journal": done.said["journal"],
@@ -152,8 +159,8 @@ def test_expect_one_for_all(process: Target) -> None:
     assert process.pointers(4) == [1, 2, 3, 4]
     again = command(*line)
     assert again.code == 1
-    assert [row.split()[1:5] for row in again.out.splitlines()] == [
-        [f"0x{found:016x}", "->", f"0x{5:016x}", "problem"] for found in (1, 2, 3, 4)
+    assert [row.split()[1:] for row in again.out.splitlines()] == [
+        ["found", f"0x{found:016x}", "expected", f"0x{5:016x}", "problem"] for found in (1, 2, 3, 4)
     ]
     assert process.pointers(4) == [1, 2, 3, 4]
 
@@ -208,7 +215,31 @@ def test_dry_runs_end_as_writes_do(
     assert dry.said.get("problem_kind") == kind
     if kind == "expect":
         rows = command(*line, "--dry-run").out.splitlines()
-        assert [row.split()[4] for row in rows[:2]] == ["change", "problem"]
+        assert [row.split()[4:] for row in rows[:2]] == [
+            ["change"],
+            ["problem", "expected", f"0x{5:016x}"],
+        ]
+    assert process.is_untouched()
+
+
+@SAME_EVERYWHERE
+def test_warnings_of_a_dry_run(process: Target) -> None:
+    """A page of code, and an address that is not aligned, can be written to: it is no problem."""
+    with pydbgwrite.attach(process.pid) as session:
+        code = session.resolve("malloc")
+        name = session.name(code)
+    for address, words in (
+        (code, [f"0x{code:x} ({name})", "executable page"]),
+        (process.rw + 3, [f"0x{process.rw + 3:x}", "multiple of 8"]),
+    ):
+        line = ["write", "--pid", process.pid, address, 1, "--dry-run"]
+        done = command(*line)
+        assert done.code == 0
+        (warned,) = command(*line, "--json").said["warnings"]
+        for word in (*words, warned):
+            assert word in done.err
+    done = command("write", "--pid", process.pid, process.rw, 1, 2, "--dry-run")
+    assert (done.code, done.err) == (0, "")
     assert process.is_untouched()
 
 
@@ -284,6 +315,33 @@ def test_pages(process: Target) -> None:
 
 LARGE_PAGES = 600  # more than two pieces of a recorded write
 
+Progress = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def progress(monkeypatch: pytest.MonkeyPatch) -> Iterator[Progress]:
+    """Return a function that has something done while a write makes progress."""
+
+    def install(act: Callable[[], object]) -> None:
+        @contextmanager
+        def bar(what: str) -> Iterator[Callable[[int, int], object]]:
+            yield lambda done, total: act()
+
+        monkeypatch.setattr("pydbgwrite.cli.write.progress_bar", bar)
+
+    # The tests' own process may ignore them (nohup), and so would the command.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield install
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hangup)
+
+
+def kill(pid: int) -> None:
+    """Kill a child of this process, and wait for its end. It stays to be collected."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
 
 @LINUX
 def test_a_write_that_fails_in_the_middle_is_undone(tmp_path: Path) -> None:
@@ -306,26 +364,24 @@ import contextlib, os, signal
 import pydbgwrite.cli.write
 @contextlib.contextmanager
 def progress_bar(what):
-    def progress(done, total):
-        os.kill({pid}, signal.{signal})
-        {then}
-    yield progress
+    yield lambda done, total: os.kill(os.getpid(), signal.SIGTERM)
 pydbgwrite.cli.write.progress_bar = progress_bar
 """
 
 
 @LINUX
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_ctrl_c_in_the_middle(tmp_path: Path, how: str) -> None:
+def test_ctrl_c_in_the_middle(tmp_path: Path, how: str, progress: Progress) -> None:
     file = tmp_path / "x.bin"
     with target(LARGE_PAGES) as process:
         before = process.read(process.rw, LARGE_PAGES * PAGE)
         file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
-        setup = IN_THE_MIDDLE.format(pid="os.getpid()", signal=how, then="")
-        setup += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        setup += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         line = ("write", "--pid", process.pid, process.rw, "--from", file)
-        done = process_of_its_own(*line, setup=setup)
+        if how == "SIGTERM":
+            done = process_of_its_own(*line, setup=IN_THE_MIDDLE)
+        else:
+            progress(lambda: signal.raise_signal(signal.Signals[how]))
+            done = command(*line)
         assert (done.code, done.out) == (130, "")
         assert how == "SIGINT" or f"interrupted by {how}" in done.err
         assert "the target holds the first" in done.err
@@ -334,14 +390,12 @@ def test_ctrl_c_in_the_middle(tmp_path: Path, how: str) -> None:
 
 
 @LINUX
-def test_a_target_that_is_killed_in_the_middle(tmp_path: Path) -> None:
+def test_a_target_that_is_killed_in_the_middle(tmp_path: Path, progress: Progress) -> None:
     file = tmp_path / "x.bin"
     with target(LARGE_PAGES) as process:
         file.write_bytes(b"\x5a" * (LARGE_PAGES * PAGE))
-        wait = f"os.kill({process.pid}, 0) if False else __import__('time').sleep(0.2)"
-        setup = IN_THE_MIDDLE.format(pid=process.pid, signal="SIGKILL", then=wait)
-        line = ("write", "--pid", process.pid, process.rw, "--from", file, "--json")
-        done = process_of_its_own(*line, setup=setup)
+        progress(lambda: kill(process.pid))
+        done = command("write", "--pid", process.pid, process.rw, "--from", file, "--json")
         assert done.code == 5
         assert done.said["error"]["undone"]["complete"] is False
         assert "NOT" in done.err

@@ -19,9 +19,19 @@ import pytest
 
 import pydbgwrite
 from pydbgwrite import NoTargetError, _demo_target
+from pydbgwrite._demo import retarget as demo_retarget
 from pydbgwrite._demo import run as demo
-from pydbgwrite._demo.process import DemoChild
-from pydbgwrite._demo.proof import KINDS, Proof, expected_proof, original_table
+from pydbgwrite._demo.process import DemoChild, DemoObjects, ObjectsChild
+from pydbgwrite._demo.proof import (
+    KINDS,
+    ObjectsProof,
+    Proof,
+    expected_objects_proof,
+    expected_proof,
+    first_objects,
+    original_table,
+)
+from pydbgwrite._demo.retarget import run_retarget
 from pydbgwrite._demo.run import run_demo
 
 LINUX_HERE = sys.platform == "linux"
@@ -135,6 +145,20 @@ def test_all_functions_are_different() -> None:
     assert len({*originals, *replacements}) == 2 * KINDS
 
 
+@pytest.mark.parametrize("count", [1, 9, 1000, 100_003])
+def test_the_c_code_agrees_on_objects(count: int) -> None:
+    objects = _demo_target.make_objects(count)
+    address, size = _demo_target.describe_objects(objects)
+    assert address % 8 == 0
+    assert size == 16 * count
+    proof = ObjectsProof(*_demo_target.call_objects(objects))
+    assert proof == expected_objects_proof(first_objects(count))
+    assert proof.checksum == plain_proof(first_objects(count).tolist()).checksum
+    assert sum(proof.calls) == count
+    assert proof.calls[2] == 0
+    assert len(set(_demo_target.table_addresses())) == 3
+
+
 @pytest.mark.parametrize(
     ("count", "error"),
     [(0, ValueError), (-1, ValueError), (2**62, MemoryError), (2**70, OverflowError)],
@@ -142,12 +166,21 @@ def test_all_functions_are_different() -> None:
 def test_tables_of_impossible_sizes(count: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         _demo_target.make_table(count)
+    with pytest.raises(error):
+        _demo_target.make_objects(count)
 
 
 def test_what_is_no_table() -> None:
+    objects = _demo_target.make_objects(1)
     for function in (_demo_target.describe_table, _demo_target.call_table):
+        for wrong in (object(), objects):
+            with pytest.raises(ValueError):
+                function(wrong)  # type: ignore[arg-type]
+    for wrong in (object(), _demo_target.make_table(1)):
         with pytest.raises(ValueError):
-            function(object())  # type: ignore[arg-type]
+            _demo_target.describe_objects(wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError):
+            _demo_target.call_objects(wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         _demo_target.make_table("8")  # type: ignore[arg-type]
 
@@ -173,6 +206,52 @@ def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
         assert result.via == "WriteVirtual"
         assert re.fullmatch(r"dbgeng [\d.]+", result.engine)
     assert not LINUX_HERE or is_gone(result.pid)
+
+
+@pytest.mark.parametrize("pointers", [1, 17, 1000, pytest.param(300_000, marks=LARGE)])
+def test_objects_are_moved_to_another_table(pointers: int) -> None:
+    result = run_retarget(pointers)
+    assert result.problem is None
+    assert result.verified
+    assert result.pointers == pointers
+    assert result.bytes == 16 * pointers
+    assert result.before == expected_objects_proof(first_objects(pointers))
+    assert result.before.calls[2] == 0
+    assert result.after is not None
+    assert result.after.calls == (0, 0, pointers)
+    assert 0 < result.seconds < 60
+    assert not LINUX_HERE or is_gone(result.pid)
+
+
+def test_an_object_that_was_not_moved_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something changes one of them back, before the child proves what it holds."""
+
+    class ChangedBack(ObjectsChild):
+        proofs = 0
+
+        def objects(self) -> DemoObjects:
+            self.where = super().objects()
+            return self.where
+
+        def prove(self) -> ObjectsProof:
+            if self.proofs == 1:
+                with pydbgwrite.attach(self.pid) as session:
+                    session.write_pointers(self.where.address, [self.where.tables[0]])
+            self.proofs += 1
+            return super().prove()
+
+    monkeypatch.setattr(demo_retarget, "ObjectsChild", ChangedBack)
+    result = run_retarget(100)
+    assert not result.verified
+    assert result.after is not None
+    assert result.after.calls == (1, 0, 99)
+    assert "expected checksum" in str(result.problem)
+
+
+@pytest.mark.parametrize("pointers", [0, -1, 2**45])
+def test_objects_of_impossible_numbers(pointers: int) -> None:
+    with pytest.raises(ValueError, match=r"1 pointer or more|not enough memory"):
+        run_retarget(pointers)
 
 
 def test_each_run_writes_something_else() -> None:
@@ -322,7 +401,7 @@ def test_the_child_does_not_outlive_a_parent_that_is_killed() -> None:
 
 def test_the_child_alone_ends_with_its_input() -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pydbgwrite._demo.child", "5"],
+        [sys.executable, "-P", "-m", "pydbgwrite._demo.child", "table", "5"],
         input="check\n\nsomething else\ncheck\n",
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.cases import EngineCase
 
-from pydbgwrite import AddressError, ExpectationError, Patch, PatchEntry
+from pydbgwrite import AddressError, DebugEngineError, ExpectationError, Patch, PatchEntry
 
 
 def first_pointer(case: EngineCase) -> int:
@@ -61,6 +61,9 @@ def test_chains_that_lead_nowhere(engine_case: EngineCase) -> None:
     unmapped = message(f"[[{second:#x}]]")
     assert f"level 2 of 2, '[[{second:#x}]]', can't be read" in unmapped
     assert f"'[{second:#x}]' is {case.end:#x}, read at {second:#x}" in unmapped
+    with pytest.raises(DebugEngineError) as plain:
+        session.read(case.end, case.pointer_size)
+    assert unmapped.endswith(f"; {plain.value}")
     odd = message(f"[[{third:#x}]]")
     assert f"at {case.end - 3:#x}" in odd and "is not a multiple of" in odd
     session.write_pointers(third, [2 ** (8 * case.pointer_size) - 1])

@@ -18,6 +18,7 @@ from pydbgwrite import (
     PatchEntry,
     PatchError,
     ReadOnlyError,
+    ScatteredEntry,
     TargetAccessError,
     VerificationError,
     testing,
@@ -51,6 +52,25 @@ def example(case: EngineCase) -> tuple[Patch, bytearray]:
     return Patch(entries), image
 
 
+def scattered_example(case: EngineCase) -> tuple[Patch, bytearray]:
+    """Return a patch of pointers at separate addresses, few and many, and its result."""
+    size, image = case.pointer_size, case.image()
+    few, many = case.values(3), case.values(300, 100)
+    # In no order, some of them not aligned, and some of them neighbours.
+    near = [case.rw + 512 + 3, case.rw + 5, case.rw + 5 + size]
+    far = [case.end - 2 * size * at for at in range(1, 301)]
+    held = [pointers_at(case, address, 1)[0] for address in far]
+    entries: list[PatchEntry | ScatteredEntry] = [
+        ScatteredEntry(near, few, note="few"),
+        PatchEntry(case.rw + 64, [1, 2]),
+        ScatteredEntry([at - case.rw for at in far], many, base=hex(case.rw), expect=held),
+    ]
+    for address, value in zip([*near, *far], [*few, *many], strict=True):
+        image[address - case.rw : address - case.rw + size] = case.pack([value])
+    image[64 : 64 + 2 * size] = case.pack([1, 2])
+    return Patch(entries), image
+
+
 def test_a_preview_tells_and_touches_nothing(engine_case: EngineCase) -> None:
     case = engine_case
     patch, _ = example(case)
@@ -63,7 +83,9 @@ def test_a_preview_tells_and_touches_nothing(engine_case: EngineCase) -> None:
     for number, each in enumerate(preview.entries, 1):
         assert each.number == number
         assert each.entry is patch.entries[number - 1]
+        assert isinstance(each.entry, PatchEntry)
         assert each.address == int(str(each.entry.address), 0)
+        assert next(iter(each.addresses or ())) == each.address
         assert each.before is not None and each.after is not None
         assert list(each.before) == pointers_at(case, each.address, len(each.after))
         assert list(each.problems) == []
@@ -102,6 +124,34 @@ def test_apply_verify_undo(engine_case: EngineCase, via: Any) -> None:
     assert patch.preview(case.session).changed == 0
     report = patch.undo(case.session)
     assert report.complete
+    assert case.peek(case.rw, case.rw_size) == bytes(case.image())
+
+
+@pytest.mark.parametrize("via", ["auto", "WriteVirtual"])
+def test_separate_addresses(engine_case: EngineCase, tmp_path: Path, via: Any) -> None:
+    """Pointers at separate addresses are previewed, applied, compared and undone."""
+    case = engine_case
+    patch, image = scattered_example(case)
+    patch.save(tmp_path / "p.toml", inline=10)
+    assert Patch.load(tmp_path / "p.toml") == patch
+    preview = patch.preview(case.session)
+    assert (preview.problems, preview.pointers, preview.changed) == ([], 305, 305)
+    for each in preview.entries:
+        assert each.addresses is not None and each.before is not None
+        assert each.address == each.addresses[0]
+        held = [pointers_at(case, address, 1)[0] for address in each.addresses]
+        assert list(each.before) == held
+    assert case.session.read(case.rw, case.rw_size) == bytes(case.image())
+    reported: list[tuple[int, int]] = []
+    journal, progress = tmp_path / "j", lambda *done: reported.append(done)
+    assert patch.apply(case.session, journal=journal, via=via, progress=progress) == 305
+    assert reported[-1] == (305, 305)
+    assert case.session.read(case.rw, case.rw_size) == bytes(image)
+    patch.verify(case.session)
+    with pytest.raises(ExpectationError) as caught:
+        patch.apply(case.session)
+    assert (caught.value.total, caught.value.written) == (300, 0)
+    assert pydbgwrite.undo(journal, case.session).complete
     assert case.peek(case.rw, case.rw_size) == bytes(case.image())
 
 

@@ -18,8 +18,8 @@ RECORD_BYTES = _core.RECORD_BYTES
 
 @pytest.fixture
 def large() -> Iterator[Session]:
-    """Yield a session on 8 MiB of simulated memory at 0x100000."""
-    with simulate([(0x100000, 8 << 20)]) as session:
+    """Yield a session on 9 MiB of simulated memory at 0x100000."""
+    with simulate([(0x100000, 9 << 20)]) as session:
         yield session
 
 
@@ -132,7 +132,7 @@ def test_pieces(large: Session, recorder: Recorder) -> None:
 
 
 def test_pieces_of_scattered_ones(large: Session, recorder: Recorder) -> None:
-    each = RECORD_BYTES // 8
+    each = _core.RECORD_BYTES_SCATTERED // 8
     count = 2 * each + 5
     addresses = array("Q", range(0x100000, 0x100000 + 16 * count, 16))
     addresses[-1] = addresses[0]  # the last piece overwrites a pointer of the first
@@ -141,7 +141,7 @@ def test_pieces_of_scattered_ones(large: Session, recorder: Recorder) -> None:
     record(large, recorder)
     large.write_scattered(addresses, values, progress=lambda *step: seen.append(step))
     forget(large)
-    assert [len(change[1]) for change in recorder.changes] == [RECORD_BYTES] * 2 + [40]
+    assert [len(change[1]) for change in recorder.changes] == [8 * each] * 2 + [40]
     assert b"".join(bytes(change[0]) for change in recorder.changes) == addresses.tobytes()
     assert recorder.changes[2][1][-8:] == values[:1].tobytes()
     assert seen[-1] == (count, count)

@@ -128,7 +128,7 @@ def test_a_value_that_was_there_before_counts(large: Session, recorder: Recorder
 @pytest.mark.parametrize("way", ["pointers", "bulk", "scattered"])
 def test_a_value_that_stopped_fitting_is_not_counted(recorder: Recorder, way: str) -> None:
     """A value in a later piece becomes too wide after all values were checked."""
-    count, changed = 524_288, 300_000
+    count, changed = 700_000, 600_000
     values = array("Q", bytes(8 * count))
     recorder.on_record = lambda change: values.__setitem__(changed, 2**40)
     with simulate([(0x100000, 4 * count)], pointer_size=4) as session:

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from support import dbgeng
-from support.dbgeng import needs_32_bit, needs_engine, target
+from support.dbgeng import MARK, OWN, needs_32_bit, needs_64_bit, needs_engine, target
 
 import pydbgwrite
 
 pytestmark = needs_engine
-VALUES = array("Q", (0x1122334400000000 + index for index in range(1000)))
+VALUES = array("Q", (MARK + index for index in range(1000)))
 SYNCHRONIZE = 0x00100000
 
 
@@ -34,7 +34,11 @@ def wait_for_process(handle: int) -> None:
 def test_attach_writes_and_lets_go(how: dict[str, Any]) -> None:
     with target() as child:
         with pydbgwrite.attach(child.pid, **how) as session:
-            assert (session.pid, session.target, session.pointer_size) == (child.pid, "process", 8)
+            assert (session.pid, session.target, session.pointer_size) == (
+                child.pid,
+                "process",
+                OWN,
+            )
             assert session.write_pointers(child.base, VALUES) == len(VALUES)
             assert session.read_pointers(child.base, len(VALUES)) == VALUES
         assert child.held()[: len(VALUES)] == list(VALUES)
@@ -147,7 +151,7 @@ def test_launch_stops_before_the_program_runs(tmp_path: Path) -> None:
         cwd=str(tmp_path),
         env={**os.environ, "MARK": "a=b c"},
     )
-    assert session.pid is not None and session.pointer_size == 8
+    assert session.pid is not None and session.pointer_size == OWN
     assert not out.exists()
     assert any(each.name.lower() == "python.exe" for each in session.modules())
     handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)  # type: ignore[attr-defined,unused-ignore]
@@ -213,6 +217,7 @@ class TestThirtyTwoBits:
             assert wide.held()[:4] == [*VALUES[:3], 0]
 
 
+@needs_64_bit
 def test_pointer_size_4_for_a_64_bit_process() -> None:
     with target() as child:
         with pydbgwrite.attach(child.pid, pointer_size=4) as session:

@@ -13,14 +13,14 @@ from typing import Any
 
 from support import kernel_stub
 from support.commands import Done, command
-from support.dbgeng import engine_folder, needs_engine, server, target, write_dump
+from support.dbgeng import OWN, engine_folder, needs_engine, server, target, write_dump
 from support.kernel_stub import PAGE
 
 import pydbgwrite
 
 pytestmark = needs_engine
 
-NEW = [0x1111111111111111 * each for each in range(1, 5)]
+NEW = [0x1111111111111111 % 2 ** (8 * OWN) * each for each in range(1, 5)]
 PLACE = 0xFFFFF80001000000
 
 
@@ -60,7 +60,7 @@ def test_connect(tmp_path: Path) -> None:
                 session.write_pointers(child.base, [1, 2])
             undone = command("undo", *there, journal)
             assert (undone.code, undone.err) == (0, "")
-            assert (undone.said["complete"], undone.said["restored"]) == (True, 16)
+            assert (undone.said["complete"], undone.said["restored"]) == (True, 2 * OWN)
         assert child.held()[:5] == [*NEW, 0]
 
 

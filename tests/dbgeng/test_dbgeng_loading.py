@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import dbgeng
-from support.dbgeng import engine_folder, needs_32_bit, needs_engine, target
+from support.dbgeng import NARROW, engine_folder, needs_32_bit, needs_engine, target
 
 import pydbgwrite
 from pydbgwrite import _dbgeng
@@ -208,4 +208,5 @@ def test_the_sdk_in_both_views_of_the_registry(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(winreg, "QueryValueEx", lambda key, name: (key.root, 1))
     monkeypatch.delenv(_dbgeng.ENVIRONMENT, raising=False)
     folders = [each.folder for each in _dbgeng.candidates()]
-    assert folders[:2] == ["C:\\Kits64\\Debuggers\\x64", "C:\\Kits32\\Debuggers\\x64"]
+    own = "x86" if NARROW else "x64"
+    assert folders[:2] == [f"C:\\Kits64\\Debuggers\\{own}", f"C:\\Kits32\\Debuggers\\{own}"]

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 
 import pytest
-from support.dbgeng import COUNT, LANE, Target, needs_engine, target
+from support.dbgeng import COUNT, LANE, MARK, NARROW, OWN, Target, needs_engine, target
 
 import pydbgwrite
 from pydbgwrite import Session
@@ -46,7 +46,7 @@ class TestPointers:
     """Session.write_pointers and read_pointers."""
 
     def test_all_land(self, session: Session, child: Target) -> None:
-        values = array("Q", (index * 0x0101010101010101 & (2**64 - 1) for index in range(COUNT)))
+        values = array("Q", (index * 0x0101010101010101 % 2 ** (8 * OWN) for index in range(COUNT)))
         assert session.write_pointers(child.base, values) == COUNT
         assert session.read_pointers(child.base, COUNT) == values
 
@@ -96,16 +96,16 @@ class TestPointers:
 
     def test_a_prefix_that_landed_is_counted(self, session: Session, child: Target) -> None:
         with pytest.raises(pydbgwrite.TargetAccessError) as caught:
-            session.write_pointers(child.end - 32, range(1, 9))
+            session.write_pointers(child.end - 4 * OWN, range(1, 9))
         error = caught.value
         assert (error.written, error.index, error.count) == (4, 4, 8)
         assert error.method == "WritePointersVirtual" and error.hresult in ACCESS
         assert f"0x{child.end:x}, which is not mapped" in str(error)
-        assert list(session.read_pointers(child.end - 32, 4)) == [1, 2, 3, 4]
+        assert list(session.read_pointers(child.end - 4 * OWN, 4)) == [1, 2, 3, 4]
 
     def test_a_pointer_across_the_end(self, session: Session, child: Target) -> None:
         with pytest.raises(pydbgwrite.TargetAccessError) as caught:
-            session.write_pointers(child.end - 12, [1, 2, 3])
+            session.write_pointers(child.end - OWN - OWN // 2, [1, 2, 3])
         assert caught.value.written == 1
 
     @pytest.mark.parametrize("address", [0x10, KERNEL, 0x0000900000000000])
@@ -121,9 +121,13 @@ class TestPointers:
         assert len(session.read_pointers(0x10, 0)) == 0
 
     def test_unaligned(self, session: Session, child: Target) -> None:
-        session.write_pointers(child.base + 3, [0x1122334455667788] * 100)
-        assert session.read(child.base, 12) == bytes(3) + b"\x88\x77\x66\x55\x44\x33\x22\x11\x88"
-        assert list(session.read_pointers(child.base + 3, 2)) == [0x1122334455667788] * 2
+        value = MARK + 0x5566
+        session.write_pointers(child.base + 3, [value] * 100)
+        assert (
+            session.read(child.base, 3 + 100 * OWN)
+            == bytes(3) + value.to_bytes(OWN, "little") * 100
+        )
+        assert list(session.read_pointers(child.base + 3, 2)) == [value] * 2
 
     def test_narrow(self, narrow: Session, child: Target) -> None:
         assert narrow.pointer_size == 4
@@ -149,7 +153,7 @@ class TestRaw:
 
     def test_pointers(self, session: Session, child: Target) -> None:
         spaces = session.data_spaces
-        assert spaces.is_pointer_64bit() is True
+        assert spaces.is_pointer_64bit() is not NARROW
         spaces.write_pointers_virtual(child.base, [1, 2, 3])
         assert list(spaces.read_pointers_virtual(child.base, 3)) == [1, 2, 3]
         spaces.write_pointers_virtual(2**64 - 1, [])

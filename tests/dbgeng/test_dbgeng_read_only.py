@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.calls import ENGINE_CALLS, WRITING_CALLS
-from support.dbgeng import needs_engine, process_server, server, target, write_dump
+from support.dbgeng import OWN, needs_engine, process_server, server, target, write_dump
 
 import pydbgwrite
 from pydbgwrite import ReadOnlyError, Session
@@ -108,7 +108,7 @@ def test_every_write_is_refused(name: str, tmp_path: Path) -> None:
             with pytest.raises(ReadOnlyError, match="nothing was written"):
                 ENGINE_CALLS[call](session)
         if base is None:
-            assert session.pointer_size == 8
+            assert session.pointer_size == OWN
             return
         held = session.read_pointers(base, 4)
         with pytest.raises(ReadOnlyError):

@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support import dbgeng
-from support.dbgeng import free_port, needs_32_bit, needs_engine, process_server, server, target
+from support.dbgeng import (
+    MARK,
+    OWN,
+    free_port,
+    needs_32_bit,
+    needs_engine,
+    process_server,
+    server,
+    target,
+)
 
 import pydbgwrite
 
@@ -90,7 +99,7 @@ def dying(server: subprocess.Popen[str]) -> Callable[[int, int], None]:
     return kill
 
 
-VALUES = array("Q", (0x1122334400000000 + index for index in range(1000)))
+VALUES = array("Q", (MARK + index for index in range(1000)))
 
 
 class TestConnect:
@@ -101,12 +110,12 @@ class TestConnect:
             with server(child.pid) as (process, options):
                 with pydbgwrite.connect(options) as session:
                     assert (session.target, session.pid) == ("remote", child.pid)
-                    assert session.pointer_size == 8
+                    assert session.pointer_size == OWN
                     assert session.write_pointers(child.base, VALUES) == len(VALUES)
                     assert session.read_pointers(child.base, len(VALUES)) == VALUES
                     assert "python.exe" in {each.name.lower() for each in session.modules()}
                     with pytest.raises(pydbgwrite.TargetAccessError) as caught:
-                        session.write_pointers(child.end - 16, [1, 2, 3, 4])
+                        session.write_pointers(child.end - 2 * OWN, [1, 2, 3, 4])
                     assert caught.value.written == 2
                 with pydbgwrite.connect(options) as again:  # the server continues
                     assert again.read_pointers(child.base, 3) == VALUES[:3]
@@ -308,7 +317,7 @@ class TestProcessServer:
             ):
                 with machine.attach(child.pid) as session:
                     assert (session.target, session.pid) == ("process", child.pid)
-                    assert session.pointer_size == 8
+                    assert session.pointer_size == OWN
                     session.write_pointers(child.base, VALUES[:100])
                     assert session.read_pointers(child.base, 100) == VALUES[:100]
                     with pytest.raises(pydbgwrite.SessionBusyError):

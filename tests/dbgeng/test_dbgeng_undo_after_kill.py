@@ -25,7 +25,7 @@ def test_undo_after_the_end_of_the_script(tmp_path: Path, profile: str) -> None:
     windows: Any = importlib.import_module("support.dbgeng_cases")  # it exists on Windows alone
     runs = 30 if profile == "full" else 6
     changed = 0
-    base = windows.HIGH[8]
+    base = windows.HIGH[windows.OWN]
     child = windows.WindowsChild([(base, SIZE, windows.PAGE_READWRITE)])
     try:
         child.write(base, IMAGE)

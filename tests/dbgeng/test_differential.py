@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from support.child import PAGE, pattern
-from support.dbgeng import needs_engine
+from support.dbgeng import needs_64_bit, needs_engine
 from support.differences import DBGENG, REFUSED
 
 import pydbgwrite
 from pydbgwrite import DebugEngineError, Session
 
-pytestmark = needs_engine
+pytestmark = [needs_engine, needs_64_bit]
 
 BASE = 0x90000000
 #: Address, size, protection: adjacent areas of different protection, gaps, and a gap at the end.

@@ -16,11 +16,13 @@ ANYWHERE = {"howto/coming-from.md": 1, "howto/expect.md": 3, "howto/large-arrays
 #: Pages on live processes of Linux.
 LINUX = {
     "howto/addresses.md": 3,
+    "howto/find-pointers.md": 9,
     "howto/hook-imports.md": 6,
     "howto/linux-permissions.md": 3,
     "howto/patch-files.md": 8,
     "howto/pointers-by-name.md": 3,
     "howto/review.md": 6,
+    "howto/rollout.md": 7,
     "howto/shell.md": 3,
     "howto/undo.md": 8,
 }
@@ -69,6 +71,7 @@ def test_anywhere(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("page", LINUX)
 def test_on_linux(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))  # as the page's shell has it
     assert Reader(tmp_path).follow(page) >= LINUX[page]
 
 

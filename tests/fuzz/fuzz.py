@@ -1,13 +1,16 @@
-"""Fuzz the readers of files: ELF files, .npy files, patches and journals.
+"""Fuzz the readers of files in Python, and the core and the engines in C.
 
-    python tests/fuzz/fuzz.py                        15 seconds for each kind, on all processors
+    python tests/fuzz/fuzz.py                        8 seconds for each kind, on all processors
     python tests/fuzz/fuzz.py --seconds 600 elf      ten minutes for one kind
     python tests/fuzz/fuzz.py --keep elf             then add files that cover more code
 
-It needs atheris (Linux, CPython 3.11 to 3.13). A kind fails for an exception that the package does
-not document, for an input that takes longer than LONGEST, and for more memory than MOST_MEMORY. The
-input is printed, and is kept in .cache/fuzz. Fix the package, and put the input into
-tests/fuzz/corpus: the suite reads all files there (tests/unit/test_fuzz_corpus.py).
+Files (elf, npy, toml, journal) need atheris (Linux, CPython 3.11 to 3.13). The harnesses in C
+(core, engine, wrapped) need clang with libFuzzer, Debian's libclang-rt. A kind of file fails for an
+exception that the package does not document, a harness for an answer that is not its model's or a
+sanitizer's report. Both fail for an input that takes longer than LONGEST, and for more memory than
+MOST_MEMORY. The input is printed, and is kept in .cache/fuzz. Fix the package, and put the input
+into tests/fuzz/corpus: the suite runs all files there (tests/unit/test_fuzz_corpus.py,
+tests/c/test_c.py).
 """
 
 from __future__ import annotations
@@ -24,13 +27,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fuzz.programs import PROGRAMS, build
+
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "fuzz"
-KINDS = ("elf", "npy", "toml", "journal")
-SECONDS = 15
+FILES = ("elf", "npy", "toml", "journal")
+KINDS = (*FILES, *PROGRAMS)
+SECONDS = 8
 LONGEST = 10  # seconds
 MOST_MEMORY = 512  # MiB
 MOST_BYTES = 8192  # of a file
+MOST_CALLS = 512  # bytes of an input for a harness in C: some requests
 #: The fuzzed modules. They are imported at once, so that all their branches are recorded.
 PACKAGES = ("_symbols", "_patch", "_journal", "_transactions")
 
@@ -43,7 +52,6 @@ def run_here(kind: str, options: list[str]) -> None:
 
     import atheris  # type: ignore[import-untyped]
 
-    sys.path.insert(0, str(HERE.parent))
     limit = 8 * MOST_MEMORY << 20  # of address space: a refused allocation is an exception
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with atheris.instrument_imports(include=["pydbgwrite", "tomllib"]):
@@ -58,6 +66,13 @@ def run_here(kind: str, options: list[str]) -> None:
     atheris.Fuzz()
 
 
+def command(kind: str) -> list[str]:
+    """Return the command that runs the fuzzer of a kind."""
+    if kind in PROGRAMS:
+        return [str(CACHE / "programs" / kind)]
+    return [sys.executable, __file__, "--here", kind]
+
+
 def fuzz(kind: str, seconds: int) -> bool:
     """Fuzz one kind; print the findings."""
     grown, found = CACHE / kind / "corpus", CACHE / kind / "found"
@@ -68,7 +83,7 @@ def fuzz(kind: str, seconds: int) -> bool:
         f"-max_total_time={seconds}",
         f"-timeout={LONGEST}",
         f"-rss_limit_mb={MOST_MEMORY}",
-        f"-max_len={MOST_BYTES}",
+        f"-max_len={MOST_CALLS if kind in PROGRAMS else MOST_BYTES}",
         f"-artifact_prefix={found}/",
         "-len_control=0",
         "-print_final_stats=1",
@@ -77,7 +92,7 @@ def fuzz(kind: str, seconds: int) -> bool:
     ]
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, __file__, "--here", kind, *options],
+        [*command(kind), *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -105,8 +120,9 @@ def fuzz(kind: str, seconds: int) -> bool:
 def keep(kind: str) -> None:
     """Add the smallest files that cover more code to the corpus of the tree."""
     corpus = HERE / "corpus" / kind
-    command = [sys.executable, __file__, "--here", kind, "-set_cover_merge=1", "-use_counters=0"]
-    subprocess.run([*command, str(corpus), str(CACHE / kind / "corpus")], check=True)
+    corpus.mkdir(parents=True, exist_ok=True)
+    merge = [*command(kind), "-set_cover_merge=1", "-use_counters=0"]
+    subprocess.run([*merge, str(corpus), str(CACHE / kind / "corpus")], check=True)
 
 
 def main() -> int:
@@ -121,7 +137,10 @@ def main() -> int:
     kinds = options.kinds or list(KINDS)
     if unknown := set(kinds) - set(KINDS):
         parser.error(f"there is no kind {', '.join(sorted(unknown))}")
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    processors = len(os.sched_getaffinity(0))
+    if in_c := [kind for kind in kinds if kind in PROGRAMS]:
+        build(in_c, CACHE / "programs", processors)
+    with ThreadPoolExecutor(processors) as pool:
         good = all(list(pool.map(lambda kind: fuzz(kind, options.seconds), kinds)))
     if options.keep:
         for kind in kinds:

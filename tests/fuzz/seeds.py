@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pydbgwrite
 from fuzz.elf_files import DATA, FUNCTION, INDIRECT, TLS, UNIQUE, Symbol, elf_file
-from pydbgwrite import BuildCheck, Patch, PatchEntry
+from pydbgwrite import BuildCheck, Patch, PatchEntry, ScatteredEntry
 
 FOLDER = Path(__file__).with_name("corpus")
 BASE = 0x10000
@@ -81,6 +81,13 @@ def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     path = folder / "saved.toml"
     Patch(entries, builds=builds, note="What it is for").save(path)
     yield "saved", path.read_bytes()
+    scattered = [
+        ScatteredEntry([8, 64, 16], "x!table", base="x", expect=[1, 2, 3]),
+        ScatteredEntry([BASE, "x!table", BASE + 8], [1, 2, "x!t"], expect=0, note="named"),
+        ScatteredEntry([BASE + 32, BASE + 64], [1, 2]),
+    ]
+    Patch(scattered, note="found").save(path)
+    yield "scattered", path.read_bytes()
     yield (
         "by-hand",
         (
@@ -91,7 +98,7 @@ def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield (
         "faults",
         (
-            b"format = 2\nnotes = 1\n[[build]]\nmodule = 3\n"
+            b"format = 3\nnotes = 1\n[[build]]\nmodule = 3\n"
             b'[[write]]\nadress = "x"\nfile = "../a.npy"\n'
             b"[[write]]\naddress = -1\npointers = [1.5, true, 1979-05-27, nan]\nexpect = [1]\n"
         ),
@@ -102,6 +109,14 @@ def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             b"format = 1\n\n[[write]]\naddress = 0x10000\n"
             b"pointers = [\n  0x1, 0x2,\n]\nexpect = 0\n"
             b'\n[[write]]\naddress = "x!t"\nfile = "t.npy"\nnote = "n"\n'
+        ),
+    )
+    yield (
+        "scattered-faults",
+        (
+            b"format = 2\n[[write]]\naddresses = [16, 16, -1]\nbase = 1\npointers = 1.5\n"
+            b"[[write]]\nbase = 8\noffsets = [1, 2, 'x']\npointers = [1]\nexpect = [1, 2]\n"
+            b"[[write]]\naddresses = 'a.npy'\nfile = 'b.txt'\nexpect_file = '../c.npy'\n"
         ),
     )
     yield "syntax", b"format = 1\n[[write]\naddress = 1\n"

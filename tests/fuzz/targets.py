@@ -13,7 +13,6 @@ import shutil
 import struct
 import tempfile
 import tomllib
-import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 
 import pydbgwrite
 from fuzz.elf_files import DATA, Symbol, elf_file
-from pydbgwrite import AddressError, JournalError, Patch, PatchError, Session
+from pydbgwrite import AddressError, JournalError, Patch, PatchEntry, PatchError, Session
 from pydbgwrite._journal import format as form
 from pydbgwrite._patch.toml_fast import read_plain
 from pydbgwrite._symbols.build_ids import build_ids_of
@@ -186,10 +185,16 @@ def npy(data: bytes) -> None:
     patch = folder() / "npy.toml"
     patch.write_text("format = 1\n[[write]]\naddress = 4096\nfile = 'table.npy'\n")
     with contextlib.suppress(PatchError):
-        loaded = Patch.load(patch)
+        (entry,) = Patch.load(patch).entries
         # NumPy's own reader accepts no more than 10,000 bytes of header either.
         expected = np.load(path, allow_pickle=False)
-        assert expected.tolist() == list(loaded.entries[0].pointers)
+        assert isinstance(entry, PatchEntry)
+        assert expected.tolist() == list(entry.pointers)
+    patch.write_text("format = 2\n[[write]]\naddresses = 'table.npy'\npointers = 1\n")
+    with contextlib.suppress(PatchError):
+        loaded = Patch.load(patch)  # not twice the same address, and none past 2**64
+        loaded.preview(memory())
+        assert np.load(path).tolist() == list(cast("Any", loaded.entries[0]).addresses)
 
 
 def toml(data: bytes) -> None:
@@ -227,14 +232,16 @@ def journal(data: bytes) -> None:
 
 def sealed(data: bytes) -> bytes:
     """Return the journal with correct checksums, which a fuzzer would not find."""
-    content = bytearray(form.file_head() + data[form.FILE_HEAD_SIZE :])
-    chain, at = zlib.crc32(content[: form.FILE_HEAD_SIZE]), form.FILE_HEAD_SIZE
+    framing = form.FRAMINGS[1 if data[8:9] == b"\1" else 2]
+    content = bytearray(framing.file_head() + data[form.FILE_HEAD_SIZE :])
+    chain, at = framing.begin(), form.FILE_HEAD_SIZE
     number = 0
-    while at + form.HEAD_SIZE <= len(content):
+    while at + framing.head_size <= len(content):
         kind, unit, _, length = form.HEAD.unpack_from(content, at)
-        length = min(length, max(0, len(content) - at - form.HEAD_SIZE - 8))
-        payload = bytes(content[at + form.HEAD_SIZE : at + form.HEAD_SIZE + length])
-        record, chain = form.encode(kind, unit, number, chain, [payload])
+        start = at + framing.head_size
+        length = min(length, max(0, len(content) - start - 16))
+        payload = bytes(content[start : start + length])
+        record, chain = framing.encode(kind, unit, number, chain, [payload])
         content[at : at + len(record)] = record
         at += len(record)
         number += 1

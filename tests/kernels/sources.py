@@ -28,8 +28,8 @@ def archives() -> dict[str, str]:
         found.setdefault(label, address)
     if ARCHIVE not in found or SECURITY not in found or not KEYRING.exists():
         raise LaneError(
-            "the lane takes kernels and programs from the Debian archive that apt is configured "
-            f"for, and here apt knows of {', '.join(sorted(found)) or 'none'}: run it on Debian, "
+            "the lane takes packages from the Debian archive that apt is configured for, "
+            f"and here apt knows of {', '.join(sorted(found)) or 'none'}: run it on Debian, "
             "with its archive and its security archive (apt-get update first)"
         )
     return found

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -109,7 +110,7 @@ def test_at_each_instruction(
         once()  # imports all
         before = descriptors()
         places = count_places(once, "opcode", file)
-        for _ in rounds(profile, quick=6, seconds=10):
+        for _ in rounds(profile, quick=4, seconds=10):
             place = chance.randrange(places)
             press_at(place, once, PressedError(), "opcode", file)
             assert descriptors() == before, f"instruction {place} of {file}*"
@@ -135,12 +136,15 @@ def test_at_random_moments(
     try:
         with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
             work(session, library.name, tmp_path)
+            begun = time.perf_counter()
+            work(session, library.name, tmp_path)
+            takes = time.perf_counter() - begun
             before = descriptors()
             pressed = 0
-            for _ in rounds(profile, quick=10, seconds=10):
+            for _ in rounds(profile, quick=6, seconds=10):
                 armed = True
                 try:
-                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 5e-3))
+                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, takes))
                     work(session, library.name, tmp_path)
                     armed = False
                 except PressedError:

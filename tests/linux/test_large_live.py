@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import sys
 from array import array
 from collections.abc import Iterator
@@ -82,6 +83,47 @@ def test_comparing(offset: int) -> None:
             session.write_pointers(end - size // 2, bytes(size), expect=before + before)
         assert (unreadable.value.written, unreadable.value.index) == (0, count // 2)
         assert session.read(address, size) == data.tobytes()
+
+
+def scattered_places(chance: random.Random, count: int, size: int) -> array[int]:
+    """Return places of 8 bytes, some of which overlap, none across two pages; a third is alone."""
+    pages = size // PAGE
+    shared = [chance.randrange(pages // 2) for _ in range(count - pages // 2)]
+    alone = chance.sample(range(pages // 2, pages), pages // 2)
+    places = [page * PAGE + chance.randrange(PAGE - 7) for page in (*shared, *alone)]
+    chance.shuffle(places)
+    return array("Q", places)
+
+
+@pytest.mark.parametrize("spans", [True, False])
+def test_scattered(spans: bool) -> None:
+    """The last of overlapping pointers counts, and no byte between them changes."""
+    chance = random.Random(spans)
+    size = 12 << 20
+    places = scattered_places(chance, 40_000, size)
+    values = array("Q", chance.randbytes(8 * len(places)))
+    with stopped_child(size) as (start, session):
+        model = bytearray(session.read(start, size))
+        for place, value in zip(places, values, strict=True):
+            model[place : place + 8] = value.to_bytes(8, "little")
+        addresses = array("Q", [start + place for place in places])
+        assert session.write_scattered(addresses, values, spans=spans, verify=True) == len(values)
+        assert session.read(start, size) == model
+        held = session.read_scattered(addresses)
+        assert held == array("Q", [struct.unpack_from("<Q", model, at)[0] for at in places])
+        with pytest.raises(pydbgwrite.ExpectationError) as caught:
+            wrong = held[:]
+            wrong[777] ^= 1 << 63
+            session.write_scattered(addresses, values, expect=wrong)
+        assert caught.value.mismatches == [Mismatch(addresses[777], wrong[777], held[777])]
+        # One address lies behind the end: those before it, in this order, are written.
+        end = start + (size + PAGE - 1) // PAGE * PAGE
+        unique = array("Q", [start + 512 * at for at in chance.sample(range(size // 512), 20_000)])
+        unique[12_345] = end
+        with pytest.raises(pydbgwrite.TargetAccessError) as unmapped:
+            session.write_scattered(unique, values[:20_000], spans=spans)
+        assert unmapped.value.written == 12_345
+        assert session.read_scattered(unique[:12_345]) == values[:12_345]
 
 
 def narrow_values(count: int) -> array[int]:

@@ -303,6 +303,24 @@ def test_a_tracer_that_lives_is_named() -> None:
             pydbgwrite.attach(child.pid, timeout=0)
 
 
+def test_a_tracer_is_named_on_a_busy_processor_too() -> None:
+    """Its tracer runs seldom there, and must not be taken for one that hangs."""
+    allowed = os.sched_getaffinity(0)
+    with traced(4096) as (child, tracer):
+        os.sched_setaffinity(0, {min(allowed)})
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+        try:
+            for _ in range(5):
+                said = f"process {tracer.pid} traces it already"
+                with pytest.raises(pydbgwrite.TargetAccessError, match=said):
+                    pydbgwrite.attach(child.pid, timeout=0)
+        finally:
+            os.sched_setaffinity(0, allowed)
+            for process in busy:
+                process.kill()
+                process.wait()
+
+
 def test_a_session_that_is_open_here_is_named() -> None:
     said = "a session of this Python, this very process, has it open"
     with (

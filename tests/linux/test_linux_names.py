@@ -53,8 +53,10 @@ KEEP int operator-(Square const &a, Square const &b) { return a.side - b.side; }
 KEEP int operator,(Square const &a, Square const &b) { return a.side; }
 KEEP bool operator<(Square const &a, Square const &b) { return a.side < b.side; }
 KEEP int operator<<(Square const &a, int by) { return a.side << by; }
+KEEP int operator""_sides(unsigned long long by) { return int(by); }
 template <class T, int N> KEEP T scaled(T value) { return value * N; }
 }
+KEEP int operator""_edges(char const *text, unsigned long size) { return text[0] + int(size); }
 extern "C" {
 shapes::Square *root;
 int table[4] = {1, 2, 3, 4};
@@ -72,7 +74,7 @@ int main(void) {
     all += (first << 1) + scaled<int, 7>(3) + scaled<long, -1>(3) + int(first) + from_library();
     first += 1;
     --first;
-    all += first->side;
+    all += first->side + 4_sides + "edges"_edges;
     SAY("%lu %lu %lu %lu %lu %d\\n", NUMBER(&root), NUMBER(&first), NUMBER(&second),
         NUMBER(&first.next), NUMBER(dispatch), all);
     getchar();
@@ -238,6 +240,8 @@ DEMANGLED: Final = {
     "shapes::operator<<": "_ZN6shapeslsERKNS_6SquareEi",
     "shapes::scaled<int, 7>": "_ZN6shapes6scaledIiLi7EEET_S1_",
     "long shapes::scaled<long, -1>(long)": "_ZN6shapes6scaledIlLin1EEET_S1_",
+    'shapes::operator"" _sides(unsigned long long)': "_ZN6shapesli6_sidesEy",
+    'operator""_edges': "_Zli6_edgesPKcm",
     "vtable for shapes::Square": "_ZTVN6shapes6SquareE",
     "typeinfo for shapes::Square": "_ZTIN6shapes6SquareE",
     "main::first": "_ZZ4mainE5first",
@@ -273,6 +277,15 @@ def test_many_demangled_names_at_once(shop: Shop) -> None:
     ("text", "words"),
     [
         ("shapes::Square::aria", "did you mean 'shapes::Square::area'"),
+        ("shapes::Sqare::area", r"did you mean 'shapes::Square::area'\?\Z"),
+        ("shop!shapes::Square::nowhere::area", r"did you mean 'shapes::Square::area'\?\Z"),
+        ("only", r"no symbol 'only'; did you mean 'shapes::Square::only'\?\Z"),
+        ("only+8", r"no symbol 'only'; did you mean 'shapes::Square::only'\?\Z"),
+        ("shop!scaled", r"did you mean 'shapes::scaled<int, 7>' or 'shapes::scaled<long, -1>'"),
+        ("operator+=", r"did you mean 'shapes::Square::operator\+='"),
+        ("shop!operator+", r"did you mean 'shapes::operator\+'\?\Z"),
+        ("~Square", "did you mean 'shapes::Square::~Square'"),
+        ("operator()", r"did you mean 'shapes::Square::operator\(\)'"),
         ("shop!vtable for shapes::Sqare", "did you mean 'vtable for shapes::Square'"),
         ("shop:shapes::Square::only(char)", r"did you mean 'shapes::Square::only\(int\)'"),
         ("shapes::Square::~Square", "2 symbols .* by its mangled name"),

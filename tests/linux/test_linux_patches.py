@@ -17,7 +17,14 @@ from support.patch_files import load
 from support.processes import Child32, LiveChild
 
 import pydbgwrite
-from pydbgwrite import AddressError, BuildCheck, Patch, PatchEntry, PatchError
+from pydbgwrite import (
+    AddressError,
+    BuildCheck,
+    Patch,
+    PatchEntry,
+    PatchError,
+    ScatteredEntry,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -53,6 +60,33 @@ expect = [2, 3, 0, 0]
         patch.verify(session)
         assert patch.undo(session).complete
         assert list(session.read_pointers(table, 5)) == [1, 2, 3, 0, 0]
+
+
+def test_what_was_found_in_a_module(library: Path, tmp_path: Path) -> None:
+    """Offsets from a module's base are applied in another process to the same build of it."""
+    file = tmp_path / "found.toml"
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        at = session.resolve("libtable.so!table") - session.resolve("libtable.so+0")
+        entry = ScatteredEntry(
+            [at + 16, at], "libtable.so!first", base="libtable.so", expect=[3, 1]
+        )
+        build = BuildCheck.of(session, "libtable.so")
+        Patch([entry], builds=[build]).save(file, inline=1)
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        table = session.resolve("libtable.so!table")
+        first = session.resolve("libtable.so!first")
+        patch = Patch.load(file)
+        assert patch.entries == [entry]
+        assert patch.apply(session) == 2
+        assert list(session.read_pointers(table, 4)) == [first, 2, first, 0]
+        patch.verify(session)
+        assert patch.undo(session).complete
+        assert list(session.read_pointers(table, 4)) == [1, 2, 3, 0]
+        patch.builds = [BuildCheck("libtable.so", build_id="ab12")]
+        assert patch.preview(session).kind == "build"
+        by_path = Patch([ScatteredEntry([at], 7, base=str(library))])
+        assert by_path.apply(session) == 1
+        assert session.read_pointers(table, 1)[0] == 7
 
 
 def test_a_read_only_table(library: Path) -> None:

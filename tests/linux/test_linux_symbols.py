@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -12,10 +13,19 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from support.libraries import INDIRECT, compile_library, program_with, without_map_files
+from support.libraries import (
+    ANSWERS,
+    INDIRECT,
+    compile_library,
+    compile_program,
+    program_with,
+    running,
+    without_map_files,
+)
 
 import pydbgwrite
 from pydbgwrite import AddressError
+from pydbgwrite._symbols.elf import ElfSymbols
 from pydbgwrite._symbols.linux_maps import images_of_map, read_map
 from pydbgwrite._symbols.resolver import Resolver
 
@@ -352,3 +362,55 @@ def test_modules_of_a_map() -> None:
     assert [image.deleted for image in images] == [False, False, True, False]
     first = images[0].mapping
     assert first is not None and first.device == (0xFE, 0) and first.inode == 77
+
+
+PROGRAM = (
+    ANSWERS
+    + 'int private_table[4];\nint main(void) { SAY("%lu\\n", NUMBER(private_table)); getchar(); }'
+)
+
+
+def test_a_program_that_was_deleted(tmp_path: Path) -> None:
+    """What it does not export may be there, so a library's symbol is not given for it."""
+    program = compile_program(tmp_path / "gone", PROGRAM)
+    with running(program) as (child, (table,)), pydbgwrite.attach(child.pid) as session:
+        assert session.resolve("private_table") == table
+        assert session.resolve("puts") == session.resolve(session.name(session.resolve("puts")))
+        program.unlink()
+        with mock.patch("os.open", side_effect=without_map_files(os.open)):
+            for name in ("private_table", "puts", "private_table+8"):
+                with pytest.raises(AddressError, match=r"gone.*deleted, or replaced") as caught:
+                    session.resolve(name)
+                assert "stripped" not in str(caught.value)
+
+
+def test_a_file_whose_name_ends_as_that_of_a_deleted_one(tmp_path: Path) -> None:
+    """It exists, and is read; another file without that ending is not."""
+    program = compile_program(tmp_path / "shop (deleted)", PROGRAM)
+    compile_program(tmp_path / "shop", PROGRAM.replace("private_table", "other_table"))
+    with (
+        running(program) as (child, (table,)),
+        pydbgwrite.attach(child.pid) as session,
+        mock.patch("os.open", side_effect=without_map_files(os.open)),
+    ):
+        assert session.resolve("private_table") == table
+        assert session.resolve("shop!private_table+8") == table + 8
+        program.unlink()
+        with pytest.raises(AddressError, match="deleted, or replaced"):
+            session.resolve("private_table")
+
+
+def test_a_process_that_ends_during_a_list(library: Path) -> None:
+    with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
+        backend = ElfSymbols(session)
+        found = iter(backend.symbols("*", backend.modules(), None))
+        next(found)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(pydbgwrite.NoTargetError, match=f"process {pid} has ended"):
+            for _ in range(1 << 20):  # until the kernel has ended it
+                session._read_maps()
+        # A block begins with a look at the process; within one a read can be the first to fail.
+        with pytest.raises(pydbgwrite.NoTargetError, match=f"process (?:{pid} )?has ended"):
+            list(found)
+        with pytest.raises(pydbgwrite.NoTargetError, match=f"process {pid} has ended"):
+            session.symbols("*")

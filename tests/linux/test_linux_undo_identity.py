@@ -29,6 +29,7 @@ def written(child: Child64, file: Path) -> bytes:
 
 def forged(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Rewrite the journal with a changed header and valid checksums."""
+    from pydbgwrite._journal.format import WRITE
     from pydbgwrite._journal.log import JournalLog
 
     old = JournalLog(open(file, "rb", buffering=0), str(file))  # noqa: SIM115, closed with it
@@ -40,7 +41,8 @@ def forged(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     new = JournalLog(open(file, "x+b", buffering=0), str(file))  # noqa: SIM115
     new.begin(header)
     for each in changes:
-        new.add(each.address, each.old, each.new, each.unit)
+        payload = each.address.to_bytes(8, "little") + each.old + each.new
+        new.records.add(WRITE, each.unit, payload, len(each.old))
     new.close()
 
 
@@ -254,3 +256,47 @@ def test_writing_over_the_programs_own_header(tmp_path: Path) -> None:
         assert session.read(program.base, 256) != before
         assert pydbgwrite.undo(file, session).complete
         assert session.read(program.base, 256) == before
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="needs POSIX owners" if sys.platform == "win32" else "needs root: other owners",
+)
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("another's", "belongs to the user 12345"),
+        ("open to all", "mode is 0666"),
+        ("a link", "is a symbolic link"),
+        ("two names", r"has 2 names \(hard links\)"),
+    ],
+)
+def test_root_undoes_no_journal_that_another_user_may_have_made(
+    tmp_path: Path, how: str, said: str
+) -> None:
+    """What a journal says is written into a process, and root can write to every process."""
+    file = tmp_path / "a.journal"
+    with Child64() as child:
+        held = written(child, file)
+        if how == "another's":
+            os.chown(file, 12345, -1)
+        elif how == "open to all":
+            file.chmod(0o666)
+        elif how == "a link":
+            file = file.rename(tmp_path / "b.journal")
+            (tmp_path / "a.journal").symlink_to(file)
+            file = tmp_path / "a.journal"
+        else:
+            (tmp_path / "b.journal").hardlink_to(file)
+        with pydbgwrite.attach(child.pid) as session:
+            with pytest.raises(PermissionError, match=said):
+                pydbgwrite.undo(file, session)
+            assert session.read(child.areas["rw"], 64) == held
+            os.chown(file, 0, -1, follow_symlinks=False)
+            if how == "open to all":
+                file.chmod(0o600)
+            elif how == "a link":
+                file = tmp_path / "b.journal"
+            elif how == "two names":
+                (tmp_path / "b.journal").unlink()
+            assert pydbgwrite.undo(file, session).complete

@@ -55,6 +55,9 @@ ANSWERED = {
     "spaces.fill_virtual(absent - 16, 32, b'x')": "returned 16",
     "spaces.search_virtual(present, 2 * size, b'ff')": "returned None",
     "session.query(absent).base <= absent": "returned True",
+    "session.find_pointers(5, within=range(present, present + 2 * size)).skipped[0].size": (
+        f"returned {PRESENT * PAGE}"
+    ),
 }
 
 

@@ -119,3 +119,15 @@ def test_no_descriptor_left(
         assert descriptors() == before
         assert threads() == tasks
     assert not recwarn.list
+
+
+def test_a_launch_that_cannot_read_the_status_of_the_program_fails() -> None:
+    """A started program whose privileges can't be read is no program with all its privileges."""
+    from pydbgwrite._opening.linux import _lost_privilege
+
+    assert _lost_privilege(os.getpid()) == ""
+    with (
+        room_for(0),
+        pytest.raises(OSError, match=f"Too many open files: '/proc/{os.getpid()}/status'"),
+    ):
+        _lost_privilege(os.getpid())

@@ -25,9 +25,7 @@ GROUPS = "[...document.querySelectorAll('tbody tr.group')]"
 
 
 @pytest.fixture(scope="module")
-def page(profile: str) -> Iterator[Page]:
-    if profile != "full":
-        pytest.skip("with the full profile: a browser takes seconds")
+def page() -> Iterator[Page]:
     program = find_browser()
     if program is None:
         pytest.skip(f"there is no {' or '.join(NAMES)}")

@@ -57,7 +57,7 @@ def test_a_page_names_program_build_and_symbols(child: Child64, attached: Sessio
     assert after is not None
     for value in after:
         shown = attached.name(value)
-        broken = shown.replace("!", "!<wbr>")
+        broken = re.sub(r"!|::|\(", r"\g<0><wbr>", shown)
         assert f'<bdi class="name">{broken}</bdi><span class="hex">0x{value:x}</span>' in page
         assert shown in preview._repr_html_()
 

@@ -62,7 +62,7 @@ def test_advice(press: Callable[[Callable[[], object]], None]) -> None:
 
         def work() -> None:
             with pytest.raises(TargetAccessError):
-                pydbgwrite.attach(child.pid, timeout=0)
+                pydbgwrite.attach(child.pid)
 
         press(work)
 

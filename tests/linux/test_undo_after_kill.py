@@ -67,7 +67,7 @@ def assert_restored(child: Child64, report: pydbgwrite.UndoReport) -> None:
 
 
 def test_undo_after_sigkill(child: Child64, tmp_path: Path, profile: str) -> None:
-    runs = 200 if profile == "full" else 20
+    runs = 200 if profile == "full" else 10
     changed = torn = 0
     for run in range(runs):
         chance = random.Random(1000 + run)
@@ -79,7 +79,7 @@ def test_undo_after_sigkill(child: Child64, tmp_path: Path, profile: str) -> Non
         changed += held(child) != IMAGE
         assert_restored(child, undo(child, journal, chance))
         assert pydbgwrite.read_journal(journal).state == "undone"
-        if run % 20 == 0:  # a second undo changes nothing; slow, as these writes overlap
+        if run % 10 == 0:  # a second undo changes nothing; slow, as these writes overlap
             assert_restored(child, undo(child, journal, chance))
         journal.unlink()
     print(f"{runs} kills: the target had changed in {changed}, the journal was torn in {torn}")

@@ -47,7 +47,7 @@ CALLS: dict[str, Outcome] = {
     "eventfd2": stopping("eventfd2"),
     "getrandom": WORKS,
     "getxattr": WORKS,
-    "ioctl": WORKS,  # PROCMAP_QUERY: the text of /proc/PID/maps
+    "ioctl": WORKS,  # the text of /proc/PID/maps, and the pagemap
     "kcmp": WORKS,  # as many mapped pages count as the same memory
     "kill": WORKS,
     "madvise": WORKS,

@@ -14,6 +14,8 @@ SESSION_CALLS: dict[str, Call] = {
     "read_pointers": lambda s: s.read_pointers(0x10000, 3),
     "write_scattered": lambda s: s.write_scattered([0x10000, 0x10040], [1, 2]),
     "read_scattered": lambda s: s.read_scattered([0x10000, 0x10040]),
+    "find_pointers": lambda s: s.find_pointers(1, within=range(0x10000, 0x10100)),
+    "retarget": lambda s: s.retarget(1, 2, within=range(0x10000, 0x10100)),
     "write": lambda s: s.write(0x10000, b"12345678"),
     "read": lambda s: s.read(0x10000, 8),
     "query": lambda s: s.query(0x10000),

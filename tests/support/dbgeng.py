@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ COUNT = 4096
 HERE = Path(__file__).parent
 LANE = os.environ.get("PYDBGWRITE_LANE") == "wine"
 PYTHON32 = os.environ.get("PYDBGWRITE_PYTHON32")
+#: The size of this Python's own pointers. Its engine, and the programs that it starts, have it too.
+OWN = struct.calcsize("P")
+NARROW = OWN == 4
+#: A pointer of that size with bits in its upper half; tests count on from it.
+MARK = 0x1122334400000000 if OWN == 8 else 0x11220000
 
 # Has memory of COUNT pointers with nothing mapped behind it; answers with the pointers it holds.
 _TARGET = f"""
@@ -33,7 +39,8 @@ kernel.VirtualFree.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
 width = ctypes.sizeof(ctypes.c_void_p)
 size = {COUNT} * width
 # Wine keeps what is free near other memory accessible to debuggers, but not up here.
-hints = range(0x90000000, 0xF0000000, 0x1000000) if width == 8 else [None]
+places = {{8: (0x90000000, 0xF0000000), 4: (0x68000000, 0x78000000)}}
+hints = range(*places[width], 0x1000000)
 base = next(filter(None, (kernel.VirtualAlloc(hint, size, 0x3000, 4) for hint in hints)))
 print(base, width, flush=True)
 for line in sys.stdin:
@@ -110,8 +117,14 @@ REASON = None if LANE else _why_not()
 needs_engine = pytest.mark.skipif(REASON is not None, reason=REASON or "")
 # The lane provides all that is needed: a skipped test would hide a failure there.
 needs_32_bit = pytest.mark.skipif(
-    PYTHON32 is None and not LANE, reason="no 32-bit Python (PYDBGWRITE_PYTHON32)"
+    NARROW or (PYTHON32 is None and not LANE),
+    reason=(
+        "needs a 64-bit Python beside the 32-bit program"
+        if NARROW
+        else "no 32-bit Python (PYDBGWRITE_PYTHON32)"
+    ),
 )
+needs_64_bit = pytest.mark.skipif(NARROW, reason="needs 64-bit pointers in the target")
 
 
 def engine_folder() -> str:

@@ -37,7 +37,8 @@ HIGH: Final = {8: 0x90000000, 4: 0x70000000}
 STARTS: Final = 3
 FURTHER: Final = 0x8000000
 PLACES: Final = 4
-REMOTE: Final = "dbgeng-remote-8"
+OWN: Final = dbgeng.OWN
+REMOTE: Final = f"dbgeng-remote-{OWN}"
 USER_END: Final = 0x7FFFFFFF0000
 
 Area = tuple[int, int, int]  # address, size, PAGE_ protection
@@ -132,7 +133,7 @@ class _Kept:
     def __init__(self, bits: int) -> None:
         self.rest = ExitStack()
         python = sys.executable
-        if bits == 4:
+        if bits != OWN:
             assert dbgeng.PYTHON32 is not None, "the lane has no 32-bit Python"
             python = dbgeng.PYTHON32
         self.base, self.child = start_child(bits, python)
@@ -183,8 +184,8 @@ def _nothing(kept: _Kept) -> None:
 def _opened(
     name: str,
     *,
-    bits: int = 8,
-    width: int = 8,
+    bits: int = OWN,
+    width: int = OWN,
     needs: Callable[[_Kept], None] = _nothing,
     attach: Callable[[_Kept, ExitStack], pydbgwrite.Session],
     most: int = 1024,
@@ -256,14 +257,8 @@ def _by_process_server(kept: _Kept, stack: ExitStack) -> pydbgwrite.Session:
 
 
 WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "dbgeng-8": lambda: _opened(
-        "dbgeng-8", attach=lambda kept, _: pydbgwrite.attach(kept.child.pid)
-    ),
-    # A 64-bit process that the engine treats as a 32-bit one.
-    "dbgeng-i386-4": lambda: _opened(
-        "dbgeng-i386-4",
-        width=4,
-        attach=lambda kept, _: pydbgwrite.attach(kept.child.pid, pointer_size=4),
+    f"dbgeng-{OWN}": lambda: _opened(
+        f"dbgeng-{OWN}", attach=lambda kept, _: pydbgwrite.attach(kept.child.pid)
     ),
     REMOTE: lambda: _opened(
         REMOTE,
@@ -272,8 +267,8 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         most=128,
         keep=True,
     ),
-    "dbgeng-process-server-8": lambda: _opened(
-        "dbgeng-process-server-8",
+    f"dbgeng-process-server-{OWN}": lambda: _opened(
+        f"dbgeng-process-server-{OWN}",
         needs=_process_server,
         attach=_by_process_server,
         most=16,
@@ -282,8 +277,8 @@ WRITABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     ),
 }
 READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "dbgeng-dump-8": lambda: _opened(
-        "dbgeng-dump-8",
+    f"dbgeng-dump-{OWN}": lambda: _opened(
+        f"dbgeng-dump-{OWN}",
         needs=_write_dump,
         attach=lambda kept, _: pydbgwrite.open_dump(kept.dump),
         most=128,
@@ -291,7 +286,14 @@ READABLE: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         differences=frozenset({"dump ranges"}),
     ),
 }
-if dbgeng.PYTHON32 is not None or LANE:  # which must have one
+if not dbgeng.NARROW:
+    # A 64-bit process that the engine treats as a 32-bit one.
+    WRITABLE["dbgeng-i386-4"] = lambda: _opened(
+        "dbgeng-i386-4",
+        width=4,
+        attach=lambda kept, _: pydbgwrite.attach(kept.child.pid, pointer_size=4),
+    )
+if not dbgeng.NARROW and (dbgeng.PYTHON32 is not None or LANE):  # the lane must have one
     # A program of 32 bits in a 64-bit system (WOW64).
     WRITABLE["dbgeng-wow64-4"] = lambda: _opened(
         "dbgeng-wow64-4",

@@ -23,6 +23,7 @@ class Script:
         )
         assert self.process.stdout is not None
         self._said = self.process.stdout
+        self._heard = b""
         heard = b""
         while not heard.endswith(b"ready\n"):
             piece = self._said.read(1)
@@ -54,8 +55,8 @@ class Script:
     def _goes_on(self) -> bool:
         """Is it still at work? Reads its output, so that it never waits for the pipe."""
         os.set_blocking(self._said.fileno(), False)
-        heard = self._said.read(65536)
-        return self.process.poll() is None and not (heard and b"done" in heard)
+        self._heard = self._heard[-8:] + (self._said.read(65536) or b"")
+        return self.process.poll() is None and b"done" not in self._heard
 
     def _kill(self) -> None:
         self.process.kill()

@@ -125,7 +125,9 @@ class Reader:
     def _shell(self, text: str, where: str) -> str:
         # The reader's shell finds programs of the active environment.
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-        environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
+        # Writes are numbered from 1, as of a reader who has made none before.
+        state = str(self.folder / ".state")
+        environment = {**os.environ, "PATH": path, "COLUMNS": "100", "XDG_STATE_HOME": state}
         done = subprocess.run(
             ["sh", "-euc", text],
             stdin=subprocess.DEVNULL,

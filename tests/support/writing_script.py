@@ -17,7 +17,9 @@ import pydbgwrite
 
 #: Bytes of a large write: more than one record. Microsoft's engine takes long over a pointer.
 LARGE = 3 << 19 if sys.platform == "linux" else 3 << 15
-SCATTERED = [10, 1000, 30_000, 140_000] if sys.platform == "linux" else [10, 300]
+SCATTERED = [10, 300, 1000, 30_000, 140_000] if sys.platform == "linux" else [10, 300]
+#: In a running process a system call writes each of them.
+SCATTERED_RUNNING = SCATTERED[:3]
 
 
 def say(text: bytes) -> None:
@@ -25,7 +27,9 @@ def say(text: bytes) -> None:
     os.write(1, text)
 
 
-def write_much(session: pydbgwrite.Session, base: int, size: int, seed: int) -> None:
+def write_much(
+    session: pydbgwrite.Session, base: int, size: int, seed: int, scattered: list[int]
+) -> None:
     """Make large direct, scattered, byte and many small writes that overlap."""
     chance = random.Random(seed)
 
@@ -41,7 +45,7 @@ def write_much(session: pydbgwrite.Session, base: int, size: int, seed: int) -> 
             at = base + chance.randrange(size - LARGE)
             session.write_pointers(at, pointers(LARGE // 8), via="WriteVirtual")
         elif kind == 2:
-            count = chance.choice(SCATTERED)
+            count = chance.choice(scattered)
             places = array("Q", [base + chance.randrange(size - 8) for _ in range(count)])
             session.write_scattered(places, pointers(count))
         elif kind == 3:
@@ -69,7 +73,8 @@ def main(words: list[str]) -> None:
         session.transaction(journal),
     ):
         say(b"ready\n")
-        write_much(session, base, size, int(seed))
+        counts = SCATTERED if suspend else SCATTERED_RUNNING
+        write_much(session, base, size, int(seed), counts)
         say(b"done\n")
         sys.stdin.read()  # killed here at the latest: all is written, nothing is committed
 

@@ -100,8 +100,8 @@ class Elf:
             self.content[at : at + len(content)] = content
         struct.pack_into(f"<2{word}", self.content, SLOTS, 0x646, 0x656)
         segments = [
-            Segment(1, 0, 0, 0x1000, 0x1000),
-            Segment(2, 0x80, 0x80, len(dynamic), len(dynamic)),
+            Segment(1, 0, 0, 0x1000, 0x1000, 6),
+            Segment(2, 0x80, 0x80, len(dynamic), len(dynamic), 6),
         ]
         self.headers = ElfHeaders(bits, "<", segments, segments[:1])
 

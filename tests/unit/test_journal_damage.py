@@ -18,6 +18,7 @@ import pydbgwrite
 from pydbgwrite import JournalError, Session, simulate
 from pydbgwrite._journal import format as form
 
+V2 = form.FRAMINGS[2]
 BASE, SIZE = 0x10000, 0x1000
 IMAGE = pattern(SIZE)
 #: The writes of a transaction; they do not overlap.
@@ -80,7 +81,7 @@ def frames(data: bytes) -> list[bytes]:
     parts, at = [data[:16]], 16
     while at < len(data):
         length = struct.unpack_from("<Q", data, at + 16)[0]
-        parts.append(data[at : at + 28 + length + 8])
+        parts.append(data[at : at + 32 + length + -length % 8 + 16])
         at += len(parts[-1])
     return parts
 
@@ -171,7 +172,8 @@ def test_blocks_that_never_reached_the_disk(target: Session, tmp_path: Path) -> 
     """A machine crash can leave zeros at the end: the write of that record has never begun."""
     file = tmp_path / "a.journal"
     data, ends = journal_of(target, file, committed=False)
-    for zeros in (8, ends[3] - ends[2] - 30, ends[3] - ends[2]):
+    last = ends[3] - ends[2]
+    for zeros in (8, 16, last - 34, last - 24, last - 8, last):
         file.write_bytes(data[:-zeros] + bytes(zeros))
         refill(target)
         report = pydbgwrite.undo(file, target)
@@ -190,7 +192,7 @@ def test_blocks_that_never_reached_the_disk(target: Session, tmp_path: Path) -> 
 def test_other_versions_and_other_files(target: Session, tmp_path: Path) -> None:
     file = tmp_path / "a.journal"
     data, _ = journal_of(target, file, committed=True)
-    for version, word in ((0, "older"), (2, "newer")):
+    for version, word in ((0, "older"), (3, "newer")):
         head = data[:8] + struct.pack("<I", version)
         words = refused(target, file, head + struct.pack("<I", zlib.crc32(head)) + data[16:])
         assert word in words
@@ -230,9 +232,8 @@ def test_an_empty_transaction(target: Session, tmp_path: Path) -> None:
 )
 def test_a_header_that_makes_no_sense(target: Session, tmp_path: Path, header: bytes) -> None:
     """A header with invalid content is refused even if its checksums are correct."""
-    start = form.file_head()
-    record, _ = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [header])
-    assert "header" in refused(target, tmp_path / "journal", start + record)
+    record, _ = V2.encode(form.HEADER, 0, 0, V2.begin(), [header])
+    assert "header" in refused(target, tmp_path / "journal", V2.file_head() + record)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_header_that_makes_no_sense(target: Session, tmp_path: Path, header: b
 def test_a_write_past_the_end_of_the_address_space(
     target: Session, tmp_path: Path, kind: int, payload: bytes
 ) -> None:
-    start = form.file_head()
-    first, chain = form.encode(form.HEADER, 0, 0, zlib.crc32(start), [b"{}"])
-    second, _ = form.encode(kind, 8, 1, chain, [payload])
-    assert "address space" in refused(target, tmp_path / "journal", start + first + second)
+    first, chain = V2.encode(form.HEADER, 0, 0, V2.begin(), [b"{}"])
+    second, _ = V2.encode(kind, 8, 1, chain, [payload])
+    data = V2.file_head() + first + second
+    assert "address space" in refused(target, tmp_path / "journal", data)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -151,29 +151,70 @@ def test_what_is_about_to_be_used(
     assert there(state_folder) == set()
 
 
-@LINUX
-def test_commands_at_once(
-    state_folder: Path, profile: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Commands make, undo and prune journals at once: none loses one that it needs."""
-    monkeypatch.setattr(kept_journals, "MOST", 8)
+def in_four_children(work: Callable[[], None]) -> None:
+    """Do the work in four children at once; each must succeed."""
     children = []
     for _ in range(4):
         child = os.fork()
         if not child:
             code = 1
             try:
-                for _ in range(500 if profile == "full" else 25):
-                    write_and_prune()
+                work()
                 code = 0
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(code)
         children.append(child)
-    ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert ended == [0] * 4
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+
+
+@LINUX
+def test_commands_at_once(
+    state_folder: Path, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands make, undo and prune journals at once: none loses one that it needs."""
+    monkeypatch.setattr(kept_journals, "MOST", 8)
+
+    def work() -> None:
+        for _ in range(500 if profile == "full" else 25):
+            write_and_prune()
+
+    in_four_children(work)
     assert len(there(state_folder)) <= 8 + 4  # each may have pruned before another made its own
+
+
+@LINUX
+def test_numbers_of_commands_at_once(state_folder: Path, profile: str) -> None:
+    """Each journal has a number of its own, so that `undo NUMBER` names one."""
+    KeptJournals(create=True).close()
+    made = 200 if profile == "full" else 40
+
+    def work() -> None:
+        kept = KeptJournals(create=False)
+        for _ in range(made):
+            kept.new().create().close()
+
+    in_four_children(work)
+    numbers = [name.partition("-")[0] for name in there(state_folder)]
+    assert len(set(numbers)) == len(numbers) == 4 * made
+
+
+def test_claim_of_a_command_that_was_killed(kept: KeptJournals, state_folder: Path) -> None:
+    claim = state_folder / "1.claim"
+    claim.write_bytes(b"")
+    place = kept.new()
+    place.create().close()
+    assert place.number == 2
+    kept.make_room(0)
+    assert claim.exists()  # its command may still make its journal
+    age(claim)
+    kept.make_room(0)
+    assert not claim.exists()
+    assert kept.numbered(1) is None
+    found = kept.numbered(2)
+    assert found is not None
+    assert found.path == place.path
 
 
 def write_and_prune() -> None:

@@ -326,6 +326,8 @@ def test_other_threads_make_progress_during_one_long_write() -> None:
     assert during > 1
 
 
+HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+
 GIL_CALLS: dict[str, Callable[[Session, int], object]] = {
     "write": lambda s, n: s.write(0, RAW[:n]),
     "read": lambda s, n: s.read(0, n),
@@ -344,6 +346,7 @@ GIL_CALLS: dict[str, Callable[[Session, int], object]] = {
 }
 
 
+@pytest.mark.skipif(not HAS_GIL, reason="a free-threaded CPython has no GIL")
 @pytest.mark.parametrize("name", GIL_CALLS)
 def test_the_gil_is_released_from_the_threshold_on(large: Session, name: str) -> None:
     call = GIL_CALLS[name]

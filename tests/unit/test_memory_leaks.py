@@ -99,6 +99,15 @@ def recorded(use: Case, record: Callable[..., object] = lambda *change: None) ->
     return run_recorded
 
 
+def retarget_and_undo(session: Session) -> None:
+    there = range(BASE, BASE + 64)
+    session.retarget(0, 3, within=there)
+    done = session.retarget([3, 4], [0, 5], within=there)
+    assert done.patch is not None
+    done.patch.undo(session)
+    session.retarget(range(3, 4), 0, within=there)
+
+
 #: Further calls of each public name, besides its succeeding call; they may fail.
 FAILING: dict[str, list[Case]] = {
     "write_pointers": [
@@ -168,6 +177,22 @@ FAILING: dict[str, list[Case]] = {
     "symbols": [lambda s: s.symbols(), lambda s: s.symbols("p*", module="module", kind="data")],
     "name": [lambda s: s.name(BASE), lambda s: s.name(RAISES), lambda s: s.name(-1)],
     "names": [lambda s: s.names([BASE, BAD_ADDRESS]), lambda s: s.names([RAISES])],
+    "find_pointers": [
+        lambda s: s.find_pointers(0, within=range(BASE, BASE + 64)),
+        lambda s: s.find_pointers([1, 2], within=range(BASE, BASE + 64), limit=1, progress=stop),
+        lambda s: s.find_pointers([1, RAISES], within=range(BASE, BASE + 64)),
+        lambda s: s.find_pointers(range(1, 2), within=range(BAD_ADDRESS, BAD_ADDRESS + 64)),
+        lambda s: s.find_pointers([]),
+    ],
+    "retarget": [
+        retarget_and_undo,
+        lambda s: s.retarget(0, 3, within=range(BASE, BASE + 64), progress=stop),
+        lambda s: s.retarget(0, 3, within=range(BASE, BASE + 64), expect_count=3),
+        lambda s: s.retarget([1, 1], [2, 3], within=range(BASE, BASE + 64)),
+        lambda s: s.retarget(0, RAISES, within=range(BASE, BASE + 64)),
+        lambda s: s.retarget(0, 8, within=range(BASE, BASE + 64), mask=7),
+        lambda s: s.retarget(1, 2),
+    ],
     "import_slots": [lambda s: s.import_slots(), lambda s: s.import_slots("module", "name")],
     "resolve": [
         lambda s: s.resolve("0x10000"),

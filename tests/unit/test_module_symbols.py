@@ -12,7 +12,7 @@ import pytest
 from support.chance import chance as chance
 
 import pydbgwrite
-from pydbgwrite._core import ModuleSymbols, is_plain_mangled, name_addresses
+from pydbgwrite._core import ModuleSymbols, name_addresses, plain_mangled
 from pydbgwrite._symbols.demangle import demangler
 
 ALONE, VERSIONS, SHARED = 0, 1, 2
@@ -107,7 +107,9 @@ def test_names_that_mean_one_symbol() -> None:
     uses = [symbols.entry(number)[5] for number in range(len(symbols))]
     assert uses == [ALONE, SHARED, SHARED, ALONE, ALONE, VERSIONS, VERSIONS, SHARED, SHARED]
     assert symbols.entry(5)[0] == b"versioned"
-    assert symbols.names()[5] == "versioned@@V_2"
+    assert symbols.names([5, 0]) == ["versioned", "alone"]
+    with pytest.raises(IndexError):
+        symbols.names([len(rows)])
     assert symbols.values()[:3] == [100, 110, 120]
     assert symbols.containing(b"wic") == [1, 2]
     assert symbols.at(1) is None  # a thread's variable has no address
@@ -165,21 +167,24 @@ def test_texts_are_asked_for_once() -> None:
     symbols = table([Row("first", 100, 8), Row("second", 200, 8)])
     asked: list[list[int]] = []
 
-    def spell(module: int, numbers: list[int]) -> list[str | None]:
+    def spell(module: int, numbers: list[int]) -> list[str]:
         asked.append(numbers)
-        return ["m!first" if number == 0 else None for number in numbers]
+        return ["m!first" if number == 0 else "" for number in numbers]
+
+    texts: list[str | None] = [None, None]
 
     ranges = [(1000, 2000, 1000, 1000, "m", 0), (3000, 4000, 2990, 0, "<heap>", -1)]
     addresses = [1100, 1104, 1200, 1204, 1300, 3000, 5, 1104]
     for _ in range(2):
-        names = name_addresses(addresses, ranges, lambda module: symbols, spell)
+        names = name_addresses(addresses, ranges, lambda module: (symbols, texts), spell)
         assert names == [
             *("m!first", "m!first+0x4", "m+0xc8", "m+0xcc", "m+0x12c"),
             *("<heap>+0xa", "0x5", "m!first+0x4"),
         ]
     assert asked == [[0, 1]]
-    symbols.forget([1])
-    name_addresses([1200], ranges, lambda module: symbols, spell)
+    assert texts == ["m!first", ""]
+    texts[1] = None
+    name_addresses([1200], ranges, lambda module: (symbols, texts), spell)
     assert asked == [[0, 1], [1]]
 
 
@@ -196,17 +201,24 @@ def test_exceptions_of_callbacks_go_on() -> None:
     symbols = table([Row("first", 100, 8)])
     ranges = [(1000, 2000, 1000, 1000, "m", 0)]
 
-    def refuse(*_: object) -> list[str | None]:
+    def of_module(module: int) -> tuple[ModuleSymbols, list[str | None]]:
+        return symbols, [None]
+
+    def refuse(*_: object) -> list[str]:
         raise KeyError("asked")
 
     with pytest.raises(KeyError, match="asked"):
-        name_addresses([1100], ranges, lambda module: symbols, refuse)
+        name_addresses([1100], ranges, of_module, refuse)
     with pytest.raises(KeyError, match="asked"):
         name_addresses([1100], ranges, refuse, refuse)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="a text, or None"):
-        name_addresses([1100], ranges, lambda module: symbols, lambda module, numbers: [])
-    with pytest.raises(TypeError, match="a str or None"):
-        name_addresses([1100], ranges, lambda module: symbols, lambda module, numbers: [1])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="needs a text"):
+        name_addresses([1100], ranges, of_module, lambda module, numbers: [])
+    with pytest.raises(TypeError, match="must be a str"):
+        name_addresses([1100], ranges, of_module, lambda module, numbers: [1])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="a place for its text"):
+        name_addresses([1100], ranges, lambda module: (symbols, []), refuse)
+    with pytest.raises(TypeError, match="ModuleSymbols and texts"):
+        name_addresses([1100], ranges, lambda module: symbols, refuse)  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="not in order"):
         name_addresses([1], [ranges[0], ranges[0]], lambda module: None, refuse)
 
@@ -230,13 +242,14 @@ def doubled(levels: int) -> str:
 
 
 def test_names_that_take_years_stay_mangled() -> None:
-    assert not is_plain_mangled(HANGS)
-    assert not is_plain_mangled("_Z" + "Z1fvE" * 9 + "1x")
-    assert not is_plain_mangled("_Z1f" + "P" * 9000 + "i")
-    assert not is_plain_mangled("main")
-    assert not is_plain_mangled("_Z\udc80")
-    assert is_plain_mangled("_ZNKSt10_HashtableImmSaImENSt8__detail9_IdentityEE18_Mod_range_hashEm")
-    assert is_plain_mangled("_ZN4llvm4callINS_2XXEXsr3std7is_sameIiT_EE5valueEEEDTclfp_EEOS2_")
+    hang = [HANGS, "_Z" + "Z1fvE" * 9 + "1x", "_Z1f" + "P" * 9000 + "i"]
+    plain = [
+        "_ZNKSt10_HashtableImmSaImENSt8__detail9_IdentityEE18_Mod_range_hashEm",
+        "_ZN4llvm4callINS_2XXEXsr3std7is_sameIiT_EE5valueEEEDTclfp_EEOS2_",
+    ]
+    assert plain_mangled([*hang, plain[0], "main", plain[1], "_Z\udc80", ""]) == [3, 5]
+    with pytest.raises(TypeError):
+        plain_mangled([1])  # type: ignore[list-item]
     demangle = demangler()
     if demangle is not None:
         assert demangle(HANGS) == HANGS
@@ -267,3 +280,55 @@ def test_demangled_names_are_those_of_cxxfilt(name: str, wanted: str) -> None:
     demangle = demangler()
     assert demangle is not None
     assert demangle(name) == wanted
+
+
+def test_names_that_cost_much_stay_mangled() -> None:
+    """A module's file can have any number of names that take 100 microseconds each."""
+    if demangler() is None:
+        return
+    for name in (doubled(7), doubled(12)):  # the library gives up on the second
+        one, many = demangler(symbols=10), demangler(symbols=100_000)
+        assert one is not None
+        assert many is not None
+        shown = many.each([name, "main"] * 4_000)
+        assert not many.exhausted
+        assert len(shown[0]) > 3000 or shown[0] == name
+        cut = one.each([name, "main"] * 4_000)
+        assert one.exhausted
+        assert (cut[0], cut[-2], cut[-1]) == (shown[0], name, "main")
+
+
+def test_many_addresses_at_once(chance: random.Random) -> None:
+    """Names in any order, of ranges with and without symbols, are those that each has alone."""
+    symbols = table([Row(f"n{at}", at, chance.choice((0, 3, 9))) for at in range(0, 900, 7)])
+    texts: list[str | None] = [None] * len(symbols)
+    odd = "\udc80odd"  # a file's name that is no UTF-8
+    ranges = [
+        (1000, 1500, 1000, 1000, "m", 0),
+        (1500, 1600, 1500, 0, "<heap>", -1),
+        (1600, 2000, 1000, 1000, odd, 0),
+        (5000, 5100, 5000, 0, "m!é", -2),
+    ]
+
+    def spell(module: int, numbers: list[int]) -> list[str]:
+        named = symbols.names(numbers)
+        label = {"7": odd}
+        return ["" if name[-1] == "0" else f"{label.get(name[-1], 'm')}!{name}" for name in named]
+
+    def name_of(address: int) -> str:
+        if not (1000 <= address < 2000 or 5000 <= address < 5100):
+            return hex(address)
+        _, _, origin, _, name, module = next(r for r in ranges if r[0] <= address < r[1])
+        number = symbols.at(address - 1000) if module == 0 else None
+        if number is not None:
+            text = spell(0, [number])[0]
+            if text:
+                origin, name, module = 1000 + symbols.entry(number)[1], text, -2
+        behind = address - origin
+        return name if behind == 0 and module == -2 else f"{name}+{behind:#x}"
+
+    addresses = [chance.randrange(900, 6000) for _ in range(3000)] + [2**64 - 1, 0]
+    wanted = [name_of(address) for address in addresses]
+    for asked in (addresses, addresses[:7]):
+        found = name_addresses(asked, ranges, lambda module: (symbols, texts), spell)
+        assert found == wanted[: len(asked)]

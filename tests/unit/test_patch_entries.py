@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.inputs import Index
 
-from pydbgwrite import BuildCheck, Patch, PatchEntry
+from pydbgwrite import BuildCheck, Patch, PatchEntry, ScatteredEntry
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,60 @@ def test_entries_are_copies() -> None:
     assert repr(Patch([entry])) == "<pydbgwrite.Patch of 1 entries, 1 pointers>"
 
 
+@pytest.mark.parametrize(
+    ("addresses", "pointers", "options", "error", "words"),
+    [
+        ([], 1, {}, ValueError, "addresses is empty"),
+        (5, 1, {}, TypeError, "addresses must be a list"),
+        ([-1], 1, {}, OverflowError, r"addresses\[0\] is -0x1"),
+        ([True], 1, {}, TypeError, r"addresses\[0\].*bool"),
+        ([1], [], {}, ValueError, "pointers is empty"),
+        ([1], None, {}, TypeError, "pointers"),
+        ([1], True, {}, TypeError, "pointers.*bool"),
+        ([1], 2**64, {}, OverflowError, "pointers is 0x1"),
+        ([1, 16], [1], {}, ValueError, "pointers has 1 values and addresses 2"),
+        ([1], [1, 2], {"base": 8}, ValueError, "pointers has 2 values and offsets 1"),
+        ([1, 16], 1, {"expect": [1, 2, 3]}, ValueError, "expect has 3 values and addresses 2"),
+        ([1], 1, {"expect": -1}, OverflowError, "expect is -0x1"),
+        ([1, "a!b"], 1, {"base": "a"}, TypeError, r"offsets\[1\] is 'a!b', and must be a number"),
+        ([1], 1, {"base": ""}, ValueError, "base"),
+        ([1], 1, {"base": 1.5}, TypeError, "base.*float"),
+        ([2**64 - 1], 1, {}, OverflowError, "at 0xffffffffffffffff would go past"),
+        (["a!b", 2**64 - 3], 1, {}, OverflowError, "would go past"),
+        ([2**63], 1, {"base": 2**63}, OverflowError, "would go past"),
+        ([1], 1, {"note": 5}, TypeError, "note must be a str"),
+        ([1], 1, {"file": "../x.npy"}, ValueError, "file"),
+        ([1], 1, {"addresses_file": "x.txt"}, ValueError, "file"),
+        ([1], 1, {"expect_file": "/x.npy"}, ValueError, "file"),
+    ],
+)
+def test_scattered_entries_that_are_wrong(
+    addresses: Any, pointers: Any, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        ScatteredEntry(addresses, pointers, **options)
+
+
+def test_scattered_entries_of_every_kind() -> None:
+    places = array("Q", [8, 2**64 - 16])
+    for given in (list(places), iter(places), places, np.array(places), places.tobytes()):
+        entry = ScatteredEntry(given, "a!b", expect=np.uint64(7))
+        assert (entry.addresses, entry.pointers, entry.expect) == (places, "a!b", 7)
+    entry = ScatteredEntry(places[:1], [5], base="7zip")  # a module's name may begin with a digit
+    assert len(entry) == 1
+    assert repr(entry) == "<pydbgwrite.ScatteredEntry of 1 pointers at offsets from 7zip>"
+    assert entry == ScatteredEntry([8], [5], base="7zip")
+    assert entry != ScatteredEntry([8], [5])
+    assert entry != PatchEntry(8, [5])
+    places[0] = 9
+    assert entry.addresses == array("Q", [8])
+
+
 def test_patches_that_are_wrong() -> None:
     entry: Any = "entry"
     with pytest.raises(ValueError, match="at least one entry"):
         Patch([])
-    with pytest.raises(TypeError, match=r"entries\[0\] must be a PatchEntry, got str"):
+    with pytest.raises(TypeError, match=r"entries\[0\] must be a PatchEntry or a Scat.*, got str"):
         Patch([entry])
     with pytest.raises(TypeError, match=r"builds\[0\] must be a BuildCheck, got str"):
         Patch([PatchEntry(1, [1])], builds=[entry])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.patch_files import ENTRY, load, problems_of
 
-from pydbgwrite import BuildCheck, Patch
+from pydbgwrite import BuildCheck, Patch, PatchEntry
 
 
 def test_the_example(tmp_path: Path) -> None:
@@ -42,6 +42,8 @@ file = "raw.bin"
 """,
     )
     first, second, third = patch.entries
+    assert isinstance(first, PatchEntry)
+    assert isinstance(second, PatchEntry) and isinstance(third, PatchEntry)
     assert patch.note == "for 2.4"
     assert patch.builds == [BuildCheck("libfoo.so", build_id="5d2f00")]
     assert (first.address, first.note) == ("libfoo.so+0x4010", "dispatch table")
@@ -107,7 +109,8 @@ expect = [1]
         ("format = 1\n", ["there is no [[write]]"]),
         ("format = 1\nwrite = []\n", ["line 2: write is empty"]),
         ("format = true\n" + ENTRY, ["line 1: format is True"]),
-        ("format = 2\nnew = 1\n", ["line 1: format is 2: this version reads format = 1"]),
+        ("format = 3\nnew = 1\n", ["line 1: format is 3: this version reads format = 1 and"]),
+        ("format = 0\n" + ENTRY, ["line 1: format is 0"]),
         ("format = '1'\n" + ENTRY, ["line 1: format is '1'"]),
         ("format = 1\n[write]\naddress = 1\n", ["line 2: write must be tables", "a table"]),
         ("format = 1\nwrite = 5\n", ["line 2: write must be tables"]),
@@ -153,7 +156,7 @@ def test_files_as_windows_writes_them(tmp_path: Path) -> None:
     """A file with a byte order mark and CR LF line ends is read, with correct line numbers."""
     text = ("\ufeffformat = 1\n" + ENTRY).replace("\n", "\r\n").encode()
     (tmp_path / "patch.toml").write_bytes(text)
-    assert Patch.load(tmp_path / "patch.toml").entries[0].address == 0x1000
+    assert Patch.load(tmp_path / "patch.toml").entries == [PatchEntry(0x1000, [1])]
     found = problems_of(tmp_path, text + b"x = 1\r\n")
     assert found == [
         "line 5, entry 1: unknown key 'x'; known are address, pointers, file, expect, note"

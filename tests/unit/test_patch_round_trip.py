@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.patch_files import load, problems_of
 
 import pydbgwrite
-from pydbgwrite import BuildCheck, Patch, PatchEntry, PatchError
+from pydbgwrite import BuildCheck, Patch, PatchEntry, PatchError, ScatteredEntry
 from pydbgwrite._patch.toml_fast import read_plain
 from pydbgwrite._patch.toml_lines import Lines
 
@@ -28,10 +28,46 @@ POINTERS = st.lists(NUMBERS, min_size=1, max_size=20) | st.lists(ADDRESSES, min_
 
 
 @st.composite
+def scattered_entries(draw: st.DrawFn, number: int) -> ScatteredEntry:
+    """Generate an entry of any kind, in numbers that no other entry has."""
+    count = draw(st.integers(1, 20))
+    offsets = st.integers(0, 0x1FFF).map(lambda each: 8 * each)
+    addresses: Any = draw(st.lists(offsets, min_size=count, max_size=count, unique=True))
+    base: Any = draw(st.sampled_from([None, number * 0x10000, f"{number}.so", f"{number}!x+8"]))
+    if base is None:
+        addresses = [number * 0x10000 + each for each in addresses]
+        if draw(st.booleans()):
+            addresses[0] = f"{number}{draw(NAMES)}!{draw(NAMES)}"
+
+    def one_or_each() -> Any:
+        numbers = st.lists(NUMBERS, min_size=count, max_size=count)
+        return draw(ADDRESSES | numbers | st.lists(ADDRESSES, min_size=count, max_size=count))
+
+    def file_of(values: Any, kind: str) -> str | None:
+        whole = isinstance(values, list) and all(type(each) is int for each in values)
+        return f"{kind}{number}.npy" if whole and draw(st.booleans()) else None
+
+    pointers, expect = one_or_each(), draw(st.none()) if draw(st.booleans()) else one_or_each()
+    return ScatteredEntry(
+        addresses,
+        pointers,
+        base=base,
+        expect=expect,
+        note=draw(TEXTS),
+        file=file_of(pointers, "side"),
+        addresses_file=file_of(addresses, "places"),
+        expect_file=file_of(expect, "expected"),
+    )
+
+
+@st.composite
 def patches(draw: st.DrawFn) -> Patch:
     """Generate patches of every kind, without overlaps that a loader can detect."""
-    entries: list[PatchEntry] = []
+    entries: list[PatchEntry | ScatteredEntry] = []
     for number in range(draw(st.integers(1, 4))):
+        if draw(st.integers(0, 3)) == 0:
+            entries.append(draw(scattered_entries(number)))
+            continue
         pointers = draw(POINTERS)
         expect: Any = draw(st.none() | ADDRESSES)
         if draw(st.booleans()):
@@ -67,17 +103,22 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path, patch: Patch, inline: int
     first = path.read_bytes()
     again.save(path, inline=inline)
     assert path.read_bytes() == first
-    assert tomllib.loads(first.decode())["format"] == 1
+    scattered = any(isinstance(entry, ScatteredEntry) for entry in patch.entries)
+    assert tomllib.loads(first.decode())["format"] == (2 if scattered else 1)
 
 
 @given(patch=patches())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_faster_reader_reads_what_is_saved(tmp_path: Path, patch: Patch) -> None:
-    """It reads a saved patch as tomllib does; it leaves a text with escaped strings to tomllib."""
+    """It reads a saved patch as tomllib does.
+
+    It leaves a text with escaped strings or scattered entries to tomllib.
+    """
     patch.save(tmp_path / "plain.toml")
     text = (tmp_path / "plain.toml").read_text(encoding="utf-8")
     escaped = "\\" in text.partition("\n[[write]]\n")[2]
-    assert read_plain(text) == (None if escaped else tomllib.loads(text))
+    scattered = any(isinstance(entry, ScatteredEntry) for entry in patch.entries)
+    assert read_plain(text) == (None if escaped or scattered else tomllib.loads(text))
 
 
 PIECES = st.sampled_from(
@@ -174,7 +215,7 @@ def test_lines_of_tables_and_keys(notes: list[str], comment: bool) -> None:
 
 def test_a_million_entries(tmp_path: Path) -> None:
     """A file with a table for each entry takes seconds, not minutes, also with a mistake in it."""
-    count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 50_000
+    count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 20_000
     text = "format = 1\n" + "".join(
         f'\n[[write]]\naddress = "0x{0x10000 + 8 * i:x}"\npointers = ["0x{i:x}"]\nexpect = 0\n'
         for i in range(count)
@@ -193,6 +234,33 @@ def test_a_million_entries(tmp_path: Path) -> None:
     last = text.rindex("address")
     (problem,) = problems_of(tmp_path, text[:last] + "adress" + text[last + 7 :] + "address = 1\n")
     assert problem.startswith(f"line {5 * count - 1}, entry {count}: unknown key 'adress'")
+
+
+def test_a_million_scattered_pointers(tmp_path: Path) -> None:
+    """They take one table and side files, and no work for each pointer in Python."""
+    count = 1_000_000 if os.environ.get("PYDBGWRITE_TEST_PROFILE") == "full" else 50_000
+    offsets = array("Q", range(0, 16 * count, 16))
+    values = array("Q", range(1, count + 1))
+    saved = Patch([ScatteredEntry(offsets, values, base=0x10000, expect=array("Q", [0]) * count)])
+    saved.save(tmp_path / "found.toml")
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert names == ["found.1.expect.npy", "found.1.npy", "found.1.offsets.npy", "found.toml"]
+    patch = Patch.load(tmp_path / "found.toml")
+    assert patch == saved
+    with pydbgwrite.simulate([(0x10000, 16 * count)]) as session:
+        preview = patch.preview(session)
+        assert (preview.ok, preview.pointers, preview.changed) == (True, count, count)
+        assert f"{count:,} pointers" in preview.to_html()
+        assert patch.apply(session) == count
+        places = array("Q", range(0x10000, 0x10000 + 16 * count, 16))
+        assert session.read_scattered(places) == values
+        patch.verify(session)
+        preview = patch.preview(session)
+        assert (len(preview.problems), preview.mismatch_total) == (1, count)
+        assert f"({count:,} of {count:,} differ)" in preview.problems[0]
+        assert len(preview.mismatches) == 100
+        assert patch.undo(session).complete
+        assert not any(session.read(0x10000, 16 * count))
 
 
 @given(text=st.text(st.characters()))

@@ -62,6 +62,25 @@ def test_side_files_that_are_wrong(tmp_path: Path, name: str, content: bytes, wo
     assert problem.startswith("line 5, entry 1: file ") and words in problem
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX files with holes")
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (GOOD.replace("<u8", "<f8"), "must have '<u8'"),
+        (GOOD, "says that it has 2 pointers, and 1,099,511,627,"),
+    ],
+)
+def test_a_header_is_checked_before_memory_is_taken(
+    tmp_path: Path, header: str, words: str
+) -> None:
+    """No machine could read the whole file first."""
+    with open(tmp_path / "x.npy", "wb") as file:
+        file.write(npy(header))
+        file.truncate(1 << 40)
+    (problem,) = problems_of(tmp_path, "format = 1\n\n[[write]]\naddress = 1\nfile = 'x.npy'\n")
+    assert words in str(problem)
+
+
 def test_side_files_that_are_missing(tmp_path: Path) -> None:
     text = "format = 1\n[[write]]\naddress = 1\nfile = 'no.bin'\n"
     (problem,) = problems_of(tmp_path, text)

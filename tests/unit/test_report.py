@@ -19,7 +19,7 @@ import pydbgwrite
 from pydbgwrite import Patch, PatchEntry, Preview
 from pydbgwrite._report.files import write_private
 from pydbgwrite._report.model import STATES
-from pydbgwrite._report.page import page_of
+from pydbgwrite._report.page import _pointer, page_of
 
 TABLE = 0x10000
 #: Markup, an end of a script, what acts on a terminal or turns text around, and half a character.
@@ -103,6 +103,20 @@ def test_a_page_has_each_pointer(session: pydbgwrite.Session) -> None:
     assert "simulated" in page.shown
     for problem in preview.problems:
         assert problem in page.shown
+
+
+def test_a_patch_that_is_applied_already(session: pydbgwrite.Session) -> None:
+    patch = Patch([PatchEntry(TABLE, [1, 2], expect=[7, 8])])
+    for held, applied in (([1, 2], True), ([1, 3], False), ([0, 0], False)):
+        session.write_pointers(TABLE, held)
+        shown = Parsed(patch.preview(session).to_html()).shown
+        assert ("expects, and already holds what it writes." in shown) == applied
+
+
+def test_a_long_name_is_broken_where_a_reader_would() -> None:
+    shown = _pointer(1, {1: "libshop.so!shop::Clerk<int>::greet(char const*)"})
+    name = "libshop.so!<wbr>shop::<wbr>Clerk&#60;int&#62;::<wbr>greet(<wbr>char const*)"
+    assert f'<bdi class="name">{name}</bdi>' in shown
 
 
 def test_an_unresolved_address_is_shown(session: pydbgwrite.Session) -> None:

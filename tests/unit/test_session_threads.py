@@ -20,8 +20,7 @@ from support.inputs import BASE, SIZE
 from support.processes import Child64
 
 import pydbgwrite
-from pydbgwrite import Session, SessionBusyError, WrongThreadError, simulate
-from pydbgwrite._journal.spool import KEPT_IN_MEMORY
+from pydbgwrite import Session, SessionBusyError, WrongThreadError, _core, simulate
 
 pytestmark = pytest.mark.usefixtures("on_every_processor")
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
@@ -270,7 +269,7 @@ def test_a_forked_child_sees_a_closed_session(session: Session) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_reads_what_was_recorded() -> None:
     """A child reads a long transaction's temporary file while its parent reads and writes it."""
-    size = 2 * KEPT_IN_MEMORY
+    size = 3 * _core.RECORDS_IN_MEMORY // 4  # a record has both old and new bytes
     with simulate([(BASE, size)]) as large, large.transaction() as t:
         for at in range(0, size, 4096):
             large.write(BASE + at, (at + 1).to_bytes(4, "little") * 1024)

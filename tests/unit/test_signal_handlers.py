@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import random
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from support.pressing import count_places, press_at
 
 import pydbgwrite
-from pydbgwrite import DebugEngineError, JournalError, PatchEntry
+from pydbgwrite import DebugEngineError, JournalError, PatchEntry, ScatteredEntry, _core
 from pydbgwrite._signal_handlers import is_from_handler, not_from_handler
 
 BASE = 0x10000
@@ -184,6 +185,7 @@ def one_patch(folder: Path) -> Callable[[], object]:
         [
             PatchEntry(BASE, [1, 2, 3], expect=0),
             PatchEntry(BASE + 0x1000, range(2000), file="pointers.npy"),
+            ScatteredEntry([0x100, 0x80], 7, base=BASE, addresses_file="places.npy"),
         ]
     )
 
@@ -256,4 +258,28 @@ def test_at_any_line(
     for line in range(0, lines, step):
         # A repeated run may execute a few lines fewer, so a signal at the last ones may not come.
         assert press_at(line, work, kind("of the handler")) or line > 0.95 * lines
+        assert not [*tmp_path.rglob("*.tmp")]  # of files that are replaced as a whole
+    gc.collect()
+
+
+@pytest.mark.filterwarnings(*OBJECTS_LEFT)
+def test_while_records_move_to_a_file(profile: str) -> None:
+    """At any instruction of that, the write is undone: the file stays open if it has records."""
+    size = _core.RECORDS_IN_MEMORY // 2 + (1 << 20)
+    before, written = random.Random(7).randbytes(size), b"\x11" * size
+    with pydbgwrite.simulate([(BASE, size)]) as session:
+
+        def work() -> None:
+            session.write(BASE, before)
+            with session.transaction():
+                session.write(BASE, written)
+
+        work()  # so that later runs import nothing
+        places = count_places(work, "opcode", "spool")
+        assert places > 50
+        for place in range(0, places, 1 if profile == "full" else 3):
+            assert press_at(place, work, TimeoutError("of the handler"), "opcode", "spool")
+            assert session.read(BASE, size) == before
+    # The handler of an exit that was interrupted keeps a frame, and that a file.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.collect()

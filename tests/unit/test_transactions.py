@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.limits import limited
 
 import pydbgwrite
 from pydbgwrite import (
@@ -31,6 +32,7 @@ from pydbgwrite import (
     simulate,
     testing,
 )
+from pydbgwrite._core import RECORD_BYTES, RECORDS_IN_MEMORY
 
 BASE, SIZE = 0x100000, 6 << 20
 LINUX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
@@ -45,6 +47,13 @@ def large() -> Iterator[Session]:
     """Open simulated memory that holds zeros."""
     with simulate([(BASE, SIZE), (BASE + SIZE, 0x1000, "r")]) as session:
         yield session
+
+
+def resident() -> int:
+    """Return how many bytes of this process are in RAM; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def untouched(session: Session) -> bool:
@@ -191,7 +200,8 @@ def test_ctrl_c_while_the_temporary_file_is_opened(
     monkeypatch.setattr(tempfile, "TemporaryFile", opened_with_ctrl_c)
     t = large.transaction()
     with pytest.raises(KeyboardInterrupt), t:
-        large.write(BASE, b"x" * SIZE)
+        for _ in range(RECORDS_IN_MEMORY // SIZE):
+            large.write(BASE, b"x" * SIZE)
     gc.collect()
     assert t.report is not None
     assert t.report.complete
@@ -203,22 +213,15 @@ def test_ctrl_c_while_the_temporary_file_is_opened(
 @pytest.mark.parametrize("limit", [300, 900, 5000, 40_000, 1 << 20, 5 << 20])
 def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None:
     """A write whose record does not fit is not made; the earlier writes are rolled back."""
-    import resource
-
     file = tmp_path / "a.journal"
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     error: BaseException | None = None
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-        try:
-            with large.transaction(file) as t:
-                for count in (1, 10, 100, 1000, 10_000, 500_000):
-                    done = large.write_pointers(BASE + 8, range(1, count + 1))
-                    assert done == count
-        except BaseException as caught:
-            error = caught
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with limited(limit), large.transaction(file) as t:
+            for count in (1, 10, 100, 1000, 10_000, 500_000):
+                done = large.write_pointers(BASE + 8, range(1, count + 1))
+                assert done == count
+    except BaseException as caught:
+        error = caught
     assert isinstance(error, JournalError)
     assert isinstance(error.__cause__, OSError)
     assert str(file) in str(error)
@@ -234,68 +237,59 @@ def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None
     assert info.writes == len(t.changes)
 
 
-def test_a_write_that_could_not_be_recorded_changes_nothing(large: Session, tmp_path: Path) -> None:
+@LINUX
+@pytest.mark.parametrize("more", [0, 1, 31, 32, 60, 87])
+def test_a_write_that_could_not_be_recorded_changes_nothing(
+    large: Session, tmp_path: Path, more: int
+) -> None:
     """The exception can be handled within the block; the transaction continues."""
     file = tmp_path / "a.journal"
-    with large.transaction(file) as t:
+    with large.transaction(file):
         large.write_pointers(BASE, [1])
-        log: Any = t._log
-        real, log.file = log.file, Full(log.file)
-        with pytest.raises(JournalError, match="No space left") as caught:
-            large.write_pointers(BASE + 8, [2, 3])
+        with limited(file.stat().st_size + more):
+            with pytest.raises(JournalError, match="too large") as caught:
+                large.write_pointers(BASE + 8, [2, 3])
+            with pytest.raises(JournalError, match="too large"):
+                large.write_scattered([BASE + 8, BASE + 24], [2, 3])
         assert getattr(caught.value, "written", None) == 0
-        assert list(large.read_pointers(BASE, 3)) == [1, 0, 0]
-        log.file = real
+        assert list(large.read_pointers(BASE, 4)) == [1, 0, 0, 0]
         large.write_pointers(BASE + 16, [4])
     assert pydbgwrite.read_journal(file).writes == 2
     assert pydbgwrite.undo(file, large).complete
     assert untouched(large)
 
 
-class Full:
-    """A file on a disk that becomes full during a record."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def write(self, data: bytes) -> int:
-        if len(data) <= 10:
-            raise OSError(28, "No space left on device")
-        return int(self._file.write(data[: min(len(data) // 2, 60)]))
-
-
+@LINUX
 def test_a_commit_that_fails_undoes(large: Session, tmp_path: Path) -> None:
-    with (
-        pytest.raises(JournalError, match="No space left"),
-        large.transaction(tmp_path / "a.journal") as t,
-    ):
-        large.write_pointers(BASE, [1])
-        log: Any = t._log
-        log.file = Full(log.file)
+    file = tmp_path / "a.journal"
+    t = large.transaction(file)
+    t.__enter__()
+    large.write_pointers(BASE, [1])
+    with limited(file.stat().st_size + 40), pytest.raises(JournalError, match="too large"):
+        t.__exit__(None, None, None)
     assert t.report is not None
     assert t.report.complete
     assert untouched(large)
 
 
 def test_memory_stays_bounded(large: Session) -> None:
-    """Records beyond 4 MiB are kept in a temporary file."""
-    import tracemalloc
-
+    """Beyond RECORDS_IN_MEMORY bytes the records are in a temporary file."""
     values = array("Q", bytes(range(1, 9))) * (SIZE // 8)
     with pytest.raises(Oops), large.transaction() as t:
-        tracemalloc.start()
-        try:
-            for _ in range(4):
-                large.write_pointers(BASE, values)
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-        assert peak < 20 << 20
-        assert len(t.changes) == 24
-        assert t.changes[-1].new == values.tobytes()[-1 << 20 :]
+        log = t._log
+        assert log is not None
+        large.write_pointers(BASE, values)
+        assert log.records.file is None
+        before = resident()
+        for _ in range(9):
+            large.write_pointers(BASE, values)
+        assert resident() - before < 32 << 20
+        assert log.records.file is not None
+        assert os.fstat(log.records.file.fileno()).st_size > 100 << 20
+        pieces = SIZE // RECORD_BYTES
+        assert len(t.changes) == 10 * pieces
+        assert t.changes[0].old == bytes(RECORD_BYTES)
+        assert t.changes[-1].new == values.tobytes()[-RECORD_BYTES:]
         raise Oops
     assert untouched(large)
 
@@ -476,3 +470,34 @@ def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
     assert report.conflict_total == count // 2 - 1  # the transaction wrote 5 to one of them
     assert len(report.conflicts) == 100
     assert report.restored == SIZE // 2 + 8
+
+
+@pytest.mark.parametrize("journal", [False, True])
+@pytest.mark.parametrize("given", [True, False])
+def test_an_undo_writes_as_the_transaction_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool, journal: bool
+) -> None:
+    """After spans=False an undo writes no byte that was not named; nor does that of a journal."""
+    calls: list[bool] = []
+    write = Session.write_scattered
+
+    def noted(self: Session, *arguments: Any, **options: Any) -> int:
+        calls.append(options["spans"])
+        return write(self, *arguments, **options)
+
+    monkeypatch.setattr(Session, "write_scattered", noted)
+    places = [BASE + 16 * i for i in range(20)]
+    file = tmp_path / "a.journal" if journal else None
+    with simulate([(BASE, 4096)]) as session:
+        with pytest.raises(Oops), session.transaction(file):
+            session.write_scattered(places, range(20), spans=True)
+            session.write_scattered(places, range(20, 40), spans=given)
+            raise Oops
+        assert calls == [True, given, given, given]
+        assert session.read(BASE, 4096) == bytes(4096)
+        if file is not None:
+            calls.clear()
+            session.write_scattered(places, range(20), spans=True)
+            assert pydbgwrite.undo(file, session, force=True).complete
+            assert calls == [True, False]
+            assert session.read(BASE, 4096) == bytes(4096)

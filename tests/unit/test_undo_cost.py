@@ -6,8 +6,8 @@ import random
 import sys
 import tempfile
 import tracemalloc
+from array import array
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pydbgwrite
 from pydbgwrite import simulate
 from pydbgwrite._journal.spool import KEPT_IN_MEMORY
-from pydbgwrite._transactions import ranges as range_module
+from pydbgwrite._transactions.ranges import Conflicts
 
 BASE = 0x100000
 LARGE = 32 << 20
@@ -60,8 +60,8 @@ def test_conflicts_where_no_disk_takes_them(
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
         report = pydbgwrite.undo(journal, session, force=True)
         assert (report.complete, report.restored) == (True, size)
-        assert report.conflict_total == (size - 8 + 63) // 64
-        assert {each.found for each in report.conflicts} == {b"\x55" * 64}
+        assert report.conflict_total == (size - 8) // 8
+        assert {each.found for each in report.conflicts} == {b"\x55" * 8}
         assert session.read(BASE, size) == bytes(size)
 
 
@@ -111,49 +111,72 @@ def test_conflicts_at_the_end_of_memory(tmp_path: Path) -> None:
         assert session.read(end - 32, 32) == bytes(32)
 
 
-SPANS = st.tuples(st.integers(0, 60), st.integers(1, 12))
+PLACES = st.integers(0, 2_000)
+ROOM = 2_100
 STEPS = st.one_of(
-    st.tuples(st.just("cut"), st.lists(SPANS, min_size=1, max_size=4)),
-    st.tuples(st.just("put"), st.lists(SPANS, min_size=1, max_size=6)),
+    st.tuples(st.sampled_from(["cut", "put"]), st.lists(PLACES, max_size=6), st.integers(1, 300)),
+    st.tuples(
+        st.sampled_from(["cut elements", "put elements"]),
+        st.one_of(
+            st.lists(PLACES, max_size=20),
+            st.builds(lambda start, step: [*range(start, 2_000, step)], PLACES, st.integers(3, 12)),
+            st.randoms().map(lambda chance: chance.sample(range(2_000), 300)),
+        ),
+        st.sampled_from([1, 4, 8]),
+    ),
 )
 
 
-@given(st.lists(STEPS, max_size=12), st.integers(1, 3), st.sampled_from([0, 1, 16]))
-def test_ranges_against_a_model(steps: list[tuple[str, Any]], chunk: int, many: int) -> None:
-    """The map of found bytes holds the same value at each address as a dictionary."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(range_module, "_CHUNK", chunk)
-        patch.setattr(range_module, "_MANY", many)
-        ranges = range_module.RangeMap()
-        model: dict[int, tuple[int, int]] = {}
-        for record, (what, spans) in enumerate(steps):
-            spans = sorted((start, start + size) for start, size in spans)
+@given(st.lists(STEPS, max_size=12), st.sampled_from([0, 2**64 - ROOM - 300]))
+def test_conflicts_against_a_model(steps: list[tuple[str, list[int], int]], base: int) -> None:
+    """The map of found bytes holds the same at each address as a dictionary."""
+    conflicts = Conflicts()
+    model: dict[int, tuple[int, int]] = {}  # address: the record, and the byte found
+    for record, (what, offsets, size) in enumerate(steps):
+        places = [base + each for each in offsets]
+        found = bytes((7 * record + i) % 256 for i in range(size * len(places)))
+        if what == "cut elements":
+            conflicts.cut_elements(array("Q", places), size)
+        elif what == "put elements":
+            conflicts.put_elements(
+                memoryview(array("Q", places)).cast("B"), memoryview(found), size, record
+            )
+        for i, start in enumerate(places):
+            span = range(start, start + size)
             if what == "cut":
-                ranges.cut_all(spans)
-                for start, end in spans:
-                    for each in range(start, end):
-                        model.pop(each, None)
-                continue
-            new: list[tuple[int, bytes, bool]] = []
-            for start, end in spans:
-                if not ranges.touches(start, end) and (
-                    not new or new[-1][0] + len(new[-1][1]) <= start
-                ):
-                    new.append(
-                        (start, bytes((record + each) % 256 for each in range(start, end)), True)
-                    )
-            ranges.put_all(new, record)
-            for start, found, _ in new:
-                model |= {start + at: (byte, record) for at, byte in enumerate(found)}
-        reported = {
-            each.start + at: (byte, each.record)
-            for each in ranges
-            for at, byte in enumerate(ranges.found(each))
-        }
-        assert reported == model
-        assert [*reported] == sorted(reported)
-        assert bool(ranges) == bool(model)
-        for start, found in ranges.within(7, 40):
-            assert 7 <= start < start + len(found) <= 40
-            assert [model.pop(start + at)[0] for at in range(len(found))] == [*found]
-        assert not any(7 <= each < 40 for each in model)
+                conflicts.cut(start, size)
+            elif what == "put":
+                here = memoryview(found)[size * i : size * i + size]
+                conflicts.put_runs(start - 3, [(3, 3 + size)], here, 1, record)
+            if what.startswith("cut"):
+                for each in span:
+                    model.pop(each, None)
+            elif all(model.get(each, (record,))[0] == record for each in span):
+                for at, each in enumerate(span):
+                    model.setdefault(each, (record, found[size * i + at]))
+    ranges = conflicts.first(len(model))
+    reported = {
+        each.start + at: (each.record, byte)
+        for each in ranges
+        for at, byte in enumerate(conflicts.found(each))
+    }
+    assert reported == model
+    assert [*reported] == sorted(reported)
+    assert bool(conflicts) == bool(model)
+    sizes = [
+        each.size // each.unit
+        if each.unit > 1 and not each.size % each.unit
+        else -(-each.size // 64)
+        for each in ranges
+    ]
+    assert conflicts.pieces(64) == sum(sizes)
+    assert all(each in ranges for each in conflicts.parts())
+    elements = array("Q", range(base + 700, base + 1_100, 8))
+    parts = conflicts.within_elements(elements, 8)
+    assert all(elements[i] <= at < at + len(here) <= elements[i] + 8 for i, at, here in parts)
+    within = conflicts.within(base + 700, 400)
+    assert b"".join(here for _, _, here in parts) == b"".join(here for _, here in within)
+    for start, found in within:
+        assert base + 700 <= start < start + len(found) <= base + 1_100
+        assert [model.pop(start + at)[1] for at in range(len(found))] == [*found]
+    assert not any(base + 700 <= each < base + 1_100 for each in model)

@@ -362,4 +362,5 @@ def test_the_library_of_a_foreign_engine(session: Session) -> None:
         warnings.simplefilter("error")
         with wrap(fake.pointer) as wrapped:
             engine = wrapped.engine
-    assert (engine.name, Path(engine.file).name) == ("embedded", "_core.abi3.so")
+    assert engine.name == "embedded"
+    assert Path(engine.file).name.startswith("_core.")

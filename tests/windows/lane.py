@@ -7,6 +7,10 @@
     python tests/windows/lane.py build                 cross-build the wheel and install it
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
     python tests/windows/lane.py versions              the wheel on each Windows Python, in short
+    python tests/windows/lane.py versions 3.14t 3.14   on these
+    python tests/windows/lane.py win32 -- FILE         test files on a 32-bit Python and engine
+
+--bits 32 is for the other commands what win32 is for the suite.
 
 It runs on Linux with Wine and a mingw cross compiler, with CPython 3.11. All parts that it fetches
 or makes are in .cache/windows-lane, and are made once. A program sees PYDBGWRITE_DBGENG (the
@@ -27,9 +31,9 @@ from pathlib import Path
 
 from lane_build import build_wheel, install
 from lane_cache import HERE, ROOT, Cache, LaneError, note
+from lane_library import NoLibraryError
 from lane_parts import (
     PYTHON,
-    NoLibraryError,
     WindowsPython,
     dbgeng_folder,
     older_engine,
@@ -39,17 +43,21 @@ from lane_parts import (
 from lane_programs import check_programs
 from lane_shares import NEWER, OLDER, SHARES
 from lane_suite import run_suite
-from lane_toolchain import PACKAGE, TRIPLET
+from lane_toolchain import PACKAGES, TRIPLETS
 from lane_wine import Sink, Wine, own_prefix, prepared, run_python, windows_path
 
 CACHE = ROOT / ".cache" / "windows-lane"
-COMMANDS = ("prepare", "build", "run", "versions")
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+COMMANDS = ("prepare", "build", "run", "versions", "win32")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
 PROGRAMS = {
     "wine": ("wine", "wine64"),
     "wineserver": ("wine", "wine64"),
-    f"{TRIPLET}-gcc": (PACKAGE,),
-    f"{TRIPLET}-dlltool": (PACKAGE,),
+    f"{TRIPLETS[64]}-gcc": (PACKAGES[64],),
+    f"{TRIPLETS[64]}-dlltool": (PACKAGES[64],),
+}
+PROGRAMS_32 = {
+    f"{TRIPLETS[32]}-gcc": (PACKAGES[32],),
+    f"{TRIPLETS[32]}-dlltool": (PACKAGES[32],),
 }
 NOT_TO_BE_HAD = 69
 NOBODY_READS = 141  # the exit code of a program that SIGPIPE ends
@@ -72,10 +80,11 @@ class Lane:
         found = {
             "PYDBGWRITE_LANE": "wine",
             "PYDBGWRITE_DBGENG": windows_path(self.engines[engine]),
-            "PYDBGWRITE_DBGENG_OLDER": windows_path(self.engines[OLDER]),
             "WINDBG_DIR": windows_path(self.engines[engine]),  # read by Pybag
             PROFILE: profile,
         }
+        if OLDER in self.engines:
+            found["PYDBGWRITE_DBGENG_OLDER"] = windows_path(self.engines[OLDER])
         if self.peers is not None:
             found["PYDBGWRITE_LANE_PEERS"] = windows_path(self.peers)
         if self.python_32 is not None:
@@ -93,6 +102,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--install", action="store_true", help="install missing apt packages (as root)")
     if command == "versions":
+        add("versions", nargs="*", metavar="X.Y", help=f"of {', '.join(VERSIONS)}; none: all")
         return parser
     add("--python", default=PYTHON, metavar="X.Y", help=f"the Windows Python (default {PYTHON})")
     add(
@@ -107,6 +117,7 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         default="auto",
         help="32-bit programs: auto goes on without them, saying why; yes fails then",
     )
+    add("--bits", type=int, choices=(64, 32), default=64, help="the width of the Windows Python")
     if command != "prepare":
         add(
             "--wheel", action=argparse.BooleanOptionalAction, default=True, help="build, install it"
@@ -133,10 +144,13 @@ def parser_for(command: str) -> argparse.ArgumentParser:
 
 def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """Make all parts except the wheel."""
-    python = WindowsPython(options.python)
+    python = WindowsPython(options.python, options.bits)
     folder = windows_python(cache, python)
-    engines = {NEWER: dbgeng_folder(cache), OLDER: older_engine(cache)}
+    engines = {NEWER: dbgeng_folder(cache, options.bits)}
     others = peers(cache, python) if options.peers else None
+    if options.bits == 32:  # its targets are all 32-bit programs, as its own Python is
+        return Lane(prepared(cache, bits_32=True), folder, engines, others, None)
+    engines[OLDER] = older_engine(cache)
     if options.win32 == "yes" or (options.win32 == "auto" and try_32):
         try:
             wine = prepared(cache, bits_32=True)
@@ -150,10 +164,12 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     return Lane(prepared(cache, bits_32=False), folder, engines, others, None)
 
 
-def try_versions() -> int:
-    """Try the same wheel on every Windows Python whose parts are available."""
+def try_versions(versions: Sequence[str]) -> int:
+    """Try the wheel on each Windows Python; leave out one whose library can't be had here."""
+    if unknown := ", ".join(set(versions) - set(VERSIONS)):
+        raise LaneError(f"no Windows Python {unknown}; there are: {', '.join(VERSIONS)}")
     script, codes, absent = str(HERE / "try_wheel.py"), {}, []
-    for version in VERSIONS:
+    for version in versions:
         try:
             codes[version] = go("run", ["--python", version, "--no-peers", script])
         except NoLibraryError as error:
@@ -170,8 +186,10 @@ def go(command: str, arguments: Sequence[str]) -> int:
     started = time.monotonic()
     options = parser_for(command).parse_args(arguments)
     check_programs(PROGRAMS, may_install=options.install)
+    if command != "versions" and (options.bits == 32 or options.win32 == "yes"):
+        check_programs(PROGRAMS_32, may_install=options.install)
     if command == "versions":
-        return try_versions()
+        return try_versions(options.versions or VERSIONS)
     target: list[str] = []
     if command == "run":
         script = Path(options.script).resolve()
@@ -179,7 +197,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
             raise LaneError(f"there is no script {options.script}")
         target = [windows_path(script), *options.arguments]
     cache = Cache(CACHE)
-    python = WindowsPython(options.python)
+    python = WindowsPython(options.python, options.bits)
     with cache.locked():
         # A script uses 32-bit programs if they are prepared; the other commands prepare them.
         lane = prepare(cache, options, try_32=command != "run" or cache.has("prefix-32"))
@@ -187,12 +205,13 @@ def go(command: str, arguments: Sequence[str]) -> int:
             note(f"prepared in {time.monotonic() - started:.1f} s: {lane.python}")
             return 0
         wines = {"": lane.wine}
+        shares = [each for each in SHARES if each.engine in lane.engines]
         if command == "":
-            wines |= {each.name: own_prefix(lane.wine, cache, each.name) for each in SHARES}
+            wines |= {each.name: own_prefix(lane.wine, cache, each.name) for each in shares}
         wheel = None
         if options.wheel:
-            builder = windows_python(cache, WindowsPython())  # abi3: always built with this one
-            wheel = build_wheel(cache, builder, options.project.resolve())
+            folder = windows_python(cache, python.builder)
+            wheel = build_wheel(cache, python.builder, folder, options.project.resolve())
             install(wheel, python, lane.python)
     took = f"ready in {time.monotonic() - started:.1f} s"
     note(f"{took}: Windows Python {options.python}, {wheel.name if wheel else 'no wheel'}")
@@ -200,7 +219,7 @@ def go(command: str, arguments: Sequence[str]) -> int:
         print(wheel)
         return 0
     profile = "quick" if options.quick else os.environ.get(PROFILE, "full")
-    engines = {share.name: share.engine for share in SHARES}
+    engines = {share.name: share.engine for share in shares}
 
     def program(target: Sequence[str], output: Sink | None = None, share: str = "") -> int:
         settings = lane.settings(profile, engines.get(share, options.engine))
@@ -216,9 +235,12 @@ def go(command: str, arguments: Sequence[str]) -> int:
 
     if command == "run":
         return program(target)
+    # The x86 engine handles exceptions of its own, as on attaching: print no tracebacks of them.
+    quiet = ["-p", "no:faulthandler"] if options.bits == 32 else []
     return run_suite(
         program,
-        options.arguments,
+        shares,
+        [*quiet, *options.arguments],
         cache.folder / "pytest",
         options.junit,
         side_by_side=options.side_by_side and options.engine == NEWER,
@@ -231,6 +253,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     arguments = sys.argv[1:]
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else ""
+    if command == "win32":
+        command, arguments = "", ["--bits", "32", *arguments]
     try:
         return go(command, arguments)
     except LaneError as error:

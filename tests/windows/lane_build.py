@@ -11,23 +11,23 @@ import os
 import shlex
 import shutil
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 from lane_cache import HERE, ROOT, Cache, LaneError, call, digest_of_files, fetch, note
+from lane_library import cpython
 from lane_parts import PYTHON, WindowsPython
 from lane_toolchain import compiler, exports, import_library, imports
 
 RECIPE = 1
 BUILD_PACKAGES = ("setuptools==84.2.1",)
-TAG = "cp311-abi3-win_amd64"
+ABI_TAG = "cp311-abi3"
 WARNINGS = "-Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Werror"
 SOURCE_FOLDERS = ("csrc", "pydbgwrite")
 SOURCE_FILES = ("setup.py", "pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
 OWN_FILES = ("cross_setup.py", "lane_build.py", "lane_toolchain.py", "pyconfig.h")
 SYSTEM_LIBRARIES = frozenset(
-    {"python3.dll", "kernel32.dll", "msvcrt.dll", "advapi32.dll", "ole32.dll", "oleaut32.dll"}
+    {"kernel32.dll", "msvcrt.dll", "advapi32.dll", "ole32.dll", "oleaut32.dll"}
     | {"user32.dll", "version.dll", "shlwapi.dll", "ntdll.dll", "ws2_32.dll", "shell32.dll"}
 )
 
@@ -43,24 +43,36 @@ def _tools(cache: Cache) -> Path:
     return cache.part("build-tools", [RECIPE, BUILD_PACKAGES, sys.version], make)
 
 
-def _cross_parts(cache: Cache, python: Path) -> Path:
-    """Return CPython's headers, with Windows' pyconfig.h, and the import library of python3.dll."""
-    headers = Path(sysconfig.get_path("include"))
+def _cross_parts(cache: Cache, builder: WindowsPython, python: Path) -> Path:
+    """Return CPython's headers, with Windows' pyconfig.h, and the import library of its DLL."""
+    _, headers = cpython(cache, builder.numbers)
     if not (headers / "Python.h").is_file():
         raise LaneError(
-            f"the headers of this CPython are missing: no {headers / 'Python.h'}."
-            f" Install them: apt-get install python{sysconfig.get_python_version()}-dev"
+            f"the headers of CPython {builder.numbers} are missing: no {headers / 'Python.h'}."
+            f" Install them: apt-get install python{builder.numbers}-dev"
         )
 
     def make(folder: Path) -> None:
         shutil.copytree(headers, folder / "include")
         shutil.copy(HERE / "pyconfig.h", folder / "include" / "pyconfig.h")
-        names = exports(python / f"python{WindowsPython().tag}.dll")
+        names = exports(python / f"python{builder.tag}.dll")
         (folder / "lib").mkdir()
-        import_library(folder / "lib" / "libpython3.a", "python3.dll", names)
+        name = _python_library(builder)
+        import_library(folder / "lib" / f"lib{name}.a", f"{name}.dll", names, builder.bits)
 
     own = digest_of_files([HERE / "pyconfig.h", HERE / "lane_toolchain.py"])
-    return cache.part("cross", [RECIPE, own, str(headers), sys.version, compiler()[1]], make)
+    recipe = [RECIPE, own, str(headers), sys.version, compiler(builder.bits)[1]]
+    return cache.part(f"cross{_suffix(builder)}", recipe, make)
+
+
+def _suffix(builder: WindowsPython) -> str:
+    """Return the end of the names of parts that are made for each builder."""
+    return (f"-{builder.version}" if builder.free_threaded else "") + builder.suffix
+
+
+def _python_library(builder: WindowsPython) -> str:
+    """Return the name of the DLL that the modules import, without its end."""
+    return f"python{builder.tag}" if builder.free_threaded else "python3"
 
 
 def _sources(project: Path) -> list[Path]:
@@ -74,23 +86,32 @@ def _sources(project: Path) -> list[Path]:
     return found
 
 
-def build_wheel(cache: Cache, python: Path, project: Path = ROOT) -> Path:
-    """Cross-build the project's abi3 wheel, again after a source has changed; return its path."""
+def build_wheel(cache: Cache, builder: WindowsPython, python: Path, project: Path = ROOT) -> Path:
+    """Cross-build the project's wheel, again after a source has changed; return its path.
+
+    It is an abi3 wheel, or that of a free-threaded Python.
+
+    python: the folder of the builder, with whose DLL the modules are linked.
+    """
     if sys.version_info[:2] != tuple(int(part) for part in PYTHON.split(".")):
         raise LaneError(f"the build needs the headers of CPython {PYTHON}: run lane.py with it")
     if not (project / "setup.py").is_file():
         raise LaneError(f"there is no setup.py in {project}: nothing to build")
-    tools, cross, (gcc, version) = _tools(cache), _cross_parts(cache, python), compiler()
+    tools, cross = _tools(cache), _cross_parts(cache, builder, python)
+    gcc, version = compiler(builder.bits)
+    # Else gcc warns of mingw's own header, by which CPython's reads the thread's id.
+    warnings = WARNINGS + (" --param=min-pagesize=0" if builder.free_threaded else "")
 
     def make(folder: Path) -> None:
         env = {key: text for key, text in os.environ.items() if not key.startswith("PYTHON")}
         env.update(
             PYTHONPATH=str(tools),
             PYTHONDONTWRITEBYTECODE="1",
-            _PYTHON_HOST_PLATFORM="win-amd64",
+            _PYTHON_HOST_PLATFORM="win-amd64" if builder.bits == 64 else "win32",
+            PYDBGWRITE_LANE_BUILDER=builder.tag,  # read by cross_setup.py
             CC=gcc,
             LDSHARED=f"{gcc} -shared -static-libgcc -s",
-            CFLAGS=f"-I{shlex.quote(str(cross / 'include'))} -O2 -DNDEBUG {WARNINGS}",
+            CFLAGS=f"-I{shlex.quote(str(cross / 'include'))} -O2 -DNDEBUG {warnings}",
             LDFLAGS="",
         )
         scratch = folder / "build"
@@ -98,8 +119,9 @@ def build_wheel(cache: Cache, python: Path, project: Path = ROOT) -> Path:
             *(sys.executable, HERE / "cross_setup.py"),
             *("egg_info", "--egg-base", folder),
             *("build", "--build-base", scratch),
-            *("build_ext", "--libraries", "python3", "--library-dirs", cross / "lib"),
-            *("bdist_wheel", "--plat-name", "win_amd64", "--bdist-dir", folder / "unpacked"),
+            *("build_ext", "--libraries", _python_library(builder)),
+            *("--library-dirs", cross / "lib"),
+            *("bdist_wheel", "--plat-name", builder.platform, "--bdist-dir", folder / "unpacked"),
             *("--dist-dir", folder),
         ]
         text = call(command, what="the cross build", env=env, cwd=project)
@@ -109,7 +131,7 @@ def build_wheel(cache: Cache, python: Path, project: Path = ROOT) -> Path:
         shutil.rmtree(folder / "unpacked", ignore_errors=True)
         for left in folder.glob("*.egg-info"):
             shutil.rmtree(left)
-        _check_wheel(_only_wheel(folder))
+        _check_wheel(_only_wheel(folder), builder)
 
     own = digest_of_files([HERE / name for name in OWN_FILES])
     recipe = [
@@ -120,7 +142,7 @@ def build_wheel(cache: Cache, python: Path, project: Path = ROOT) -> Path:
         str(project),
         digest_of_files(_sources(project)),
     ]
-    name = "wheel" if project == ROOT else f"wheel-{project.name}"
+    name = f"wheel{_suffix(builder)}" + ("" if project == ROOT else f"-{project.name}")
     return _only_wheel(cache.part(name, recipe, make))
 
 
@@ -131,11 +153,14 @@ def _only_wheel(folder: Path) -> Path:
     return found[0]
 
 
-def _check_wheel(wheel: Path) -> None:
-    """Check that the tag is the stable ABI's, and the imports only python3.dll and system DLLs."""
-    if not wheel.name.endswith(f"-{TAG}.whl"):
+def _check_wheel(wheel: Path, builder: WindowsPython) -> None:
+    """Check its tag, and that it imports only the builder's DLL and system DLLs."""
+    tags = f"cp{builder.tag.removesuffix('t')}-{builder.abi}"
+    tag = f"{tags if builder.free_threaded else ABI_TAG}-{builder.platform}"
+    library = f"{_python_library(builder)}.dll"
+    if not wheel.name.endswith(f"-{tag}.whl"):
         raise LaneError(
-            f"the cross build made {wheel.name}, not a wheel tagged {TAG}: setup.py must set"
+            f"the cross build made {wheel.name}, not a wheel tagged {tag}: setup.py must set"
             " bdist_wheel's py_limited_api to cp311 and py_limited_api=True on its Extension"
         )
     with zipfile.ZipFile(wheel) as archive:
@@ -149,11 +174,9 @@ def _check_wheel(wheel: Path) -> None:
             module.write_bytes(archive.read(name))
             needed = imports(module)
             module.unlink()
-            wrong = [one for one in needed if one not in SYSTEM_LIBRARIES]
-            if wrong or "python3.dll" not in needed:
-                raise LaneError(
-                    f"{name} imports {needed}: python3.dll and system libraries expected"
-                )
+            wrong = [one for one in needed if one not in {library, *SYSTEM_LIBRARIES}]
+            if wrong or library not in needed:
+                raise LaneError(f"{name} imports {needed}: {library} and system DLLs expected")
 
 
 def install(wheel: Path, python: WindowsPython, folder: Path) -> None:
@@ -170,8 +193,8 @@ def install(wheel: Path, python: WindowsPython, folder: Path) -> None:
     command: list[str | Path] = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--no-deps", "--no-index", "--no-compile", "--upgrade", "--only-binary=:all:"),
-        *("--platform", python.platform, "--python-version", python.version),
-        *("--implementation", "cp", "--abi", "abi3", "--target", site, wheel),
+        *("--platform", python.platform, "--python-version", python.numbers),
+        *("--implementation", "cp", "--abi", python.abi, "--target", site, wheel),
     ]
     call(command, what=f"installing {wheel.name} into Windows Python {python.version}")
     stamp.write_text(key)

@@ -6,11 +6,9 @@ ever committed or put into a wheel.
 
 from __future__ import annotations
 
-import os
 import py_compile
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 import warnings
@@ -19,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lane_cache import HERE, Cache, LaneError, digest_of_files, fetch
+from lane_library import cpython
 from lane_toolchain import SOURCES, compiler, forwarding_dll, python_program
 
 RECIPE = 1  # raise it if a step changes without a change of names or versions
 PYTHON = "3.11"  # the version that the suite runs on
 
 PANDA3D = "panda3d==1.10.16"  # deploy_libs/ holds the official python3XY.dll and its extensions
-PYKD = "pykd==0.3.4.15"  # holds dbgeng 10.0.15063.400 with its siblings
+PYKD = "pykd==0.3.4.15"  # holds dbgeng 10.0.15063.400 with its siblings, for either width
 PYKD_OLDER = "pykd==0.3.1.8"  # holds dbgeng 6.3.9600.16384, for CPython 2.7
 OLDER_FILES = ("dbgeng.dll", "dbghelp.dll", "msdia120.dll", "srcsrv.dll", "symsrv.dll")
 DBGENG_FILES = (
@@ -44,13 +43,14 @@ TEST_PACKAGES = (
     "rich==15.0.0",
     "colorama==0.4.6",  # named here, since pip reads markers for the machine it runs on
 )
+TRIAL_PACKAGES = ("pytest==9.2.0", "colorama==0.4.6")  # of try_wheel.py
 PEER_PACKAGES = (
     "comtypes==1.4.17",
     "Pybag==2.2.16",
     "win32more==0.8.1",
-    "capstone==5.0.9",
     "pywin32==312",
 )
+CAPSTONE = {64: "capstone==5.0.9", 32: "capstone==5.0.2"}  # the newest of each width; for Pybag
 UNZIPPED = (  # found in Lib: a program that does not need them starts sooner
     "curses",
     "distutils",
@@ -75,15 +75,35 @@ PRUNED = (
 
 @dataclass(frozen=True)
 class WindowsPython:
-    """A Windows Python that the lane can make: a version and a width in bits."""
+    """A Windows Python that the lane can make: a version, as 3.13 or 3.13t, and a width in bits."""
 
     version: str = PYTHON
     bits: int = 64
 
     @property
     def tag(self) -> str:
-        """The version without its point: 311."""
+        """The version without its point: 311, or 314t."""
         return self.version.replace(".", "")
+
+    @property
+    def free_threaded(self) -> bool:
+        """Is it a build without the GIL? It has no stable ABI."""
+        return self.version.endswith("t")
+
+    @property
+    def numbers(self) -> str:
+        """The version without the letter of a free-threaded build."""
+        return self.version.removesuffix("t")
+
+    @property
+    def builder(self) -> WindowsPython:
+        """The Windows Python with whose DLL its wheel is linked: one abi3 wheel is for all."""
+        return self if self.free_threaded else WindowsPython(bits=self.bits)
+
+    @property
+    def abi(self) -> str:
+        """The ABI tag of the project's wheel for it."""
+        return f"cp{self.tag}" if self.free_threaded else "abi3"
 
     @property
     def platform(self) -> str:
@@ -93,7 +113,12 @@ class WindowsPython:
     @property
     def name(self) -> str:
         """The name of its folder in the cache."""
-        return f"python-{self.version}" + ("" if self.bits == 64 else "-32")
+        return f"python-{self.version}{self.suffix}"
+
+    @property
+    def suffix(self) -> str:
+        """The end of the names of parts that are made once for each width."""
+        return "" if self.bits == 64 else "-32"
 
 
 def pip_download(target: Path, python: WindowsPython, *packages: str, deps: bool = False) -> None:
@@ -101,9 +126,11 @@ def pip_download(target: Path, python: WindowsPython, *packages: str, deps: bool
     command: list[str | Path] = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
         *("--only-binary=:all:", "--platform", python.platform, "--implementation", "cp"),
-        *("--python-version", python.version, "--abi", f"cp{python.tag}", "--abi", "abi3"),
-        *("--abi", "none", "--dest", target),
+        *("--python-version", python.numbers, "--abi", f"cp{python.tag}", "--abi", "none"),
+        *("--dest", target),
     ]
+    if not python.free_threaded:
+        command += ["--abi", "abi3"]
     if not deps:
         command.append("--no-deps")
     fetch([*command, *packages], what=f"fetching {', '.join(packages)} with pip", clear=target)
@@ -121,37 +148,6 @@ def unpack_wheels(wheels: Path, site: Path) -> None:
         shutil.rmtree(data)
 
 
-class NoLibraryError(LaneError):
-    """This machine has no CPython of a version, so no standard library for a Windows Python."""
-
-
-def standard_library(version: str) -> Path:
-    """Return the standard library of this machine's CPython of that version."""
-    probe = "import sys, sysconfig; print(sys.version_info[:2], sysconfig.get_path('stdlib'))"
-    wanted = tuple(int(part) for part in version.split("."))
-    candidates = [sys.executable] if sys.version_info[:2] == wanted else []
-    named = shutil.which(f"python{version}")
-    candidates += [named] if named else []
-    for candidate in candidates:
-        # A pyenv shim works only for a requested version; other interpreters ignore this.
-        done = subprocess.run(
-            [candidate, "-I", "-c", probe],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYENV_VERSION": version},
-            check=False,
-        )
-        found, _, folder = done.stdout.strip().rpartition(") ")
-        if done.returncode == 0 and found == str(wanted)[:-1] and Path(folder).is_dir():
-            return Path(folder)
-    raise NoLibraryError(
-        f"a Windows Python {version} needs the standard library of a CPython {version} of this"
-        f" machine, and no working python{version} is on PATH (the lane itself runs on"
-        f" {sys.version.split()[0]}). Install CPython {version}, so that python{version} starts it."
-    )
-
-
 def _copy_library(source: Path, target: Path) -> None:
     """Copy a standard library without the files that are specific to its machine."""
 
@@ -160,7 +156,7 @@ def _copy_library(source: Path, target: Path) -> None:
         return [
             name
             for name in names
-            if name == "__pycache__"
+            if name in ("__pycache__", "sitecustomize.py")
             or (top and (name in PRUNED or name.startswith(("config-", "_sysconfigdata"))))
         ]
 
@@ -203,16 +199,18 @@ def _zip_library(library: Path, target: Path) -> None:
 
 def _packages(python: WindowsPython) -> tuple[str, ...]:
     """Return the test packages that support a version: numpy 1.26 ends with Python 3.12."""
+    if python.free_threaded or python.version == "3.14":
+        return TRIAL_PACKAGES
     return TEST_PACKAGES + ((NUMPY,) if python.version in ("3.11", "3.12") else ())
 
 
 def windows_python(cache: Cache, python: WindowsPython) -> Path:
     """Return the folder of a Windows CPython with its standard library and the test packages."""
-    library = standard_library(python.version)
+    library, _ = cpython(cache, python.numbers)
     own = digest_of_files([*SOURCES, HERE / "sitecustomize.py"])
     zipped = python.version == sysconfig.get_python_version()  # it compiles for its own version
     named = [PANDA3D, _packages(python), python.name, str(library), zipped and UNZIPPED]
-    recipe = [RECIPE, *named, own, compiler()[1]]
+    recipe = [RECIPE, *named, own, compiler(python.bits)[1]]
 
     def make(folder: Path) -> None:
         download = folder / "download"
@@ -224,7 +222,10 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
                 place, _, name = member.rpartition("/")
                 if place != "deploy_libs" or name.startswith(("api-ms-", "tcl", "tk", "_test")):
                     continue
-                if name.endswith(f"t-{python.platform}.pyd"):  # the free-threaded build's
+                tagged = name.endswith(f"t-{python.platform}.pyd")  # the free-threaded build's
+                if name.endswith(".pyd") and tagged != python.free_threaded:
+                    continue
+                if name.startswith("_wmi."):  # the module `platform` goes on without it; Wine ends
                     continue
                 beside = name.lower().startswith(("python3", "vcruntime"))
                 (folder if beside else extensions).joinpath(name).write_bytes(archive.read(member))
@@ -232,24 +233,24 @@ def windows_python(cache: Cache, python: WindowsPython) -> Path:
             raise LaneError(f"{PANDA3D} for {python.platform} holds no python{python.tag}.dll")
         shutil.rmtree(download)
         python_program(folder / "python.exe", python.tag, python.bits)
-        if python.bits == 64:
-            forwarding_dll(folder, python.tag)
+        if not python.free_threaded:
+            forwarding_dll(folder, python.tag, python.bits)
         _copy_library(library, folder / "Lib")
         if zipped:
             _zip_library(folder / "Lib", folder / f"python{python.tag}.zip")
         site = folder / "Lib" / "site-packages"
         site.mkdir()
-        if python.bits == 64:
-            pip_download(download, python, *_packages(python), deps=True)
-            unpack_wheels(download, site)
-            shutil.rmtree(download)
+        pip_download(download, python, *_packages(python), deps=True)
+        unpack_wheels(download, site)
+        shutil.rmtree(download)
 
     return cache.part(python.name, recipe, make)
 
 
-def dbgeng_folder(cache: Cache) -> Path:
+def dbgeng_folder(cache: Cache, bits: int = 64) -> Path:
     """Return a folder with Microsoft's dbgeng.dll and the DLLs that it needs."""
-    return _engine(cache, "dbgeng", WindowsPython("3.9"), PYKD, DBGENG_FILES)
+    python = WindowsPython("3.9", bits)
+    return _engine(cache, f"dbgeng{python.suffix}", python, PYKD, DBGENG_FILES)
 
 
 def older_engine(cache: Cache) -> Path:
@@ -273,11 +274,12 @@ def _engine(
 
 def peers(cache: Cache, python: WindowsPython) -> Path:
     """Return a separate folder with other packages that drive dbgeng, as installed from PyPI."""
+    packages = (*PEER_PACKAGES, CAPSTONE[python.bits])
 
     def make(folder: Path) -> None:
         download = folder / "download"
-        pip_download(download, python, *PEER_PACKAGES, deps=True)
+        pip_download(download, python, *packages, deps=True)
         unpack_wheels(download, folder)
         shutil.rmtree(download)
 
-    return cache.part(f"peers-{python.version}", [RECIPE, PEER_PACKAGES], make)
+    return cache.part(f"peers-{python.version}{python.suffix}", [RECIPE, packages], make)

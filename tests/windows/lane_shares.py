@@ -57,7 +57,7 @@ SHARES = (
     Share(
         "conformance",
         (
-            "conformance/*.py",
+            "conformance/test_[!a]*.py",
             "dbgeng/test_dbgeng_dump.py",
             "dbgeng/test_dbgeng_loading.py",
             "dbgeng/test_dbgeng_memory.py",
@@ -81,6 +81,7 @@ SHARES = (
     Share(
         "remote",
         (
+            "conformance/test_a*.py",
             "dbgeng/test_dbgeng_names.py",
             "dbgeng/test_dbgeng_processes.py",
             "dbgeng/test_dbgeng_remote.py",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lane_cache import note
-from lane_shares import SHARES, TESTS, Share, check_reports, divided, processor_of, test_files
+from lane_shares import TESTS, Share, check_reports, divided, processor_of, test_files
 from lane_wine import Sink, end_running, windows_path
 
 CLOSING = re.compile(rb"\d+ (?:passed|failed|error|skipped|deselected).*")
@@ -80,7 +80,13 @@ def pytest_arguments(given: Sequence[str], store: Path, junit: Path | None) -> l
 
 
 def run_suite(
-    run: Runner, given: Sequence[str], store: Path, junit: Path | None, *, side_by_side: bool
+    run: Runner,
+    shares: Sequence[Share],
+    given: Sequence[str],
+    store: Path,
+    junit: Path | None,
+    *,
+    side_by_side: bool,
 ) -> int:
     """Run the suite, or the tests that the arguments select; return the exit code.
 
@@ -93,15 +99,17 @@ def run_suite(
             folder = junit.resolve()
             folder.mkdir(parents=True, exist_ok=True)
         if side_by_side and not selects(given):
-            return _run_shares(run, given, store, folder)
+            return _run_shares(run, shares, given, store, folder)
         arguments = pytest_arguments(given, store, folder / "suite.xml")
         return run(arguments, sys.stdout.buffer, "")
 
 
-def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) -> int:
+def _run_shares(
+    run: Runner, shares: Sequence[Share], given: Sequence[str], store: Path, folder: Path
+) -> int:
     """Run every share; the first one's output is shown at once, the others' at the end."""
-    share_files = divided(test_files())
-    reports = {share.name: folder / f"{share.name}.xml" for share in SHARES}
+    share_files = divided(test_files(), shares)
+    reports = {share.name: folder / f"{share.name}.xml" for share in shares}
 
     def work(number: int, share: Share, output: Sink) -> tuple[int, str]:
         # This thread's affinity is inherited by the programs that it starts.
@@ -116,14 +124,14 @@ def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) ->
 
     live = sys.stdout.buffer
     with contextlib.ExitStack() as stack:
-        held: list[BinaryIO] = [stack.enter_context(tempfile.TemporaryFile()) for _ in SHARES[1:]]
+        held: list[BinaryIO] = [stack.enter_context(tempfile.TemporaryFile()) for _ in shares[1:]]
         try:
-            with ThreadPoolExecutor(len(SHARES)) as pool:
+            with ThreadPoolExecutor(len(shares)) as pool:
                 try:
                     futures = [
                         pool.submit(work, number, share, output)
                         for number, (share, output) in enumerate(
-                            zip(SHARES, [live, *held], strict=True)
+                            zip(shares, [live, *held], strict=True)
                         )
                     ]
                     results = [future.result() for future in futures]
@@ -135,7 +143,7 @@ def _run_shares(run: Runner, given: Sequence[str], store: Path, folder: Path) ->
                 each.seek(0)
                 live.writelines([b"\n", *each])
             live.flush()
-    for share, (code, line) in zip(SHARES, results, strict=True):
+    for share, (code, line) in zip(shares, results, strict=True):
         note(f"{share.name} ({len(share_files[share.name])} files): exit code {code}, {line}")
     code = next((code for code, _ in results if code != 0), 0)
     if code == 0:

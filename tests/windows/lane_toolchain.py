@@ -11,20 +11,21 @@ from pathlib import Path
 
 from lane_cache import HERE, LaneError, call, find_tool
 
-TRIPLET = "x86_64-w64-mingw32"
-PACKAGE = "gcc-mingw-w64-x86-64"
-SOURCES = tuple(HERE / name for name in ("python_main.c", "python_main.ld", "forwarder.c"))
+#: By the width of the programs that they make: the compiler's triplet and its Debian package.
+TRIPLETS = {64: "x86_64-w64-mingw32", 32: "i686-w64-mingw32"}
+PACKAGES = {64: "gcc-mingw-w64-x86-64", 32: "gcc-mingw-w64-i686"}
+SOURCES = tuple(HERE / name for name in ("python_main.c", "forwarder.c"))
 OWN_WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes", "-Werror")
 
 
-def tool(name: str) -> str:
+def tool(name: str, bits: int = 64) -> str:
     """Return the path of a cross tool: gcc, ld, dlltool, objdump, strip."""
-    return find_tool(f"{TRIPLET}-{name}", PACKAGE)
+    return find_tool(f"{TRIPLETS[bits]}-{name}", PACKAGES[bits])
 
 
-def compiler() -> tuple[str, str]:
+def compiler(bits: int = 64) -> tuple[str, str]:
     """Return the cross compiler and the line with its version."""
-    gcc = tool("gcc")
+    gcc = tool("gcc", bits)
     return gcc, call([gcc, "--version"], what="asking the compiler its version").splitlines()[0]
 
 
@@ -53,17 +54,22 @@ def imports(library: Path) -> list[str]:
     return sorted(name.lower() for name in re.findall(r"DLL Name: (\S+)", text))
 
 
-def import_library(archive: Path, dll: str, names: Sequence[str], *options: str) -> Path:
-    """Make an import library for names of a DLL."""
+def import_library(archive: Path, dll: str, names: Sequence[str], bits: int = 64) -> Path:
+    """Make an import library for names of a DLL.
+
+    On 32-bit Windows the linker's names of system functions carry the size of their arguments, as
+    in ExitProcess@4; the DLL's names do not.
+    """
     with _scratch() as folder:
         definition = folder / "names.def"
         definition.write_text("\n".join([f"LIBRARY {dll}", "EXPORTS", *names]) + "\n")
-        command: list[str | Path] = [tool("dlltool"), *options, "-d", definition, "-l", archive]
+        command: list[str | Path] = [tool("dlltool", bits), "--kill-at"]
+        command += ["-d", definition, "-l", archive]
         call(command, what=f"making the import library of {dll}")
     return archive
 
 
-def forwarding_dll(folder: Path, tag: str) -> None:
+def forwarding_dll(folder: Path, tag: str, bits: int) -> None:
     """Make python3.dll for python3XY.dll beside it: it forwards every name of the C API.
 
     The official python3.dll exports only the stable ABI. Py_LIMITED_API and abi3audit check that
@@ -76,46 +82,28 @@ def forwarding_dll(folder: Path, tag: str) -> None:
         lines = ["LIBRARY python3.dll", "EXPORTS", *(f"{name} = {own}.{name}" for name in names)]
         definition.write_text("\n".join(lines) + "\n")
         flags = [*OWN_WARNINGS, "-O2", "-shared", "-nostdlib", "-s"]
-        linked: list[str | Path] = [
-            tool("gcc"),
-            *flags,
-            SOURCES[2],
-            definition,
-            "-o",
-            folder / "python3.dll",
-        ]
-        call(linked, what="linking python3.dll")
+        if bits == 32:
+            flags.append("-Wl,-e,_DllMainCRTStartup@12")
+        linked: list[str | Path] = [tool("gcc", bits), *flags, SOURCES[1], definition]
+        call([*linked, "-o", folder / "python3.dll"], what="linking python3.dll")
 
 
 def python_program(target: Path, tag: str, bits: int) -> None:
-    """Make python.exe, for either width, with only the 64-bit cross compiler."""
+    """Make python.exe, for either width."""
     wide = bits == 64
-    # On 32-bit Windows the linker's names of system functions carry the size of their arguments.
     needed = {
         f"python{tag}.dll": ["Py_Main"],
-        "kernel32.dll": ["ExitProcess"],
+        "kernel32.dll": ["ExitProcess" if wide else "ExitProcess@4"],
         "ucrtbase.dll": ["_configure_wide_argv", "__p___argc", "__p___wargv"],
     }
-    sizes = {"ExitProcess": "@4"}
-    machine = () if wide else ("-m", "i386", "--as-flags=--32", "--kill-at")
     with _scratch() as scratch:
         libraries = [
-            import_library(
-                scratch / f"{dll}.a",
-                dll,
-                [name + ("" if wide else sizes.get(name, "")) for name in names],
-                *machine,
-            )
-            for dll, names in needed.items()
+            import_library(scratch / f"{dll}.a", dll, names, bits) for dll, names in needed.items()
         ]
         code = scratch / "python_main.o"
-        width = "-m64" if wide else "-m32"
-        flags = [*OWN_WARNINGS, width, "-O2"]
-        compiled: list[str | Path] = [tool("gcc"), *flags, "-c", SOURCES[0], "-o", code]
+        flags = [*OWN_WARNINGS, "-O2"]
+        compiled: list[str | Path] = [tool("gcc", bits), *flags, "-c", SOURCES[0], "-o", code]
         call(compiled, what="compiling python.exe")
-        layout: list[str | Path] = ["-e", "start"]
-        if not wide:
-            layout = ["-m", "i386pe", "-e", "_start", "-T", SOURCES[1]]
-        linked: list[str | Path] = [tool("ld"), *layout, "--subsystem", "console", code]
-        linked += [*libraries, "-o", target]
+        linked: list[str | Path] = [tool("ld", bits), "-e", "start" if wide else "_start"]
+        linked += ["--subsystem", "console", code, *libraries, "-o", target]
         call(linked, what="linking python.exe")

@@ -1,8 +1,6 @@
 /* python.exe for the Windows lane: a console program whose whole body is Py_Main.
  *
- * Linked with python3XY.dll itself (64-bit by gcc, 32-bit by gcc -m32 and our own linker script),
- * and with no C runtime of its own: so the same lines serve both, and a cross compiler without
- * 32-bit libraries is enough. */
+ * Linked with python3XY.dll itself, and with no C runtime of its own: it takes that of Python. */
 #include <wchar.h>
 
 #define UNEXPANDED_ARGUMENTS 1

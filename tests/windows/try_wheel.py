@@ -1,11 +1,14 @@
 """Shows that the wheel works on the Windows Python that runs this: `lane.py versions` runs it.
 
 It writes pointers to simulated memory and, through Microsoft's engine, to a running program, which
-then reports the pointers it holds. It prints one line, and exits with 0 only if all are correct.
+then reports the pointers it holds. A free-threaded Python must keep its GIL off, and does the same
+once more with the GIL on. It prints a line for each, and exits with 0 only if all are correct.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import dbgeng
 
-VALUES = [0x1122334455667788, 0, 2**64 - 1, *range(1000)]
+VALUES = [dbgeng.MARK, 0, 256**dbgeng.OWN - 1, *range(1000)]
+FREE_THREADED = "free-threading" in sys.version
+GIL = "PYTHON_GIL"
 
 
 def main() -> int:
@@ -26,13 +31,22 @@ def main() -> int:
     with dbgeng.target() as program:
         with pydbgwrite.attach(program.pid) as session:
             engine = session.engine
-            written.append(session.write_pointers(program.base, VALUES))
+            written.append(session.write_pointers(program.base, VALUES, verify=True))
             seen.append(list(session.read_pointers(program.base, len(VALUES))))
         seen.append(program.held()[: len(VALUES)])
     good = written == [len(VALUES)] * 2 and seen == [VALUES] * 3 and engine.name == "dbgeng"
-    version = ".".join(map(str, sys.version_info[:3]))
+    name = ".".join(map(str, sys.version_info[:3])) + (" of 32 bits" if dbgeng.NARROW else "")
+    # After the import: an extension that needs a GIL turns it on. The function is new in 3.13.
+    locked: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if FREE_THREADED:
+        name += f", the GIL {'on' if locked else 'off'}"
     said = "loads and writes" if good else f"wrote {written} of {len(VALUES)}, and not as given"
-    print(f"Windows Python {version}, {engine.name} {engine.version}: pydbgwrite {said}")
+    if FREE_THREADED and locked != (os.environ.get(GIL) == "1"):
+        good, said = False, "changed the GIL"
+    print(f"Windows Python {name}, {engine.name} {engine.version}: pydbgwrite {said}", flush=True)
+    if good and FREE_THREADED and GIL not in os.environ:
+        again = [sys.executable, __file__]
+        return subprocess.run(again, env={**os.environ, GIL: "1"}, check=False).returncode
     return 0 if good else 1
 
 

@@ -14,6 +14,7 @@
 typedef struct scattered_job {
     const core_target *target;
     const core_request *request;
+    const core_kept *kept; /* NULL: nothing is kept */
     const core_pace *pace;
     core_error *error;
     uint32_t width;

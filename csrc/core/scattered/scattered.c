@@ -48,7 +48,7 @@ static void move_all(scattered_job *job)
     bool good = true;
 
     if (job->target->stopped && count >= LEAST_SORTED) {
-        pages = scattered_sorted_create(count); /* NULL: in order, which needs little memory */
+        pages = scattered_sorted_create(count, job); /* NULL: in order, which needs little memory */
     }
     while (good && error->done < count) {
         uint64_t from = error->done;
@@ -96,6 +96,32 @@ void core_write_scattered(const core_target *target, const core_request *request
     if (!job.must_fit || request->checked || core_check_values(&request->values, pace, error)) {
         move_all(&job);
     }
+}
+
+bool core_write_scattered_kept(const core_target *target, const core_request *request,
+                               const core_pace *pace, const core_kept *kept, core_error *error)
+{
+    scattered_job job = begin(target, request, pace, error);
+    uint64_t count = error->count, landed = 0;
+    sorted_outcome outcome = SORTED_FAILED;
+    sorted_pages *pages = NULL;
+
+    job.kept = kept;
+    job.must_fit = core_must_fit(request, error->width);
+    if (target->stopped && request->spans && job.by_page && count >= LEAST_SORTED &&
+        count <= CORE_SORTED_AT_ONCE) {
+        pages = scattered_sorted_create(count, &job);
+    }
+    if (pages != NULL) {
+        outcome = scattered_sorted(&job, 0, count, pages);
+    }
+    if (outcome == SORTED_DONE) {
+        error->done = count;
+    } else if (outcome == SORTED_STOPPED && scattered_count(&job, 0, count, &landed)) {
+        error->done = landed;
+    }
+    scattered_sorted_free(pages);
+    return outcome != SORTED_FAILED;
 }
 
 void core_read_scattered(const core_target *target, const core_request *request,

@@ -15,6 +15,12 @@
 void core_write_scattered(const core_target *target, const core_request *request,
                           const core_pace *pace, core_error *error);
 
+/* The same in one pass that keeps what it replaces, where pages are read and written back: an
+ * element is written only after it is kept. False: this can't be done, or not to the end; then only
+ * elements that are kept can be written, and nothing else is known. */
+bool core_write_scattered_kept(const core_target *target, const core_request *request,
+                               const core_pace *pace, const core_kept *kept, core_error *error);
+
 /* Reads the pointer at each address, zero-extended on a 32-bit target. error->landed is the number
  * of pointers read, in the caller's order, and error->at is the address of the first one not read.
  */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
 #include "radix.h"
 
 #define PAGE_SHIFT 12u
@@ -19,55 +20,44 @@ _Static_assert(UINT64_C(1) << PAGE_SHIFT == SPAN_PAGE, "entries are sorted by pa
 #define LEAST_PIECES         3u
 #define LEAST_PIECES_READING 2u
 
-/* Pages that are read at once, patched and written back. */
-#define SPAN_PAGES 64u
-
-/* Pieces moved separately, at once: as many ranges as a system call takes; or, for an engine that
- * takes a call for each, few enough that it still answers in time. */
-#define PIECES         1024u
-#define PIECES_BY_CALL 128u
-
-typedef struct span_page {
-    size_t first, past;   /* its entries */
-    unsigned char *bytes; /* the place of the page's beginning in the buffer */
-} span_page;
+/* Elements whose work is shared at a time, at first; later, as many as take a chunk's time. */
+#define LEAST_SHARED 65536u
+/* Fewer elements are not shared. */
+#define FEW 1024u
 
 struct sorted_pages {
     radix_entry *entries;
     radix_entry *spare;
-    /* Pages under way. */
-    unsigned char bytes[SPAN_PAGES * SPAN_PAGE];
-    unsigned char old[SPAN_PAGES * SPAN_PAGE]; /* if a write may end inside a pointer */
-    pointer_range spans[SPAN_PAGES];
-    span_page touched[SPAN_PAGES];
-    ULONG span_count;
-    size_t page_count;
-    size_t in_spans; /* elements */
-    /* Pieces under way. */
-    unsigned char packed[PIECES * 8];
-    pointer_range pieces[PIECES];
-    uint64_t places[PIECES]; /* reading: each one's destination */
-    core_guard *guard;
-    ULONG piece_count;
-    size_t in_pieces;
+    pages_under_way *under_way;
+    size_t share;      /* elements whose work is shared next */
+    size_t share_from; /* no sharing before this element */
     /* The addresses for which it is known whether spans are allowed. */
     uint64_t known_from, known_to; /* the last address, included */
     bool allowed;
 };
 
-sorted_pages *scattered_sorted_create(uint64_t count)
+sorted_pages *scattered_sorted_create(uint64_t count, const scattered_job *job)
 {
     uint64_t entries = count < CORE_SORTED_AT_ONCE ? count : CORE_SORTED_AT_ONCE;
     sorted_pages *pages = calloc(1, sizeof *pages);
+    pages_under_way *under_way = NULL;
+    bool guarded = !job->by_page && !job->reading;
 
     if (pages != NULL) {
+        pages->share = LEAST_SHARED;
         pages->entries = malloc((size_t)entries * sizeof *pages->entries);
         pages->spare = malloc((size_t)entries * sizeof *pages->spare);
-        pages->guard = core_guard_create();
-        if (pages->entries == NULL || pages->spare == NULL || pages->guard == NULL) {
-            scattered_sorted_free(pages);
-            pages = NULL;
-        }
+        pages->under_way = under_way = malloc(sizeof *under_way);
+    }
+    if (under_way != NULL) {
+        scattered_pages_init(under_way, job);
+        under_way->guard = guarded ? core_guard_create() : NULL;
+        under_way->old = guarded ? malloc(sizeof under_way->bytes) : NULL;
+    }
+    if (under_way == NULL || pages->entries == NULL || pages->spare == NULL ||
+        (guarded && (under_way->guard == NULL || under_way->old == NULL))) {
+        scattered_sorted_free(pages);
+        pages = NULL;
     }
     return pages;
 }
@@ -75,7 +65,11 @@ sorted_pages *scattered_sorted_create(uint64_t count)
 void scattered_sorted_free(sorted_pages *pages)
 {
     if (pages != NULL) {
-        core_guard_free(pages->guard);
+        if (pages->under_way != NULL) {
+            core_guard_free(pages->under_way->guard);
+            free(pages->under_way->old);
+        }
+        free(pages->under_way);
         free(pages->entries);
         free(pages->spare);
         free(pages);
@@ -121,161 +115,6 @@ static bool span_allowed(const scattered_job *job, sorted_pages *pages, uint64_t
     return pages->allowed && pages->known_to >= last;
 }
 
-static void patch(const scattered_job *job, const radix_entry *entry, unsigned char *page)
-{
-    unsigned char *at = page + (entry->key & (SPAN_PAGE - 1));
-
-    if (!job->reading) {
-        uint32_t narrow = (uint32_t)entry->value;
-
-        if (job->width == 8) {
-            memcpy(at, &entry->value, 8);
-        } else {
-            memcpy(at, &narrow, 4);
-        }
-    } else {
-        uint64_t value = 0;
-
-        memcpy(&value, at, job->width);
-        ((uint64_t *)job->request->to)[entry->value] = value;
-    }
-}
-
-/* After a write that ended inside a pointer: puts back the target's former contents. */
-static void restore(scattered_job *job, sorted_pages *pages, ULONG failed)
-{
-    pointer_range *span = &pages->spans[failed];
-    ULONG done = 0;
-
-    span->Data = pages->old + ((unsigned char *)span->Data - pages->bytes);
-    (void)scattered_move(job->target, true, span, 1, &done);
-}
-
-static bool flush_spans(scattered_job *job, sorted_pages *pages)
-{
-    HRESULT status = S_OK;
-    ULONG done = 0;
-
-    if (pages->span_count > 0) {
-        status = scattered_move(job->target, false, pages->spans, pages->span_count, &done);
-    }
-    if (status == S_OK && !job->by_page && !job->reading) {
-        memcpy(pages->old, pages->bytes, sizeof pages->old);
-    }
-    for (size_t i = 0; status == S_OK && i < pages->page_count; i++) {
-        for (size_t j = pages->touched[i].first; j < pages->touched[i].past; j++) {
-            patch(job, &pages->entries[j], pages->touched[i].bytes);
-        }
-    }
-    if (status == S_OK && !job->reading && pages->span_count > 0) {
-        status = scattered_move(job->target, true, pages->spans, pages->span_count, &done);
-        if (status != S_OK && !job->by_page) {
-            restore(job, pages, done);
-        }
-    }
-    pages->span_count = 0;
-    pages->page_count = 0;
-    pages->in_spans = 0;
-    return status == S_OK;
-}
-
-static bool flush_pieces(scattered_job *job, sorted_pages *pages)
-{
-    HRESULT status = S_OK;
-    ULONG done = 0;
-
-    if (!job->reading && !job->by_page) {
-        for (ULONG i = 0; status == S_OK && i < pages->piece_count; i++) {
-            status = scattered_write_whole(job, &pages->pieces[i], pages->guard).status;
-        }
-    } else if (pages->piece_count > 0) {
-        status =
-            scattered_move(job->target, !job->reading, pages->pieces, pages->piece_count, &done);
-    }
-    for (size_t i = 0; status == S_OK && job->reading && i < pages->in_pieces; i++) {
-        uint64_t value = 0;
-
-        memcpy(&value, pages->packed + i * job->width, job->width);
-        ((uint64_t *)job->request->to)[pages->places[i]] = value;
-    }
-    pages->piece_count = 0;
-    pages->in_pieces = 0;
-    return status == S_OK;
-}
-
-/* Adds entries first..past-1 of one page as a span from its first touched byte to its last. If the
- * previous span ends in the page before, that span is extended over the rest of its page instead,
- * so that both are one range. */
-static bool add_span(scattered_job *job, sorted_pages *pages, size_t first, size_t past)
-{
-    uint64_t page = pages->entries[first].key & ~(SPAN_PAGE - 1);
-    uint64_t least = UINT64_MAX, most = 0;
-    pointer_range *last;
-    bool good = true;
-
-    if (pages->page_count == SPAN_PAGES) {
-        good = flush_spans(job, pages);
-    }
-    for (size_t i = first; i < past; i++) {
-        uint64_t at = pages->entries[i].key;
-
-        least = at < least ? at : least;
-        most = at > most ? at : most;
-    }
-    most += job->width;
-    last = pages->span_count == 0 ? NULL : &pages->spans[pages->span_count - 1];
-    pages->touched[pages->page_count].first = first;
-    pages->touched[pages->page_count].past = past;
-    pages->touched[pages->page_count].bytes = pages->bytes + pages->page_count * SPAN_PAGE;
-    if (last != NULL && ((last->Offset + last->Size - 1) | (SPAN_PAGE - 1)) + 1 == page) {
-        last->Size = most - last->Offset;
-    } else {
-        pages->spans[pages->span_count].Offset = least;
-        pages->spans[pages->span_count].Data =
-            pages->touched[pages->page_count].bytes + (least - page);
-        pages->spans[pages->span_count].Size = most - least;
-        pages->span_count++;
-    }
-    pages->page_count++;
-    pages->in_spans += past - first;
-    return good;
-}
-
-static bool add_pieces(scattered_job *job, sorted_pages *pages, size_t first, size_t past)
-{
-    size_t most = job->target->scatter != NULL ? PIECES : PIECES_BY_CALL;
-    bool good = true;
-
-    for (size_t i = first; good && i < past; i++) {
-        const radix_entry *entry = &pages->entries[i];
-        unsigned char *data;
-        pointer_range *last;
-
-        if (pages->in_pieces == most) {
-            good = flush_pieces(job, pages);
-        }
-        data = pages->packed + pages->in_pieces * job->width;
-        last = pages->piece_count == 0 ? NULL : &pages->pieces[pages->piece_count - 1];
-        if (!job->reading) {
-            uint32_t narrow = (uint32_t)entry->value;
-
-            memcpy(data, job->width == 8 ? (const void *)&entry->value : &narrow, job->width);
-        } else {
-            pages->places[pages->in_pieces] = entry->value;
-        }
-        if (last != NULL && last->Offset + last->Size == entry->key) {
-            last->Size += job->width;
-        } else {
-            pages->pieces[pages->piece_count].Offset = entry->key;
-            pages->pieces[pages->piece_count].Data = data;
-            pages->pieces[pages->piece_count].Size = job->width;
-            pages->piece_count++;
-        }
-        pages->in_pieces++;
-    }
-    return good;
-}
-
 /* Takes the elements, in the caller's order. False: some need the caller's order, since they lie in
  * two pages or their value has become too wide, or most are neighbours, which need no sorting. */
 static bool take(scattered_job *job, sorted_pages *pages, uint64_t from, uint64_t count)
@@ -305,11 +144,93 @@ static bool take(scattered_job *job, sorted_pages *pages, uint64_t from, uint64_
     return crossing == 0 && neighbours < count - count / 8;
 }
 
+/* Adds the entries of one page, in the way that is quicker. */
+static bool add_page(pages_under_way *under_way, size_t first, size_t past, bool as_span)
+{
+    return as_span ? scattered_add_span(under_way, first, past)
+                   : scattered_add_pieces(under_way, first, past);
+}
+
+static bool worth_a_span(const scattered_job *job, size_t pieces)
+{
+    size_t least = job->reading ? LEAST_PIECES_READING : LEAST_PIECES;
+
+    /* A page is read anyway if its contents are kept. */
+    return job->kept != NULL || ((job->reading || job->request->spans) && pieces >= least);
+}
+
+/* The entries whose work threads share. */
+typedef struct shared_entries {
+    const scattered_job *job;
+    const radix_entry *entries;
+    size_t before; /* sorted elements before these */
+} shared_entries;
+
+/* One thread's part, whose pages may all be spans. */
+static bool do_part(void *context, const pointer_mover *mover, void *room, ULONG64 first,
+                    ULONG64 past)
+{
+    const shared_entries *self = context;
+    pages_under_way *under_way = room;
+    bool good = true;
+
+    scattered_pages_init(under_way, self->job);
+    under_way->entries = self->entries;
+    under_way->before = self->before;
+    under_way->mover = mover;
+    for (size_t at = (size_t)first; good && at < past;) {
+        size_t pieces;
+        size_t end = scattered_page_end(under_way, at, (size_t)past, &pieces);
+
+        good = add_page(under_way, at, end, worth_a_span(self->job, pieces));
+        at = end;
+    }
+    return good && scattered_flush(under_way);
+}
+
+/* Has an engine's threads do the next entries, if these are many. Returns how many were done, maybe
+ * none. *good is false if some could not be moved. */
+static size_t share(const scattered_job *job, sorted_pages *pages, size_t first, size_t count,
+                    bool *good)
+{
+    IPointerScatter *scatter = job->target->scatter;
+    size_t wanted = count - first < pages->share ? count - first : pages->share;
+    shared_entries entries = {job, pages->entries + first, first};
+    shared_work work = {.addresses = (const unsigned char *)&entries.entries->key,
+                        .stride = sizeof *entries.entries,
+                        .writing = !job->reading,
+                        .room_size = sizeof(pages_under_way),
+                        .context = &entries,
+                        .do_part = do_part};
+    uint64_t begun;
+    ULONG64 done = 0;
+
+    if (scatter == NULL || !job->by_page || wanted < FEW || first < pages->share_from) {
+        return 0;
+    }
+    while (wanted < count - first && entries.entries[wanted].key >> PAGE_SHIFT ==
+                                         entries.entries[wanted - 1].key >> PAGE_SHIFT) {
+        wanted++;
+    }
+    work.count = wanted;
+    begun = job->pace->now_ns();
+    *good = scatter->lpVtbl->ShareByPages(scatter, &work, &done) == S_OK;
+    if (done < wanted) { /* a page can't be shared: the next ones are not tried for a while */
+        pages->share_from = first + (size_t)done + LEAST_SHARED;
+    } else {
+        uint64_t took = job->pace->now_ns() - begun;
+        uint64_t next = core_pace_next(job->pace, done, took);
+
+        next = next < CORE_SORTED_AT_ONCE ? next : CORE_SORTED_AT_ONCE;
+        pages->share = next > LEAST_SHARED ? (size_t)next : LEAST_SHARED;
+    }
+    return (size_t)done;
+}
+
 sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t count,
                                 sorted_pages *pages)
 {
-    unsigned least_pieces = !job->reading ? LEAST_PIECES : LEAST_PIECES_READING;
-    bool spans = job->reading || job->request->spans;
+    pages_under_way *under_way = pages->under_way;
     sorted_outcome outcome = SORTED_FAILED;
     bool good = true, more = true;
     radix_entry *sorted;
@@ -323,32 +244,33 @@ sorted_outcome scattered_sorted(scattered_job *job, uint64_t from, uint64_t coun
         pages->spare = pages->entries;
         pages->entries = sorted;
     }
+    under_way->entries = pages->entries;
+    pages->share_from = 0;
     pages->known_from = UINT64_MAX;
     pages->known_to = 0;
     while (good && more && first < count) {
-        uint64_t page = pages->entries[first].key >> PAGE_SHIFT;
-        size_t past = first + 1, pieces = 1;
+        size_t past = first + share(job, pages, first, (size_t)count, &good);
 
-        while (past < count && pages->entries[past].key >> PAGE_SHIFT == page) {
-            pieces += pages->entries[past].key == pages->entries[past - 1].key + job->width ? 0 : 1;
-            past++;
-        }
-        if (spans && pieces >= least_pieces && span_allowed(job, pages, page << PAGE_SHIFT)) {
-            good = add_span(job, pages, first, past);
-        } else {
-            good = add_pieces(job, pages, first, past);
+        if (good && past == first) {
+            uint64_t page = pages->entries[first].key & ~(SPAN_PAGE - 1);
+            size_t pieces;
+            bool as_span;
+
+            past = scattered_page_end(under_way, first, (size_t)count, &pieces);
+            as_span = worth_a_span(job, pieces) && span_allowed(job, pages, page);
+            good = (as_span || job->kept == NULL) && add_page(under_way, first, past, as_span);
         }
         first = past;
-        if (good && first - pages->in_spans - pages->in_pieces > done) {
-            size_t moved = first - pages->in_spans - pages->in_pieces - done;
+        if (good && first - under_way->in_spans - under_way->in_pieces > done) {
+            size_t moved = first - under_way->in_spans - under_way->in_pieces - done;
 
             done += moved;
             more = scattered_step(job, from + done, moved);
         }
     }
-    good = good && (!more || (flush_spans(job, pages) && flush_pieces(job, pages)));
-    pages->span_count = pages->piece_count = 0;
-    pages->page_count = pages->in_spans = pages->in_pieces = 0;
+    good = good && (!more || scattered_flush(under_way));
+    under_way->span_count = under_way->piece_count = 0;
+    under_way->page_count = under_way->in_spans = under_way->in_pieces = 0;
     if (good) {
         outcome = more ? SORTED_DONE : SORTED_STOPPED;
     }

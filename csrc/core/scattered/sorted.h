@@ -13,9 +13,9 @@ typedef enum sorted_outcome {
     SORTED_FAILED,  /* a call failed: a retry in the caller's order finds which */
 } sorted_outcome;
 
-/* Memory for the sort; NULL if memory is short. */
+/* Memory for the sort, of a job that has begun; NULL if memory is short. */
 typedef struct sorted_pages sorted_pages;
-sorted_pages *scattered_sorted_create(uint64_t count);
+sorted_pages *scattered_sorted_create(uint64_t count, const scattered_job *job);
 void scattered_sorted_free(sorted_pages *pages);
 
 /* Moves elements from..from+count-1. */

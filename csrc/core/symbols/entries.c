@@ -1,4 +1,4 @@
-/* Reading symbol tables, and judging which names mean one symbol; see entries.h. */
+/* Reading symbol tables, and classifying which names mean one symbol; see entries.h. */
 #include "entries.h"
 
 #include <stdlib.h>
@@ -119,8 +119,8 @@ static uint64_t hash_of(const unsigned char *text, size_t length)
 }
 
 /* The symbols of one hash, which is nearly always one name. */
-static symbol_use judge_run(const symbol_source *sources, const symbol_entry *all,
-                            const radix_entry *run, size_t count)
+static symbol_use classify_run(const symbol_source *sources, const symbol_entry *all,
+                               const radix_entry *run, size_t count)
 {
     const symbol_entry *first = &all[run[0].value];
     const unsigned char *name = symbol_entry_name(sources, first);
@@ -162,8 +162,8 @@ static bool is_overlong(const symbol_source *sources, size_t source_count,
     return !fits;
 }
 
-/* Judges the names of all entries; `keys` has room for two of each. */
-static void judge_names(const symbol_source *sources, symbol_entries *entries, radix_entry *keys)
+/* Classifies the names of all entries; `keys` has room for two of each. */
+static void classify_names(const symbol_source *sources, symbol_entries *entries, radix_entry *keys)
 {
     size_t count = entries->count;
     radix_entry *sorted = NULL;
@@ -187,7 +187,7 @@ static void judge_names(const symbol_source *sources, symbol_entries *entries, r
 
         for (to = from + 1; to < count && sorted[to].key == sorted[from].key; to++) {
         }
-        use = judge_run(sources, entries->all, sorted + from, to - from);
+        use = classify_run(sources, entries->all, sorted + from, to - from);
         for (size_t i = from; i < to; i++) {
             entries->all[sorted[i].value].use = (uint8_t)use;
         }
@@ -217,7 +217,7 @@ bool symbol_entries_read(const symbol_source *sources, size_t count, symbol_entr
     entries->overlong = is_overlong(sources, count, entries);
     keys = malloc(2 * entries->count * sizeof *keys + 1);
     if (keys != NULL) {
-        judge_names(sources, entries, keys);
+        classify_names(sources, entries, keys);
     } else {
         symbol_entries_free(entries);
     }

@@ -72,8 +72,8 @@ typedef struct symbol_entries {
 
 #define SYMBOL_SOURCES 8
 
-/* Reads all definitions, and judges their names. False: there is not enough memory, or there are
- * more than 2^32 - 2 of them. */
+/* Reads all definitions, and classifies their names. False: there is not enough memory, or there
+ * are more than 2^32 - 2 of them. */
 bool symbol_entries_read(const symbol_source *sources, size_t count, symbol_entries *entries);
 
 void symbol_entries_free(symbol_entries *entries);

@@ -231,10 +231,20 @@ void symbol_spans_free(symbol_spans *spans)
     *spans = (symbol_spans){0};
 }
 
-uint32_t symbol_spans_find(const symbol_spans *spans, uint64_t address)
+size_t symbol_spans_place(const symbol_spans *spans, size_t hint, uint64_t address)
 {
     size_t low = 0, count = spans->count;
 
+    if (hint > 0 && hint <= spans->count && spans->starts[hint - 1] <= address) {
+        size_t step = 1;
+
+        low = hint;
+        while (step <= spans->count - low && spans->starts[low + step - 1] <= address) {
+            low += step;
+            step *= 2;
+        }
+        count = step - 1 < spans->count - low ? step - 1 : spans->count - low;
+    }
     while (count > 0) { /* the first start that is greater */
         size_t half = count / 2;
 
@@ -245,5 +255,5 @@ uint32_t symbol_spans_find(const symbol_spans *spans, uint64_t address)
             count = half;
         }
     }
-    return low == 0 ? SYMBOL_NONE : spans->symbols[low - 1];
+    return low;
 }

@@ -28,7 +28,9 @@ bool symbol_spans_make(const symbol_source *sources, const symbol_entries *entri
 
 void symbol_spans_free(symbol_spans *spans);
 
-/* Returns the index of the symbol that covers an address of the file, or SYMBOL_NONE. */
-uint32_t symbol_spans_find(const symbol_spans *spans, uint64_t address);
+/* Returns how many spans begin at or before an address of the file: the last of these covers it.
+ * `hint` is the answer for another address, or 0: from a lower address that is close to it, the
+ * search takes few steps. */
+size_t symbol_spans_place(const symbol_spans *spans, size_t hint, uint64_t address);
 
 #endif

@@ -1,5 +1,5 @@
-/* The embedded engine's IPointerScatter: moves many ranges of target memory, and compares memory.
- */
+/* The embedded engine's IPointerScatter: moves many ranges of target memory, compares memory,
+ * shares work among processors, and passes memory to a search. */
 #include "scatter.h"
 
 #include "../../com/hresult.h"
@@ -103,6 +103,61 @@ static HRESULT STDMETHODCALLTYPE count_equal_bytes(IPointerScatter *This, ULONG6
     return S_OK;
 }
 
+static HRESULT STDMETHODCALLTYPE share_by_pages(IPointerScatter *This, const shared_work *Work,
+                                                ULONG64 *Done)
+{
+    embedded_target *embedded = embedded_of(This);
+    const embedded_target_operations *operations = embedded->operations;
+
+    *Done = 0;
+    return operations->share == NULL ? S_OK : operations->share(embedded, Work, Done);
+}
+
+static HRESULT STDMETHODCALLTYPE begin_aside(IPointerScatter *This, void (*Function)(void *),
+                                             void *Context)
+{
+    embedded_target *embedded = embedded_of(This);
+    const embedded_target_operations *operations = embedded->operations;
+
+    return operations->begin_aside == NULL ? S_FALSE
+                                           : operations->begin_aside(embedded, Function, Context);
+}
+
+static HRESULT STDMETHODCALLTYPE end_aside(IPointerScatter *This)
+{
+    embedded_target *embedded = embedded_of(This);
+
+    embedded->operations->end_aside(embedded);
+    return S_OK;
+}
+
+static HRESULT STDMETHODCALLTYPE find_part(IPointerScatter *This, ULONG64 Offset, ULONG64 End,
+                                           bool Zeros, pointer_part *Part)
+{
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = embedded_accessible(embedded);
+
+    if (status == S_OK && embedded->operations->find_part != NULL) {
+        status = embedded->operations->find_part(embedded, Offset, End, Zeros, Part);
+    } else {
+        *Part = (pointer_part){Offset, End, POINTER_PART_PLAIN};
+    }
+    return status;
+}
+
+static HRESULT STDMETHODCALLTYPE read_blocks(IPointerScatter *This, ULONG Count,
+                                             const pointer_block *Blocks, pointer_block_taker Take,
+                                             void *Context)
+{
+    embedded_target *embedded = embedded_of(This);
+    HRESULT status = embedded_accessible(embedded);
+
+    if (status == S_OK && embedded->operations->read_blocks != NULL) {
+        status = embedded->operations->read_blocks(embedded, Blocks, Count, Take, Context);
+    }
+    return status;
+}
+
 const IPointerScatterVtbl embedded_scatter_vtbl = {
     .QueryInterface = query_interface,
     .AddRef = add_ref,
@@ -112,6 +167,11 @@ const IPointerScatterVtbl embedded_scatter_vtbl = {
     .WriteRanges = write_ranges,
     .ReadRanges = read_ranges,
     .GetSpanRegion = get_span_region,
+    .FindPart = find_part,
+    .ReadBlocks = read_blocks,
     .WriteNarrowPointers = write_narrow_pointers,
     .CountEqualBytes = count_equal_bytes,
+    .ShareByPages = share_by_pages,
+    .BeginAside = begin_aside,
+    .EndAside = end_aside,
 };

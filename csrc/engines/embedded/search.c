@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "../../com/hresult.h"
+#include "../../core/search/words.h"
 
-#define SEARCH_BLOCK 65536u
+/* Fits a processor's second-level cache. */
+#define SEARCH_BLOCK 262144u
 
 static bool readable(const MEMORY_BASIC_INFORMATION64 *region)
 {
@@ -68,24 +70,50 @@ static bool read_leading(embedded_target *embedded, uint64_t from, unsigned char
 typedef struct search {
     embedded_target *embedded;
     const embedded_pattern *pattern;
+    search_words words;   /* the first bytes of the pattern, up to 8 */
     uint64_t origin;      /* matches start here plus multiples of the granularity */
-    unsigned char *block; /* SEARCH_BLOCK bytes plus the pattern size */
+    unsigned char *block; /* SEARCH_BLOCK bytes plus the pattern size, and 8 more */
     uint64_t match;
     uint64_t unasked; /* of embedded_goes_on() */
 } search;
+
+/* Returns the words with which a match begins. A short pattern is compared under a mask. */
+static search_words first_words(const embedded_pattern *pattern)
+{
+    uint32_t size = pattern->size < 8 ? pattern->size : 8;
+    uint32_t step = pattern->granularity & (0 - pattern->granularity); /* its power of two */
+    unsigned char bytes[8] = {0}, bits[8] = {0};
+    uint64_t word, mask;
+
+    memcpy(bytes, pattern->bytes, size);
+    memset(bits, 0xFF, size);
+    memcpy(&word, bytes, sizeof word);
+    memcpy(&mask, bits, sizeof mask);
+    return search_words_range(word, word, mask, 8, step < 8 ? step : 8);
+}
 
 /* Searches the block for the first match. The block holds `held` bytes from `from` on. */
 static bool search_block(search *self, uint64_t from, size_t held)
 {
     const embedded_pattern *pattern = self->pattern;
     uint32_t granularity = pattern->granularity;
-    uint64_t skip = (granularity - (from - self->origin) % granularity) % granularity;
+    size_t first = (granularity - (from - self->origin) % granularity) % granularity;
+    size_t more = pattern->size < 8 ? 8 - pattern->size : 0; /* a word's bytes behind a match */
+    size_t last = held < pattern->size ? 0 : held - pattern->size;
+    size_t size, at = 0;
 
-    for (uint64_t i = skip; held >= pattern->size && i <= held - pattern->size; i += granularity) {
-        if (memcmp(self->block + i, pattern->bytes, pattern->size) == 0) {
-            self->match = from + i;
+    if (held < pattern->size || first > last) {
+        return false;
+    }
+    memset(self->block + held, 0, more);
+    size = held + more - first;
+    while ((at = search_words_next(&self->words, self->block + first, size, at)) <= last - first) {
+        if (at % granularity == 0 &&
+            memcmp(self->block + first + at, pattern->bytes, pattern->size) == 0) {
+            self->match = from + first + at;
             return true;
         }
+        at += self->words.bounds.step;
     }
     return false;
 }
@@ -128,7 +156,7 @@ static HRESULT search_stretch(search *self, uint64_t from, uint64_t to)
 HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t length,
                         const embedded_pattern *pattern, uint64_t *match)
 {
-    search self = {embedded, pattern, address, NULL, 0, 0};
+    search self = {.embedded = embedded, .pattern = pattern, .origin = address};
     uint64_t from = 0, to = 0, last = address + (length - 1);
     HRESULT status = HR_NOT_FOUND;
 
@@ -144,7 +172,8 @@ HRESULT embedded_search(embedded_target *embedded, uint64_t address, uint64_t le
     if (length < pattern->size) {
         return HR_NOT_FOUND;
     }
-    self.block = malloc((size_t)SEARCH_BLOCK + pattern->size);
+    self.words = first_words(pattern);
+    self.block = malloc((size_t)SEARCH_BLOCK + pattern->size + sizeof(uint64_t));
     if (self.block == NULL) {
         return E_OUTOFMEMORY;
     }

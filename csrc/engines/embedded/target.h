@@ -51,6 +51,20 @@ typedef struct embedded_target_operations {
      * NULL likewise. */
     size_t (*count_equal)(embedded_target *self, uint64_t address, const void *data, size_t size);
 
+    /* IPointerScatter's ShareByPages; NULL if all is done by the caller's thread. */
+    HRESULT (*share)(embedded_target *self, const shared_work *work, uint64_t *done);
+
+    /* As IPointerScatter's BeginAside and EndAside; NULL if no other thread can help. */
+    HRESULT (*begin_aside)(embedded_target *self, void (*function)(void *), void *context);
+    void (*end_aside)(embedded_target *self);
+
+    /* As IPointerScatter's FindPart and ReadBlocks; NULL if all is read by read(). */
+    HRESULT(*find_part)
+    (embedded_target *self, uint64_t address, uint64_t end, bool zeros, pointer_part *part);
+    HRESULT(*read_blocks)
+    (embedded_target *self, const pointer_block *blocks, size_t count, pointer_block_taker take,
+     void *context);
+
     /* IPointerScatter's GetSpanRegion. */
     HRESULT (*span_region)(embedded_target *self, uint64_t address, uint64_t *end);
 

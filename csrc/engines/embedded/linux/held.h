@@ -7,6 +7,7 @@
 
 #include "../../../base/atomics.h"
 #include "../target.h"
+#include "maps.h"
 #include "tracing.h"
 #include "worker.h"
 
@@ -26,12 +27,30 @@ typedef struct linux_present_block {
     uint64_t to_write;
 } linux_present_block;
 
+#define LINUX_NEAR_MAPPINGS 256
+
+/* Mappings that follow each other, for a search, which asks by ascending addresses. */
+typedef struct linux_near_map {
+    uint64_t asked; /* the last address; a lower one begins another search */
+    linux_region regions[LINUX_NEAR_MAPPINGS];
+    size_t count;
+    size_t next; /* the first that can be the next one */
+} linux_near_map;
+
 #define LINUX_KNOWN_DEVICES 8 /* with kept answers; see file_systems.h */
 
 typedef struct linux_known_device {
     uint64_t device;
     int filler; /* a linux_filler */
 } linux_known_device;
+
+/* A function that another thread carries out; see aside.h. */
+typedef struct linux_aside {
+    void (*function)(void *);
+    void *context;
+    pthread_t thread;
+    int32_t forks; /* forks_seen() when it began: no child of a fork has the thread */
+} linux_aside;
 
 typedef struct linux_target {
     embedded_target base;
@@ -57,13 +76,17 @@ typedef struct linux_target {
     unsigned char *room; /* parallel.c's: new memory for each call would take as much time as a
                           * quarter of the work */
     size_t room_size;
+    linux_aside aside;
     uint64_t shared_memory[2]; /* devices: see file_systems.c; 0: none */
     linux_known_device devices[LINUX_KNOWN_DEVICES];
     unsigned page_shift;   /* of the page size, a power of two */
     uint64_t present_from; /* earlier answers have expired */
     linux_present_block present[LINUX_PRESENT_BLOCKS];
-    atomic_i32 sharing;   /* linux_sharing: determined at its first use */
-    pthread_mutex_t lock; /* for detach, terminate and forced writes by the tracer */
+    uint64_t zeros_from, zeros_to; /* parts.c's: the last mapping that was tried */
+    bool zeros;                    /* its absent pages hold zeros */
+    linux_near_map near_map;       /* parts.c's */
+    atomic_i32 sharing;            /* linux_sharing: determined at its first use */
+    pthread_mutex_t lock;          /* for detach, terminate and forced writes by the tracer */
 } linux_target;
 
 /* True if the process and all its threads have ended. */

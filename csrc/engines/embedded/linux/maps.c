@@ -63,6 +63,7 @@ static int find_by_query(int maps, uint64_t address, linux_region *region)
         region->executable = (query.vma_flags & QUERY_EXECUTABLE) != 0;
         region->shared = (query.vma_flags & QUERY_SHARED) != 0;
         region->file_backed = query.inode != 0;
+        region->offset = query.vma_offset;
         region->device = makedev(query.dev_major, query.dev_minor);
         region->page_size = query.vma_page_size;
     }
@@ -99,6 +100,9 @@ static bool parse_line(const char *line, linux_region *region)
     for (blank = 0; blank < 3 && at != NULL; blank++) {
         at = strchr(at, ' ');
         at = at == NULL ? NULL : at + 1;
+        if (blank == 0 && at != NULL) {
+            region->offset = strtoull(at, NULL, 16);
+        }
         if (blank == 1 && at != NULL) {
             unsigned long major = strtoul(at, &end, 16);
 
@@ -112,10 +116,19 @@ done:
     return good;
 }
 
+/* A search for the mappings that end behind an address. */
 typedef struct text_search {
     uint64_t address;
-    linux_region *region;
+    linux_region *regions;
+    size_t room; /* above 0 */
+    size_t count;
 } text_search;
+
+/* Returns the outcome if there are no more mappings. */
+static int at_the_end(const text_search *search)
+{
+    return search->count > 0 ? 0 : ENOENT;
+}
 
 /* Passes each mapping of the complete lines in text to the search, in ascending order, until the
  * search is decided. `used`: the number of characters read. */
@@ -126,13 +139,16 @@ static int search_lines(char *text, text_search *search, size_t *used)
 
     *used = 0;
     while (outcome == UNSETTLED && (end = strchr(text + *used, '\n')) != NULL) {
+        linux_region *region = &search->regions[search->count];
+
         *end = '\0';
-        if (!parse_line(text + *used, search->region)) {
+        if (!parse_line(text + *used, region)) {
             outcome = EPROTO;
-        } else if (search->region->start >= LINUX_LAST_END) {
-            outcome = ENOENT;
-        } else if (search->region->end > search->address) {
-            outcome = 0;
+        } else if (region->start >= LINUX_LAST_END) {
+            outcome = at_the_end(search);
+        } else if (region->end > search->address) {
+            search->count++;
+            outcome = search->count < search->room ? UNSETTLED : 0;
         }
         *used = (size_t)(end - text) + 1;
     }
@@ -155,7 +171,7 @@ static int find_by_text(int maps, text_search *search)
         if (got < 0) {
             outcome = errno;
         } else if (got == 0) {
-            outcome = offset == 0 ? ESRCH : ENOENT;
+            outcome = offset == 0 ? ESRCH : at_the_end(search);
         } else {
             offset += got;
             kept += (size_t)got;
@@ -171,16 +187,27 @@ static int find_by_text(int maps, text_search *search)
     return outcome;
 }
 
-int linux_maps_find(int maps, uint64_t address, linux_region *region)
+int linux_maps_find_several(int maps, uint64_t address, linux_region *regions, size_t room,
+                            size_t *count)
 {
-    text_search search = {.address = address, .region = region};
+    text_search search = {.address = address, .regions = regions, .room = room};
     int failure = ENOENT;
 
+    *count = 0;
     if (address < LINUX_LAST_END) {
-        failure = find_by_query(maps, address, region);
+        failure = find_by_query(maps, address, regions);
+        *count = failure == 0 ? 1 : 0;
         if (without_query(failure)) {
             failure = find_by_text(maps, &search);
+            *count = failure == 0 ? search.count : 0;
         }
     }
     return failure;
+}
+
+int linux_maps_find(int maps, uint64_t address, linux_region *region)
+{
+    size_t count;
+
+    return linux_maps_find_several(maps, address, region, 1, &count);
 }

@@ -259,29 +259,31 @@ static HRESULT move_some(const transfer *move, uint64_t address, unsigned char *
                        : move_absent(move, address, data, size, moved);
 }
 
-static HRESULT move_all(const transfer *move, uint64_t address, size_t size, size_t *moved)
+/* Takes no transfer, whose address would keep its callers' frames: after a system call, each return
+ * costs as much as ten more instructions. */
+static HRESULT move_all(linux_target *process, bool writing, uint64_t address, unsigned char *data,
+                        size_t size, size_t *moved)
 {
+    const transfer move = {process, writing, data};
     HRESULT result = S_OK;
     size_t done = 0;
     size_t part;
     size_t step;
 
     if (size >= LINUX_PARALLEL_LEAST) {
-        done = linux_parallel_run(move->process,
-                                  move->writing ? LINUX_PARALLEL_WRITE : LINUX_PARALLEL_READ,
-                                  address, move->data, size);
+        done = linux_parallel_run(process, writing ? LINUX_PARALLEL_WRITE : LINUX_PARALLEL_READ,
+                                  address, data, size);
     }
     while (done < size && result == S_OK) {
         part = size - done < LINUX_LARGEST_MOVE ? size - done : LINUX_LARGEST_MOVE;
         step = 0;
-        if (linux_held_lost(move->process) ||
-            (move->process->tracer != NULL && part >= LARGE_MOVE &&
-             linux_held_ended(move->process))) {
+        if (linux_held_lost(process) ||
+            (process->tracer != NULL && part >= LARGE_MOVE && linux_held_ended(process))) {
             result = E_UNEXPECTED;
         } else if (address + done >= LINUX_LAST_END) {
-            result = move->writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
+            result = writing ? HR_INVALID_ADDRESS : HR_READ_FAULT;
         } else {
-            result = move_some(move, address + done, move->data + done, part, &step);
+            result = move_some(&move, address + done, data + done, part, &step);
         }
         done += step;
     }
@@ -292,30 +294,24 @@ static HRESULT move_all(const transfer *move, uint64_t address, size_t size, siz
 HRESULT linux_memory_read(embedded_target *self, uint64_t address, void *data, size_t size,
                           size_t *moved)
 {
-    transfer move = {.process = (linux_target *)self, .data = data};
-
-    return move_all(&move, address, size, moved);
+    return move_all((linux_target *)self, false, address, data, size, moved);
 }
 
 HRESULT linux_memory_write(embedded_target *self, uint64_t address, const void *data, size_t size,
                            size_t *moved)
 {
-    /* The cast drops const for struct iovec, which serves both directions; a write does not change
-     * the data. */
-    transfer move = {
-        .process = (linux_target *)self, .writing = true, .data = (unsigned char *)(uintptr_t)data};
-    HRESULT result;
+    linux_target *process = (linux_target *)self;
 
     *moved = 0;
-    if (!move.process->writable) {
-        result = linux_held_lost(move.process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
-    } else {
-        if (atomic_i32_load(&move.process->force_refused) != LINUX_FORCE_NOT_REFUSED) {
-            atomic_i32_store(&move.process->force_refused, LINUX_FORCE_NOT_REFUSED);
-        }
-        result = move_all(&move, address, size, moved);
+    if (!process->writable) {
+        return linux_held_lost(process) ? E_UNEXPECTED : HR_ACCESS_DENIED;
     }
-    return result;
+    if (atomic_i32_load(&process->force_refused) != LINUX_FORCE_NOT_REFUSED) {
+        atomic_i32_store(&process->force_refused, LINUX_FORCE_NOT_REFUSED);
+    }
+    /* The cast drops const for struct iovec, which serves both directions; a write does not change
+     * the data. */
+    return move_all(process, true, address, (unsigned char *)(uintptr_t)data, size, moved);
 }
 
 size_t linux_memory_write_narrow(embedded_target *self, uint64_t address, const void *pointers,

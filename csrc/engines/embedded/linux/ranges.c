@@ -4,8 +4,6 @@
 #include "ranges.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <sys/uio.h>
 
 #include "errand.h"
 #include "file_systems.h"
@@ -14,48 +12,22 @@
 #include "memory.h"
 #include "present.h"
 #include "sharing.h"
+#include "vectors.h"
 #include "worker.h"
 
-#if defined(IOV_MAX)
-#define MOST_RANGES IOV_MAX
-#else
-#define MOST_RANGES 1024 /* UIO_MAXIOV, include/uapi/linux/uio.h */
-#endif
-
-typedef struct batch {
-    struct iovec local[MOST_RANGES];
-    struct iovec remote[MOST_RANGES];
-    size_t local_count;
-    size_t count; /* ranges, remote ones */
-    uint64_t bytes;
-} batch;
-
 /* Adds up to `most` ranges, as many as one system call takes, up to the first that is not known to
- * be present. Adjacent pieces of local memory are joined. */
-static void fill(batch *self, linux_target *process, bool writing, const pointer_range *ranges,
-                 size_t most)
+ * be present. */
+static void fill(linux_vectors *self, linux_target *process, bool writing,
+                 const pointer_range *ranges, size_t most)
 {
     self->local_count = 0;
     self->count = 0;
     self->bytes = 0;
-    while (self->count < most && self->count < MOST_RANGES &&
+    while (self->count < most && self->count < LINUX_MOST_VECTORS &&
            ranges[self->count].Size <= LINUX_LARGEST_MOVE - self->bytes &&
            linux_present_bytes(process, writing, ranges[self->count].Offset,
                                (size_t)ranges[self->count].Size) == ranges[self->count].Size) {
-        const pointer_range *range = &ranges[self->count];
-        struct iovec *last = self->local_count == 0 ? NULL : &self->local[self->local_count - 1];
-
-        self->remote[self->count].iov_base = (void *)(uintptr_t)range->Offset;
-        self->remote[self->count].iov_len = (size_t)range->Size;
-        if (last != NULL && (char *)last->iov_base + last->iov_len == (char *)range->Data) {
-            last->iov_len += (size_t)range->Size;
-        } else {
-            self->local[self->local_count].iov_base = range->Data;
-            self->local[self->local_count].iov_len = (size_t)range->Size;
-            self->local_count++;
-        }
-        self->bytes += range->Size;
-        self->count++;
+        linux_vectors_add(self, &ranges[self->count]);
     }
 }
 
@@ -125,16 +97,12 @@ static HRESULT move_waiting(linux_target *process, bool writing, const pointer_r
 static void move_present(linux_target *process, bool writing, const pointer_range *ranges,
                          size_t most, size_t *count, size_t *moved)
 {
-    pid_t id = (pid_t)process->thread;
-    batch calls;
+    linux_vectors calls;
     ssize_t got = 0;
 
     fill(&calls, process, writing, ranges, most);
     if (calls.count > 1) {
-        got = writing ? process_vm_writev(id, calls.local, calls.local_count, calls.remote,
-                                          calls.count, 0)
-                      : process_vm_readv(id, calls.local, calls.local_count, calls.remote,
-                                         calls.count, 0);
+        got = linux_vectors_move(&calls, (pid_t)process->thread, writing);
     }
     *count = calls.count;
     *moved = got > 0 ? (size_t)got : 0;
@@ -145,7 +113,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
 {
     linux_target *process = (linux_target *)self;
     HRESULT status = S_OK;
-    size_t most = MOST_RANGES; /* fewer if many fail: each failing call checks all of them */
+    size_t most = LINUX_MOST_VECTORS; /* fewer if many fail: each failing call checks all of them */
     linux_region tried = {0};
 
     *done = 0;
@@ -180,7 +148,7 @@ HRESULT linux_ranges_move(embedded_target *self, bool writing, const pointer_ran
         if (left > 0 && together > 1) {
             most = 1;
         } else {
-            most = most < MOST_RANGES ? most * 2 : most;
+            most = most < LINUX_MOST_VECTORS ? most * 2 : most;
         }
     }
     return status;

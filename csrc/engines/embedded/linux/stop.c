@@ -197,12 +197,13 @@ typedef struct scan {
 
 /* The kernel also returns EPERM for a thread that has ended (kernel/ptrace.c, ptrace_attach:
  * exit_state), and an execve may meanwhile have given its id to a live thread: try a few times. */
-static int seize(const linux_tracer *self, int32_t thread)
+static int seize(linux_tracer *self, int32_t thread)
 {
     int failure = EPERM;
     int attempt;
 
     for (attempt = 0; attempt < 8 && failure == EPERM; attempt++) {
+        atomic_i32_add(&self->beat, 1);
         failure = ptrace(PTRACE_SEIZE, (pid_t)thread, (void *)0, (void *)0) == 0 ? 0 : errno;
         if (failure != EPERM) {
             break;

@@ -12,11 +12,15 @@
 #include <unistd.h>
 
 #include "../forks.h"
+#include "aside.h"
+#include "blocks.h"
 #include "held.h"
 #include "maps.h"
 #include "memory.h"
+#include "parts.h"
 #include "process.h"
 #include "ranges.h"
+#include "shares.h"
 #include "sharing.h"
 #include "tracer.h"
 
@@ -149,6 +153,11 @@ static const embedded_target_operations operations = {.accessible = accessible,
                                                       .move_ranges = linux_ranges_move,
                                                       .write_narrow = linux_memory_write_narrow,
                                                       .count_equal = linux_memory_count_equal,
+                                                      .share = linux_shares_run,
+                                                      .begin_aside = linux_aside_begin,
+                                                      .end_aside = linux_aside_end,
+                                                      .find_part = linux_parts_find,
+                                                      .read_blocks = linux_blocks_read,
                                                       .span_region = linux_ranges_span_region,
                                                       .detach = detach,
                                                       .terminate = terminate,

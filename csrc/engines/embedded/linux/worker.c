@@ -20,7 +20,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -28,9 +27,9 @@
 #include <unistd.h>
 
 #include "../../../base/atomics.h"
+#include "helper.h"
 #include "process.h"
 
-#define STACK_SIZE    ((size_t)128 * 1024)
 #define PAGES_AT_MOST 64
 #define ASK_EVERY_MS  50
 /* The number of further turns for which a transfer that has begun is awaited. */
@@ -217,24 +216,6 @@ static void *worker_main(void *argument)
 
 /* ---- its owner's -------------------------------------------------------------------------- */
 
-/* Starts the thread, with all signals of this program blocked. */
-static bool start(linux_worker *self)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    bool started = false;
-
-    if (pthread_attr_init(&attributes) == 0) {
-        (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        started = pthread_create(&self->thread, &attributes, worker_main, self) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        pthread_attr_destroy(&attributes);
-    }
-    return started;
-}
-
 static linux_worker *create(void)
 {
     linux_worker *self = malloc(sizeof *self);
@@ -249,7 +230,7 @@ static linux_worker *create(void)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&self->changed, &attributes);
         pthread_condattr_destroy(&attributes);
-        if (!start(self)) {
+        if (!linux_thread_start(&self->thread, worker_main, self)) {
             leave(self);
             leave(self);
             self = NULL;

@@ -93,11 +93,77 @@ bool sparse_memory_write(sparse_memory *self, uint64_t address, const void *data
     return bytes != NULL;
 }
 
+static int by_number(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Sorts the numbers of all blocks, which are never removed one by one. False: memory is short. */
+static bool sort(sparse_memory *self)
+{
+    uint64_t *grown;
+    size_t count = 0;
+
+    if (self->sorted_count == self->used) {
+        return true;
+    }
+    grown = self->used > SIZE_MAX / sizeof *grown
+                ? NULL
+                : realloc(self->sorted, self->used * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < self->capacity; i++) {
+        if (self->places[i].bytes != NULL) {
+            grown[count++] = self->places[i].number;
+        }
+    }
+    qsort(grown, count, sizeof *grown, by_number);
+    self->sorted = grown;
+    self->sorted_count = count;
+    return true;
+}
+
+bool sparse_memory_find(sparse_memory *self, uint64_t address, uint64_t *first, uint64_t *last)
+{
+    uint64_t number = address / SPARSE_BLOCK_BYTES;
+    size_t low = 0, high, end;
+
+    *first = address;
+    *last = UINT64_MAX;
+    if (!sort(self)) {
+        return true; /* then all of it is read */
+    }
+    high = self->sorted_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (self->sorted[middle] < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == self->sorted_count) {
+        return false;
+    }
+    end = low;
+    while (end + 1 < self->sorted_count && self->sorted[end + 1] == self->sorted[end] + 1) {
+        end++;
+    }
+    *first = self->sorted[low] == number ? address : self->sorted[low] * SPARSE_BLOCK_BYTES;
+    *last = self->sorted[end] * SPARSE_BLOCK_BYTES + (SPARSE_BLOCK_BYTES - 1);
+    return true;
+}
+
 void sparse_memory_free(sparse_memory *self)
 {
     for (size_t i = 0; i < self->capacity; i++) {
         free(self->places[i].bytes);
     }
     free(self->places);
+    free(self->sorted);
     memset(self, 0, sizeof *self);
 }

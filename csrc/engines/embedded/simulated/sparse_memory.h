@@ -25,12 +25,18 @@ typedef struct sparse_memory {
     size_t capacity; /* a power of two, or 0 */
     size_t used;
     sparse_block last; /* the block of the last move: patches stay in one place */
+    uint64_t *sorted;  /* the numbers of the first `sorted_count` written blocks, for a search */
+    size_t sorted_count;
 } sparse_memory;
 
 void sparse_memory_read(sparse_memory *self, uint64_t address, void *data, size_t size);
 
 /* False if memory is short; then nothing has changed. */
 bool sparse_memory_write(sparse_memory *self, uint64_t address, const void *data, size_t size);
+
+/* Finds the first run of written blocks at or behind the one of `address`: the first address of the
+ * run, and its last. False: there is none. */
+bool sparse_memory_find(sparse_memory *self, uint64_t address, uint64_t *first, uint64_t *last);
 
 void sparse_memory_free(sparse_memory *self);
 

@@ -267,6 +267,44 @@ static HRESULT simulated_span_region(embedded_target *embedded, uint64_t address
     return status;
 }
 
+/* Memory that was never written is left out unless zeros are wanted. A fault can be anywhere in it:
+ * then all of it is read. */
+static HRESULT simulated_find_part(embedded_target *embedded, uint64_t address, uint64_t end,
+                                   bool zeros, pointer_part *part)
+{
+    simulated_target *self = simulated_of(embedded);
+    bool whole = zeros || self->fault_count > 0;
+    uint64_t at = address;
+    bool found = false;
+
+    while (!found && at < end) {
+        size_t index = region_at_or_after(self, at);
+        uint64_t base = index < self->region_count ? self->regions[index].base : end;
+
+        if (base > at) {
+            *part = (pointer_part){at, base < end ? base : end, POINTER_PART_UNREADABLE};
+            found = true;
+        } else {
+            const simulated_region *place = &self->regions[index];
+            uint64_t region_last = base + (place->size - 1);
+            uint64_t behind = region_last < end - 1 ? region_last + 1 : end;
+            uint64_t first = at, last = UINT64_MAX;
+
+            if (place->protection == SIMULATED_NONE) {
+                *part = (pointer_part){at, behind, POINTER_PART_UNREADABLE};
+                found = true;
+            } else if ((whole || sparse_memory_find(&self->bytes, at, &first, &last)) &&
+                       first < behind) {
+                *part = (pointer_part){first, last < behind - 1 ? last + 1 : behind,
+                                       POINTER_PART_PLAIN};
+                found = true;
+            }
+            at = behind;
+        }
+    }
+    return found ? S_OK : S_FALSE;
+}
+
 void simulated_vanish(embedded_target *embedded)
 {
     simulated_target *self = simulated_of(embedded);
@@ -342,6 +380,7 @@ static const embedded_target_operations simulated_operations = {
     .read = simulated_read,
     .write = simulated_write,
     .query = simulated_query,
+    .find_part = simulated_find_part,
     .span_region = simulated_span_region,
     .detach = simulated_let_go,
     .terminate = simulated_let_go,

@@ -1,0 +1,226 @@
+"""What the suite reaches of the package, in C and in Python, against what is kept.
+
+    python .ci/coverage_report.py EXTENSION.json PROGRAMS.json PYTHON.json
+    python .ci/coverage_report.py EXTENSION.json PROGRAMS.json PYTHON.json --write
+
+The first two are gcovr's, of the extension and of the tests in C; the third is that of coverage.
+With --write it keeps the figures. It prints the figures, and each line that no test reaches, by
+file, with its reason in .ci/unreached.toml. It fails if a figure is below the one in
+.ci/coverage.json, if more lines than there have no reason, and if a reason stands for no line that
+is not reached.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / ".ci" / "coverage.json"
+REASONS = ROOT / ".ci" / "unreached.toml"
+WITHOUT = "lines without a reason"
+#: Random tests and moments of kills reach a few lines more or less.
+SLACK_PERCENT, SLACK_LINES = 0.3, 15
+
+
+@dataclass
+class File:
+    """The lines of a file with code, and those of them that were reached."""
+
+    lines: set[int] = field(default_factory=set)
+    reached: set[int] = field(default_factory=set)
+    branches: int = 0
+    branches_taken: int = 0
+
+    @property
+    def unreached(self) -> list[int]:
+        """The lines that no test reaches, in order."""
+        return sorted(self.lines - self.reached)
+
+
+Report = dict[str, File]
+
+
+def of_gcovr(extension: Mapping[str, Any], programs: Mapping[str, Any]) -> Report:
+    """Read gcovr's JSON reports. A line that the tests in C reach is reached.
+
+    The compiler optimizes those programs, so which lines have code is read from the extension.
+    """
+    found: Report = {}
+    for each in extension["files"]:
+        file = found.setdefault(each["file"], File())
+        for line in each["lines"]:
+            file.lines.add(line["line_number"])
+            if line["count"] > 0:
+                file.reached.add(line["line_number"])
+            file.branches += len(line["branches"])
+            file.branches_taken += sum(branch["count"] > 0 for branch in line["branches"])
+    for each in programs["files"]:
+        reached = {line["line_number"] for line in each["lines"] if line["count"] > 0}
+        if each["file"] in found:
+            found[each["file"]].reached |= reached & found[each["file"]].lines
+    return found
+
+
+def of_coverage(report: Mapping[str, Any]) -> Report:
+    """Read the JSON report of coverage."""
+    found: Report = {}
+    for name, each in report["files"].items():
+        reached = set(each["executed_lines"])
+        file = File(reached | set(each["missing_lines"]), reached)
+        file.branches = each["summary"]["num_branches"]
+        file.branches_taken = each["summary"]["covered_branches"]
+        found[Path(name).as_posix()] = file
+    return found
+
+
+def percent(part: int, whole: int) -> float:
+    """Return a part in percent, rounded down, so that 100 means all."""
+    return 100.0 if whole == 0 else (1000 * part // whole) / 10
+
+
+def figures(language: str, report: Report) -> dict[str, float]:
+    """Return the figures of one language."""
+    files = report.values()
+    lines = percent(
+        sum(len(each.reached) for each in files), sum(len(each.lines) for each in files)
+    )
+    taken = percent(
+        sum(each.branches_taken for each in files), sum(each.branches for each in files)
+    )
+    return {f"{language}, lines": lines, f"{language}, branches": taken}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why lines are not reached: all of a file or of a function in Python, or by a pattern."""
+
+    why: str
+    file: str
+    pattern: str = ""
+    function: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.function or self.pattern or 'the whole file'}"
+
+    def holds_for(self, name: str, text: str, functions: Sequence[str]) -> bool:
+        """Is it the reason of an unreached line with this text, in these functions?"""
+        return (
+            fnmatch(name, self.file)
+            and re.search(self.pattern, text) is not None
+            and self.function in ("", *functions)
+        )
+
+
+def read_reasons(text: str) -> list[Reason]:
+    """Read .ci/unreached.toml."""
+    found = []
+    for group in tomllib.loads(text).get("unreached", []):
+        found += [Reason(group["why"], file=name) for name in group.get("files", ())]
+        found += [
+            Reason(group["why"], file=name, function=function)
+            for name, functions in group.get("functions", {}).items()
+            for function in functions
+        ]
+        found += [
+            Reason(group["why"], file=name, pattern=pattern)
+            for name, patterns in group.get("patterns", {}).items()
+            for pattern in patterns
+        ]
+        found += [
+            Reason(group["why"], file=name, pattern=f"^{re.escape(line)}$")
+            for name, lines in group.get("lines", {}).items()
+            for line in lines
+        ]
+    return found
+
+
+def functions_of(lines: Sequence[str]) -> dict[int, list[str]]:
+    """Return the names of the functions and classes in Python around each line."""
+    found: dict[int, list[str]] = {}
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                found.setdefault(number, []).append(node.name)
+    return found
+
+
+def explain(
+    report: Report, texts: Mapping[str, list[str]], reasons: Sequence[Reason]
+) -> tuple[list[str], int, list[str]]:
+    """Return the list of unreached lines, the number without a reason, and reasons that are wrong.
+
+    A reason is wrong if it stands for no line that is not reached.
+    """
+    listed: list[str] = []
+    without = 0
+    used = set()
+    for name in sorted(report):
+        unreached = report[name].unreached
+        if unreached:
+            listed.append(f"{name}: {len(unreached)} of {len(report[name].lines)} lines")
+        functions = functions_of(texts[name]) if name.endswith(".py") else {}
+        for number in unreached:
+            text = texts[name][number - 1].strip()
+            around = functions.get(number, [])
+            found = [reason for reason in reasons if reason.holds_for(name, text, around)]
+            used.update(found)
+            without += not found
+            listed.append(f"  {number:4} {text}  -- {found[0].why if found else 'no reason'}")
+    wrong = [f"a test reaches it, or it is gone: {each}" for each in reasons if each not in used]
+    return listed, without, wrong
+
+
+def fallen(now: Mapping[str, float], kept: Mapping[str, float]) -> list[str]:
+    """Return what is worse than the kept figures."""
+    found = []
+    for name, figure in kept.items():
+        if name == WITHOUT:
+            if now[name] > figure + SLACK_LINES:
+                found.append(f"{name}: {now[name]:.0f}, kept: {figure:.0f}")
+        elif now[name] < figure - SLACK_PERCENT:
+            found.append(f"{name}: {now[name]} %, kept: {figure} %")
+    return found
+
+
+def read_texts(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the lines of these files."""
+    return {name: (ROOT / name).read_text(encoding="utf-8").splitlines() for name in names}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; return its exit code."""
+    write = arguments[3:] == ["--write"]
+    if len(arguments) != (4 if write else 3):
+        print(__doc__, file=sys.stderr)
+        return 2
+    extension, programs, python = (
+        json.loads(Path(name).read_text(encoding="utf-8")) for name in arguments[:3]
+    )
+    reports = {"C": of_gcovr(extension, programs), "Python": of_coverage(python)}
+    both = {name: file for report in reports.values() for name, file in report.items()}
+    reasons = read_reasons(REASONS.read_text(encoding="utf-8"))
+    listed, without, wrong = explain(both, read_texts(both), reasons)
+    now: dict[str, float] = {WITHOUT: without}
+    for language, report in reports.items():
+        now |= figures(language, report)
+    print("\n".join(listed))
+    print("\n".join(f"{name}: {figure}" for name, figure in now.items()))
+    if write:
+        KEPT.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    else:
+        wrong += fallen(now, json.loads(KEPT.read_text(encoding="utf-8")))
+    print("\n".join(wrong), file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Finding pointers in a target's memory: Session.find_pointers()."""

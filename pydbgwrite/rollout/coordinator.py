@@ -1,0 +1,376 @@
+"""The stages of a rollout. Each step is in the ledger before it begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._version import __version__
+from pydbgwrite.errors import JournalError, RolloutError
+from pydbgwrite.rollout import outcomes as state
+from pydbgwrite.rollout.outcomes import Outcome, Report
+
+if TYPE_CHECKING:
+    from pydbgwrite.rollout.executors import Answer, Executors
+    from pydbgwrite.rollout.ledger import Ledger, Recorded
+
+__all__ = ["Coordinator", "report_of", "share"]
+
+#: The most processes that one task patches, and how many tasks a machine gets of a batch at least.
+_MOST_OF_TASK: Final = 32
+_LEAST_TASKS: Final = 4
+#: The most looks for processes that started meanwhile.
+_MOST_LOOKS: Final = 20
+#: An undo goes over these: they hold the patch, or may hold a part of it.
+_TO_UNDO: Final = frozenset((state.APPLIED, state.PARTLY_WRITTEN, state.UNKNOWN))
+
+_Progress = Callable[[int, int, Outcome], object]
+_Check = Callable[[Sequence[Outcome]], object]
+
+
+def share(value: int | str, total: int, name: str) -> int:
+    """Return a number of processes, given as such or as a percentage of all."""
+    if type(value) is int and value >= 0:
+        return value
+    if isinstance(value, str) and value.endswith("%"):
+        digits = value[:-1]
+        if digits.isascii() and digits.isdecimal() and len(digits) <= 3 and int(digits) <= 100:
+            return -(-total * int(digits) // 100)
+    raise (ValueError if type(value) in (int, str) else TypeError)(
+        f"{name} must be a number of processes, or a percentage such as '25%', got {value!r:.60}"
+    )
+
+
+def report_of(ledger: Ledger) -> Report:
+    """Return what a ledger has of its rollout."""
+    recorded = ledger.recorded
+    return Report(
+        id=str(recorded.header["id"]),
+        folder=ledger.path,
+        outcomes=tuple(_outcome_of(recorded, number) for number in range(len(recorded.targets))),
+        stopped=recorded.stopped,
+        undone=recorded.undoing,
+        ended=recorded.ended,
+        late=recorded.late,
+        stable=recorded.stable,
+    )
+
+
+def _outcome_of(recorded: Recorded, number: int) -> Outcome:
+    """Return what is known of one target."""
+    host, pid, program, _, _ = recorded.targets[number]
+    nothing = state.UNKNOWN if number in recorded.begun else state.NOT_BEGUN
+    found, detail = recorded.outcomes.get(number, (nothing, ""))
+    return Outcome(recorded.hosts[host][0], pid, program, found, detail)
+
+
+class Coordinator:
+    """One run over a rollout: its beginning, or what is left of it."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        executors: Executors,
+        coordinator: tuple[str, int],
+        check: _Check | None,
+        progress: _Progress | None,
+    ) -> None:
+        self._ledger = ledger
+        self._recorded = ledger.recorded
+        self._executors = executors
+        self._coordinator = coordinator
+        self._check = check
+        self._progress = progress
+        self._options: dict[str, Any] = self._recorded.header["options"]
+
+    # Choosing.
+
+    def look(self) -> int:
+        """Look for processes that are not known yet, and claim them; return how many there are."""
+        names = self._executors.names
+        known: dict[str, list[tuple[int, str]]] = {name: [] for name in names}
+        for host, pid, _, _, started in self._recorded.targets:
+            known.setdefault(self._name_of(host), []).append((pid, started))
+        tasks = [
+            (
+                name,
+                self._task(
+                    "look",
+                    choice=self._recorded.header["choice"],
+                    known=known[name],
+                    claim=True,
+                    ledger=self._ledger.path,
+                ),
+            )
+            for name in names
+        ]
+        found: list[list[Any]] = []
+        hosts = list(self._recorded.hosts)
+        first = not hosts
+        for number, answer in self._executors.run(tasks):
+            if answer.result is None:
+                where = f" on {names[number]}" if names[number] else ""
+                raise RolloutError(f"no process could be chosen{where}: {answer.error}")
+            result = answer.result
+            name, key = names[number] or result["node"], result["key"]
+            if first:
+                if any(key == other for _, other in hosts):
+                    raise RolloutError(f"two executors are of one machine, {name} one of them")
+                hosts.append((name, key))
+            elif (name, key) not in hosts:
+                raise RolloutError(f"{name} is another machine now, or was started again")
+            host = hosts.index((name, key))
+            found.append([[host, e[0], e[1], e[2], e[3]] for e in result["processes"]])
+        # A machine after the other, so that each batch has some of each.
+        targets = [each for row in zip_longest(*found) for each in row if each is not None]
+        event: dict[str, Any] = {"targets": targets}
+        if first:
+            event["hosts"] = hosts
+        else:
+            event["late"] = len(targets)
+        if targets:
+            self._ledger.record(**event)
+        return len(targets)
+
+    def _name_of(self, host: int) -> str:
+        """Return the name by which the executors know a machine."""
+        names = self._executors.names
+        return "" if names == [""] else self._recorded.hosts[host][0]
+
+    def release(self) -> None:
+        """Give up what was claimed for a rollout that does not begin."""
+        names = self._executors.names
+        tasks = [(name, self._task("release", key=None, journals=False)) for name in names]
+        for _ in self._executors.run(tasks):
+            pass
+
+    # Applying.
+
+    def resume(self) -> Report:
+        """Go on where an earlier run of this rollout was ended."""
+        recorded = self._recorded
+        if recorded.ended:
+            return report_of(self._ledger)
+        if recorded.undoing or (recorded.stopped and not self._options["keep"]):
+            return self.undo()
+        for number, (found, _) in list(recorded.outcomes.items()):
+            if found in (state.UNKNOWN, state.NOT_BEGUN):
+                del recorded.outcomes[number]
+        if recorded.stopped:
+            self._ledger.record(stopped="")
+        return self.apply()
+
+    def apply(self) -> Report:
+        """Patch what is left to patch, in stages. Whatever ends this early undoes it all."""
+        try:
+            self._stages()
+            if self._recorded.stopped and not self._options["keep"]:
+                return self.undo()
+            self._end()
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        return report_of(self._ledger)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Undo all because of an exception, which gets the report."""
+        why = str(error) or type(error).__name__
+        if not self._recorded.stopped:
+            self._try_to_record(stopped=why)
+        if self._options["keep"] or self._recorded.undoing:
+            error.add_note(f"The rollout has not ended: {report_of(self._ledger)}")
+            return
+        try:
+            report = self.undo()
+        except not_from_handler(Exception) as other:
+            error.add_note(f"The rollout could NOT be undone: {other}. Its ledger has all of it")
+            return
+        error.add_note(f"The rollout was undone: {report}")
+        error.rollout_report = report  # type: ignore[attr-defined]
+
+    def _stages(self) -> None:
+        options = self._options
+        left = self._left()
+        if left and not self._recorded.begun:
+            canary = share(options["canary"], len(self._recorded.targets), "canary")
+            if canary and self._stage(left[:canary]):
+                return
+            left = left[canary:]
+        if self._batches(left):
+            return
+        if not options["until_stable"]:
+            return
+        for _ in range(_MOST_LOOKS):
+            if not self.look():
+                self._ledger.record(stable=True)
+                return
+            if self._batches(self._left()):
+                return
+        self._ledger.record(stable=False)
+
+    def _left(self) -> list[int]:
+        """Return the targets without an outcome."""
+        return [n for n in range(len(self._recorded.targets)) if n not in self._recorded.outcomes]
+
+    def _batches(self, left: list[int]) -> bool:
+        """Patch these, batch by batch; return whether the rollout has stopped."""
+        size = max(1, share(self._options["batch"], len(self._recorded.targets), "batch"))
+        return any(self._stage(left[at : at + size]) for at in range(0, len(left), size))
+
+    def _stage(self, numbers: list[int]) -> bool:
+        """Patch one batch, with the pause before it; return whether the rollout has stopped."""
+        if self._recorded.begun and self._options["pause"]:
+            time.sleep(self._options["pause"])
+        self._ledger.record(begin=numbers)
+        self._run(
+            "apply",
+            numbers,
+            stopping=self._too_many,
+            patch=self._recorded.patch,
+            verify=self._options["verify"],
+        )
+        if self._too_many():
+            failures = [s for s, _ in self._recorded.outcomes.values() if s in state.FAILURES]
+            most = self._options["max_failures"]
+            why = f"{len(failures):,} failures, and at most {most} are allowed"
+            self._ledger.record(stopped=why)
+            return True
+        if self._check is None:
+            return False
+        if self._check([_outcome_of(self._recorded, number) for number in numbers]):
+            return False
+        self._ledger.record(stopped="the check after a batch failed")
+        return True
+
+    def _too_many(self) -> bool:
+        failures = sum(s in state.FAILURES for s, _ in self._recorded.outcomes.values())
+        return failures > share(
+            self._options["max_failures"], len(self._recorded.targets), "max_failures"
+        )
+
+    # Undoing.
+
+    def undo(self) -> Report:
+        """Undo all that was applied, the last first. It can be run again."""
+        self._try_to_record(undoing=True, ended=False)
+        recorded = self._recorded
+        never = [n for n in range(len(recorded.targets)) if n not in recorded.begun]
+        numbers = [
+            number
+            for number in sorted(recorded.begun, reverse=True)
+            if recorded.outcomes.get(number, (state.UNKNOWN, ""))[0] in _TO_UNDO
+        ]
+        if numbers:
+            self._run("undo", numbers)
+        if never:
+            self._try_to_record(outcomes=[[n, state.NOT_BEGUN, ""] for n in never])
+        self._end()
+        return report_of(self._ledger)
+
+    def _end(self) -> None:
+        """End the rollout, unless an undo is not finished."""
+        recorded = self._recorded
+        left = (
+            [s for s, _ in recorded.outcomes.values() if s in _TO_UNDO] if recorded.undoing else []
+        )
+        if left or any(s == state.UNKNOWN for s, _ in recorded.outcomes.values()):
+            return
+        if not recorded.hosts:  # it ended while it looked for processes
+            self.release()
+        kept = any(s in _TO_UNDO for s, _ in recorded.outcomes.values())
+        tasks = [
+            (self._name_of(host), self._task("release", key=key, journals=not kept))
+            for host, (_, key) in enumerate(recorded.hosts)
+        ]
+        for _ in self._executors.run(tasks):
+            pass  # what a machine that does not answer keeps is removed by a later rollout
+        self._try_to_record(ended=True)
+
+    # Tasks.
+
+    def _run(
+        self,
+        task: str,
+        numbers: list[int],
+        stopping: Callable[[], bool] = lambda: False,
+        **more: object,
+    ) -> None:
+        """Run a task over targets, in parts, and record each outcome in the ledger."""
+        parts = list(self._parts(numbers))
+        tasks = [
+            (
+                self._name_of(host),
+                self._task(
+                    task,
+                    key=self._recorded.hosts[host][1],
+                    processes=[self._process(number) for number in part],
+                    **more,
+                ),
+            )
+            for host, part in parts
+        ]
+        for at, answer in self._executors.run(tasks, stopping):
+            part = parts[at][1]
+            found = list(self._outcomes(task, part, answer))
+            self._try_to_record(sync=False, outcomes=found)
+            self._say(part)
+        if task == "apply" and self._ledger.broken:
+            raise JournalError(
+                f"the ledger {self._ledger.name} can't be written: {self._ledger.broken}"
+            )
+
+    def _parts(self, numbers: list[int]) -> Iterator[tuple[int, list[int]]]:
+        by_host: dict[int, list[int]] = {}
+        for number in numbers:
+            by_host.setdefault(self._recorded.targets[number][0], []).append(number)
+        for host, own in by_host.items():
+            size = max(1, min(_MOST_OF_TASK, -(-len(own) // _LEAST_TASKS)))
+            for at in range(0, len(own), size):
+                yield host, own[at : at + size]
+
+    def _process(self, number: int) -> tuple[int, str, str]:
+        _, pid, program, _, started = self._recorded.targets[number]
+        return pid, started, program
+
+    def _outcomes(
+        self, task: str, part: list[int], answer: Answer
+    ) -> Iterator[tuple[int, str, str]]:
+        if answer.result is not None:
+            for number, (found, detail) in zip(part, answer.result, strict=True):
+                yield number, found, detail
+            return
+        for number in part:
+            before = self._recorded.outcomes.get(number, (state.UNKNOWN, ""))[0]
+            if task == "undo":  # what it holds is what it held
+                yield number, before, f"it could not be undone: {answer.error}"
+            elif answer.cancelled or answer.refused:
+                yield number, state.UNKNOWN if answer.refused else state.NOT_BEGUN, answer.error
+            else:
+                yield number, state.UNKNOWN, answer.error
+
+    def _task(self, task: str, **more: object) -> dict[str, Any]:
+        return {
+            "task": task,
+            "version": __version__,
+            "rollout": self._recorded.header["id"],
+            "coordinator": self._coordinator,
+            "open_timeout": self._options["open_timeout"],
+            **more,
+        }
+
+    def _try_to_record(self, *, sync: bool = True, **event: object) -> None:
+        """Write an event; where the ledger can't be written, go on: workers have journals."""
+        try:
+            self._ledger.record(sync=sync, **event)
+        except not_from_handler(JournalError):
+            pass
+
+    def _say(self, numbers: Iterable[int]) -> None:
+        if self._progress is None:
+            return
+        done, total = len(self._recorded.outcomes), len(self._recorded.targets)
+        for number in numbers:
+            self._progress(done, total, _outcome_of(self._recorded, number))

@@ -1,0 +1,147 @@
+"""Executors of the caller's, and those of this process where none is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from typing import Any, Final
+
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.rollout.worker import run
+
+__all__ = ["Answer", "Executors", "executors_of"]
+
+_MOST_WORKERS: Final = 8
+
+
+class Answer:
+    """What became of a task: its result, or why there is none.
+
+    cancelled: it never began. refused: the executor did not take it.
+    """
+
+    def __init__(
+        self, result: Any = None, error: str = "", *, cancelled: bool = False, refused: bool = False
+    ) -> None:
+        self.result = result
+        self.error = error
+        self.cancelled = cancelled
+        self.refused = refused
+
+
+class Executors:
+    """The executor of each machine, by the machine's name."""
+
+    def __init__(self, by_name: Mapping[str, Executor], timeout: float) -> None:
+        self._by_name = by_name
+        self._timeout = timeout
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the machines."""
+        return list(self._by_name)
+
+    def run(
+        self,
+        tasks: Iterable[tuple[str, dict[str, Any]]],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[int, Answer]]:
+        """Run tasks, each on the machine of that name; yield their answers as they come.
+
+        When stopping() is true, what has not begun is cancelled. If an exception ends this, what
+        has begun is waited for.
+        """
+        futures: dict[Future[str], int] = {}
+        try:
+            for number, (name, task) in enumerate(tasks):
+                executor = self._by_name.get(name)
+                if executor is None:
+                    yield number, Answer(error=f"no executor is given for {name}", refused=True)
+                    continue
+                try:
+                    futures[executor.submit(run, json.dumps(task))] = number
+                except not_from_handler(Exception) as error:  # of whatever kind an executor has
+                    text = f"the executor takes no task: {_worded(error)}"
+                    yield number, Answer(error=text, refused=True)
+            while futures:
+                if stopping():
+                    yield from self._cancelled(futures, "")
+                done, _ = wait(futures, self._timeout, FIRST_COMPLETED)
+                for future in done:
+                    yield futures.pop(future), _answer(future)
+                if futures and not done:
+                    why = f"its worker did not answer within {self._timeout:g} s"
+                    yield from self._cancelled(futures, why)
+                    for number in futures.values():
+                        yield number, Answer(error=why)
+                    return
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            wait([each for each in futures if not each.cancelled()], self._timeout)
+            raise
+
+    @staticmethod
+    def _cancelled(futures: dict[Future[str], int], why: str) -> Iterator[tuple[int, Answer]]:
+        for future in [each for each in futures if each.cancel()]:
+            yield futures.pop(future), Answer(error=why, cancelled=True)
+
+
+@contextmanager
+def executors_of(
+    executor: Executor | Mapping[str, Executor] | None, timeout: float
+) -> Iterator[Executors]:
+    """Yield the executors of a rollout: the caller's, or some of this process for the block."""
+    if executor is None:
+        with _own_executor() as own:
+            yield Executors({"": own}, timeout)
+        return
+    if isinstance(executor, Mapping):
+        if not executor:
+            raise ValueError("executor is an empty mapping: give an executor for each machine")
+        for name, each in executor.items():
+            if not isinstance(name, str) or not name or not callable(getattr(each, "submit", None)):
+                raise TypeError(
+                    "a mapping of executors has an Executor for each name of a machine, got "
+                    f"{name!r:.60}: {type(each).__name__}"
+                )
+        yield Executors(dict(executor), timeout)
+        return
+    if not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            "executor must be a concurrent.futures.Executor, a mapping of names to such, or None, "
+            f"got {type(executor).__name__}"
+        )
+    yield Executors({"": executor}, timeout)
+
+
+def _own_executor() -> Executor:
+    """Return threads; with Microsoft's engine processes, since it has one session in each."""
+    if sys.platform == "win32":
+        from concurrent.futures import ProcessPoolExecutor
+
+        return ProcessPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS))
+    from concurrent.futures import ThreadPoolExecutor
+
+    cores = len(os.sched_getaffinity(0))
+    return ThreadPoolExecutor(min(cores, _MOST_WORKERS), "pydbgwrite rollout")
+
+
+def _answer(future: Future[str]) -> Answer:
+    if future.cancelled():
+        return Answer(cancelled=True)
+    error = future.exception()
+    if error is not None:
+        return Answer(error=_worded(error))
+    try:
+        return Answer(json.loads(future.result()))
+    except not_from_handler(ValueError, TypeError) as error:
+        return Answer(error=f"its worker's answer can't be read: {error}")
+
+
+def _worded(error: BaseException) -> str:
+    return str(error) or type(error).__name__

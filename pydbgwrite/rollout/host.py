@@ -1,0 +1,256 @@
+"""What a machine keeps of its rollouts, in the folder of the user whose worker runs there.
+
+The names in it begin with the rollout's id and this machine's key:
+
+    ID-KEY-PID-STARTED-N.journal   the journal of the Nth attempt on a process
+    ID-KEY-N.claim                 processes that no other rollout may have until this one has ended
+    ID-KEY-PID-STARTED.worker      a worker of the rollout, which no other worker may stop
+    ID-KEY.closed                  nothing begins here any more: the rollout is undone, or over
+
+No part of a name comes from the coordinator but the id, and that is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
+from typing import Final
+
+from pydbgwrite._journal.linux_process import digest, machine
+from pydbgwrite._journal.locks import lock
+from pydbgwrite._journal.place import JournalPlace
+from pydbgwrite._journal.process_life import start_of
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._state_folder import StateFolder
+from pydbgwrite.errors import JournalError, RolloutError
+
+__all__ = ["ClosedError", "Host", "machine_key"]
+
+_FOLDER: Final = "rollouts"
+_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
+_JOURNAL: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{12})-(\d+)-(\d+)-\d+\.journal", re.ASCII)
+_CLAIM: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{12})-\d+\.claim", re.ASCII)
+_LONGEST_CLAIM: Final = 16 << 20
+#: Each takes a second.
+_LOCK_TRIES: Final = 60
+#: After so many seconds no lost task of a rollout is expected to come back.
+_LATEST_TASK: Final = 30 * 24 * 60 * 60
+
+_key: dict[int, str] = {}
+
+
+class ClosedError(RolloutError):
+    """The rollout is being undone, or is over: nothing more of it begins on this machine."""
+
+
+def machine_key() -> str:
+    """Return an id of this machine, since its boot, and of this pid namespace."""
+    if os.getpid() not in _key:  # a forked child can be in another namespace
+        here = {"machine": os.environ.get("COMPUTERNAME", "")}
+        if sys.platform != "win32":
+            here = machine()
+        known = [here.get(name, "") for name in ("machine", "boot", "pid_namespace")]
+        _key.clear()
+        _key[os.getpid()] = digest("\n".join(known).encode())[:12]
+    return _key[os.getpid()]
+
+
+class _Place(JournalPlace):
+    """The place of the journal of one attempt."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        super().__init__(host.folder.path_of(name))
+        self._host = host
+        self._name = name
+
+    def create(self) -> FileIO:
+        """Make the file. Raises ClosedError if the rollout is over.
+
+        What closes it looks for journals after that, so one of both sees the other.
+        """
+        file = self._host.folder.open(self._name, _NEW)
+        try:
+            self._host.check_open()
+        except BaseException:
+            file.close()
+            self.remove()
+            raise
+        return file
+
+    def open(self, flags: int = os.O_RDONLY) -> FileIO:
+        return self._host.folder.open(self._name, flags)
+
+    def remove(self) -> None:
+        self._host.folder.remove(self._name)
+
+    def sync_folder(self) -> None:
+        self._host.folder.sync()
+
+
+class Host:
+    """One rollout's part of the folder, on the machine that this runs on."""
+
+    def __init__(self, rollout: str) -> None:
+        if not _ID.fullmatch(rollout):
+            raise ValueError(f"the id of a rollout has 32 hexadecimal digits, got {rollout!r:.60}")
+        self._id = rollout
+        self._start = f"{rollout}-{machine_key()}"
+        self.folder = StateFolder(_FOLDER, create=True)
+
+    def close(self) -> None:
+        """Close the folder."""
+        self.folder.close()
+
+    # Journals.
+
+    def journals(self, pid: int, started: str) -> list[JournalPlace]:
+        """Return the journals of the attempts on a process, the first one first."""
+        found: list[JournalPlace] = []
+        while self.folder.stat(name := self._journal(pid, started, len(found))) is not None:
+            found.append(_Place(self, name))
+        return found
+
+    def new_journal(self, pid: int, started: str, number: int) -> JournalPlace:
+        """Return the place of the journal of that attempt; it is not made yet."""
+        return _Place(self, self._journal(pid, started, number))
+
+    def _journal(self, pid: int, started: str, number: int) -> str:
+        return f"{self._start}-{pid}-{started}-{number}.journal"
+
+    # The end of the rollout.
+
+    def check_open(self) -> None:
+        """Raise ClosedError if the rollout is over here."""
+        if self.folder.stat(f"{self._start}.closed") is not None:
+            raise ClosedError("the rollout is being undone, or is over: nothing was written")
+
+    def end(self) -> None:
+        """Let nothing of the rollout begin here any more."""
+        self._make(f"{self._start}.closed", b"")
+        self.folder.sync()
+
+    def release(self, *, journals: bool) -> None:
+        """Give up the claims; remove the journals too, if all of it is undone."""
+        kinds = (".claim", ".worker", *((".journal",) if journals else ()))
+        for name in self.folder.names():
+            if name.startswith(self._start) and name.endswith(kinds):
+                self.folder.remove(name)
+
+    # Workers.
+
+    def register(self) -> None:
+        """Note that this process is a worker of the rollout.
+
+        It waits for a worker that stops this process, which was no worker before.
+        """
+        name = self._worker(os.getpid(), start_of(os.getpid()) or "")
+        if self.folder.stat(name) is None:
+            with self.locked():
+                self._make(name, b"")
+
+    def is_worker(self, pid: int, started: str) -> bool:
+        """Return whether that process is a worker of the rollout."""
+        return self.folder.stat(self._worker(pid, started)) is not None
+
+    def _worker(self, pid: int, started: str) -> str:
+        return f"{self._start}-{pid}-{started}.worker"
+
+    # Claims.
+
+    def claim(self, processes: Iterable[tuple[int, str]], ledger: str) -> None:
+        """Claim processes for this rollout, given by pid and start.
+
+        Raises RolloutError if another rollout that has not ended claims one of them.
+        """
+        wanted = {f"{pid} {started}" for pid, started in processes}
+        with self.locked():
+            names = self.folder.names()
+            for name in names:
+                match = _CLAIM.fullmatch(name)
+                if match and match[2] == machine_key() and match[1] != self._id:
+                    self._check_claim(name, match[1], wanted)
+            self._prune(names)
+            number = sum(
+                _CLAIM.fullmatch(n) is not None and n.startswith(self._start) for n in names
+            )
+            content = json.dumps({"ledger": ledger, "processes": sorted(wanted)})
+            self._make(f"{self._start}-{number}.claim", content.encode())
+
+    def _check_claim(self, name: str, other: str, wanted: set[str]) -> None:
+        try:
+            with self.folder.open(name) as file:
+                claim = json.loads(file.read(_LONGEST_CLAIM))
+            shared = wanted.intersection(claim["processes"])
+        except not_from_handler(FileNotFoundError):
+            return
+        except not_from_handler(ValueError, KeyError, TypeError):
+            raise RolloutError(
+                f"the claim of another rollout can't be read: {self.folder.path_of(name)}. If that "
+                "rollout is over, remove the file. Nothing was written"
+            ) from None
+        living = [each for each in shared if _lives(each)]
+        if living:
+            first = min(map(int, (each.split()[0] for each in living)))
+            raise RolloutError(
+                f"another rollout, {other}, has not ended, and {len(living):,} of these processes "
+                f"are its own, {first} the first: resume or undo it by its ledger "
+                f"({claim.get('ledger')}). If that is lost, remove {self.folder.path_of(name)}. "
+                "Nothing was written"
+            )
+
+    def _prune(self, names: list[str]) -> None:
+        """Remove what is left of rollouts whose processes have all ended."""
+        needed: dict[str, bool] = {}
+        for name in names:
+            match = _JOURNAL.fullmatch(name)
+            if match and match[2] == machine_key() and match[1] != self._id:
+                start = f"{match[1]}-{match[2]}"
+                if not needed.get(start):
+                    needed[start] = _lives(f"{match[3]} {match[4]}")
+        gone = tuple(start for start, is_needed in needed.items() if not is_needed)
+        for name in names:
+            of = name.rpartition(".")[0]
+            is_old = name.endswith(".closed") and of not in needed and self._is_old(name)
+            if is_old or (gone and name.startswith(gone)):
+                self.folder.remove(name)
+
+    def _is_old(self, name: str) -> bool:
+        found = self.folder.stat(name)
+        return found is not None and time.time() - found.st_mtime > _LATEST_TASK
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process of this user claim processes, or become a worker, in the block."""
+        path = self.folder.path_of("lock")
+        file = self.folder.open("lock", os.O_RDWR | os.O_CREAT)
+        try:
+            for left in reversed(range(_LOCK_TRIES)):
+                try:
+                    lock(file, path)
+                    break
+                except not_from_handler(JournalError):
+                    if not left:
+                        raise
+            yield
+        finally:
+            file.close()
+
+    def _make(self, name: str, content: bytes) -> None:
+        try:
+            file = self.folder.open(name, _NEW)
+        except not_from_handler(FileExistsError):
+            return
+        with file:
+            file.write(content)
+
+
+def _lives(process: str) -> bool:
+    pid, started = process.split(" ")
+    return bool(started) and start_of(int(pid)) == started
