@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,13 @@ NARROW = "tests/conformance/test_conformance_pointers.py"
 MORE_NARROW = ("tests/dbgeng/test_dbgeng_dump.py", "tests/dbgeng/test_dbgeng_memory.py")
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+
+#: A test that hangs ends its run, with the stack of each thread: pytest-xdist would restart its
+#: worker, and run the test again.
+NO_HANG = (
+    *("-o", "faulthandler_timeout=600", "-o", "faulthandler_exit_on_timeout=true"),
+    "--max-worker-restart=0",
+)
 
 #: Coverage imports modules, and writes files, that they see.
 NOT_COVERED = (
@@ -215,8 +223,8 @@ def suite(
 ) -> str:
     """Run pytest, and check its skips; return its closing line."""
     results = WORK / f"{name}.xml"
-    pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
-    lines = run(*pytest, *arguments, cwd=cwd, variables=variables)
+    pytest = (python, "-m", "pytest", *NO_HANG, "-p", "no:cacheprovider")
+    lines = run(*pytest, f"--junitxml={results}", *arguments, cwd=cwd, variables=variables)
     run(python, ".ci/check_skips.py", results)
     return lines[-1]
 
@@ -410,7 +418,7 @@ def readme() -> str:
     need("g++")
     need("musl-tools", "musl-gcc")
     results = WORK / "readme.xml"
-    lines = as_printed(clone(), 1, f"--junitxml={results}")
+    lines = as_printed(clone(), 1, shlex.join([*NO_HANG, f"--junitxml={results}"]))
     run(PYTHON.path, ".ci/check_skips.py", "--clone", results)
     return lines[-1]
 
@@ -648,7 +656,8 @@ def coverage() -> None:
     for each in (folder, data, *folder.rglob("*/")):  # targets of other users write counts there
         each.chmod(0o777)
     measured = {"COVERAGE_FILE": str(data / "python")}
-    pytest = (bin_ / "python", "-m", "coverage", "run", "-m", "pytest", "-p", "no:cacheprovider")
+    measure = (bin_ / "python", "-m", "coverage", "run")
+    pytest = (*measure, "-m", "pytest", *NO_HANG, "-p", "no:cacheprovider")
     left_out = [f"--deselect=tests/{name}" for name in NOT_COVERED]
     options = (*TWO_WORKERS, "-q", "--durations=10", *without("c", "docs"), *left_out)
     run(*pytest, *options, cwd=folder, variables=measured)

@@ -178,7 +178,7 @@ def test_signals_at_random_moments(
             path = tmp_path / f"{number}.journal"
             transaction = target.transaction(path)
             transaction.__enter__()
-            signal.setitimer(signal.ITIMER_REAL, chance.random() * 0.002, 0.0005)
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + chance.random() * 0.0001, 0.0001)
             at = BASE
             while at < BASE + 0x2FF0:
                 data = chance.randbytes(16)
