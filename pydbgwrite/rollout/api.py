@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._patch.patch import Patch
 from pydbgwrite.errors import RolloutError
 from pydbgwrite.rollout.choice import Choice, choice_of
@@ -134,11 +135,13 @@ def apply(
             or not isinstance(number, (int, float))
             or not (0 <= number < math.inf)
         ):
-            raise ValueError(f"{name} must be a number of seconds, got {number!r:.60}")
+            raise ValueError(
+                f"{IN_FORCE.get().name(name)} must be a number of seconds, got {number!r:.60}"
+            )
     for name, part in (("canary", canary), ("batch", batch), ("max_failures", max_failures)):
         share(part, 100, name)
     if batch in (0, "0%"):
-        raise ValueError("batch must be at least 1 process")
+        raise ValueError(f"{IN_FORCE.get().name('batch')} must be at least 1 process")
     text = text_of_patch(patch)
     options = {
         "canary": canary,
@@ -253,7 +256,8 @@ def _at_work(
     try:
         options: dict[str, Any] = book.recorded.header["options"]
         if options["check"] and check is None and not (undoing or book.recorded.undoing):
-            raise ValueError("the rollout has a check after each batch: pass check= to go on")
+            given = IN_FORCE.get().argument("check")
+            raise ValueError(f"the rollout has a check after each batch: give {given} to go on")
         with executors_of(executor, options["timeout"]) as executors:
             work = Coordinator(book, executors, _myself(), check, progress)
             if not book.recorded.targets and not undoing:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pydbgwrite._journal.process_life import start_of
+from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._processes import Process, process_of, processes_that, runs
 
 __all__ = ["Choice", "FoundProcess", "choice_of"]
@@ -114,13 +115,14 @@ def choice_of(
         if not given or not all(type(each) is int and 0 < each < 2**32 for each in given):
             raise _fault("pids", given, "process ids, at least one")
         numbers = tuple(sorted(set(given)))  # a process is patched once
+    named = IN_FORCE.get().argument
     if program is None and build_id is None and cgroup is None and numbers is None:
-        raise ValueError(
-            "a rollout needs program=, build_id=, cgroup= or pids=: all processes of "
-            "a machine are no target"
-        )
+        needed = any_of(*map(named, ("program", "build_id", "cgroup", "pids")))
+        raise ValueError(f"a rollout needs {needed}: all processes of a machine are no target")
     if sys.platform == "win32" and (build_id is not None or cgroup is not None):
-        raise ValueError("build_id= and cgroup= are for Linux; give the build in the patch")
+        raise ValueError(
+            f"{named('build_id')} and {named('cgroup')} are for Linux; give the build in the patch"
+        )
     from pydbgwrite._patch.builds import plain_hex
 
     plain = None if build_id is None else plain_hex(build_id)
@@ -129,7 +131,7 @@ def choice_of(
 
 def _fault(name: str, value: object, wanted: str) -> Exception:
     kind = ValueError if isinstance(value, (str, list)) else TypeError
-    return kind(f"{name} must be {wanted}, got {value!r:.60}")
+    return kind(f"{IN_FORCE.get().name(name)} must be {wanted}, got {value!r:.60}")
 
 
 def _any(pid: int, path: str) -> bool:

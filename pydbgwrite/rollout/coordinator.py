@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import JournalError, RolloutError
@@ -40,7 +41,8 @@ def share(value: int | str, total: int, name: str) -> int:
         if digits.isascii() and digits.isdecimal() and len(digits) <= 3 and int(digits) <= 100:
             return -(-total * int(digits) // 100)
     raise (ValueError if type(value) in (int, str) else TypeError)(
-        f"{name} must be a number of processes, or a percentage such as '25%', got {value!r:.60}"
+        f"{IN_FORCE.get().name(name)} must be a number of processes, or a percentage such as "
+        f"'25%', got {value!r:.60}"
     )
 
 
@@ -177,7 +179,9 @@ class Coordinator:
 
     def _give_up(self, error: BaseException) -> None:
         """Undo all because of an exception, which gets the report."""
-        why = str(error) or type(error).__name__
+        why = str(error) or (
+            "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+        )
         if not self._recorded.stopped:
             self._try_to_record(stopped=why)
         if self._options["keep"] or self._recorded.undoing:

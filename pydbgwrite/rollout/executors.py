@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from typing import Any, Final
 
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.rollout.worker import run
 
@@ -128,7 +129,10 @@ def _own_executor() -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
     cores = len(os.sched_getaffinity(0))
-    return ThreadPoolExecutor(min(cores, _MOST_WORKERS), "pydbgwrite rollout")
+    # A thread begins with a context of its own: its messages are to have the caller's spelling.
+    return ThreadPoolExecutor(
+        min(cores, _MOST_WORKERS), "pydbgwrite rollout", IN_FORCE.set, (IN_FORCE.get(),)
+    )
 
 
 def _answer(future: Future[str]) -> Answer:

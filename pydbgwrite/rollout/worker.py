@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pydbgwrite._patch.preview import Preview
     from pydbgwrite._session import Session
 
-__all__ = ["run"]
+__all__ = ["judged", "opened", "run"]
 
 _MOST_PROBLEMS: Final = 3
 _kept = threading.local()
@@ -170,23 +170,10 @@ class _Work:
             return state.ENDED_DURING, ""
         return state.ENDED_BEFORE, ""
 
-    def _open(self, pid: int) -> Session:
-        session = attach(pid, timeout=self._timeout)
-        kept = getattr(_kept, "files", None)
-        if kept is None:
-            kept = _kept.files = KeptFiles()
-        session._kept_files = kept  # programs' tables are read once for all processes
-        return session
-
     def _open_and_apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
-        try:
-            session = self._open(pid)
-        except not_from_handler(NoTargetError):
-            return self._gone(pid, started)
-        except not_from_handler(ValueError) as error:
-            return state.REFUSED, str(error)
-        except not_from_handler(Error, TimeoutError, OSError) as error:
-            return state.NO_ACCESS, str(error)
+        session = opened(pid, self._timeout)
+        if isinstance(session, tuple):
+            return self._gone(pid, started) if session[0] == state.ENDED_BEFORE else session
         with session:
             if start_of(pid) != started:
                 return self._gone(pid, started)
@@ -205,10 +192,9 @@ class _Work:
             if settled is not None:
                 return settled
         preview = self._patch._preview(session)
-        if preview.kind in (None, "expect") and not preview.changed:
-            return state.ALREADY_APPLIED, ""
-        if not preview.ok:
-            return state.REFUSED, _problems(preview)
+        verdict = judged(preview)
+        if verdict is not None:
+            return verdict
         place = self._host.new_journal(pid, started, len(earlier))
         transaction = Transaction(session, place, None)
         try:
@@ -259,7 +245,7 @@ class _Work:
         if start_of(pid) != started:
             return state.ENDED_DURING, ""
         try:
-            session = self._open(pid)
+            session = _open(pid, self._timeout)
         except not_from_handler(NoTargetError):
             return state.ENDED_DURING, ""
         except not_from_handler(Error, TimeoutError, OSError, ValueError) as error:
@@ -285,6 +271,34 @@ class _Work:
                         return state.ENDED_DURING, ""
                     return state.PARTLY_WRITTEN, str(report)
         return state.UNDONE, ""
+
+
+def _open(pid: int, timeout: float, *, writable: bool = True) -> Session:
+    session = attach(pid, timeout=timeout, writable=writable)
+    kept = getattr(_kept, "files", None)
+    if kept is None:
+        kept = _kept.files = KeptFiles()
+    session._kept_files = kept  # programs' tables are read once for all processes
+    return session
+
+
+def opened(pid: int, timeout: float, *, writable: bool = True) -> Session | tuple[str, str]:
+    """Open a process; where that fails, return its outcome."""
+    try:
+        return _open(pid, timeout, writable=writable)
+    except not_from_handler(NoTargetError):
+        return state.ENDED_BEFORE, ""
+    except not_from_handler(ValueError) as error:
+        return state.REFUSED, str(error)
+    except not_from_handler(Error, TimeoutError, OSError) as error:
+        return state.NO_ACCESS, str(error)
+
+
+def judged(preview: Preview) -> tuple[str, str] | None:
+    """Return the outcome of a process that the patch does not change; None of another."""
+    if preview.kind in (None, "expect") and not preview.changed:
+        return state.ALREADY_APPLIED, ""
+    return None if preview.ok else (state.REFUSED, _problems(preview))
 
 
 def _is_needed(place: JournalPlace) -> bool:
