@@ -8,8 +8,9 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -80,23 +81,34 @@ int calls_twice(void) { return twice(); }
 """
 
 
-@contextmanager
-def shop(folder: Path, *flags: str) -> Iterator[tuple[Session, list[int]]]:
-    """Yield a session of the program above, and what it printed."""
+Shop = Callable[..., AbstractContextManager[tuple[Session, list[int]]]]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Return what yields a session of the program above, and what it printed.
+
+    Its arguments are flags; for each set of them the program is compiled once.
+    """
     if shutil.which("g++") is None:
         pytest.skip("there is no C++ compiler: g++")
-    library = shared_library(folder / "libshared.so", LIBRARY)
-    program = compile_program(
-        folder / "shop",
-        SOURCE,
-        str(library),
-        f"-Wl,-rpath,{folder}",
-        *flags,
-        compiler="g++",
-        language="c++",
-    )
-    with running(program) as (child, numbers), pydbgwrite.attach(child.pid) as session:
-        yield session, numbers
+
+    @cache
+    def compiled(*flags: str) -> Path:
+        folder = tmp_path_factory.mktemp("shop")
+        library = shared_library(folder / "libshared.so", LIBRARY)
+        more = (str(library), f"-Wl,-rpath,{folder}", *flags)
+        return compile_program(folder / "shop", SOURCE, *more, compiler="g++", language="c++")
+
+    @contextmanager
+    def opened(*flags: str) -> Iterator[tuple[Session, list[int]]]:
+        with (
+            running(compiled(*flags)) as (child, numbers),
+            pydbgwrite.attach(child.pid) as session,
+        ):
+            yield session, numbers
+
+    return opened
 
 
 def places_of(session: Session, chance: random.Random, count: int) -> list[int]:
@@ -128,8 +140,8 @@ def assert_they_lead_back(session: Session, addresses: list[int]) -> None:
     [("-O0",), ("-O2", "-no-pie", "-fno-pie"), ("-O2", "-s")],
     ids=["O0", "O2 no-pie", "stripped"],
 )
-def test_names_lead_back(tmp_path: Path, chance: random.Random, flags: tuple[str, ...]) -> None:
-    with shop(tmp_path, *flags) as (session, _):
+def test_names_lead_back(shop: Shop, chance: random.Random, flags: tuple[str, ...]) -> None:
+    with shop(*flags) as (session, _):
         assert_they_lead_back(session, places_of(session, chance, 40))
 
 
@@ -169,8 +181,8 @@ def test_names_of_a_rust_program_lead_back(tmp_path: Path, chance: random.Random
             assert_they_lead_back(session, places_of(session, chance, 40))
 
 
-def test_forms_of_names(tmp_path: Path) -> None:
-    with shop(tmp_path, "-O0") as (session, (heap, stack, shared)):
+def test_forms_of_names(shop: Shop) -> None:
+    with shop("-O0") as (session, (heap, stack, shared)):
         area = session.resolve("shop!_ZNK6shapes6Square4areaEv")
         assert session.name(area) == "shop!shapes::Square::area() const"
         assert session.name(area + 4) == "shop!shapes::Square::area() const+0x4"
@@ -189,8 +201,8 @@ def test_forms_of_names(tmp_path: Path) -> None:
         assert session.name(shared) in ("shop!shared_value", "libshared.so!shared_value")
 
 
-def test_a_demangled_name_of_several_symbols_stays_mangled(tmp_path: Path) -> None:
-    with shop(tmp_path, "-O0") as (session, _):
+def test_a_demangled_name_of_several_symbols_stays_mangled(shop: Shop) -> None:
+    with shop("-O0") as (session, _):
         bodies = session.symbols("*Square::~Square()", module="shop")
         assert {each.demangled for each in bodies} == {"shapes::Square::~Square()"}
         assert len({each.address for each in bodies}) == 2
@@ -200,8 +212,8 @@ def test_a_demangled_name_of_several_symbols_stays_mangled(tmp_path: Path) -> No
             assert session.resolve(name) == each.address
 
 
-def test_symbols_without_a_size_end_with_the_next_one(tmp_path: Path) -> None:
-    with shop(tmp_path, "-O0") as (session, _):
+def test_symbols_without_a_size_end_with_the_next_one(shop: Shop) -> None:
+    with shop("-O0") as (session, _):
         label = session.resolve("shop!label")
         assert session.name(label + 1) == "shop!label+0x1"
         assert session.name(label + 3) == "shop!next_label"
@@ -241,8 +253,8 @@ def test_modules_of_one_name_are_told_apart(tmp_path: Path) -> None:
         assert session.resolve(session.name(place)) == place
 
 
-def test_patterns_and_kinds(tmp_path: Path) -> None:
-    with shop(tmp_path, "-O0") as (session, _):
+def test_patterns_and_kinds(shop: Shop) -> None:
+    with shop("-O0") as (session, _):
         names = {each.demangled for each in session.symbols("vtable for shapes::*")}
         assert names == {"vtable for shapes::Shape", "vtable for shapes::Square"}
         (table,) = session.symbols("t?b[kl]e", module="shop")
@@ -259,8 +271,8 @@ def test_patterns_and_kinds(tmp_path: Path) -> None:
         assert session.symbols("no_such_name*") == []
 
 
-def test_refused_arguments(tmp_path: Path) -> None:
-    with shop(tmp_path, "-O0") as (session, _):
+def test_refused_arguments(shop: Shop) -> None:
+    with shop("-O0") as (session, _):
         with pytest.raises(ValueError, match=r"kind must be 'function', 'data', .* got 'text'"):
             session.symbols(kind="text")
         for wrong in ("shop!main", True, 1.5, None):

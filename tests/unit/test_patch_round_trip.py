@@ -157,7 +157,7 @@ PIECES = st.sampled_from(
 
 
 @given(pieces=st.lists(PIECES, max_size=30))
-@settings(max_examples=500)
+@settings(max_examples=3 * settings().max_examples)
 def test_the_faster_reader_never_differs(pieces: list[str]) -> None:
     """For any text it returns the same as tomllib, or None."""
     text = "format = 1\n\n[[write]]\naddress = 1\npointers = [1]\n" + "".join(pieces)
