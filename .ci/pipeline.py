@@ -58,6 +58,8 @@ NO_HANG = (
     *("-o", "faulthandler_timeout=600", "-o", "faulthandler_exit_on_timeout=true"),
     "--max-worker-restart=0",
 )
+#: So does what hangs between tests: each process of the run prints its stacks and ends.
+LIMIT = ("timeout", "--signal=ABRT", "--kill-after=30", "1800")
 
 #: Coverage imports modules, and writes files, that they see.
 NOT_COVERED = (
@@ -211,7 +213,7 @@ def as_printed(folder: Path, number: int, options: str = "") -> list[str]:
         raise Failure(f"README.md has {len(commands)} lines that begin with {start!r}, not two")
     path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     bash = ("bash", "-euo", "pipefail", "-c", commands[number])
-    return run(*bash, cwd=folder, variables={"PATH": path, "PYTEST_ADDOPTS": options})
+    return run(*LIMIT, *bash, cwd=folder, variables={"PATH": path, "PYTEST_ADDOPTS": options})
 
 
 def suite(
@@ -224,7 +226,7 @@ def suite(
     """Run pytest, and check its skips; return its closing line."""
     results = WORK / f"{name}.xml"
     pytest = (python, "-m", "pytest", *NO_HANG, "-p", "no:cacheprovider")
-    lines = run(*pytest, f"--junitxml={results}", *arguments, cwd=cwd, variables=variables)
+    lines = run(*LIMIT, *pytest, f"--junitxml={results}", *arguments, cwd=cwd, variables=variables)
     run(python, ".ci/check_skips.py", results)
     return lines[-1]
 
@@ -660,7 +662,7 @@ def coverage() -> None:
     pytest = (*measure, "-m", "pytest", *NO_HANG, "-p", "no:cacheprovider")
     left_out = [f"--deselect=tests/{name}" for name in NOT_COVERED]
     options = (*TWO_WORKERS, "-q", "--durations=10", *without("c", "docs"), *left_out)
-    run(*pytest, *options, cwd=folder, variables=measured)
+    run(*LIMIT, *pytest, *options, cwd=folder, variables=measured)
     # Their objects lie beside those of pytest's other files.
     programs = folder / "build" / "tests-in-c"
     in_c = ("-q", "tests/c/test_c.py", "--basetemp", programs)
