@@ -700,12 +700,19 @@ def plain_mangled(names: list[str], /) -> list[int]:
     """
 
 def moved_pointers(
-    values: array[int], old: array[int], new: array[int], mask: int, /
+    values: array[int],
+    old: array[int],
+    new: array[int],
+    mask: int,
+    name_of_old: str,
+    name_of_new: str,
+    /,
 ) -> array[int]:
     """Return what each stored pointer becomes if old pointers are replaced by new ones.
 
     One pair is a shift by their difference, also of what lies behind the old pointer. The mask has
-    the bits that are compared, and are replaced; new pointers have no others.
+    the bits that are compared, and are replaced; new pointers have no others. The names are those
+    that messages have.
 
     Raises:
         ValueError: An old pointer is its new one, or has two; or a new one has bits outside the

@@ -13,6 +13,7 @@ from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._symbols.addresses import LIMIT
 from pydbgwrite._symbols.model import Symbol
+from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import PointerRangeError
 
 if TYPE_CHECKING:
@@ -50,13 +51,14 @@ def find_pointers(
     progress: Callable[[int, int], object] | None,
 ) -> Found:
     """Find pointers: Session.find_pointers()."""
-    values, low, high = _wanted(wanted, top_of(session))
+    name = IN_FORCE.get().name
+    values, low, high = _wanted(session, wanted, name("wanted"))
     bits = bits_of(session, mask)
     if values is None:
-        check_start(low, bits, "wanted")
+        check_start(low, bits, name("wanted"))
     most = LIMIT - 1 if limit is None else _number(limit, "limit")
     if not 1 <= most < LIMIT:
-        raise ValueError(f"limit must be 1 or more, or None, got {most}")
+        raise ValueError(f"{name('limit')} must be 1 or more, got {most}")
     memory = memory_of(session, within)
     return search(session, values, (low, high, bits, most, bool(aligned)), memory, progress)
 
@@ -72,8 +74,8 @@ def bits_of(session: Target, mask: SupportsIndex | None) -> int:
     bits = top if mask is None else _number(mask, "mask")
     if not 1 <= bits <= top:
         raise ValueError(
-            f"mask must have bits of a pointer of {session.pointer_size} bytes and no others, got "
-            f"0x{bits:x}; its bits are those that are compared"
+            f"{IN_FORCE.get().name('mask')} must have bits of a pointer of {session.pointer_size} "
+            f"bytes and no others, got {bits:#x}; its bits are those that are compared"
         )
     return bits
 
@@ -112,9 +114,9 @@ def search(
     return _found(memory, result, complete=not result[4])
 
 
-def _wanted(wanted: object, top: int) -> tuple[Any, int, int]:
+def _wanted(session: Target, wanted: object, what: str) -> tuple[Any, int, int]:
     """Return the values, or None, and the first and last of a range."""
-    span = range_of(wanted, "wanted", top)
+    span = range_of(wanted, what, top_of(session))
     if span is not None:
         return None, span[0], span[1] - 1
     if wanted is None or isinstance(wanted, bool):
@@ -123,7 +125,7 @@ def _wanted(wanted: object, top: int) -> tuple[Any, int, int]:
             f"{'None' if wanted is None else 'bool'}"
         )
     if isinstance(wanted, str) or (hasattr(wanted, "__index__") and not hasattr(wanted, "__len__")):
-        wanted = [wanted]
+        wanted = [Resolver(session).resolve(wanted, what)]
     return wanted, 0, 0
 
 

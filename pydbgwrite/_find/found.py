@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pydbgwrite._regions import Module, Region
 
 __all__ = ["Found"]
+
+#: The most names of unreadable regions in one line.
+_NAMED: Final = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,11 +103,14 @@ class Found:
 
     def __str__(self) -> str:
         count = f"{len(self):,} pointer{'' if len(self) == 1 else 's'}"
-        size = sum(region.size for region in self.skipped if region.state != "free")
+        unread = [region for region in self.skipped if region.state != "free"]
         where = "in" if self.complete else "of a search of"  # how far it came is not known
         parts = [f"{count} {where} {_size(self.searched)} of memory"]
-        if size:
-            parts.append(f"{_size(size)} could not be read")
+        if unread:
+            names = list(dict.fromkeys(region.name for region in unread if region.name))
+            few = ", ".join(names[:_NAMED]) + ", ..." * (len(names) > _NAMED)
+            size = _size(sum(region.size for region in unread))
+            parts.append(f"{size} could not be read" + (f" ({few})" if few else ""))
         if self.limited:
             parts.append("ended by the limit: there are more")
         elif not self.complete:

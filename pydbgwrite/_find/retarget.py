@@ -81,7 +81,7 @@ def retarget(
         raise _other_count(found, count)
     if not found:
         return Retargeted(found, None, 0)
-    pointers = _core.moved_pointers(found.values, moves.old, moves.new, bits)
+    pointers = _core.moved_pointers(found.values, moves.old, moves.new, bits, "old", "new")
     patch = Patch([_entry(session, found, moves, bits, pointers)])
     if not dry_run:
         _write(session, patch, found, pointers, verify, progress)
@@ -100,19 +100,20 @@ def _count(given: SupportsIndex) -> int:
 def _moves_of(session: Target, old: Any, new: Any, bits: int) -> _Moves:
     """Validate old and new pointers, before anything is searched."""
     top = top_of(session)
-    span = range_of(old, "old", top)
+    names = IN_FORCE.get().name("old"), IN_FORCE.get().name("new")
+    span = range_of(old, names[0], top)
     if span is not None:
-        check_start(span[0], bits, "old")
-        moves = _shift(session, span, new, top)
+        check_start(span[0], bits, names[0])
+        moves = _shift(session, span, new, names)
     else:
-        if range_of(new, "new", top) is not None:
+        if range_of(new, names[1], top) is not None:
             raise TypeError(
-                "new is a range of addresses and old is not: give one new address for all, or one "
-                "for each"
+                f"{names[1]} is a range of addresses and {names[0]} is not: give an address for "
+                f"{names[1]}, or ranges for both"
             )
         resolver = Resolver(session)
-        olds = _numbers(resolver, old, "old", top)
-        news = _numbers(resolver, new, "new", top)
+        olds = _numbers(resolver, old, names[0], top)
+        news = _numbers(resolver, new, names[1], top)
         if len(news) == 1:
             news *= len(olds)
         if len(olds) != len(news):
@@ -121,33 +122,36 @@ def _moves_of(session: Target, old: Any, new: Any, bits: int) -> _Moves:
                 "for all, or one for each"
             )
         moves = _Moves(olds, news, None)
-    _core.moved_pointers(array("Q"), moves.old, moves.new, bits)  # raises for a faulty pair
+    # This raises for a faulty pair.
+    _core.moved_pointers(array("Q"), moves.old, moves.new, bits, *names)
     return moves
 
 
-def _shift(session: Target, span: tuple[int, int], new: Any, top: int) -> _Moves:
+def _shift(session: Target, span: tuple[int, int], new: Any, names: tuple[str, str]) -> _Moves:
     """Return the shift of a range: what pointed into it points at the same offset from `new`."""
     start, end = span
-    size = end - start
-    there = range_of(new, "new", top)
+    size, top = end - start, top_of(session)
+    named_old, named_new = names
+    there = range_of(new, named_new, top)
     if there is None:
         if not isinstance(new, str) and not hasattr(new, "__index__"):
             raise TypeError(
-                "new must be an address, or a range, Region, Module or Symbol, since old is a "
-                f"range of addresses; got {type(new).__name__}"
+                f"{named_new} must be an address, or a range, Region, Module or Symbol, since "
+                f"{named_old} is a range of addresses; got {type(new).__name__}"
             )
-        first = _numbers(Resolver(session), new, "new", top)[0]
+        first = _numbers(Resolver(session), new, named_new, top)[0]
     else:
         first = there[0]
         if there[1] - first < size:
             raise ValueError(
-                f"new has {there[1] - first:,} bytes and old {size:,}: it must have at least as "
-                "many, since what points into old is to point at the same offset in new"
+                f"{named_new} has {there[1] - first:,} bytes and {named_old} {size:,}: it must "
+                f"have at least as many, since what points into {named_old} is to point at the "
+                f"same offset in {named_new}"
             )
     if first + size - 1 > top:
         raise OverflowError(
-            f"new would end at 0x{first + size:x}, beyond the target's {8 * session.pointer_size} "
-            "bits; nothing was searched"
+            f"{named_new} would end at 0x{first + size:x}, beyond the target's "
+            f"{8 * session.pointer_size} bits; nothing was searched"
         )
     return _Moves(array("Q", [start]), array("Q", [first]), end - 1)
 
@@ -223,8 +227,12 @@ def _write(
         found.addresses, session.pointer_size
     )
     if obstacle is not None:
+        within = IN_FORCE.get().name("within")
         raise TargetAccessError(
-            f"{obstacle.message}; nothing was written", count=len(found), address=found.addresses[0]
+            f"{obstacle.message}; nothing was written: part of the pointers would go on leading to "
+            f"the old place. Make such pages writable first, or say where to search by {within}",
+            count=len(found),
+            address=found.addresses[0],
         )
     is_open = getattr(session, "_transaction", None) is not None
     transaction = None if is_open else Transaction(session, None, None)

@@ -137,16 +137,18 @@ def _spans(
     data: ModuleData | None,
 ) -> Iterator[_Span]:
     resolver = Resolver(session)
+    spelling = IN_FORCE.get()
     for index, each in enumerate(places):
+        several = len(places) > 1
+        what = spelling.element("within", index) if several else spelling.name("within")
         if isinstance(each, str):
             each = _named(resolver, each, modules)
         if isinstance(each, str):
             found = [part for part in regions if part.name == each]
             if not found:
-                raise AddressError(f"within: the target has no region {each!r}")
+                raise AddressError(f"{what}: the target has no region {each!r}")
             yield from (_Span(part.base, part.base + part.size, True) for part in found)
             continue
-        what = f"within[{index}]" if len(places) > 1 else "within"
         start, end = span_of(each, what)
         if not isinstance(each, Module):
             yield _Span(start, end, True)

@@ -47,8 +47,9 @@ _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 class KeptPlace(JournalPlace):
     """The place of a journal in the state folder. A new one has no name until it is made."""
 
-    def __init__(self, folder: StateFolder, name: str = "") -> None:
+    def __init__(self, kept: KeptJournals, folder: StateFolder, name: str = "") -> None:
         super().__init__(folder.path_of(name))
+        self._kept = kept
         self._folder = folder
         self.name = name
 
@@ -56,6 +57,10 @@ class KeptPlace(JournalPlace):
     def number(self) -> int:
         """The journal's number; 0 before it is made."""
         return _number_of(self.name)
+
+    def make_room(self, size: int) -> None:
+        """Remove older journals that are not needed. JournalError if too many are."""
+        self._kept.make_room(size)
 
     def create(self) -> FileIO:
         """Make the file with the next number."""
@@ -161,7 +166,7 @@ class KeptJournals:
 
     def new(self) -> KeptPlace:
         """Return the place of the next journal."""
-        return KeptPlace(self._folder)
+        return KeptPlace(self, self._folder)
 
     def newest_first(self) -> Iterator[Kept]:
         """Yield the journals, the last one first. Each is read whole."""
@@ -171,7 +176,7 @@ class KeptJournals:
     def numbered(self, number: int) -> KeptPlace | None:
         """Return the journal of that number."""
         names = [name for name in self._folder.names() if _number_of(name) == number > 0]
-        return KeptPlace(self._folder, min(names)) if names else None
+        return KeptPlace(self, self._folder, min(names)) if names else None
 
     def make_room(self, size: int) -> None:
         """Remove journals that are not needed by the rules above, for one more of that size.
@@ -224,7 +229,7 @@ class KeptJournals:
         """Return whether a journal stays. by_age: only the end of its process counts."""
         is_young = time.time() - file.changed < _PATIENCE
         try:
-            log = open_to_read(KeptPlace(self._folder, file.name), header_only=True)
+            log = open_to_read(KeptPlace(self, self._folder, file.name), header_only=True)
         except not_from_handler(FileNotFoundError):
             return False  # another command has just removed it
         except not_from_handler(JournalError, OSError) as error:
@@ -239,7 +244,7 @@ class KeptJournals:
         return kept.is_needed or (is_young and not is_undone)
 
     def _read(self, file: _File) -> Kept:
-        place = KeptPlace(self._folder, file.name)
+        place = KeptPlace(self, self._folder, file.name)
         try:
             log = open_to_read(place)
         except not_from_handler(JournalError, OSError) as error:

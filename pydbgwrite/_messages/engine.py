@@ -113,16 +113,17 @@ def _wraps(failure: EngineFailure) -> BaseException:
 
 def _pointer_range(failure: EngineFailure) -> BaseException:
     landed = failure["landed"]
+    words = IN_FORCE.get()
     if failure["purpose"] in ("wanted", "one wanted"):
-        which = f"[{failure['index']}]" if failure["purpose"] == "wanted" else ""
+        several = failure["purpose"] == "wanted"
+        what = words.element("wanted", failure["index"]) if several else words.name("wanted")
         return errors.PointerRangeError(
-            f"wanted{which} is 0x{failure['value']:x}, and the target has 32-bit pointers: it is "
+            f"{what} is 0x{failure['value']:x}, and the target has 32-bit pointers: it is "
             "neither zero- nor sign-extended from 32 bits; nothing was searched",
             count=failure["count"],
             index=failure["index"],
         )
     one = failure["purpose"] == "one expected"
-    words = IN_FORCE.get()
     argument = "expect" if failure["purpose"] else "pointers"
     what = words.name(argument) if one else words.element(argument, failure["index"])
     # The pass over the input before the write finds all but what another thread changes meanwhile.
@@ -277,7 +278,9 @@ def _names_element(failure: EngineFailure) -> bool:
 
 def _where(failure: EngineFailure, at: int, page: tuple[int, int, int] | None) -> str:
     if page is None:
-        return f"0x{at:x}, where nothing is mapped"
+        # The map of a target that is gone can't be asked.
+        unknown = failure["gone"] or failure["hresult"] == E_UNEXPECTED
+        return f"0x{at:x}" if unknown else f"0x{at:x}, where nothing is mapped"
     protection, state, _type = page
     if state_name(state) == "free":
         # Another engine's process can be one of another machine.

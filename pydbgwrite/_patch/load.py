@@ -121,7 +121,7 @@ class _Reader:
         if type(version) is int and 1 <= version <= FORMAT:
             self._format = version
         elif "format" not in data:
-            self._top("format is missing: write format = 1", None)
+            self._top(f"format is missing: write format = {_format_of(data)}", None)
         else:
             message = f"format is {version!r:.60}: this version reads format = 1 and format = 2"
             self._top(message, "format")
@@ -155,7 +155,7 @@ class _Reader:
         return tables
 
     def _entry(self, index: int, table: dict[str, Any]) -> None:
-        if not _SCATTERING.isdisjoint(table):
+        if _is_scattered(table):
             self._scattered(index, table)
             return
         faults: list[Exception] = []
@@ -335,6 +335,19 @@ class _Reader:
 
 
 _WRITE_SET: Final = frozenset(_WRITE_KEYS)
+
+
+def _is_scattered(table: dict[str, Any]) -> bool:
+    return not _SCATTERING.isdisjoint(table)
+
+
+def _format_of(data: dict[str, Any]) -> int:
+    """Return the first format that has all entries of this file."""
+    tables = data.get("write")
+    scattered = isinstance(tables, list) and any(
+        isinstance(each, dict) and _is_scattered(each) for each in tables
+    )
+    return 2 if scattered else 1
 
 
 def _key_of_places(table: dict[str, Any]) -> str:

@@ -172,8 +172,9 @@ def _npy_size(name: str, file: FileIO, whole: int) -> int:
         )
     follow = whole - start - size
     if shape[0] * 8 != follow:
+        noun = "pointer" if shape[0] == 1 else "pointers"
         raise SideFileError(
-            f"file {name!r} says that it has {shape[0]!r:.30} pointers, and {follow:,} bytes "
+            f"file {name!r} says that it has {shape[0]!r:.30} {noun}, and {follow:,} bytes "
             "follow: it is damaged or truncated"
         )
     return follow

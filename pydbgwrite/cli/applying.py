@@ -11,7 +11,7 @@ import click
 from pydbgwrite.cli.asking import ask, can_ask
 from pydbgwrite.cli.change_table import Unexpected, named_rows
 from pydbgwrite.cli.exit_codes import ExitCode, code_of_kind
-from pydbgwrite.cli.kept_journals import how_to_undo, journal_for
+from pydbgwrite.cli.kept_journals import how_to_undo, journal_for, make_room
 from pydbgwrite.cli.output import counted, fail, print_json, printable, stream_output
 from pydbgwrite.cli.patches import (
     preview_fields,
@@ -73,7 +73,7 @@ class Application:
 
     def run(
         self,
-        pointers: int,
+        pointers: int | None,
         plan: Callable[[Session], Planned],
         show: Callable[[Planned], None],
         fields: Callable[[Planned], dict[str, Any]],
@@ -81,7 +81,7 @@ class Application:
         """Show the plan, and write it; return the exit code.
 
         Args:
-            pointers: How many it will write, as far as that is known: for the journal.
+            pointers: How many it will write: for the journal. None if the plan says so.
             plan: Makes the plan, with the session open.
             show: Prints more of it, below the table, with the session closed if it is let go.
             fields: Returns more fields for --json.
@@ -101,6 +101,8 @@ class Application:
                     show(planned)
                     if self.report is not None:
                         click.echo(f"The report to review is {printable(self.report)}.")
+                if writes is not None and pointers is None:
+                    make_room(place, shown.preview.pointers)
                 if writes is not None and not lets_go:
                     if self.asks:
                         _ask(shown)

@@ -102,8 +102,9 @@ def find(
         if rows is not None:
             raise click.UsageError("--rows limits what is shown; --out saves all addresses.")
     shown_rows = 0 if out is not None else row_limit(rows, as_json=as_json)
+    bits = bits_of(mask)
     with target.open(writable=False) as session:
-        shown = _find(session, what, within, bits_of(mask), unaligned, limit, shown_rows)
+        shown = _find(session, what, within, bits, unaligned, limit, shown_rows)
     if out is not None:
         save_array(out, shown.found.addresses)
     if as_json:

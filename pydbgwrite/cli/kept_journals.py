@@ -28,6 +28,7 @@ __all__ = [
     "journal_options",
     "kept_of_number",
     "last_kept",
+    "make_room",
     "open_kept",
     "read_info",
 ]
@@ -39,9 +40,7 @@ _BYTES_A_POINTER: Final = 24
 _MORE_BYTES: Final = 64 << 10
 
 _ADVICE: Final = "--journal FILE keeps the journal in another place, and --no-journal keeps none"
-_ROOM: Final = (
-    "`pydbgwrite history` lists them, and one that is undone or removed makes room. " + _ADVICE
-)
+_ROOM: Final = "`pydbgwrite history` lists them, and one that is undone or removed makes room"
 
 
 def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +61,7 @@ def journal_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def journal_for(
-    journal: str | None, no_journal: bool, pointers: int, *, dry_run: bool
+    journal: str | None, no_journal: bool, pointers: int | None, *, dry_run: bool
 ) -> Iterator[JournalPlace | None]:
     """Yield the place of the journal for a write, for Session.transaction(); None for no journal.
 
@@ -71,7 +70,8 @@ def journal_for(
 
     Args:
         journal, no_journal: The options.
-        pointers: The number of pointers that will be written.
+        pointers: The number of pointers that will be written. None if a search will tell: then the
+            caller calls make_room().
         dry_run: Nothing will be written.
 
     Raises:
@@ -89,13 +89,10 @@ def journal_for(
         return
     kept = open_kept(create=True)
     try:
-        try:
-            kept.make_room(_BYTES_A_POINTER * pointers + _MORE_BYTES)
-        except not_from_handler(JournalError) as full:
-            full.add_note(_ROOM)
-            raise
         place = kept.new()
         try:
+            if pointers is not None:
+                make_room(place, pointers)
             yield place
         except BaseException as failure:
             kept.drop_if_empty(place)
@@ -104,6 +101,16 @@ def journal_for(
             raise
     finally:
         kept.close()
+
+
+def make_room(place: JournalPlace | None, pointers: int) -> None:
+    """Make room in the folder of kept journals for that many pointers. JournalError: it is full."""
+    try:
+        if place is not None:
+            place.make_room(_BYTES_A_POINTER * pointers + _MORE_BYTES)
+    except not_from_handler(JournalError) as full:
+        full.add_note(_ROOM)
+        raise
 
 
 def open_kept(*, create: bool) -> KeptJournals:

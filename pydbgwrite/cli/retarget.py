@@ -92,7 +92,7 @@ def retarget(
     def plan(session: Session) -> Planned:
         return _plan(session, old, new, within, bits, expect_count)
 
-    return application.run(expect_count or 0, plan, _show, _fields)
+    return application.run(None, plan, _show, _fields)
 
 
 def _plan(

@@ -14,7 +14,7 @@ from pydbgwrite.cli.output import printable
 from pydbgwrite.errors import AddressError
 
 if TYPE_CHECKING:
-    from pydbgwrite import Found, Module, Region, Session
+    from pydbgwrite import Found, Module, Session
 
 __all__ = [
     "bits_of",
@@ -62,16 +62,17 @@ def places_of(session: Session, within: tuple[str, ...]) -> list[range | str] | 
     return [each if span is None else span for each, span in zip(within, spans, strict=True)]
 
 
-def pointers_of(session: Session, what: str) -> int | range | Module | Region:
+def pointers_of(session: Session, what: str) -> int | range | Module:
     """Return what the text means: a module and a region are all that is in them."""
     found = range_of(session, what)
     if found is not None:
         return found
     if what in ("<heap>", "<stack>"):
-        regions = [each for each in session.regions() if each.name == what]
-        if len(regions) == 1:
-            return regions[0]
-    elif not is_number(what):
+        parts = [each for each in session.regions() if each.name == what]
+        if not parts:
+            raise AddressError(f"the target has no region {what!r}")
+        return range(parts[0].base, parts[-1].base + parts[-1].size)
+    if not is_number(what):
         base = _base_of_module(session, what)
         for module in session.modules():
             if module.base == base:
@@ -89,8 +90,10 @@ def _base_of_module(session: Session, name: str) -> int | None:
 def range_of(session: Session, text: str) -> range | None:
     """Return the range of a text such as "0x1000..0x2000"; None if it has another form."""
     first, dots, end = text.partition("..")
-    if not (dots and first and end) or "/" in text:
+    if not dots or "/" in text:
         return None
+    if not (first and end):
+        raise click.UsageError(f"A range is FIRST..END, with both of them, got {text!r}.")
     return range(session.resolve(first), session.resolve(end))
 
 

@@ -21,6 +21,7 @@ _PARAMETERS: Final = {
     "path": ("dump",),
     "pointers": ("values", "file"),
     "suspend": ("no_suspend",),
+    "wanted": ("what",),
 }
 
 #: What does the work of a function. What is not here, the command line does not have.

@@ -186,10 +186,14 @@ def test_on_a_terminal(process: Target) -> None:
         (["-1"], 2, "-1"),
         (["1", "--within", "nowhere.so"], 3, "nowhere.so"),
         (["1", "--within", "<nothing>"], 3, "<nothing>"),
-        (["5..5"], 2, "empty"),
+        (["<heap>", "--within", "5.."], 2, "A range is FIRST..END, with both of them, got '5..'"),
+        (["5..5"], 2, "WHAT is empty: it goes from 0x5 to 0x5"),
+        (["1", "--within", "9..5"], 2, "--within is empty: it goes from 0x9 to 0x5"),
+        (["1", "--within", "9..10", "--within", "5..5"], 2, "value 2 of --within is empty"),
         (["1", "--mask", "x"], 2, "--mask takes a number"),
-        (["1", "--mask", "0"], 2, "mask"),
-        (["1", "--limit", "0"], 2, "limit"),
+        (["1", "--mask", "0"], 2, "--mask must have bits of a pointer of 8 bytes and no others"),
+        (["9..20", "--mask", "0xfffffff8"], 2, "WHAT begins at 0x9, which has bits outside"),
+        (["1", "--limit", "0"], 2, "--limit must be 1 or more, got 0"),
         (["1", "--out", "x.txt"], 2, "--out takes a file"),
         (["1", "--out", "x.npy", "--rows", "5"], 2, "--rows limits what is shown"),
     ],
@@ -198,3 +202,9 @@ def test_mistakes(process: Target, arguments: list[str], code: int, said: str) -
     done = command("find", "--pid", process.pid, *arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
+
+
+@SAME_EVERYWHERE
+def test_a_mistake_is_seen_before_a_process_is_stopped() -> None:
+    done = command("find", "--pid", "no such program", "1", "--mask", "x")
+    assert (done.code, "--mask takes a number" in done.err) == (2, True)

@@ -110,6 +110,21 @@ def test_another_count(untouched: Target, options: list[str]) -> None:
 
 
 @SAME_EVERYWHERE
+def test_room_for_the_journal(untouched: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of what was found: a wrong count says so, however large it is."""
+    old = words(untouched)[5]
+    done = command(*line(untouched, old, NEW, "--expect-count", 10**15))
+    assert (done.code, "--expect-count is 1,000,000,000,000,000, and" in done.err) == (1, True)
+    monkeypatch.setattr("pydbgwrite._journal.kept.MOST_BYTES", 1000)
+    for options in (["--yes"], ["--expect-count", words(untouched).count(old)]):
+        done = command(*line(untouched, old, NEW, *options))
+        assert done.code != 0
+        for text in ("leave no room", "nothing was written", "history", "--no-journal"):
+            assert text in done.err
+    assert untouched.is_untouched()
+
+
+@SAME_EVERYWHERE
 def test_a_range_and_a_yes(process: Target, tmp_path: Path) -> None:
     before = words(process)
     low, high = sorted(before)[100], sorted(before)[300]
@@ -196,17 +211,18 @@ def test_a_process_that_goes_on_while_the_question_is_asked(process: Target) -> 
 @pytest.mark.parametrize(
     ("old", "new", "options", "said"),
     [
-        ("0x10", "16", [], "old and its new pointer are the same, 0x10"),
-        ("0x10..0x10", "5", [], "old is empty"),
-        ("0x20..0x10", "5", [], "old is empty"),
-        ("0x10..0x20", "0x30..0x38", [], "new has 8 bytes and old 16"),
-        ("0x10", "0x30..0x38", [], "new is a range of addresses and old is not"),
-        ("0x10..0x20", "0xfffffffffffffff8", [], "new would end at"),
+        ("0x10", "16", [], "OLD and its new pointer are the same, 0x10"),
+        ("0x10..0x10", "5", [], "OLD is empty"),
+        ("0x20..0x10", "5", [], "OLD is empty"),
+        ("0x10..0x20", "0x30..0x38", [], "NEW has 8 bytes and OLD 16"),
+        ("0x10", "0x30..0x38", [], "NEW is a range of addresses and OLD is not"),
+        ("0x10..0x20", "0xfffffffffffffff8", [], "NEW would end at"),
         ("-1", "5", [], "-1"),
-        ("0x10", "0x11", ["--mask", "0xf0"], "new has bits outside the mask, 0x11"),
-        ("0x10", "0x11", ["--mask", "x"], "--mask"),
+        ("0x10", "0x11", ["--mask", "0xf0"], "NEW has bits outside the mask, 0x11"),
+        ("0x10", "0x11", ["--mask", "x"], "--mask takes a number"),
+        ("0x10", "0x11", ["--mask", "0"], "--mask must have bits"),
         ("0x10", "0x11", ["--expect-count", "-1"], "--expect-count"),
-        ("0x10", "0x11", ["--within", "0x5..0x5"], "within is empty"),
+        ("0x10", "0x11", ["--within", "0x5..0x5"], "--within is empty"),
         ("0x10", "0x11", ["--durable", "--no-journal"], "--durable"),
     ],
 )

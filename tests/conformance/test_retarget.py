@@ -204,6 +204,7 @@ def test_memory_that_can_not_be_written(engine_case: EngineCase) -> None:
         with pytest.raises(pydbgwrite.TargetAccessError, match="nothing was written") as raised:
             case.session.retarget(old_values, new_values, within=[whole(case), page])
         assert raised.value.written == 0
+        assert "say where to search by within" in str(raised.value)
     assert case.session.read_pointers(case.read_only, 1)[0] == there
     assert list(case.session.read_pointers(case.rw, 1)) == [old]
 

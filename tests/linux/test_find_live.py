@@ -129,6 +129,7 @@ def test_places_of_a_program(program: tuple[Path, Path]) -> None:
         assert list(inside.addresses) == [table, table + 8, table + 24]
         assert {*inside.addresses} <= {*session.find_pointers(module).addresses}
         assert {each.name for each in found.skipped} >= {"[vvar]"}
+        assert "could not be read ([vvar]" in str(found)
 
 
 def test_pages_never_touched_are_not_read(program: tuple[Path, Path]) -> None:
@@ -210,6 +211,8 @@ def test_a_target_that_ends_and_one_that_is_interrupted(program: tuple[Path, Pat
         with pytest.raises(NoTargetError) as ended:
             session.find_pointers([0, 1], within=where, progress=kill)
         assert ended.value.found.addresses[0] == wide  # type: ignore[attr-defined]
+        assert "the read failed at 0x" in str(ended.value)
+        assert "mapped" not in str(ended.value)
 
 
 def test_memory_that_is_gone_is_skipped(program: tuple[Path, Path]) -> None:

@@ -105,7 +105,8 @@ expect = [1]
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["format is missing", "there is no [[write]]"]),
+        ("", ["format is missing: write format = 1", "there is no [[write]]"]),
+        ("[[write]]\naddresses = [1]\npointers = 2\n", ["format is missing: write format = 2"]),
         ("format = 1\n", ["there is no [[write]]"]),
         ("format = 1\nwrite = []\n", ["line 2: write is empty"]),
         ("format = true\n" + ENTRY, ["line 1: format is True"]),

@@ -68,6 +68,7 @@ def test_side_files_that_are_wrong(tmp_path: Path, name: str, content: bytes, wo
     [
         (GOOD.replace("<u8", "<f8"), "must have '<u8'"),
         (GOOD, "says that it has 2 pointers, and 1,099,511,627,"),
+        (GOOD.replace("(2,)", "(1,)"), "says that it has 1 pointer, and 1,099,511,627,"),
     ],
 )
 def test_a_header_is_checked_before_memory_is_taken(
