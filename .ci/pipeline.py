@@ -236,6 +236,15 @@ def without(*folders: str) -> list[str]:
     return [f"--ignore=tests/{folder}" for folder in folders]
 
 
+def as_root(profile: str = "quick") -> list[str]:
+    """Return the beginning of a command that is run as root, with the tests' profile."""
+    kept = ("LD_LIBRARY_PATH", "PATH")  # sudo drops these
+    settings = [f"{name}={os.environ[name]}" for name in kept if name in os.environ]
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    more = ("PYTHONDONTWRITEBYTECODE=1", f"PYDBGWRITE_TEST_PROFILE={profile}")
+    return [*sudo, "env", *more, *settings]
+
+
 # ------------------------------------------------------------------------------------------ steps
 
 
@@ -431,10 +440,34 @@ def matrix() -> str:
     need("gcc")
     need("musl-tools", "musl-gcc")
     # As root for namespaces and mounts; cells of an ordinary user drop those privileges.
-    kept = ("LD_LIBRARY_PATH", "PATH")  # sudo drops these
-    settings = [f"{name}={os.environ[name]}" for name in kept if name in os.environ]
-    root = [] if os.geteuid() == 0 else ["sudo", "env", "PYTHONDONTWRITEBYTECODE=1", *settings]
-    return run(*root, tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
+    return run(*as_root(), tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
+
+
+@step(budget=60)
+def hosts() -> str:
+    """Rollouts over Dask on three machines (namespaces): kills, a machine that is cut off."""
+    return rollouts_on_hosts("quick")
+
+
+@step(budget=300, by_name=True, name="hosts-long")
+def hosts_long() -> str:
+    """The same, with 40 kills."""
+    return rollouts_on_hosts("full")
+
+
+def rollouts_on_hosts(profile: str) -> str:
+    """Run the tests that need Dask; root makes the namespaces."""
+    need("gcc")
+    need("iproute2", "ip")
+    need("openssl")
+    group = ("--group", f"{sdist()}/pyproject.toml:dask")
+    python = environment("hosts-venv", PYTHON, f"{built_wheel()}[test]", *group) / "python"
+    results = WORK / "hosts.xml"
+    pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={results}")
+    options = ("--durations=5", "tests/linux/test_rollout_hosts.py")
+    lines = run(*as_root(profile), *pytest, *options, cwd=sdist())
+    run(python, ".ci/check_skips.py", results)
+    return lines[-1]
 
 
 @step(budget=30)

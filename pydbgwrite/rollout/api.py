@@ -163,9 +163,8 @@ def apply(
             try:
                 if not work.look():
                     raise RolloutError(f"no process fits: {targets}. Nothing was written")
-            except BaseException:
-                work.release()
-                book.discard()
+            except BaseException as error:
+                work.abandon(error)
                 raise
             return work.apply()
         finally:
@@ -260,7 +259,7 @@ def _at_work(
             raise ValueError(f"the rollout has a check after each batch: give {given} to go on")
         with executors_of(executor, options["timeout"]) as executors:
             work = Coordinator(book, executors, _myself(), check, progress)
-            if not book.recorded.targets and not undoing:
+            if not (book.recorded.targets or undoing or book.recorded.undoing):
                 work.look()
             yield work
     finally:

@@ -142,12 +142,31 @@ class Coordinator:
         names = self._executors.names
         return "" if names == [""] else self._recorded.hosts[host][0]
 
-    def release(self) -> None:
-        """Give up what was claimed for a rollout that does not begin."""
-        names = self._executors.names
-        tasks = [(name, self._task("release", key=None, journals=False)) for name in names]
-        for _ in self._executors.run(tasks):
-            pass
+    def abandon(self, error: BaseException) -> None:
+        """Give up a rollout that does not begin, because of an error. Its ledger is removed.
+
+        It is kept if a machine does not answer, which can have claimed processes.
+        """
+        if self._release():
+            self._ledger.discard()
+            return
+        self._try_to_record(undoing=True)
+        error.add_note(
+            "A machine does not answer, and can hold processes for this rollout: undo its ledger, "
+            f"{self._ledger.path}, when it does"
+        )
+
+    def _release(self) -> bool:
+        """Give up what was claimed; return whether each machine has done so."""
+        recorded = self._recorded
+        kept = any(s in _TO_UNDO for s, _ in recorded.outcomes.values())
+        keys = {self._name_of(host): key for host, (_, key) in enumerate(recorded.hosts)}
+        tasks = [
+            (name, self._task("release", key=keys.get(name), journals=not kept))
+            for name in keys or self._executors.names
+        ]
+        answers = [answer for _, answer in self._executors.run(tasks)]
+        return not any(answer.error for answer in answers)
 
     # Applying.
 
@@ -282,16 +301,8 @@ class Coordinator:
         )
         if left or any(s == state.UNKNOWN for s, _ in recorded.outcomes.values()):
             return
-        if not recorded.hosts:  # it ended while it looked for processes
-            self.release()
-        kept = any(s in _TO_UNDO for s, _ in recorded.outcomes.values())
-        tasks = [
-            (self._name_of(host), self._task("release", key=key, journals=not kept))
-            for host, (_, key) in enumerate(recorded.hosts)
-        ]
-        for _ in self._executors.run(tasks):
-            pass  # what a machine that does not answer keeps is removed by a later rollout
-        self._try_to_record(ended=True)
+        if self._release():
+            self._try_to_record(ended=True)
 
     # Tasks.
 

@@ -56,7 +56,7 @@ class Executors:
         When stopping() is true, what has not begun is cancelled. If an exception ends this, what
         has begun is waited for.
         """
-        futures: dict[Future[str], int] = {}
+        futures: dict[Future[str], tuple[int, Executor]] = {}
         try:
             for number, (name, task) in enumerate(tasks):
                 executor = self._by_name.get(name)
@@ -64,20 +64,21 @@ class Executors:
                     yield number, Answer(error=f"no executor is given for {name}", refused=True)
                     continue
                 try:
-                    futures[executor.submit(run, json.dumps(task))] = number
+                    futures[executor.submit(run, json.dumps(task))] = number, executor
                 except not_from_handler(Exception) as error:  # of whatever kind an executor has
                     text = f"the executor takes no task: {_worded(error)}"
                     yield number, Answer(error=text, refused=True)
             while futures:
                 if stopping():
-                    yield from self._cancelled(futures, "")
+                    yield from _cancelled(futures, "the rollout has stopped")
                 done, _ = wait(futures, self._timeout, FIRST_COMPLETED)
                 for future in done:
-                    yield futures.pop(future), _answer(future)
+                    number, executor = futures.pop(future)
+                    yield number, _answer(future, executor)
                 if futures and not done:
                     why = f"its worker did not answer within {self._timeout:g} s"
-                    yield from self._cancelled(futures, why)
-                    for number in futures.values():
+                    yield from _cancelled(futures, why)
+                    for number, _executor in futures.values():
                         yield number, Answer(error=why)
                     return
         except BaseException:
@@ -85,11 +86,6 @@ class Executors:
                 future.cancel()
             wait([each for each in futures if not each.cancelled()], self._timeout)
             raise
-
-    @staticmethod
-    def _cancelled(futures: dict[Future[str], int], why: str) -> Iterator[tuple[int, Answer]]:
-        for future in [each for each in futures if each.cancel()]:
-            yield futures.pop(future), Answer(error=why, cancelled=True)
 
 
 @contextmanager
@@ -135,9 +131,30 @@ def _own_executor() -> Executor:
     )
 
 
-def _answer(future: Future[str]) -> Answer:
+def _cancelled(
+    futures: dict[Future[str], tuple[int, Executor]], why: str
+) -> Iterator[tuple[int, Answer]]:
+    """Cancel what can be cancelled, and take it out."""
+    for future in [each for each in futures if each.cancel()]:
+        number, executor = futures.pop(future)
+        yield number, _answer_of_cancelled(executor, why)
+
+
+def _answer_of_cancelled(executor: Executor, why: str) -> Answer:
+    """Return that a task has not begun, or may have.
+
+    A task of Dask can be cancelled at any time: its future does not know whether it has begun.
+    """
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    if isinstance(executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
+        return Answer(error=why, cancelled=True)
+    return Answer(error=f"{why}; its task was cancelled, and may have begun")
+
+
+def _answer(future: Future[str], executor: Executor) -> Answer:
     if future.cancelled():
-        return Answer(cancelled=True)
+        return _answer_of_cancelled(executor, "its executor has cancelled it")
     error = future.exception()
     if error is not None:
         return Answer(error=_worded(error))

@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -271,11 +271,11 @@ def test_worker_processes(fleet: Fleet, tmp_path: Path) -> None:
 
 
 class Lossy(Executor):
-    """Runs tasks at once; loses those of some numbers, and runs others twice."""
+    """Runs tasks at once; loses those of some numbers, or their answers, and runs others twice."""
 
-    def __init__(self, lost: set[int], twice: set[int]) -> None:
+    def __init__(self, lost: set[int], twice: set[int], unanswered: Sequence[int] = ()) -> None:
         self.number = 0
-        self.lost, self.twice = lost, twice
+        self.lost, self.twice, self.unanswered = lost, twice, unanswered
         self.late: list[Any] = []
 
     def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
@@ -287,8 +287,11 @@ class Lossy(Executor):
             self.late.append((fn, args))
             future.set_exception(ConnectionError("the host is cut off"))
             return future
-        if number in self.twice:
+        if number in (*self.twice, *self.unanswered):
             fn(*args)
+        if number in self.unanswered:
+            future.set_exception(ConnectionError("the host is cut off"))
+            return future
         future.set_result(fn(*args))
         return future
 
@@ -305,6 +308,52 @@ def test_an_executor_that_loses_tasks(fleet: Fleet, tmp_path: Path) -> None:
     assert fleet.all_held() == {"old"}
     for function, arguments in executor.late:
         assert '"not begun"' in function(*arguments)
+    assert fleet.all_held() == {"old"}
+
+
+def test_a_host_that_is_cut_off_while_it_looks(fleet: Fleet, tmp_path: Path) -> None:
+    """It has claimed its processes, and the ledger is kept until it has given them up."""
+    executor = Lossy({1}, set(), unanswered=[0])
+    with pytest.raises(RolloutError, match="cut off") as caught:
+        rollout.apply(patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a")
+    assert str(tmp_path / "a") in " ".join(caught.value.__notes__)
+    with pytest.raises(RolloutError, match="has not ended"):
+        rollout.apply(patch_of(fleet.table), of(fleet), ledger=tmp_path / "b")
+    assert rollout.resume(tmp_path / "a").ended
+    assert rollout.apply(patch_of(fleet.table), of(fleet), ledger=tmp_path / "b").ok
+
+
+def test_a_host_that_is_cut_off_at_the_end(fleet: Fleet, tmp_path: Path) -> None:
+    """All is applied, and the rollout has not ended until its claims are given up."""
+    executor = Lossy({3}, set())  # after the look, the canary is the only batch
+    few = rollout.processes(pids=fleet.pids[:2])
+    report = rollout.apply(patch_of(fleet.table), few, executor, ledger=tmp_path / "a", canary=2)
+    assert report.counts == {"applied": 2} and not report.ended and not report.ok
+    with pytest.raises(RolloutError, match=report.id):
+        rollout.apply(patch_of(fleet.table), of(fleet), ledger=tmp_path / "b")
+    again = rollout.resume(tmp_path / "a")
+    assert again.ok and again.counts == {"applied": 2}
+    assert rollout.apply(patch_of(fleet.table), of(fleet), ledger=tmp_path / "b").ok
+
+
+class Forgetful(Lossy):
+    """As Dask's: each future can be cancelled, even one whose task has been run."""
+
+    def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        """Run a task; of some, nothing is heard again."""
+        number = self.number
+        future = super().submit(fn, *args, **more)
+        return Future() if number in self.unanswered else future
+
+
+def test_tasks_that_are_cancelled_after_they_have_begun(fleet: Fleet, tmp_path: Path) -> None:
+    """They count as unknown, and are undone with the others."""
+    executor = Forgetful(set(), set(), unanswered=[2, 3])
+    report = rollout.apply(
+        patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a", batch="100%", timeout=0.1
+    )
+    assert "failures" in report.stopped and report.ended
+    assert report.counts == {"undone": 10}
     assert fleet.all_held() == {"old"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydbgwrite import Patch, PatchEntry
@@ -76,8 +77,12 @@ static int fleet(int count) {
     while (fgets(line, sizeof line, stdin)) {
         memset(held, 255, sizeof held);
         int number = atoi(line);
-        if (number < 0 || write(ends[number], "?", 1) != 1) return 2;
-        if (recv(ends[number], held, sizeof held, MSG_WAITALL) < 0) return 3;
+        if (number == count)
+            memcpy(held, (const void *)table, sizeof held);
+        else if (number < 0 || write(ends[number], "?", 1) != 1)
+            return 2;
+        else if (recv(ends[number], held, sizeof held, MSG_WAITALL) < 0)
+            return 3;
         fwrite(held, sizeof held, 1, stdout);
         fflush(stdout);
     }
@@ -154,8 +159,9 @@ def content_of(held: bytes, first: int = 1000) -> str:
 class _Program(LiveChild):
     """The program and its children; `table` is the address in each of them."""
 
-    def __init__(self, program: Path, *arguments: object) -> None:
-        super().__init__([str(program), *map(str, arguments)])
+    def __init__(self, program: Path, *arguments: object, under: Sequence[str] = ()) -> None:
+        """under: the beginning of a command line that runs the program."""
+        super().__init__([*under, str(program), *map(str, arguments)])
         self.table = int(self._hear_line())
 
     def kill(self) -> None:
@@ -168,13 +174,16 @@ class _Program(LiveChild):
 class Fleet(_Program):
     """A process and so many children, which tell what they hold."""
 
-    def __init__(self, program: Path, count: int) -> None:
-        super().__init__(program, count)
+    def __init__(self, program: Path, count: int, *, under: Sequence[str] = ()) -> None:
+        super().__init__(program, count, under=under)
         self.pids = [int(self._hear_line()) for _ in range(count)]
         assert self._hear_line() == b"ready\n"
 
     def held(self, number: int) -> str:
-        """Return what a child says that its table holds: "old", "new" or "mixed"."""
+        """Return what a child says that its table holds: "old", "new" or "mixed".
+
+        The number after the last child's is the parent's.
+        """
         self._say(b"%d\n" % number)
         return content_of(self._hear(512))
 
