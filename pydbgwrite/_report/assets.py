@@ -53,7 +53,7 @@ dd { margin: 0; }
 .legend { align-items: center; display: flex; flex-wrap: wrap; gap: 0.25rem 0.5rem; }
 .legend svg { height: 0.75rem; }
 .strips + * { margin-top: 1rem; }
-.scroll + * { margin-top: 0.75rem; }
+.scroll + :not(h2) { margin-top: 0.75rem; }
 .h0 { fill: var(--h0); } .h1 { fill: var(--h1); } .h2 { fill: var(--h2); }
 .h3 { fill: var(--h3); } .h4 { fill: var(--h4); }
 .mark { fill: var(--bad); stroke: var(--page); }
@@ -137,7 +137,7 @@ SCRIPT: Final = """
   const KEYS = { entry: ENTRY, address: ADDRESS, before: BEFORE, after: AFTER,
                  expected: EXPECTED, note: NOTE, state: STATE };
   const STEP = 500;
-  const body = document.querySelector("tbody");
+  const body = document.querySelector("#rows tbody");
   const form = document.querySelector("form");
   const shown = document.getElementById("shown");
   const open = new Set(data.flat ? data.groups.keys() : []);
@@ -253,7 +253,7 @@ SCRIPT: Final = """
     for (const { group, number, rows } of found) {
       matching += rows.length;
       if (left <= 0) continue;
-      const headed = group && group.count > 1;
+      const headed = group && (group.count > 1 || data.headed);
       if (headed) { made.append(head(group, number)); left -= 1; }
       if (headed && !filtered && !open.has(number)) continue;
       for (const row of rows.slice(0, left)) made.append(line(row));
@@ -280,13 +280,14 @@ SCRIPT: Final = """
     shown.textContent = said.join(" ");
   };
 
-  for (const cell of document.querySelectorAll("thead th")) {
+  const heads = document.querySelectorAll("#rows thead th");
+  for (const cell of heads) {
     const button = make("button", "", cell.textContent);
     button.type = "button";
     button.addEventListener("click", () => {
       const { key } = cell.dataset;
       sorting = { key, down: sorting.key === key && !sorting.down };
-      for (const each of document.querySelectorAll("thead th")) each.removeAttribute("aria-sort");
+      for (const each of heads) each.removeAttribute("aria-sort");
       cell.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
       draw();
     });

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from pydbgwrite._regions import Module
 
-__all__ = ["STATES", "Group", "Report", "Row", "State", "Strip", "TargetDescription"]
+__all__ = [
+    "PREVIEW",
+    "STATES",
+    "Group",
+    "Listed",
+    "Report",
+    "Row",
+    "State",
+    "Strip",
+    "TargetDescription",
+]
 
 
 class TargetDescription(NamedTuple):
@@ -89,7 +99,8 @@ class Row(NamedTuple):
 class Group(NamedTuple):
     """Pointers that are shown together.
 
-    start, end: their addresses, from the first one to behind the last one; None if they have none.
+    label: the process that they are of, if the page is of several; else "". start, end: their
+    addresses, from the first one to behind the last one; None if they have none.
     pointers: how many they are. states: how many of each of STATES. note: the note of all of them,
     or "". rows: those that the page has.
     """
@@ -100,6 +111,7 @@ class Group(NamedTuple):
     states: tuple[int, ...]
     note: str
     rows: list[Row]
+    label: str = ""
 
 
 class Strip(NamedTuple):
@@ -119,12 +131,29 @@ class Strip(NamedTuple):
     pointers: int
 
 
+class Listed(NamedTuple):
+    """A process of a rollout, and what became of it."""
+
+    machine: str
+    pid: int
+    program: str
+    outcome: str
+    detail: str
+    bad: bool
+
+
+#: What a page of a preview adds to its verdict.
+PREVIEW: Final = "Nothing has been written: this is a preview."
+
+
 class Report(NamedTuple):
     """A page.
 
     heading, verdict: a few words, and a sentence. good: may it be applied? facts: with labels.
     flat: show rows without their groups. names: of addresses and values, where there is one.
-    strips_left: how many places, and pointers in them, have no strip.
+    strips_left: how many places, and pointers in them, have no strip. closing: a sentence behind
+    the verdict. processes: of a rollout, whose groups are processes; None: one target's page.
+    when: "now", or "before" where the pointers have been written since.
     """
 
     title: str
@@ -140,3 +169,6 @@ class Report(NamedTuple):
     flat: bool
     pointers: int
     names: dict[int, str]
+    closing: str = PREVIEW
+    processes: list[Listed] | None = None
+    when: str = "now"

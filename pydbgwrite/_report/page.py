@@ -15,11 +15,11 @@ from hashlib import sha256
 from typing import Final
 
 from pydbgwrite._report.assets import SCRIPT, STYLE
-from pydbgwrite._report.model import STATES, Group, Report, Row, Strip
+from pydbgwrite._report.model import STATES, Group, Listed, Report, Row, Strip
 from pydbgwrite._report.text import counted, escaped, hexadecimal, shortened
 from pydbgwrite._version import __version__
 
-__all__ = ["page_of"]
+__all__ = ["page_of", "worst"]
 
 #: A page is smaller than this; if it would be larger, it gets fewer rows.
 _MOST_CHARACTERS: Final = 4_500_000
@@ -30,7 +30,9 @@ _LONGEST_MESSAGE: Final = 1_000
 #: Rows of the table that is there without script.
 _STATIC: Final = 600
 _CELL: Final = 10  # width and height of a strip's cells
-_COLUMNS: Final = ("entry", "address", "before", "after", "expected", "note", "state now")
+_MOST_PROCESSES: Final = 5_000
+_OF_PROCESS: Final = ("Machine", "Process", "Program", "Outcome", "Detail")
+_COLUMNS: Final = ("entry", "address", "before", "after", "expected", "note", "state")
 
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -48,8 +50,15 @@ _PAGE: Final = """<!DOCTYPE html>
 {verdict}
 <dl>
 {facts}</dl>
-{strips}
-<h2 id="pointers">Pointers</h2>
+{strips}{processes}
+{pointers}</main>
+<footer class="quiet">Made by pydbgwrite {version}. The page holds memory of the target: keep it \
+as private as that.</footer>
+{scripts}</body>
+</html>
+"""
+
+_POINTERS: Final = """<h2 id="pointers">Pointers</h2>
 <form>
 <label class="wide">Filter <input name="words" type="search" autocomplete="off" spellcheck="false" \
 placeholder="name, address, value or note"></label>
@@ -58,20 +67,17 @@ placeholder="name, address, value or note"></label>
 </form>
 <p class="quiet" id="shown" aria-live="polite">{shown}</p>
 <div class="scroll" role="region" aria-labelledby="pointers" tabindex="0">
-<table>
+<table id="rows">
 <thead><tr>{head}</tr></thead>
 <tbody>
 {rows}</tbody>
 </table>
 </div>
 {legend}
-</main>
-<footer class="quiet">Made by pydbgwrite {version}. The page holds memory of the target: keep it \
-as private as that.</footer>
-<script type="application/json" id="data">{data}</script>
+"""
+
+_SCRIPTS: Final = """<script type="application/json" id="data">{data}</script>
 <script>{script}</script>
-</body>
-</html>
 """
 
 
@@ -91,14 +97,18 @@ def page_of(report: Report) -> str:
 
 def _smaller(report: Report, most: int, longest: int) -> Report:
     def smaller(group: Group) -> Group:
-        rows = [row._replace(note=shortened(row.note, longest)) for row in _worst(group.rows, most)]
+        rows = [row._replace(note=shortened(row.note, longest)) for row in worst(group.rows, most)]
         return group._replace(rows=rows, note=shortened(group.note, longest))
 
     names = {value: shortened(name, longest) for value, name in report.names.items()}
-    return report._replace(groups=[smaller(group) for group in report.groups], names=names)
+    processes = report.processes and [
+        each._replace(detail=shortened(each.detail, longest)) for each in report.processes
+    ]
+    groups = [smaller(group) for group in report.groups]
+    return report._replace(groups=groups, names=names, processes=processes)
 
 
-def _worst(rows: list[Row], most: int) -> list[Row]:
+def worst(rows: list[Row], most: int) -> list[Row]:
     """Return `most` rows by address; those in a bad state go before others."""
     chosen = sorted(rows, key=lambda row: not STATES[row.state].bad)[:most]
     return sorted(chosen, key=lambda row: (row.address or 0, row.entry))
@@ -109,17 +119,8 @@ def _page(report: Report) -> str:
         f"default-src 'none'; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    here = sum(len(group.rows) for group in report.groups)
-    shown = f"{counted(report.pointers, 'pointer')}."
-    if here < report.pointers:
-        shown += " The table has some of them and counts the rest."
-    head = "".join(
-        f'<th scope="col" data-key="{name.split()[0]}">{name.capitalize()}</th>'
-        for name in _COLUMNS
-    )
-    legend = "".join(
-        f" <b>{state.sign} {state.word}</b>: {state.meaning};" for state in STATES
-    ).rstrip(";")
+    # Of a rollout nothing may be known but its outcomes.
+    has_pointers = bool(report.groups) or report.processes is None
     return _PAGE.format(
         policy=policy,
         title=escaped(shortened(report.title, _LONGEST)),
@@ -127,14 +128,32 @@ def _page(report: Report) -> str:
         verdict=_verdict(report),
         facts="".join(_facts(report)),
         strips=_strips(report),
+        processes=_processes(report),
+        pointers=_pointers(report) if has_pointers else "",
+        version=__version__,
+        scripts=_SCRIPTS.format(data=_data(report), script=SCRIPT) if has_pointers else "",
+    )
+
+
+def _pointers(report: Report) -> str:
+    here = sum(len(group.rows) for group in report.groups)
+    shown = f"{counted(report.pointers, 'pointer')}."
+    if here < report.pointers:
+        shown += " The table has some of them and counts the rest."
+    titles = [*map(str.capitalize, _COLUMNS[:-1]), f"State {report.when}"]
+    head = "".join(
+        f'<th scope="col" data-key="{key}">{title}</th>'
+        for key, title in zip(_COLUMNS, titles, strict=True)
+    )
+    legend = "".join(
+        f" <b>{state.sign} {state.word}</b>: {state.meaning};" for state in STATES
+    ).rstrip(";")
+    return _POINTERS.format(
         options="".join(f"<option>{state.word}</option>" for state in STATES),
         shown=shown,
         head=head,
         rows="".join(_rows(report)),
-        legend=f'<p class="quiet">State now \u2013{legend}.</p>',
-        version=__version__,
-        data=_data(report),
-        script=SCRIPT,
+        legend=f'<p class="quiet">State {report.when} \u2013{legend}.</p>',
     )
 
 
@@ -153,7 +172,7 @@ def _verdict(report: Report) -> str:
     listed = f"<ul>{''.join(items)}</ul>" if items else ""
     return (
         f'<div class="{kind}"><p><strong>{sign} {escaped(report.heading)}</strong> '
-        f"{escaped(report.verdict)} Nothing has been written: this is a preview.</p>{listed}</div>"
+        f"{escaped(report.verdict)} {escaped(report.closing)}</p>{listed}</div>"
     )
 
 
@@ -217,6 +236,41 @@ def _mark(x: int) -> str:
     return f'<path class="mark" d="M{x} 0h9l-4.5 8z"/>'
 
 
+# ---- the processes of a rollout
+
+
+def _processes(report: Report) -> str:
+    if report.processes is None:
+        return ""
+    # Nothing bad is left out for something good.
+    shown = sorted(report.processes, key=lambda each: not each.bad)[:_MOST_PROCESSES]
+    head = "".join(f'<th scope="col">{name}</th>' for name in _OF_PROCESS)
+    rows = "".join(map(_process, shown))
+    left = len(report.processes) - len(shown)
+    more = f'<p class="quiet">And {left:,} more processes.</p>' if left else ""
+    return f"""<h2 id="processes">Processes</h2>
+<div class="scroll" role="region" aria-labelledby="processes" tabindex="0">
+<table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{rows}</tbody>
+</table>
+</div>
+{more}"""
+
+
+def _process(each: Listed) -> str:
+    kind, sign = ("bad", "\u2717") if each.bad else ("fine", "\u2713")
+    texts = [
+        f"<td><bdi>{escaped(shortened(text, _LONGEST_MESSAGE))}</bdi></td>"
+        for text in (each.machine, each.program, each.detail)
+    ]
+    return (
+        f'<tr class="{kind}">{texts[0]}<td>{each.pid}</td>{texts[1]}'
+        f'<td class="state">{sign} {escaped(each.outcome)}</td>{texts[2]}</tr>\n'
+    )
+
+
 # ---- the table without script
 
 
@@ -226,7 +280,7 @@ def _rows(report: Report) -> Iterator[str]:
     for group in report.groups:
         if left <= 0:
             break
-        if group.pointers > 1 and not report.flat:
+        if (group.pointers > 1 or group.label) and not report.flat:
             yield _group(group, report.names)
             left -= 1
         rows = group.rows if report.flat else group.rows[:each]
@@ -260,6 +314,8 @@ def _group(group: Group, names: dict[int, str]) -> str:
 
 
 def _name_of(group: Group, names: dict[int, str]) -> str:
+    if group.label:
+        return shortened(group.label, _LONGEST)
     if group.start is None:
         return "no address"
     return shortened(names.get(group.start, ""), _LONGEST)
@@ -338,6 +394,7 @@ def _data(report: Report) -> str:
     ]
     data = {
         "flat": report.flat,
+        "headed": report.processes is not None,
         "pointers": report.pointers,
         "states": STATES,
         "groups": groups,

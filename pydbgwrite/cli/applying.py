@@ -95,7 +95,7 @@ class Application:
                 shown = _Shown(planned.preview, session, self.rows)
                 writes = planned.patch if shown.preview.ok and not self.dry_run else None
                 if self.report is not None:
-                    write_report(self.report, shown.preview, self.patch_file)
+                    write_report(self.report, shown.preview.to_html(), self.patch_file)
                 if not self.as_json:
                     shown.show()
                     show(planned)

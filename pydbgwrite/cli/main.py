@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # for what follows imports, as PyInstaller does: _COMMANDS ha
     from pydbgwrite.cli import verify as verify
     from pydbgwrite.cli import write as write
     from pydbgwrite.cli.doctor import command as command
+    from pydbgwrite.cli.rollout.command import rollout as rollout
 
 __all__ = ["group", "run"]
 
@@ -57,6 +58,7 @@ _COMMANDS: Final = {
     "verify": "verify",
     "undo": "undo",
     "history": "history",
+    "rollout": "rollout.command",
 }
 
 

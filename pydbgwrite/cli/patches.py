@@ -132,17 +132,17 @@ def values_fields(
     }
 
 
-def write_report(path: str, preview: Preview, patch: str | None) -> None:
+def write_report(path: str, page: str, patch: str | None) -> None:
     """Write the page of a preview. CommandError if that fails; UsageError for the patch's file.
 
-    patch: the patch's file, if it has one.
+    page: its HTML. patch: the patch's file, if it has one.
     """
     from pydbgwrite._report.files import write_private
 
     try:
         if patch is not None and os.path.exists(path) and os.path.samefile(path, patch):
             raise click.UsageError("--report names the patch file, which it would replace.")
-        write_private(path, preview.to_html())
+        write_private(path, page)
     except not_from_handler(OSError, ValueError) as failure:
         reason = getattr(failure, "strerror", None) or failure
         raise CommandError(

@@ -20,7 +20,7 @@ from pydbgwrite.errors import NoTargetError
 if TYPE_CHECKING:
     from pydbgwrite import Session
 
-__all__ = ["attach_to_program"]
+__all__ = ["attach_to_program", "not_found"]
 
 #: The most processes that a message lists.
 _MOST_LISTED = 20
@@ -45,7 +45,7 @@ def _the_process(program: str) -> Process:
     """Return the only process of a program, and one's own; else raise with all there are."""
     found = processes_of_program(program)
     if not found:
-        raise NoTargetError(_not_found(program))
+        raise NoTargetError(not_found(program))
     first = found[0]
     if len(found) > 1:
         raise _refused(
@@ -62,7 +62,8 @@ def _the_process(program: str) -> Process:
     return first
 
 
-def _not_found(program: str) -> str:
+def not_found(program: str) -> str:
+    """Return the message that no process runs a program, with what may have been meant."""
     if is_path(program):
         return f"no process that can be seen here runs the program at {program!r}"
     message = f"no process that can be seen here runs a program named {program!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-__all__ = ["progress_bar", "waiting"]
+__all__ = ["Bar", "progress_bar", "waiting"]
 
 #: Seconds before there is anything to see.
 _PATIENCE: Final = 1.0
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
+def progress_bar(what: str) -> Iterator[Bar | None]:
     """Return a callable for progress=, or None if stderr is not a terminal.
 
     what: the label, such as "reading".
@@ -31,7 +31,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], object] | None]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
-    bar = _Bar(what)
+    bar = Bar(what)
     try:
         yield bar
     finally:
@@ -77,15 +77,17 @@ def _draw_until(ended: threading.Event, what: str) -> None:
         pass  # the terminal has gone
 
 
-class _Bar:
+class Bar:
     """A bar that the library's calls redraw between chunks, since a session has one thread."""
 
     def __init__(self, what: str) -> None:
-        self._what = what
+        #: The label, which can change.
+        self.what = what
         self._started: float | None = None
         self._shown: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
+        """Draw it, once the work has taken a while."""
         if self._shown is None:
             now = time.monotonic()
             if self._started is None:
@@ -106,12 +108,13 @@ class _Bar:
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._shown.add_task(self._what, total=total)
+            self._shown.add_task(self.what, total=total)
             self._shown.start()
         task = self._shown.task_ids[0]
-        self._shown.update(task, completed=done, total=total, refresh=True)
+        self._shown.update(task, completed=done, total=total, description=self.what, refresh=True)
 
     def end(self) -> None:
-        """Erase the bar."""
+        """Erase the bar, until there is more progress."""
         if self._shown is not None:
             self._shown.stop()
+            self._shown = None

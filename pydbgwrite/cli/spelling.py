@@ -19,6 +19,7 @@ _PARAMETERS: Final = {
     "expect": ("expect", "expect_file"),
     "options": ("connect", "kernel"),
     "path": ("dump",),
+    "pids": ("pid",),
     "pointers": ("values", "file"),
     "suspend": ("no_suspend",),
     "wanted": ("what",),

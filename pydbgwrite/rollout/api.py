@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._messages.spelling import IN_FORCE
@@ -237,7 +238,7 @@ def status(ledger: StrPath) -> Report:
     """
     book = Ledger.open(os.fspath(ledger), writing=False)
     try:
-        return report_of(book)
+        return replace(report_of(book), in_use=book.in_use)
     finally:
         book.close()
 

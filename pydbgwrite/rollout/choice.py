@@ -69,7 +69,7 @@ class Choice(NamedTuple):
             each = process_of(pid)
             if each is None:
                 named.append(Process(pid, "", "", False))
-            elif fits(pid, each.path):
+            elif self.program is None or fits(pid, each.path):
                 named.append(each)
         return named
 

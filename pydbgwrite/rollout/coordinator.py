@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._messages.spelling import IN_FORCE
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import JournalError, RolloutError
@@ -203,16 +204,15 @@ class Coordinator:
         )
         if not self._recorded.stopped:
             self._try_to_record(stopped=why)
-        if self._options["keep"] or self._recorded.undoing:
-            error.add_note(f"The rollout has not ended: {report_of(self._ledger)}")
-            return
         try:
-            report = self.undo()
+            if self._options["keep"] or self._recorded.undoing:
+                error.add_note(f"The rollout has not ended: {report_of(self._ledger)}")
+            else:
+                error.add_note(f"The rollout was undone: {self.undo()}")
         except not_from_handler(Exception) as other:
             error.add_note(f"The rollout could NOT be undone: {other}. Its ledger has all of it")
-            return
-        error.add_note(f"The rollout was undone: {report}")
-        error.rollout_report = report  # type: ignore[attr-defined]
+        finally:
+            error.rollout_report = report_of(self._ledger)  # type: ignore[attr-defined]
 
     def _stages(self) -> None:
         options = self._options
@@ -258,7 +258,7 @@ class Coordinator:
         if self._too_many():
             failures = [s for s, _ in self._recorded.outcomes.values() if s in state.FAILURES]
             most = self._options["max_failures"]
-            why = f"{len(failures):,} failures, and at most {most} are allowed"
+            why = f"{counted(len(failures), 'failure')}, and at most {most} are allowed"
             self._ledger.record(stopped=why)
             return True
         if self._check is None:

@@ -30,7 +30,7 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._state_folder import StateFolder
 from pydbgwrite.errors import JournalError, RolloutError
 
-__all__ = ["ClosedError", "Host", "machine_key"]
+__all__ = ["ClosedError", "Host", "machine_key", "machine_name"]
 
 _FOLDER: Final = "rollouts"
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -60,6 +60,11 @@ def machine_key() -> str:
         _key.clear()
         _key[os.getpid()] = digest("\n".join(known).encode())[:12]
     return _key[os.getpid()]
+
+
+def machine_name() -> str:
+    """Return the name of this machine, for people."""
+    return os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
 
 
 class _Place(JournalPlace):

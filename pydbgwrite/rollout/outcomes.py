@@ -88,6 +88,7 @@ class Report:
         ended: True if nothing is left to do. False: resume() or undo() ends it.
         late: How many of the processes had started after the first look (until_stable).
         stable: True if the last look found no further process; None if there was no such look.
+        in_use: Of status(): True if a process works on the rollout now.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Report:
     ended: bool = True
     late: int = 0
     stable: bool | None = None
+    in_use: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -127,6 +129,8 @@ class Report:
             parts.append("processes still start: run it again")
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
-        if not self.ended:
+        if self.in_use:
+            parts.append("a process works on it")
+        elif not self.ended:
             parts.append("it has not ended: resume it, or undo it")
         return "; ".join(parts)

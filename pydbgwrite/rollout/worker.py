@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +32,7 @@ from pydbgwrite.errors import (
 )
 from pydbgwrite.rollout import outcomes as state
 from pydbgwrite.rollout.choice import Choice
-from pydbgwrite.rollout.host import ClosedError, Host, machine_key
+from pydbgwrite.rollout.host import ClosedError, Host, machine_key, machine_name
 from pydbgwrite.rollout.plain import patch_of_text
 
 if TYPE_CHECKING:
@@ -71,8 +70,7 @@ def _look(host: Host, given: dict[str, Any]) -> dict[str, Any]:
     new = [each for each in found if (each.pid, each.started) not in known]
     if given["claim"] and new:
         host.claim([(each.pid, each.started) for each in new if each.started], given["ledger"])
-    node = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
-    return {"key": machine_key(), "node": node, "processes": new}
+    return {"key": machine_key(), "node": machine_name(), "processes": new}
 
 
 def _parts(choice: list[Any]) -> list[Any]:

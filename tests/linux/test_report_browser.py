@@ -11,6 +11,9 @@ import pytest
 
 import pydbgwrite
 from pydbgwrite import Patch, PatchEntry
+from pydbgwrite.rollout.ahead import READY, Ahead, rows_of_process
+from pydbgwrite.rollout.choice import FoundProcess
+from pydbgwrite.rollout.page import page_ahead
 
 if sys.platform == "win32":
     pytest.skip("needs POSIX pipes, by which the browser is driven", allow_module_level=True)
@@ -76,9 +79,49 @@ def shown(page: Page, folder: Path, preview: pydbgwrite.Preview) -> None:
     page.open(file)
 
 
+@pytest.fixture
+def of_processes(page: Page, tmp_path: Path) -> Page:
+    """Open the page of a rollout over two processes, and one that refuses access."""
+    ahead = []
+    patch = Patch([PatchEntry(TABLE, [1], expect=0)])
+    for pid in (71, 72):
+        with pydbgwrite.simulate([(TABLE, 0x1000)]) as session:
+            rows, names = rows_of_process(patch.preview(session))
+        process = FoundProcess(pid, "/opt/shop", "me", "1", "")
+        ahead.append(Ahead(process, "", READY, "", 1, 1, rows, names))
+    ahead.append(Ahead(FoundProcess(73, "", "root", "1", "no"), "", "no access", "<i>no</i>"))
+    file = tmp_path / "page.html"
+    file.write_text(page_ahead(patch, ahead, "web1"), encoding="utf-8")
+    page.open(file)
+    return page
+
+
 def cells(page: Page, column: int) -> list[str]:
     found = page.look(f"{ROWS}.map((row) => row.cells[{column}].innerText)")
     return [str(each) for each in found]
+
+
+def test_a_rollout_by_process(of_processes: Page) -> None:
+    """Its processes have a table, which the script leaves alone, and each has its pointers."""
+    page = of_processes
+    listed = page.look("document.querySelector('tbody').innerText.split('\\n')")
+    assert [each.split("\t") for each in map(str, listed)] == [
+        ["web1", "73", "", "\u2717 no access", "<i>no</i>"],
+        ["web1", "71", "/opt/shop", "\u2713 ready", ""],
+        ["web1", "72", "/opt/shop", "\u2713 ready", ""],
+    ]
+    assert page.look("document.querySelectorAll('#processes ~ .scroll table').length") == 2
+    heads = page.look(f"{GROUPS}.map((row) => row.innerText)")
+    assert [str(head).split("\n")[0][:17] for head in heads] == [
+        "shop (process 71)",
+        "shop (process 72)",
+    ]
+    opened = "document.querySelectorAll('#rows tbody tr:not(.group, .more)').length"
+    assert page.look(opened) == 0  # also one of a single pointer
+    page.click("tr.group button")
+    assert page.look(opened) == 1
+    page.click("[data-key=before] button")
+    assert page.look("document.querySelectorAll('tbody').length") == 2
 
 
 def test_it_filters(short: Page) -> None:

@@ -66,6 +66,14 @@ def test_each_process_gets_the_patch(fleet: Fleet, tmp_path: Path) -> None:
     assert rollout.status(tmp_path / "ledger") == report
 
 
+def test_each_of_the_pids_is_listed() -> None:
+    """The first process is often one whose program this user may not see."""
+    gone = 2**22 + 1  # more than the kernel gives
+    found = rollout.processes(pids=[1, gone]).look()
+    assert [each.pid for each in found] == [1, gone]
+    assert found[1].problem == "there is no such process"
+
+
 def test_a_second_run_applies_what_is_missing(fleet: Fleet, tmp_path: Path) -> None:
     few = rollout.processes(pids=fleet.pids[:4])
     patch = patch_of(fleet.table)

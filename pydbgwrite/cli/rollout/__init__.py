@@ -1,0 +1,1 @@
+"""The commands of `pydbgwrite rollout`: one patch for all processes of a program."""

@@ -1,0 +1,136 @@
+"""pydbgwrite rollout status, resume and undo: what became of a rollout, and what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from pydbgwrite.cli.listing import row_limit, rows_option
+from pydbgwrite.cli.output import example, fail
+from pydbgwrite.cli.parameters import FILE, FOLDER
+from pydbgwrite.cli.rollout.check import CheckProgram, check_option
+from pydbgwrite.cli.rollout.ledgers import read_status
+from pydbgwrite.cli.rollout.live import Live, live
+from pydbgwrite.cli.rollout.shown import (
+    code_of_report,
+    ended_early,
+    tell,
+    write_final_page,
+)
+from pydbgwrite.cli.targets import json_option
+from pydbgwrite.errors import JournalError, RolloutError
+
+if TYPE_CHECKING:
+    from pydbgwrite.rollout import Report
+
+__all__ = ["resume", "status", "undo"]
+
+_folder = click.argument("folder", type=FOLDER)
+_report_option = click.option(
+    "--report", type=FILE, metavar="FILE", help="Write a page with what became of each process."
+)
+
+
+@click.command(epilog=example("pydbgwrite rollout status rollout-2026-11"))
+@_folder
+@rows_option
+@json_option
+def status(folder: str, rows: int | None, as_json: bool) -> int:
+    """Show what became of each process, as the ledger in FOLDER has it. Touches no process.
+
+    Exit codes: 0 the ledger was read; 2 there is none that can be read.
+    """
+    tell(read_status(folder), row_limit(rows, as_json=as_json), as_json=as_json)
+    return 0
+
+
+@click.command(epilog=example("pydbgwrite rollout resume rollout-2026-11"))
+@_folder
+@check_option
+@_report_option
+@rows_option
+@json_option
+def resume(
+    folder: str, check: str | None, report: str | None, rows: int | None, as_json: bool
+) -> int:
+    """Go on with the rollout whose ledger is in FOLDER, after a crash.
+
+    What holds is found from the ledger, from the journals of the processes, and from the processes
+    themselves. A rollout that was being undone is undone to its end. One that has ended is left as
+    it is. A rollout that had a --check needs one.
+
+    Exit codes: those of `pydbgwrite rollout apply`.
+    """
+
+    def work(shown: Live) -> tuple[Report, str]:
+        from pydbgwrite import rollout
+
+        program = None if check is None else CheckProgram(check, folder, shown.erase)
+        found = rollout.resume(folder, check=program, progress=shown.progress)
+        return found, "" if program is None else program.failed
+
+    found = _run(folder, "applying", work, (report, rows, as_json))
+    return code_of_report(found)
+
+
+@click.command(epilog=example("pydbgwrite rollout undo rollout-2026-11"))
+@_folder
+@_report_option
+@rows_option
+@json_option
+def undo(folder: str, report: str | None, rows: int | None, as_json: bool) -> int:
+    """Undo all that the rollout whose ledger is in FOLDER has applied.
+
+    Each process is undone from its own journal, also after a crash. It can be run again.
+
+    Exit codes: 0 all is undone; 2 no usable ledger; 5 not everything could be undone.
+    """
+
+    def work(shown: Live) -> tuple[Report, str]:
+        from pydbgwrite import rollout
+
+        return rollout.undo(folder, progress=shown.progress), ""
+
+    found = _run(folder, "undoing", work, (report, rows, as_json))
+    return code_of_report(found, undoing=True)
+
+
+def _run(
+    folder: str,
+    what: str,
+    work: Callable[[Live], tuple[Report, str]],
+    options: tuple[str | None, int | None, bool],
+) -> Report:
+    """Do the work on a rollout, and print what became of it. options: report, rows, as_json."""
+    page, given, as_json = options
+    rows = row_limit(given, as_json=as_json)
+    before = read_status(folder)
+    machines = {each.host for each in before.outcomes}
+    if len(machines) > 1:
+        fail(
+            f"warning: the rollout has processes on {len(machines):,} machines, and this command "
+            "reaches those of this one. pydbgwrite.rollout in Python reaches all"
+        )
+    with live(what) as shown:
+        try:
+            report, why = work(shown)
+        except (RolloutError, JournalError, click.UsageError, ValueError):
+            raise  # it has not begun
+        except (Exception, KeyboardInterrupt) as failure:
+            shown.erase()
+            report = read_status(folder)
+            _write_page(page, report)
+            raise ended_early(failure, report, rows, as_json=as_json) from failure
+    tell(report, rows, as_json=as_json, why=why)
+    _write_page(page, report)
+    return report
+
+
+def _write_page(path: str | None, report: Report) -> None:
+    if path is None:
+        return
+    from pydbgwrite.rollout.page import page_of_rollout
+
+    write_final_page(path, page_of_rollout(report, None))

@@ -1,0 +1,202 @@
+"""What the commands of a rollout print: its outcomes, what holds, and which command goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pydbgwrite._report.files import write_private
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode
+from pydbgwrite.cli.held_output import OutputError
+from pydbgwrite.cli.output import fail, on_terminal, print_json, print_table, stream_output
+from pydbgwrite.cli.spelling import quoted
+from pydbgwrite.rollout import STATES
+from pydbgwrite.rollout import outcomes as state
+
+if TYPE_CHECKING:
+    from pydbgwrite.rollout import Outcome, Report
+
+__all__ = [
+    "code_of_report",
+    "ended_early",
+    "outcome_fields",
+    "processes",
+    "report_fields",
+    "show_counts",
+    "show_rows",
+    "tell",
+    "write_final_page",
+]
+
+_COLUMNS: Final = ("machine", "pid", "program", "outcome", "detail")
+
+
+def processes(number: int) -> str:
+    """Return a number of processes in words."""
+    return f"{number:,} process{'' if number == 1 else 'es'}"
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of one outcome for JSON."""
+    return outcome._asdict()
+
+
+def report_fields(report: Report) -> dict[str, Any]:
+    """Return the fields of a rollout for JSON."""
+    return {
+        "id": report.id,
+        "ledger": report.folder,
+        "ok": report.ok,
+        "ended": report.ended,
+        "in_use": report.in_use,
+        "stopped": report.stopped or None,
+        "undone": report.undone,
+        "late": report.late,
+        "stable": report.stable,
+        "processes": len(report.outcomes),
+        "counts": report.counts,
+        "outcomes": [outcome_fields(each) for each in report.outcomes],
+    }
+
+
+def code_of_report(report: Report, *, undoing: bool = False) -> ExitCode:
+    """Return the exit code of a rollout. undoing: the command was to undo it."""
+    counts = report.counts
+    if not report.ended or state.PARTLY_WRITTEN in counts or state.UNKNOWN in counts:
+        return ExitCode.NOT_UNDONE
+    if undoing or (report.undone and not report.stopped):
+        return ExitCode.DONE
+    if report.ok:
+        return ExitCode.NOT_AS_EXPECTED if report.stable is False else ExitCode.DONE
+    if state.UNDONE in counts or state.FAILED_AND_UNDONE in counts:
+        return ExitCode.UNDONE
+    if state.NO_ACCESS in counts and state.REFUSED not in counts:
+        return ExitCode.NO_ACCESS
+    return ExitCode.NOT_AS_EXPECTED
+
+
+def tell(report: Report, rows: int | None, *, as_json: bool, why: str = "") -> None:
+    """Print a rollout: on stdout what became of it, on stderr what is not as it was to be.
+
+    rows: the most processes of the table. why: what is known besides of a stop.
+    """
+    if as_json:
+        print_json(report_fields(report))
+    else:
+        _show(report, rows)
+    problems = _problems(report, why)
+    if problems:
+        stream_output()  # or the reason would stand above the table
+        fail("; ".join(problems))
+
+
+def ended_early(
+    failure: BaseException, report: Report, rows: int | None, *, as_json: bool
+) -> CommandError:
+    """Return the CommandError for a rollout that an exception has ended. It prints the outcomes."""
+    if not as_json:
+        _show(report, rows)
+    said = str(failure) or ("interrupted" if isinstance(failure, KeyboardInterrupt) else "failed")
+    holds = report.counts.get(state.APPLIED, 0)
+    if not report.ended:
+        code = ExitCode.NOT_UNDONE
+        what = f"{processes(holds)} of {len(report.outcomes):,} hold the patch. {_way_on(report)}"
+    else:
+        interrupted = isinstance(failure, KeyboardInterrupt)
+        code = ExitCode.INTERRUPTED if interrupted else ExitCode.UNDONE
+        what = "all that was applied is undone"
+    return CommandError(f"{said}; {what}", code, {"rollout": report_fields(report)})
+
+
+def write_final_page(path: str, page: str) -> None:
+    """Write the page of a rollout that is over; OutputError if that fails."""
+    try:
+        write_private(path, page)
+    except not_from_handler(OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or failure
+        raise OutputError(f"the report {path!r} could not be written: {reason}") from failure
+
+
+def show_rows(
+    columns: Sequence[str], rows: Sequence[tuple[bool, Sequence[str]]], limit: int | None
+) -> None:
+    """Print a table of processes. Of too many, those with a problem come first.
+
+    rows: for each process whether it has a problem, and its cells.
+    """
+    if limit is not None and len(rows) > limit:
+        rows = sorted(rows, key=lambda row: not row[0])
+    shown = [cells for _, cells in rows[:limit]]
+    print_table(
+        columns,
+        shown,
+        right=("pid", "pointers", "change"),
+        whole=("pid",),
+        styles={"pid": "cyan"},
+    )
+    if len(shown) < len(rows):
+        click.echo(f"... and {len(rows) - len(shown):,} more: --rows shows more")
+
+
+def show_counts(found: Iterable[str], meanings: Mapping[str, str]) -> None:
+    """Print how many processes are in each state, and the sum."""
+    counts = Counter(found)
+    rows = [
+        (each, f"{counts[each]:,}", meaning) for each, meaning in meanings.items() if each in counts
+    ]
+    rows.append(("all", f"{counts.total():,}", ""))
+    print_table(("outcome", "processes", "meaning"), rows, right=("processes",), whole=("outcome",))
+
+
+def _show(report: Report, limit: int | None) -> None:
+    bad = state.FAILURES
+    rows = [
+        (each.state in bad, (each.host, f"{each.pid}", each.program, each.state, each.detail))
+        for each in report.outcomes
+    ]
+    show_rows(_COLUMNS, rows, limit)
+    if not on_terminal():
+        click.echo()
+    show_counts((each.state for each in report.outcomes), STATES)
+    if report.late:
+        click.echo(f"{processes(report.late)} of these had started meanwhile.")
+    way = _way_on(report)
+    if way:
+        click.echo(way)
+
+
+def _way_on(report: Report) -> str:
+    """Return which commands go on from here; "" if nothing is left to do."""
+    folder = quoted(report.folder)
+    undo = f"pydbgwrite rollout undo {folder}"
+    if report.in_use:
+        return "A process works on it."
+    if not report.ended and report.undone:
+        return f"To go on with its undo: {undo}"
+    if not report.ended:
+        return f"To go on: pydbgwrite rollout resume {folder}\nTo undo it: {undo}"
+    if state.APPLIED in report.counts or state.PARTLY_WRITTEN in report.counts:
+        return f"To undo it: {undo}"
+    return ""
+
+
+def _problems(report: Report, why: str) -> list[str]:
+    """Return what is not as it was to be."""
+    found = []
+    if report.stopped:
+        found.append(f"stopped: {report.stopped}{f' ({why})' if why else ''}")
+        if report.undone and report.ended:
+            found.append("all that was applied is undone")
+        elif not report.undone and state.APPLIED in report.counts:
+            found.append(f"{processes(report.counts[state.APPLIED])} keep what was applied")
+    elif report.failures and not report.undone:
+        found.append(f"{processes(len(report.failures))} of {len(report.outcomes):,} failed")
+    if not report.ended and not report.in_use:
+        found.append("it has not ended")
+    if report.stable is False:
+        found.append("processes still start: run it again")
+    return found
