@@ -22,7 +22,7 @@ LINUX = {
     "howto/patch-files.md": 8,
     "howto/pointers-by-name.md": 3,
     "howto/review.md": 6,
-    "howto/rollout.md": 7,
+    "howto/rollout.md": 12,
     "howto/shell.md": 3,
     "howto/undo.md": 8,
 }
