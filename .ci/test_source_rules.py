@@ -140,7 +140,13 @@ def test_every_file(path: Path) -> None:
 
 
 #: These report any exception that ends a command.
-REPORTERS = ("cli/main.py", "cli/applying.py", "cli/undoing.py")
+REPORTERS = (
+    "cli/main.py",
+    "cli/applying.py",
+    "cli/undoing.py",
+    "rollout/apply.py",
+    "rollout/after.py",
+)
 
 
 @pytest.mark.parametrize("path", [p for p in PYTHON_FILES if "pydbgwrite" in p.parts], ids=name)

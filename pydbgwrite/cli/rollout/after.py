@@ -16,11 +16,11 @@ from pydbgwrite.cli.rollout.live import Live, live
 from pydbgwrite.cli.rollout.shown import (
     code_of_report,
     ended_early,
+    report_of,
     tell,
     write_final_page,
 )
 from pydbgwrite.cli.targets import json_option
-from pydbgwrite.errors import JournalError, RolloutError
 
 if TYPE_CHECKING:
     from pydbgwrite.rollout import Report
@@ -116,13 +116,15 @@ def _run(
     with live(what) as shown:
         try:
             report, why = work(shown)
-        except (RolloutError, JournalError, click.UsageError, ValueError):
-            raise  # it has not begun
         except (Exception, KeyboardInterrupt) as failure:
             shown.erase()
-            report = read_status(folder)
-            _write_page(page, report)
-            raise ended_early(failure, report, rows, as_json=as_json) from failure
+            found = report_of(failure)
+            if found is None and isinstance(failure, KeyboardInterrupt):
+                found = read_status(folder)
+            if found is None:
+                raise  # nothing was begun
+            _write_page(page, found)
+            raise ended_early(failure, found, rows, as_json=as_json) from failure
     tell(report, rows, as_json=as_json, why=why)
     _write_page(page, report)
     return report

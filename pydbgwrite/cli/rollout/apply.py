@@ -34,6 +34,7 @@ from pydbgwrite.cli.rollout.shown import (
     code_of_report,
     ended_early,
     processes,
+    report_of,
     show_counts,
     show_rows,
     tell,
@@ -276,7 +277,7 @@ class _Work:
                 )
             except (Exception, KeyboardInterrupt) as failure:
                 shown.erase()
-                found = _report_of(failure)
+                found = report_of(failure)
                 if found is None:
                     raise _not_begun(failure, folder, ledger) from failure
                 self._write_page(found, ahead)
@@ -291,17 +292,6 @@ class _Work:
         from pydbgwrite.rollout.page import page_of_rollout
 
         write_final_page(self.report, page_of_rollout(report, self.patch, ahead))
-
-
-def _report_of(failure: BaseException) -> Report | None:
-    """Return the report of the rollout that an exception has ended; None if it had not begun."""
-    each: BaseException | None = failure
-    while each is not None:  # Ctrl-C during the undo takes the place of what caused it
-        report: Report | None = getattr(each, "rollout_report", None)
-        if report is not None:
-            return report
-        each = each.__context__
-    return None
 
 
 def _not_begun(failure: BaseException, folder: str, ledger: str | None) -> BaseException:

@@ -26,6 +26,7 @@ __all__ = [
     "outcome_fields",
     "processes",
     "report_fields",
+    "report_of",
     "show_counts",
     "show_rows",
     "tell",
@@ -110,6 +111,17 @@ def ended_early(
         code = ExitCode.INTERRUPTED if interrupted else ExitCode.UNDONE
         what = "all that was applied is undone"
     return CommandError(f"{said}; {what}", code, {"rollout": report_fields(report)})
+
+
+def report_of(failure: BaseException) -> Report | None:
+    """Return the report of the rollout that an exception has ended; None if it had not begun."""
+    each: BaseException | None = failure
+    while each is not None:  # Ctrl-C during the undo takes the place of what caused it
+        report: Report | None = getattr(each, "rollout_report", None)
+        if report is not None:
+            return report
+        each = each.__context__
+    return None
 
 
 def write_final_page(path: str, page: str) -> None:
