@@ -416,7 +416,7 @@ def clang_has_fuzzer() -> bool:
 
 @step(budget=360, together=True)
 def kernels() -> None:
-    """Opening and writing on Debian's kernels 5.10 to 6.12, in qemu: Yama, forced writes."""
+    """Opening, searching and writing on Debian's kernels 5.10 to 6.12, in qemu."""
     results = WORK / "kernels"
     # In place, for its cache, .cache/kernel-lane; its Python builds the extension for the guests.
     run(tools() / "python", "tests/kernels/lane.py", "--install", "--junit", results)

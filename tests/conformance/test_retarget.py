@@ -105,6 +105,18 @@ def test_writes_what_a_loop_writes(
         assert words_of(case) == before
 
 
+def test_pairs_that_overlap(engine_case: EngineCase) -> None:
+    """Each slot is judged once, by what it held."""
+    case = engine_case
+    a, b, c = case.values(3, seed=290)
+    case.session.write_pointers(case.rw, [a, b, c, a])
+    done = case.session.retarget([a, b], [b, c], within=whole(case), expect_count=3)
+    assert list(case.session.read_pointers(case.rw, 4)) == [b, c, c, b]
+    assert done.patch is not None
+    assert done.patch.undo(case.session).complete
+    assert list(case.session.read_pointers(case.rw, 4)) == [a, b, c, a]
+
+
 def test_a_dry_run_is_applied_later(engine_case: EngineCase) -> None:
     case, width = engine_case, engine_case.pointer_size
     old, new, other = case.values(3, seed=300)

@@ -71,7 +71,8 @@ def boot(machine: Machine, kernel: Path, tree: Path, package: Path, junit: Path 
 
 def _command(machine: Machine, kernel: Path, drives: list[str | Path]) -> list[str | Path]:
     architecture = machine.kernel.architecture
-    words = [f"console={architecture.console}", "quiet", "panic=-1", *machine.parameters]
+    words = [f"console={architecture.console}", "quiet", "panic=-1"]
+    words += [*architecture.parameters, *machine.parameters]
     disks = [f"-drive=file={each},format=raw,if=virtio" for each in drives]
     return [
         architecture.qemu,
