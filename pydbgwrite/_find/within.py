@@ -142,7 +142,7 @@ def _spans(
         several = len(places) > 1
         what = spelling.element("within", index) if several else spelling.name("within")
         if isinstance(each, str):
-            each = _named(resolver, each, modules)
+            each = _named(resolver, each, modules, regions)
         if isinstance(each, str):
             found = [part for part in regions if part.name == each]
             if not found:
@@ -158,11 +158,19 @@ def _spans(
             yield from (_Span(*part, False) for part in data.of(each))
 
 
-def _named(resolver: Resolver, name: str, modules: list[Module]) -> Module | str:
+def _named(
+    resolver: Resolver, name: str, modules: list[Module], regions: list[Region]
+) -> Module | str:
     """Return the module of that name; the name of another region as it is."""
     if name.startswith("<"):
         return name
-    known = resolver.module(name)
+    try:
+        known = resolver.module(name)
+    except not_from_handler(AddressError) as error:
+        meant = f"<{name.strip('[]')}>"  # the kernel's name has such brackets
+        if any(each.name == meant for each in regions):
+            raise AddressError(f"{error}. Do you mean {meant!r}?") from None
+        raise
     return next((each for each in modules if each.base == known.base), known.path)  # [vdso]
 
 

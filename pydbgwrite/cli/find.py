@@ -89,7 +89,7 @@ def find(
 ) -> int:
     """Find where the target stores a pointer to WHAT.
 
-    WHAT is an address in any form that `read` takes; or a module, <heap>, <stack> or FIRST..END
+    WHAT is an address in any form that `read` takes; or a module, '<heap>', '<stack>' or FIRST..END
     (END is not part of it): then pointers to any place in it are found.
 
     All readable memory is searched. An integer that happens to have such a value is found, too.

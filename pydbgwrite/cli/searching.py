@@ -36,7 +36,7 @@ within_option = click.option(
     "--within",
     multiple=True,
     metavar="PLACE",
-    help="Look only here: a module, <heap>, <stack>, or FIRST..END. May be given several times.",
+    help="Look only here: a module, '<heap>', '<stack>', or FIRST..END. Repeat it for several.",
 )
 
 mask_option = click.option(

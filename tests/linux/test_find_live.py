@@ -18,7 +18,7 @@ from support.child import PAGE
 from support.libraries import ANSWERS, compile_program, running
 from support.processes import Child64
 
-from pydbgwrite import Found, NoTargetError, Region, attach
+from pydbgwrite import AddressError, Found, NoTargetError, Region, attach
 
 BLOCK = 256 << 10
 MAPS = (
@@ -123,6 +123,10 @@ def test_places_of_a_program(program: tuple[Path, Path]) -> None:
         assert list(session.find_pointers(table, within=module).addresses) == [table, table + 24]
         assert heap in session.find_pointers(table, within="<heap>").addresses
         assert stack in session.find_pointers(table, within="<stack>").addresses
+        for name in ("heap", "[stack]"):
+            meant = f"Do you mean '<{name.strip('[]')}>'"
+            with pytest.raises(AddressError, match=f"no module .*{meant}"):
+                session.find_pointers(table, within=name)
         (symbol,) = session.symbols("table", module="finder")
         assert symbol.size == 32
         inside = session.find_pointers(symbol, within="finder")
