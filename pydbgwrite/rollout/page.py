@@ -56,17 +56,24 @@ def page_of_rollout(report: Report, patch: Patch | None, ahead: Sequence[Ahead] 
     listed = [Listed(*each, each.state not in good) for each in report.outcomes]
     facts = [] if patch is None else _facts_of(patch)
     page = _page(listed, ahead, [*facts, ("Rollout", report.id), ("Ledger", report.folder)])
-    heading = "Applied." if report.ok else "Undone." if report.undone else "Not applied to all."
     return page_of(
         page._replace(
             title=f"Rollout: {page.title}",
-            heading=heading if report.ended else "Not ended.",
+            heading=_heading(report),
             good=report.ok,
             verdict=f"{report}.",
             closing="Pointers are shown as they were before it." if ahead else "",
             when="before",
         )
     )
+
+
+def _heading(report: Report) -> str:
+    if not report.ended:
+        return "Not ended."
+    if report.stopped:
+        return "Stopped."
+    return "Applied." if report.ok else "Undone." if report.undone else "Not applied to all."
 
 
 def _listed(machine: str, ahead: Ahead) -> Listed:

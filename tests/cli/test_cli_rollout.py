@@ -15,7 +15,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
-from support.commands import Done, command, on_terminal, process_of_its_own
+from support.commands import Done, command, in_forks, on_terminal, process_of_its_own
 from support.fleet import ENTRIES, Fleet, compile_fleet
 
 from pydbgwrite import rollout
@@ -430,3 +430,21 @@ def test_exit_codes_of_undo() -> None:
     assert code_of_report(report("partly written", undone=True), undoing=True) == 5
     assert code_of_report(report("undone", "unknown", ended=False), undoing=True) == 5
     assert {*rollout.STATES} >= {"applied", "unknown"}
+
+
+# ---- output that nobody reads ----------------------------------------------------------------
+
+
+def test_a_full_disk_hides_no_failure(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
+    wrong = patch_file(tmp_path / "wrong.toml", fleet, first=77)
+    lines = [
+        ["rollout", "apply", file, *chosen(fleet), "--yes", "--report", file.with_suffix(".html")]
+        for file in (wrong, patch)
+    ]
+    (refused, said), (full, also) = in_forks(lines, "COMMAND >/dev/full")
+    assert (refused, full) == (ExitCode.NOT_AS_EXPECTED, ExitCode.NO_OUTPUT)
+    for text in (said, also):
+        assert "the output could not be written: No space left on device" in text
+    assert "Stopped." in wrong.with_suffix(".html").read_text()
+    assert "Applied." in patch.with_suffix(".html").read_text()
+    assert fleet.all_held() == {"new"}

@@ -14,11 +14,12 @@ from pydbgwrite.cli.rollout.check import CheckProgram, check_option
 from pydbgwrite.cli.rollout.ledgers import read_status
 from pydbgwrite.cli.rollout.live import Live, live
 from pydbgwrite.cli.rollout.shown import (
+    Shown,
     code_of_report,
     ended_early,
     report_of,
     tell,
-    write_final_page,
+    told,
 )
 from pydbgwrite.cli.targets import json_option
 
@@ -71,8 +72,7 @@ def resume(
         found = rollout.resume(folder, check=program, progress=shown.progress)
         return found, "" if program is None else program.failed
 
-    found = _run(folder, "applying", work, (report, rows, as_json))
-    return code_of_report(found)
+    return _run(folder, "applying", work, Shown(row_limit(rows, as_json=as_json), as_json, report))
 
 
 @click.command(epilog=example("pydbgwrite rollout undo rollout-2026-11"))
@@ -93,19 +93,19 @@ def undo(folder: str, report: str | None, rows: int | None, as_json: bool) -> in
 
         return rollout.undo(folder, progress=shown.progress), ""
 
-    found = _run(folder, "undoing", work, (report, rows, as_json))
-    return code_of_report(found, undoing=True)
+    return _run(folder, "undoing", work, Shown(row_limit(rows, as_json=as_json), as_json, report))
 
 
 def _run(
     folder: str,
     what: str,
     work: Callable[[Live], tuple[Report, str]],
-    options: tuple[str | None, int | None, bool],
-) -> Report:
-    """Do the work on a rollout, and print what became of it. options: report, rows, as_json."""
-    page, given, as_json = options
-    rows = row_limit(given, as_json=as_json)
+    how: Shown,
+) -> int:
+    """Do the work on a rollout, and print what became of it; return the exit code.
+
+    what: "applying" or "undoing".
+    """
     before = read_status(folder)
     machines = {each.host for each in before.outcomes}
     if len(machines) > 1:
@@ -123,16 +123,5 @@ def _run(
                 found = read_status(folder)
             if found is None:
                 raise  # nothing was begun
-            _write_page(page, found)
-            raise ended_early(failure, found, rows, as_json=as_json) from failure
-    tell(report, rows, as_json=as_json, why=why)
-    _write_page(page, report)
-    return report
-
-
-def _write_page(path: str | None, report: Report) -> None:
-    if path is None:
-        return
-    from pydbgwrite.rollout.page import page_of_rollout
-
-    write_final_page(path, page_of_rollout(report, None))
+            raise ended_early(failure, found, how) from failure
+    return told(report, code_of_report(report, undoing=what == "undoing"), how, why)

@@ -31,14 +31,14 @@ from pydbgwrite.cli.rollout.choosing import choice_options, found_by
 from pydbgwrite.cli.rollout.ledgers import has_ledger, new_folder, remove_if_empty
 from pydbgwrite.cli.rollout.live import live
 from pydbgwrite.cli.rollout.shown import (
+    Shown,
     code_of_report,
     ended_early,
     processes,
     report_of,
     show_counts,
     show_rows,
-    tell,
-    write_final_page,
+    told,
 )
 from pydbgwrite.cli.targets import json_option
 from pydbgwrite.rollout import STATES
@@ -47,7 +47,7 @@ from pydbgwrite.rollout.ahead import READY, Ahead, look_ahead
 
 if TYPE_CHECKING:
     from pydbgwrite import Patch
-    from pydbgwrite.rollout import Choice, FoundProcess, Report
+    from pydbgwrite.rollout import Choice, FoundProcess
 
 __all__ = ["apply"]
 
@@ -261,10 +261,10 @@ class _Work:
 
         folder = os.path.abspath(ledger) if ledger is not None else new_folder()
         rows = row_limit(self.rows, as_json=self.as_json)
+        how = Shown(rows, self.as_json, self.report, self.patch, ahead)
         with live("applying") as shown:
             program = None if check is None else CheckProgram(check, folder, shown.erase)
             if ledger is None:  # whatever becomes of this command, the rollout can be found
-                stream_output()
                 fail(f"the ledger of this rollout is {folder}")
             try:
                 report = rollout.apply(
@@ -280,18 +280,9 @@ class _Work:
                 found = report_of(failure)
                 if found is None:
                     raise _not_begun(failure, folder, ledger) from failure
-                self._write_page(found, ahead)
-                raise ended_early(failure, found, rows, as_json=self.as_json) from failure
-        tell(report, rows, as_json=self.as_json, why="" if program is None else program.failed)
-        self._write_page(report, ahead)
-        return code_of_report(report)
-
-    def _write_page(self, report: Report, ahead: Sequence[Ahead]) -> None:
-        if self.report is None:
-            return
-        from pydbgwrite.rollout.page import page_of_rollout
-
-        write_final_page(self.report, page_of_rollout(report, self.patch, ahead))
+                raise ended_early(failure, found, how) from failure
+        why = "" if program is None else program.failed
+        return told(report, code_of_report(report), how, why)
 
 
 def _not_begun(failure: BaseException, folder: str, ledger: str | None) -> BaseException:

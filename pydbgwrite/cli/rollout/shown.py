@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,9 +19,12 @@ from pydbgwrite.rollout import STATES
 from pydbgwrite.rollout import outcomes as state
 
 if TYPE_CHECKING:
+    from pydbgwrite import Patch
     from pydbgwrite.rollout import Outcome, Report
+    from pydbgwrite.rollout.ahead import Ahead
 
 __all__ = [
+    "Shown",
     "code_of_report",
     "ended_early",
     "outcome_fields",
@@ -30,10 +34,37 @@ __all__ = [
     "show_counts",
     "show_rows",
     "tell",
-    "write_final_page",
+    "told",
 ]
 
 _COLUMNS: Final = ("machine", "pid", "program", "outcome", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a rollout is shown: the most processes of the table, as JSON, in a page.
+
+    patch, ahead: for the page, if they are known.
+    """
+
+    rows: int | None
+    as_json: bool
+    page: str | None
+    patch: Patch | None = None
+    ahead: Sequence[Ahead] = ()
+
+    def write_page(self, report: Report) -> None:
+        """Write the page, if one is to be written; OutputError if that fails."""
+        if self.page is None:
+            return
+        from pydbgwrite.rollout.page import page_of_rollout
+
+        try:
+            write_private(self.page, page_of_rollout(report, self.patch, self.ahead))
+        except not_from_handler(OSError, ValueError) as failure:
+            reason = getattr(failure, "strerror", None) or failure
+            text = f"the report {self.page!r} could not be written: {reason}"
+            raise OutputError(text) from failure
 
 
 def processes(number: int) -> str:
@@ -80,6 +111,25 @@ def code_of_report(report: Report, *, undoing: bool = False) -> ExitCode:
     return ExitCode.NOT_AS_EXPECTED
 
 
+def told(report: Report, code: ExitCode, shown: Shown, why: str = "") -> ExitCode:
+    """Print a rollout that is over, and write its page; return the exit code.
+
+    Output that can't be written does not hide that the rollout failed. why: what is known besides
+    of a stop.
+    """
+    try:
+        try:
+            tell(report, shown.rows, as_json=shown.as_json, why=why)
+        finally:
+            shown.write_page(report)
+    except not_from_handler(OutputError) as failure:
+        if code is ExitCode.DONE:
+            raise
+        if failure.message is not None:
+            fail(failure.message)
+    return code
+
+
 def tell(report: Report, rows: int | None, *, as_json: bool, why: str = "") -> None:
     """Print a rollout: on stdout what became of it, on stderr what is not as it was to be.
 
@@ -95,12 +145,17 @@ def tell(report: Report, rows: int | None, *, as_json: bool, why: str = "") -> N
         fail("; ".join(problems))
 
 
-def ended_early(
-    failure: BaseException, report: Report, rows: int | None, *, as_json: bool
-) -> CommandError:
-    """Return the CommandError for a rollout that an exception has ended. It prints the outcomes."""
-    if not as_json:
-        _show(report, rows)
+def ended_early(failure: BaseException, report: Report, shown: Shown) -> CommandError:
+    """Return the CommandError for a rollout that an exception has ended.
+
+    It prints the outcomes, and writes the page.
+    """
+    if not shown.as_json:
+        _show(report, shown.rows)
+    try:
+        shown.write_page(report)
+    except not_from_handler(OutputError) as other:
+        fail(f"{other}")
     said = str(failure) or ("interrupted" if isinstance(failure, KeyboardInterrupt) else "failed")
     holds = report.counts.get(state.APPLIED, 0)
     if not report.ended:
@@ -122,15 +177,6 @@ def report_of(failure: BaseException) -> Report | None:
             return report
         each = each.__context__
     return None
-
-
-def write_final_page(path: str, page: str) -> None:
-    """Write the page of a rollout that is over; OutputError if that fails."""
-    try:
-        write_private(path, page)
-    except not_from_handler(OSError, ValueError) as failure:
-        reason = getattr(failure, "strerror", None) or failure
-        raise OutputError(f"the report {path!r} could not be written: {reason}") from failure
 
 
 def show_rows(
