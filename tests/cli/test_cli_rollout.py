@@ -16,7 +16,7 @@ if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
 from support.commands import Done, command, in_forks, on_terminal, process_of_its_own
-from support.fleet import ENTRIES, Fleet, compile_fleet
+from support.fleet import ENTRIES, Fleet, Server, compile_fleet, read_request
 
 from pydbgwrite import rollout
 from pydbgwrite.cli.exit_codes import ExitCode
@@ -45,7 +45,7 @@ def patch(fleet: Fleet, tmp_path: Path) -> Path:
     return patch_file(tmp_path / "patch.toml", fleet)
 
 
-def patch_file(path: Path, fleet: Fleet, *, first: int = 0) -> Path:
+def patch_file(path: Path, fleet: Fleet | Server, *, first: int = 0) -> Path:
     """Save a patch of every third word of the table; first: what is expected of the first word."""
     entries = [
         f"[[write]]\naddress = {fleet.table + 24 * number}\npointers = [{1000 + number}]\n"
@@ -213,6 +213,18 @@ def test_a_ledger_that_cannot_be_made(fleet: Fleet, patch: Path, tmp_path: Path)
     assert fleet.all_held() == {"old"}
 
 
+def test_what_starts_meanwhile(program: Path, state_folder: Path, tmp_path: Path) -> None:
+    """Workers end and start while a server is patched; at the end each holds the patch."""
+    with Server(program, 4, tmp_path / "socket", 3) as server:
+        patch = patch_file(tmp_path / "patch.toml", server)
+        check = script(tmp_path / "check", "sed -n p >/dev/null")
+        line = ["rollout", "apply", patch, "--program", program, "--yes", "--until-stable"]
+        done = command(*line, "--check", check, "--json")
+        assert done.code == 0
+        assert (done.said["ok"], done.said["stable"]) == (True, True)
+        assert {read_request(server.path) for _ in range(20)} == {"new"}
+
+
 # ---- failures --------------------------------------------------------------------------------
 
 
@@ -221,12 +233,13 @@ def test_what_is_refused_stops_it(fleet: Fleet, patch: Path, tmp_path: Path) -> 
     done = applied(fleet, wrong, tmp_path / "ledger")
     assert done.code == ExitCode.NOT_AS_EXPECTED
     assert sums(done.out) == {"refused": 1, "not begun": COUNT - 1, "all": COUNT}
-    assert done.err.startswith("pydbgwrite: stopped: 1 failure, and at most 0 are allowed")
+    why = "stopped: 1 failure, and at most 0 are allowed; nothing was written"
+    assert done.err.splitlines()[-1] == f"pydbgwrite: {why}"
     assert fleet.all_held() == {"old"}
     # Allowed failures let it go on, and it says that not each process holds the patch.
     done = applied(fleet, wrong, tmp_path / "other", "--max-failures", "100%", "--json")
     assert (done.code, done.said["counts"]) == (ExitCode.NOT_AS_EXPECTED, {"refused": COUNT})
-    assert "6 processes of 6 failed" in done.err
+    assert "6 of 6 processes failed" in done.err
 
 
 def test_a_check(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
@@ -277,7 +290,7 @@ def test_ctrl_c_with_keep(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
     check = script(tmp_path / "check", "kill -INT $PPID; read -r line")
     done = applied(fleet, patch, ledger, "--check", check, "--keep", "--json")
     assert done.code == ExitCode.NOT_UNDONE
-    assert "1 process of 6 hold the patch" in done.err
+    assert "1 of 6 processes hold the patch" in done.err
     assert f"pydbgwrite rollout resume '{ledger}'" in done.err
     assert f"pydbgwrite rollout undo '{ledger}'" in done.err
     assert done.said["error"]["rollout"]["ended"] is False
@@ -328,7 +341,7 @@ def test_asking(fleet: Fleet, patch: Path, answer: bytes, code: int) -> None:
     line = ["rollout", "apply", patch, *chosen(fleet)]
     done = on_terminal(*line, answer=answer, width=160)
     assert done.code == code
-    before, _, after = done.out.partition("Patch 6 processes of 6, 60 pointers to change? [y/N]")
+    before, _, after = done.out.partition("Patch 6 of 6 processes, 60 pointers to change? [y/N]")
     assert "ready" in before and "traceable" in before
     assert ("applied" in after) == (code == 0)
     assert fleet.all_held() == {"new" if code == 0 else "old"}

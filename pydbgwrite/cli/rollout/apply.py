@@ -183,10 +183,10 @@ def apply(
     if asks:
         work.show_ahead(ahead)
         ready = sum(each.state == READY for each in ahead)
-        changed = sum(each.changed for each in ahead)
+        changed = sum(each.changed for each in ahead if each.state == READY)
         stream_output()
         ask(
-            f"Patch {processes(ready)} of {len(ahead):,}, {counted(changed, 'pointer')} to change?",
+            f"Patch {ready:,} of {processes(len(ahead))}, {counted(changed, 'pointer')} to change?",
             "not confirmed; nothing was written",
         )
     return work.apply(ledger, check, stages, ahead)

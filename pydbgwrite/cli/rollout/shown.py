@@ -151,7 +151,7 @@ def ended_early(failure: BaseException, report: Report, shown: Shown) -> Command
     It prints the outcomes, and writes the page.
     """
     if not shown.as_json:
-        _show(report, shown.rows)
+        _show(report, shown.rows, way_on=False)  # the message has it
     try:
         shown.write_page(report)
     except not_from_handler(OutputError) as other:
@@ -160,11 +160,11 @@ def ended_early(failure: BaseException, report: Report, shown: Shown) -> Command
     holds = report.counts.get(state.APPLIED, 0)
     if not report.ended:
         code = ExitCode.NOT_UNDONE
-        what = f"{processes(holds)} of {len(report.outcomes):,} hold the patch. {_way_on(report)}"
+        what = f"{holds:,} of {processes(len(report.outcomes))} hold the patch. {_way_on(report)}"
     else:
         interrupted = isinstance(failure, KeyboardInterrupt)
         code = ExitCode.INTERRUPTED if interrupted else ExitCode.UNDONE
-        what = "all that was applied is undone"
+        what = _undone(report)
     return CommandError(f"{said}; {what}", code, {"rollout": report_fields(report)})
 
 
@@ -189,6 +189,8 @@ def show_rows(
     if limit is not None and len(rows) > limit:
         rows = sorted(rows, key=lambda row: not row[0])
     shown = [cells for _, cells in rows[:limit]]
+    if not any(cells[-1] for cells in shown):  # nothing needs a detail: more room for the rest
+        columns, shown = columns[:-1], [cells[:-1] for cells in shown]
     print_table(
         columns,
         shown,
@@ -210,7 +212,7 @@ def show_counts(found: Iterable[str], meanings: Mapping[str, str]) -> None:
     print_table(("outcome", "processes", "meaning"), rows, right=("processes",), whole=("outcome",))
 
 
-def _show(report: Report, limit: int | None) -> None:
+def _show(report: Report, limit: int | None, *, way_on: bool = True) -> None:
     bad = state.FAILURES
     rows = [
         (each.state in bad, (each.host, f"{each.pid}", each.program, each.state, each.detail))
@@ -221,9 +223,9 @@ def _show(report: Report, limit: int | None) -> None:
         click.echo()
     show_counts((each.state for each in report.outcomes), STATES)
     if report.late:
-        click.echo(f"{processes(report.late)} of these had started meanwhile.")
+        click.echo(f"{report.late:,} of these had started meanwhile.")
     way = _way_on(report)
-    if way:
+    if way and way_on:
         click.echo(way)
 
 
@@ -242,17 +244,23 @@ def _way_on(report: Report) -> str:
     return ""
 
 
+def _undone(report: Report) -> str:
+    """Return what holds after a rollout was undone."""
+    wrote = {state.UNDONE, state.FAILED_AND_UNDONE}.intersection(report.counts)
+    return "all that was applied is undone" if wrote else "nothing was written"
+
+
 def _problems(report: Report, why: str) -> list[str]:
     """Return what is not as it was to be."""
     found = []
     if report.stopped:
         found.append(f"stopped: {report.stopped}{f' ({why})' if why else ''}")
         if report.undone and report.ended:
-            found.append("all that was applied is undone")
+            found.append(_undone(report))
         elif not report.undone and state.APPLIED in report.counts:
-            found.append(f"{processes(report.counts[state.APPLIED])} keep what was applied")
+            found.append(f"{processes(report.counts[state.APPLIED])} still hold the patch")
     elif report.failures and not report.undone:
-        found.append(f"{processes(len(report.failures))} of {len(report.outcomes):,} failed")
+        found.append(f"{len(report.failures):,} of {processes(len(report.outcomes))} failed")
     if not report.ended and not report.in_use:
         found.append("it has not ended")
     if report.stable is False:
