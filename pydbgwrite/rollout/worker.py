@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._journal.files import open_to_read
 from pydbgwrite._journal.process_life import start_of
+from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._opening.api import attach
 from pydbgwrite._patch.apply import apply_patch
 from pydbgwrite._processes import program_of
@@ -107,9 +108,11 @@ _TASKS: Final = {"look": _look, "apply": _apply, "undo": _undo, "release": _rele
 
 def _check_machine(given: dict[str, Any]) -> None:
     if given["key"] != machine_key():
+        advice = IN_FORCE.get().argument("executor")  # a shell has none
         raise RolloutError(
             "the task was run on another machine than its processes, or after a restart of it, or "
-            "in another pid namespace: give one executor for each machine. Nothing was written"
+            f"in another pid namespace{': give one executor for each machine' if advice else ''}. "
+            "Nothing was written"
         )
 
 

@@ -187,6 +187,24 @@ def test_as_json(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
     assert (undone["undone"], undone["counts"]) == (True, {"undone": COUNT})
 
 
+def test_the_list(fleet: Fleet, patch: Path, state_folder: Path) -> None:
+    """Who has lost the folder's path finds it."""
+    assert command("rollout", "status").out == "No ledger is kept.\n"
+    assert command("rollout", "status", "--json").said == {"folder": None, "rollouts": []}
+    line = ["rollout", "apply", patch, *chosen(fleet), "--yes"]
+    ledger = command(*line, "--json").said["ledger"]
+    folder = state_folder.with_name("ledgers")
+    assert Path(ledger).parent == folder
+    (folder / "zzz").mkdir(0o700)
+    first, second = command("rollout", "status").out.splitlines()
+    assert first.split() == [ledger, "ended", str(COUNT), "applied"]
+    assert "can't be used" in second and "no rollout has its ledger there" in second
+    said = command("rollout", "status", "--json").said
+    assert [each["counts"] for each in said["rollouts"]] == [{"applied": COUNT}, {}]
+    (folder / "zzz").chmod(0o755)
+    assert "0700" in command("rollout", "status").out
+
+
 def test_no_ledger(tmp_path: Path) -> None:
     for name in ("status", "resume", "undo"):
         done = command("rollout", name, tmp_path / "none", "--json")

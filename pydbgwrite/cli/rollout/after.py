@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.listing import row_limit, rows_option
-from pydbgwrite.cli.output import example, fail
+from pydbgwrite.cli.output import example, fail, print_json, print_table
 from pydbgwrite.cli.parameters import FILE, FOLDER
 from pydbgwrite.cli.rollout.check import CheckProgram, check_option
-from pydbgwrite.cli.rollout.ledgers import read_status
+from pydbgwrite.cli.rollout.ledgers import kept, read_status
 from pydbgwrite.cli.rollout.live import Live, live
 from pydbgwrite.cli.rollout.shown import (
     Shown,
@@ -35,16 +37,57 @@ _report_option = click.option(
 
 
 @click.command(epilog=example("pydbgwrite rollout status rollout-2026-11"))
-@_folder
+@click.argument("folder", type=FOLDER, required=False)
 @rows_option
 @json_option
-def status(folder: str, rows: int | None, as_json: bool) -> int:
+def status(folder: str | None, rows: int | None, as_json: bool) -> int:
     """Show what became of each process, as the ledger in FOLDER has it. Touches no process.
+
+    Without FOLDER, list the rollouts whose ledger is where `rollout apply` keeps it without
+    --ledger, the last one at the end.
 
     Exit codes: 0 the ledger was read; 2 there is none that can be read.
     """
-    tell(read_status(folder), row_limit(rows, as_json=as_json), as_json=as_json)
-    return 0
+    if folder is None:
+        _list(as_json)
+    else:
+        tell(read_status(folder), row_limit(rows, as_json=as_json), as_json=as_json)
+    return ExitCode.DONE
+
+
+def _list(as_json: bool) -> None:
+    """Print the rollouts whose ledgers are in the state folder."""
+    folder, ledgers = kept()
+    found: list[tuple[str, Report | None, str]] = []
+    for each in ledgers:
+        try:
+            found.append((each, read_status(each), ""))
+        except not_from_handler(CommandError) as failure:
+            found.append((each, None, str(failure)))
+    if as_json:
+        listed = [
+            {
+                "ledger": each,
+                "ended": None if report is None else report.ended,
+                "in_use": None if report is None else report.in_use,
+                "counts": {} if report is None else report.counts,
+                "fault": fault or None,
+            }
+            for each, report, fault in found
+        ]
+        print_json({"folder": folder, "rollouts": listed})
+    elif not found:
+        click.echo("No ledger is kept.")
+    else:
+        rows = [(each, *_in_short(report, fault)) for each, report, fault in found]
+        print_table(("ledger", "state", "processes"), rows, styles={"ledger": "cyan"})
+
+
+def _in_short(report: Report | None, fault: str) -> tuple[str, str]:
+    if report is None:
+        return "can't be used", fault
+    state = "in use" if report.in_use else "ended" if report.ended else "not ended"
+    return state, ", ".join(f"{count:,} {name}" for name, count in report.counts.items())
 
 
 @click.command(epilog=example("pydbgwrite rollout resume rollout-2026-11"))

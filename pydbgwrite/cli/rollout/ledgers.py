@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
-from pydbgwrite.errors import RolloutError
+from pydbgwrite.errors import JournalError, RolloutError
 
 if TYPE_CHECKING:
     from pydbgwrite.rollout import Report
 
-__all__ = ["has_ledger", "new_folder", "read_status", "remove_if_empty"]
+__all__ = ["has_ledger", "kept", "new_folder", "read_status", "remove_if_empty"]
 
 _FOLDER: Final = "ledgers"
 
@@ -34,6 +34,22 @@ def new_folder() -> str:
             "--ledger FOLDER keeps it in another place",
             ExitCode.BAD_USAGE,
         ) from failure
+
+
+def kept() -> tuple[str | None, list[str]]:
+    """Return the folder of all ledgers, and the folder of each, the last one at the end.
+
+    None: there is none. CommandError if it can't be read.
+    """
+    from pydbgwrite._state_folder import StateFolder
+
+    try:
+        with StateFolder(_FOLDER, create=False) as folder:
+            return folder.path, [folder.path_of(name) for name in sorted(folder.names())]
+    except not_from_handler(FileNotFoundError):
+        return None, []
+    except not_from_handler(OSError) as failure:
+        raise _unreadable(_FOLDER, failure) from failure
 
 
 def has_ledger(folder: str) -> bool:
@@ -57,10 +73,15 @@ def read_status(folder: str) -> Report:
 
     try:
         return rollout.status(folder)
-    except not_from_handler(RolloutError) as failure:
+    except not_from_handler(RolloutError, JournalError) as failure:
         raise CommandError(str(failure), ExitCode.BAD_USAGE) from failure
     except not_from_handler(OSError) as failure:
-        raise CommandError(
-            f"the ledger in {folder!r} could not be read: {failure.strerror or failure}",
-            ExitCode.BAD_USAGE,
-        ) from failure
+        raise _unreadable(folder, failure) from failure
+
+
+def _unreadable(folder: str, failure: OSError) -> CommandError:
+    path = folder if failure.filename is None else failure.filename
+    return CommandError(
+        f"the ledger in {path!r} could not be read: {failure.strerror or failure}",
+        ExitCode.BAD_USAGE,
+    )
