@@ -253,7 +253,10 @@ def test_the_library_needs_no_extra() -> None:
 @LINUX
 @pytest.mark.parametrize(
     "typed",
-    ["apply", "verify", "undo", "apply --journal", "write --from", "read --out", "modules --dump"],
+    [
+        *("apply", "verify", "undo", "apply --journal", "write --from", "read --out"),
+        *("modules --dump", "rollout apply", "rollout apply --check", "rollout resume --report"),
+    ],
 )
 def test_a_shell_completes_files(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_PYDBGWRITE_COMPLETE", "bash_complete")

@@ -131,6 +131,8 @@ def test_a_dry_run_says_what_speaks_against_it(fleet: Fleet, tmp_path: Path) -> 
         (["--program", "no such", "--yes"], 3, "no process that can be seen here runs"),
         (["--program", "sh", "--user", "no one", "--yes"], 3, "program sh, user no one"),
         (["--program", "", "--yes"], 2, "--program must be"),
+        (["-p", "shop", "--yes"], 2, "--program takes the name of a program"),
+        (["-p", 0, "--yes"], 2, "'0' is not the id of a process"),
         (["-p", 1, "--canary", "x", "--yes"], 2, "'x' is neither a number of processes nor"),
         (["-p", 1, "--batch", "101%", "--yes"], 2, "--batch"),
         (["-p", 1, "--batch", 0, "--yes"], 2, "it must be at least one process"),

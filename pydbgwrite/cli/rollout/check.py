@@ -67,7 +67,7 @@ def _error_stream() -> int:
         return subprocess.DEVNULL
 
 
-class _Program(click.ParamType):  # type: ignore[type-arg]
+class _Program(click.Path):
     """A program that can be run, by its path or by a name that PATH has."""
 
     name = "program"

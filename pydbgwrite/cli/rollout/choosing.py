@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["choice_options", "found_by"]
 
+
+class _Pid(click.ParamType):  # type: ignore[type-arg]
+    """The id of a process. Other commands take the name of its program, too."""
+
+    name = "pid"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        text = f"{value}"
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
+        if not 0 < number < 2**32:
+            self.fail(
+                f"{text[:40]!r} is not the id of a process. --program takes the name of a program.",
+                param,
+                context,
+            )
+        return number
+
+
 _NAMES: Final = ("program", "build_id", "user", "cgroup", "pid")
 _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
@@ -36,7 +56,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--pid",
         "-p",
-        type=click.IntRange(min=1, max=2**32 - 1),
+        type=_Pid(),
         multiple=True,
         metavar="PID",
         help="This process. Give it again for more.",
