@@ -7,6 +7,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pydbgwrite._report.text import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -102,10 +104,9 @@ class Found:
         return f"<pydbgwrite.Found: {self}>"
 
     def __str__(self) -> str:
-        count = f"{len(self):,} pointer{'' if len(self) == 1 else 's'}"
         unread = [region for region in self.skipped if region.state != "free"]
         where = "in" if self.complete else "of a search of"  # how far it came is not known
-        parts = [f"{count} {where} {_size(self.searched)} of memory"]
+        parts = [f"{counted(len(self), 'pointer')} {where} {_size(self.searched)} of memory"]
         if unread:
             names = list(dict.fromkeys(region.name for region in unread if region.name))
             few = ", ".join(names[:_NAMED]) + ", ..." * (len(names) > _NAMED)

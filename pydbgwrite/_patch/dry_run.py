@@ -18,6 +18,7 @@ from pydbgwrite._patch.overlaps import Places, in_order, overlaps
 from pydbgwrite._patch.preview import NARROW, Preview, PreviewEntry, mismatches_of, narrowed
 from pydbgwrite._patch.scattered import Entry, ScatteredEntry
 from pydbgwrite._patch.target_map import TargetMap
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import AddressError, Error, NoTargetError, TargetAccessError
@@ -108,7 +109,7 @@ class _Maker:
     def _resolve_address(self, each: PreviewEntry, entry: PatchEntry) -> None:
         address = self._number(each, entry.address, "address", self._resolver.resolve)
         if address is not None and address + self._width * len(entry) > 2**64:
-            message = f"{len(entry):,} pointers at 0x{address:x} would go past 2**64"
+            message = f"{counted(len(entry), 'pointer')} at 0x{address:x} would go past 2**64"
             self._problem(each, message)
         else:
             each.address = address

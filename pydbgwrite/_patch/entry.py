@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypeAlias
 
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT, masked_array, parse_address
 
@@ -117,7 +118,7 @@ class PatchEntry:
 
     def __repr__(self) -> str:
         where = f"0x{self.address:x}" if isinstance(self.address, int) else self.address
-        return f"<pydbgwrite.PatchEntry of {len(self.pointers):,} pointers at {where}>"
+        return f"<pydbgwrite.PatchEntry of {counted(len(self.pointers), 'pointer')} at {where}>"
 
 
 def take_address(given: Any, what: str, faults: list[Exception]) -> int | str:

@@ -24,6 +24,7 @@ from pydbgwrite._patch.scattered import (
 from pydbgwrite._patch.side_files import SideFileError, name_fault, read_side_file
 from pydbgwrite._patch.toml_lines import Lines
 from pydbgwrite._regular_file import open_regular
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.advice import near
 from pydbgwrite.errors import PatchError
@@ -176,7 +177,7 @@ class _Reader:
             expect = take_expect(table["expect"], len(values) or None, faults)
             self._faults("write", index, "expect", faults)
         if isinstance(address, int) and address + 4 * len(values) > 2**64:
-            message = f"{len(values):,} pointers at 0x{address:x} would go past 2**64"
+            message = f"{counted(len(values), 'pointer')} at 0x{address:x} would go past 2**64"
             self._add("write", index, "address", message)
         if len(self.problems) == before:
             entry = PatchEntry._made(address, values, expect, note)

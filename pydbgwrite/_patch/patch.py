@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 from pydbgwrite._patch.builds import BuildCheck
 from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.scattered import ScatteredEntry
+from pydbgwrite._report.text import counted
 from pydbgwrite.errors import PatchError
 
 if TYPE_CHECKING:
@@ -276,8 +277,8 @@ class Patch:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        count = sum(map(len, self.entries))
-        return f"<pydbgwrite.Patch of {len(self.entries):,} entries, {count:,} pointers>"
+        entries = "1 entry" if len(self.entries) == 1 else f"{len(self.entries):,} entries"
+        return f"<pydbgwrite.Patch of {entries}, {counted(sum(map(len, self.entries)), 'pointer')}>"
 
     def _check(self) -> None:
         """Check the types in the lists again, since users can change them."""

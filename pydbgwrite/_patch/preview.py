@@ -259,7 +259,7 @@ class Preview:
 
     def __repr__(self) -> str:
         state = "ok" if self.ok else f"{len(self.problems)} problems"
-        return f"<pydbgwrite.Preview of {self.pointers:,} pointers, {state}>"
+        return f"<pydbgwrite.Preview of {counted(self.pointers, 'pointer')}, {state}>"
 
 
 def narrowed(values: array[int], width: int) -> array[int]:

@@ -13,6 +13,7 @@ from pydbgwrite._patch.entry import (
     take_note_and_files,
     take_pointers,
 )
+from pydbgwrite._report.text import counted
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT, parse_address
 
@@ -134,7 +135,7 @@ class ScatteredEntry:
         base = self.base
         where = f"0x{base:x}" if isinstance(base, int) else base
         behind = "separate addresses" if where is None else f"offsets from {where}"
-        return f"<pydbgwrite.ScatteredEntry of {len(self):,} pointers at {behind}>"
+        return f"<pydbgwrite.ScatteredEntry of {counted(len(self), 'pointer')} at {behind}>"
 
 
 Entry: TypeAlias = PatchEntry | ScatteredEntry

@@ -71,8 +71,8 @@ def test_entries_are_copies() -> None:
     entry = PatchEntry(1, values)
     values[0] = 2
     assert entry.pointers == array("Q", [1])
-    assert repr(entry) == "<pydbgwrite.PatchEntry of 1 pointers at 0x1>"
-    assert repr(Patch([entry])) == "<pydbgwrite.Patch of 1 entries, 1 pointers>"
+    assert repr(entry) == "<pydbgwrite.PatchEntry of 1 pointer at 0x1>"
+    assert repr(Patch([entry])) == "<pydbgwrite.Patch of 1 entry, 1 pointer>"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_scattered_entries_of_every_kind() -> None:
         assert (entry.addresses, entry.pointers, entry.expect) == (places, "a!b", 7)
     entry = ScatteredEntry(places[:1], [5], base="7zip")  # a module's name may begin with a digit
     assert len(entry) == 1
-    assert repr(entry) == "<pydbgwrite.ScatteredEntry of 1 pointers at offsets from 7zip>"
+    assert repr(entry) == "<pydbgwrite.ScatteredEntry of 1 pointer at offsets from 7zip>"
     assert entry == ScatteredEntry([8], [5], base="7zip")
     assert entry != ScatteredEntry([8], [5])
     assert entry != PatchEntry(8, [5])
