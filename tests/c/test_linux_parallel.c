@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../csrc/engines/embedded/linux/helper.h"
 #include "../../csrc/engines/embedded/linux/memory.h"
 #include "../../csrc/engines/embedded/linux/parallel.h"
 #include "../../csrc/engines/embedded/linux/processors.h"
@@ -170,6 +171,29 @@ static void test_refusals(const unsigned char *values)
     mprotect(area + SIZE / 2, page, PROT_READ | PROT_WRITE);
 }
 
+static void *end_at_once(void *argument)
+{
+    return argument;
+}
+
+/* A helper that ends before it has its processors leaves the caller those that it had. */
+static void test_callers_processors(void)
+{
+    cpu_set_t before, after;
+
+    CHECK(sched_getaffinity(0, sizeof before, &before) == 0);
+    for (int i = 0; i < 500; i++) {
+        pthread_t thread;
+        void *result = NULL;
+
+        if (CHECK(linux_helper_start(&thread, end_at_once, area))) {
+            CHECK(pthread_join(thread, &result) == 0 && result == area);
+        }
+    }
+    CHECK(sched_getaffinity(0, sizeof after, &after) == 0);
+    CHECK(CPU_EQUAL(&before, &after));
+}
+
 int main(void)
 {
     unsigned char *values = make_values();
@@ -181,6 +205,7 @@ int main(void)
     if (area == MAP_FAILED || values == NULL) {
         return 1;
     }
+    test_callers_processors();
     test_work(values);
     test_refusals(values);
     /* With one processor only. */
