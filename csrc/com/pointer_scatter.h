@@ -30,6 +30,7 @@ typedef struct shared_work {
     const unsigned char *addresses; /* a ULONG64 every `stride` bytes; those of a page together */
     size_t stride;
     ULONG64 count;
+    ULONG part_pages; /* of each part but the last; 0: the engine chooses */
     bool writing;
     size_t room_size; /* bytes of separate memory for each thread */
     void *context;
@@ -43,6 +44,9 @@ typedef struct shared_work {
  * of the next block can follow, for words that lie in both. */
 #define POINTER_BLOCK_BYTES 262144u
 #define POINTER_BLOCK_MORE  64u
+
+/* The most functions that a thread is given to call beside the caller's own work. */
+#define POINTER_ASIDE_MOST 2u
 
 typedef enum pointer_part_kind {
     POINTER_PART_BLOCKS,    /* ReadBlocks may read it */
@@ -118,13 +122,14 @@ typedef struct IPointerScatterVtbl {
     (IPointerScatter *This, const shared_work *Work, ULONG64 *Done);
 
     /* Have a thread on an idle processor call Function, which makes no call of this interface,
-     * while the caller goes on. One at a time. S_OK: it was begun, and EndAside must follow.
-     * S_FALSE: no processor is idle; the caller does the same itself. */
+     * while the caller goes on. Up to POINTER_ASIDE_MOST at a time; the thread calls them in turn.
+     * S_OK: it was begun, and EndAside must follow. S_FALSE: no processor is idle, and none is
+     * under way; the caller does the same itself. */
     HRESULT(STDMETHODCALLTYPE *BeginAside)
     (IPointerScatter *This, void (*Function)(void *Context), void *Context);
 
-    /* Wait for its end. In a child of a fork, which has no such thread, return at once. Always
-     * S_OK. */
+    /* Wait for the end of the first that was not waited for. In a child of a fork, which has no
+     * such thread, return at once. Always S_OK. */
     HRESULT(STDMETHODCALLTYPE *EndAside)(IPointerScatter *This);
 
     /* Find the first part of Offset..End, which is not empty, that a search must know of. Without

@@ -101,7 +101,7 @@ void record_file_run(void *job)
 {
     record_file_job *self = job;
     unsigned char *data = (unsigned char *)(uintptr_t)self->data;
-    Py_ssize_t moved = 1;
+    Py_ssize_t moved = self->before == NULL || self->before->done == self->before->size ? 1 : 0;
 
     self->done = 0;
     self->error = 0;

@@ -17,14 +17,17 @@ bool record_file_write(record_file file, uint64_t at, const void *data, size_t s
 bool record_file_read(record_file file, uint64_t at, void *data, size_t size, size_t *got);
 
 /* Bytes that another thread writes. */
-typedef struct record_file_job {
+typedef struct record_file_job record_file_job;
+struct record_file_job {
+    const record_file_job *before; /* these bytes follow its, and are written only if its were; or
+                                    * NULL */
     record_file file;
     uint64_t at;
     const void *data;
     size_t size;
     size_t done; /* bytes written */
     int error;   /* why no more were; 0: the file accepts none */
-} record_file_job;
+};
 
 /* Writes them without Python. `job` is a record_file_job. */
 void record_file_run(void *job);

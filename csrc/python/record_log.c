@@ -184,7 +184,7 @@ bool record_log_write(record_log *log, const void *data, size_t size)
 void record_log_drop(record_log *log)
 {
     log->flying_count = log->pending_count = 0;
-    log->pending_size = 0;
+    log->flying_size = log->pending_size = 0;
     log->slot = 0;
     log->in_use = false;
 }
@@ -212,13 +212,17 @@ bool record_log_commit(record_log *log)
     return good;
 }
 
-bool record_log_begin(record_log *log, record_file_job *job)
+bool record_log_begin(record_log *log, const record_file_job *before, record_file_job *job)
 {
-    bool good = begin_writing(log);
+    bool good = log->flying_count > 0 || begin_writing(log);
 
-    *job = (record_file_job){
-        log->handle, log->index.end, log->room + log->slot, log->pending_size, 0, 0};
-    log->flying_count = log->pending_count;
+    *job = (record_file_job){.before = before,
+                             .file = log->handle,
+                             .at = log->index.end + log->flying_size,
+                             .data = log->room + log->slot,
+                             .size = log->pending_size};
+    log->flying_count += log->pending_count;
+    log->flying_size += log->pending_size;
     log->pending_count = log->pending_size = 0;
     log->slot = log->slot == 0 ? log->slot_size : 0;
     return good;
@@ -227,15 +231,20 @@ bool record_log_begin(record_log *log, record_file_job *job)
 bool record_log_end(record_log *log, const record_file_job *job)
 {
     bool good = record_file_whole(job);
+    size_t ended = 0;
 
-    log->litter = !good;
+    for (size_t size = 0; size < job->size; ended++) {
+        size += log->pending[ended].size;
+    }
     if (good) {
         OBJECT_LOCK(log);
-        count(log, log->flying_count);
+        count(log, ended);
         OBJECT_UNLOCK(log);
-        memmove(log->pending, log->pending + log->flying_count,
-                log->pending_count * sizeof log->pending[0]);
-        log->flying_count = 0;
+        log->flying_count -= ended;
+        log->flying_size -= job->size;
+        log->litter = log->flying_count > 0;
+        memmove(log->pending, log->pending + ended,
+                (log->flying_count + log->pending_count) * sizeof log->pending[0]);
     }
     return good;
 }

@@ -43,7 +43,7 @@ typedef struct record_log {
     size_t slot;      /* where in `room` the next records of a file begin */
     size_t slot_size; /* so many bytes of them have room there, and in another slot */
     pending_record pending[MOST_PENDING];
-    size_t flying_count;                /* the leading ones, which another thread writes */
+    size_t flying_count, flying_size;   /* the leading ones, which another thread writes */
     size_t pending_count, pending_size; /* those behind */
     bool sealed;                        /* records have checksums */
     bool durable;                       /* each commit is synced to the disk */
@@ -81,10 +81,12 @@ void record_log_put(record_log *log, uint32_t kind, uint32_t unit, size_t payloa
 bool record_log_commit(record_log *log);
 
 /* The same in two steps, for records of which more are put meanwhile: `job` is the writing itself,
- * which another thread can do in between. To be begun after record_log_split(), which makes room
- * for two such records; the file is not synced. False: an exception is set. */
+ * which another thread can do in between. It writes nothing if the job `before`, which is under way
+ * or NULL, has failed: else a record could follow one that is not whole. To be begun after
+ * record_log_split(), which makes room for two such records, under way or put; the file is not
+ * synced. False: an exception is set. */
 bool record_log_split(record_log *log, size_t payload);
-bool record_log_begin(record_log *log, record_file_job *job);
+bool record_log_begin(record_log *log, const record_file_job *before, record_file_job *job);
 bool record_log_end(record_log *log, const record_file_job *job);
 
 /* Forgets what was not committed. */

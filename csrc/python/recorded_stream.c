@@ -1,15 +1,23 @@
 /* Recording into a file by another thread; see recorded_stream.h. */
 #include "recorded_stream.h"
 
-/* What is under way. A piece is prepared, then in the file, then in the target. */
+/* Records that the other thread has, one of which it writes: so many have room in the log. */
+#define MOST_FLYING POINTER_ASIDE_MOST
+
+/* A job says whether the one before has failed, so it stays until the one behind has ended. */
+#define JOBS (MOST_FLYING + 1)
+
+/* What is under way. A piece is prepared, then on its way to the file, then in the target. */
 typedef struct record_stream {
     recorded_write *write;
     const record_piece *prepared; /* or NULL */
-    const record_piece *in_file;  /* the one before; or NULL */
-    record_file_job job;
-    bool aside;        /* another thread does the job */
-    core_error failed; /* why no more can be prepared */
-    uint64_t from;     /* the first element that is not prepared */
+    record_file_job jobs[JOBS];   /* those numbered ended..begun-1 are flying */
+    const record_piece *recording[JOBS];
+    bool aside[JOBS]; /* another thread does the job */
+    size_t begun, ended;
+    const record_piece *in_file; /* to be written to the target; or NULL */
+    core_error failed;           /* why no more can be prepared */
+    uint64_t from;               /* the first element that is not prepared */
 } record_stream;
 
 bool recorded_stream_may(const recorded_write *self)
@@ -34,9 +42,8 @@ static void prepare(record_stream *stream)
     recorded_write *self = stream->write;
     uint64_t most = recorded_most(self->whole, self->error->width);
     uint64_t left = self->error->count - stream->from;
-    record_piece *piece = &self->pieces[self->count % 2];
+    record_piece *piece = &self->pieces[self->count % JOBS];
 
-    stream->prepared = NULL;
     if (left > 0 && self->count < RECORDED_MOST_GROUPED && stream->failed.status == CORE_OK) {
         piece->from = stream->from;
         piece->count = left < most ? left : most;
@@ -53,51 +60,59 @@ static void prepare(record_stream *stream)
     }
 }
 
-/* Begins to write the piece's record to the file. False: an exception is set. */
-static bool begin(record_stream *stream, const record_piece *recording)
+/* Begins to write the prepared piece's record to the file, behind those that are flying. */
+static void begin(record_stream *stream)
 {
     recorded_write *self = stream->write;
     IPointerScatter *scatter = self->session->target.scatter;
-    bool good = record_log_begin(self->log, &stream->job);
+    size_t at = stream->begun % JOBS;
+    record_file_job *job = &stream->jobs[at];
+    const record_file_job *before =
+        stream->begun == stream->ended ? NULL : &stream->jobs[(stream->begun - 1) % JOBS];
 
-    if (good) {
-        stream->aside = scatter->lpVtbl->BeginAside(scatter, record_file_run, &stream->job) == S_OK;
+    if (record_log_begin(self->log, before, job)) {
+        stream->aside[at] = scatter->lpVtbl->BeginAside(scatter, record_file_run, job) == S_OK;
+        stream->recording[at] = stream->prepared;
+        stream->begun++;
+        if (!stream->aside[at]) { /* and then none is flying before it */
+            PyThreadState *released = PyEval_SaveThread();
+
+            record_file_run(job);
+            PyEval_RestoreThread(released);
+        }
     } else {
-        recorded_explain(self, recording->from + recording->count);
+        recorded_explain(self, stream->prepared->from + stream->prepared->count);
         stop(self);
     }
-    return good;
+    stream->prepared = NULL;
 }
 
-/* Waits until the piece's record is in the file; or else this thread writes it. What went wrong
- * before stays the reason. */
-static void end(record_stream *stream, const record_piece *recording)
+/* Waits until the first flying record is in the file. What went wrong before stays the reason. */
+static void end(record_stream *stream)
 {
     recorded_write *self = stream->write;
     IPointerScatter *scatter = self->session->target.scatter;
+    size_t at = stream->ended % JOBS;
     bool failed_before = self->error->status != CORE_OK;
     PyObject *type, *value, *trace;
     PyThreadState *released;
     bool good = false;
 
     PyErr_Fetch(&type, &value, &trace);
-    released = PyEval_SaveThread();
-    if (stream->aside) {
+    if (stream->aside[at]) {
+        released = PyEval_SaveThread();
         (void)scatter->lpVtbl->EndAside(scatter);
-    } else if (!failed_before) {
-        record_file_run(&stream->job);
+        PyEval_RestoreThread(released);
     }
-    PyEval_RestoreThread(released);
-    if (!stream->aside && failed_before) {
-        good = false;                               /* nothing of it is in the file */
-    } else if (session_not_forked(self->session)) { /* in a child the journal is its parent's */
-        good = record_log_end(self->log, &stream->job);
+    stream->ended++;
+    if (session_not_forked(self->session)) { /* in a child the journal is its parent's */
+        good = record_log_end(self->log, &stream->jobs[at]);
         if (!good && !failed_before) {
-            recorded_explain(self, recording->from + recording->count);
+            recorded_explain(self, stream->recording[at]->from + stream->recording[at]->count);
         }
     }
     if (good) {
-        stream->in_file = recording;
+        stream->in_file = stream->recording[at];
     } else if (!failed_before) {
         stop(self);
     }
@@ -123,12 +138,19 @@ static void write_target(record_stream *stream)
     }
 }
 
+/* Returns whether another record can fly: behind one that this thread has written, none does. */
+static bool may_begin(const record_stream *stream)
+{
+    size_t flying = stream->begun - stream->ended;
+
+    return flying == 0 || (flying < MOST_FLYING && stream->aside[(stream->begun - 1) % JOBS]);
+}
+
 bool recorded_stream_do(recorded_write *self)
 {
     core_error *error = self->error;
     record_stream stream = {.write = self, .failed = *error, .from = error->done};
     uint64_t most = recorded_most(self->whole, error->width);
-    bool begun;
 
     self->count = 0;
     if (record_log_split(self->log, recorded_payload(self->whole, most, error->width))) {
@@ -137,20 +159,22 @@ bool recorded_stream_do(recorded_write *self)
         recorded_explain(self, error->done + most);
         stop(self);
     }
-    while (error->status == CORE_OK && (stream.prepared != NULL || stream.in_file != NULL)) {
-        const record_piece *recording = stream.prepared;
-
-        stream.prepared = NULL;
-        begun = recording != NULL && begin(&stream, recording);
-        if (error->status == CORE_OK && stream.in_file != NULL) {
-            write_target(&stream);
+    while (error->status == CORE_OK && (stream.prepared != NULL || stream.begun > stream.ended)) {
+        if (stream.prepared != NULL && may_begin(&stream)) {
+            begin(&stream);
+        } else {
+            end(&stream);
+            if (error->status == CORE_OK) {
+                write_target(&stream);
+            }
         }
-        if (error->status == CORE_OK) {
+        if (error->status == CORE_OK && stream.prepared == NULL &&
+            stream.begun - stream.ended < MOST_FLYING) {
             prepare(&stream);
         }
-        if (begun) {
-            end(&stream, recording);
-        }
+    }
+    while (stream.begun > stream.ended) {
+        end(&stream);
     }
     if (error->status == CORE_OK && stream.failed.status != CORE_OK) {
         stream.failed.done = error->done;

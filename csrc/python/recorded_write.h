@@ -14,14 +14,14 @@
 
 /* The most bytes of the target in one record of a row; they stay in a processor's own cache.
  * Exported. */
-#define RECORD_BYTES (1u << 20)
+#define RECORD_BYTES (1u << 19)
 
 /* The same for pointers at separate addresses: the more there are, the more of them share a page.
  * Exported. */
 #define RECORD_BYTES_SCATTERED (1u << 21)
 
 /* The most pieces that are recorded before the first of them is written. */
-#define RECORDED_MOST_GROUPED 16u
+#define RECORDED_MOST_GROUPED 24u
 
 /* A pace whose steps count elements of the whole request. */
 typedef struct piece_pace {

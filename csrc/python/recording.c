@@ -9,6 +9,7 @@
 #include "failures.h"
 #include "record_log.h"
 #include "recorded_kept.h"
+#include "recorded_row.h"
 #include "recorded_stream.h"
 #include "recorded_write.h"
 
@@ -202,6 +203,8 @@ static bool write_recorded(recorded_write *self)
     while (error->status == CORE_OK && error->done < error->count && !self->differs) {
         if (keeps && recorded_kept_may(self)) {
             keeps = recorded_kept_do(self, &cut_short);
+        } else if (keeps && recorded_row_may(self)) {
+            keeps = recorded_row_do(self);
         } else if (recorded_stream_may(self)) {
             cut_short = recorded_stream_do(self);
         } else {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -72,14 +73,12 @@ def machine() -> dict[str, str]:
 def digest(data: bytes) -> str:
     """Return the SHA-256 of some bytes as text."""
     # hashlib loads OpenSSL, which takes some milliseconds of each undo. CPython's own modules come
-    # first, as in its random.py.
+    # first, as in its random.py. A name that no folder has is looked up in all of them each time.
+    own = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
     try:
-        from _sha2 import sha256  # type: ignore[import-not-found]  # since 3.12
+        sha256 = importlib.import_module(own).sha256
     except not_from_handler(ImportError):
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found]
-        except not_from_handler(ImportError):
-            from hashlib import sha256
+        from hashlib import sha256
     text: str = sha256(data).hexdigest()
     return text
 

@@ -1,5 +1,5 @@
-/* Tests of scattered pointers of a stopped process, whose pages several threads share. They do so
- * on a busy machine, too: the target is told that processors are idle. */
+/* Tests of pointers of a stopped process, whose pages several threads share. They do so on a busy
+ * machine, too: the target is told that processors are idle. */
 #define _GNU_SOURCE 1
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 
 #include "../../csrc/com/iids.h"
 #include "../../csrc/core/dispatch.h"
+#include "../../csrc/core/row.h"
 #include "../../csrc/engines/embedded/client.h"
 #include "../../csrc/engines/embedded/linux/memory.h"
 #include "../../csrc/engines/embedded/linux/process.h"
@@ -458,6 +459,126 @@ static void test_fork(void)
     child_stop(&one);
 }
 
+#define ROW_PIECE  (128 * page)
+#define ROW_PIECES (PAGES / 128)
+#define ROW_BYTES  (ROW_PIECES * ROW_PIECE)
+
+/* Cuts the bytes from `inside` a page on into pieces, whose memory is `room`: old, then fresh. */
+static core_row cut_row(const core_request *request, core_row_piece *pieces, unsigned char *room,
+                        size_t inside)
+{
+    core_row row = {.request = request, .width = 1, .pieces = pieces};
+    uint64_t from = 0;
+
+    while (from < ROW_BYTES - inside) {
+        uint64_t end = (row.count + 1) * ROW_PIECE - inside;
+
+        pieces[row.count++] = (core_row_piece){.from = from,
+                                               .count = end - from,
+                                               .old = room + from,
+                                               .fresh = room + ROW_BYTES + from};
+        from = end;
+    }
+    return row;
+}
+
+/* Pieces of a row are kept and written, up to the first with a page that can't be shared. */
+static void test_row(size_t inside, bool with_an_odd_page)
+{
+    static unsigned char bytes[PAGES * 4096];
+    unsigned char *room = malloc(2 * ROW_BYTES), *before, *after;
+    core_request request = {.kind = CORE_BYTES,
+                            .address = (uint64_t)(uintptr_t)area + inside,
+                            .values = {bytes, 1, ROW_BYTES - inside}};
+    core_row_piece pieces[ROW_PIECES];
+    core_row row = cut_row(&request, pieces, room, inside);
+    size_t odd = ROW_PIECES / 2, done, wanted = with_an_odd_page ? odd : ROW_PIECES;
+    child one;
+    session self;
+    bool good = false;
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (unsigned char)(i % 251 + inside);
+    }
+    if (with_an_odd_page) {
+        mprotect(area + odd * ROW_PIECE + 5 * page, page, PROT_READ);
+    }
+    one = child_start(serve, NULL);
+    CHECK(child_hear(&one));
+    if (open_session(&self, &one)) {
+        before = copy_of_area();
+        CHECK_EQUAL(core_row_first(&self.target, request.address, ROW_PIECE, 1),
+                    ROW_PIECE - inside);
+        done = core_row_write(&self.target, &row, &good);
+        CHECK(good);
+        CHECK_EQUAL(done, linux_processors_usable() == 1 ? 0 : wanted);
+        after = copy_of_area();
+        for (size_t i = 0; i < ROW_PIECES; i++) {
+            const core_row_piece *piece = &pieces[i];
+            size_t at = inside + (size_t)piece->from;
+
+            CHECK(piece->kept == (i < done));
+            CHECK(memcmp(after + at, i < done ? bytes + piece->from : before + at,
+                         (size_t)piece->count) == 0);
+            CHECK(i >= done ||
+                  (memcmp(piece->old, before + at, (size_t)piece->count) == 0 &&
+                   memcmp(piece->fresh, bytes + piece->from, (size_t)piece->count) == 0));
+        }
+        CHECK(memcmp(after, before, inside) == 0);
+        free(after);
+        free(before);
+        close_session(&self);
+    }
+    child_stop(&one);
+    free(room);
+    mprotect(area, PAGES * page, PROT_READ | PROT_WRITE);
+}
+
+/* A row of which a piece does not hold what is expected is not written at all. */
+static void test_row_that_differs(void)
+{
+    static uint64_t wanted = 0x1111111111111111;
+    unsigned char *room = malloc(2 * ROW_BYTES), *before, *after;
+    core_request request = {.kind = CORE_POINTERS,
+                            .address = (uint64_t)(uintptr_t)area,
+                            .values = {(unsigned char *)&wanted, 0, ROW_BYTES / 8}};
+    core_request expected = request;
+    core_row_piece pieces[ROW_PIECES];
+    core_row row = cut_row(&request, pieces, room, 0);
+    child one;
+    session self;
+    bool good = true;
+
+    row.width = 8;
+    row.expected = &expected;
+    for (size_t i = 0; i < ROW_PIECES; i++) {
+        pieces[i].from /= 8;
+        pieces[i].count /= 8;
+    }
+    area[ROW_BYTES - 1] = 0x12;
+    one = child_start(serve, NULL);
+    CHECK(child_hear(&one));
+    if (open_session(&self, &one)) {
+        uint64_t other = 5;
+
+        before = copy_of_area();
+        request.values.first = (unsigned char *)&other;
+        CHECK_EQUAL(core_row_write(&self.target, &row, &good), 0);
+        CHECK(good == (linux_processors_usable() == 1));
+        for (size_t i = 0; i < ROW_PIECES; i++) {
+            CHECK(!pieces[i].kept);
+        }
+        after = copy_of_area();
+        CHECK(memcmp(after, before, PAGES * page) == 0);
+        free(after);
+        free(before);
+        close_session(&self);
+    }
+    child_stop(&one);
+    free(room);
+    area[ROW_BYTES - 1] = 0x11;
+}
+
 int main(void)
 {
     alarm(120);
@@ -478,5 +599,9 @@ int main(void)
     test_death();
     test_stop();
     test_fork();
+    test_row(0, false);
+    test_row(24, false);
+    test_row(24, true);
+    test_row_that_differs();
     return check_report();
 }

@@ -1,7 +1,8 @@
-"""Recorded scattered writes, shared among cores, of which one meets a page that it can't write."""
+"""Recorded writes, shared among cores, of which one meets a page that it can't write."""
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -22,8 +23,8 @@ PAGES = 1024  # twice as many as a processor begins to share
 SIZE = PAGES * PAGE
 COUNT = 20_000
 
-#: Maps memory, makes a page of it a guard, removes it, or puts a shared page there that can only be
-#: read; prints the address, and waits.
+#: Maps memory, makes a page of it a guard, removes it, lets it only be read, or puts a shared page
+#: there that can only be read; prints the address, and waits.
 CHILD = """
 import ctypes, sys
 size, page, hole, kind = *map(int, sys.argv[1:4]), sys.argv[4]
@@ -36,7 +37,8 @@ at = ctypes.c_void_p(start + hole * page)
 if kind == "shared":
     assert libc.mmap(at, page, 1, 0x31, -1, 0) == at.value
 else:
-    assert (libc.mprotect(at, page, 0) if kind == "guard" else libc.munmap(at, page)) == 0
+    access = {"guard": 0, "forced": 1}.get(kind)
+    assert (libc.munmap(at, page) if access is None else libc.mprotect(at, page, access)) == 0
 print(start, flush=True)
 sys.stdin.read()
 """
@@ -111,3 +113,69 @@ def test_what_landed_is_known_to_the_byte(
     # And what landed was recorded before.
     before = {at: image[at : at + 8] for at, there in zip(offsets, landed, strict=True) if there}
     assert before.items() <= recorded.items()
+
+
+@pytest.mark.parametrize("hole", [1, PAGES // 2, PAGES - 1])
+@pytest.mark.parametrize("kind", ["guard", "unmapped", "shared", "forced"])
+def test_a_row_up_to_such_a_page(kind: str, hole: int) -> None:
+    """What lies before it is written and recorded; a forced page is written like any other."""
+    values = array("Q", random.Random(hole).randbytes(SIZE))
+    with mapped(hole, kind) as (pid, start), pydbgwrite.attach(pid) as session:
+        image = contents(session, start, hole)
+        with session.transaction() as transaction:
+            if kind == "forced":
+                assert session.write_pointers(start, values) == len(values)
+                assert session.read(start, SIZE) == values.tobytes()
+                past = hole * PAGE
+            else:
+                with pytest.raises(TargetAccessError) as caught:
+                    session.write_pointers(start, values)
+                past = 8 * (caught.value.written or 0)
+                # Of a piece with a page that can't be read, nothing is written.
+                assert past <= hole * PAGE
+                assert past == hole * PAGE or kind != "shared"
+            held = contents(session, start, hole)
+            assert held[:past] == values.tobytes()[:past]
+            assert kind == "forced" or held[past:] == image[past:]
+            assert transaction.undo().complete
+        assert contents(session, start, hole) == image
+
+
+#: Maps a file of zeros, which is shortened later; prints the address and the descriptor, and waits.
+OF_A_FILE = """
+import ctypes, os, sys
+size = int(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+file = os.memfd_create("file")
+os.ftruncate(file, size)
+print(libc.mmap(None, size, 3, 2, file, 0), file, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("expects", [False, True])
+def test_a_page_that_fails_while_cores_write_a_row(expects: bool) -> None:
+    """Every core looks only at its own pages. What landed is known, recorded, and undone."""
+    values = array("Q", random.Random(4).randbytes(SIZE))
+    left = SIZE // 4 * 3  # bytes of the file
+    with subprocess.Popen(
+        [sys.executable, "-c", OF_A_FILE, str(SIZE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        start, file = map(int, child.stdout.readline().split())
+        with pydbgwrite.attach(child.pid) as session:
+            for _ in range(2):  # the pages are present, and are known to be
+                assert session.read(start, SIZE) == bytes(SIZE)
+            os.truncate(f"/proc/{child.pid}/fd/{file}", left)
+            with session.transaction() as transaction:
+                with pytest.raises(TargetAccessError) as caught:
+                    session.write_pointers(start, values, expect=0 if expects else None)
+                landed = 8 * (caught.value.written or 0)
+                assert landed == (0 if expects else left)
+                held = session.read(start, left)
+                assert held == values.tobytes()[:landed] + bytes(left - landed)
+                assert transaction.undo().complete
+                assert session.read(start, left) == bytes(left)
+        child.kill()

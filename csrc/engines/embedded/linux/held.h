@@ -44,10 +44,20 @@ typedef struct linux_known_device {
     int filler; /* a linux_filler */
 } linux_known_device;
 
-/* A function that another thread carries out; see aside.h. */
-typedef struct linux_aside {
+typedef struct linux_aside_call {
     void (*function)(void *);
     void *context;
+} linux_aside_call;
+
+/* Functions that another thread carries out in turn; see aside.h. */
+typedef struct linux_aside {
+    pthread_mutex_t lock;
+    pthread_cond_t ended_one;
+    linux_aside_call calls[POINTER_ASIDE_MOST]; /* the one numbered n is in n % MOST */
+    uint32_t begun, ended;
+    uint32_t awaited; /* only of the caller's thread */
+    bool takes;       /* the thread takes what is begun */
+    bool started;     /* the thread is to be joined */
     pthread_t thread;
     int32_t forks; /* forks_seen() when it began: no child of a fork has the thread */
 } linux_aside;

@@ -16,7 +16,8 @@
 #include "ranges.h"
 #include "vectors.h"
 
-/* Some 50 to 100 microseconds of work; the caller waits for at most one part of each helper. */
+/* Some 50 to 100 microseconds of work; the caller waits for at most one part of each helper. The
+ * work can ask for parts of another size. */
 #define PART_PAGES 512u
 
 typedef struct process_mover {
@@ -30,6 +31,7 @@ typedef struct share {
     uint64_t *starts; /* of the parts, and the end of the last one */
     uint64_t parts;
     uint64_t pages;
+    uint64_t part_pages;
 } share;
 
 /* Moves the ranges, as many a system call as it takes. */
@@ -81,7 +83,7 @@ static void cut(share *self, linux_target *process)
             }
             good = good && linux_present_bytes(process, work->writing, page << shift,
                                                (size_t)1 << shift) == (size_t)1 << shift;
-            if (good && self->pages % PART_PAGES == 0) {
+            if (good && self->pages % self->part_pages == 0) {
                 self->starts[self->parts++] = i;
             }
             self->pages += good ? 1 : 0;
@@ -104,15 +106,18 @@ static bool do_part(void *context, int32_t part, unsigned char *room)
 HRESULT linux_shares_run(embedded_target *self, const shared_work *work, uint64_t *done)
 {
     linux_target *process = (linux_target *)self;
-    share shared = {.work = work, .mover = {{move}, (pid_t)process->thread}};
+    share shared = {.work = work,
+                    .mover = {{move}, (pid_t)process->thread},
+                    .part_pages = work->part_pages > 0 ? work->part_pages : PART_PAGES};
     int helpers = linux_crew_most();
     HRESULT status = S_OK;
 
     *done = 0;
     if (helpers > 0 && work->count >= LINUX_SHARES_LEAST_PAGES &&
-        work->count / PART_PAGES < LINUX_CREW_MOST_BLOCKS - 2 &&
+        work->count / shared.part_pages < LINUX_CREW_MOST_BLOCKS - 2 &&
         (process->writable || !work->writing) && linux_crew_can_work(process)) {
-        shared.starts = malloc((size_t)(work->count / PART_PAGES + 2) * sizeof *shared.starts);
+        shared.starts =
+            malloc((size_t)(work->count / shared.part_pages + 2) * sizeof *shared.starts);
     }
     if (shared.starts != NULL) {
         cut(&shared, process);

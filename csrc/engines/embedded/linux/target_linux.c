@@ -141,6 +141,7 @@ static void destroy(embedded_target *self)
     linux_close(&process->load);
     free(process->room);
     if (!in_forked_child(process)) {
+        linux_aside_destroy(&process->aside);
         pthread_mutex_destroy(&process->lock);
     }
     free(process);
@@ -185,6 +186,7 @@ static linux_target *create(bool writable)
         forks_watch();
         process->forks = forks_seen();
         pthread_mutex_init(&process->lock, NULL);
+        linux_aside_init(&process->aside);
     }
     return process;
 }
