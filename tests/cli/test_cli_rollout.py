@@ -310,7 +310,7 @@ def test_ctrl_c_with_keep(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
     check = script(tmp_path / "check", "kill -INT $PPID; read -r line")
     done = applied(fleet, patch, ledger, "--check", check, "--keep", "--json")
     assert done.code == ExitCode.NOT_UNDONE
-    assert "1 of 6 processes hold the patch" in done.err
+    assert "by its ledger 1 of 6 processes hold the patch" in done.err
     assert f"pydbgwrite rollout resume '{ledger}'" in done.err
     assert f"pydbgwrite rollout undo '{ledger}'" in done.err
     assert done.said["error"]["rollout"]["ended"] is False

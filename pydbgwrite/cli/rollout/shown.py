@@ -160,7 +160,9 @@ def ended_early(failure: BaseException, report: Report, shown: Shown) -> Command
     holds = report.counts.get(state.APPLIED, 0)
     if not report.ended:
         code = ExitCode.NOT_UNDONE
-        what = f"{holds:,} of {processes(len(report.outcomes))} hold the patch. {_way_on(report)}"
+        # What was on its way when it ended is in the journals alone.
+        of = f"{holds:,} of {processes(len(report.outcomes))}"
+        what = f"by its ledger {of} hold the patch. {_way_on(report)}"
     else:
         interrupted = isinstance(failure, KeyboardInterrupt)
         code = ExitCode.INTERRUPTED if interrupted else ExitCode.UNDONE
