@@ -36,6 +36,7 @@ from cases.patches import scattered_patch
 from cases.pointers import large_arrays, one_pointer
 from cases.report import report
 from cases.retarget import retarget
+from cases.rollouts import rollouts
 from cases.scattered import huge_arrays, lists, scattered
 from cases.transactions import transactions
 from cases.verify import verified
@@ -62,6 +63,7 @@ CASES: dict[str, Callable[..., Iterator[Figure]]] = {
     "names": names,
     "report": report,
     "patches": scattered_patch,
+    "rollouts": rollouts,
     "peers": peers,
 }
 

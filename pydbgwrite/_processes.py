@@ -26,6 +26,7 @@ __all__ = [
     "program_of",
     "running_programs",
     "runs",
+    "status_field",
     "status_fields",
     "with_program",
 ]
@@ -144,6 +145,17 @@ def read_status(path: str) -> dict[str, str]:
         return {key: value.strip() for key, _, value in pairs}
 
 
+def status_field(pid: int, name: str) -> str:
+    """Return one field of a process's status; "" if it can't be read. All take much longer."""
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
+            text = b"\n" + (file.read() or b"")
+    except not_from_handler(OSError):
+        return ""
+    found = text.partition(f"\n{name}:".encode())[2].partition(b"\n")[0]
+    return found.decode(errors="replace").strip()
+
+
 def status_fields(path: str) -> dict[str, str]:
     """Return the fields of a /proc/PID/status file; none if it can't be read."""
     try:
@@ -225,7 +237,7 @@ def _described(pid: int, path: str) -> Process:
 
         return Process(pid, path, *user_of(pid))
     # Real, effective, saved and file system ids: they differ in a program that is set-user-id.
-    ids = [int(each) for each in status_fields(f"/proc/{pid}/status").get("Uid", "").split()]
+    ids = [int(each) for each in status_field(pid, "Uid").split()]
     real, *others = ids or [-1]
     user = _user(real) + "".join(f" as {_user(each)}" for each in others[:1] if each != real)
     own = set(ids) == {os.geteuid()}

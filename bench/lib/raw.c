@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "../../csrc/core/search/words.h"
@@ -137,6 +139,32 @@ int64_t raw_read_blocks(int32_t pid, uint64_t address, size_t size, size_t block
         pthread_join(others[i], NULL);
     }
     return atomic_load(&work.failed) != 0 ? -(int64_t)EIO : now_ns() - started;
+}
+
+/* Patches processes, one after the other: stops each, reads and writes `words` pointers that are
+ * `stride` bytes apart, and lets it go. */
+int64_t raw_patch_processes(const int32_t *pids, size_t count, uint64_t address, uint64_t stride,
+                            size_t words)
+{
+    uint64_t data[64];
+    struct iovec local = {data, words * 8}, remote[64];
+    int64_t started = now_ns();
+
+    for (size_t i = 0; i < words && i < 64; i++) {
+        remote[i] = (struct iovec){(void *)(uintptr_t)(address + i * stride), 8};
+    }
+    for (size_t i = 0; i < count; i++) {
+        pid_t pid = (pid_t)pids[i];
+
+        if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0 ||
+            ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0 || waitpid(pid, NULL, __WALL) != pid ||
+            process_vm_readv(pid, &local, 1, remote, words, 0) != (ssize_t)local.iov_len ||
+            process_vm_writev(pid, &local, 1, remote, words, 0) != (ssize_t)local.iov_len ||
+            ptrace(PTRACE_DETACH, pid, NULL, NULL) != 0) {
+            return -(int64_t)EIO;
+        }
+    }
+    return now_ns() - started;
 }
 
 /* Reads `size` bytes in blocks, and has the core's own comparison look for a value in each, by one

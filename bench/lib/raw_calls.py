@@ -8,6 +8,8 @@ import os
 import shlex
 import subprocess
 import tempfile
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = ["RawCalls"]
@@ -56,6 +58,16 @@ class RawCalls:
             function.restype = ctypes.c_int64
             function.argtypes = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
+        self._patch_processes = loaded.raw_patch_processes
+        self._patch_processes.restype = ctypes.c_int64
+        self._patch_processes.argtypes = (
+            ctypes.c_void_p,
+            ctypes.c_size_t,
+            ctypes.c_uint64,
+            ctypes.c_uint64,
+            ctypes.c_size_t,
+        )
+
         self._read_blocks = loaded.raw_read_blocks
         self._read_blocks.restype = ctypes.c_int64
         self._read_blocks.argtypes = (
@@ -101,6 +113,12 @@ class RawCalls:
     def write_each(self, pid: int, addresses: int, values: int, count: int) -> int:
         """Time process_vm_writev of `count` single pointers, one a call."""
         return _nanoseconds(self._write_each(pid, addresses, values, count))
+
+    def patch_processes(self, pids: Sequence[int], address: int, stride: int, words: int) -> int:
+        """Time stopping each process, reading and writing words of it, and letting it go."""
+        given = array("i", pids)
+        at, count = given.buffer_info()
+        return _nanoseconds(self._patch_processes(at, count, address, stride, words))
 
     def write(self, pid: int, address: int, data: int, size: int, calls: int = 1) -> int:
         """Time `calls` process_vm_writev of `size` bytes at `data` to `address`."""

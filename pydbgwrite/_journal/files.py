@@ -33,7 +33,7 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
     if durable is None:
         durable = outlives_this_machine(session)
     header = {
-        **describe_target(session),
+        **describe_target(session, brief=place.brief),
         "created": time.time(),
         "durable": durable,
         "id": os.urandom(16).hex(),

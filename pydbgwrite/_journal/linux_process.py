@@ -49,8 +49,27 @@ def identity_of(session: Target) -> dict[str, Any]:
     return {**identity, **machine()}
 
 
+_machine: dict[str, dict[str, str]] = {}
+
+
 def machine() -> dict[str, str]:
     """Identify this machine, its boot, and the namespace that process ids belong to."""
+    own = _namespace("pid")
+    known = _machine.get(own)
+    if known is None:
+        known = _machine[own] = _read_machine(own)
+    return known
+
+
+def _namespace(kind: str) -> str:
+    """Return the name of a namespace of this process, which a forked child can have left; or ""."""
+    try:
+        return os.readlink(f"/proc/self/ns/{kind}")
+    except not_from_handler(OSError):
+        return ""
+
+
+def _read_machine(pid_namespace: str) -> dict[str, str]:
     name = b""
     try:
         name = os.uname().nodename.encode()
@@ -63,10 +82,8 @@ def machine() -> dict[str, str]:
         here["boot"] = read_file("/proc/sys/kernel/random/boot_id").decode().strip()
     except not_from_handler(OSError):
         pass  # a container may hide it
-    try:
-        here["pid_namespace"] = os.readlink("/proc/self/ns/pid")
-    except not_from_handler(OSError):
-        pass
+    if pid_namespace:
+        here["pid_namespace"] = pid_namespace
     return here
 
 
@@ -89,11 +106,27 @@ def started(stat: bytes) -> str:
     A time namespace adds an offset to the times it shows (time_namespaces(7)). It is removed here,
     unless the kernel does not add it to start times, as Linux 5.10.
     """
-    ticks = int(stat.rpartition(b") ")[2].split()[19])
+    ticks = int(stat.rpartition(b") ")[2].split(None, 20)[19])
+    return str(ticks - _ticks_shown())
+
+
+_shown: dict[str, int] = {}
+
+
+def _ticks_shown() -> int:
+    """Return what is added to start times; a time namespace with a process keeps its offset."""
+    own = _namespace("time")
+    shown = _shown.get(own)
+    if shown is None:
+        shown = _shown[own] = _read_ticks_shown()
+    return shown
+
+
+def _read_ticks_shown() -> int:
     try:
         text = read_file("/proc/self/timens_offsets").decode()
     except not_from_handler(FileNotFoundError):  # a kernel without time namespaces
-        return str(ticks)
+        return 0
     # The file has the offsets of the children's namespace.
     if os.readlink("/proc/self/ns/time") != os.readlink("/proc/self/ns/time_for_children"):
         raise NoTargetError(
@@ -104,8 +137,8 @@ def started(stat: bytes) -> str:
     seconds, nanoseconds = map(int, offsets["boottime"])
     offset = seconds * 10**9 + nanoseconds
     if offset and _shows_offset(offset / 10**9):
-        ticks -= offset * os.sysconf("SC_CLK_TCK") // 10**9
-    return str(ticks)
+        return offset * os.sysconf("SC_CLK_TCK") // 10**9
+    return 0
 
 
 def _shows_offset(seconds: float) -> bool:

@@ -21,7 +21,12 @@ __all__ = ["JournalPlace"]
 
 
 class JournalPlace(os.PathLike[str]):
-    """The place of one journal: how to make it, open it and remove it."""
+    """The place of one journal: how to make it, open it and remove it.
+
+    brief: its header need not say where the program is, which takes longer than a short patch.
+    """
+
+    brief = False
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -35,9 +35,14 @@ def outlives_this_machine(session: Target) -> bool:
     )
 
 
-def describe_target(session: Target) -> dict[str, Any]:
-    """Describe the target for a journal's header. Raises NoTargetError if it has ended."""
+def describe_target(session: Target, *, brief: bool = False) -> dict[str, Any]:
+    """Describe the target for a journal's header. Raises NoTargetError if it has ended.
+
+    brief: leave out the place of its program, if the system identifies its execve.
+    """
     identity = _identity(session)
+    if brief and "exec" in identity:
+        return identity
     module = _kept_main_module(session, identity)
     if module is not None:
         identity.update(program=module.path, base=module.base, size=module.size)

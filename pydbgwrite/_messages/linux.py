@@ -226,8 +226,20 @@ def _tracer(process: int) -> str:
     return f"{name} traces it already (TracerPid): a process has one tracer; detach that first"
 
 
+_override: list[str] = []
+
+
 def force_override() -> str:
-    """Return the kernel's setting of forced writes (proc_mem.force_override), or ""."""
+    """Return the kernel's setting of forced writes (proc_mem.force_override), or "".
+
+    It is that of the boot, and is read once: a rollout asks for each process.
+    """
+    if not _override:
+        _override.append(_read_override())
+    return _override[0]
+
+
+def _read_override() -> str:
     for word in _read("/proc/cmdline").split():
         if word.startswith("proc_mem.force_override="):
             return word.partition("=")[2]

@@ -173,7 +173,7 @@ def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
     pending: list[PreviewEntry] = []
     count = 0
     for each in preview.entries:
-        size = len(each.entry)
+        size = each._size
         small = together and size < LARGE
         # One write has expected values for all of its pointers or for none.
         if pending and (

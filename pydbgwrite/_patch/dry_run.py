@@ -102,14 +102,14 @@ class _Maker:
         else:
             self._resolve_addresses(each, entry)
         after = self._values(each, entry.pointers, "pointers")
-        each.after = array("Q", [after]) * len(entry) if isinstance(after, int) else after
+        each.after = array("Q", [after]) * each._size if isinstance(after, int) else after
         if entry.expect is not None:
             each.expected = self._values(each, entry.expect, "expect")
 
     def _resolve_address(self, each: PreviewEntry, entry: PatchEntry) -> None:
         address = self._number(each, entry.address, "address", self._resolver.resolve)
-        if address is not None and address + self._width * len(entry) > 2**64:
-            message = f"{counted(len(entry), 'pointer')} at 0x{address:x} would go past 2**64"
+        if address is not None and address + self._width * each._size > 2**64:
+            message = f"{counted(each._size, 'pointer')} at 0x{address:x} would go past 2**64"
             self._problem(each, message)
         else:
             each.address = address
@@ -206,7 +206,7 @@ class _Maker:
             if each.number in self._ordered:
                 places.separate.append((self._ordered[each.number], at))
             elif each.address is not None:
-                places.runs.append((each.address, len(each.entry) * self._width, at))
+                places.runs.append((each.address, each._size * self._width, at))
         for index, message in overlaps(places, self._width):
             self._problem(self._preview.entries[index], message)
 
@@ -217,7 +217,7 @@ class _Maker:
                 ordered = self._ordered[each.number]
                 problem = target_map.problem_of_any(ordered, self._width)
             else:
-                problem = target_map.problem(address, len(each.entry) * self._width)
+                problem = target_map.problem(address, each._size * self._width)
             if problem is not None:
                 self._problem(each, problem.message, "access")
                 each._readable = problem.readable
@@ -229,7 +229,7 @@ class _Maker:
         for address, each in self._in_order():
             if not each._readable:
                 continue
-            count = len(each.entry)
+            count = each._size
             if count >= LARGE:
                 self._read_one(each)
             else:

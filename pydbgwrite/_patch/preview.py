@@ -52,6 +52,7 @@ class PreviewEntry:
         "_before": "Pointers that were read: its own, or those of many entries.",
         "_differs": "Does the target hold something else than what is expected?",
         "_readable": "Does the target's map allow to read there?",
+        "_size": "How many pointers it has.",
         "_start": "Where in these its own begin.",
         "_width": "The target's pointer size.",
         "address": "Of the first pointer, resolved; None where it can't be.",
@@ -75,6 +76,7 @@ class PreviewEntry:
         self._readable = True
         self._addresses: array[int] | None = None
         self._width = width
+        self._size = len(entry)
 
     @property
     def addresses(self) -> Sequence[int] | None:
@@ -83,17 +85,16 @@ class PreviewEntry:
             return self._addresses
         if self.address is None:
             return None
-        return range(self.address, self.address + len(self.entry) * self._width, self._width)
+        return range(self.address, self.address + self._size * self._width, self._width)
 
     @property
     def before(self) -> Sequence[int] | None:
         """The pointers that the target holds there now; None if they can't be read."""
         if self._before is None:
             return None
-        size = len(self.entry)
-        if len(self._before) == size:
+        if len(self._before) == self._size:
             return self._before
-        return self._before[self._start : self._start + size]
+        return self._before[self._start : self._start + self._size]
 
     def __repr__(self) -> str:
         return f"<pydbgwrite.PreviewEntry {self.number}: {self.entry!r}>"
@@ -116,7 +117,7 @@ class Preview:
     def __init__(self, pointer_size: int, entries: list[PreviewEntry]) -> None:
         self.pointer_size = pointer_size
         self.entries = entries
-        self.pointers = sum(len(each.entry) for each in entries)
+        self.pointers = sum(each._size for each in entries)
         self.problems: list[str] = []
         self.mismatches: list[Mismatch] = []
         self.mismatch_total = 0
@@ -152,12 +153,14 @@ class Preview:
     @property
     def changed(self) -> int:
         """How many pointers differ from the target's; unreadable ones count."""
-        return sum(
-            len(each.entry)
-            if each.before is None or each.after is None
-            else len(differing(each.before, narrowed(each.after, self.pointer_size)))
-            for each in self.entries
-        )
+        changed = 0
+        for each in self.entries:
+            before = each.before
+            if before is None or each.after is None:
+                changed += each._size
+            else:
+                changed += len(differing(before, narrowed(each.after, self.pointer_size)))
+        return changed
 
     def to_html(self) -> str:
         """Return a page for a reviewer: the target, the memory that is touched, each pointer.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
-from pydbgwrite._processes import Process, process_of, processes_that, runs
+from pydbgwrite._processes import Process, process_of, processes_that, runs, status_field
 
 __all__ = ["Choice", "FoundProcess", "choice_of"]
 
@@ -143,9 +143,7 @@ def _is_user(each: Process, user: str) -> bool:
         return True
     if sys.platform == "win32" or not user.isdecimal():
         return False
-    from pydbgwrite._processes import status_fields
-
-    ids = status_fields(f"/proc/{each.pid}/status").get("Uid", "").split()
+    ids = status_field(each.pid, "Uid").split()
     return ids[1:2] == [user]
 
 
@@ -188,7 +186,6 @@ def _problem_of(pid: int) -> str:
         return f"it can't be opened (error {code} of Windows)" if code else ""
     from pydbgwrite._core import FileDescriptor
     from pydbgwrite._messages.linux import opening_failed
-    from pydbgwrite._processes import status_fields
     from pydbgwrite._signal_handlers import not_from_handler
 
     try:
@@ -202,5 +199,5 @@ def _problem_of(pid: int) -> str:
         return "there is no such process"
     except not_from_handler(OSError) as error:
         return f"it can't be opened: {error.strerror}"
-    tracer = int(status_fields(f"/proc/{pid}/status").get("TracerPid", "0"))
+    tracer = int(status_field(pid, "TracerPid") or "0")
     return f"process {tracer} traces it, and a process has one tracer" if tracer else ""

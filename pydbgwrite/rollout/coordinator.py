@@ -256,9 +256,12 @@ class Coordinator:
             verify=self._options["verify"],
         )
         if self._too_many():
-            failures = [s for s, _ in self._recorded.outcomes.values() if s in state.FAILURES]
+            failures = report_of(self._ledger).failures
             most = self._options["max_failures"]
             why = f"{counted(len(failures), 'failure')}, and at most {most} are allowed"
+            unknown = next((each for each in failures if each.state == state.UNKNOWN), None)
+            if unknown is not None:  # an undo finds its state, and nothing else has the reason
+                why += f". Of process {unknown.pid} on {unknown.host}: {unknown.detail}"
             self._ledger.record(stopped=why)
             return True
         if self._check is None:

@@ -145,11 +145,16 @@ def _answer_of_cancelled(executor: Executor, why: str) -> Answer:
 
     A task of Dask can be cancelled at any time: its future does not know whether it has begun.
     """
-    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-
-    if isinstance(executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
+    if isinstance(executor, tuple(_pools())):
         return Answer(error=why, cancelled=True)
     return Answer(error=f"{why}; its task was cancelled, and may have begun")
+
+
+def _pools() -> Iterator[type[Executor]]:
+    """Yield the standard library's pools that are imported; there is none of another."""
+    for module, name in (("thread", "ThreadPoolExecutor"), ("process", "ProcessPoolExecutor")):
+        if f"concurrent.futures.{module}" in sys.modules:
+            yield getattr(sys.modules[f"concurrent.futures.{module}"], name)
 
 
 def _answer(future: Future[str], executor: Executor) -> Answer:

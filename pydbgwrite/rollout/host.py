@@ -43,8 +43,6 @@ _LOCK_TRIES: Final = 60
 #: After so many seconds no lost task of a rollout is expected to come back.
 _LATEST_TASK: Final = 30 * 24 * 60 * 60
 
-_key: dict[int, str] = {}
-
 
 class ClosedError(RolloutError):
     """The rollout is being undone, or is over: nothing more of it begins on this machine."""
@@ -52,14 +50,11 @@ class ClosedError(RolloutError):
 
 def machine_key() -> str:
     """Return an id of this machine, since its boot, and of this pid namespace."""
-    if os.getpid() not in _key:  # a forked child can be in another namespace
-        here = {"machine": os.environ.get("COMPUTERNAME", "")}
-        if sys.platform != "win32":
-            here = machine()
-        known = [here.get(name, "") for name in ("machine", "boot", "pid_namespace")]
-        _key.clear()
-        _key[os.getpid()] = digest("\n".join(known).encode())[:12]
-    return _key[os.getpid()]
+    here = {"machine": os.environ.get("COMPUTERNAME", "")}
+    if sys.platform != "win32":
+        here = machine()
+    known = [here.get(name, "") for name in ("machine", "boot", "pid_namespace")]
+    return digest("\n".join(known).encode())[:12]
 
 
 def machine_name() -> str:
@@ -69,6 +64,8 @@ def machine_name() -> str:
 
 class _Place(JournalPlace):
     """The place of the journal of one attempt."""
+
+    brief = True
 
     def __init__(self, host: Host, name: str) -> None:
         super().__init__(host.folder.path_of(name))

@@ -7,8 +7,10 @@ import itertools
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -201,6 +203,33 @@ def test_a_value_that_does_not_fit_in_one(state_folder: Path, tmp_path: Path) ->
         assert small.read(elf32.RW, 8) == bytes([1, 0, 0, 0, 2, 0, 0, 0])
 
 
+def test_a_value_that_fits_in_all_but_one(state_folder: Path, tmp_path: Path) -> None:
+    """Ten are 64-bit processes; the last is not, and what was applied to the others is undone."""
+    flags = ("-DPLACED", "-no-pie", f"-Wl,--section-start=.placed=0x{elf32.RW:x}")
+    placed = compile_fleet(tmp_path / "placed", *flags)
+    with Fleet(placed, 10) as fleet, Child32() as small:
+        assert fleet.table == elf32.RW
+        before = small.read(elf32.RW, 8)
+        patch = Patch([PatchEntry(elf32.RW + 8, [1 << 40])])
+        chosen = rollout.processes(pids=[*fleet.pids, small.pid])
+        held: list[int] = []
+        with pydbgwrite.attach(fleet.pids[0]) as session:
+            was = session.read_pointers(elf32.RW, 4)
+
+        def check(outcomes: Any) -> bool:
+            held.extend(each.pid for each in outcomes if each.state == "applied")
+            return True
+
+        report = rollout.apply(patch, chosen, ledger=tmp_path / "a", batch=5, check=check)
+        assert report.undone and report.ended and report.counts["refused"] == 1
+        (refused,) = report.failures
+        assert refused.pid == small.pid and "32-bit pointers" in refused.detail
+        assert held, "some had been patched when it stopped"
+        assert fleet.all_held() == {"old"} and small.read(elf32.RW, 8) == before
+        with pydbgwrite.attach(fleet.pids[0]) as session:
+            assert session.read_pointers(elf32.RW, 4) == was
+
+
 def test_processes_that_end(fleet: Fleet, tmp_path: Path) -> None:
     """One has ended before its turn; another ends before the undo."""
 
@@ -247,6 +276,11 @@ def test_churn(program: Path, state_folder: Path, tmp_path: Path) -> None:
             # Those that start from here on are children of one that has the patch.
             assert report.ok, report
             assert {read_request(server.path) for _ in range(40)} == {"new"}
+            # So every worker holds it, those that have started meanwhile, too.
+            again = rollout.apply(
+                patch, rollout.processes(program=program.name), ledger=tmp_path / "b", canary=0
+            )
+            assert again.ok and set(again.counts) <= {"already applied", "ended before"}, again
         finally:
             enough.set()
             client.join()
@@ -302,6 +336,123 @@ class Lossy(Executor):
             return future
         future.set_result(fn(*args))
         return future
+
+
+OTHERS = """
+import contextlib, os, shutil, sys, tempfile
+from pathlib import Path
+from support.fleet import patch_of
+from pydbgwrite import rollout
+import pydbgwrite._messages.linux
+
+table, *pids = map(int, sys.argv[1:])
+chosen = rollout.processes(pids=pids)
+folder = Path(tempfile.mkdtemp())
+try:
+    os.environ["XDG_STATE_HOME"] = str(folder / "root")
+    (folder / "root").mkdir()
+    assert rollout.apply(patch_of(table), chosen, ledger=folder / "root" / "a").ok
+    assert rollout.undo(folder / "root" / "a").ended
+    os.chown(folder, 65534, 65534)
+    os.setgroups([])
+    os.setresgid(65534, 65534, 0)
+    os.setresuid(65534, 65534, 0)
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    problems = {each.problem for each in chosen.look()}
+    assert len(problems) and all("root" in each or "user 0" in each for each in problems), problems
+    report = rollout.apply(patch_of(table), chosen, ledger=folder / "b", max_failures="100%")
+    assert report.counts == {"no access": len(pids)}, report
+    assert report.ended and not report.ok
+    print("said:", report.outcomes[0].detail)
+finally:
+    os.setresuid(0, 0, 0)
+    shutil.rmtree(folder)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other owners")
+def test_processes_of_another_user(fleet: Fleet) -> None:
+    """They have no access, beforehand and in the report, and nothing is written."""
+    done = subprocess.run(
+        [sys.executable, "-c", OTHERS, str(fleet.table), *map(str, fleet.pids)],
+        env={**os.environ, "PYTHONPATH": str(Path(elf32.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "said: no access to process" in done.stdout
+    assert fleet.all_held() == {"old"}
+
+
+def test_five_thousand_targets(fleet: Fleet, tmp_path: Path) -> None:
+    """Each has its outcome, and the ten that live get the patch."""
+    absent = range(2**22 + 1, 2**22 + 4991)
+    chosen = rollout.processes(pids=[*fleet.pids, *absent])
+    report = rollout.apply(patch_of(fleet.table), chosen, ledger=tmp_path / "a")
+    assert report.ok and report.counts == {"applied": 10, "ended before": 4990}
+    assert len(report.outcomes) == 5000 and rollout.status(tmp_path / "a") == report
+    assert rollout.undo(tmp_path / "a").counts["undone"] == 10
+    assert fleet.all_held() == {"old"}
+
+
+def test_clocks_that_differ(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each task finds another time of day: nothing of a rollout depends on it."""
+
+    class Jumping(Lossy):
+        def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+            years = 365 * 24 * 60 * 60 * (30, -40, 5)[self.number % 3]
+            with monkeypatch.context() as patched:
+                patched.setattr("time.time", lambda now=time.time: now() + years)
+                return super().submit(fn, *args, **more)
+
+    executor = Jumping(set(), set())
+    report = rollout.apply(patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a")
+    assert report.ok and report.counts == {"applied": 10}
+    assert fleet.all_held() == {"new"}
+    assert rollout.undo(tmp_path / "a", executor).counts == {"undone": 10}
+    assert fleet.all_held() == {"old"}
+
+
+def test_two_rollouts_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    """The second is refused as a whole, even if it shares one process, and writes nothing."""
+
+    def check(outcomes: Any) -> bool:
+        both = rollout.processes(pids=[fleet.pids[9], fleet.pid])
+        with pytest.raises(RolloutError, match="has not ended") as caught:
+            rollout.apply(patch_of(fleet.table), both, ledger=tmp_path / "b")
+        assert str(tmp_path / "a") in str(caught.value), "it names the ledger of the first"
+        assert fleet.held(10) == "old"
+        # Others can be patched meanwhile.
+        other = rollout.processes(pids=[fleet.pid])
+        undone = rollout.apply(patch_of(fleet.table), other, ledger=tmp_path / "c")
+        assert undone.ok and rollout.undo(tmp_path / "c").ended
+        return True
+
+    report = rollout.apply(
+        patch_of(fleet.table), of(fleet), ledger=tmp_path / "a", canary=0, batch="100%", check=check
+    )
+    assert report.ok and fleet.all_held() == {"new"}
+
+
+def test_a_journal_that_finds_no_room(fleet: Fleet, tmp_path: Path) -> None:
+    """What can't be recorded is not written: the process has failed, and the rollout stops."""
+
+    def run(fn: Any, *args: Any) -> Any:
+        with limited(200):
+            return fn(*args)
+
+    class Full(Lossy):
+        def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+            if self.number != 1:  # the canary
+                return super().submit(fn, *args, **more)
+            return super().submit(run, fn, *args)
+
+    report = rollout.apply(
+        patch_of(fleet.table), of(fleet), Full(set(), set()), ledger=tmp_path / "a"
+    )
+    assert report.ended and report.counts == {"failed and undone": 1, "not begun": 9}
+    assert "nothing was written" in report.failures[0].detail
+    assert fleet.all_held() == {"old"}
 
 
 def test_an_executor_that_loses_tasks(fleet: Fleet, tmp_path: Path) -> None:
@@ -360,8 +511,8 @@ def test_tasks_that_are_cancelled_after_they_have_begun(fleet: Fleet, tmp_path: 
     report = rollout.apply(
         patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a", batch="100%", timeout=0.1
     )
-    assert "failures" in report.stopped and report.ended
-    assert report.counts == {"undone": 10}
+    assert "failures" in report.stopped and "did not answer" in report.stopped
+    assert report.ended and report.counts == {"undone": 10}
     assert fleet.all_held() == {"old"}
 
 
@@ -519,6 +670,9 @@ def test_ledgers_that_are_damaged(fleet: Fleet, tmp_path: Path) -> None:
             assert "had not begun" in str(error)
         else:
             assert len(report.outcomes) in (0, 10)
+    file.write_bytes(whole[:8] + b"\x02" + whole[9:])
+    with pytest.raises(JournalError, match="another version of pydbgwrite: its format is 2"):
+        rollout.resume(copy)
     for at in [*range(0, len(whole) - 16, 61), 8, 9]:
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
         with pytest.raises(JournalError):

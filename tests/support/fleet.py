@@ -33,7 +33,10 @@ _SOURCE = r"""
 #include <sys/wait.h>
 #include <unistd.h>
 
-volatile uint64_t table[64];
+#ifdef PLACED
+__attribute__((section(".placed")))
+#endif
+volatile uint64_t table[64] = {0};
 
 /* Yama lets only ancestors trace a process, unless it allows others (prctl(2)). */
 static void allow_tracers(void) { prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); }

@@ -109,7 +109,7 @@ bool core_write_scattered_kept(const core_target *target, const core_request *re
     job.kept = kept;
     job.must_fit = core_must_fit(request, error->width);
     if (target->stopped && request->spans && job.by_page && count >= LEAST_SORTED &&
-        count <= CORE_SORTED_AT_ONCE) {
+        scattered_may_span(&job) && count <= CORE_SORTED_AT_ONCE) {
         pages = scattered_sorted_create(count, &job);
     }
     if (pages != NULL) {

@@ -156,7 +156,8 @@ static bool worth_a_span(const scattered_job *job, size_t pieces)
     size_t least = job->reading ? LEAST_PIECES_READING : LEAST_PIECES;
 
     /* A page is read anyway if its contents are kept. */
-    return job->kept != NULL || ((job->reading || job->request->spans) && pieces >= least);
+    return job->kept != NULL ||
+           (scattered_may_span(job) && (job->reading || job->request->spans) && pieces >= least);
 }
 
 /* The entries whose work threads share. */
