@@ -20,6 +20,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ SLACK_PERCENT, SLACK_LINES = 0.3, 15
 
 @dataclass
 class File:
-    """The lines of a file with code, and those of them that were reached."""
+    """The lines of a file with code, and those of them that were reached.
+
+    functions: of a file in C, the function of a line.
+    """
 
     lines: set[int] = field(default_factory=set)
     reached: set[int] = field(default_factory=set)
+    functions: dict[int, list[str]] = field(default_factory=dict)
     branches: int = 0
     branches_taken: int = 0
 
@@ -52,13 +57,14 @@ Report = dict[str, File]
 def of_gcovr(extension: Mapping[str, Any], programs: Mapping[str, Any]) -> Report:
     """Read gcovr's JSON reports. A line that the tests in C reach is reached.
 
-    The compiler optimizes those programs, so which lines have code is read from the extension.
+    The programs have more files, and leave some out: the extension says which lines have code.
     """
     found: Report = {}
     for each in extension["files"]:
         file = found.setdefault(each["file"], File())
         for line in each["lines"]:
             file.lines.add(line["line_number"])
+            file.functions[line["line_number"]] = [line.get("function_name", "")]
             if line["count"] > 0:
                 file.reached.add(line["line_number"])
             file.branches += len(line["branches"])
@@ -101,22 +107,32 @@ def figures(language: str, report: Report) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why lines are not reached: all of a file or of a function in Python, or by a pattern."""
+    """Why lines are not reached: all of a file or of a function, by a pattern, or after a line.
+
+    after: of the text of a line, the unreached lines from there to the next that is reached.
+    sometimes: some runs reach them.
+    """
 
     why: str
     file: str
     pattern: str = ""
     function: str = ""
+    after: str = ""
+    sometimes: bool = False
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.function or self.pattern or 'the whole file'}"
+        return f"{self.file}: {self.function or self.pattern or self.after or 'the whole file'}"
 
-    def holds_for(self, name: str, text: str, functions: Sequence[str]) -> bool:
-        """Is it the reason of an unreached line with this text, in these functions?"""
+    def holds_for(self, name: str, since: Sequence[str], functions: Sequence[str]) -> bool:
+        """Is it the reason of an unreached line in these functions?
+
+        since: the texts from the last line that is reached to this one.
+        """
         return (
             fnmatch(name, self.file)
-            and re.search(self.pattern, text) is not None
+            and re.search(self.pattern, since[-1]) is not None
             and self.function in ("", *functions)
+            and self.after in ("", *since)
         )
 
 
@@ -124,22 +140,14 @@ def read_reasons(text: str) -> list[Reason]:
     """Read .ci/unreached.toml."""
     found = []
     for group in tomllib.loads(text).get("unreached", []):
-        found += [Reason(group["why"], file=name) for name in group.get("files", ())]
-        found += [
-            Reason(group["why"], file=name, function=function)
-            for name, functions in group.get("functions", {}).items()
-            for function in functions
-        ]
-        found += [
-            Reason(group["why"], file=name, pattern=pattern)
-            for name, patterns in group.get("patterns", {}).items()
-            for pattern in patterns
-        ]
-        found += [
-            Reason(group["why"], file=name, pattern=f"^{re.escape(line)}$")
-            for name, lines in group.get("lines", {}).items()
-            for line in lines
-        ]
+        reason = partial(Reason, group["why"], sometimes=group.get("sometimes", False))
+        found += [reason(name) for name in group.get("files", ())]
+        for kind, form in (("functions", "function"), ("patterns", "pattern"), ("after", "after")):
+            found += [
+                reason(name, **{form: each})
+                for name, all_of_file in group.get(kind, {}).items()
+                for each in all_of_file
+            ]
     return found
 
 
@@ -153,12 +161,27 @@ def functions_of(lines: Sequence[str]) -> dict[int, list[str]]:
     return found
 
 
+def since_reached(file: File, texts: Sequence[str]) -> dict[int, list[str]]:
+    """Return for each unreached line the texts from the last line that is reached to it."""
+    found = {}
+    since: list[str] = []
+    function: list[str] = []
+    for number, text in enumerate(texts, 1):
+        inside = file.functions.get(number, function)
+        if number in file.reached or inside != function:
+            since, function = [], inside
+        since = [*since, text.strip()]
+        if number in file.lines:
+            found[number] = since
+    return found
+
+
 def explain(
     report: Report, texts: Mapping[str, list[str]], reasons: Sequence[Reason]
 ) -> tuple[list[str], int, list[str]]:
     """Return the list of unreached lines, the number without a reason, and reasons that are wrong.
 
-    A reason is wrong if it stands for no line that is not reached.
+    A reason is wrong if it stands for no line that is not reached, unless some runs reach them.
     """
     listed: list[str] = []
     without = 0
@@ -167,15 +190,20 @@ def explain(
         unreached = report[name].unreached
         if unreached:
             listed.append(f"{name}: {len(unreached)} of {len(report[name].lines)} lines")
-        functions = functions_of(texts[name]) if name.endswith(".py") else {}
+        functions = functions_of(texts[name]) if name.endswith(".py") else report[name].functions
+        texts_since = since_reached(report[name], texts[name])
         for number in unreached:
-            text = texts[name][number - 1].strip()
+            since = texts_since[number]
             around = functions.get(number, [])
-            found = [reason for reason in reasons if reason.holds_for(name, text, around)]
+            found = [reason for reason in reasons if reason.holds_for(name, since, around)]
             used.update(found)
             without += not found
-            listed.append(f"  {number:4} {text}  -- {found[0].why if found else 'no reason'}")
-    wrong = [f"a test reaches it, or it is gone: {each}" for each in reasons if each not in used]
+            listed.append(f"  {number:4} {since[-1]}  -- {found[0].why if found else 'no reason'}")
+    wrong = [
+        f"a test reaches it, or it is gone: {each}"
+        for each in reasons
+        if each not in used and not each.sometimes
+    ]
     return listed, without, wrong
 
 

@@ -63,12 +63,29 @@ def test_programs_in_c_reach_lines_of_the_extension() -> None:
     assert report.of_gcovr(C, programs)["a.c"].unreached == [2]
 
 
-def test_a_reason_stands_for_each_such_line() -> None:
-    reasons = report.read_reasons('[[unreached]]\nwhy = "r"\nlines = { "a.c" = ["fail();"] }\n')
-    listed, without, wrong = report.explain(both(), TEXTS, reasons)
-    assert (without, wrong) == (1, [])
-    assert [line.split(" -- ")[1:] for line in listed] == [[], ["r"], ["r"], [], ["no reason"]]
-    assert listed[0] == "a.c: 2 of 3 lines"
+def test_a_reason_for_what_follows_a_line() -> None:
+    for after in ("if (a) {", "fail();"):
+        text = f'[[unreached]]\nwhy = "r"\nafter = {{ "a.c" = ["{after}"] }}\n'
+        listed, without, wrong = report.explain(both(), TEXTS, report.read_reasons(text))
+        assert (without, wrong) == (1, [])
+        assert [line.split(" -- ")[1:] for line in listed] == [[], ["r"], ["r"], [], ["no reason"]]
+        assert listed[0] == "a.c: 2 of 3 lines"
+
+
+def test_what_follows_a_line_ends_at_a_line_that_is_reached_and_at_a_function() -> None:
+    file = report.File({1, 2, 3, 5, 6, 8, 9}, {1, 5, 8}, {8: ["g"], 9: ["g"]})
+    texts = ["a", "b", "c", "}", "d", "e", "}", "g", "h"]
+    assert report.since_reached(file, texts) == {
+        1: ["a"],
+        2: ["a", "b"],
+        3: ["a", "b", "c"],
+        5: ["d"],
+        6: ["d", "e"],
+        8: ["g"],
+        9: ["g", "h"],
+    }
+    file.functions[3] = ["f"]
+    assert report.since_reached(file, texts)[3] == ["c"]
 
 
 def test_reasons_for_files_and_patterns() -> None:
@@ -81,6 +98,23 @@ def test_a_reason_for_a_function() -> None:
     _, without, wrong = report.explain(both(), TEXTS, report.read_reasons(text))
     assert without == 2
     assert wrong == ["a test reaches it, or it is gone: b.py: g"]
+
+
+def test_a_reason_for_a_function_in_c() -> None:
+    lines = [
+        {"line_number": number, "count": 0, "branches": [], "function_name": name}
+        for number, name in ((2, "f"), (4, "g"))
+    ]
+    found = report.of_gcovr({"files": [{"file": "a.c", "lines": lines}]}, {"files": []})
+    text = '[[unreached]]\nwhy = "r"\nfunctions = { "a.c" = ["g"] }\n'
+    listed, without, wrong = report.explain(found, TEXTS, report.read_reasons(text))
+    assert (without, wrong) == (1, [])
+    assert listed[1:] == ["     2 fail();  -- no reason", "     4 fail();  -- r"]
+
+
+def test_a_reason_for_lines_that_some_runs_reach() -> None:
+    text = '[[unreached]]\nwhy = "r"\nsometimes = true\nafter = { "a.c" = ["}", "gone"] }\n'
+    assert report.explain(both(), TEXTS, report.read_reasons(text))[1:] == (2, [])
 
 
 def test_a_reason_for_a_line_that_is_reached_or_gone() -> None:
@@ -104,7 +138,17 @@ def test_kept_files() -> None:
     assert {f"{name}, {what}" for name in ("C", "Python") for what in ("lines", "branches")} < {
         *kept
     }
+
+
+def test_each_reason_names_what_is_there() -> None:
     reasons = report.read_reasons(report.REASONS.read_text(encoding="utf-8"))
     files = [path.relative_to(report.ROOT).as_posix() for path in report.ROOT.rglob("*.[chp]*")]
+    texts: dict[str, list[str]] = {}
     for reason in reasons:
-        assert any(fnmatch(name, reason.file) for name in files), reason
+        names = [name for name in files if fnmatch(name, reason.file)]
+        assert names, reason
+        if reason.function or reason.after:
+            texts |= report.read_texts({*names} - {*texts})
+            lines = [line.strip() for name in names for line in texts[name]]
+            assert not reason.after or reason.after in lines, reason
+            assert any(reason.function in line for line in lines), reason

@@ -2,9 +2,9 @@
 
 Each is a separate program, linked with the core, the COM declarations, the embedded engine and
 the helpers in tests/c. $CC names another compiler; PYDBGWRITE_SANITIZE=1 turns on the sanitizers of
-addresses and undefined behaviour, PYDBGWRITE_SANITIZE=thread the one of data races. Warnings are
-errors only in CI or with PYDBGWRITE_WERROR=1: elsewhere the warnings of a newer compiler fail no
-test.
+addresses and undefined behaviour, PYDBGWRITE_SANITIZE=thread the one of data races;
+PYDBGWRITE_COVERAGE=1 counts lines for gcov. Warnings are errors only in CI or with
+PYDBGWRITE_WERROR=1: elsewhere the warnings of a newer compiler fail no test.
 
 The fuzzer's harnesses in C (tests/fuzz/native) run on their kept corpus, without libFuzzer.
 """
@@ -99,6 +99,8 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
             pytest.fail(reason)
         pytest.skip(f"{reason}, on {'Windows' if sys.platform == 'win32' else sys.platform}")
     flags = ["-std=c11", "-O1", "-g", *project_warnings()]
+    if switched_on("COVERAGE"):
+        flags += ["--coverage", "-O0"]  # optimized code has no counts for some lines
     if os.environ.get("CI") or switched_on("WERROR"):
         flags.append("-Werror")
     if LINUX:

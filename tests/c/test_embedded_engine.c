@@ -234,6 +234,9 @@ static void test_control(void)
     CHECK_EQUAL(number, 4096);
     CHECK_EQUAL(control->lpVtbl->GetDebuggeeType(control, &number, &other), S_OK);
     CHECK(number == 2 && other == 0);
+    CHECK_EQUAL(control->lpVtbl->GetDebuggeeType(control, NULL, &other), E_POINTER);
+    CHECK_EQUAL(control->lpVtbl->GetDebuggeeType(control, &number, NULL), E_POINTER);
+    CHECK_EQUAL(control->lpVtbl->GetExecutionStatus(control, NULL), E_POINTER);
     /* As a 32-bit target: narrow writes, truncated values, zero-extended reads. */
     CHECK_EQUAL(control->lpVtbl->SetEffectiveProcessorType(control, 0x1234), E_INVALIDARG);
     CHECK_EQUAL(control->lpVtbl->SetEffectiveProcessorType(control, 0x14c), S_OK);
@@ -257,6 +260,9 @@ static void test_control(void)
     CHECK_EQUAL(number, 77);
     CHECK_EQUAL(spaces->lpVtbl->ReadVirtual(spaces, 0x2000, back, 8, &number), HR_READ_FAULT);
     CHECK_EQUAL(number, 77);
+    CHECK_EQUAL(spaces->lpVtbl->ReadPhysical(spaces, 0x1000, back, 8, &number), E_UNEXPECTED);
+    CHECK_EQUAL(spaces->lpVtbl->WritePhysical(spaces, 0x1000, values, 8, &number), E_UNEXPECTED);
+    CHECK_EQUAL(number, 77);
 
     CHECK_EQUAL(control->lpVtbl->GetExecutionStatus(control, &number), S_OK);
     CHECK_EQUAL(number, 6);
@@ -265,6 +271,7 @@ static void test_control(void)
     CHECK_EQUAL(control->lpVtbl->GetExecutionStatus(control, &number), S_OK);
     CHECK_EQUAL(number, 7);
     CHECK_EQUAL(control->lpVtbl->IsPointer64Bit(control), E_UNEXPECTED);
+    CHECK_EQUAL(control->lpVtbl->SetEffectiveProcessorType(control, 0x14c), E_UNEXPECTED);
     CHECK_EQUAL(spaces->lpVtbl->WritePointersVirtual(spaces, 0, 0x1000, NULL), E_UNEXPECTED);
     CHECK_EQUAL(client->lpVtbl->DetachProcesses(client), S_OK);
     CHECK_EQUAL(client->lpVtbl->TerminateProcesses(client), S_OK);
