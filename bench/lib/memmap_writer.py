@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -47,6 +48,35 @@ def other_contents(session: pydbgwrite.Session, address: int, size: int) -> None
         session.write(address + at, block[: size - at])
 
 
+class AnonymousPeak:
+    """The most memory without a file that this process had within the `with` block.
+
+    The kernel keeps no peak of it (VmHWM counts mapped pages too, which it takes back at any time),
+    so a thread looks every two milliseconds. Calls on a live process release the GIL.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = self.before = status_bytes("RssAnon")
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def _look(self) -> None:
+        self.bytes = max(self.bytes, status_bytes("RssAnon"))
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.002):
+            self._look()
+
+    def __enter__(self) -> AnonymousPeak:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._look()
+        self._over.set()
+        self._watcher.join()
+
+
 class _Unwanted(Exception):  # noqa: N818
     """Ends a transaction that is to be undone."""
 
@@ -67,26 +97,24 @@ def main() -> None:
         if how and how[0] != "undo":
             other_contents(session, address, pointers.nbytes)
         session.write_pointers(address, pointers[:1])
-        before = status_bytes("VmRSS") - resident_of_mapping(path)
-        started = time.perf_counter_ns()
-        if "undo" in how:
-            report = pydbgwrite.undo(how[1], session)
-            written = (report.restored + report.unchanged) // 8 if report.complete else 0
-        else:
-            with suppress(_Unwanted), recording(session, how):
-                written = session.write_pointers(address, pointers)
-                if "undone" in how:
-                    raise _Unwanted
-        took = time.perf_counter_ns() - started
+        with AnonymousPeak() as peak:
+            started = time.perf_counter_ns()
+            if "undo" in how:
+                report = pydbgwrite.undo(how[1], session)
+                written = (report.restored + report.unchanged) // 8 if report.complete else 0
+            else:
+                with suppress(_Unwanted), recording(session, how):
+                    written = session.write_pointers(address, pointers)
+                    if "undone" in how:
+                        raise _Unwanted
+            took = time.perf_counter_ns() - started
     mapped = resident_of_mapping(path)
-    # VmHWM is the peak: a copy that was freed again counts as well.
-    extra = status_bytes("VmHWM") - before - mapped
     json.dump(
         {
             "written": written,
             "nanoseconds": took,
             "mapped_bytes": mapped,
-            "extra_bytes": max(extra, 0),
+            "extra_bytes": peak.bytes - peak.before,
         },
         sys.stdout,
     )

@@ -25,6 +25,9 @@ __all__ = ["apply_patch", "as_shown", "verify_patch"]
 
 #: The number of pointers of small entries that one call writes.
 _MOST_TOGETHER = 1 << 20
+#: Smaller entries are small where a journal is synced before each call's writes. Their records take
+#: less than 2 MiB, which a disk writes in about the time of a sync.
+_SMALL_IF_SYNCED = 1 << 16
 _MOST_MISMATCHES = 100
 
 
@@ -58,7 +61,8 @@ def apply_patch(
     _raise_for(preview)
     done = 0
     with transaction:
-        for step in _steps(preview, together=via == "auto"):
+        small = _SMALL_IF_SYNCED if transaction._is_synced() else LARGE
+        for step in _steps(preview, small if via == "auto" else 0):
             reported = None if progress is None else _shifted(progress, done, preview.pointers)
             if step.address is None:
                 done += session.write_scattered(
@@ -168,13 +172,16 @@ def _shifted(progress: _Progress, before: int, total: int) -> _Progress:
     return report
 
 
-def _steps(preview: Preview, *, together: bool) -> Iterator[_Step]:
-    """Yield the writes in the order of the patch; consecutive small entries become one."""
+def _steps(preview: Preview, most: int) -> Iterator[_Step]:
+    """Yield the writes in the order of the patch.
+
+    Consecutive entries with fewer than `most` pointers become one.
+    """
     pending: list[PreviewEntry] = []
     count = 0
     for each in preview.entries:
         size = each._size
-        small = together and size < LARGE
+        small = size < most
         # One write has expected values for all of its pointers or for none.
         if pending and (
             not small

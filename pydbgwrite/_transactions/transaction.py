@@ -189,6 +189,10 @@ class Transaction:
         if held.pressed and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt
 
+    def _is_synced(self) -> bool:
+        """Return whether each write waits for a sync of its records to the disk."""
+        return self._recorded().records.durable
+
     def _may_span(self) -> bool:
         """Return whether an undo may write pages back, as the transaction's own writes did."""
         return not self._session._spans_refused
