@@ -41,22 +41,46 @@ class CheckProgram:
         said: dict[str, Any] = report_fields(read_status(self._ledger))
         said["batch"] = [outcome_fields(each) for each in batch]
         try:
-            # What it prints must not come into this command's output, which can be JSON.
-            done = subprocess.run(
-                [self._program],
-                input=json.dumps(said).encode(),
-                stdout=subprocess.DEVNULL if sys.stderr is None else _error_stream(),
-                check=False,
-            )
+            code = _run(self._program, json.dumps(said).encode())
         except not_from_handler(OSError) as failure:
             raise CommandError(
                 f"the check {self._program!r} could not be run: {failure.strerror or failure}",
                 ExitCode.BAD_USAGE,
             ) from failure
-        code = done.returncode
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         self.failed = f"{self._program} ended {how}" if code else ""
         return not code
+
+
+class _Process(subprocess.Popen):  # type: ignore[type-arg]
+    """A process that its owner has before it is started: Ctrl-C in between does not lose it."""
+
+    def __init__(self, program: str, owned: list[_Process]) -> None:
+        owned.append(self)
+        # What it prints must not come into this command's output, which can be JSON.
+        output = subprocess.DEVNULL if sys.stderr is None else _error_stream()
+        super().__init__([program], stdin=subprocess.PIPE, stdout=output)
+
+    def end(self) -> None:
+        """End it, if it was started, and wait for its end."""
+        if getattr(self, "pid", None) is not None:
+            self.kill()
+            self.wait()
+            if self.stdin is not None:
+                self.stdin.close()
+
+
+def _run(program: str, given: bytes) -> int:
+    """Run a program with that input; return its exit code, or minus the signal that ended it."""
+    owned: list[_Process] = []
+    try:
+        process = _Process(program, owned)
+        process.communicate(given)
+        return process.returncode
+    except BaseException:
+        for each in owned:
+            each.end()
+        raise
 
 
 def _error_stream() -> int:
