@@ -30,13 +30,13 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._state_folder import StateFolder
 from pydbgwrite.errors import JournalError, RolloutError
 
-__all__ = ["ClosedError", "Host", "machine_key", "machine_name"]
+__all__ = ["ClosedError", "Host", "machine_key", "machine_name", "was_restarted"]
 
 _FOLDER: Final = "rollouts"
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
-_JOURNAL: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{12})-(\d+)-(\d+)-\d+\.journal", re.ASCII)
-_CLAIM: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{12})-\d+\.claim", re.ASCII)
+_JOURNAL: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{24})-(\d+)-(\d+)-\d+\.journal", re.ASCII)
+_CLAIM: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{24})-\d+\.claim", re.ASCII)
 _LONGEST_CLAIM: Final = 16 << 20
 #: Each takes a second.
 _LOCK_TRIES: Final = 60
@@ -53,8 +53,20 @@ def machine_key() -> str:
     here = {"machine": os.environ.get("COMPUTERNAME", "")}
     if sys.platform != "win32":
         here = machine()
-    known = [here.get(name, "") for name in ("machine", "boot", "pid_namespace")]
-    return digest("\n".join(known).encode())[:12]
+    return "".join(
+        digest(here.get(name, "").encode())[:8] for name in ("machine", "boot", "pid_namespace")
+    )
+
+
+def was_restarted(key: str) -> bool:
+    """Return whether this machine had that key before it was restarted: its processes have ended.
+
+    False if it is another machine, or if that is not known.
+    """
+    if sys.platform == "win32" or not machine().get("machine") or not machine().get("boot"):
+        return False
+    here = machine_key()
+    return key[:8] == here[:8] and key[8:16] != here[8:16]
 
 
 def machine_name() -> str:

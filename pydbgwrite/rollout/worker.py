@@ -33,7 +33,13 @@ from pydbgwrite.errors import (
 )
 from pydbgwrite.rollout import outcomes as state
 from pydbgwrite.rollout.choice import Choice
-from pydbgwrite.rollout.host import ClosedError, Host, machine_key, machine_name
+from pydbgwrite.rollout.host import (
+    ClosedError,
+    Host,
+    machine_key,
+    machine_name,
+    was_restarted,
+)
 from pydbgwrite.rollout.plain import patch_of_text
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judged", "opened", "run"]
 
+_RESTARTED: Final = "its machine was restarted"
 _MOST_PROBLEMS: Final = 3
 _kept = threading.local()
 _patch_of = lru_cache(maxsize=1)(patch_of_text)
@@ -81,6 +88,8 @@ def _parts(choice: list[Any]) -> list[Any]:
 
 def _apply(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Patch processes, one after the other; return a state and a detail for each."""
+    if was_restarted(given["key"]):
+        return [(state.ENDED_BEFORE, _RESTARTED)] * len(given["processes"])
     _check_machine(given)
     host.register()
     work = _Work(host, given)
@@ -89,6 +98,8 @@ def _apply(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _undo(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Let nothing more begin here, and undo what was done to processes."""
+    if was_restarted(given["key"]):
+        return [(state.ENDED_DURING, _RESTARTED)] * len(given["processes"])
     _check_machine(given)
     host.end()
     host.register()

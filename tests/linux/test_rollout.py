@@ -29,6 +29,7 @@ from support.processes import Child32
 
 import pydbgwrite
 from pydbgwrite import JournalError, Patch, PatchEntry, RolloutError, rollout
+from pydbgwrite._journal import linux_process
 from pydbgwrite._state_folder import StateFolder
 
 
@@ -411,6 +412,32 @@ def test_clocks_that_differ(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.Mo
     assert fleet.all_held() == {"new"}
     assert rollout.undo(tmp_path / "a", executor).counts == {"undone": 10}
     assert fleet.all_held() == {"old"}
+
+
+def test_a_machine_that_was_restarted(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its processes have ended, whatever was written to them, so that the rollout can end."""
+    executor = Lossy(set(range(3, 100)), set())  # the look and the canary, and a task of the batch
+    report = rollout.apply(patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a")
+    assert not report.ended and report.counts["applied"] == 2
+    here = linux_process.machine()
+    later = {**here, "boot": "of another day"}
+    with monkeypatch.context() as patched:
+        patched.setattr("pydbgwrite.rollout.host.machine", lambda: later)
+        after = rollout.resume(tmp_path / "a")
+    assert after.ended and set(after.counts) == {"ended during", "not begun"}
+    assert {each.detail for each in after.outcomes if each.state == "ended during"} == {
+        "its machine was restarted"
+    }
+    # Another machine is told apart.
+    one = rollout.processes(pids=[fleet.pid])
+    rollout.apply(patch_of(fleet.table), one, ledger=tmp_path / "b")
+    with monkeypatch.context() as patched:
+        patched.setattr("pydbgwrite.rollout.host.machine", lambda: {**later, "machine": "another"})
+        after = rollout.undo(tmp_path / "b")
+    assert not after.ended and "another machine" in after.outcomes[0].detail
+    assert rollout.undo(tmp_path / "b").ended and fleet.held(10) == "old"
 
 
 def test_two_rollouts_at_once(fleet: Fleet, tmp_path: Path) -> None:

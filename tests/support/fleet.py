@@ -6,6 +6,7 @@ table holds when it is asked, so what a test finds is what the process itself se
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -134,8 +135,8 @@ int main(int count, char **words) {
 
 
 def compile_fleet(path: Path, *flags: str) -> Path:
-    """Compile the program to that path; other flags give another build."""
-    return compile_program(path, _SOURCE, "-Wl,--build-id", *flags)
+    """Compile the program to that path. Each has a build id of its own: tests run side by side."""
+    return compile_program(path, _SOURCE, f"-Wl,--build-id=0x{os.urandom(20).hex()}", *flags)
 
 
 def patch_of(place: int | str, *, first: int = 1000) -> Patch:
