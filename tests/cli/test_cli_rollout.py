@@ -28,8 +28,9 @@ COUNT = 6
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the program of the fleets of this file."""
-    return compile_fleet(tmp_path_factory.mktemp("fleet") / f"shop{os.getpid()}")
+    """Return the program of the fleets of this file, whose build is no other test's."""
+    own = f"-Wl,--build-id=0x{os.urandom(20).hex()}"
+    return compile_fleet(tmp_path_factory.mktemp("fleet") / f"shop{os.getpid()}", own)
 
 
 @pytest.fixture
