@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/record_index.h"
+#include "../core/bulk.h"
 #include "../core/dispatch.h"
 #include "../core/narrow.h"
 #include "failures.h"
@@ -109,16 +110,18 @@ static bool read_old(const recorded_write *self, const record_piece *piece, core
     core_request read = piece->request;
     uint32_t width = error->width;
     bool scattered = read.kind == CORE_SCATTERED;
+    core_pace pace = self->work->pace;
     core_error part;
 
     read.to = piece->old;
     if (!scattered) {
+        pace = core_bulk_pace(&self->session->target, &pace); /* bytes: each call costs the most */
         read.kind = CORE_BYTES;
         read.values.count = piece->count * width;
     } else if (width == 4) {
         read.to = self->wide;
     }
-    if (core_read(&self->session->target, &read, &self->work->pace, &part) == CORE_OK &&
+    if (core_read(&self->session->target, &read, &pace, &part) == CORE_OK &&
         read.to == self->wide) {
         pointer_view values = {(unsigned char *)self->wide, 8, piece->count};
         uint64_t unused;
