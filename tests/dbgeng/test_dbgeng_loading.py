@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from support import dbgeng
-from support.dbgeng import NARROW, engine_folder, needs_32_bit, needs_engine, target
+from support.dbgeng import NARROW, engine_folder, needs_engine, target
+from support.pe_files import library
 
 import pydbgwrite
 from pydbgwrite import _dbgeng
 
 pytestmark = needs_engine
+#: The width of pointers that this Python does not have, and the message for a file of that width.
+OTHER = 64 if NARROW else 32
+WRONG = f"is for {'64-bit x86 (x64)' if NARROW else '32-bit x86'}, and this Python for "
 
 # Prints the exception that loading from the named folder raises.
 LOAD = """
@@ -82,12 +86,20 @@ def test_cut_off(tmp_path: Path, kept: int) -> None:
     assert said.startswith("EngineNotFoundError") and "could not be loaded" in said
 
 
-@needs_32_bit
 def test_the_wrong_bitness(tmp_path: Path) -> None:
-    assert dbgeng.PYTHON32 is not None
-    other = Path(dbgeng.PYTHON32).with_name("python311.dll").read_bytes()
-    said = load(with_engine_file(tmp_path / "engine", other))
-    assert "is for 32-bit x86, and this Python for 64-bit x86" in said
+    said = load(with_engine_file(tmp_path / "engine", library("dbgeng.dll", {}, bits=OTHER)))
+    assert said.startswith("EngineNotFoundError") and WRONG in said
+
+
+@pytest.mark.parametrize("name", ["dbghelp.dll", "DbgModel.dll"])
+def test_a_folder_with_libraries_of_both_widths(name: str, tmp_path: Path) -> None:
+    """The error names the file that does not belong there, and no other folder's is taken."""
+    copy = tmp_path / "copy"
+    shutil.copytree(engine_folder(), copy)
+    (copy / name).write_bytes(library(name, {}, bits=OTHER))
+    said = load(copy)
+    assert said.startswith("EngineNotFoundError")
+    assert f"{copy}\\{name} {WRONG}".lower() in said.lower()
 
 
 def test_a_library_that_is_no_engine(tmp_path: Path) -> None:

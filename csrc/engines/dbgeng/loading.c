@@ -100,8 +100,8 @@ static uint32_t machine_of(HANDLE file)
     return machine;
 }
 
-/* Checks that the file exists and was made for this Python. LoadLibraryExW reports the same, less
- * clearly. */
+/* Checks that the file exists and was made for this Python; else it is the file of the failure.
+ * LoadLibraryExW reports the same, less clearly. */
 static bool check_file(const wchar_t *path, dbgeng_load_error *error)
 {
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
@@ -120,6 +120,9 @@ static bool check_file(const wchar_t *path, dbgeng_load_error *error)
             /* System libraries of Windows on Arm serve x64 programs too (ARM64X). */
             good = fail(error, DBGENG_LOAD_BITNESS, 0);
         }
+    }
+    if (!good) {
+        memcpy(error->file, path, (wcslen(path) + 1) * sizeof *path);
     }
     return good;
 }
@@ -144,7 +147,7 @@ static bool same_file(const wchar_t *one, const wchar_t *other)
 }
 
 /* Loads the siblings that the folder has, and notes those that were loaded from elsewhere before.
- * Only dbghelp.dll must load: the engine imports it by name. */
+ * Each must be for this Python; only dbghelp.dll must load: the engine imports it by name. */
 static bool load_siblings(const wchar_t *folder, dbgeng_load_error *error)
 {
     wchar_t path[DBGENG_PATH], before[DBGENG_PATH];
@@ -158,7 +161,8 @@ static bool load_siblings(const wchar_t *folder, dbgeng_load_error *error)
         if (loaded_from(sibling_names[i], before) && !same_file(before, path)) {
             memcpy(error->mixed[i], before, sizeof before);
         }
-        if (LoadLibraryExW(path, NULL, SEARCH_FLAGS) == NULL && i == 0) {
+        good = check_file(path, error);
+        if (good && LoadLibraryExW(path, NULL, SEARCH_FLAGS) == NULL && i == 0) {
             memcpy(error->file, path, sizeof path);
             good = fail(error, DBGENG_LOAD_SIBLING, GetLastError());
         }

@@ -21,9 +21,9 @@ typedef enum dbgeng_load_failure {
     DBGENG_LOAD_OK = 0,
     DBGENG_LOAD_PATH,     /* not an absolute path, or too long */
     DBGENG_LOAD_FOLDER,   /* no such folder: os_error */
-    DBGENG_LOAD_FILE,     /* no dbgeng.dll in it, or that can't be opened: os_error */
-    DBGENG_LOAD_PROGRAM,  /* the file is no program library (PE): empty, cut off, another format */
-    DBGENG_LOAD_BITNESS,  /* made for `machine`, and this Python for `own_machine` */
+    DBGENG_LOAD_FILE,     /* no dbgeng.dll in it, or `file` can't be opened: os_error */
+    DBGENG_LOAD_PROGRAM,  /* `file` is no program library (PE): empty, cut off, another format */
+    DBGENG_LOAD_BITNESS,  /* `file` is made for `machine`, and this Python for `own_machine` */
     DBGENG_LOAD_SIBLING,  /* `file` (dbghelp.dll) could not be loaded: os_error */
     DBGENG_LOAD_LIBRARY,  /* dbgeng.dll could not be loaded: os_error */
     DBGENG_LOAD_FUNCTION, /* it has no DebugCreate */
