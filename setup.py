@@ -64,7 +64,9 @@ class BuildExtension(build_ext):
         """Add the flags, then build."""
         link_flags: list[str] = []
         if self.compiler.compiler_type == "msvc":
-            compile_flags = ["/std:c11", "/W4", *MSVC_EXEMPT]
+            # /Brepro: no times in objects and modules, so that they are the same to the byte.
+            compile_flags = ["/std:c11", "/W4", "/Brepro", *MSVC_EXEMPT]
+            link_flags.append("/Brepro")
             if switched_on("WERROR"):
                 compile_flags.append("/WX")
         else:
