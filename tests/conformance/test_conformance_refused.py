@@ -38,7 +38,9 @@ WRITES: dict[str, Callable[[Session, int], object]] = {
 @pytest.mark.parametrize("name", WRITES)
 def test_no_write_is_applied(dump_case: EngineCase, name: str) -> None:
     case = dump_case
-    with pytest.raises(WriteNotAppliedError) as caught:
+    # The x64 engine answers with S_OK, and the x86 engine with an access violation.
+    refused = TargetAccessError if case.pointer_size == 4 else WriteNotAppliedError
+    with pytest.raises(refused) as caught:
         WRITES[name](case.session, case.rw + 8)
     assert caught.value.written == 0
     assert case.session.read(case.rw, case.rw_size) == case.image()

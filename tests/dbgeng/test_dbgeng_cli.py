@@ -13,7 +13,7 @@ from typing import Any
 
 from support import kernel_stub
 from support.commands import Done, command
-from support.dbgeng import OWN, engine_folder, needs_engine, server, target, write_dump
+from support.dbgeng import NOT_APPLIED, OWN, engine_folder, needs_engine, server, target, write_dump
 from support.kernel_stub import PAGE
 
 import pydbgwrite
@@ -78,7 +78,7 @@ def test_dump(tmp_path: Path) -> None:
     wrote = command("write", *there, child.base, 5, 6)
     assert wrote.code == 3
     error = wrote.said["error"]
-    assert (error["type"], error["written"]) == ("WriteNotAppliedError", 0)
+    assert (error["type"], error["written"]) == (NOT_APPLIED.__name__, 0)
     assert "dump" in error["message"]
 
 

@@ -16,13 +16,22 @@ from pathlib import Path
 import pytest
 import test_dbgeng_wrap as wrapping
 from support import dbgeng
-from support.dbgeng import Target, engine_folder, free_port, needs_engine, target, write_dump
+from support.dbgeng import (
+    MARK,
+    Target,
+    engine_folder,
+    free_port,
+    needs_64_bit,
+    needs_engine,
+    target,
+    write_dump,
+)
 from support.pages import Block, Reader, blocks
 
 import pydbgwrite
 
 pytestmark = needs_engine
-POINTERS = array("Q", (0x1122334400000000 + index for index in range(1000)))
+POINTERS = array("Q", (MARK + index for index in range(1000)))
 
 # Raises Ctrl-C when its input ends, as a person at that terminal does.
 _AT_A_TERMINAL = """
@@ -77,6 +86,7 @@ def test_process_servers(child: Target, tmp_path: Path) -> None:
         reader_for(child, tmp_path).do(block, page, replaced)
 
 
+@needs_64_bit  # the page shows the width, and how the x64 engine answers a write
 def test_dumps(child: Target, tmp_path: Path) -> None:
     page, path = "howto/dumps.md", tmp_path / "service.dmp"
     with pydbgwrite.attach(child.pid) as session:
@@ -97,6 +107,7 @@ def test_dumps(child: Target, tmp_path: Path) -> None:
             faulthandler.enable()
 
 
+@needs_64_bit  # the page counts the bytes of pointers
 def test_undo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's code runs, except the code after a crash.
 
@@ -128,7 +139,7 @@ import ctypes, os, site, sys, warnings
 from array import array
 peers, folder, pid, address = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
 site.addsitedir(peers)
-pointers = array("Q", (0x1122334400000000 + index for index in range({len(POINTERS)})))
+pointers = array("Q", ({MARK} + index for index in range({len(POINTERS)})))
 """
 BEFORE = {"Pybag": "", "comtypes": _COMTYPES, "win32more": _PRELOAD}
 AFTER = {
@@ -139,7 +150,7 @@ AFTER = {
 
 
 @wrapping.needs_peers
-@pytest.mark.parametrize("package", BEFORE)
+@pytest.mark.parametrize("package", wrapping.PACKAGES)
 def test_other_packages(package: str, child: Target, tmp_path: Path) -> None:
     (block,) = (each for each in blocks("howto/other-packages.md") if each.heading == package)
     code = _BEGIN + BEFORE[package] + block.text + AFTER[package]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support import dbgeng
-from support.dbgeng import needs_engine
+from support.dbgeng import OWN, needs_engine
 from support.pe_files import CODE, DATA, library
 
 import pydbgwrite
@@ -59,7 +59,7 @@ sys.stdin.read()
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """Yield the pid of a program, and the base of a library with odd names that it has loaded."""
     path = tmp_path_factory.mktemp("names") / "odd.dll"
-    path.write_bytes(library(path.name, OFFSETS))
+    path.write_bytes(library(path.name, OFFSETS, bits=8 * OWN))
     process = dbgeng.start(LOADING, str(path))
     assert process.stdout is not None
     try:

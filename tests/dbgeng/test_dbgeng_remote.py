@@ -149,7 +149,7 @@ class TestConnect:
                 pydbgwrite.attach(other.pid) as local,
             ):
                 one.write_pointers(child.base, [1])
-                two.write_pointers(child.base + 8, [2])
+                two.write_pointers(child.base + OWN, [2])
                 local.write_pointers(other.base, [3])
                 assert list(two.read_pointers(child.base, 2)) == [1, 2]
                 assert list(local.read_pointers(other.base, 2)) == [3, 0]

@@ -124,6 +124,10 @@ needs_32_bit = pytest.mark.skipif(
         else "no 32-bit Python (PYDBGWRITE_PYTHON32)"
     ),
 )
+#: A write to a dump: the x86 engine answers with an error, and the x64 engine with S_OK.
+NOT_APPLIED: type[pydbgwrite.DebugEngineError] = (
+    pydbgwrite.TargetAccessError if NARROW else pydbgwrite.WriteNotAppliedError
+)
 needs_64_bit = pytest.mark.skipif(NARROW, reason="needs 64-bit pointers in the target")
 
 

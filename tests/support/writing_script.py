@@ -34,7 +34,10 @@ def write_much(
     chance = random.Random(seed)
 
     def pointers(count: int) -> array[int]:
-        return array("Q", chance.randbytes(8 * count))
+        values = array("Q", chance.randbytes(8 * count))
+        if session.pointer_size == 4:
+            return array("Q", (each >> 32 for each in values))
+        return values
 
     for _ in range(30):
         kind = chance.randrange(5)
