@@ -61,6 +61,7 @@ LANE_32 = (
     r"needs a 64-bit Python beside the 32-bit program$",
     r"needs 64-bit pointers in the target$",
     r"no older engine ",  # it has one, of 64 bits
+    r"Pybag imports capstone, whose win32 wheel holds a 64-bit DLL$",
 )
 ENGINE_TESTS = "test_dbgeng_"
 ENOUGH_ENGINE_TESTS = 50

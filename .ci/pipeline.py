@@ -48,8 +48,14 @@ PYTHON = pythons()[0]
 FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
 #: On the 32-bit Windows Python: every kind of session.
 NARROW = "tests/conformance/test_conformance_pointers.py"
-#: On the same, what takes longer.
-MORE_NARROW = ("tests/dbgeng/test_dbgeng_dump.py", "tests/dbgeng/test_dbgeng_memory.py")
+#: On the same, what takes longer: every kind of work of an engine, and buffers of a gibibyte.
+MORE_NARROW = tuple(
+    f"tests/dbgeng/test_dbgeng_{name}.py"
+    for name in (
+        *("attach", "cli", "docs", "dump", "large", "loading", "memory", "names", "processes"),
+        *("read_only", "remote", "symbols", "timeouts", "undo_after_kill", "wrap"),
+    )
+)
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
@@ -377,6 +383,22 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
     run(*check, "-Wall", "-Wextra", measured, cwd=folder)
 
 
+@step(
+    budget=250,
+    by_name=True,
+    proves={"cp311-abi3-win*": "linked whole, by zig, with the names of the stable ABI alone"},
+)
+def linked() -> None:
+    """The modules for Windows on arm64, x86 and x64, linked by zig; their exports and imports."""
+    folder = copied("linked")
+    group = ("--group", f"{folder}/pyproject.toml:linked")
+    bin_ = environment("linked-venv", PYTHON, *group)
+    config = folder / "tests" / "windows" / "pyconfig.h"
+    headers = python_headers("headers-to-link", config)[-1].removeprefix("-I")
+    link = (bin_ / "python", ".ci/windows_modules.py", headers, WORK / "linked-modules")
+    run(*link, cwd=folder)
+
+
 @step(budget=140, together=True)
 def fuzz() -> None:
     """Readers of files, the core, the embedded engine, wrapped engines under a fuzzer, 8 s each."""
@@ -582,31 +604,31 @@ def windows() -> str:
     reports = sorted(set(results.glob("*.xml")) - {older})
     run(PYTHON.path, ".ci/check_skips.py", "--lane-older", older)
     lines = run(PYTHON.path, ".ci/check_skips.py", "--lane", *reports)
-    on_32_bits("windows-32", NARROW)
+    on_32_bits("windows-32", "--no-peers", "--", NARROW)
     run(*windows_lane(), "versions", "3.14")
     return lines[-1]
 
 
 @step(
-    budget=300,
+    budget=600,
     by_name=True,
     name="windows-more",
     proves={
         "cp311-abi3-win_amd64": "writes through Microsoft's engine, by each CPython",
-        "cp311-abi3-win32": "dumps and memory on that engine, too",
+        "cp311-abi3-win32": "attach, launch, dumps, remote, wrap, a gibibyte in one call",
         "cp314-cp314t-win_amd64": "writes through Microsoft's engine, CPython 3.13t and 3.14t",
     },
 )
 def windows_more() -> None:
     """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
-    on_32_bits("windows-more", NARROW, *MORE_NARROW)
+    on_32_bits("windows-more", "--", NARROW, *MORE_NARROW)
     run(*windows_lane(), "versions")
 
 
-def on_32_bits(name: str, *files: str) -> None:
-    """Run test files on the 32-bit Windows Python, against the engine of that width."""
+def on_32_bits(name: str, *arguments: str) -> None:
+    """Run tests on the 32-bit Windows Python, against the engine of that width."""
     results = WORK / name
-    run(*windows_lane(), "win32", "--quick", "--no-peers", "--junit", results, "--", "-q", *files)
+    run(*windows_lane(), "win32", "--quick", "--junit", results, *arguments, "-q")
     run(PYTHON.path, ".ci/check_skips.py", "--lane-32", *sorted(results.glob("*.xml")))
 
 

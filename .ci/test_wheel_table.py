@@ -43,4 +43,4 @@ def test_workflows_run_steps() -> None:
 
 def test_parts_that_are_left_out() -> None:
     assert wheel_table.tests_of("cp311-manylinux_x86_64") == "the suite"
-    assert "--ignore=tests/windows" in wheel_table.tests_of("cp311-win32")
+    assert wheel_table.tests_of("cp311-manylinux_aarch64").startswith("the suite with `-k ")
