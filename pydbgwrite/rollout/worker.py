@@ -135,6 +135,8 @@ class _Work:
         self._timeout: float = given["open_timeout"]
         self._verify: bool = given.get("verify", True)
         self._coordinator = tuple(given["coordinator"])
+        self._here = machine_key()
+        self._own_program = program_of(os.getpid())
         self._patch_text: str = given.get("patch", "")
 
     @property
@@ -143,8 +145,8 @@ class _Work:
 
     def apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
         """Patch one process."""
-        alone = self._coordinator == (machine_key(), os.getpid())  # it has threads for workers
-        if alone or program != program_of(os.getpid()):
+        alone = self._coordinator == (self._here, os.getpid())  # it has threads for workers
+        if alone or program != self._own_program:
             return self._apply(pid, started, program)
         # It may be another worker, which must not be stopped while it is at work.
         with self._host.locked():
@@ -169,7 +171,7 @@ class _Work:
         """Return why this process is never stopped; "" for others."""
         if pid == os.getpid():
             return "it is a worker of this rollout"
-        if (machine_key(), pid) == self._coordinator:
+        if (self._here, pid) == self._coordinator:
             return "it is the coordinator of this rollout"
         if self._host.is_worker(pid, started):
             return "it is a worker of this rollout"
