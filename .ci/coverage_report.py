@@ -109,7 +109,7 @@ def figures(language: str, report: Report) -> dict[str, float]:
 class Reason:
     """Why lines are not reached: all of a file or of a function, by a pattern, or after a line.
 
-    after: of the text of a line, the unreached lines from there to the next that is reached.
+    after: of a text in a line, the unreached lines from there to the next that is reached.
     sometimes: some runs reach them.
     """
 
@@ -132,7 +132,7 @@ class Reason:
             fnmatch(name, self.file)
             and re.search(self.pattern, since[-1]) is not None
             and self.function in ("", *functions)
-            and self.after in ("", *since)
+            and any(self.after in text for text in since)
         )
 
 

@@ -74,6 +74,7 @@ NOT_COVERED = (
     "cli/test_cli_doctor.py::test_what_runs_without_numpy",
     "cli/test_cli_history.py::test_a_full_disk",
     "cli/test_cli_read.py::test_a_pipe_needs_no_package_for_terminals",
+    "unit/test_imports.py::test_the_identity_of_a_process_needs_no_openssl",
 )
 #: Folders of tests in C.
 C_TESTS = ("c", "fuzz/native", "matrix")

@@ -40,6 +40,11 @@ def test_the_program_has_not_run_yet_and_runs_when_let_go(tmp_path: Path) -> Non
     assert out.read_text() == f"{tmp_path}\npatched\n"
 
 
+def test_a_name_in_env_with_an_equals_sign_starts_nothing() -> None:
+    with pytest.raises(ValueError, match=r"^env: illegal name 'A=B'$"):
+        pydbgwrite.launch(["true"], env={"A=B": "x"})
+
+
 def test_the_image_can_be_patched_before_it_runs(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with out.open("wb") as stdout:

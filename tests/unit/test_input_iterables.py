@@ -248,3 +248,13 @@ def test_elements_that_use_the_session(session: Session) -> None:
 def test_an_endless_iterable_stops_at_a_bad_element(session: Session) -> None:
     with nothing_written(session), pytest.raises(OverflowError, match=r"pointers\[100000\]"):
         session.write_pointers(BASE, count(2**64 - 100_000))
+
+
+def test_an_object_that_fails_to_say_what_it_is(session: Session) -> None:
+    class Odd:
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            raise RuntimeError("odd")
+
+    with nothing_written(session), pytest.raises(RuntimeError, match=r"^odd$"):
+        session.write_pointers(BASE, Odd())  # type: ignore[arg-type]

@@ -152,3 +152,10 @@ def test_a_suffix_of_a_number_is_no_word() -> None:
 def test_parts_of_demangled_names(name: str, bare: str, last: str) -> None:
     assert without_signature(name) == bare
     assert last_part(bare) == last
+
+
+def test_a_pattern_is_text() -> None:
+    with pydbgwrite.simulate([(4096, 4096)]) as session:
+        for pattern, module, wrong in ((5, None, "pattern"), ("*", 5, "module")):
+            with pytest.raises(TypeError, match=f"^{wrong} must be a str.*, got int$"):
+                session.symbols(pattern, module=module)  # type: ignore[arg-type]

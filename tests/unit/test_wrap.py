@@ -306,6 +306,8 @@ def test_a_live_process(kind: Any) -> None:
             assert (wrapped.pid, wrapped.target) == (child.pid, "process")
             assert wrapped.pointer_size == session.pointer_size
             assert wrapped.modules() == session.modules()
+            with pytest.raises(ValueError, match="into simulated targets alone"):
+                testing.fail_writes(wrapped, child.areas["rw"])
             wrapped.write_pointers(child.areas["rw"], [1, 2, 3])
             wrapped.write_scattered([child.areas["rw"] + 64], [4])
             with pytest.raises(pydbgwrite.TargetAccessError) as caught:
