@@ -459,6 +459,63 @@ static void test_fork(void)
     child_stop(&one);
 }
 
+#define CALLS 500
+
+static struct {
+    int order[CALLS];
+    int count;
+    int by_caller;
+    pthread_t caller;
+} called;
+
+static void note_call(void *context)
+{
+    called.order[called.count++] = *(const int *)context;
+    called.by_caller += pthread_equal(called.caller, pthread_self()) ? 1 : 0;
+}
+
+/* Up to two functions are given to another thread, which calls them in turn; some are waited for
+ * only when the thread has nothing more to do. */
+static void test_aside(void)
+{
+    static int numbers[CALLS];
+    child one = child_start(serve, NULL);
+    session self;
+
+    CHECK(child_hear(&one));
+    if (linux_processors_usable() > 1 && open_session(&self, &one)) {
+        IPointerScatter *scatter = self.target.scatter;
+        int begun = 0, ended = 0;
+
+        called.caller = pthread_self();
+        while (ended < CALLS) {
+            if (begun < CALLS && begun - ended < (int)POINTER_ASIDE_MOST && begun % 7 != 6) {
+                numbers[begun] = begun;
+                CHECK_EQUAL(scatter->lpVtbl->BeginAside(scatter, note_call, &numbers[begun]), S_OK);
+                begun++;
+            } else {
+                CHECK_EQUAL(scatter->lpVtbl->EndAside(scatter), S_OK);
+                ended++;
+                if (begun == ended && begun < CALLS) { /* the first of a new thread */
+                    numbers[begun] = begun;
+                    CHECK_EQUAL(scatter->lpVtbl->BeginAside(scatter, note_call, &numbers[begun]),
+                                S_OK);
+                    begun++;
+                }
+            }
+        }
+        CHECK_EQUAL(called.count, CALLS);
+        CHECK_EQUAL(called.by_caller, 0);
+        for (int i = 0; i < CALLS; i++) {
+            if (!CHECK(called.order[i] == i)) {
+                break;
+            }
+        }
+        close_session(&self);
+    }
+    child_stop(&one);
+}
+
 #define ROW_PIECE  (128 * page)
 #define ROW_PIECES (PAGES / 128)
 #define ROW_BYTES  (ROW_PIECES * ROW_PIECE)
@@ -599,6 +656,7 @@ int main(void)
     test_death();
     test_stop();
     test_fork();
+    test_aside();
     test_row(0, false);
     test_row(24, false);
     test_row(24, true);
