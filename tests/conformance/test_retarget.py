@@ -233,6 +233,7 @@ def test_input_is_refused_before_anything_is_read(engine_case: EngineCase) -> No
         (13, 8, {"mask": top ^ 7}, ValueError, "are the same"),
         (range(4, 9), 4, {}, ValueError, "are the same"),
         ([4, 5, 4], [1, 2, 3], {}, ValueError, r"old\[0\] and old\[2\] are the same pointer"),
+        ([5, 4, 4], [1, 2, 3], {}, ValueError, r"old\[1\] and old\[2\] are the same pointer"),
         ([9, 14], [1, 2], {"mask": top ^ 7}, ValueError, r"bits outside the mask"),
         ([9, 14], [16, 24], {"mask": top ^ 7}, ValueError, r"old\[0\] and old\[1\]"),
         (8, 17, {"mask": top ^ 7}, ValueError, "new has bits outside the mask, 0x11"),
@@ -275,6 +276,16 @@ def test_input_is_refused_before_anything_is_read(engine_case: EngineCase) -> No
             session.retarget(old, new, **{"within": within, **more})
         assert not hasattr(raised.value, "found")
     assert words_of(case) == before
+
+
+def test_a_new_pointer_with_bits_outside_the_mask(engine_case: EngineCase) -> None:
+    """Within a range its distance from the first one counts: 16 - 8 + 248."""
+    session, rw = engine_case.session, engine_case.rw
+    session.write_pointers(rw, [8, 16])
+    where = range(rw, rw + 2 * engine_case.pointer_size)
+    with pytest.raises(ValueError, match="the new pointer for 0x10 would have bits outside"):
+        session.retarget(range(8, 24), 248, mask=0xF8, within=where)
+    assert session.read_pointers(rw, 2).tolist() == [8, 16]
 
 
 def test_values_for_32_bit_targets(engine_case: EngineCase) -> None:

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -170,6 +171,22 @@ def test_holes_of_shared_memory_stay_holes(program: tuple[Path, Path]) -> None:
         assert list(found.addresses) == places
         assert memory_of(child.pid, "RssShmem") == before
         assert found.searched + sum(each.size for each in found.skipped) == GIB
+
+
+def test_a_file_in_memory_that_the_target_has_not_touched(program: tuple[Path, Path]) -> None:
+    """Its data is searched, by who may look into map_files (proc(5)); its hole stays one."""
+    with NamedTemporaryFile(dir="/dev/shm") as content:
+        content.write(bytes(PAGE - 8) + (0x1234567).to_bytes(8, "little"))
+        content.truncate(2 * PAGE)
+        before = os.fstat(content.fileno()).st_blocks
+        with running(program[0], content.name, PAGE) as (child, numbers):
+            start, end = numbers[2], numbers[2] + 2 * PAGE
+            may_look = os.access(f"/proc/{child.pid}/map_files/{start:x}-{end:x}", os.R_OK)
+            with attach(child.pid) as session:
+                found = session.find_pointers(0x1234567, within=range(start, end))
+        assert list(found.addresses) == ([start + PAGE - 8] if may_look else [])
+        assert (found.skipped == []) == may_look
+        assert os.fstat(content.fileno()).st_blocks == before
 
 
 def test_pointers_across_mappings_and_in_files(program: tuple[Path, Path]) -> None:

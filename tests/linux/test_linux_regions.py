@@ -27,8 +27,10 @@ int main(int n, char **v) { char line[9];
   if (n < 2 || ftruncate(file, 4096) || unlink(v[1])) return 1;
   void *mapped = mmap(0, 4096, PROT_READ, MAP_PRIVATE, file, 0);
   void *nameless = mmap(0, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  SAY("%lu %lu %lu %lu %lu %lu\\n", NUMBER(heap), NUMBER(line), NUMBER(main),
-      NUMBER(zeros + sizeof zeros / 2), NUMBER(mapped), NUMBER((char *)nameless + 8192));
+  void *open = mmap(0, 4096, 7 /* rwx */, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  SAY("%lu %lu %lu %lu %lu %lu %lu\\n", NUMBER(heap), NUMBER(line), NUMBER(main),
+      NUMBER(zeros + sizeof zeros / 2), NUMBER(mapped), NUMBER((char *)nameless + 8192),
+      NUMBER(open));
   while (fgets(line, 9, stdin)) ;
   return 0; }
 """
@@ -60,13 +62,15 @@ def test_names(tmp_path: Path) -> None:
     gone = tmp_path / "a file\nthat is deleted"
     with running(path, gone) as (child, places), pydbgwrite.attach(child.pid) as session:
         regions = session.regions()
-        heap, stack, code, zeros, mapped, nameless = (at(regions, each) for each in places)
+        heap, stack, code, zeros, mapped, nameless, open_ = (at(regions, each) for each in places)
         assert (heap.name, heap.protection) == ("<heap>", "rw")
         assert (stack.name, stack.protection) == ("<stack>", "rw")
         assert (code.name, code.protection) == (str(path), "rx")
         assert (zeros.name, zeros.protection) == (str(path), "rw")
         assert (mapped.name, mapped.protection) == (str(gone), "r")
         assert (nameless.name, nameless.protection) == ("", "none")
+        assert (open_.name, open_.protection) == ("", "rwx")
+        assert session.data_spaces.query_virtual(open_.base).protect == 0x40  # EXECUTE_READWRITE
         assert "name='<heap>'" in repr(heap)
         assert f"base=0x{heap.base:x}" in repr(heap)
         assert "name" not in repr(nameless)
