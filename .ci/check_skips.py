@@ -51,6 +51,7 @@ EVERY_WINDOWS = (
     r"/proc/self/maps$",
     r"making symbolic links is a privilege there$",
     r"there is no C compiler: .*, on Windows$",
+    r"needs the x86 engine$",
     r"the package is not installed in place$",
     r"got empty parameter set for ",  # over engines that are absent
 )

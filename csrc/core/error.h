@@ -11,7 +11,8 @@
 typedef enum core_status {
     CORE_OK = 0,
     CORE_ENGINE,        /* an engine call did not return S_OK: hresult, method */
-    CORE_WRAPS,         /* the range goes past 2^64; the engine was not called for it */
+    CORE_WRAPS,         /* the range goes past 2^64, or is one that the engine would fold; it was
+                           not called */
     CORE_POINTER_RANGE, /* element `index` (`value`) does not fit a 32-bit pointer */
     CORE_DIFFERENT,     /* the target holds other values; `purpose`, core_differences */
     CORE_UNREADABLE,    /* memory needed for a write is unreadable: hresult, method, `purpose` */

@@ -25,24 +25,38 @@ bool core_range_wraps(uint64_t address, uint64_t count, uint32_t width)
     return count > 0 && (behind < width - 1u || count - 1 > (behind - (width - 1u)) / width);
 }
 
-/* Checks that the pointer at each address lies below 2^64. */
-static void check_addresses(const pointer_view *addresses, const core_pace *pace, core_error *error)
+/* An engine that ignores upper halves takes the addresses of 32 bits, zero- or sign-extended. */
+#define PAST_NARROW   (UINT64_C(1) << 32)
+#define SIGN_EXTENDED (UINT64_MAX - INT32_MAX)
+
+/* Returns whether such an engine would take this range for another one. */
+static bool is_folded(uint64_t address, uint64_t count, uint32_t width)
 {
-    uint64_t last = UINT64_MAX - (error->width - 1);
+    return count > 0 && address < SIGN_EXTENDED &&
+           (address >= PAST_NARROW || count > (PAST_NARROW - address) / width);
+}
+
+/* Checks that the pointer at each address lies below 2^64, or that the engine does not fold it. */
+static void check_addresses(const pointer_view *addresses, bool folds, const core_pace *pace,
+                            core_error *error)
+{
+    uint64_t top = UINT64_MAX - (error->width - 1);
+    uint64_t last = folds ? PAST_NARROW - error->width : top;
     uint64_t i = 0, address = 0;
+    bool good = true;
     bool more = addresses->count > 0;
 
     while (more) {
         uint64_t left = addresses->count - i;
         uint64_t past = i + (left < CORE_CHECKED_AT_ONCE ? left : CORE_CHECKED_AT_ONCE);
 
-        for (; i < past && address <= last; i++) {
+        for (; i < past && good; i++) {
             memcpy(&address, pointer_view_at(addresses, i), sizeof address);
+            good = address <= last || (folds && address >= SIGN_EXTENDED && address <= top);
         }
-        more = address <= last && i < addresses->count &&
-               core_pace_check(pace, addresses->count, error);
+        more = good && i < addresses->count && core_pace_check(pace, addresses->count, error);
     }
-    if (address > last) {
+    if (!good) {
         error->status = CORE_WRAPS;
         error->index = i - 1;
         error->at = address;
@@ -89,6 +103,7 @@ bool core_begin(const core_target *target, const core_request *request, const co
                 core_error *error)
 {
     uint64_t count = request->values.count;
+    bool folds;
 
     core_error_init(error);
     error->address = request->address;
@@ -96,6 +111,7 @@ bool core_begin(const core_target *target, const core_request *request, const co
     /* WriteVirtual refuses size 0 with E_INVALIDARG, with or without a target. IsPointer64Bit
      * reports, for bytes too, that there is no target and so nothing can be written. */
     error->width = core_pointer_size(target, error);
+    folds = target->folds && error->width == 4;
     if (request->kind == CORE_BYTES) {
         error->width = 1;
     }
@@ -109,10 +125,11 @@ bool core_begin(const core_target *target, const core_request *request, const co
             }
         }
         if (error->status == CORE_OK) {
-            check_addresses(&request->addresses, pace, error);
+            check_addresses(&request->addresses, folds, pace, error);
         }
     } else if (error->status == CORE_OK &&
-               core_range_wraps(request->address, count, error->width)) {
+               (core_range_wraps(request->address, count, error->width) ||
+                (folds && is_folded(request->address, count, error->width)))) {
         error->status = CORE_WRAPS;
     }
     return error->status == CORE_OK;

@@ -172,6 +172,8 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
         self->target.control = query(self, &iid_debug_control);
         self->target.data_spaces = query(self, &iid_debug_data_spaces4);
         self->target.scatter = scatter = query(self, &iid_pointer_scatter);
+        /* Microsoft's x86 engine does (docs/engine.md); the embedded engine has IPointerScatter. */
+        self->target.folds = sizeof(void *) == 4 && scatter == NULL;
         self->target.stopped = scatter != NULL && scatter->lpVtbl->IsStopped(scatter) == S_OK;
     }
     PyEval_RestoreThread(released);

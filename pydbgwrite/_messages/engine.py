@@ -97,17 +97,24 @@ def _elements(failure: EngineFailure) -> str:
 
 
 def _wraps(failure: EngineFailure) -> BaseException:
-    if failure["scattered"]:
+    """Return the exception for a range past 2**64, or one that the engine would fold."""
+    scattered = failure["scattered"]
+    start = failure["at"] if scattered else failure["address"]
+    size = failure["width"] * (1 if scattered else failure["count"])
+    if scattered:
         which = IN_FORCE.get().element("addresses", failure["index"]) or "an address"
-        return ValueError(
-            f"{which} is 0x{failure['at']:x}, and a pointer of "
-            f"{failure['width']} bytes there would go past 2**64; nothing was "
-            f"{'written' if failure['writes'] else 'read'}"
-        )
-    size = failure["count"] * failure["width"]
-    return ValueError(
-        f"{_elements(failure)} at 0x{failure['address']:x} take {size:,} bytes and would go past "
-        f"2**64; nothing was {'written' if failure['writes'] else 'read'}"
+        what = f"{which} is 0x{start:x}, and a pointer of {failure['width']} bytes there"
+    else:
+        what = f"{_elements(failure)} at 0x{start:x} take {size:,} bytes and"
+    nothing = f"nothing was {'written' if failure['writes'] else 'read'}"
+    if start + size > 2**64:
+        return ValueError(f"{what} would go past 2**64; {nothing}")
+    return errors.TargetAccessError(
+        f"{what} would go past 2**32, and this 32-bit engine ignores the upper half of an address; "
+        f"{nothing}",
+        address=start,
+        count=failure["count"],
+        index=failure["index"],
     )
 
 

@@ -222,6 +222,50 @@ static void test_range_errors(void)
     CHECK_EQUAL(fake.calls, 0);
 }
 
+/* An engine that ignores the upper halves of addresses in a 32-bit target is not called with any.
+ */
+static void test_folded_addresses(void)
+{
+    static const struct {
+        uint64_t address, count;
+        bool taken;
+    } cases[] = {
+        {UINT32_MAX - 7, 2, true},
+        {UINT32_MAX - 7, 3, false},
+        {UINT64_C(1) << 32, 1, false},
+        {UINT64_MAX - INT32_MAX, 1, true}, /* sign-extended */
+        {UINT64_MAX - INT32_MAX - 4, 1, false},
+        {UINT64_MAX - 3, 1, true},
+        {UINT64_MAX - 2, 1, false},
+        {UINT64_C(1) << 63, 0, true},
+    };
+
+    number_values();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pointer_view view = {(const unsigned char *)values, 8, cases[i].count};
+        pointer_view each = {(const unsigned char *)&cases[i].address, 0, cases[i].count};
+        core_request *direct =
+            REQUEST(CORE_POINTERS, .address = cases[i].address, .values = view, .truncate = false);
+        core_request *scattered = REQUEST(CORE_SCATTERED, .addresses = each, .values = view);
+        bool one = cases[i].count <= 1;
+
+        fake_reset(&fake);
+        fake.target.folds = true;
+        fake.width_answer = S_FALSE;
+        CHECK_EQUAL(core_begin(&fake.target, direct, &fake.pace, &error), cases[i].taken);
+        if (one) {
+            CHECK_EQUAL(core_begin(&fake.target, scattered, &fake.pace, &error), cases[i].taken);
+        }
+        fake.width_answer = S_OK;
+        CHECK_EQUAL(core_begin(&fake.target, direct, &fake.pace, &error),
+                    !core_range_wraps(cases[i].address, cases[i].count, 8));
+        fake.target.folds = false;
+        fake.width_answer = S_FALSE;
+        CHECK_EQUAL(core_begin(&fake.target, direct, &fake.pace, &error),
+                    !core_range_wraps(cases[i].address, cases[i].count, 4));
+    }
+}
+
 /* A failure in a later run of copied input is counted from the start. */
 static void test_failing_copies(void)
 {
@@ -332,6 +376,7 @@ int main(void)
     test_packed();
     test_copied();
     test_range_errors();
+    test_folded_addresses();
     test_failing_copies();
     test_reading();
     test_bulk_reading();

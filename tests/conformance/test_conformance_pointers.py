@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.cases import E_FAIL, READ_FAULT, EngineCase
+from support.dbgeng import NARROW
 
 import pydbgwrite
 from pydbgwrite import TargetAccessError
@@ -141,7 +142,8 @@ def test_impossible_addresses_fail(engine_case: EngineCase, address: int) -> Non
     assert (writing.value.written, writing.value.index) == (0, 0)
     with pytest.raises(TargetAccessError) as reading:
         case.session.read_pointers(address, 2)
-    assert reading.value.hresult == READ_FAULT
+    # An x86 engine would fold it, and is not asked.
+    assert reading.value.hresult == READ_FAULT or (NARROW and reading.value.hresult is None)
     assert case.peek(case.rw, case.rw_size) == case.image()
 
 

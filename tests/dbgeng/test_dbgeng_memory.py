@@ -108,13 +108,37 @@ class TestPointers:
             session.write_pointers(child.end - OWN - OWN // 2, [1, 2, 3])
         assert caught.value.written == 1
 
-    @pytest.mark.parametrize("address", [0x10, KERNEL, 0x0000900000000000])
+    # An x86 engine is not asked for addresses above: see below.
+    @pytest.mark.parametrize("address", [0x10] if NARROW else [0x10, KERNEL, 0x0000900000000000])
     def test_addresses_that_nobody_has(self, session: Session, address: int) -> None:
         with pytest.raises(pydbgwrite.TargetAccessError) as caught:
             session.write_pointers(address, [1, 2])
         assert caught.value.written == 0 and caught.value.hresult in ACCESS
         with pytest.raises(pydbgwrite.TargetAccessError):
             session.read_pointers(address, 2)
+
+    @pytest.mark.skipif(not NARROW, reason="needs the x86 engine")
+    @pytest.mark.parametrize("upper", [1 << 32, 1 << 63, 0xFFFFFFFF << 32])
+    def test_an_address_beyond_32_bits(self, session: Session, child: Target, upper: int) -> None:
+        """The x86 engine ignores the upper half, so the session refuses such an address."""
+        address = child.base | upper
+        for call in (
+            lambda: session.write_pointers(address, [7]),
+            lambda: session.write_pointers(address, [7], via="WriteVirtual"),
+            lambda: session.write_scattered([child.base, address], [7, 7]),
+            lambda: session.write(address, b"7"),
+            lambda: session.read_pointers(address, 1),
+            lambda: session.read(address, 1),
+        ):
+            with pytest.raises(
+                pydbgwrite.TargetAccessError, match=r"would go past 2\*\*32, and this 32-bit"
+            ) as caught:
+                call()
+            error = caught.value
+            assert (error.hresult, error.written, error.address) == (None, 0, address)
+        assert list(session.read_pointers(child.base, 2)) == [0, 0]
+        session.data_spaces.write_pointers_virtual(address, [7])
+        assert list(session.read_pointers(child.base, 2)) == [7, 0]
 
     def test_none_at_all(self, session: Session) -> None:
         assert session.write_pointers(0x10, []) == 0
