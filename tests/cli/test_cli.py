@@ -355,6 +355,10 @@ def raiser(exception: BaseException) -> Callable[..., object]:
             "pydbgwrite: internal error, please report it: RuntimeError: odd",
         ),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "pydbgwrite: interrupted"),
+        (FileNotFoundError(2, "not there", "a.bin"), 3, "pydbgwrite: a.bin: not there\n"),
+        (OSError(5, "broken"), 3, "pydbgwrite: broken\n"),
+        (OSError("without a number"), 3, "pydbgwrite: without a number\n"),
+        (MemoryError(), 2, "pydbgwrite: not enough memory; ask for less at once\n"),
     ],
 )
 def test_exceptions_become_messages(
