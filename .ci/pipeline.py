@@ -52,8 +52,8 @@ NARROW = "tests/conformance/test_conformance_pointers.py"
 MORE_NARROW = tuple(
     f"tests/dbgeng/test_dbgeng_{name}.py"
     for name in (
-        *("attach", "cli", "docs", "dump", "large", "loading", "memory", "names", "processes"),
-        *("read_only", "remote", "symbols", "timeouts", "undo_after_kill", "wrap"),
+        *("attach", "cli", "docs", "dump", "kernel", "large", "loading", "memory", "names"),
+        *("processes", "read_only", "remote", "symbols", "timeouts", "undo_after_kill", "wrap"),
     )
 )
 #: pytest in two processes, each file in one of them.
@@ -616,13 +616,14 @@ def windows() -> str:
     name="windows-more",
     proves={
         "cp311-abi3-win_amd64": "writes through Microsoft's engine, by each CPython",
-        "cp311-abi3-win32": "attach, launch, dumps, remote, wrap, a gibibyte in one call",
+        "cp311-abi3-win32": "conformance, attach, launch, dumps, remote, wrap, buffers of 1 GiB",
         "cp314-cp314t-win_amd64": "writes through Microsoft's engine, CPython 3.13t and 3.14t",
     },
 )
 def windows_more() -> None:
     """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
-    on_32_bits("windows-more", "--", NARROW, *MORE_NARROW)
+    conformance = tracked("tests/conformance/test_conformance_*.py")
+    on_32_bits("windows-more", "--", *conformance, *MORE_NARROW)
     run(*windows_lane(), "versions")
 
 

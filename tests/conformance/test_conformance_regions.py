@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.cases import E_NOINTERFACE, EngineCase
+from support.dbgeng import NARROW
 
 import pydbgwrite
 from pydbgwrite import MemoryBasicInformation, Region, TargetAccessError
@@ -64,8 +65,10 @@ def test_query_behind_the_last_region(engine_case: EngineCase) -> None:
 
 
 def test_query_past_user_space(engine_case: EngineCase) -> None:
+    # Microsoft's x86 engine ignores the upper half of an address (docs/engine.md).
+    folds = NARROW and "simulated" not in engine_case.name
     for query in (engine_case.session.query, engine_case.session.data_spaces.query_virtual):
-        for address in (2**63, 2**64 - 1):
+        for address in (2**63, 2**64 - 1)[folds:]:
             with pytest.raises(TargetAccessError) as caught:
                 query(address)
             assert caught.value.hresult == E_NOINTERFACE
