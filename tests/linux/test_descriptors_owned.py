@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -135,13 +136,15 @@ def test_at_random_moments(
     handled = signal.signal(signal.SIGALRM, handler)
     try:
         with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
-            work(session, library.name, tmp_path)
-            begun = time.perf_counter()
-            work(session, library.name, tmp_path)
-            takes = time.perf_counter() - begun
+            times = [time.perf_counter()]
+            for _ in range(4):
+                work(session, library.name, tmp_path)
+                times.append(time.perf_counter())
+            # The shortest: the machine may have been busy for a while.
+            takes = min(end - begin for begin, end in pairwise(times))
             before = descriptors()
             pressed = 0
-            for _ in rounds(profile, quick=6, seconds=10):
+            for _ in rounds(profile, quick=10, seconds=10):
                 armed = True
                 try:
                     signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, takes))
@@ -151,7 +154,7 @@ def test_at_random_moments(
                     pressed += 1
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 assert descriptors() == before
-            assert pressed > 1
+            assert pressed
     finally:
         signal.signal(signal.SIGALRM, handled)
 
