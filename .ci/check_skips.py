@@ -51,7 +51,7 @@ EVERY_WINDOWS = (
     r"/proc/self/maps$",
     r"making symbolic links is a privilege there$",
     r"there is no C compiler: .*, on Windows$",
-    r"needs the x86 engine$",
+    r"needs the x86 engine, on a 32-bit Windows Python$",
     r"the package is not installed in place$",
     r"got empty parameter set for ",  # over engines that are absent
 )

@@ -117,7 +117,7 @@ class TestPointers:
         with pytest.raises(pydbgwrite.TargetAccessError):
             session.read_pointers(address, 2)
 
-    @pytest.mark.skipif(not NARROW, reason="needs the x86 engine")
+    @pytest.mark.skipif(not NARROW, reason="needs the x86 engine, on a 32-bit Windows Python")
     @pytest.mark.parametrize("upper", [1 << 32, 1 << 63, 0xFFFFFFFF << 32])
     def test_an_address_beyond_32_bits(self, session: Session, child: Target, upper: int) -> None:
         """The x86 engine ignores the upper half, so the session refuses such an address."""
