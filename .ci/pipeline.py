@@ -467,7 +467,7 @@ def matrix() -> str:
     return run(*as_root(), tested(PYTHON), "tests/matrix/matrix.py", cwd=sdist())[-1]
 
 
-@step(budget=60)
+@step(budget=60, by_name=True)
 def hosts() -> str:
     """Rollouts over Dask on three machines (namespaces): kills, a machine that is cut off."""
     return rollouts_on_hosts("quick")
