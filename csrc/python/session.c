@@ -175,6 +175,7 @@ session_object *session_create(module_state *state, PyTypeObject *type, IDebugCl
         /* Microsoft's x86 engine does (docs/engine.md); the embedded engine has IPointerScatter. */
         self->target.folds = sizeof(void *) == 4 && scatter == NULL;
         self->target.stopped = scatter != NULL && scatter->lpVtbl->IsStopped(scatter) == S_OK;
+        self->target.spans_cost = scatter != NULL && self->process_id != 0;
     }
     PyEval_RestoreThread(released);
     if (self != NULL && (self->target.control == NULL || self->target.data_spaces == NULL)) {

@@ -38,11 +38,10 @@ static inline uint64_t scattered_address(const scattered_job *job, uint64_t inde
  * pace's step if a chunk's time is over. False: stop; job->error says so too. */
 bool scattered_step(scattered_job *job, uint64_t done, uint64_t run);
 
-/* Returns whether spans can be worth to ask for. On Linux the first answer of a session takes a
- * system call for each process of the machine; other engines take long for each piece. */
+/* Returns whether spans are worth the question of whether they are allowed. */
 static inline bool scattered_may_span(const scattered_job *job)
 {
-    return job->target->scatter == NULL || job->error->count >= 256u;
+    return !job->target->spans_cost || job->error->count >= 256u;
 }
 
 /* Moves ranges in order, by IPointerScatter or one by one; *done is the number of whole ones moved.
