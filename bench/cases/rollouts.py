@@ -2,81 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
+import shlex
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 from lib.measuring import Figure, Pairs, compared
-from lib.raw_calls import RawCalls
-
-from pydbgwrite import rollout
-from pydbgwrite.rollout import worker
 
 __all__ = ["rollouts"]
 
 _MOST_TIMES, _MOST_STILL = 15.0, 10.0
+_BENCH = Path(__file__).resolve().parents[1]
 
 
 def rollouts(*, quick: bool) -> Iterator[Figure]:
-    """Apply a patch with expect and verify to all children of one program, and undo it."""
-    sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
-    from support.fleet import ENTRIES, Fleet, compile_fleet, patch_of
+    """Apply a patch with expect and verify to all children of one program.
 
-    count = 400 if quick else 4000
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a pipe for each
-    calls = RawCalls()
-    ours: list[float] = []
-    still: list[float] = []
-    base: list[float] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        os.environ["XDG_STATE_HOME"] = name
-        with Fleet(compile_fleet(folder / "shop"), count) as fleet:
-            patch, chosen = patch_of(fleet.table), rollout.processes(pids=fleet.pids)
-            verified = True
-            for number in range(3 if quick else 5):
-                base.append(calls.patch_processes(fleet.pids, fleet.table, 24, ENTRIES) / count)
-                stops = _Stops()
-                begun = time.perf_counter_ns()
-                report = rollout.apply(patch, chosen, ledger=folder / str(number))
-                ours.append((time.perf_counter_ns() - begun) / count)
-                still.append(stops.end())
-                verified &= report.counts == {"applied": count} and fleet.all_held() == {"new"}
-                rollout.undo(folder / str(number))
-    case = f"a patch of {ENTRIES} pointers, {count:,} processes"
-    for what, times, limit in (
-        ("rollout.apply, a process", ours, _MOST_TIMES),
-        ("a process stands still, at most", still, _MOST_STILL),
+    How long a process stands still is taken at ptrace(2), from PTRACE_INTERRUPT until PTRACE_DETACH
+    has returned: the same ruler for both (lib/stops.c).
+    """
+    count, rounds = (400, 3) if quick else (4000, 5)
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-bench-") as folder:
+        ruler = Path(folder, "stops.so")
+        compiler = shlex.split(os.environ.get("CC", "cc"))
+        options = ("-std=c11", "-O2", "-shared", "-fPIC", "-o", str(ruler))
+        subprocess.run([*compiler, *options, str(_BENCH / "lib" / "stops.c")], check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "lib.patch_fleet", str(count), str(rounds)],
+            cwd=_BENCH,
+            env={**os.environ, "LD_PRELOAD": str(ruler)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    found = json.loads(done.stdout)
+    base, base_still, ours, still = zip(*found["times"], strict=True)
+    case = f"a patch of {found['entries']} pointers, {count:,} processes"
+    for what, baseline, pairs, limit in (
+        ("rollout.apply, a process", "the calls from C", Pairs(ours, base), _MOST_TIMES),
+        ("a process stands still", "the same in C", Pairs(still, base_still), _MOST_STILL),
     ):
-        pairs = Pairs(tuple(times), tuple(base))
-        yield compared(case, what, "the calls from C", pairs, limit, verified=verified)
-
-
-class _Stops:
-    """Times the work on each process: it stands still for less."""
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._work = work = worker._Work._open_and_apply
-        times = self._times
-
-        def timed(*given: Any) -> tuple[str, str]:
-            begun = time.perf_counter_ns()
-            try:
-                return work(*given)
-            finally:
-                times.append(time.perf_counter_ns() - begun)
-
-        setattr(worker._Work, "_open_and_apply", timed)  # noqa: B010
-
-    def end(self) -> float:
-        """Return the median, in nanoseconds."""
-        setattr(worker._Work, "_open_and_apply", self._work)  # noqa: B010
-        return float(median(self._times))
+        yield compared(case, what, baseline, pairs, limit, verified=found["verified"])
