@@ -61,12 +61,27 @@ def machine() -> dict[str, str]:
     return known
 
 
+_namespaces: dict[str, str] = {}
+
+
 def _namespace(kind: str) -> str:
-    """Return the name of a namespace of this process, which a forked child can have left; or ""."""
-    try:
-        return os.readlink(f"/proc/self/ns/{kind}")
-    except not_from_handler(OSError):
-        return ""
+    """Return the name of a namespace of this process, or "".
+
+    It is read once, since a rollout asks several times for each process, and again in a forked
+    child, which can begin in another one.
+    """
+    known = _namespaces.get(kind)
+    if known is None:
+        try:
+            known = os.readlink(f"/proc/self/ns/{kind}")
+        except not_from_handler(OSError):
+            known = ""
+        _namespaces[kind] = known
+    return known
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_namespaces.clear)
 
 
 def _read_machine(pid_namespace: str) -> dict[str, str]:

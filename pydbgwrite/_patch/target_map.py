@@ -48,9 +48,7 @@ class TargetMap:
         regions = IN_FORCE.get().function("session.regions")
         #: What lists the memory; said once, since a patch can have a million such problems.
         self._hint = f"; {regions} lists what is" if regions else ""
-        self._in_program = ""
-        if session._embedded and session.pid is not None:
-            self._in_program = f" in {with_program(session.pid)}"
+        self._pid = session.pid if session._embedded else None
         #: The last run of pages, and its fault.
         self._start = self._end = 0
         self._fault: Obstacle | None = None
@@ -110,7 +108,8 @@ class TargetMap:
             state = state_name(info.state)
             if state == "free":
                 hint, self._hint = self._hint, ""
-                return Obstacle(f"is not mapped{self._in_program}{hint}", False)
+                where = "" if self._pid is None else f" in {with_program(self._pid)}"
+                return Obstacle(f"is not mapped{where}{hint}", False)
             return Obstacle(f"is {state} memory", False)
         name = protection_name(info.protect)
         if "r" not in name and not (self._dbgeng and name == "x"):
