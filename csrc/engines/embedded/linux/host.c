@@ -166,7 +166,11 @@ static void trace(linux_tracer *self)
 static int apart_main(void *argument)
 {
     linux_tracer *self = argument;
+    struct sigaction usual = {.sa_handler = SIG_DFL};
 
+    /* It waits for this signal (stop.c), which a parent that ignores it does not get. Its table of
+     * handlers is its own. */
+    sigaction(SIGCHLD, &usual, NULL);
     /* If the host ends, this process ends too; the second line covers a host that has ended
      * already. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -16,6 +16,9 @@
 
 #include "process.h"
 
+/* How often a separate tracer looks for a stop before it sleeps. */
+#define LOOKS 180u
+
 /* Returns the place of a thread in the table, or the place to insert it. */
 static size_t place_of(const linux_tracer *self, int32_t thread)
 {
@@ -156,15 +159,32 @@ linux_wait linux_stop_wait(const linux_tracer *self, int32_t thread, int *status
     return answer;
 }
 
-/* The first turns only yield: a thread stops within microseconds, and taking its status soon
- * reduces the chance that another waiting thread of this process receives it. */
+/* A turn of a wait for a thread that stops within microseconds. A separate tracer looks again at
+ * once, and then waits for the SIGCHLD of a stop (kernel/signal.c, do_notify_parent_cldstop), which
+ * it has blocked. It does not yield: on a busy processor that costs a whole slice of another
+ * process's. A tracer that is a thread yields: to take the status soon reduces the chance that
+ * another waiting thread of this process receives it. */
+static void await_stop(const linux_tracer *self, unsigned turn)
+{
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    sigset_t stops;
+
+    if (!self->apart) {
+        sched_yield();
+    } else if (turn >= LOOKS) {
+        sigemptyset(&stops);
+        sigaddset(&stops, SIGCHLD);
+        sigtimedwait(&stops, NULL, &moment);
+    }
+}
+
 bool linux_stop_pause(linux_tracer *self, unsigned *turn, int32_t thread)
 {
     struct pollfd wake = {.fd = self->wake, .events = POLLIN};
     bool go_on = true;
 
     if (*turn < 200) {
-        sched_yield();
+        await_stop(self, *turn);
     } else {
         poll(&wake, 1, *turn < 220 ? 1 : 5);
     }
@@ -348,7 +368,7 @@ bool linux_stop_all(linux_tracer *self)
         goto done;
     }
     for (turn = 0; turn < 200 && collect(self, false) != 0; turn++) {
-        sched_yield();
+        await_stop(self, turn);
     }
     self->directory = linux_process_open(self->folder, 0, "task", O_RDONLY | O_DIRECTORY);
     if (self->directory < 0) {
