@@ -109,7 +109,8 @@ def apply(
             them too, until a look finds none.
         keep: If the rollout stops, keep what was applied.
         verify: Read back what was written to each process.
-        timeout: Seconds to wait for the next answer of a worker. What does not answer is unknown.
+        timeout: Seconds to wait for the next answer of a worker. What does not answer is unknown. A
+            worker process of this function's own is ended then.
         progress: Called as progress(done, total, outcome) for each process.
 
     Returns:
@@ -117,7 +118,8 @@ def apply(
 
     Raises:
         RolloutError: No process fits; another rollout that has not ended has one of the processes;
-            the folder has a ledger. Nothing was written.
+            the folder has a ledger; this program is frozen, and its workers would need an
+            interpreter. Nothing was written.
         JournalError: The ledger can't be written. What was applied is undone.
         PermissionError: Others may write to the folder, or it is a link.
         OSError: The folder can't be made.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any, Final
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.rollout.worker import run
+from pydbgwrite.rollout.worker_processes import WorkerProcesses
 
 __all__ = ["Answer", "Executors", "executors_of"]
 
@@ -35,11 +37,14 @@ class Answer:
 
 
 class Executors:
-    """The executor of each machine, by the machine's name."""
+    """The executor of each machine, by the machine's name. do: what they are asked to call."""
 
-    def __init__(self, by_name: Mapping[str, Executor], timeout: float) -> None:
+    def __init__(
+        self, by_name: Mapping[str, Executor], timeout: float, do: Callable[[str], str] = run
+    ) -> None:
         self._by_name = by_name
         self._timeout = timeout
+        self._do = do
 
     @property
     def names(self) -> list[str]:
@@ -64,7 +69,7 @@ class Executors:
                     yield number, Answer(error=f"no executor is given for {name}", refused=True)
                     continue
                 try:
-                    futures[executor.submit(run, json.dumps(task))] = number, executor
+                    futures[executor.submit(self._do, json.dumps(task))] = number, executor
                 except not_from_handler(Exception) as error:  # of whatever kind an executor has
                     text = f"the executor takes no task: {_worded(error)}"
                     yield number, Answer(error=text, refused=True)
@@ -93,9 +98,11 @@ def executors_of(
     executor: Executor | Mapping[str, Executor] | None, timeout: float
 ) -> Iterator[Executors]:
     """Yield the executors of a rollout: the caller's, or some of this process for the block."""
+    timeout = min(timeout, threading.TIMEOUT_MAX)
     if executor is None:
-        with _own_executor() as own:
-            yield Executors({"": own}, timeout)
+        # The workers are ended first: then no thread waits for one, and all can be joined.
+        with _threads() as threads, _own_work(timeout) as do:
+            yield Executors({"": threads}, timeout, do)
         return
     if isinstance(executor, Mapping):
         if not executor:
@@ -116,19 +123,24 @@ def executors_of(
     yield Executors({"": executor}, timeout)
 
 
-def _own_executor() -> Executor:
-    """Return threads; with Microsoft's engine processes, since it has one session in each."""
-    if sys.platform == "win32":
-        from concurrent.futures import ProcessPoolExecutor
-
-        return ProcessPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS))
+def _threads() -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count() or 1 if sys.platform == "win32" else len(os.sched_getaffinity(0))
     # A thread begins with a context of its own: its messages are to have the caller's spelling.
     return ThreadPoolExecutor(
         min(cores, _MOST_WORKERS), "pydbgwrite rollout", IN_FORCE.set, (IN_FORCE.get(),)
     )
+
+
+@contextmanager
+def _own_work(timeout: float) -> Iterator[Callable[[str], str]]:
+    """Yield what threads of this process call: Microsoft's engine has one session in a process."""
+    if sys.platform != "win32":
+        yield run
+        return
+    with WorkerProcesses(timeout) as workers:
+        yield workers.run
 
 
 def _cancelled(

@@ -169,8 +169,9 @@ class Ledger:
 
     def discard(self) -> None:
         """Remove a ledger of which nothing was begun."""
+        self._file.close()  # Windows removes no file that is open
         self._folder.remove(FILE_NAME)
-        self.close()
+        self._folder.close()
 
     def close(self) -> None:
         """Close it, which unlocks it."""

@@ -73,9 +73,14 @@ def run(task: str) -> str:
 
 def _look(host: Host, given: dict[str, Any]) -> dict[str, Any]:
     """Find the processes of a choice, and claim them if asked to."""
-    found = Choice(*_parts(given["choice"])).look()
+    choice = Choice(*_parts(given["choice"]))
     known = {tuple(each) for each in given["known"]}
-    new = [each for each in found if (each.pid, each.started) not in known]
+    new = [
+        each
+        for each in choice.look()
+        if (each.pid, each.started) not in known
+        and (choice.pids is not None or not host.is_worker(each.pid, each.started))
+    ]
     if given["claim"] and new:
         host.claim([(each.pid, each.started) for each in new if each.started], given["ledger"])
     return {"key": machine_key(), "node": machine_name(), "processes": new}
