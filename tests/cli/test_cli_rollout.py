@@ -6,7 +6,9 @@ import json
 import os
 import shlex
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ if sys.platform != "linux":
 from support.commands import Done, command, in_forks, on_terminal, process_of_its_own
 from support.fleet import ENTRIES, Fleet, Server, compile_fleet, read_request
 
-from pydbgwrite import rollout
+from pydbgwrite import Patch, rollout
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.rollout.shown import code_of_report
 from pydbgwrite.rollout import Outcome, Report
+from pydbgwrite.rollout.host import machine_key
 
 COUNT = 6
 
@@ -232,6 +235,67 @@ def test_a_ledger_that_cannot_be_made(fleet: Fleet, patch: Path, tmp_path: Path)
     assert done.code == 2
     assert "can't be made" in done.err
     assert fleet.all_held() == {"old"}
+
+
+def test_ledgers_that_have_no_place(fleet: Fleet, patch: Path, state_folder: Path) -> None:
+    """Without --ledger they are in the state folder, which others must not write to."""
+    folder = state_folder.parent / "ledgers"
+    folder.parent.mkdir(mode=0o700)
+    folder.mkdir()
+    folder.chmod(0o777)
+    line = ["rollout", "apply", patch, *chosen(fleet), "--yes"]
+    done = command(*line)
+    assert done.code == 2
+    assert f"no ledger can be made in {folder}" in done.err and "nothing was written" in done.err
+    done = command("rollout", "status")
+    assert done.code == 2
+    assert f"the ledger in {str(folder)!r} could not be read" in done.err
+    assert fleet.all_held() == {"old"}
+
+
+def test_a_list_of_many_processes(program: Path, state_folder: Path) -> None:
+    """A name that many have is no target; twenty of them are shown."""
+    with Fleet(program, 24) as many:
+        done = command("read", "-p", program.name, hex(many.table), 1)
+    assert done.code != 0
+    assert "  and 5 more" in done.err
+
+
+def test_a_patch_with_many_faults(fleet: Fleet, tmp_path: Path) -> None:
+    """A hundred are shown."""
+    file = tmp_path / "patch.toml"
+    file.write_text(
+        "format = 1\n"
+        + "".join(f"[[write]]\naddress = {8 * at}\npointers = [1]\n" for at in range(130))
+    )
+    done = command("apply", file, "-p", fleet.pid, "--dry-run")
+    assert done.code != 0
+    assert "and 30 problems more" in done.err
+
+
+def test_processes_of_two_machines(
+    fleet: Fleet, patch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell reaches those of this machine, and says so."""
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+        here, keys = machine_key(), {}
+        for name, pool in (("one", one), ("two", two)):
+            keys[pool.submit(threading.get_ident).result()] = here if name == "one" else "0" * 24
+        monkeypatch.setattr(
+            "pydbgwrite.rollout.worker.machine_key",
+            lambda: keys.get(threading.get_ident(), here),
+        )
+        report = rollout.apply(
+            Patch.load(patch),
+            rollout.processes(pids=fleet.pids[:1]),
+            {"one": one, "two": two},
+            ledger=tmp_path / "ledger",
+            keep=True,
+            max_failures="100%",
+        )
+        assert {each.host for each in report.outcomes} == {"one", "two"}
+    done = command("rollout", "undo", tmp_path / "ledger")
+    assert "warning: the rollout has processes on 2 machines" in done.err
 
 
 def test_what_starts_meanwhile(program: Path, state_folder: Path, tmp_path: Path) -> None:
