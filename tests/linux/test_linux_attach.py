@@ -345,3 +345,19 @@ def test_a_script_that_was_killed_holds_nobody_up() -> None:
                 assert killed.stdout.readline() == b"\n"
                 killed.kill()
                 pydbgwrite.attach(child.pid).close()
+
+
+def test_the_id_of_a_thread_is_refused() -> None:
+    """The message says which process is meant."""
+    stays = threading.Event()
+    thread = threading.Thread(target=stays.wait)
+    thread.start()
+    try:
+        with pytest.raises(pydbgwrite.NoTargetError) as caught:
+            pydbgwrite.attach(thread.native_id or 0)
+    finally:
+        stays.set()
+        thread.join()
+    said = str(caught.value)
+    assert f"{thread.native_id} is the id of a thread, not of a process" in said
+    assert f"its process is {os.getpid()}" in said
