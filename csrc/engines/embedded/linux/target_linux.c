@@ -72,7 +72,8 @@ static void let_go(linux_target *process)
     pthread_mutex_lock(&process->lock);
     atomic_i32_store(&process->let_go, 1);
     if (process->tracer != NULL) {
-        bool died = died_held(process);
+        /* Only the status of a launched process is taken here. */
+        bool died = process->launched && died_held(process);
 
         linux_tracer_end(process->tracer);
         if (died) {
