@@ -571,4 +571,4 @@ def test_the_way_on_after_an_undo_that_is_not_finished(fleet: Fleet, tmp_path: P
     assert "A process works on it." in seen[0] and "a process works on it" in seen[1]
     said = command("rollout", "status", tmp_path / "b")
     assert "stopped: the check after a batch failed" in said.err
-    assert "1 process still hold the patch" in said.err
+    assert "the patch stays in 1 process" in said.err

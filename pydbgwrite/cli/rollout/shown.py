@@ -260,7 +260,7 @@ def _problems(report: Report, why: str) -> list[str]:
         if report.undone and report.ended:
             found.append(_undone(report))
         elif not report.undone and state.APPLIED in report.counts:
-            found.append(f"{processes(report.counts[state.APPLIED])} still hold the patch")
+            found.append(f"the patch stays in {processes(report.counts[state.APPLIED])}")
     elif report.failures and not report.undone:
         found.append(f"{len(report.failures):,} of {processes(len(report.outcomes))} failed")
     if not report.ended and not report.in_use:
