@@ -13,6 +13,8 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._core import FileDescriptor
@@ -31,6 +33,8 @@ _PROGRAM: Final = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
     "from pydbgwrite.rollout.worker_processes import serve; serve()"
 )
+#: Seconds between looks whether a worker still runs, while its answer is waited for.
+_LOOK_AFTER: Final = 0.5
 #: On Windows Ctrl-C is for the coordinator, which decides what becomes of the tasks.
 _OWN_GROUP: Final[int] = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
@@ -96,6 +100,9 @@ class _Worker:
             creationflags=_OWN_GROUP,
         )
         self._greeting = pickle.dumps(sys.path) + pickle.dumps(IN_FORCE.get())
+        self._tasks: SimpleQueue[bytes] = SimpleQueue()
+        self._answers: SimpleQueue[bytes] = SimpleQueue()
+        threading.Thread(target=self._exchange, daemon=True).start()
 
     @property
     def runs(self) -> bool:
@@ -104,21 +111,18 @@ class _Worker:
 
     def ask(self, task: str, timeout: float) -> str:
         """Send a task, and return its answer."""
-        late: list[bool] = []
-
-        def give_up() -> None:
-            late.append(True)
-            self.kill()
-
-        timer = threading.Timer(timeout, give_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            line = self._exchange(self._greeting + task.encode() + b"\n")
-        finally:
-            timer.cancel()
+        self._tasks.put(self._greeting + task.encode() + b"\n")
+        until = time.monotonic() + timeout
+        line = None
+        while line is None and (left := until - time.monotonic()) > 0:
+            ended = not self.runs
+            try:
+                line = self._answers.get(timeout=min(left, _LOOK_AFTER))
+            except not_from_handler(Empty):
+                if ended:  # Wine 8 can leave the pipe of a killed process open
+                    line = b""
         self._greeting = b""
-        if line.endswith(b"\n"):
+        if line and line.endswith(b"\n"):
             answer, error = json.loads(line)
             if error is not None:
                 raise RolloutError(error)
@@ -126,33 +130,30 @@ class _Worker:
         self.kill()
         code = self._process.wait()
         who = f"its worker, process {self._process.pid},"
-        if late:
+        if line is None:
             raise RolloutError(f"{who} did not answer within {timeout:g} s, and was ended")
         raise RolloutError(f"{who} has ended, with exit code {code}")
 
-    def _exchange(self, data: bytes) -> bytes:
-        """Send data, and return the line that comes back; a part of it if the worker ends."""
+    def _exchange(self) -> None:
+        """Send tasks, and take the line that comes back: on a thread, since nothing limits it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
-            return self._process.stdout.readline()
+            with self._process.stdin as tasks, self._process.stdout as answers:
+                while task := self._tasks.get():
+                    tasks.write(task)
+                    tasks.flush()
+                    self._answers.put(answers.readline())
         except not_from_handler(OSError):
-            return b""
+            self._answers.put(b"")
 
     def kill(self) -> None:
         """End it. An idle one holds nothing: its sessions are closed with each process."""
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for the end of one that was killed, and close its pipes."""
+        """Wait for the end of one that was killed, and have its pipes closed."""
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            try:
-                pipe.close()
-            except not_from_handler(OSError):
-                pass  # what it was sent has not arrived
+        self._tasks.put(b"")
 
 
 def serve() -> None:
