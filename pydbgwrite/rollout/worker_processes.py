@@ -119,7 +119,7 @@ class _Worker:
             try:
                 line = self._answers.get(timeout=min(left, _LOOK_AFTER))
             except not_from_handler(Empty):
-                if ended:  # Wine 8 can leave the pipe of a killed process open
+                if ended:  # and its pipe is open: another process can have it
                     line = b""
         self._greeting = b""
         if line and line.endswith(b"\n"):
