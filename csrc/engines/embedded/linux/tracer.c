@@ -230,10 +230,7 @@ void linux_tracer_end(linux_tracer *self)
         atomic_i32_store(&self->request, LINUX_TRACER_LET_GO);
         linux_event_ring(self->wake);
         pthread_join(self->host, NULL);
-        /* Of a separate tracer, the host has waited for the end. */
-        if (!self->apart) {
-            await_exit(self->host_id);
-        }
+        await_exit(self->host_id);
     }
 }
 
