@@ -22,9 +22,6 @@ from support.dbgeng import OWN, needs_engine
 from pydbgwrite import Patch, PatchEntry, RolloutError, rollout
 from pydbgwrite.rollout import Outcome
 
-if sys.platform != "win32":
-    pytest.skip("Microsoft's engine is for Windows", allow_module_level=True)
-
 pytestmark = needs_engine
 
 COUNT = 6
@@ -39,10 +36,13 @@ SUSPEND_RESUME = 0x0800
 
 
 def system(library: str, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
-    """Return a function of the system."""
-    prototype: Any = ctypes.WINFUNCTYPE(result, *arguments)
-    found: Callable[..., Any] = prototype((name, ctypes.WinDLL(library)))
-    return found
+    """Return a function of the system, which is looked up when it is called: Windows has it."""
+    windows: Any = ctypes
+
+    def call(*given: Any) -> Any:
+        return windows.WINFUNCTYPE(result, *arguments)((name, windows.WinDLL(library)))(*given)
+
+    return call
 
 
 handle, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
@@ -79,7 +79,7 @@ class Shop:
             for _ in range(COUNT)
         ]
         self.pids = [each.pid for each in self._processes]
-        self._handles = [int(each._handle) for each in self._processes]  # type: ignore[attr-defined,unused-ignore]
+        self._handles = [int(getattr(each, "_handle")) for each in self._processes]  # noqa: B009
         try:
             self.all_run()
             self.table = next(place for place in PLACES if self._allocate(place))
