@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import termios
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +19,9 @@ import pytest
 
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
+
+import fcntl
+import termios
 
 from support.fleet import Fleet, compile_fleet, patch_of
 
