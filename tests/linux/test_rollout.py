@@ -23,7 +23,7 @@ if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
 from support import elf32
-from support.fleet import Fleet, Server, compile_fleet, patch_of, read_request
+from support.fleet import Fleet, Server, compile_fleet, of, patch_of, read_request
 from support.limits import limited
 from support.processes import Child32
 
@@ -44,11 +44,6 @@ def fleet(program: Path, state_folder: Path) -> Iterator[Fleet]:
     """Yield ten processes, and a state folder of the test's own."""
     with Fleet(program, 10) as started:
         yield started
-
-
-def of(fleet: Fleet) -> rollout.Choice:
-    """Choose the children of a fleet."""
-    return rollout.processes(pids=fleet.pids)
 
 
 def test_each_process_gets_the_patch(fleet: Fleet, tmp_path: Path) -> None:

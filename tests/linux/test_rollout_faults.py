@@ -17,7 +17,7 @@ if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
 from support.commands import command
-from support.fleet import ENTRIES, Fleet, compile_fleet, patch_of
+from support.fleet import ENTRIES, Fleet, compile_fleet, of, patch_of
 from support.limits import limited
 from support.processes import LiveChild
 
@@ -50,11 +50,6 @@ def fleet(program: Path, state_folder: Path) -> Iterator[Fleet]:
     """Yield four processes, and a state folder of the test's own."""
     with Fleet(program, 4) as started:
         yield started
-
-
-def of(fleet: Fleet) -> rollout.Choice:
-    """Choose the children of a fleet."""
-    return rollout.processes(pids=fleet.pids)
 
 
 class Turning(LiveChild):
@@ -379,17 +374,22 @@ def test_an_undo_of_a_process_that_another_traces(fleet: Fleet, tmp_path: Path) 
         assert report.ended and report.counts == {"undone": 1}
 
 
+def left_by_a_lost_worker(fleet: Fleet, state_folder: Path, ledger: Path) -> Path:
+    """Patch one process by a worker whose answer is lost, and return the journal that it left."""
+    one = rollout.processes(pids=fleet.pids[:1])
+    cut = Before(lost=(1,))
+    report = rollout.apply(patch_of(fleet.table), one, cut, ledger=ledger, keep=True)
+    assert not report.ended and report.counts == {"unknown": 1}
+    (journal,) = journals(state_folder)
+    return journal
+
+
 @pytest.mark.parametrize("keep", [16, -1])
 def test_a_worker_that_was_killed(
     fleet: Fleet, state_folder: Path, tmp_path: Path, keep: int
 ) -> None:
     """A journal that it left short says that nothing was written, or what is to be undone first."""
-    one = rollout.processes(pids=fleet.pids[:1])
-    patch = patch_of(fleet.table)
-    cut = Before(lost=(1,))
-    report = rollout.apply(patch, one, cut, ledger=tmp_path / "a", keep=True)
-    assert not report.ended and report.counts == {"unknown": 1}
-    (journal,) = journals(state_folder)
+    journal = left_by_a_lost_worker(fleet, state_folder, tmp_path / "a")
     if keep == 16:
         with pydbgwrite.attach(fleet.pids[0]) as session:
             pydbgwrite.undo(journal, session)
@@ -406,10 +406,7 @@ def test_a_worker_that_was_killed_and_others_write(
     fleet: Fleet, state_folder: Path, tmp_path: Path
 ) -> None:
     """What it wrote can't all be taken back; nothing more is written."""
-    one = rollout.processes(pids=fleet.pids[:1])
-    cut = Before(lost=(1,))
-    rollout.apply(patch_of(fleet.table), one, cut, ledger=tmp_path / "a", keep=True)
-    (journal,) = journals(state_folder)
+    journal = left_by_a_lost_worker(fleet, state_folder, tmp_path / "a")
     whole = journal.read_bytes()
     journal.write_bytes(whole[:-1])
     with pydbgwrite.attach(fleet.pids[0]) as session:
@@ -422,10 +419,7 @@ def test_a_worker_that_was_killed_and_others_write(
 def test_a_damaged_journal_of_an_earlier_attempt(
     fleet: Fleet, state_folder: Path, tmp_path: Path
 ) -> None:
-    one = rollout.processes(pids=fleet.pids[:1])
-    cut = Before(lost=(1,))
-    rollout.apply(patch_of(fleet.table), one, cut, ledger=tmp_path / "a", keep=True)
-    (journal,) = journals(state_folder)
+    journal = left_by_a_lost_worker(fleet, state_folder, tmp_path / "a")
     whole = journal.read_bytes()
     journal.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
     report = rollout.resume(tmp_path / "a")
@@ -439,10 +433,7 @@ def test_a_damaged_journal_of_an_earlier_attempt(
 def test_an_attempt_that_was_undone_is_made_again(
     fleet: Fleet, state_folder: Path, tmp_path: Path
 ) -> None:
-    one = rollout.processes(pids=fleet.pids[:1])
-    cut = Before(lost=(1,))
-    rollout.apply(patch_of(fleet.table), one, cut, ledger=tmp_path / "a", keep=True)
-    (journal,) = journals(state_folder)
+    journal = left_by_a_lost_worker(fleet, state_folder, tmp_path / "a")
     with pydbgwrite.attach(fleet.pids[0]) as session:
         assert pydbgwrite.undo(journal, session).complete
     assert fleet.held(0) == "old"

@@ -12,11 +12,11 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydbgwrite import Patch, PatchEntry
+from pydbgwrite import Patch, PatchEntry, rollout
 from support.libraries import compile_program
 from support.processes import LiveChild
 
-__all__ = ["ENTRIES", "Fleet", "Server", "compile_fleet", "patch_of", "read_request"]
+__all__ = ["ENTRIES", "Fleet", "Server", "compile_fleet", "of", "patch_of", "read_request"]
 
 #: The words that patch_of() writes: every third one.
 ENTRIES = 10
@@ -137,6 +137,11 @@ int main(int count, char **words) {
 def compile_fleet(path: Path, *flags: str) -> Path:
     """Compile the program to that path. Each has a build id of its own: tests run side by side."""
     return compile_program(path, _SOURCE, f"-Wl,--build-id=0x{os.urandom(20).hex()}", *flags)
+
+
+def of(fleet: Fleet) -> rollout.Choice:
+    """Choose the children of a fleet."""
+    return rollout.processes(pids=fleet.pids)
 
 
 def patch_of(place: int | str, *, first: int = 1000) -> Patch:
