@@ -131,6 +131,10 @@ def _set(content: str) -> tuple[str, bool]:
         else:
             found.append(re.escape(rest[at]))
             at += 1
-    if not found:
+    source = "".join(found)
+    if not negated and source.startswith("!"):
+        # fnmatch looks for "!" after it has removed the empty ranges: it leads in "[b-a!x]".
+        negated, source = True, source[1:]
+    if not source:
         return (".", False) if negated else ("(?!)", False)
-    return f"[{'^' * negated}{''.join(found)}]", False
+    return f"[{'^' * negated}{source}]", False

@@ -52,6 +52,15 @@ def test_random_patterns(chance: random.Random) -> None:
         assert not Pattern(literal(text)).matches(text + "a")
 
 
+@pytest.mark.parametrize(
+    "text", ["[b-a!]", "[b-a!x]", "[b-a!-c]", "[b-[!b-a]", "[b-ad-c]", "[!b-a!]"]
+)
+def test_sets_with_empty_ranges(text: str) -> None:
+    """fnmatch removes an empty range before it looks for the "!" that negates a set."""
+    for name in map(chr, range(32, 127)):
+        assert Pattern(text).matches(name) == fnmatch.fnmatchcase(name, text), name
+
+
 def test_patterns_that_would_take_long() -> None:
     name = "a" * 60_000
     for hostile in ("*a" * (LONGEST // 2 - 1) + "*b", "[" * LONGEST, "*" * (LONGEST - 1) + "b"):
