@@ -42,9 +42,6 @@ PROGRAMS = sorted(
     ),
     key=lambda name: (name == ALONE, name),
 )
-#: What the sanitizer of data races can't run: it takes memory between the test's mappings, and it
-#: ends a program whose handler of a refused system call runs.
-NOT_FOR_RACES = ("test_linux_target", "test_linux_refusals")
 SANITIZERS = {
     "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "thread": ["-fsanitize=thread"],
@@ -120,15 +117,9 @@ def test_there_are_programs() -> None:
     assert {"test_core", "test_core_narrow", "test_embedded_engine"} <= set(PROGRAMS)
 
 
-def programs() -> list[str]:
-    """Return the programs to run."""
-    for_races = os.environ.get("PYDBGWRITE_SANITIZE") == "thread"
-    return [name for name in PROGRAMS if not (for_races and name in NOT_FOR_RACES)]
-
-
 @pytest.mark.parametrize(
     "program",
-    [pytest.param(name, marks=pytest.mark.alone if name == ALONE else ()) for name in programs()],
+    [pytest.param(name, marks=pytest.mark.alone if name == ALONE else ()) for name in PROGRAMS],
 )
 def test_program(program: str, toolchain: Toolchain, tmp_path: Path) -> None:
     """All checks pass: the program reports the count that passed and prints each that failed."""

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../csrc/base/atomics.h"
@@ -53,12 +54,14 @@ static void test_refusals(void)
     child dead = child_start(end_at_once, NULL);
     child two = child_start(two_threads, thread);
     int reaped = dead.id;
+    siginfo_t info;
 
     check_no_opening(getpid(), LINUX_OPEN_OWN_PROCESS, 0);
     check_no_opening(0, LINUX_OPEN_NO_PROCESS, 0);
     check_no_opening(-1, LINUX_OPEN_NO_PROCESS, 0);
     check_no_opening(INT32_MAX, LINUX_OPEN_NO_PROCESS, 0);
-    await_state(dead.id, 'Z');
+    /* Its last thread, too, has ended: a sanitizer may have one in each process. */
+    CHECK_EQUAL(waitid(P_PID, (id_t)dead.id, &info, WEXITED | WNOWAIT), 0);
     check_no_opening(dead.id, LINUX_OPEN_ZOMBIE, 0);
     child_stop(&dead);
     check_no_opening(reaped, LINUX_OPEN_NO_PROCESS, 0);
@@ -105,6 +108,8 @@ int main(void)
 {
     alarm(120);
     test_refusals();
-    test_our_memory();
+    if (!CHECK_THREAD_SANITIZER) { /* it treats every clone() as a fork into separate memory */
+        test_our_memory();
+    }
     return check_report();
 }

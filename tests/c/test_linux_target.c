@@ -33,8 +33,10 @@ enum {
     PAGES
 };
 
-/* Far below the addresses that mmap(2) chooses: it would put other mappings into the holes. */
-#define AREA ((void *)(uintptr_t)(UINT64_C(1) << 45))
+/* Far below the addresses that mmap(2) chooses: it would put other mappings into the holes. The
+ * sanitizers of addresses and of data races (sanitizer tsan_platform.h, kMidAppMemBeg) leave this
+ * place to programs; they keep most others to themselves. */
+#define AREA ((void *)(uintptr_t)UINT64_C(0x550000000000))
 
 static size_t page;
 static unsigned char *area; /* the same addresses in the children, which are forked */
