@@ -11,12 +11,18 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 from __future__ import annotations
 
 from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
-from pydbgwrite._core import (
-    BULK_THRESHOLD_POINTERS,
-    GIL_RELEASE_BYTES,
-    DataSpaces,
-    MemoryBasicInformation,
-)
+
+try:
+    from pydbgwrite._core import (
+        BULK_THRESHOLD_POINTERS,
+        GIL_RELEASE_BYTES,
+        DataSpaces,
+        MemoryBasicInformation,
+    )
+except ImportError as _error:
+    from pydbgwrite._wrong_wheel import not_loaded
+
+    raise not_loaded(_error) from None
 from pydbgwrite._opening.api import (
     attach,
     attach_kernel,

@@ -1,0 +1,59 @@
+"""What the import says where the compiled module is missing, or is for another Python or machine.
+
+It happens where files are copied, or unpacked, and not installed: pip takes the wheel that fits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
+
+from pydbgwrite._signal_handlers import not_from_handler
+
+__all__ = ["not_loaded"]
+
+#: By the number of the machine in a header of ELF (62 to 183), or of a DLL.
+_MACHINES = {
+    3: "Linux on x86",
+    62: "Linux on x86-64",
+    183: "Linux on aarch64",
+    0x14C: "32-bit Windows",
+    0x8664: "Windows on x86-64",
+    0xAA64: "Windows on arm64",
+}
+
+
+def not_loaded(error: ImportError) -> ImportError:
+    """Return the exception that says which compiled modules are here, and what Python this is."""
+    folder = os.path.dirname(__file__)
+    here = [name for name in sorted(os.listdir(folder)) if name.startswith("_core.")]
+    here.remove("_core.pyi")
+    found = ", ".join(f"{name} for {_machine(os.path.join(folder, name))}" for name in here)
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        version += ", free-threaded"
+    takes = ", ".join(f"_core{suffix}" for suffix in EXTENSION_SUFFIXES)
+    return ImportError(
+        f"pydbgwrite can't load its compiled module: {error}\n"
+        f"{folder} has {found or 'none'}.\n"
+        f"This is Python {version} for {sysconfig.get_platform()}, which looks for {takes}.\n"
+        f"Its own pip takes the wheel that fits: {sys.executable} -m pip install "
+        "--force-reinstall pydbgwrite (in a clone: -m pip install -e .)",
+        name=error.name,
+        path=error.path,
+    )
+
+
+def _machine(file: str) -> str:
+    """Return the system and the machine that a compiled module was made for."""
+    try:
+        with open(file, "rb") as opened:
+            head = opened.read(4096)
+    except not_from_handler(OSError) as error:
+        return f"an unknown system ({error.strerror})"
+    at = 18  # ELF
+    if head.startswith(b"MZ"):
+        at = int.from_bytes(head[60:64], "little") + 4
+    return _MACHINES.get(int.from_bytes(head[at : at + 2], "little"), "another system")

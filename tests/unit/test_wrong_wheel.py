@@ -1,0 +1,78 @@
+"""A package whose compiled module is missing, or is for another Python or machine.
+
+pip takes the wheel that fits: such a package was copied, or unpacked by hand.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+import pydbgwrite
+
+#: A name that this Python looks for.
+NAME = f"_core{EXTENSION_SUFFIXES[-1]}"
+
+
+def elf(machine: int) -> bytes:
+    """Return the header of a library for a 64-bit Linux (elf(5))."""
+    header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + b"\x03\0" + machine.to_bytes(2, "little")
+    return header + b"\x01\0\0\0" + bytes(40)
+
+
+def dll(machine: int) -> bytes:
+    """Return the headers of a DLL (PE format, "MS-DOS Stub" and "COFF File Header")."""
+    return (
+        b"MZ".ljust(60, b"\0")
+        + b"\x80\0\0\0"
+        + bytes(64)
+        + b"PE\0\0"
+        + machine.to_bytes(2, "little")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "found"),
+    [
+        ("", b"", "none"),
+        (NAME, elf(40), f"{NAME} for another system"),
+        (NAME, elf(183)[:30], f"{NAME} for Linux on aarch64"),
+        (NAME, dll(0xAA64), f"{NAME} for Windows on arm64"),
+        (NAME, b"", f"{NAME} for another system"),
+        (NAME, None, f"{NAME} for an unknown system"),
+        ("_core.other.pyd", dll(0x8664), "_core.other.pyd for Windows on x86-64"),
+        ("_core.cpython-399-x.so", elf(62), "_core.cpython-399-x.so for Linux on x86-64"),
+    ],
+)
+def test_the_import_says_what_is_wrong(
+    name: str, data: bytes | None, found: str, tmp_path: Path
+) -> None:
+    """It says what is there, what this Python takes, what to do. None: a folder has the name."""
+    package = tmp_path / "pydbgwrite"
+    compiled = shutil.ignore_patterns("__pycache__", "_core.*[!i]")
+    shutil.copytree(Path(pydbgwrite.__file__).parent, package, ignore=compiled)
+    if data is None:
+        (package / name).mkdir()
+    elif name:
+        (package / name).write_bytes(data)
+    # -S: the finder of an editable install would find the compiled module elsewhere.
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import pydbgwrite"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    said = done.stderr.partition("\nImportError: ")[2].splitlines()
+    assert done.returncode == 1
+    assert said[0].startswith("pydbgwrite can't load its compiled module: ")
+    assert len(said[0]) > 60  # with the reason that the loader gives
+    assert said[1].startswith(f"{package} has {found}")
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert said[2].startswith(f"This is Python {version}")
+    assert f" for {sysconfig.get_platform()}, " in said[2] and NAME in said[2]
+    assert f"{sys.executable} -m pip install --force-reinstall pydbgwrite" in said[3]
+    assert len(said) == 4
