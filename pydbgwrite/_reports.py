@@ -70,7 +70,8 @@ Change.__module__ = "pydbgwrite"
 class Conflict(NamedTuple):
     """A location that holds neither what was written nor what was there before.
 
-    Someone else has changed it: the target, which was running, or another debugger.
+    Someone else has changed it: the target, which was running, or another debugger. After an undo
+    that restored it, what was written counts as such a change too: found then equals written.
 
     Attributes:
         address: Where it is in the target.
@@ -142,11 +143,12 @@ class UndoReport(NamedTuple):
         parts = [f"{_counted(self.restored, 'byte')} restored, {self.unchanged:,} already original"]
         if self.conflict_total:
             fate = "restored too" if self.forced else "not changed"
-            why = (
-                "this journal was undone before, and the memory has been written to since"
-                if self.undone_before
-                else "neither the old nor the written value is there"
-            )
+            if self.undone_before:
+                why = "this journal was undone before, and the memory has been written to since"
+            elif any(each.found == each.written for each in self.conflicts):
+                why = "another value is there, or the written one again after an undo restored it"
+            else:
+                why = "neither the old nor the written value is there"
             parts.append(
                 f"{_counted(self.conflict_total, 'conflict')} ({fate}; the first at "
                 f"0x{self.conflicts[0].address:x}): {why}"

@@ -292,3 +292,24 @@ def test_what_was_undone_and_written_again(engine_case: EngineCase, tmp_path: Pa
     assert list(case.session.read_pointers(case.rw, 2)) == list(values)
     assert pydbgwrite.undo(file, case.session, force=True).complete
     assert case.peek(case.rw, case.rw_size) == before
+
+
+def test_what_an_incomplete_undo_restored_and_is_written_again(
+    engine_case: EngineCase, tmp_path: Path
+) -> None:
+    """The report does not call a written value another one."""
+    case, file = engine_case, tmp_path / "a.journal"
+    size = case.pointer_size
+    first, second, foreign = case.values(3)
+    with case.session.transaction(file):
+        case.session.write_pointers(case.rw, [first, second])
+    case.session.write_pointers(case.rw, [foreign])
+    report = pydbgwrite.undo(file, case.session)
+    assert (report.restored, report.conflict_total) == (size, 1)
+    assert str(report).endswith(": neither the old nor the written value is there")
+    case.session.write_pointers(case.rw + size, [second])
+    report = pydbgwrite.undo(file, case.session)
+    assert report.conflict_total == 2
+    assert report.conflicts[1].found == report.conflicts[1].written
+    assert "or the written one again after an undo restored it" in str(report)
+    assert list(case.session.read_pointers(case.rw, 2)) == [foreign, second]
