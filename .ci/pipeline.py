@@ -323,21 +323,20 @@ def docs() -> None:
         "cp311-abi3-win32": "each C file compiled, by mingw",
         "cp311-abi3-win_arm64": "each C file compiled, by clang",
         "cp314-cp314t-manylinux_x86_64": "each C file compiled with Py_GIL_DISABLED",
+        "cp314-cp314t-manylinux_aarch64": "each C file compiled, by gcc",
+        "cp314-cp314t-musllinux_x86_64": "each C file compiled, by musl-gcc",
+        "cp314-cp314t-win32": "each C file compiled, by mingw",
+        "cp314-cp314t-win_arm64": "each C file compiled, by clang",
     },
 )
 def builds() -> None:
-    """-Werror -pedantic under clang; free-threaded, aarch64, musl; Windows on x86 and arm64."""
+    """-Werror -pedantic under clang; aarch64, musl, Windows on x86, arm64; free-threaded, too."""
     need("clang")
     need("gcc")
     folder = copied("builds")
     build = (tools() / "python", "setup.py", "-q", "build_ext")
     switches = {"CC": "clang", "PYDBGWRITE_WERROR": "1", "PYDBGWRITE_PEDANTIC": "1"}
     run(*build, cwd=folder, variables=switches)
-    # A free-threaded build has no Limited API: the source must compile without it too.
-    full_api = max(pythons(), key=lambda python: (python.has_headers, python.version))
-    for compiler in ("gcc", "clang"):
-        flags = ["-pthread", "-DPy_GIL_DISABLED=1", f"-I{full_api.include}"]
-        check_syntax(compiler, folder, "linux-x86_64", flags)
     # pyconfig.h of this machine has the sizes of all 64-bit Linuxes. Debian's selects a file by
     # architecture, and that file is used.
     code = "import sysconfig; print(sysconfig.get_config_h_filename())"
@@ -345,24 +344,37 @@ def builds() -> None:
     need("musl-tools", "musl-gcc")
     need("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc")
     need("libc6-dev-arm64-cross", test=Path("/usr/aarch64-linux-gnu/include/stdio.h").exists)
-    flags = ["-pthread", *python_headers("linux-headers", Path(config))]
+    limited = python_headers("linux-headers", Path(config))
+    # A free-threaded build has no Limited API: the source must compile without it too.
+    newest = max(pythons(), key=lambda python: (python.has_headers, python.version))
+    free = ["-DPy_GIL_DISABLED=1", f"-I{newest.include}"]
     in_c = sorted(str(each) for name in C_TESTS for each in folder.glob(f"tests/{name}/*.c"))
-    check_syntax("aarch64-linux-gnu-gcc", folder, "linux-aarch64", ["-Icsrc", *flags, *in_c])
     # musl-gcc leaves out the kernel's headers, which Alpine's package linux-headers has.
     kernel = [f"-idirafter{place}" for place in ("/usr/include", "/usr/include/x86_64-linux-gnu")]
-    check_syntax("musl-gcc", folder, "linux-x86_64", ["-Icsrc", *flags, *kernel, *in_c])
+    check = partial(check_syntax, folder=folder)
+    for headers in (limited, free):
+        flags = ["-pthread", "-Icsrc", *headers, *in_c]
+        check("aarch64-linux-gnu-gcc", platform="linux-aarch64", flags=flags)
+        check("musl-gcc", platform="linux-x86_64", flags=[*flags, *kernel])
+    for compiler in ("gcc", "clang"):
+        check(compiler, platform="linux-x86_64", flags=["-pthread", *free])
     need("gcc-mingw-w64-i686", "i686-w64-mingw32-gcc")
     # The Windows lane compiles all for x64, with the same warnings, as errors.
-    flags = python_headers("windows-headers", folder / "tests" / "windows" / "pyconfig.h")
-    check_syntax("i686-w64-mingw32-gcc", folder, "win32", flags)
-    # Debian's mingw has no compiler for arm64, but clang takes its headers.
+    config_h = folder / "tests" / "windows" / "pyconfig.h"
+    limited = python_headers("windows-headers", config_h)
+    free = ["-DPy_GIL_DISABLED=1", python_headers("windows-free", config_h, newest)[-1]]
+    # Debian's mingw has no compiler for arm64, but clang takes its headers. They lack a function
+    # of MSVC that free-threaded CPython's headers call.
     arm64 = "clang --target=aarch64-w64-mingw32 -isystem/usr/share/mingw-w64/include"
-    check_syntax(arm64, folder, "win-arm64", flags)
+    (WORK / "msvc.h").write_text("unsigned long long __getReg(int number);\n")
+    for headers in (limited, free):
+        check("i686-w64-mingw32-gcc", platform="win32", flags=headers)
+        check(arm64, platform="win-arm64", flags=[*headers, "-include", str(WORK / "msvc.h")])
 
 
-def python_headers(name: str, config: Path) -> list[str]:
+def python_headers(name: str, config: Path, python: Python = PYTHON) -> list[str]:
     """Return flags for the Limited API, with a copy of CPython's headers and this pyconfig.h."""
-    shutil.copytree(PYTHON.include, WORK / name)
+    shutil.copytree(python.include, WORK / name)
     shutil.copy(config, WORK / name / "pyconfig.h")
     return ["-DPy_LIMITED_API=0x030B0000", f"-I{WORK / name}"]
 
@@ -387,10 +399,14 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
 @step(
     budget=250,
     by_name=True,
-    proves={"cp311-abi3-win*": "linked whole, by zig, with the names of the stable ABI alone"},
+    proves={
+        "cp311-abi3-win*": "linked whole, by zig, with the names of the stable ABI alone",
+        "cp311-abi3-musllinux_aarch64": "linked whole, by zig, and audited",
+        "cp314-cp314t-musllinux_aarch64": "linked whole, by zig",
+    },
 )
 def linked() -> None:
-    """The modules for Windows on arm64, x86 and x64, linked by zig; their exports and imports."""
+    """Modules for Windows on arm64, x86 and x64, and for musl on arm64, linked by zig; checked."""
     folder = copied("linked")
     group = ("--group", f"{folder}/pyproject.toml:linked")
     bin_ = environment("linked-venv", PYTHON, *group)
@@ -398,6 +414,36 @@ def linked() -> None:
     headers = python_headers("headers-to-link", config)[-1].removeprefix("-I")
     link = (bin_ / "python", ".ci/windows_modules.py", headers, WORK / "linked-modules")
     run(*link, cwd=folder)
+    newest = max(pythons(), key=lambda python: (python.has_headers, python.version))
+    limited = link_for_musl(bin_ / "python", folder, "311", f"-I{PYTHON.include}")
+    run(tools() / "abi3audit", "--strict", "--assume-minimum-abi3", "3.11", *limited)
+    link_for_musl(bin_ / "python", folder, "314t", f"-I{newest.include} -DPy_GIL_DISABLED=1")
+
+
+def link_for_musl(python: Path, folder: Path, builder: str, flags: str) -> list[Path]:
+    """Build the modules for musl on arm64 by the project's own setup.py; return them."""
+    work = WORK / f"musl-{builder}"
+    compiler = f"{python} -m ziglang cc -target aarch64-linux-musl"
+    variables = {
+        "_PYTHON_HOST_PLATFORM": "linux-aarch64",
+        "PYDBGWRITE_LANE_BUILDER": builder,  # read by cross_setup.py
+        "PYDBGWRITE_WERROR": "1",
+        "ZIG_GLOBAL_CACHE_DIR": str(WORK / "zig"),
+        "CC": compiler,
+        "LDSHARED": f"{compiler} -shared -s",
+        "CFLAGS": f"{flags} -DNDEBUG -fPIC",
+        "LDFLAGS": "",
+    }
+    places = ("--build-temp", work / "build", "--build-lib", work / "modules")
+    build = (python, "tests/windows/cross_setup.py", "-q", "build_ext", *places)
+    run(*build, cwd=folder, variables=variables)
+    made = sorted((work / "modules" / "pydbgwrite").iterdir())
+    named = [each.rename(each.with_suffix(".abi3.so")) for each in made]
+    for each in named:
+        # The number of the machine, of a little-endian file: EM_AARCH64 in elf.h.
+        if each.read_bytes()[18:20] != b"\xb7\x00":
+            raise Failure(f"{each.name} is not for aarch64")
+    return named
 
 
 @step(budget=140, together=True)
@@ -444,6 +490,19 @@ def kernels() -> None:
     results = WORK / "kernels"
     # In place, for its cache, .cache/kernel-lane; its Python builds the extension for the guests.
     run(tools() / "python", "tests/kernels/lane.py", "--install", "--junit", results)
+    run(PYTHON.path, ".ci/check_skips.py", "--clone", *sorted(results.glob("*.xml")))
+
+
+@step(
+    budget=900,
+    by_name=True,
+    name="kernels-arm64",
+    proves={"cp311-abi3-manylinux_aarch64": "its core on two arm64 kernels, in qemu"},
+)
+def kernels_arm64() -> None:
+    """The same on Debian's kernels for arm64, with pages of 4 and of 16 KiB."""
+    results = WORK / "kernels-arm64"
+    run(tools() / "python", "tests/kernels/lane.py", "arm64", "--install", "--junit", results)
     run(PYTHON.path, ".ci/check_skips.py", "--clone", *sorted(results.glob("*.xml")))
 
 

@@ -33,7 +33,7 @@ WHEN = {"ci.yml": "each push", "weekly.yml": "weekly"}
 def steps_of(workflow: str) -> set[str]:
     """Return the steps that a workflow runs."""
     text = (WORKFLOWS / workflow).read_text(encoding="utf-8")
-    found = re.findall(r"^ *- run: (?:.* )?\.ci/run ([a-z -]+)$", text, re.MULTILINE)
+    found = re.findall(r"^ *- run: (?:.* )?\.ci/run ([a-z0-9 -]+)$", text, re.MULTILINE)
     return {name for line in found for name in line.split()}
 
 
