@@ -28,8 +28,11 @@ _MACHINES = {
 def not_loaded(error: ImportError) -> ImportError:
     """Return the exception that says which compiled modules are here, and what Python this is."""
     folder = os.path.dirname(__file__)
-    here = [name for name in sorted(os.listdir(folder)) if name.startswith("_core.")]
-    here.remove("_core.pyi")
+    try:
+        names = sorted(os.listdir(folder))
+    except not_from_handler(OSError):
+        names = []  # a frozen application, or a zip file
+    here = [name for name in names if name.startswith("_core.") and name != "_core.pyi"]
     found = ", ".join(f"{name} for {_machine(os.path.join(folder, name))}" for name in here)
     version = ".".join(map(str, sys.version_info[:3]))
     if sysconfig.get_config_var("Py_GIL_DISABLED"):

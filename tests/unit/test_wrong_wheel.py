@@ -78,3 +78,18 @@ def test_the_import_says_what_is_wrong(
     assert f" for {sysconfig.get_platform()}, " in said[2] and NAME in said[2]
     assert f"{os.sep}{Path(sys.executable).name} -m pip install --force-reinstall" in said[3]
     assert len(said) == 4
+
+
+def test_a_package_in_a_zip_file(tmp_path: Path) -> None:
+    """Python loads no compiled module from it."""
+    package = tmp_path / "files" / "pydbgwrite"
+    without = shutil.ignore_patterns("__pycache__", "_core.*")
+    shutil.copytree(Path(pydbgwrite.__file__).parent, package, ignore=without)
+    archive = shutil.make_archive(str(tmp_path / "x"), "zip", package.parent)
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import pydbgwrite"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, archive], capture_output=True, text=True
+    )
+    said = done.stderr.partition("\nImportError: ")[2].splitlines()
+    assert said[0].startswith("pydbgwrite can't load its compiled module: ")
+    assert said[1] == f"{Path(archive) / 'pydbgwrite'} has none."
