@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from pydbgwrite.rollout.worker_processes import WorkerProcesses
 __all__ = ["Answer", "Executors", "executors_of"]
 
 _MOST_WORKERS: Final = 8
+#: Seconds of one wait for answers. On Windows Ctrl-C is noticed only when a wait for a lock ends
+#: (github.com/python/cpython/issues/80116).
+_LONGEST_WAIT: Final = 0.5
 
 
 class Answer:
@@ -76,7 +80,7 @@ class Executors:
             while futures:
                 if stopping():
                     yield from _cancelled(futures, "the rollout has stopped")
-                done, _ = wait(futures, self._timeout, FIRST_COMPLETED)
+                done = _wait(futures, self._timeout, FIRST_COMPLETED)
                 for future in done:
                     number, executor = futures.pop(future)
                     yield number, _answer(future, executor)
@@ -89,7 +93,7 @@ class Executors:
         except BaseException:
             for future in futures:
                 future.cancel()
-            wait([each for each in futures if not each.cancelled()], self._timeout)
+            _wait([each for each in futures if not each.cancelled()], self._timeout, ALL_COMPLETED)
             raise
 
 
@@ -141,6 +145,16 @@ def _own_work(timeout: float) -> Iterator[Callable[[str], str]]:
         return
     with WorkerProcesses(timeout) as workers:
         yield workers.run
+
+
+def _wait(futures: Collection[Future[str]], timeout: float, until_when: str) -> set[Future[str]]:
+    """Wait for answers, as concurrent.futures.wait() does; return those that are there."""
+    until = time.monotonic() + timeout
+    while True:
+        left = until - time.monotonic()
+        done, others = wait(futures, max(0, min(left, _LONGEST_WAIT)), until_when)
+        if not others or (done and until_when == FIRST_COMPLETED) or left <= _LONGEST_WAIT:
+            return done
 
 
 def _cancelled(
