@@ -120,8 +120,12 @@ class Coordinator:
             result = answer.result
             name, key = names[number] or result["node"], result["key"]
             if first:
-                if any(key == other for _, other in hosts):
-                    raise RolloutError(f"two executors are of one machine, {name} one of them")
+                same = next((other for other, its_key in hosts if its_key == key), None)
+                if same is not None:
+                    raise RolloutError(
+                        f"{same} and {name} are executors of one machine: give one for each. "
+                        "Nothing was written"
+                    )
                 hosts.append((name, key))
             elif (name, key) not in hosts:
                 raise RolloutError(f"{name} is another machine now, or was started again")
@@ -281,8 +285,10 @@ class Coordinator:
 
     def undo(self) -> Report:
         """Undo all that was applied, the last first. It can be run again."""
-        self._try_to_record(undoing=True, ended=False)
         recorded = self._recorded
+        if recorded.ended and recorded.undoing:
+            return report_of(self._ledger)
+        self._try_to_record(undoing=True, ended=False)
         never = [n for n in range(len(recorded.targets)) if n not in recorded.begun]
         numbers = [
             number

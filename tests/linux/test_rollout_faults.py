@@ -116,7 +116,9 @@ def test_an_executor_for_each_machine(fleet: Fleet, tmp_path: Path) -> None:
         assert "no executor is given for here" in elsewhere.outcomes[0].detail
         assert fleet.all_held() == {"new"}
         assert rollout.undo(tmp_path / "a", {"here": pool}).counts == {"undone": 4}
-        with pytest.raises(RolloutError, match="two executors are of one machine"):
+        again = rollout.undo(tmp_path / "a", {"there": pool})
+        assert again.ended and again.counts == {"undone": 4}  # nothing is left to ask for
+        with pytest.raises(RolloutError, match="are executors of one machine: give one for each"):
             rollout.apply(patch, of(fleet), {"one": pool, "two": pool}, ledger=tmp_path / "b")
     assert fleet.all_held() == {"old"}
 

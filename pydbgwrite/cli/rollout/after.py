@@ -77,7 +77,7 @@ def _list(as_json: bool) -> None:
         ]
         print_json({"folder": folder, "rollouts": listed})
     elif not found:
-        click.echo("No ledger is kept.")
+        click.echo("No ledger is kept in your state folder. With --ledger, give the folder of it.")
     else:
         rows = [(each, *_in_short(report, fault)) for each, report, fault in found]
         print_table(("ledger", "state", "processes"), rows, styles={"ledger": "cyan"})

@@ -101,7 +101,12 @@ class _Program(click.Path):
     ) -> str:
         path: str | None = shutil.which(value)
         if path is None:
-            self.fail(f"{value!r} is no program that can be run.", param, context)
+            self.fail(
+                f"{value!r} is no program that can be run: give the path of an executable file, or "
+                "a name that PATH has. It gets no arguments.",
+                param,
+                context,
+            )
         return path
 
 

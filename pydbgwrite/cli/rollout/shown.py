@@ -262,7 +262,11 @@ def _problems(report: Report, why: str) -> list[str]:
         elif not report.undone and state.APPLIED in report.counts:
             found.append(f"the patch stays in {processes(report.counts[state.APPLIED])}")
     elif report.failures and not report.undone:
-        found.append(f"{len(report.failures):,} of {processes(len(report.outcomes))} failed")
+        unknown, of = report.counts.get(state.UNKNOWN, 0), processes(len(report.outcomes))
+        if len(report.failures) > unknown:
+            found.append(f"{len(report.failures) - unknown:,} of {of} failed")
+        if unknown:
+            found.append(f"what {unknown:,} of {of} hold is unknown")
     if not report.ended and not report.in_use:
         found.append("it has not ended")
     if report.stable is False:
