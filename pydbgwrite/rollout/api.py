@@ -257,8 +257,10 @@ def _at_work(
     book = Ledger.open(os.fspath(ledger), writing=True)
     try:
         options: dict[str, Any] = book.recorded.header["options"]
-        if options["check"] and check is None and not (
-            undoing or book.recorded.undoing or book.recorded.ended
+        if (
+            options["check"]
+            and check is None
+            and not (undoing or book.recorded.undoing or book.recorded.ended)
         ):
             given = IN_FORCE.get().argument("check")
             raise ValueError(f"the rollout has a check after each batch: give {given} to go on")

@@ -195,7 +195,10 @@ def test_as_json(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
 
 def test_the_list(fleet: Fleet, patch: Path, state_folder: Path) -> None:
     """Who has lost the folder's path finds it."""
-    assert command("rollout", "status").out == "No ledger is kept in your state folder. With --ledger, give the folder of it.\n"
+    assert (
+        command("rollout", "status").out
+        == "No ledger is kept in your state folder. With --ledger, give the folder of it.\n"
+    )
     assert command("rollout", "status", "--json").said == {"folder": None, "rollouts": []}
     line = ["rollout", "apply", patch, *chosen(fleet), "--yes"]
     ledger = command(*line, "--json").said["ledger"]
