@@ -827,6 +827,11 @@ if sys.platform == "linux":
         type: type[_S], pid: int, suspend: bool, writable: bool, timeout: float, /
     ) -> _S:
         """Open a live Linux process; pydbgwrite.attach() checks the arguments."""
+    def linux_suspend(session: Session, timeout: float, /) -> None:
+        """Suspend a process that was attached without; nothing if it is suspended.
+
+        Raises NoTargetError if it has ended, or runs another program now (execve).
+        """
     def linux_launch(
         type: type[_S],
         path: bytes,

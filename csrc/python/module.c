@@ -122,6 +122,7 @@ static PyMethodDef functions[] = {
     FUNCTION(find_overlaps, classified_overlaps, METH_VARARGS),
 #if defined(__linux__)
     FUNCTION(linux_attach, open_linux_attach, METH_VARARGS),
+    FUNCTION(linux_suspend, open_linux_suspend, METH_VARARGS),
     FUNCTION(linux_launch, open_linux_launch, METH_VARARGS),
 #endif
 #if defined(_WIN32)

@@ -21,14 +21,16 @@ from pydbgwrite.errors import TargetAccessError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import IO, Final
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import IO, Final, TypeVar
 
     from _typeshed import StrOrBytesPath
 
+    _T = TypeVar("_T")
+
 assert sys.platform.startswith("linux")
 
-__all__ = ["attach", "launch"]
+__all__ = ["attach", "launch", "suspend"]
 
 #: Of a thread that ends, or that a signal ends: include/linux/sched.h, PF_EXITING and PF_SIGNALED.
 _ENDING: Final = 0x4 | 0x400
@@ -39,12 +41,28 @@ _OURS: Final = "pydbgwrite"
 
 def attach(pid: int, suspend: bool, writable: bool, timeout: float) -> Session:
     """Attach with the embedded engine. Wait, within the timeout, for a tracer that is dying."""
+    return _untraced(
+        pid, timeout, lambda left: _core.linux_attach(Session, pid, suspend, writable, left)
+    )
+
+
+def suspend(session: Session, timeout: float) -> None:
+    """Suspend a process that was attached without, as attach() would have done; else do nothing.
+
+    Raises what attach() raises; NoTargetError also if the process runs another program now.
+    """
+    assert session.pid is not None
+    _untraced(session.pid, timeout, lambda left: _core.linux_suspend(session, left))
+
+
+def _untraced(pid: int, timeout: float, call: Callable[[float], _T]) -> _T:
+    """Call with the seconds that are left; again after the end of a tracer that is dying."""
     until = time.monotonic() + timeout
     ended: set[int] = set()
     while True:
         left = max(until - time.monotonic(), 0)
         try:
-            return _core.linux_attach(Session, pid, suspend, writable, left)
+            return call(left)
         except not_from_handler(TargetAccessError):
             # 0: nobody traces it, perhaps no more since the attempt. So there is one more.
             tracer = int(_status(pid).get("TracerPid", "0"))

@@ -93,6 +93,47 @@ PyObject *open_linux_attach(PyObject *module, PyObject *arguments)
     return session_over(module, type, opened, false, options.writable);
 }
 
+PyObject *open_linux_suspend(PyObject *module, PyObject *arguments)
+{
+    PyTypeObject *type = (PyTypeObject *)state_of_module(module)->session_type;
+    PyObject *given = NULL, *result = NULL;
+    double timeout = 0;
+    session_object *session;
+    opening_waiting waiting = {NULL};
+    linux_waiting limits = {opening_goes_on, &waiting, 0};
+    linux_open_error error = {LINUX_OPEN_OK, 0, NULL, 0};
+    bool suspended = false;
+
+    if (!PyArg_ParseTuple(arguments, "O!d", type, &given, &timeout)) {
+        return NULL;
+    }
+    session = (session_object *)(void *)given;
+    if (!session_enter(session, false)) {
+        return NULL;
+    }
+    if (!session_kernel_reads(session)) {
+        PyErr_SetString(PyExc_ValueError, "the session is not of a live Linux process");
+        goto done;
+    }
+    limits.timeout_ns = opening_nanoseconds(timeout);
+    waiting.released = PyEval_SaveThread();
+    suspended = linux_suspend(session->embedded, &limits, &error);
+    PyEval_RestoreThread(waiting.released);
+    if (suspended) {
+        session->target.stopped = true;
+    } else {
+        opening_failed(state_of_module(module), &error,
+                       PyLong_FromUnsignedLong(session->process_id));
+    }
+    /* Ctrl-C can have come at the last moment of waiting: the session holds the process. */
+    if (suspended && PyErr_Occurred() == NULL && PyErr_CheckSignals() == 0) {
+        result = Py_NewRef(Py_None);
+    }
+done:
+    session_leave(session);
+    return result;
+}
+
 /* Returns the bytes objects of a tuple as a NULL-terminated array, which borrows their memory; to
  * be freed. NULL: an exception is set. */
 static char **texts_of(PyObject *tuple)

@@ -8,6 +8,7 @@
 #include "../../../base/atomics.h"
 #include "../target.h"
 #include "maps.h"
+#include "process.h"
 #include "tracing.h"
 #include "worker.h"
 
@@ -71,7 +72,8 @@ typedef struct linux_target {
     int memory;     /* /proc/PID/mem; bound, as `maps` is, to the memory that the process had when
                      * attached. -1: only process_vm_* and ptrace may access the memory */
     int maps;
-    int pagemap; /* the same; -1 if the kernel does not show it */
+    linux_vector vector; /* of the program that was attached */
+    int pagemap;         /* the same; -1 if the kernel does not show it */
     bool writable;
     bool launched; /* our child: only this process reaps it */
     pid_t creator;

@@ -109,6 +109,14 @@ static bool is_present(linux_target *process, bool writing, uint64_t page)
     return (*pages & bit) != 0;
 }
 
+void linux_present_forget(linux_target *process)
+{
+    process->present_from += NEXT_ANSWERS;
+    if (process->present_from == 0) {
+        memset(process->present, 0, sizeof process->present);
+    }
+}
+
 size_t linux_present_bytes(linux_target *process, bool writing, uint64_t address, size_t size)
 {
     unsigned shift = process->page_shift;
@@ -116,11 +124,8 @@ size_t linux_present_bytes(linux_target *process, bool writing, uint64_t address
     uint64_t last = (address + size - 1) >> shift;
     uint64_t page = first;
 
-    if (process->tracer == NULL) { /* a running process may change it: answers expire */
-        process->present_from += NEXT_ANSWERS;
-        if (process->present_from == 0) {
-            memset(process->present, 0, sizeof process->present);
-        }
+    if (process->tracer == NULL) { /* a running process may change it */
+        linux_present_forget(process);
     }
     /* A program has no memory in the upper half, and file offsets are signed. */
     while (page <= last && address < LINUX_LAST_END && is_present(process, writing, page)) {

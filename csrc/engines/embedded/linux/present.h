@@ -8,4 +8,7 @@
  * program handles an access to them. Nothing is known of any other page. */
 size_t linux_present_bytes(linux_target *process, bool writing, uint64_t address, size_t size);
 
+/* Has earlier answers expire. */
+void linux_present_forget(linux_target *process);
+
 #endif

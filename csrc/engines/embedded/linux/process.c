@@ -203,32 +203,40 @@ static int pointer_size_by_file(int folder, int32_t thread, uint32_t *size)
     return 0;
 }
 
-/* Reads AT_PHENT, the size of a program header: 32 bytes in a 32-bit program, 56 in a 64-bit one
- * (elf(5)). The vector has pairs of words as wide as the program's. */
-int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size)
+int linux_process_vector(int folder, int32_t thread, linux_vector *vector)
 {
-    uint64_t wide[2 * 64] = {0};
+    ssize_t length = read_file(folder, thread, "auxv", vector->words, sizeof vector->words);
+    int failure = 0;
+
+    vector->length = length > 0 ? (size_t)length : 0;
+    if (length == 0) {
+        failure = ESRCH;
+    } else if (length < 0 && errno != EACCES && errno != EPERM) {
+        failure = errno;
+    }
+    return failure;
+}
+
+/* Finds AT_PHENT, the size of a program header: 32 bytes in a 32-bit program, 56 in a 64-bit one
+ * (elf(5)). */
+int linux_process_pointer_size(int folder, int32_t thread, const linux_vector *vector,
+                               uint32_t *size)
+{
+    const uint64_t *wide = vector->words;
     uint32_t narrow[2];
-    ssize_t length = read_file(folder, thread, "auxv", wide, sizeof wide);
     size_t at;
 
-    if (length < 0 && (errno == EACCES || errno == EPERM)) {
-        return pointer_size_by_file(folder, thread, size); /* only the owner may read the vector */
+    if (vector->length == 0) {
+        return pointer_size_by_file(folder, thread, size);
     }
-    if (length < 0) {
-        return errno;
-    }
-    if (length == 0) {
-        return ESRCH; /* it no longer has memory */
-    }
-    for (at = 0; at + 1 < (size_t)length / sizeof *wide; at += 2) {
+    for (at = 0; at + 1 < vector->length / sizeof *wide; at += 2) {
         if (wide[at] == AT_PHENT && wide[at + 1] == 56) {
             *size = 8;
             return 0;
         }
     }
-    for (at = 0; at + sizeof narrow <= (size_t)length; at += sizeof narrow) {
-        memcpy(narrow, (unsigned char *)wide + at, sizeof narrow);
+    for (at = 0; at + sizeof narrow <= vector->length; at += sizeof narrow) {
+        memcpy(narrow, (const unsigned char *)wide + at, sizeof narrow);
         if (narrow[0] == AT_PHENT && narrow[1] == 32) {
             *size = 4;
             return 0;

@@ -25,6 +25,13 @@ typedef struct linux_stat {
     int32_t threads;    /* alive or not yet reaped; 0: replaced by an execve just now, or reaped */
 } linux_stat;
 
+/* The auxiliary vector (getauxval(3)): pairs of words as wide as the program's. Each execve makes
+ * it anew, with the addresses of the program, its stack and the vDSO, which are random. */
+typedef struct linux_vector {
+    size_t length; /* in bytes; 0: it may not be read, as only its owner may */
+    uint64_t words[2 * 64];
+} linux_vector;
+
 /* *own is true if /proc numbers processes as system calls of this process do. It is false if /proc
  * was mounted for another pid namespace: /proc/N is then another process. *shown is this process's
  * number in /proc, or 0. */
@@ -53,9 +60,12 @@ int32_t linux_process_of_thread(int folder);
  * process's memory. 0: there is none. */
 int32_t linux_process_living_thread(int folder);
 
-/* Gives 4 or 8, from the auxiliary vector of the process (getauxval(3)) or, if that may not be
- * read, from the program's file. */
-int linux_process_pointer_size(int folder, int32_t thread, uint32_t *size);
+/* Reads the auxiliary vector of a thread's memory. ESRCH: it has no memory any more. */
+int linux_process_vector(int folder, int32_t thread, linux_vector *vector);
+
+/* Gives 4 or 8, from the auxiliary vector or, if that may not be read, from the program's file. */
+int linux_process_pointer_size(int folder, int32_t thread, const linux_vector *vector,
+                               uint32_t *size);
 
 /* Opens /proc/PID/NAME, or with a thread /proc/PID/task/TID/NAME, close-on-exec. Returns the
  * descriptor, or -1 and errno. */

@@ -108,12 +108,11 @@ static bool read_mark(int32_t thread, int memory, volatile uint64_t *mark)
 bool linux_sharing_ours(const linux_target *process)
 {
     volatile uint64_t mark = linux_now();
-    int32_t thread = linux_process_living_thread(process->folder);
-    int memory = linux_process_open(process->folder, thread, "mem", O_RDONLY);
-    bool shared = read_mark(thread, memory, &mark);
+    int memory = linux_process_open(process->folder, process->thread, "mem", O_RDONLY);
+    bool shared = read_mark(process->thread, memory, &mark);
 
     mark = ~mark; /* a forked child also has the previous value */
-    shared = shared && read_mark(thread, memory, &mark);
+    shared = shared && read_mark(process->thread, memory, &mark);
     linux_close(&memory);
     return shared;
 }

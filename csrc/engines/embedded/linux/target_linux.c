@@ -18,6 +18,7 @@
 #include "maps.h"
 #include "memory.h"
 #include "parts.h"
+#include "present.h"
 #include "process.h"
 #include "ranges.h"
 #include "shares.h"
@@ -194,7 +195,7 @@ static linux_target *create(bool writable)
 
 /* Checks that the process behind the folder has that id, and that it can be opened. `unpinned`: the
  * reason why it has no pidfd, or 0. */
-static linux_open_error examine(const linux_target *process, int32_t id, int unpinned)
+static linux_open_error examine(linux_target *process, int32_t id, int unpinned)
 {
     linux_stat stat;
     int32_t owner;
@@ -222,6 +223,7 @@ static linux_open_error examine(const linux_target *process, int32_t id, int unp
     if (unpinned != 0 && !linux_call_refused(unpinned)) {
         return fail_file("pidfd_open", unpinned);
     }
+    process->thread = linux_stat_ended(&stat) ? linux_process_living_thread(process->folder) : id;
     if (linux_sharing_ours(process)) {
         return fail(LINUX_OPEN_OWN_PROCESS, NULL, 0, 0);
     }
@@ -333,7 +335,6 @@ static linux_open_error open_files(linux_target *process)
     linux_close(&process->memory);
     linux_close(&process->maps);
     linux_close(&process->pagemap);
-    process->thread = linux_process_living_thread(process->folder);
     error = open_memory(process);
     if (error.failure == LINUX_OPEN_OK) {
         error = open_file(process, "maps", O_RDONLY, &process->maps);
@@ -348,8 +349,11 @@ static linux_open_error open_files(linux_target *process)
     /* A kernel may be built without it, and a sandbox may hide it: then no page is known to be
      * present. */
     process->pagemap = linux_process_open(process->folder, process->thread, "pagemap", O_RDONLY);
-    failure =
-        linux_process_pointer_size(process->folder, process->thread, &process->base.pointer_size);
+    failure = linux_process_vector(process->folder, process->thread, &process->vector);
+    if (failure == 0) {
+        failure = linux_process_pointer_size(process->folder, process->thread, &process->vector,
+                                             &process->base.pointer_size);
+    }
     if (linux_held_ended(process) ||
         (process->tracer != NULL && linux_tracer_gone(process->tracer))) {
         return fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
@@ -372,6 +376,7 @@ static linux_open_error open_one_program(linux_target *process)
 
     for (attempt = 0; attempt < 100 && error.os_error == EAGAIN; attempt++) {
         poll(NULL, 0, 2);
+        process->thread = linux_process_living_thread(process->folder);
         error = open_files(process);
     }
     return error;
@@ -404,6 +409,59 @@ embedded_target *linux_attach(const linux_attach_options *options, linux_open_er
         destroy(&process->base);
     }
     return opened;
+}
+
+/* True if the stopped process has the memory that it had when it was attached, so that the open
+ * files are of that. Another process can use this memory, too, and keep it (vfork(2)): so the
+ * vectors are compared. A thread that had the memory may have ended since. */
+static bool same_program(linux_target *process)
+{
+    unsigned char byte;
+    linux_vector now;
+    int failure = linux_process_vector(process->folder, process->thread, &now);
+
+    if (failure != 0) {
+        process->thread = linux_process_living_thread(process->folder);
+        failure = linux_process_vector(process->folder, process->thread, &now);
+    }
+    return failure == 0 && now.length == process->vector.length &&
+           memcmp(now.words, process->vector.words, now.length) == 0 &&
+           pread(process->memory, &byte, 1, 0) != 0; /* as in open_files() */
+}
+
+bool linux_suspend(embedded_target *self, const linux_waiting *waiting, linux_open_error *error)
+{
+    linux_target *process = (linux_target *)self;
+    linux_tracer_task task = {
+        .process = (int32_t)self->process_id, .folder = process->folder, .waiting = waiting};
+    linux_tracer *tracer = NULL;
+
+    *error = fail(LINUX_OPEN_OK, NULL, 0, 0);
+    if (process->tracer != NULL) {
+        goto done;
+    }
+    if (linux_held_lost(process)) {
+        *error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+        goto done;
+    }
+    tracer = linux_tracer_start(&task, error);
+    if (tracer != NULL && !same_program(process)) {
+        linux_tracer_free(tracer);
+        tracer = NULL;
+        *error = fail(LINUX_OPEN_NO_PROCESS, NULL, ESRCH, 0);
+    }
+    if (tracer != NULL) {
+        process->tracer = tracer;
+        self->stopped = true;
+        /* What was found out while it ran may not hold any more. */
+        linux_present_forget(process);
+        process->near_map.count = 0;
+        process->near_map.next = 0;
+        process->zeros_from = process->zeros_to = 0;
+        atomic_i32_store(&process->sharing, LINUX_SHARING_UNKNOWN);
+    }
+done:
+    return error->failure == LINUX_OPEN_OK;
 }
 
 embedded_target *linux_launch(const linux_launch_options *options, linux_open_error *error)

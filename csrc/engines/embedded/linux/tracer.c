@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,17 +211,25 @@ ssize_t linux_tracer_force(linux_tracer *self, int memory, uint64_t address, con
     return self->force_result;
 }
 
-/* Waits until a thread has exited. The kernel releases a thread's tracees when it exits, which is
- * after pthread_join can return (kernel/exit.c: exit_mm, then exit_notify). The exit is complete
- * once the thread's directory no longer exists. */
+/* How often the end of a thread is looked for before a sleep. */
+#define EXIT_LOOKS 50
+
+/* Waits some microseconds until a thread has exited. The kernel releases a thread's tracees when it
+ * exits, which is after pthread_join can return (kernel/exit.c: exit_mm, then exit_notify). The
+ * exit is complete once the thread's directory no longer exists. */
 static void await_exit(int32_t thread)
 {
     struct timespec moment = {.tv_nsec = 50000};
     char path[64];
+    int looks = 0;
 
     snprintf(path, sizeof path, "/proc/self/task/%d", (int)thread);
     while (access(path, F_OK) == 0) {
-        nanosleep(&moment, NULL);
+        if (++looks < EXIT_LOOKS) {
+            sched_yield();
+        } else {
+            nanosleep(&moment, NULL);
+        }
     }
 }
 
