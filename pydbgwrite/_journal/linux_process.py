@@ -6,7 +6,7 @@ import errno
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._core import FileDescriptor
 from pydbgwrite._processes import DELETED
@@ -26,13 +26,14 @@ def identity_of(session: Target) -> dict[str, Any]:
     its stack and the vDSO, which are random each time.
     """
     try:
-        with (
-            FileDescriptor(session._open_folder, False) as of_process,
-            FileDescriptor(session._open_folder, True) as of_memory,
-        ):
-            ticks = started(read_file("stat", of_process))
-            auxv = read_file("auxv", of_memory)
-            program = os.readlink("exe", dir_fd=of_memory.fileno()).removesuffix(DELETED)
+        with FileDescriptor(session._open_folder, True) as folder:
+            stat = read_file("stat", folder)
+            auxv = read_file("auxv", folder)
+            program = os.readlink("exe", dir_fd=folder.fileno()).removesuffix(DELETED)
+        if stat.partition(b" ")[0] != str(session.pid).encode():  # its first thread has ended
+            with FileDescriptor(session._open_folder, False) as folder:
+                stat = read_file("stat", folder)
+        ticks = started(stat)
     except not_from_handler(PermissionError) as error:
         from pydbgwrite._messages.linux import opening_failed
 
@@ -48,6 +49,8 @@ def identity_of(session: Target) -> dict[str, Any]:
         identity["exec"] = digest(auxv)
     return {**identity, **machine()}
 
+
+_PIECE: Final = 1 << 16
 
 _machine: dict[str, dict[str, str]] = {}
 
@@ -172,8 +175,11 @@ def read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
     """Return the content of a small file of the system."""
     place = None if folder is None else folder.fileno()
     flags = os.O_RDONLY | os.O_CLOEXEC
-    with FileDescriptor(os.open, path, flags, dir_fd=place).into_file("rb") as file:
-        return file.read()
+    content = b""
+    with FileDescriptor(os.open, path, flags, dir_fd=place) as file:
+        while part := os.read(file.fileno(), _PIECE):
+            content += part
+    return content
 
 
 def same_tick(one: str, other: str) -> bool:
