@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydbgwrite._patch.dry_run import LARGE
+from pydbgwrite._patch.entry import PatchEntry
 from pydbgwrite._patch.preview import Preview, PreviewEntry, mismatches_of, narrowed
 from pydbgwrite._patch.problems import summary
 from pydbgwrite.errors import (
@@ -18,10 +20,11 @@ from pydbgwrite.errors import (
 )
 
 if TYPE_CHECKING:
+    from pydbgwrite._patch.scattered import Entry
     from pydbgwrite._target import Target, _Progress, _Via
     from pydbgwrite._transactions.transaction import Transaction
 
-__all__ = ["apply_patch", "as_shown", "verify_patch"]
+__all__ = ["Step", "apply_patch", "as_shown", "one_write", "steps_of", "verify_patch"]
 
 #: The number of pointers of small entries that one call writes.
 _MOST_TOGETHER = 1 << 20
@@ -31,13 +34,40 @@ _SMALL_IF_SYNCED = 1 << 16
 _MOST_MISMATCHES = 100
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """One write: contiguous pointers, or pointers at separate addresses."""
 
     address: int | None
     addresses: array[int]
     pointers: array[int]
     expected: int | array[int] | None
+
+    def write(
+        self, session: Target, *, via: _Via, verify: bool, progress: _Progress | None = None
+    ) -> int:
+        """Write it; return the number of pointers."""
+        if self.address is None:
+            return session.write_scattered(
+                self.addresses,
+                self.pointers,
+                verify=verify,
+                expect=self.expected,
+                progress=progress,
+            )
+        return session.write_pointers(
+            self.address,
+            self.pointers,
+            via=via,
+            verify=verify,
+            expect=self.expected,
+            progress=progress,
+        )
+
+    def read(self, session: Target) -> array[int]:
+        """Return what the target holds in these places."""
+        if self.address is None:
+            return session.read_scattered(self.addresses)
+        return session.read_pointers(self.address, len(self.pointers))
 
 
 def apply_patch(
@@ -61,27 +91,40 @@ def apply_patch(
     _raise_for(preview)
     done = 0
     with transaction:
-        small = _SMALL_IF_SYNCED if transaction._is_synced() else LARGE
-        for step in _steps(preview, small if via == "auto" else 0):
+        for step in steps_of(preview, synced=transaction._is_synced(), together=via == "auto"):
             reported = None if progress is None else _shifted(progress, done, preview.pointers)
-            if step.address is None:
-                done += session.write_scattered(
-                    step.addresses,
-                    step.pointers,
-                    verify=verify,
-                    expect=step.expected,
-                    progress=reported,
-                )
-            else:
-                done += session.write_pointers(
-                    step.address,
-                    step.pointers,
-                    via=via,
-                    verify=verify,
-                    expect=step.expected,
-                    progress=reported,
-                )
+            done += step.write(session, via=via, verify=verify, progress=reported)
     return transaction, done
+
+
+def steps_of(preview: Preview, *, synced: bool, together: bool = True) -> Iterator[Step]:
+    """Yield the writes of a preview without problems.
+
+    synced: a journal is synced before each. together: small entries are written together.
+    """
+    small = _SMALL_IF_SYNCED if synced else LARGE
+    return _steps(preview, small if together else 0)
+
+
+def one_write(preview: Preview) -> Step | None:
+    """Return the write of a patch of numbers, if it is one write.
+
+    It is the same for each target of this pointer size: no name and no pointer that was read
+    decides it. A check of builds does depend on the target.
+    """
+    if not all(_is_of_numbers(each.entry) for each in preview.entries):
+        return None
+    steps = list(islice(steps_of(preview, synced=False), 2))
+    return steps[0] if len(steps) == 1 else None
+
+
+def _is_of_numbers(entry: Entry) -> bool:
+    if isinstance(entry, PatchEntry):
+        places = isinstance(entry.address, int)
+    else:
+        places = isinstance(entry.addresses, array) and not isinstance(entry.base, str)
+    values = (entry.pointers, entry.expect)
+    return places and all(each is None or isinstance(each, (int, array)) for each in values)
 
 
 def as_shown(preview: Preview, shown: Preview) -> None:
@@ -172,7 +215,7 @@ def _shifted(progress: _Progress, before: int, total: int) -> _Progress:
     return report
 
 
-def _steps(preview: Preview, most: int) -> Iterator[_Step]:
+def _steps(preview: Preview, most: int) -> Iterator[Step]:
     """Yield the writes in the order of the patch.
 
     Consecutive entries with fewer than `most` pointers become one.
@@ -199,15 +242,15 @@ def _steps(preview: Preview, most: int) -> Iterator[_Step]:
         yield _joined(pending)
 
 
-def _single(each: PreviewEntry) -> _Step:
+def _single(each: PreviewEntry) -> Step:
     # Always true: the preview found no problem.
     assert each.address is not None and each.after is not None
     if each._addresses is not None:
-        return _Step(None, each._addresses, each.after, each.expected)
-    return _Step(each.address, array("Q"), each.after, each.expected)
+        return Step(None, each._addresses, each.after, each.expected)
+    return Step(each.address, array("Q"), each.after, each.expected)
 
 
-def _joined(entries: list[PreviewEntry]) -> _Step:
+def _joined(entries: list[PreviewEntry]) -> Step:
     if len(entries) == 1:
         return _single(entries[0])
     addresses, pointers, expected = array("Q"), array("Q"), array("Q")
@@ -220,7 +263,7 @@ def _joined(entries: list[PreviewEntry]) -> _Step:
             expected.extend(each.expected)
         elif each.expected is not None:
             expected.extend([each.expected] * size)
-    return _Step(None, addresses, pointers, expected if expected else None)
+    return Step(None, addresses, pointers, expected if expected else None)
 
 
 def verify_patch(preview: Preview, session: Target) -> None:

@@ -131,6 +131,10 @@ class Host:
             found.append(_Place(self, name))
         return found
 
+    def has_journal(self, pid: int, started: str, number: int) -> bool:
+        """Return whether there is the journal of that attempt."""
+        return self.folder.stat(self._journal(pid, started, number)) is not None
+
     def new_journal(self, pid: int, started: str, number: int) -> JournalPlace:
         """Return the place of the journal of that attempt; it is not made yet."""
         return _Place(self, self._journal(pid, started, number))

@@ -13,9 +13,10 @@ from pydbgwrite._patch.patch import Patch
 from pydbgwrite._patch.scattered import ScatteredEntry
 
 if TYPE_CHECKING:
+    from pydbgwrite._patch.apply import Step
     from pydbgwrite._patch.scattered import Entry
 
-__all__ = ["patch_of_text", "text_of_patch"]
+__all__ = ["SentPatch", "patch_of_text", "text_of_patch"]
 
 
 def text_of_patch(patch: Patch) -> str:
@@ -33,24 +34,29 @@ def text_of_patch(patch: Patch) -> str:
     return json.dumps(parts)
 
 
-def patch_of_text(text: str) -> Patch:
+def patch_of_text(text: str) -> SentPatch:
     """Return the patch of such a text. It names its lines as the first one did."""
     parts = json.loads(text)
-    made = _Sent(
+    made = SentPatch(
         [_entry(each) for each in parts["entries"]],
         builds=[BuildCheck(m, build_id=b, sha256=s) for m, b, s in parts["builds"]],
         note=parts["note"],
     )
+    made.writes = {}
     made.lines = {"write": parts["lines"], "build": parts["build_lines"]}
     return made
 
 
-class _Sent(Patch):
-    """A patch that came as text."""
+class SentPatch(Patch):
+    """A patch that came as text.
 
-    __slots__ = ("lines",)
+    writes: what it writes to each target of a pointer size, once that is known (one_write()).
+    """
+
+    __slots__ = ("lines", "writes")
 
     lines: dict[str, list[str]]
+    writes: dict[int, Step]
 
     def _place(self, kind: str, index: int) -> str:
         return self.lines[kind][index]

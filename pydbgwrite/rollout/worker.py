@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +19,8 @@ from pydbgwrite._journal.files import open_to_read
 from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._opening.api import attach
-from pydbgwrite._patch.apply import apply_patch
+from pydbgwrite._patch.apply import one_write, steps_of
+from pydbgwrite._patch.preview import narrowed
 from pydbgwrite._processes import program_of
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.kept_files import KeptFiles
@@ -27,9 +30,11 @@ from pydbgwrite._version import __version__
 from pydbgwrite.errors import (
     DebugEngineError,
     Error,
+    ExpectationError,
     JournalError,
     NoTargetError,
     RolloutError,
+    TargetAccessError,
 )
 from pydbgwrite.rollout import outcomes as state
 from pydbgwrite.rollout.choice import Choice
@@ -43,15 +48,23 @@ from pydbgwrite.rollout.host import (
 from pydbgwrite.rollout.plain import patch_of_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from pydbgwrite._journal.place import JournalPlace
-    from pydbgwrite._patch.patch import Patch
+    from pydbgwrite._patch.apply import Step
     from pydbgwrite._patch.preview import Preview
     from pydbgwrite._session import Session
+    from pydbgwrite.rollout.plain import SentPatch
 
 __all__ = ["judged", "opened", "run"]
 
 _RESTARTED: Final = "its machine was restarted"
 _MOST_PROBLEMS: Final = 3
+#: Microsoft's engine suspends a process when it attaches.
+_AT_ONCE: Final = sys.platform == "win32"
+#: Seconds that a thread waits for its turn.
+_LONGEST_WAIT: Final = 0.05
+_taken = threading.Lock()
 _kept = threading.local()
 _patch_of = lru_cache(maxsize=1)(patch_of_text)
 
@@ -132,6 +145,22 @@ def _check_machine(given: dict[str, Any]) -> None:
         )
 
 
+class _DecidedError(Exception):
+    """Leaves a transaction without a write: the outcome of the process is known."""
+
+    def __init__(self, outcome: tuple[str, str]) -> None:
+        super().__init__(*outcome)
+        self.outcome = outcome
+
+
+class _LostError(Exception):
+    """A process could not be suspended, as it has ended or runs another program now."""
+
+
+class _OverlappedError(Exception):
+    """Another task of this rollout is at work on the same process, or was."""
+
+
 class _Work:
     """The work on the processes of one task."""
 
@@ -143,9 +172,11 @@ class _Work:
         self._here = machine_key()
         self._own_program = program_of(os.getpid())
         self._patch_text: str = given.get("patch", "")
+        #: Did the last process get the patch? Then the next one's journal is made beforehand.
+        self._alike = True
 
     @property
-    def _patch(self) -> Patch:
+    def _patch(self) -> SentPatch:
         return _patch_of(self._patch_text)
 
     def apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
@@ -161,11 +192,12 @@ class _Work:
         why = self._never(pid, started)
         if why:
             return state.REFUSED, why
-        if not started or start_of(pid) != started:
+        if not started:
             return self._gone(pid, started)
         try:
             self._host.check_open()
             found = self._open_and_apply(pid, started, program)
+            self._alike = found[0] == state.APPLIED
             # What is refused by a process that is ending says nothing of the patch.
             ending = found[0] in (state.REFUSED, state.NO_ACCESS) and start_of(pid) != started
             return self._gone(pid, started) if ending else found
@@ -188,42 +220,122 @@ class _Work:
             return state.ENDED_DURING, ""
         return state.ENDED_BEFORE, ""
 
-    def _open_and_apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
-        session = opened(pid, self._timeout)
+    def _open_and_apply(
+        self, pid: int, started: str, program: str, *, running: bool = not _AT_ONCE
+    ) -> tuple[str, str]:
+        """Open a process and patch it. running: it is suspended when all is prepared."""
+        if not running and start_of(pid) != started:
+            return self._gone(pid, started)
+        session = opened(pid, self._timeout, suspend=not running)
         if isinstance(session, tuple):
             return self._gone(pid, started) if session[0] == state.ENDED_BEFORE else session
-        with session:
+        with _turn(), session:
             if start_of(pid) != started:
                 return self._gone(pid, started)
-            now = program_of(pid)
-            if program and now and now != program:
-                return state.REFUSED, f"it runs another program now: {now}"
             try:
-                return self._apply_in(session, pid, started)
-            except not_from_handler(NoTargetError):
-                return self._gone(pid, started)
+                return self._apply_in(session, pid, started, program, running=running)
+            except not_from_handler(_DecidedError) as decided:
+                return decided.outcome
+            except not_from_handler(NoTargetError, _LostError):
+                if not running or start_of(pid) != started:
+                    return self._gone(pid, started)
+        # It has made an execve since it was opened: the session is of the program before.
+        return self._open_and_apply(pid, started, program, running=False)
 
-    def _apply_in(self, session: Session, pid: int, started: str) -> tuple[str, str]:
+    def _apply_in(
+        self, session: Session, pid: int, started: str, program: str, *, running: bool
+    ) -> tuple[str, str]:
+        """Patch a process that is open. What is said of it is found while it stands still."""
         earlier = self._host.journals(pid, started)
-        if earlier:
-            settled = self._settle(session, earlier[-1])
+        if not running or earlier or not self._alike or _other_program(pid, program):
+            self._suspend(session)
+            running = False
+            other = _other_program(pid, program)
+            if other:
+                return state.REFUSED, f"it runs another program now: {other}"
+            earlier = self._host.journals(pid, started)
+            settled = self._settle(session, earlier[-1]) if earlier else None
             if settled is not None:
                 return settled
-        preview = self._patch._preview(session)
-        verdict = judged(preview)
-        if verdict is not None:
-            return verdict
-        place = self._host.new_journal(pid, started, len(earlier))
-        transaction = Transaction(session, place, None)
         try:
-            apply_patch(
-                preview, session, transaction, via="auto", verify=self._verify, progress=None
-            )
+            return self._attempt(session, pid, started, len(earlier), running=running)
+        except not_from_handler(_OverlappedError):
+            return self._apply_in(session, pid, started, program, running=False)
+
+    def _attempt(
+        self, session: Session, pid: int, started: str, number: int, *, running: bool
+    ) -> tuple[str, str]:
+        """Make one attempt. For a process that runs, its journal is made before it is suspended."""
+        steps = None if running else self._judged(session)
+        transaction = Transaction(session, self._host.new_journal(pid, started, number), None)
+        try:
+            with transaction:
+                if steps is None:
+                    self._suspend(session)
+                    # What ended the rollout meanwhile, or began a later attempt, had the process
+                    # for itself: it found no record in this journal, and went on without it.
+                    self._host.check_open()
+                    if self._host.has_journal(pid, started, number + 1):
+                        raise _OverlappedError
+                    self._write_known(session, transaction)
+                else:
+                    self._write(session, steps)
         except not_from_handler(ClosedError):
             raise
         except not_from_handler(Error, OSError, MemoryError) as error:
+            if running and isinstance(error, FileExistsError):
+                raise _OverlappedError from error
             return self._failed(error, pid, started)
         return state.APPLIED, ""
+
+    def _write_known(self, session: Session, transaction: Transaction) -> None:
+        """Write what was written to other processes, or else what a preview says now."""
+        known = self._patch.writes.get(session.pointer_size)
+        if known is not None:
+            try:
+                if known.expected is not None or not self._holds(session, known):
+                    self._write(session, [known])
+                    return
+            except not_from_handler(DebugEngineError, ExpectationError):
+                if transaction.changes:
+                    raise
+        self._write(session, self._judged(session))
+
+    def _holds(self, session: Session, step: Step) -> bool:
+        return step.read(session) == narrowed(step.pointers, session.pointer_size)
+
+    def _write(self, session: Session, steps: Iterable[Step]) -> None:
+        for step in steps:
+            step.write(session, via="auto", verify=self._verify)
+
+    def _judged(self, session: Session) -> Iterable[Step]:
+        """Return what is to be written to a process that stands still.
+
+        Raises _DecidedError if it is nothing. A patch of numbers has the same write for each
+        process: it is kept.
+        """
+        patch = self._patch
+        preview = patch._preview(session)
+        verdict = judged(preview)
+        if verdict is not None:
+            raise _DecidedError(verdict)
+        write = None if patch.builds else one_write(preview)
+        if write is not None:
+            patch.writes[session.pointer_size] = write
+        return steps_of(preview, synced=False)
+
+    def _suspend(self, session: Session) -> None:
+        """Suspend a process, unless it is. NoTargetError: it has ended, or made an execve."""
+        if sys.platform == "win32":
+            return  # as _AT_ONCE says
+        from pydbgwrite._opening.linux import suspend
+
+        try:
+            suspend(session, self._timeout)
+        except not_from_handler(NoTargetError) as error:
+            raise _LostError from error
+        except not_from_handler(Error, TimeoutError, OSError) as error:
+            raise _DecidedError((state.NO_ACCESS, str(error))) from error
 
     def _failed(self, error: Exception, pid: int, started: str) -> tuple[str, str]:
         """Return the outcome of a write that failed."""
@@ -291,8 +403,34 @@ class _Work:
         return state.UNDONE, ""
 
 
-def _open(pid: int, timeout: float, *, writable: bool = True) -> Session:
-    session = attach(pid, timeout=timeout, writable=writable)
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Let other threads wait for the block, unless it lasts.
+
+    A thread that writes to a suspended process needs the GIL several times. It would wait each
+    time for another one, which prepares its own process, and the process stands still meanwhile.
+    """
+    taken = _taken.acquire(timeout=_LONGEST_WAIT)
+    try:
+        yield
+    finally:
+        if taken:
+            _taken.release()
+
+
+def _other_program(pid: int, program: str) -> str:
+    """Return the program that a process runs instead of this one; "" if it does not."""
+    now = program_of(pid)
+    return now if program and now and now != program else ""
+
+
+def _open(pid: int, timeout: float, *, writable: bool = True, suspend: bool = True) -> Session:
+    try:
+        session = attach(pid, timeout=timeout, writable=writable, suspend=suspend)
+    except not_from_handler(TargetAccessError):
+        if suspend:
+            raise
+        session = attach(pid, timeout=timeout, writable=writable)  # a tracer may be permitted more
     kept = getattr(_kept, "files", None)
     if kept is None:
         kept = _kept.files = KeptFiles()
@@ -300,10 +438,12 @@ def _open(pid: int, timeout: float, *, writable: bool = True) -> Session:
     return session
 
 
-def opened(pid: int, timeout: float, *, writable: bool = True) -> Session | tuple[str, str]:
+def opened(
+    pid: int, timeout: float, *, writable: bool = True, suspend: bool = True
+) -> Session | tuple[str, str]:
     """Open a process; where that fails, return its outcome."""
     try:
-        return _open(pid, timeout, writable=writable)
+        return _open(pid, timeout, writable=writable, suspend=suspend)
     except not_from_handler(NoTargetError):
         return state.ENDED_BEFORE, ""
     except not_from_handler(ValueError) as error:

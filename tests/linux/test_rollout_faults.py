@@ -19,7 +19,7 @@ if sys.platform != "linux":
 from support.commands import command
 from support.fleet import ENTRIES, Fleet, compile_fleet, of, patch_of
 from support.limits import limited
-from support.processes import LiveChild
+from support.turning import Turning
 
 import pydbgwrite
 from pydbgwrite import JournalError, Patch, PatchEntry, RolloutError, ScatteredEntry, rollout
@@ -28,15 +28,6 @@ from pydbgwrite._journal.locks import lock
 from pydbgwrite._state_folder import StateFolder
 from pydbgwrite.rollout.ledger import Ledger
 from pydbgwrite.rollout.worker import run
-
-#: Has a table as the children of a fleet have, and becomes cat when it hears a line.
-_TURNS = """
-import ctypes, os
-table = (ctypes.c_uint64 * 64)(*range(64))
-print(ctypes.addressof(table), flush=True)
-os.read(0, 1)
-os.execv("/bin/cat", ["cat"])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +41,6 @@ def fleet(program: Path, state_folder: Path) -> Iterator[Fleet]:
     """Yield four processes, and a state folder of the test's own."""
     with Fleet(program, 4) as started:
         yield started
-
-
-class Turning(LiveChild):
-    """A process that can turn into another program."""
-
-    def __init__(self) -> None:
-        super().__init__([sys.executable, "-I", "-c", _TURNS])
-        self.table = int(self._hear_line())
-
-    def turn(self) -> None:
-        """Let it run the other program, and return when that runs."""
-        self._say(b"!")
-        self._say(b"there\n")
-        assert self._hear_line() == b"there\n"
 
 
 class Before(Executor):
