@@ -141,9 +141,11 @@ def apply(
             raise ValueError(
                 f"{IN_FORCE.get().name(name)} must be a number of seconds, got {number!r:.60}"
             )
+    if not timeout:
+        raise ValueError(f"{IN_FORCE.get().name('timeout')} must be more than 0 seconds")
     for name, part in (("canary", canary), ("batch", batch), ("max_failures", max_failures)):
         share(part, 100, name)
-    if batch in (0, "0%"):
+    if not share(batch, 100, "batch"):
         raise ValueError(f"{IN_FORCE.get().name('batch')} must be at least 1 process")
     text = text_of_patch(patch)
     options = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._processes import Process, process_of, processes_that, runs, status_field
+from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["Choice", "FoundProcess", "choice_of"]
 
@@ -107,7 +109,9 @@ def choice_of(
     for name, value in (("program", program), ("build_id", build_id), ("cgroup", cgroup)):
         if value is not None and (not isinstance(value, str) or not value or "\0" in value):
             raise _fault(name, value, "a text that is not empty")
-    if user is not None and (isinstance(user, bool) or not isinstance(user, (str, int))):
+    if user is not None and (
+        isinstance(user, bool) or not isinstance(user, (str, int)) or user == ""
+    ):
         raise _fault("user", user, "a name or a number")
     numbers = None
     if pids is not None:
@@ -116,7 +120,8 @@ def choice_of(
             raise _fault("pids", given, "process ids, at least one")
         numbers = tuple(sorted(set(given)))  # a process is patched once
     named = IN_FORCE.get().argument
-    if program is None and build_id is None and cgroup is None and numbers is None:
+    everywhere = cgroup is not None and not cgroup.strip("/")
+    if program is None and build_id is None and numbers is None and (cgroup is None or everywhere):
         needed = any_of(*map(named, ("program", "build_id", "cgroup", "pids")))
         raise ValueError(f"a rollout needs {needed}: all processes of a machine are no target")
     if sys.platform == "win32" and (build_id is not None or cgroup is not None):
@@ -126,6 +131,10 @@ def choice_of(
     from pydbgwrite._patch.builds import plain_hex
 
     plain = None if build_id is None else plain_hex(build_id)
+    if plain is not None and not re.fullmatch(r"[0-9a-f]+", plain, re.ASCII):
+        raise _fault("build_id", build_id, "hexadecimal digits")
+    if program is not None and os.sep in program:
+        program = os.path.abspath(program)  # a later look can be from another folder
     return Choice(program, plain, None if user is None else str(user), cgroup, numbers)
 
 
@@ -141,13 +150,21 @@ def _any(pid: int, path: str) -> bool:
 def _is_user(each: Process, user: str) -> bool:
     if user == each.user:
         return True
-    if sys.platform == "win32" or not user.isdecimal():
+    if sys.platform == "win32":
         return False
+    if not user.isdecimal():
+        from pwd import getpwnam
+
+        try:
+            user = str(getpwnam(user).pw_uid)
+        except not_from_handler(KeyError):
+            return False
     ids = status_field(each.pid, "Uid").split()
     return ids[1:2] == [user]
 
 
-_LEAST_ID: Final = 12
+#: A container's id, or the beginning of one.
+_ID: Final = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
 
 def _is_in(pid: int, wanted: str) -> bool:
@@ -156,7 +173,6 @@ def _is_in(pid: int, wanted: str) -> bool:
     Container runtimes put the id into the name of the group, such as docker-ID.scope.
     """
     from pydbgwrite._journal.linux_process import read_file
-    from pydbgwrite._signal_handlers import not_from_handler
 
     try:
         lines = os.fsdecode(read_file(f"/proc/{pid}/cgroup")).splitlines()
@@ -170,7 +186,7 @@ def _is_in(pid: int, wanted: str) -> bool:
             continue
         for name in path.split("/"):
             bare = name.removesuffix(".scope").rpartition("-")[2]
-            if wanted == name or (len(wanted) >= _LEAST_ID and bare.startswith(wanted)):
+            if wanted == name or (_ID.fullmatch(wanted) and bare.startswith(wanted)):
                 return True
     return False
 
@@ -186,7 +202,6 @@ def _problem_of(pid: int) -> str:
         return f"it can't be opened (error {code} of Windows)" if code else ""
     from pydbgwrite._core import FileDescriptor
     from pydbgwrite._messages.linux import opening_failed
-    from pydbgwrite._signal_handlers import not_from_handler
 
     try:
         # The kernel asks here what it asks of a tracer (proc_pid_mem(5), ptrace(2)).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._messages.spelling import IN_FORCE
@@ -28,19 +29,29 @@ _LEAST_TASKS: Final = 4
 _MOST_LOOKS: Final = 20
 #: An undo goes over these: they hold the patch, or may hold a part of it.
 _TO_UNDO: Final = frozenset((state.APPLIED, state.PARTLY_WRITTEN, state.UNKNOWN))
+_TO_ASK: Final = _TO_UNDO | {state.NOT_BEGUN}
+#: They are known to hold something of the patch, and a worker without their journals is wrong.
+_WRITTEN: Final = frozenset((state.APPLIED, state.PARTLY_WRITTEN))
+
+_ELSEWHERE: Final = (
+    "its machine has no journal of it in the state folder of this user (XDG_STATE_HOME)"
+)
 
 _Progress = Callable[[int, int, Outcome], object]
 _Check = Callable[[Sequence[Outcome]], object]
 
 
-def share(value: int | str, total: int, name: str) -> int:
-    """Return a number of processes, given as such or as a percentage of all."""
+def share(value: int | str, total: int, name: str, *, at_most: bool = False) -> int:
+    """Return a number of processes, given as such or as a percentage of all.
+
+    A part of a process counts as a whole one, or with at_most as none.
+    """
     if type(value) is int and value >= 0:
         return value
     if isinstance(value, str) and value.endswith("%"):
         digits = value[:-1]
         if digits.isascii() and digits.isdecimal() and len(digits) <= 3 and int(digits) <= 100:
-            return -(-total * int(digits) // 100)
+            return (total * int(digits) + (0 if at_most else 99)) // 100
     raise (ValueError if type(value) in (int, str) else TypeError)(
         f"{IN_FORCE.get().name(name)} must be a number of processes, or a percentage such as "
         f"'25%', got {value!r:.60}"
@@ -88,6 +99,8 @@ class Coordinator:
         self._check = check
         self._progress = progress
         self._options: dict[str, Any] = self._recorded.header["options"]
+        #: For progress: of an apply all processes, of an undo those that it is for.
+        self._done = self._total = 0
 
     # Choosing.
 
@@ -164,14 +177,27 @@ class Coordinator:
     def _release(self) -> bool:
         """Give up what was claimed; return whether each machine has done so."""
         recorded = self._recorded
-        kept = any(s in _TO_UNDO for s, _ in recorded.outcomes.values())
-        keys = {self._name_of(host): key for host, (_, key) in enumerate(recorded.hosts)}
+        # A ledger that could not be written does not say that all is undone: the journals do.
+        kept = bool(self._ledger.broken) or any(
+            s in _TO_UNDO for s, _ in recorded.outcomes.values()
+        )
+        machines: list[tuple[str, str | None]] = [
+            (self._name_of(host), key) for host, (_, key) in enumerate(recorded.hosts)
+        ]
         tasks = [
-            (name, self._task("release", key=keys.get(name), journals=not kept))
-            for name in keys or self._executors.names
+            (name, self._task("release", key=key, journals=not kept))
+            for name, key in machines or [(name, None) for name in self._executors.names]
         ]
         answers = [answer for _, answer in self._executors.run(tasks)]
         return not any(answer.error for answer in answers)
+
+    def _is_being_undone(self) -> bool:
+        """Return whether an undo has reached a machine: the ledger can have been full then."""
+        tasks = [
+            (self._name_of(host), self._task("closed", key=key))
+            for host, (_, key) in enumerate(self._recorded.hosts)
+        ]
+        return any(answer.result is True for _, answer in self._executors.run(tasks))
 
     # Applying.
 
@@ -181,6 +207,8 @@ class Coordinator:
         if recorded.ended:
             return report_of(self._ledger)
         if recorded.undoing or (recorded.stopped and not self._options["keep"]):
+            return self.undo()
+        if self._is_being_undone():
             return self.undo()
         for number, (found, _) in list(recorded.outcomes.items()):
             if found in (state.UNKNOWN, state.NOT_BEGUN):
@@ -220,6 +248,9 @@ class Coordinator:
 
     def _stages(self) -> None:
         options = self._options
+        # A batch that an earlier run of this rollout has begun comes first, and its check.
+        if self._recorded.batch and self._stage(self._recorded.batch):
+            return
         left = self._left()
         if left and not self._recorded.begun:
             canary = share(options["canary"], len(self._recorded.targets), "canary")
@@ -250,15 +281,17 @@ class Coordinator:
     def _stage(self, numbers: list[int]) -> bool:
         """Patch one batch, with the pause before it; return whether the rollout has stopped."""
         if self._recorded.begun and self._options["pause"]:
-            time.sleep(self._options["pause"])
+            time.sleep(min(self._options["pause"], TIMEOUT_MAX))
         self._ledger.record(begin=numbers)
-        self._run(
-            "apply",
-            numbers,
-            stopping=self._too_many,
-            patch=self._recorded.patch,
-            verify=self._options["verify"],
-        )
+        self._done, self._total = len(self._recorded.outcomes), len(self._recorded.targets)
+        if not self._too_many():
+            self._run(
+                "apply",
+                [number for number in numbers if number not in self._recorded.outcomes],
+                stopping=self._too_many,
+                patch=self._recorded.patch,
+                verify=self._options["verify"],
+            )
         if self._too_many():
             failures = report_of(self._ledger).failures
             most = self._options["max_failures"]
@@ -268,9 +301,10 @@ class Coordinator:
                 why += f". Of process {unknown.pid} on {unknown.host}: {unknown.detail}"
             self._ledger.record(stopped=why)
             return True
-        if self._check is None:
-            return False
-        if self._check([_outcome_of(self._recorded, number) for number in numbers]):
+        if self._check is None or self._check(
+            [_outcome_of(self._recorded, number) for number in numbers]
+        ):
+            self._ledger.record(sync=False, passed=True)
             return False
         self._ledger.record(stopped="the check after a batch failed")
         return True
@@ -278,7 +312,10 @@ class Coordinator:
     def _too_many(self) -> bool:
         failures = sum(s in state.FAILURES for s, _ in self._recorded.outcomes.values())
         return failures > share(
-            self._options["max_failures"], len(self._recorded.targets), "max_failures"
+            self._options["max_failures"],
+            len(self._recorded.targets),
+            "max_failures",
+            at_most=True,
         )
 
     # Undoing.
@@ -288,19 +325,23 @@ class Coordinator:
         recorded = self._recorded
         if recorded.ended and recorded.undoing:
             return report_of(self._ledger)
+        had_ended = recorded.ended
         self._try_to_record(undoing=True, ended=False)
-        never = [n for n in range(len(recorded.targets)) if n not in recorded.begun]
+        # Machines are asked about all that the ledger has not begun, too: its end can be lost.
         numbers = [
             number
-            for number in sorted(recorded.begun, reverse=True)
-            if recorded.outcomes.get(number, (state.UNKNOWN, ""))[0] in _TO_UNDO
+            for number in reversed(range(len(recorded.targets)))
+            if self._before(number) in (_TO_UNDO if had_ended else _TO_ASK)
         ]
+        self._done, self._total = 0, len(numbers)
         if numbers:
-            self._run("undo", numbers)
-        if never:
-            self._try_to_record(outcomes=[[n, state.NOT_BEGUN, ""] for n in never])
+            self._run("undo", numbers, claim=had_ended, ledger=self._ledger.path)
         self._end()
         return report_of(self._ledger)
+
+    def _before(self, number: int) -> str:
+        """Return the state that the ledger has of a target."""
+        return _outcome_of(self._recorded, number).state
 
     def _end(self) -> None:
         """End the rollout, unless an undo is not finished."""
@@ -362,18 +403,34 @@ class Coordinator:
     def _outcomes(
         self, task: str, part: list[int], answer: Answer
     ) -> Iterator[tuple[int, str, str]]:
+        error = answer.error
         if answer.result is not None:
-            for number, (found, detail) in zip(part, answer.result, strict=True):
-                yield number, found, detail
-            return
+            if _are_outcomes(answer.result, len(part)):
+                for number, (found, detail) in zip(part, answer.result, strict=True):
+                    yield self._seen(number, found, detail)
+                return
+            error = f"its worker's answer has no outcomes: {answer.result!r:.60}"
         for number in part:
-            before = self._recorded.outcomes.get(number, (state.UNKNOWN, ""))[0]
-            if task == "undo":  # what it holds is what it held
-                yield number, before, f"it could not be undone: {answer.error}"
+            before = self._before(number)
+            if before == state.NOT_BEGUN:
+                yield number, before, ""
+            elif task == "undo":  # what it holds is what it held
+                yield number, before, f"it could not be undone: {error}"
             elif answer.cancelled or answer.refused:
-                yield number, state.UNKNOWN if answer.refused else state.NOT_BEGUN, answer.error
+                yield number, state.UNKNOWN if answer.refused else state.NOT_BEGUN, error
             else:
-                yield number, state.UNKNOWN, answer.error
+                yield number, state.UNKNOWN, error
+
+    def _seen(self, number: int, found: str, detail: str) -> tuple[int, str, str]:
+        """Return the outcome that a worker has seen, beside what the ledger has of the process."""
+        before = self._before(number)
+        if before == state.NOT_BEGUN and detail == state.RESTARTED:
+            return number, before, detail
+        if before in _WRITTEN and found == state.ENDED_BEFORE:
+            return number, state.ENDED_DURING, detail
+        if before in _WRITTEN and found == state.NOT_BEGUN:
+            return number, before, f"it could not be undone: {_ELSEWHERE}"
+        return number, found, detail
 
     def _task(self, task: str, **more: object) -> dict[str, Any]:
         return {
@@ -393,8 +450,25 @@ class Coordinator:
             pass
 
     def _say(self, numbers: Iterable[int]) -> None:
-        if self._progress is None:
+        progress, self._progress = self._progress, None  # one that raises is not called again
+        if progress is None:
             return
-        done, total = len(self._recorded.outcomes), len(self._recorded.targets)
         for number in numbers:
-            self._progress(done, total, _outcome_of(self._recorded, number))
+            self._done += 1
+            progress(self._done, self._total, _outcome_of(self._recorded, number))
+        self._progress = progress
+
+
+def _are_outcomes(result: Any, count: int) -> bool:
+    """Return whether a worker's answer has a state and a detail for each of its processes."""
+    return (
+        isinstance(result, list)
+        and len(result) == count
+        and all(
+            isinstance(each, list)
+            and len(each) == 2
+            and each[0] in state.STATES
+            and isinstance(each[1], str)
+            for each in result
+        )
+    )

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
-from typing import Final
+from typing import Any, Final
 
 from pydbgwrite._journal.linux_process import digest, machine
 from pydbgwrite._journal.locks import lock
@@ -37,7 +37,10 @@ _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _JOURNAL: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{24})-(\d+)-(\d+)-\d+\.journal", re.ASCII)
 _CLAIM: Final = re.compile(r"([0-9a-f]{32})-([0-9a-f]{24})-\d+\.claim", re.ASCII)
+_PROCESS: Final = re.compile(r"\d+ \d+", re.ASCII)
 _LONGEST_CLAIM: Final = 16 << 20
+#: What is in the .closed of a rollout that was undone before it was over.
+_UNDONE: Final = b"undone"
 #: Each takes a second.
 _LOCK_TRIES: Final = 60
 #: After so many seconds no lost task of a rollout is expected to come back.
@@ -142,6 +145,11 @@ class Host:
     def _journal(self, pid: int, started: str, number: int) -> str:
         return f"{self._start}-{pid}-{started}-{number}.journal"
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether this folder has anything of the rollout."""
+        return any(name.startswith(self._start) for name in self.folder.names())
+
     # The end of the rollout.
 
     def check_open(self) -> None:
@@ -149,17 +157,32 @@ class Host:
         if self.folder.stat(f"{self._start}.closed") is not None:
             raise ClosedError("the rollout is being undone, or is over: nothing was written")
 
-    def end(self) -> None:
+    def end(self, why: bytes = b"over") -> None:
         """Let nothing of the rollout begin here any more."""
-        self._make(f"{self._start}.closed", b"")
+        self._make(f"{self._start}.closed", why)
         self.folder.sync()
 
+    def begin_undo(self) -> None:
+        """Let nothing of the rollout begin here any more, since it is being undone."""
+        self.end(_UNDONE)
+
+    @property
+    def is_being_undone(self) -> bool:
+        """Return whether an undo has begun here before the rollout was over."""
+        try:
+            with self.folder.open(f"{self._start}.closed") as file:
+                return file.read(len(_UNDONE)) == _UNDONE
+        except not_from_handler(FileNotFoundError):
+            return False
+
     def release(self, *, journals: bool) -> None:
-        """Give up the claims; remove the journals too, if all of it is undone."""
+        """Give up the claims for good; remove the journals too, if all of it is undone."""
         kinds = (".claim", ".worker", *((".journal",) if journals else ()))
-        for name in self.folder.names():
-            if name.startswith(self._start) and name.endswith(kinds):
-                self.folder.remove(name)
+        with self.locked():  # a look that comes late claims before, or not at all
+            self.end()
+            for name in self.folder.names():
+                if name.startswith(self._start) and name.endswith(kinds):
+                    self.folder.remove(name)
 
     # Workers.
 
@@ -182,13 +205,18 @@ class Host:
 
     # Claims.
 
-    def claim(self, processes: Iterable[tuple[int, str]], ledger: str) -> None:
+    def claim(
+        self, processes: Iterable[tuple[int, str]], ledger: str, *, to_undo: bool = False
+    ) -> None:
         """Claim processes for this rollout, given by pid and start.
 
-        Raises RolloutError if another rollout that has not ended claims one of them.
+        to_undo: for a rollout that is over. Raises RolloutError if another rollout that has not
+        ended claims one of them, ClosedError if this one is over.
         """
         wanted = {f"{pid} {started}" for pid, started in processes}
         with self.locked():
+            if not to_undo:
+                self.check_open()
             names = self.folder.names()
             for name in names:
                 match = _CLAIM.fullmatch(name)
@@ -202,18 +230,8 @@ class Host:
             self._make(f"{self._start}-{number}.claim", content.encode())
 
     def _check_claim(self, name: str, other: str, wanted: set[str]) -> None:
-        try:
-            with self.folder.open(name) as file:
-                claim = json.loads(file.read(_LONGEST_CLAIM))
-            shared = wanted.intersection(claim["processes"])
-        except not_from_handler(FileNotFoundError):
-            return
-        except not_from_handler(ValueError, KeyError, TypeError):
-            raise RolloutError(
-                f"the claim of another rollout can't be read: {self.folder.path_of(name)}. If that "
-                "rollout is over, remove the file. Nothing was written"
-            ) from None
-        living = [each for each in shared if _lives(each)]
+        claim = self._read_claim(name)
+        living = [each for each in wanted.intersection(claim["processes"]) if _lives(each)]
         if living:
             first = min(map(int, (each.split()[0] for each in living)))
             raise RolloutError(
@@ -223,15 +241,38 @@ class Host:
                 "Nothing was written"
             )
 
+    def _read_claim(self, name: str) -> dict[str, Any]:
+        """Return what a claim has; nothing if who made it was killed on the way, or removed it."""
+        try:
+            with self.folder.open(name) as file:
+                text = file.read(_LONGEST_CLAIM) or b'{"processes": []}'
+            claim: dict[str, Any] = json.loads(text)
+            if all(_PROCESS.fullmatch(each) for each in claim["processes"]):
+                return claim
+        except not_from_handler(FileNotFoundError):
+            return {"processes": []}
+        except not_from_handler(ValueError, KeyError, TypeError):
+            pass
+        raise RolloutError(
+            f"the claim of another rollout can't be read: {self.folder.path_of(name)}. If that "
+            "rollout is over, remove the file. Nothing was written"
+        )
+
     def _prune(self, names: list[str]) -> None:
         """Remove what is left of rollouts whose processes have all ended."""
         needed: dict[str, bool] = {}
         for name in names:
-            match = _JOURNAL.fullmatch(name)
+            match = _JOURNAL.fullmatch(name) or _CLAIM.fullmatch(name)
             if match and match[2] == machine_key() and match[1] != self._id:
                 start = f"{match[1]}-{match[2]}"
                 if not needed.get(start):
-                    needed[start] = _lives(f"{match[3]} {match[4]}")
+                    is_claim = match.re is _CLAIM
+                    of = (
+                        self._read_claim(name)["processes"]
+                        if is_claim
+                        else [f"{match[3]} {match[4]}"]
+                    )
+                    needed[start] = any(map(_lives, of))
         gone = tuple(start for start, is_needed in needed.items() if not is_needed)
         for name in names:
             of = name.rpartition(".")[0]

@@ -37,7 +37,8 @@ class Recorded:
     """What a ledger records.
 
     hosts: (name, key of the machine). targets: (number of the host, pid, program, user, started).
-    outcomes: state and detail by the target's number. begun: the numbers that were begun.
+    outcomes: state and detail by the target's number. begun: the numbers that were begun. batch:
+    those of the last batch, until it has passed its check.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Recorded:
         self.targets: list[tuple[int, int, str, str, str]] = []
         self.outcomes: dict[int, tuple[str, str]] = {}
         self.begun: set[int] = set()
+        self.batch: list[int] = []
         self.stopped = ""
         self.undoing = False
         self.ended = False
@@ -63,6 +65,7 @@ class Recorded:
         self.targets += new
         self.late += event.get("late", 0)
         self.begun.update(event.get("begin", ()))
+        self.batch = event.get("begin", [] if event.get("passed") else self.batch)
         for number, state, detail in event.get("outcomes", ()):
             self.outcomes[number] = (state, detail)
         self.stopped = event.get("stopped", self.stopped)

@@ -17,6 +17,7 @@ __all__ = [
     "NO_ACCESS",
     "PARTLY_WRITTEN",
     "REFUSED",
+    "RESTARTED",
     "STATES",
     "UNDONE",
     "UNKNOWN",
@@ -51,6 +52,8 @@ STATES: Final = {
     NOT_BEGUN: "the rollout stopped before its turn: nothing was written",
 }
 
+#: Why a process has ended, which is all that can be known of it.
+RESTARTED: Final = "its machine was restarted"
 #: What counts against `max_failures`. That processes end is no failure.
 FAILURES: Final = frozenset((REFUSED, NO_ACCESS, FAILED_AND_UNDONE, PARTLY_WRITTEN, UNKNOWN))
 #: Nothing of the patch, or all of it, is known to be there, and nothing is left to do.

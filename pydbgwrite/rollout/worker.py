@@ -58,7 +58,9 @@ if TYPE_CHECKING:
 
 __all__ = ["judged", "opened", "run"]
 
-_RESTARTED: Final = "its machine was restarted"
+_OTHER_FOLDER: Final = (
+    "the state folder of this user has nothing of this rollout: it is another one (XDG_STATE_HOME)"
+)
 _MOST_PROBLEMS: Final = 3
 #: Microsoft's engine suspends a process when it attaches.
 _AT_ONCE: Final = sys.platform == "win32"
@@ -87,11 +89,12 @@ def run(task: str) -> str:
 def _look(host: Host, given: dict[str, Any]) -> dict[str, Any]:
     """Find the processes of a choice, and claim them if asked to."""
     choice = Choice(*_parts(given["choice"]))
-    known = {tuple(each) for each in given["known"]}
+    known = {(pid, None if choice.pids else started) for pid, started in given["known"]}
     new = [
         each
         for each in choice.look()
-        if (each.pid, each.started) not in known
+        # A process that has the id of a chosen one later is another one.
+        if (each.pid, None if choice.pids else each.started) not in known
         and (choice.pids is not None or not host.is_worker(each.pid, each.started))
     ]
     if given["claim"] and new:
@@ -107,7 +110,7 @@ def _parts(choice: list[Any]) -> list[Any]:
 def _apply(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Patch processes, one after the other; return a state and a detail for each."""
     if was_restarted(given["key"]):
-        return [(state.ENDED_BEFORE, _RESTARTED)] * len(given["processes"])
+        return [(state.ENDED_BEFORE, state.RESTARTED)] * len(given["processes"])
     _check_machine(given)
     host.register()
     work = _Work(host, given)
@@ -117,22 +120,46 @@ def _apply(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
 def _undo(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Let nothing more begin here, and undo what was done to processes."""
     if was_restarted(given["key"]):
-        return [(state.ENDED_DURING, _RESTARTED)] * len(given["processes"])
+        return [(state.ENDED_DURING, state.RESTARTED)] * len(given["processes"])
     _check_machine(given)
-    host.end()
+    processes = given["processes"]
+    if not host.is_known:
+        return [_elsewhere(pid, started) for pid, started, _ in processes]
+    if given["claim"]:  # it was over, and others could have these processes since
+        host.claim([(pid, started) for pid, started, _ in processes], given["ledger"], to_undo=True)
+    host.begin_undo()
     host.register()
     work = _Work(host, given)
     return [work.undo(*each) for each in given["processes"]]
 
 
+def _elsewhere(pid: int, started: str) -> tuple[str, str]:
+    """Return the outcome of a process whose rollout is not known in this state folder."""
+    if not started or start_of(pid) != started:
+        return state.ENDED_BEFORE, ""
+    return state.UNKNOWN, _OTHER_FOLDER
+
+
 def _release(host: Host, given: dict[str, Any]) -> None:
     """Give up the claims at the end of the rollout. Those before a restart have no effect now."""
-    if given["key"] in (None, machine_key()):
-        host.end()
+    if given["key"] is None or not was_restarted(given["key"]):
+        if given["key"] is not None:
+            _check_machine(given)
         host.release(journals=given["journals"])
 
 
-_TASKS: Final = {"look": _look, "apply": _apply, "undo": _undo, "release": _release}
+def _is_closed(host: Host, given: dict[str, Any]) -> bool:
+    """Return whether an undo has begun here before the rollout was over."""
+    return given["key"] == machine_key() and host.is_being_undone
+
+
+_TASKS: Final = {
+    "look": _look,
+    "apply": _apply,
+    "undo": _undo,
+    "release": _release,
+    "closed": _is_closed,
+}
 
 
 def _check_machine(given: dict[str, Any]) -> None:
@@ -370,10 +397,10 @@ class _Work:
     def undo(self, pid: int, started: str, program: str) -> tuple[str, str]:
         """Undo what this rollout wrote to one process."""
         journals = self._host.journals(pid, started)
+        if not started or start_of(pid) != started:
+            return self._gone(pid, started)
         if not journals:
             return state.NOT_BEGUN, ""
-        if start_of(pid) != started:
-            return state.ENDED_DURING, ""
         try:
             session = _open(pid, self._timeout)
         except not_from_handler(NoTargetError):

@@ -622,6 +622,9 @@ def test_choices(fleet: Fleet, program: Path) -> None:
         ({}, ValueError),
         ({"user": "root"}, ValueError),
         ({"program": ""}, ValueError),
+        ({"program": "x", "user": ""}, ValueError),
+        ({"build_id": "xyz"}, ValueError),
+        ({"cgroup": "/"}, ValueError),
         ({"program": 7}, TypeError),
         ({"pids": []}, ValueError),
         ({"pids": [True]}, ValueError),
@@ -639,6 +642,8 @@ def test_choices_that_are_not_valid(wrong: dict[str, Any], kind: type[Exception]
     [
         ({"batch": 0}, ValueError),
         ({"batch": "0%"}, ValueError),
+        ({"batch": "00%"}, ValueError),
+        ({"timeout": 0}, ValueError),
         ({"batch": "25"}, ValueError),
         ({"batch": 2.5}, TypeError),
         ({"canary": -1}, ValueError),
@@ -704,7 +709,8 @@ def test_ledgers_that_are_damaged(fleet: Fleet, tmp_path: Path) -> None:
     file.write_bytes(whole[: whole.index(b'"outcomes"') - 20])
     assert rollout.status(copy).counts == {"unknown": 1, "not begun": 9}
     undone = rollout.undo(copy)
-    assert undone.counts == {"undone": 1, "not begun": 9}
+    assert undone.ended and undone.counts == {"undone": 10}
+    assert fleet.all_held() == {"old"}
 
 
 def test_a_ledger_in_use(fleet: Fleet, tmp_path: Path) -> None:
