@@ -440,6 +440,12 @@ class Session:
         """End every server, by the engine's command .endsrv."""
     def _dispatch(self, milliseconds: int, /) -> None:
         """Serve clients for this long, by IDebugClient::DispatchCallbacks."""
+    def _process_life(self) -> tuple[int, int, int]:
+        """Return what Microsoft's engine knows of the process's life.
+
+        When its first thread was created, in units of 100 ns since 1601; the time of its machine,
+        in seconds since 1970; and for how many seconds it has run.
+        """
     def _interface_address(self) -> int:
         """Return the address of the session's IDebugClient.
 
@@ -882,5 +888,9 @@ if sys.platform == "win32":
         """Join the session of another engine."""
     def dbgeng_process_server(options: str, timeout: float, /) -> object:
         """Connect to a process server."""
+    def dbgeng_running_ids(server: object, /) -> tuple[int, list[int]]:
+        """Return the HRESULT, unsigned, and the ids of the processes of a server's machine."""
+    def dbgeng_running_program(server: object, pid: int, /) -> tuple[int, str]:
+        """Return the HRESULT, unsigned, and the file name of the program of one of them."""
     def dbgeng_disconnect(server: object, /) -> int:
         """Disconnect from a process server; return the HRESULT, unsigned."""

@@ -26,7 +26,8 @@ typedef struct IDebugClient5Vtbl {
     com_untyped_slot ConnectProcessServer;
     HRESULT(STDMETHODCALLTYPE *DisconnectProcessServer)
     (IDebugClient5 *This, ULONG64 Server);
-    com_untyped_slot GetRunningProcessSystemIds;
+    HRESULT(STDMETHODCALLTYPE *GetRunningProcessSystemIds)
+    (IDebugClient5 *This, ULONG64 Server, ULONG *Ids, ULONG Count, ULONG *ActualCount);
     com_untyped_slot GetRunningProcessSystemIdByExecutableName;
     com_untyped_slot GetRunningProcessDescription;
     HRESULT(STDMETHODCALLTYPE *AttachProcess)
@@ -136,6 +137,7 @@ _Static_assert(sizeof(IDebugClient5Vtbl) == 95 * sizeof(void *), "IDebugClient5 
 COM_SLOT(IDebugClient5, QueryInterface, 0);
 COM_SLOT(IDebugClient5, AddRef, 1);
 COM_SLOT(IDebugClient5, Release, 2);
+COM_SLOT(IDebugClient5, GetRunningProcessSystemIds, 9);
 COM_SLOT(IDebugClient5, AttachProcess, 12);
 COM_SLOT(IDebugClient5, ConnectSession, 21);
 COM_SLOT(IDebugClient5, TerminateProcesses, 24);

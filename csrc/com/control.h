@@ -136,4 +136,18 @@ COM_SLOT(IDebugControl, AddEngineOptions, 54);
 COM_SLOT(IDebugControl, WaitForEvent, 93);
 COM_SLOT(IDebugControl, Execute, 66);
 
+/* The beginning of IDebugControl2, which begins with IDebugControl. */
+typedef struct IDebugControl2 IDebugControl2;
+
+typedef struct IDebugControl2Vtbl {
+    IDebugControlVtbl older;
+    HRESULT(STDMETHODCALLTYPE *GetCurrentTimeDate)(IDebugControl2 *This, ULONG *TimeDate);
+} IDebugControl2Vtbl;
+
+struct IDebugControl2 {
+    const IDebugControl2Vtbl *lpVtbl;
+};
+
+COM_SLOT(IDebugControl2, GetCurrentTimeDate, 95);
+
 #endif

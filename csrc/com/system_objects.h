@@ -58,4 +58,19 @@ COM_SLOT(IDebugSystemObjects, GetCurrentThreadTeb, 15);
 COM_SLOT(IDebugSystemObjects, GetCurrentProcessSystemId, 27);
 COM_SLOT(IDebugSystemObjects, GetCurrentProcessHandle, 29);
 
+/* The beginning of IDebugSystemObjects2, which begins with IDebugSystemObjects. */
+typedef struct IDebugSystemObjects2 IDebugSystemObjects2;
+
+typedef struct IDebugSystemObjects2Vtbl {
+    IDebugSystemObjectsVtbl older;
+    HRESULT(STDMETHODCALLTYPE *GetCurrentProcessUpTime)
+    (IDebugSystemObjects2 *This, ULONG *UpTime);
+} IDebugSystemObjects2Vtbl;
+
+struct IDebugSystemObjects2 {
+    const IDebugSystemObjects2Vtbl *lpVtbl;
+};
+
+COM_SLOT(IDebugSystemObjects2, GetCurrentProcessUpTime, 32);
+
 #endif

@@ -135,6 +135,8 @@ static PyMethodDef functions[] = {
     FUNCTION(dbgeng_attach_kernel, open_dbgeng_kernel, METH_VARARGS),
     FUNCTION(dbgeng_connect, open_dbgeng_connect, METH_VARARGS),
     FUNCTION(dbgeng_process_server, open_dbgeng_process_server, METH_VARARGS),
+    FUNCTION(dbgeng_running_ids, open_dbgeng_running_ids, METH_O),
+    FUNCTION(dbgeng_running_program, open_dbgeng_running_program, METH_VARARGS),
     FUNCTION(dbgeng_disconnect, open_dbgeng_disconnect, METH_O),
 #endif
     {NULL, NULL, 0, NULL},

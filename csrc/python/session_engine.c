@@ -1,4 +1,4 @@
-/* The engine calls of the Python half of a session: pointer size, being a server. */
+/* The engine calls of the Python half of a session: pointer size, being a server, its process. */
 #include "session_engine.h"
 
 #include "../core/request.h"
@@ -6,6 +6,7 @@
 #include "session.h"
 
 #if defined(_WIN32)
+#include "../engines/dbgeng/presence.h"
 #include "../engines/dbgeng/servers.h"
 #endif
 
@@ -133,7 +134,41 @@ PyObject *session_dispatch(PyObject *self, PyObject *milliseconds)
     return result;
 }
 
+PyObject *session_process_life(PyObject *self, PyObject *unused)
+{
+    session_object *session = (session_object *)self;
+    dbgeng_life life = {0, 0, 0};
+    const char *method = "GetSystemObjectInformation";
+    PyThreadState *released = NULL;
+    PyObject *result = NULL;
+    HRESULT status = E_NOTIMPL;
+
+    (void)unused;
+    if (session_enter(session, false)) {
+        released = PyEval_SaveThread();
+        if (session->dbgeng) {
+            status = dbgeng_ask_life(session->client, &life, &method);
+        }
+        PyEval_RestoreThread(released);
+        if (status == S_OK) {
+            result = Py_BuildValue("(Kkk)", (unsigned long long)life.thread,
+                                   (unsigned long)life.now, (unsigned long)life.up);
+        } else {
+            failure_raise_call(session, method, status);
+        }
+        session_leave(session);
+    }
+    return result;
+}
+
 #else
+
+PyObject *session_process_life(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    failure_raise_call((session_object *)self, "GetSystemObjectInformation", E_NOTIMPL);
+    return NULL;
+}
 
 PyObject *session_end_servers(PyObject *self, PyObject *unused)
 {

@@ -168,6 +168,7 @@ static PyMethodDef methods[] = {
     METHOD(_start_server, session_start_server, METH_O),
     METHOD(_end_servers, session_end_servers, METH_NOARGS),
     METHOD(_dispatch, session_dispatch, METH_O),
+    METHOD(_process_life, session_process_life, METH_NOARGS),
     METHOD(_interface_address, session_interface_address, METH_NOARGS),
     METHOD(_read_maps, session_read_maps, METH_NOARGS),
     METHOD(_open_folder, session_open_folder, METH_O),

@@ -8,7 +8,7 @@ import sys
 from pydbgwrite import errors, hresults
 from pydbgwrite._messages.spelling import IN_FORCE
 
-__all__ = ["FORMS", "opening_failed"]
+__all__ = ["FORMS", "opening_failed", "without_password"]
 
 # "Activating a Debugging Client" and "Activating a Smart Client" of the Windows Debugger's
 # documentation, and the options of its -k.
@@ -39,10 +39,19 @@ _FACILITY_RPC = 0x80010000  # a connection of the engine's that has broken answe
 _NEW_PROCESS = "start a new process"
 
 
+def without_password(options: str) -> str:
+    """Return the options of a server, or of a connection to one, less their password."""
+    kind, colon, rest = options.partition(":") if ":" in options else ("", "", options)
+    kept = (e for e in rest.split(",") if e.partition("=")[0].strip().lower() != "password")
+    return f"{kind}{colon}{','.join(kept)}"
+
+
 def opening_failed(
     call: str, failure: str, hresult: int, os_error: int, operation: str | None, subject: object
 ) -> BaseException:
     """Return the exception for a failed opening of a pid, command line, path or options."""
+    if call in ("connect", "process_server"):
+        subject = without_password(str(subject))
     if failure == "busy":
         return errors.SessionBusyError(
             "this process has an open session of Microsoft's engine, which can have one at a time: "

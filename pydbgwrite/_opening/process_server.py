@@ -122,14 +122,33 @@ class ProcessServer:
         self._server = None
         hresult = _core.dbgeng_disconnect(server)
         if hresult:
-            from pydbgwrite import hresults
+            raise _failed("DisconnectProcessServer", hresult)
 
-            raise DebugEngineError(
-                f"DisconnectProcessServer failed ({hresults.describe(hresult)})",
-                hresult=hresult,
-                hresult_name=hresults.name_of(hresult),
-                method="DisconnectProcessServer",
-            )
+    def _running_ids(self) -> list[int]:
+        """Return the ids of the processes of the server's machine.
+
+        Engine call: IDebugClient::GetRunningProcessSystemIds.
+        """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
+        from pydbgwrite import _core
+
+        hresult, found = _core.dbgeng_running_ids(self._open())
+        if hresult:
+            raise _failed("GetRunningProcessSystemIds", hresult)
+        return found
+
+    def _program_of(self, pid: int) -> str:
+        """Return the file name of a process's program; "" if the server can't tell.
+
+        Engine call: IDebugClient4::GetRunningProcessDescriptionWide.
+        """
+        if sys.platform != "win32":
+            raise EngineNotFoundError("Microsoft's engine is for Windows")
+        from pydbgwrite import _core
+
+        hresult, name = _core.dbgeng_running_program(self._open(), pid)
+        return "" if hresult else name
 
     def _open(self) -> object:
         if self._server is None:
@@ -146,4 +165,19 @@ class ProcessServer:
             self.close()
 
     def __repr__(self) -> str:
-        return f"<pydbgwrite.ProcessServer at {self._options}{', closed' if self.closed else ''}>"
+        from pydbgwrite._messages.windows import without_password
+
+        where = without_password(self._options)
+        return f"<pydbgwrite.ProcessServer at {where}{', closed' if self.closed else ''}>"
+
+
+def _failed(method: str, hresult: int) -> DebugEngineError:
+    """Return the exception for a call that failed."""
+    from pydbgwrite import hresults
+
+    return DebugEngineError(
+        f"{method} failed ({hresults.describe(hresult)})",
+        hresult=hresult,
+        hresult_name=hresults.name_of(hresult),
+        method=method,
+    )

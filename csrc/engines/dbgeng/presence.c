@@ -10,6 +10,7 @@
 
 #include <wchar.h>
 
+#include "../../com/advanced.h"
 #include "../../com/control.h"
 #include "../../com/hresult.h"
 #include "../../com/iids.h"
@@ -48,6 +49,76 @@ uint32_t dbgeng_current_process(IDebugClient5 *client)
         (void)objects->lpVtbl->Release(objects);
     }
     return process_id;
+}
+
+static HRESULT thread_created(IDebugClient5 *client, uint64_t *created)
+{
+    DEBUG_THREAD_BASIC_INFORMATION thread = {0};
+    void *found = NULL;
+    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_advanced2, &found);
+
+    if (status == S_OK) {
+        IDebugAdvanced2 *advanced = found;
+
+        status = advanced->lpVtbl->GetSystemObjectInformation(
+            advanced, DEBUG_SYSOBJINFO_THREAD_BASIC_INFORMATION, 0, 0, &thread, sizeof thread,
+            NULL);
+        (void)advanced->lpVtbl->Release(advanced);
+        if (status == S_OK && (thread.Valid & DEBUG_TBINFO_TIMES) == 0) {
+            status = E_NOTIMPL;
+        }
+    }
+    *created = thread.CreateTime;
+    return status;
+}
+
+static HRESULT process_up(IDebugClient5 *client, uint32_t *seconds)
+{
+    ULONG up = 0;
+    void *found = NULL;
+    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_system_objects2, &found);
+
+    if (status == S_OK) {
+        IDebugSystemObjects2 *objects = found;
+
+        status = objects->lpVtbl->GetCurrentProcessUpTime(objects, &up);
+        (void)objects->lpVtbl->older.Release(found);
+    }
+    *seconds = up;
+    return status;
+}
+
+static HRESULT time_there(IDebugClient5 *client, uint32_t *seconds)
+{
+    ULONG now = 0;
+    void *found = NULL;
+    HRESULT status = client->lpVtbl->QueryInterface(client, &iid_debug_control2, &found);
+
+    if (status == S_OK) {
+        IDebugControl2 *control = found;
+
+        status = control->lpVtbl->GetCurrentTimeDate(control, &now);
+        (void)control->lpVtbl->older.Release(found);
+    }
+    *seconds = now;
+    return status;
+}
+
+HRESULT dbgeng_ask_life(IDebugClient5 *client, dbgeng_life *life, const char **method)
+{
+    HRESULT status;
+
+    *method = "GetSystemObjectInformation";
+    status = thread_created(client, &life->thread);
+    if (status == S_OK) {
+        *method = "GetCurrentTimeDate";
+        status = time_there(client, &life->now);
+    }
+    if (status == S_OK) {
+        *method = "GetCurrentProcessUpTime";
+        status = process_up(client, &life->up);
+    }
+    return status;
 }
 
 bool dbgeng_process_ended(HANDLE process)

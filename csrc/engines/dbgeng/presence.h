@@ -15,6 +15,17 @@ uint32_t dbgeng_current_process(IDebugClient5 *client);
  * compares the command lines, since the server may be on another machine. */
 bool dbgeng_is_this_process(IDebugClient5 *client, uint64_t server);
 
+/* What the target's system says of the session's process. Behind a server nothing else identifies
+ * it. */
+typedef struct dbgeng_life {
+    uint64_t thread; /* when its first thread was created, in units of 100 ns since 1601 */
+    uint32_t now;    /* that system's time, in seconds since 1970 */
+    uint32_t up;     /* for how many seconds it has run, asked after that: now - up is not late */
+} dbgeng_life;
+
+/* Asks for these. *method names the call that failed. */
+HRESULT dbgeng_ask_life(IDebugClient5 *client, dbgeng_life *life, const char **method);
+
 /* Returns whether a process has ended. False for NULL: unknown. */
 bool dbgeng_process_ended(HANDLE process);
 

@@ -16,6 +16,9 @@
 #define DEBUG_OUTCTL_IGNORE      3u
 #define DEBUG_EXECUTE_NOT_LOGGED 2u
 
+/* No path, services, packages, command line, session and user. */
+#define DEBUG_PROC_DESC_NAME_ALONE 0x3Fu
+
 #define SERVER_NUMBERS 256u
 
 /* True if this process has started a server that was not ended. */
@@ -163,6 +166,43 @@ bool dbgeng_server_answers(uint64_t server, const dbgeng_waiting *waiting, dbgen
         dbgeng_job_undo(job);
     }
     return good;
+}
+
+/* A client of its own for a question, which a session of this process does not need to end for. */
+static HRESULT client_for_question(IDebugClient5 **client)
+{
+    dbgeng_error error = {DBGENG_OK, S_OK, 0, NULL};
+
+    return dbgeng_create_client(client, &error) ? S_OK : error.hresult;
+}
+
+HRESULT dbgeng_running_ids(uint64_t server, ULONG *ids, ULONG room, ULONG *count)
+{
+    IDebugClient5 *client = NULL;
+    HRESULT status = client_for_question(&client);
+
+    if (status == S_OK) {
+        status = client->lpVtbl->GetRunningProcessSystemIds(client, server, ids, room, count);
+        (void)client->lpVtbl->Release(client);
+    }
+    return status;
+}
+
+HRESULT dbgeng_running_program(uint64_t server, uint32_t process_id, wchar_t *program, ULONG size)
+{
+    IDebugClient5 *client = NULL;
+    HRESULT status = client_for_question(&client);
+    ULONG needed = 0, none = 0;
+
+    program[0] = L'\0';
+    if (status == S_OK) {
+        status = client->lpVtbl->GetRunningProcessDescriptionWide(
+            client, server, process_id, DEBUG_PROC_DESC_NAME_ALONE, program, size, &needed, NULL, 0,
+            &none);
+        (void)client->lpVtbl->Release(client);
+        program[size - 1] = L'\0';
+    }
+    return status;
 }
 
 HRESULT dbgeng_disconnect_server(uint64_t server)

@@ -63,7 +63,8 @@ static const IDebugClient5Vtbl client_vtbl = {
     .StartProcessServer = NOT_IMPLEMENTED(4),
     .ConnectProcessServer = NOT_IMPLEMENTED(3),
     .DisconnectProcessServer = NOT_IMPLEMENTED_AS(3, IDebugClient5 *, ULONG64),
-    .GetRunningProcessSystemIds = NOT_IMPLEMENTED(6),
+    .GetRunningProcessSystemIds =
+        NOT_IMPLEMENTED_AS(6, IDebugClient5 *, ULONG64, ULONG *, ULONG, ULONG *),
     .GetRunningProcessSystemIdByExecutableName = NOT_IMPLEMENTED(6),
     .GetRunningProcessDescription = NOT_IMPLEMENTED(11),
     .AttachProcess = NOT_IMPLEMENTED_AS(5, IDebugClient5 *, ULONG64, ULONG, ULONG),

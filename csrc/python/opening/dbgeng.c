@@ -392,6 +392,72 @@ done:
     return result;
 }
 
+/* More than there are: processes may start between the two calls. */
+#define MORE_PROCESSES 64u
+
+PyObject *open_dbgeng_running_ids(PyObject *module, PyObject *capsule)
+{
+    PyObject *list = NULL, *result = NULL;
+    PyThreadState *released = NULL;
+    ULONG *ids = NULL;
+    ULONG room = 0, count = 0;
+    uint64_t server = 0;
+    HRESULT status = S_OK;
+
+    (void)module;
+    if (!server_of(capsule, &server)) {
+        return NULL;
+    }
+    do { /* S_FALSE, or a larger count: there are more by now */
+        room = count + MORE_PROCESSES;
+        PyMem_Free(ids);
+        ids = PyMem_Malloc(room * sizeof *ids);
+        if (ids == NULL) {
+            return PyErr_NoMemory();
+        }
+        released = PyEval_SaveThread();
+        status = dbgeng_running_ids(server, ids, room, &count);
+        PyEval_RestoreThread(released);
+    } while ((status == S_OK || status == S_FALSE) && count > room);
+    if (status == S_FALSE) {
+        status = S_OK;
+    }
+    list = PyList_New(0);
+    for (ULONG i = 0; list != NULL && status == S_OK && i < count; i++) {
+        PyObject *one = PyLong_FromUnsignedLong(ids[i]);
+
+        if (one == NULL || PyList_Append(list, one) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(one);
+    }
+    if (list != NULL) {
+        result = Py_BuildValue("(kO)", (unsigned long)(uint32_t)status, list);
+    }
+    Py_XDECREF(list);
+    PyMem_Free(ids);
+    return result;
+}
+
+PyObject *open_dbgeng_running_program(PyObject *module, PyObject *arguments)
+{
+    PyObject *capsule = NULL;
+    PyThreadState *released = NULL;
+    unsigned long process_id = 0;
+    uint64_t server = 0;
+    wchar_t program[DBGENG_PATH];
+    HRESULT status;
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "Ok", &capsule, &process_id) || !server_of(capsule, &server)) {
+        return NULL;
+    }
+    released = PyEval_SaveThread();
+    status = dbgeng_running_program(server, process_id, program, DBGENG_PATH);
+    PyEval_RestoreThread(released);
+    return Py_BuildValue("(ku)", (unsigned long)(uint32_t)status, program);
+}
+
 PyObject *open_dbgeng_disconnect(PyObject *module, PyObject *capsule)
 {
     uint64_t *server = PyCapsule_GetPointer(capsule, SERVER_CAPSULE);

@@ -14,6 +14,8 @@
  *   dbgeng_attach_kernel(type, options, writable, timeout)
  *   dbgeng_connect(type, options, writable, timeout)
  *   dbgeng_process_server(options, timeout) -> server, a capsule
+ *   dbgeng_running_ids(server) -> (HRESULT, ids)
+ *   dbgeng_running_program(server, pid) -> (HRESULT, name)
  *   dbgeng_disconnect(server) -> HRESULT */
 PyObject *open_dbgeng_load(PyObject *module, PyObject *folder);
 PyObject *open_dbgeng_loaded(PyObject *module, PyObject *unused);
@@ -24,6 +26,8 @@ PyObject *open_dbgeng_dump(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_kernel(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_connect(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_process_server(PyObject *module, PyObject *arguments);
+PyObject *open_dbgeng_running_ids(PyObject *module, PyObject *capsule);
+PyObject *open_dbgeng_running_program(PyObject *module, PyObject *arguments);
 PyObject *open_dbgeng_disconnect(PyObject *module, PyObject *capsule);
 
 #endif
