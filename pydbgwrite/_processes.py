@@ -19,6 +19,7 @@ __all__ = [
     "Process",
     "file_name",
     "is_path",
+    "own_processes",
     "process_of",
     "processes_called",
     "processes_of_program",
@@ -75,7 +76,7 @@ def processes_of_program(program: str) -> list[Process]:
 
 def processes_that(fits: Callable[[int, str], bool]) -> list[Process]:
     """Return the processes of which fits(pid, path of the executable) is true, in the same way."""
-    ours = _ours()
+    ours = own_processes()
     return [
         _described(pid, path) for pid, path in _running() if pid not in ours and fits(pid, path)
     ]
@@ -106,7 +107,7 @@ def processes_called(name: str) -> list[Process]:
     """Return processes that give themselves a name, whatever they run: for a hint, no more."""
     if sys.platform == "win32":
         return []  # a process can't name itself there
-    ours = _ours()
+    ours = own_processes()
     short = name[:15]  # TASK_COMM_LEN, proc_pid_comm(5)
     return [
         _described(pid, path)
@@ -261,7 +262,7 @@ def _comm(pid: int) -> str:
         return ""
 
 
-def _ours() -> set[int]:
+def own_processes() -> set[int]:
     """Return this process, and the parents that run the same executable."""
     mine = program_of(os.getpid())
     ours = {os.getpid()}

@@ -13,7 +13,7 @@ agent of its own.
 
 from __future__ import annotations
 
-from pydbgwrite.rollout.api import apply, processes, resume, status, undo
+from pydbgwrite.rollout.api import apply, process_server, processes, resume, status, undo
 from pydbgwrite.rollout.choice import Choice, FoundProcess
 from pydbgwrite.rollout.outcomes import STATES, Outcome, Report
 
@@ -24,6 +24,7 @@ __all__ = [
     "Outcome",
     "Report",
     "apply",
+    "process_server",
     "processes",
     "resume",
     "status",

@@ -10,6 +10,7 @@ from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import Error, NoTargetError
 from pydbgwrite.rollout import outcomes as state
+from pydbgwrite.rollout.here import Here
 from pydbgwrite.rollout.worker import judged, opened
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def look_ahead(patch: Patch, process: FoundProcess, *, with_rows: bool = False) 
     build_id = _build_id(pid)
     if process.problem:
         return Ahead(process, build_id, state.NO_ACCESS, process.problem)
-    session = opened(pid, _OPEN_TIMEOUT, writable=False)
+    session = opened(Here(), pid, _OPEN_TIMEOUT, writable=False)
     if isinstance(session, tuple):
         return Ahead(process, build_id, *session)
     try:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pydbgwrite._messages.platforms import windows_only
 from pydbgwrite._messages.spelling import IN_FORCE
+from pydbgwrite._messages.windows import without_password
+from pydbgwrite._opening.arguments import validate_options
 from pydbgwrite._patch.patch import Patch
 from pydbgwrite.errors import RolloutError
-from pydbgwrite.rollout.choice import Choice, choice_of
+from pydbgwrite.rollout.choice import Choice, choice_of, recorded_choice
 from pydbgwrite.rollout.coordinator import Coordinator, report_of, share
 from pydbgwrite.rollout.executors import executors_of
 from pydbgwrite.rollout.host import machine_key
 from pydbgwrite.rollout.ledger import Ledger
 from pydbgwrite.rollout.outcomes import Outcome, Report
 from pydbgwrite.rollout.plain import text_of_patch
+from pydbgwrite.rollout.there import ServerChoice
 
 if TYPE_CHECKING:
     from _typeshed import StrPath
 
-__all__ = ["apply", "processes", "resume", "status", "undo"]
+__all__ = ["apply", "process_server", "processes", "resume", "status", "undo"]
 
 _Executors = Executor | Mapping[str, Executor] | None
 _OPEN_TIMEOUT: Final = 10.0
@@ -62,6 +67,46 @@ def processes(
     return choice_of(program, build_id, user, cgroup, pids)
 
 
+def process_server(
+    options: str, *, program: str | None = None, pids: Iterable[int] | None = None
+) -> Choice:
+    """Choose processes of a process server's machine: those for which all that is given holds.
+
+    For Windows. The workers run on this machine, each with a connection to the server, and the
+    journals lie here. A server does not tell when a process started, so a process is known by its
+    first thread: one that this does not identify is refused, and nothing is written to it. The
+    `program` of a FoundProcess and of an Outcome is the file name alone.
+
+    A password in the options is in no file of the rollout and in none of its messages. It is sent
+    to the workers with each task, and resume() and undo() need it again.
+
+    Args:
+        options: Where the server is, as for pydbgwrite.process_server(), such as
+            "tcp:server=host,port=5005,password=secret". Two ways to write that are two servers: of
+            one server only rollouts with the same text are kept apart.
+        program: The image name, without regard to case; ".exe" can be left out.
+        pids: Process ids of that machine. One that is given twice counts once.
+
+    Returns:
+        The Choice. Its look() opens each process for a moment, without stopping it.
+
+    Raises:
+        EngineNotFoundError: Always on Linux.
+        TypeError, ValueError: A part is not valid, or neither program nor pids is given.
+    """
+    text = validate_options(options, "process_server")
+    found = choice_of(program, None, None, None, pids)
+    if program is not None and ("/" in program or "\\" in program):
+        raise ValueError(
+            f"program must be an image name, got {program!r:.60}: a process server tells no path"
+        )
+    if sys.platform != "win32":
+        raise windows_only("rollout.process_server")
+    made = ServerChoice(*found[:-1], without_password(text))
+    made.options = text
+    return made
+
+
 def apply(
     patch: Patch,
     targets: Choice,
@@ -91,7 +136,7 @@ def apply(
 
     Args:
         patch: The patch. It is sent as plain data, with the contents of its side files.
-        targets: What processes() returned.
+        targets: What processes() or process_server() returned.
         executor: Who runs the work. None: this process, in threads; with Microsoft's engine, which
             has one session in a process, worker processes. A concurrent.futures.Executor whose
             workers are all on one machine, such as a ProcessPoolExecutor. Or a mapping of a name to
@@ -129,6 +174,8 @@ def apply(
         raise TypeError(
             f"targets must be what rollout.processes() returns, got {type(targets).__name__}"
         )
+    server = getattr(targets, "options", targets.server)
+    _check_one_machine(executor, server)
     for name, value in (("check", check), ("progress", progress)):
         if value is not None and not callable(value):
             raise TypeError(f"{name} must be callable, got {type(value).__name__}")
@@ -159,12 +206,13 @@ def apply(
         "verify": bool(verify),
         "timeout": timeout,
         "open_timeout": _OPEN_TIMEOUT,
+        "password": server != targets.server,
     }
     header = {"id": os.urandom(16).hex(), "choice": targets, "options": options}
     with executors_of(executor, timeout) as executors:
         book = Ledger.create(os.fspath(ledger), header, text)
         try:
-            work = Coordinator(book, executors, _myself(), check, progress)
+            work = Coordinator(book, executors, _myself(), check, progress, server)
             try:
                 if not work.look():
                     raise RolloutError(f"no process fits: {targets}. Nothing was written")
@@ -182,6 +230,7 @@ def resume(
     *,
     check: Callable[[Sequence[Outcome]], object] | None = None,
     progress: Callable[[int, int, Outcome], object] | None = None,
+    server: str | None = None,
 ) -> Report:
     """Go on with a rollout whose coordinator, workers or machines have died.
 
@@ -195,6 +244,8 @@ def resume(
         executor: As for apply(): the same machines, by the same names.
         check: As for apply(). A rollout that had one needs one.
         progress: As for apply().
+        server: The options that process_server() was given. They are needed if they have a
+            password, which no ledger holds.
 
     Returns:
         The Report.
@@ -203,9 +254,9 @@ def resume(
         RolloutError: The folder has no ledger.
         JournalError: The ledger is damaged, of another version, or in use.
         PermissionError, OSError: As for apply().
-        ValueError: The rollout had a check, and none is given.
+        ValueError: The rollout had a check, and none is given; or server is not as it was.
     """
-    with _at_work(ledger, executor, check, progress) as work:
+    with _at_work(ledger, executor, check, progress, server) as work:
         return work.resume()
 
 
@@ -214,6 +265,7 @@ def undo(
     executor: _Executors = None,
     *,
     progress: Callable[[int, int, Outcome], object] | None = None,
+    server: str | None = None,
 ) -> Report:
     """Undo all that a rollout has applied: one that has ended, or one that has died.
 
@@ -223,14 +275,15 @@ def undo(
         ledger: The folder that apply() was given.
         executor: As for apply(): the same machines, by the same names.
         progress: As for apply().
+        server: As for resume().
 
     Returns:
         The Report. If its `ended` is False, not everything is undone, and the outcomes say why.
 
     Raises:
-        RolloutError, JournalError, PermissionError, OSError: As for resume().
+        RolloutError, JournalError, PermissionError, OSError, ValueError: As for resume().
     """
-    with _at_work(ledger, executor, None, progress, undoing=True) as work:
+    with _at_work(ledger, executor, None, progress, server, undoing=True) as work:
         return work.undo()
 
 
@@ -253,6 +306,7 @@ def _at_work(
     executor: _Executors,
     check: Callable[[Sequence[Outcome]], object] | None,
     progress: Callable[[int, int, Outcome], object] | None,
+    server: str | None,
     *,
     undoing: bool = False,
 ) -> Iterator[Coordinator]:
@@ -266,13 +320,40 @@ def _at_work(
         ):
             given = IN_FORCE.get().argument("check")
             raise ValueError(f"the rollout has a check after each batch: give {given} to go on")
+        server = _server_again(book.recorded.header, server)
+        _check_one_machine(executor, server)
         with executors_of(executor, options["timeout"]) as executors:
-            work = Coordinator(book, executors, _myself(), check, progress)
+            work = Coordinator(book, executors, _myself(), check, progress, server)
             if not (book.recorded.targets or undoing or book.recorded.undoing):
                 work.look()
             yield work
     finally:
         book.close()
+
+
+def _check_one_machine(executor: _Executors, server: str | None) -> None:
+    """Raise ValueError if several machines would each patch all processes behind a server."""
+    if server is not None and isinstance(executor, Mapping) and len(executor) > 1:
+        raise ValueError(
+            "the processes of a process server are patched from one machine: give one executor"
+        )
+
+
+def _server_again(header: Mapping[str, Any], given: str | None) -> str | None:
+    """Return the options of the rollout's process server, from what is recorded and given."""
+    was = recorded_choice(header["choice"]).server
+    name = IN_FORCE.get().argument("server")
+    if given is None:
+        if was is not None and header["options"]["password"]:
+            how = f"give {name}" if name else "go on in Python, with server="
+            raise ValueError(f"the process server {was} has a password, which is not kept: {how}")
+        return was
+    if was is None or without_password(given) != was:
+        raise ValueError(
+            f"{name or 'server'} must be as it was, got {without_password(given)!r}: the rollout "
+            f"is for {'processes without a process server' if was is None else repr(was)}"
+        )
+    return given
 
 
 def _myself() -> tuple[str, int]:

@@ -6,14 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._processes import Process, process_of, processes_that, runs, status_field
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["Choice", "FoundProcess", "choice_of"]
+__all__ = ["Choice", "FoundProcess", "choice_of", "recorded_choice"]
 
 
 class FoundProcess(NamedTuple):
@@ -37,7 +37,8 @@ class FoundProcess(NamedTuple):
 class Choice(NamedTuple):
     """Which processes a rollout is for: those for which each part that is given holds.
 
-    processes() makes it. It holds plain data, so it can be sent to another machine.
+    processes() makes it. It holds plain data, so it can be sent to another machine. With `server`,
+    where a process server is, it is for that one's machine: process_server() makes it.
     """
 
     program: str | None = None
@@ -45,6 +46,7 @@ class Choice(NamedTuple):
     user: str | None = None
     cgroup: str | None = None
     pids: tuple[int, ...] | None = None
+    server: str | None = None
 
     def look(self) -> list[FoundProcess]:
         """Return the processes of this machine that fit, by pid.
@@ -89,7 +91,7 @@ class Choice(NamedTuple):
         return build_id_of_process(each.pid) == self.build_id
 
     def __str__(self) -> str:
-        names = ("program", "build id", "user", "cgroup", "pids")
+        names = ("program", "build id", "user", "cgroup", "pids", "process server")
         given = [
             f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"
             for name, value in zip(names, self, strict=True)
@@ -136,6 +138,12 @@ def choice_of(
     if program is not None and os.sep in program:
         program = os.path.abspath(program)  # a later look can be from another folder
     return Choice(program, plain, None if user is None else str(user), cgroup, numbers)
+
+
+def recorded_choice(parts: list[Any]) -> Choice:
+    """Return the choice that JSON has as a list: one of an earlier version has no server."""
+    program, build_id, user, cgroup, pids, *server = parts
+    return Choice(program, build_id, user, cgroup, None if pids is None else tuple(pids), *server)
 
 
 def _fault(name: str, value: object, wanted: str) -> Exception:

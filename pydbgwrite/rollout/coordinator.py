@@ -91,6 +91,7 @@ class Coordinator:
         coordinator: tuple[str, int],
         check: _Check | None,
         progress: _Progress | None,
+        server: str | None,
     ) -> None:
         self._ledger = ledger
         self._recorded = ledger.recorded
@@ -98,6 +99,7 @@ class Coordinator:
         self._coordinator = coordinator
         self._check = check
         self._progress = progress
+        self._server = server  # with its password, so it is in tasks alone
         self._options: dict[str, Any] = self._recorded.header["options"]
         #: For progress: of an apply all processes, of an undo those that it is for.
         self._done = self._total = 0
@@ -439,6 +441,7 @@ class Coordinator:
             "rollout": self._recorded.header["id"],
             "coordinator": self._coordinator,
             "open_timeout": self._options["open_timeout"],
+            "server": self._server,
             **more,
         }
 

@@ -1,6 +1,6 @@
 """What a machine keeps of its rollouts, in the folder of the user whose worker runs there.
 
-The names in it begin with the rollout's id and this machine's key:
+The names in it begin with the rollout's id and this machine's key, or that of a process server:
 
     ID-KEY-PID-STARTED-N.journal   the journal of the Nth attempt on a process
     ID-KEY-N.claim                 processes that no other rollout may have until this one has ended
@@ -17,7 +17,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from typing import Any, Final
@@ -112,13 +112,19 @@ class _Place(JournalPlace):
 
 
 class Host:
-    """One rollout's part of the folder, on the machine that this runs on."""
+    """One rollout's part of the folder, on the machine that this runs on.
 
-    def __init__(self, rollout: str) -> None:
+    key: of the machine whose processes it is for, if that is another one: behind a process server.
+    """
+
+    def __init__(self, rollout: str, key: str = "") -> None:
         if not _ID.fullmatch(rollout):
             raise ValueError(f"the id of a rollout has 32 hexadecimal digits, got {rollout!r:.60}")
         self._id = rollout
-        self._start = f"{rollout}-{machine_key()}"
+        self.key = key or machine_key()
+        self._start = f"{rollout}-{self.key}"
+        # Of a process behind a server nothing is known without a session: it counts as living.
+        self._lives: Callable[[str], bool] = (lambda process: True) if key else _lives
         self.folder = StateFolder(_FOLDER, create=True)
 
     def close(self) -> None:
@@ -200,6 +206,15 @@ class Host:
         """Return whether that process is a worker of the rollout."""
         return self.folder.stat(self._worker(pid, started)) is not None
 
+    def workers(self) -> set[int]:
+        """Return the process ids of the rollout's workers."""
+        ends = (
+            name.removeprefix(f"{self._start}-")
+            for name in self.folder.names()
+            if name.startswith(self._start) and name.endswith(".worker")
+        )
+        return {int(each.partition("-")[0]) for each in ends}
+
     def _worker(self, pid: int, started: str) -> str:
         return f"{self._start}-{pid}-{started}.worker"
 
@@ -220,7 +235,7 @@ class Host:
             names = self.folder.names()
             for name in names:
                 match = _CLAIM.fullmatch(name)
-                if match and match[2] == machine_key() and match[1] != self._id:
+                if match and match[2] == self.key and match[1] != self._id:
                     self._check_claim(name, match[1], wanted)
             self._prune(names)
             number = sum(
@@ -231,7 +246,7 @@ class Host:
 
     def _check_claim(self, name: str, other: str, wanted: set[str]) -> None:
         claim = self._read_claim(name)
-        living = [each for each in wanted.intersection(claim["processes"]) if _lives(each)]
+        living = [each for each in wanted.intersection(claim["processes"]) if self._lives(each)]
         if living:
             first = min(map(int, (each.split()[0] for each in living)))
             raise RolloutError(
@@ -263,7 +278,7 @@ class Host:
         needed: dict[str, bool] = {}
         for name in names:
             match = _JOURNAL.fullmatch(name) or _CLAIM.fullmatch(name)
-            if match and match[2] == machine_key() and match[1] != self._id:
+            if match and match[2] == self.key and match[1] != self._id:
                 start = f"{match[1]}-{match[2]}"
                 if not needed.get(start):
                     is_claim = match.re is _CLAIM
@@ -272,7 +287,7 @@ class Host:
                         if is_claim
                         else [f"{match[3]} {match[4]}"]
                     )
-                    needed[start] = any(map(_lives, of))
+                    needed[start] = any(map(self._lives, of))
         gone = tuple(start for start, is_needed in needed.items() if not is_needed)
         for name in names:
             of = name.rpartition(".")[0]

@@ -64,7 +64,8 @@ class Outcome(NamedTuple):
     """What became of one process.
 
     Attributes:
-        host: The name of its machine: that of its executor, where several are given.
+        host: The name of its machine: that of its executor, where several are given. Where its
+            process server is, if it has one.
         pid: Its process id there.
         program: The path of its executable; "" if that is not known.
         state: One of STATES.

@@ -11,19 +11,16 @@ import json
 import os
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._journal.files import open_to_read
-from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE
-from pydbgwrite._opening.api import attach
 from pydbgwrite._patch.apply import one_write, steps_of
 from pydbgwrite._patch.preview import narrowed
 from pydbgwrite._processes import program_of
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.kept_files import KeptFiles
 from pydbgwrite._transactions.api import undo
 from pydbgwrite._transactions.transaction import Transaction
 from pydbgwrite._version import __version__
@@ -34,18 +31,13 @@ from pydbgwrite.errors import (
     JournalError,
     NoTargetError,
     RolloutError,
-    TargetAccessError,
 )
 from pydbgwrite.rollout import outcomes as state
-from pydbgwrite.rollout.choice import Choice
-from pydbgwrite.rollout.host import (
-    ClosedError,
-    Host,
-    machine_key,
-    machine_name,
-    was_restarted,
-)
+from pydbgwrite.rollout.choice import recorded_choice
+from pydbgwrite.rollout.here import Here
+from pydbgwrite.rollout.host import ClosedError, Host, machine_key
 from pydbgwrite.rollout.plain import patch_of_text
+from pydbgwrite.rollout.there import There
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,12 +54,9 @@ _OTHER_FOLDER: Final = (
     "the state folder of this user has nothing of this rollout: it is another one (XDG_STATE_HOME)"
 )
 _MOST_PROBLEMS: Final = 3
-#: Microsoft's engine suspends a process when it attaches.
-_AT_ONCE: Final = sys.platform == "win32"
 #: Seconds that a thread waits for its turn.
 _LONGEST_WAIT: Final = 0.05
 _taken = threading.Lock()
-_kept = threading.local()
 _patch_of = lru_cache(maxsize=1)(patch_of_text)
 
 
@@ -79,78 +68,72 @@ def run(task: str) -> str:
             f"the worker has pydbgwrite {__version__}, and the coordinator {given['version']}: "
             "install the same version on both. Nothing was written"
         )
-    host = Host(given["rollout"])
-    try:
-        return json.dumps(_TASKS[given["task"]](host, given))
-    finally:
-        host.close()
+    reach = There(given["server"]) if given.get("server") else Here()
+    with closing(reach), closing(Host(given["rollout"], reach.key)) as host:
+        return json.dumps(_TASKS[given["task"]](host, reach, given))
 
 
-def _look(host: Host, given: dict[str, Any]) -> dict[str, Any]:
+def _look(host: Host, reach: Here | There, given: dict[str, Any]) -> dict[str, Any]:
     """Find the processes of a choice, and claim them if asked to."""
-    choice = Choice(*_parts(given["choice"]))
+    choice = recorded_choice(given["choice"])
     known = {(pid, None if choice.pids else started) for pid, started in given["known"]}
     new = [
         each
-        for each in choice.look()
+        for each in reach.look(choice)
         # A process that has the id of a chosen one later is another one.
         if (each.pid, None if choice.pids else each.started) not in known
-        and (choice.pids is not None or not host.is_worker(each.pid, each.started))
+        and (choice.pids is not None or not reach.never(host, each.pid, each.started, each.program))
     ]
     if given["claim"] and new:
         host.claim([(each.pid, each.started) for each in new if each.started], given["ledger"])
-    return {"key": machine_key(), "node": machine_name(), "processes": new}
+    return {"key": host.key, "node": reach.name, "processes": new}
 
 
-def _parts(choice: list[Any]) -> list[Any]:
-    *others, pids = choice
-    return [*others, None if pids is None else tuple(pids)]
-
-
-def _apply(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
+def _apply(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Patch processes, one after the other; return a state and a detail for each."""
-    if was_restarted(given["key"]):
+    if reach.was_restarted(given["key"]):
         return [(state.ENDED_BEFORE, state.RESTARTED)] * len(given["processes"])
-    _check_machine(given)
+    _check_machine(host, given)
     host.register()
-    work = _Work(host, given)
+    work = _Work(host, reach, given)
     return [work.apply(*each) for each in given["processes"]]
 
 
-def _undo(host: Host, given: dict[str, Any]) -> list[tuple[str, str]]:
+def _undo(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Let nothing more begin here, and undo what was done to processes."""
-    if was_restarted(given["key"]):
+    if reach.was_restarted(given["key"]):
         return [(state.ENDED_DURING, state.RESTARTED)] * len(given["processes"])
-    _check_machine(given)
+    _check_machine(host, given)
     processes = given["processes"]
     if not host.is_known:
-        return [_elsewhere(pid, started) for pid, started, _ in processes]
+        return [_elsewhere(reach, *each) for each in processes]
     if given["claim"]:  # it was over, and others could have these processes since
-        host.claim([(pid, started) for pid, started, _ in processes], given["ledger"], to_undo=True)
+        wanted = [(pid, started) for pid, started, _ in processes if started]
+        host.claim(wanted, given["ledger"], to_undo=True)
     host.begin_undo()
     host.register()
-    work = _Work(host, given)
+    work = _Work(host, reach, given)
     return [work.undo(*each) for each in given["processes"]]
 
 
-def _elsewhere(pid: int, started: str) -> tuple[str, str]:
+def _elsewhere(reach: Here | There, pid: int, started: str, program: str) -> tuple[str, str]:
     """Return the outcome of a process whose rollout is not known in this state folder."""
-    if not started or start_of(pid) != started:
+    if reach.ended(pid, started, program):
         return state.ENDED_BEFORE, ""
     return state.UNKNOWN, _OTHER_FOLDER
 
 
-def _release(host: Host, given: dict[str, Any]) -> None:
+def _release(host: Host, reach: Here | There, given: dict[str, Any]) -> None:
     """Give up the claims at the end of the rollout. Those before a restart have no effect now."""
-    if given["key"] is None or not was_restarted(given["key"]):
+    if given["key"] is None or not reach.was_restarted(given["key"]):
         if given["key"] is not None:
-            _check_machine(given)
+            _check_machine(host, given)
         host.release(journals=given["journals"])
 
 
-def _is_closed(host: Host, given: dict[str, Any]) -> bool:
+def _is_closed(host: Host, reach: Here | There, given: dict[str, Any]) -> bool:
     """Return whether an undo has begun here before the rollout was over."""
-    return given["key"] == machine_key() and host.is_being_undone
+    return given["key"] == host.key and host.is_being_undone
 
 
 _TASKS: Final = {
@@ -162,8 +145,8 @@ _TASKS: Final = {
 }
 
 
-def _check_machine(given: dict[str, Any]) -> None:
-    if given["key"] != machine_key():
+def _check_machine(host: Host, given: dict[str, Any]) -> None:
+    if given["key"] != host.key:
         advice = IN_FORCE.get().argument("executor")  # a shell has none
         raise RolloutError(
             "the task was run on another machine than its processes, or after a restart of it, or "
@@ -191,8 +174,9 @@ class _OverlappedError(Exception):
 class _Work:
     """The work on the processes of one task."""
 
-    def __init__(self, host: Host, given: dict[str, Any]) -> None:
+    def __init__(self, host: Host, reach: Here | There, given: dict[str, Any]) -> None:
         self._host = host
+        self._reach = reach
         self._timeout: float = given["open_timeout"]
         self._verify: bool = given.get("verify", True)
         self._coordinator = tuple(given["coordinator"])
@@ -216,30 +200,28 @@ class _Work:
             return self._apply(pid, started, program)
 
     def _apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
-        why = self._never(pid, started)
+        why = self._never(pid, started, program)
         if why:
             return state.REFUSED, why
-        if not started:
+        if not started and self._reach.ended(pid, started, program):
             return self._gone(pid, started)
         try:
             self._host.check_open()
-            found = self._open_and_apply(pid, started, program)
+            running = not self._reach.suspends_at_once
+            found = self._open_and_apply(pid, started, program, running=running)
             self._alike = found[0] == state.APPLIED
             # What is refused by a process that is ending says nothing of the patch.
-            ending = found[0] in (state.REFUSED, state.NO_ACCESS) and start_of(pid) != started
+            refused = found[0] in (state.REFUSED, state.NO_ACCESS)
+            ending = refused and self._reach.ended(pid, started, program)
             return self._gone(pid, started) if ending else found
         except not_from_handler(ClosedError) as error:
             return state.NOT_BEGUN, str(error)
 
-    def _never(self, pid: int, started: str) -> str:
+    def _never(self, pid: int, started: str, program: str) -> str:
         """Return why this process is never stopped; "" for others."""
-        if pid == os.getpid():
-            return "it is a worker of this rollout"
-        if (self._here, pid) == self._coordinator:
+        if self._reach.is_coordinator(self._coordinator, pid, program):
             return "it is the coordinator of this rollout"
-        if self._host.is_worker(pid, started):
-            return "it is a worker of this rollout"
-        return ""
+        return self._reach.never(self._host, pid, started, program)
 
     def _gone(self, pid: int, started: str) -> tuple[str, str]:
         """Return the outcome of a process that is not there."""
@@ -248,23 +230,26 @@ class _Work:
         return state.ENDED_BEFORE, ""
 
     def _open_and_apply(
-        self, pid: int, started: str, program: str, *, running: bool = not _AT_ONCE
+        self, pid: int, started: str, program: str, *, running: bool
     ) -> tuple[str, str]:
         """Open a process and patch it. running: it is suspended when all is prepared."""
-        if not running and start_of(pid) != started:
+        if not running and self._reach.ended(pid, started, program):
             return self._gone(pid, started)
-        session = opened(pid, self._timeout, suspend=not running)
+        session = opened(self._reach, pid, self._timeout, suspend=not running)
         if isinstance(session, tuple):
             return self._gone(pid, started) if session[0] == state.ENDED_BEFORE else session
         with _turn(), session:
-            if start_of(pid) != started:
-                return self._gone(pid, started)
+            differs = self._reach.differs(session, pid, started)
+            if differs is not None:
+                return (state.REFUSED, differs) if differs else self._gone(pid, started)
             try:
                 return self._apply_in(session, pid, started, program, running=running)
             except not_from_handler(_DecidedError) as decided:
                 return decided.outcome
-            except not_from_handler(NoTargetError, _LostError):
-                if not running or start_of(pid) != started:
+            except not_from_handler(NoTargetError, _LostError) as error:
+                if not self._reach.confirms_end(pid, started, program):
+                    return state.UNKNOWN, str(error)
+                if not running or self._reach.ended(pid, started, program):
                     return self._gone(pid, started)
         # It has made an execve since it was opened: the session is of the program before.
         return self._open_and_apply(pid, started, program, running=False)
@@ -274,10 +259,10 @@ class _Work:
     ) -> tuple[str, str]:
         """Patch a process that is open. What is said of it is found while it stands still."""
         earlier = self._host.journals(pid, started)
-        if not running or earlier or not self._alike or _other_program(pid, program):
+        if not running or earlier or not self._alike or self._other_program(pid, program):
             self._suspend(session)
             running = False
-            other = _other_program(pid, program)
+            other = self._other_program(pid, program)
             if other:
                 return state.REFUSED, f"it runs another program now: {other}"
             earlier = self._host.journals(pid, started)
@@ -285,12 +270,19 @@ class _Work:
             if settled is not None:
                 return settled
         try:
-            return self._attempt(session, pid, started, len(earlier), running=running)
+            return self._attempt(session, pid, started, program, len(earlier), running=running)
         except not_from_handler(_OverlappedError):
             return self._apply_in(session, pid, started, program, running=False)
 
     def _attempt(
-        self, session: Session, pid: int, started: str, number: int, *, running: bool
+        self,
+        session: Session,
+        pid: int,
+        started: str,
+        program: str,
+        number: int,
+        *,
+        running: bool,
     ) -> tuple[str, str]:
         """Make one attempt. For a process that runs, its journal is made before it is suspended."""
         steps = None if running else self._judged(session)
@@ -312,7 +304,7 @@ class _Work:
         except not_from_handler(Error, OSError, MemoryError) as error:
             if running and isinstance(error, FileExistsError):
                 raise _OverlappedError from error
-            return self._failed(error, pid, started)
+            return self._failed(error, pid, started, program)
         return state.APPLIED, ""
 
     def _write_known(self, session: Session, transaction: Transaction) -> None:
@@ -354,7 +346,7 @@ class _Work:
     def _suspend(self, session: Session) -> None:
         """Suspend a process, unless it is. NoTargetError: it has ended, or made an execve."""
         if sys.platform == "win32":
-            return  # as _AT_ONCE says
+            return  # its engine has done so when it attached
         from pydbgwrite._opening.linux import suspend
 
         try:
@@ -364,9 +356,14 @@ class _Work:
         except not_from_handler(Error, TimeoutError, OSError) as error:
             raise _DecidedError((state.NO_ACCESS, str(error))) from error
 
-    def _failed(self, error: Exception, pid: int, started: str) -> tuple[str, str]:
+    def _other_program(self, pid: int, program: str) -> str:
+        """Return the program that a process runs instead of this one; "" if it does not."""
+        now = self._reach.program_of(pid)
+        return now if program and now and now != program else ""
+
+    def _failed(self, error: Exception, pid: int, started: str, program: str) -> tuple[str, str]:
         """Return the outcome of a write that failed."""
-        if start_of(pid) != started:
+        if self._reach.ended(pid, started, program):
             return state.ENDED_DURING, ""
         report = getattr(error, "undo_report", None)
         if report is None:  # it failed before the first write
@@ -397,34 +394,41 @@ class _Work:
     def undo(self, pid: int, started: str, program: str) -> tuple[str, str]:
         """Undo what this rollout wrote to one process."""
         journals = self._host.journals(pid, started)
-        if not started or start_of(pid) != started:
+        if self._reach.ended(pid, started, program):
             return self._gone(pid, started)
         if not journals:
             return state.NOT_BEGUN, ""
         try:
-            session = _open(pid, self._timeout)
+            session = self._reach.open(pid, self._timeout)
         except not_from_handler(NoTargetError):
             return state.ENDED_DURING, ""
         except not_from_handler(Error, TimeoutError, OSError, ValueError) as error:
             return _still_there(journals[-1]), f"it could not be undone: {error}"
         with session:
+            differs = self._reach.differs(session, pid, started)
+            if differs:
+                return state.UNKNOWN, f"it could not be undone: {differs}"
+            if differs is not None:
+                return state.ENDED_DURING, ""
             for place in reversed(journals):
                 try:
                     if not _is_needed(place):
                         continue
                     report = undo(place, session)
-                except not_from_handler(NoTargetError):
-                    return state.ENDED_DURING, ""
+                except not_from_handler(NoTargetError) as error:
+                    if self._reach.confirms_end(pid, started, program):
+                        return state.ENDED_DURING, ""
+                    return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(JournalError) as error:
                     if error._not_begun:
                         continue
-                    if program and program_of(pid) != program:
+                    if program and self._reach.program_of(pid) not in (program, ""):
                         return state.ENDED_DURING, "it runs another program now"
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(DebugEngineError, OSError) as error:
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 if not report.complete:
-                    if start_of(pid) != started:
+                    if self._reach.ended(pid, started, program):
                         return state.ENDED_DURING, ""
                     return state.PARTLY_WRITTEN, str(report)
         return state.UNDONE, ""
@@ -445,36 +449,23 @@ def _turn() -> Iterator[None]:
             _taken.release()
 
 
-def _other_program(pid: int, program: str) -> str:
-    """Return the program that a process runs instead of this one; "" if it does not."""
-    now = program_of(pid)
-    return now if program and now and now != program else ""
-
-
-def _open(pid: int, timeout: float, *, writable: bool = True, suspend: bool = True) -> Session:
-    try:
-        session = attach(pid, timeout=timeout, writable=writable, suspend=suspend)
-    except not_from_handler(TargetAccessError):
-        if suspend:
-            raise
-        session = attach(pid, timeout=timeout, writable=writable)  # a tracer may be permitted more
-    kept = getattr(_kept, "files", None)
-    if kept is None:
-        kept = _kept.files = KeptFiles()
-    session._kept_files = kept  # programs' tables are read once for all processes
-    return session
-
-
 def opened(
-    pid: int, timeout: float, *, writable: bool = True, suspend: bool = True
+    reach: Here | There,
+    pid: int,
+    timeout: float,
+    *,
+    writable: bool = True,
+    suspend: bool = True,
 ) -> Session | tuple[str, str]:
     """Open a process; where that fails, return its outcome."""
     try:
-        return _open(pid, timeout, writable=writable, suspend=suspend)
+        return reach.open(pid, timeout, writable=writable, suspend=suspend)
     except not_from_handler(NoTargetError):
         return state.ENDED_BEFORE, ""
     except not_from_handler(ValueError) as error:
         return state.REFUSED, str(error)
+    except not_from_handler(RolloutError):
+        raise
     except not_from_handler(Error, TimeoutError, OSError) as error:
         return state.NO_ACCESS, str(error)
 

@@ -285,7 +285,7 @@ def test_processes_of_two_machines(
         for name, pool in (("one", one), ("two", two)):
             keys[pool.submit(threading.get_ident).result()] = here if name == "one" else "0" * 24
         monkeypatch.setattr(
-            "pydbgwrite.rollout.worker.machine_key",
+            "pydbgwrite.rollout.host.machine_key",
             lambda: keys.get(threading.get_ident(), here),
         )
         report = rollout.apply(

@@ -76,14 +76,22 @@ def _until_it_serves(reader: Reader, block: Block, page: str, replaced: dict[str
     pytest.fail("nobody serves")
 
 
-def test_process_servers(child: Target, tmp_path: Path) -> None:
-    page = "howto/process-servers.md"
-    (block,) = blocks(page)
-    port = str(free_port())
-    arguments = str(dbgeng.HERE), engine_folder(), f"tcp:port={port},password=secret"
-    with dbgeng._ready(dbgeng.start(dbgeng._PROCESS_SERVER, *arguments)):
-        replaced = {"5005": port, "target-machine": "127.0.0.1"}
-        reader_for(child, tmp_path).do(block, page, replaced)
+def test_process_servers(
+    child: Target, tmp_path: Path, state_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page, port = "howto/process-servers.md", free_port()
+    found = blocks(page)
+    assert len(found) == 3
+    with dbgeng.process_server("secret", port):
+        replaced = {
+            "5005": str(port),
+            "target-machine": "127.0.0.1",
+            'program="shop.exe"': f"pids=[{child.pid}]",
+        }
+        reader = reader_for(child, tmp_path)
+        for block in found:
+            reader.do(block, page, replaced)
 
 
 @needs_64_bit  # the page shows the width, and how the x64 engine answers a write

@@ -26,7 +26,10 @@ from pydbgwrite import JournalError, Patch, PatchEntry, RolloutError, ScatteredE
 from pydbgwrite._journal import linux_process
 from pydbgwrite._journal.locks import lock
 from pydbgwrite._state_folder import StateFolder
+from pydbgwrite.rollout.choice import Choice
+from pydbgwrite.rollout.here import Here
 from pydbgwrite.rollout.ledger import Ledger
+from pydbgwrite.rollout.there import ServerChoice
 from pydbgwrite.rollout.worker import run
 
 
@@ -543,3 +546,64 @@ def test_the_way_on_after_an_undo_that_is_not_finished(fleet: Fleet, tmp_path: P
     said = command("rollout", "status", tmp_path / "b")
     assert "stopped: the check after a batch failed" in said.err
     assert "the patch stays in 1 process" in said.err
+
+
+def test_processes_that_nothing_identifies(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a process server that can be: such a one is refused, and an undo leaves it alone."""
+    answer: list[str | None] = ["nothing proves it"]
+
+    class Far(Here):
+        key, name = "ab" * 12, "far"
+
+        def __init__(self, options: str) -> None:
+            assert options == "tcp:server=far,port=1,password=open-sesame"
+
+        def differs(self, session: pydbgwrite.Session, pid: int, started: str) -> str | None:
+            return answer[-1]
+
+    monkeypatch.setattr("pydbgwrite.rollout.worker.There", Far)
+    chosen = ServerChoice(pids=tuple(fleet.pids), server="tcp:server=far,port=1")
+    chosen.options = server = "tcp:server=far,port=1,password=open-sesame"
+    patch, count = patch_of(fleet.table), len(fleet.pids)
+
+    def apply(ledger: str) -> rollout.Report:
+        return rollout.apply(patch, chosen, ledger=tmp_path / ledger, keep=True, max_failures=count)
+
+    assert apply("refused").counts == {"refused": count}
+    answer.append("")
+    assert apply("ended").counts == {"ended before": count}
+    assert fleet.all_held() == {"old"}
+    answer.append(None)
+    assert apply("applied").counts == {"applied": count}
+    answer.append("nothing proves it")
+    done = command("rollout", "undo", tmp_path / "applied")
+    assert done.code == 2 and "go on in Python, with server=" in done.err
+    undone = rollout.undo(tmp_path / "applied", server=server)
+    assert not undone.ended and undone.counts == {"unknown": count}
+    assert {each.detail for each in undone.outcomes} == {
+        "it could not be undone: nothing proves it"
+    }
+    assert fleet.all_held() == {"new"}
+    files = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert any(each.suffix == ".journal" for each in files)
+    assert not any(b"open-sesame" in each.read_bytes() for each in files)
+    answer.append(None)
+    undone = rollout.undo(tmp_path / "applied", server=server)
+    assert undone.ended and undone.counts == {"undone": count}
+    assert fleet.all_held() == {"old"}
+
+
+def test_there_is_no_engine_here() -> None:
+    with pytest.raises(pydbgwrite.EngineNotFoundError, match="exists on Windows alone") as caught:
+        rollout.process_server("tcp:server=x,port=1,password=open-sesame", program="shop.exe")
+    assert "rollout.process_server()" in str(caught.value)
+    assert "open-sesame" not in str(caught.value)
+
+
+def test_the_choice_of_another_machine(state_folder: Path, tmp_path: Path) -> None:
+    patch, chosen = Patch([PatchEntry(0x10000, [1])]), Choice("shop", server="tcp:server=x,port=1")
+    with pytest.raises(RolloutError, match=r"can't be reached: .* exists on Windows alone"):
+        rollout.apply(patch, chosen, ledger=tmp_path / "ledger")
+    assert list((tmp_path / "ledger").iterdir()) == []

@@ -248,12 +248,16 @@ def server(pid: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @contextlib.contextmanager
-def process_server() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process_server(
+    password: str = "", port: int = 0
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Yield the engine's process server, a separate program, and the options to connect to it."""
-    port = free_port()
-    code = start(_PROCESS_SERVER, str(HERE), engine_folder(), f"tcp:port={port}")
+    place = f"port={port or free_port()}"
+    if password:
+        place += f",password={password}"
+    code = start(_PROCESS_SERVER, str(HERE), engine_folder(), f"tcp:{place}")
     with _ready(code) as process:
-        yield process, f"tcp:server=127.0.0.1,port={port}"
+        yield process, f"tcp:server=127.0.0.1,{place}"
 
 
 def write_dump(pid: int, path: Path) -> None:
