@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
+from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "processes_of_program",
     "processes_that",
     "program_of",
+    "read_file",
     "running_programs",
     "runs",
     "status_field",
@@ -35,6 +38,7 @@ __all__ = [
 #: What the kernel adds to the path of a file that was removed or replaced (proc_pid_exe(5),
 #: proc_pid_maps(5)). A file can have such a name, too.
 DELETED: Final = " (deleted)"
+_PIECE: Final = 1 << 16
 
 
 class Process(NamedTuple):
@@ -146,11 +150,21 @@ def read_status(path: str) -> dict[str, str]:
         return {key: value.strip() for key, _, value in pairs}
 
 
+def read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
+    """Return the content of a small file of the system."""
+    place = None if folder is None else folder.fileno()
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    content = b""
+    with FileDescriptor(os.open, path, flags, dir_fd=place) as file:
+        while part := os.read(file.fileno(), _PIECE):
+            content += part
+    return content
+
+
 def status_field(pid: int, name: str) -> str:
     """Return one field of a process's status; "" if it can't be read. All take much longer."""
     try:
-        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
-            text = b"\n" + (file.read() or b"")
+        text = b"\n" + read_file(f"/proc/{pid}/status")
     except not_from_handler(OSError):
         return ""
     found = text.partition(f"\n{name}:".encode())[2].partition(b"\n")[0]
@@ -245,13 +259,17 @@ def _described(pid: int, path: str) -> Process:
     return Process(pid, path.removesuffix(DELETED), user, own)
 
 
-def _user(number: int) -> str:
+def _name_of_user(number: int) -> str:
     import pwd
 
     try:
         return pwd.getpwuid(number).pw_name
     except not_from_handler(KeyError, OverflowError):
         return str(number)
+
+
+#: A name is looked up once: thousands of processes have one user.
+_user = lru_cache(maxsize=64)(_name_of_user)
 
 
 def _comm(pid: int) -> str:

@@ -6,17 +6,17 @@ import errno
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydbgwrite._core import FileDescriptor
-from pydbgwrite._processes import DELETED
+from pydbgwrite._processes import DELETED, read_file
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import DebugEngineError, NoTargetError
 
 if TYPE_CHECKING:
     from pydbgwrite._target import Target
 
-__all__ = ["digest", "identity_of", "machine", "read_file", "same_tick", "started"]
+__all__ = ["digest", "identity_of", "machine", "same_tick", "started"]
 
 
 def identity_of(session: Target) -> dict[str, Any]:
@@ -49,8 +49,6 @@ def identity_of(session: Target) -> dict[str, Any]:
         identity["exec"] = digest(auxv)
     return {**identity, **machine()}
 
-
-_PIECE: Final = 1 << 16
 
 _machine: dict[str, dict[str, str]] = {}
 
@@ -169,17 +167,6 @@ def _shows_offset(seconds: float) -> bool:
     # The kernel that adds it to start times subtracts it from the time of the boot.
     moved = int(fields[b"btime"]) - (time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
     return abs(moved) < abs(moved - seconds)
-
-
-def read_file(path: str, folder: FileDescriptor | None = None) -> bytes:
-    """Return the content of a small file of the system."""
-    place = None if folder is None else folder.fileno()
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    content = b""
-    with FileDescriptor(os.open, path, flags, dir_fd=place) as file:
-        while part := os.read(file.fileno(), _PIECE):
-            content += part
-    return content
 
 
 def same_tick(one: str, other: str) -> bool:

@@ -6,8 +6,9 @@ import os
 import sys
 from typing import Any, Literal, TypeAlias
 
-from pydbgwrite._journal.linux_process import digest, machine, read_file, same_tick, started
+from pydbgwrite._journal.linux_process import digest, machine, same_tick, started
 from pydbgwrite._journal.windows_process import NO_SUCH_PROCESS, windows_process
+from pydbgwrite._processes import read_file
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import NoTargetError
 

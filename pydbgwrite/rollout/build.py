@@ -7,7 +7,7 @@ import struct
 from typing import Final
 
 from pydbgwrite._core import FileDescriptor
-from pydbgwrite._journal.linux_process import read_file
+from pydbgwrite._processes import read_file
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.elf_headers import Segment, build_id_of, headers_of_table
 

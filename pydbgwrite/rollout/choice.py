@@ -10,7 +10,14 @@ from typing import Any, Final, NamedTuple
 
 from pydbgwrite._journal.process_life import start_of
 from pydbgwrite._messages.spelling import IN_FORCE, any_of
-from pydbgwrite._processes import Process, process_of, processes_that, runs, status_field
+from pydbgwrite._processes import (
+    Process,
+    process_of,
+    processes_that,
+    read_file,
+    runs,
+    status_field,
+)
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["Choice", "FoundProcess", "choice_of", "recorded_choice"]
@@ -180,7 +187,6 @@ def _is_in(pid: int, wanted: str) -> bool:
 
     Container runtimes put the id into the name of the group, such as docker-ID.scope.
     """
-    from pydbgwrite._journal.linux_process import read_file
 
     try:
         lines = os.fsdecode(read_file(f"/proc/{pid}/cgroup")).splitlines()

@@ -54,9 +54,11 @@ _OTHER_FOLDER: Final = (
     "the state folder of this user has nothing of this rollout: it is another one (XDG_STATE_HOME)"
 )
 _MOST_PROBLEMS: Final = 3
-#: Seconds that a thread waits for its turn.
+#: With the GIL more threads at once finish no sooner, and processes stand still for longer.
+_MOST_AT_ONCE: Final = 2 if getattr(sys, "_is_gil_enabled", lambda: True)() else 64
+#: Seconds that another thread waits for its turn.
 _LONGEST_WAIT: Final = 0.05
-_taken = threading.Lock()
+_turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
 _patch_of = lru_cache(maxsize=1)(patch_of_text)
 
 
@@ -208,7 +210,8 @@ class _Work:
         try:
             self._host.check_open()
             running = not self._reach.suspends_at_once
-            found = self._open_and_apply(pid, started, program, running=running)
+            with _turn():
+                found = self._open_and_apply(pid, started, program, running=running)
             self._alike = found[0] == state.APPLIED
             # What is refused by a process that is ending says nothing of the patch.
             refused = found[0] in (state.REFUSED, state.NO_ACCESS)
@@ -238,7 +241,7 @@ class _Work:
         session = opened(self._reach, pid, self._timeout, suspend=not running)
         if isinstance(session, tuple):
             return self._gone(pid, started) if session[0] == state.ENDED_BEFORE else session
-        with _turn(), session:
+        with session:
             differs = self._reach.differs(session, pid, started)
             if differs is not None:
                 return (state.REFUSED, differs) if differs else self._gone(pid, started)
@@ -436,17 +439,17 @@ class _Work:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """Let other threads wait for the block, unless it lasts.
+    """Let few threads into the block at once, unless it lasts.
 
-    A thread that writes to a suspended process needs the GIL several times. It would wait each
-    time for another one, which prepares its own process, and the process stands still meanwhile.
+    A thread that writes to a suspended process needs the GIL several times, and waits each time for
+    the others, which prepare their own processes.
     """
-    taken = _taken.acquire(timeout=_LONGEST_WAIT)
+    taken = _turns.acquire(timeout=_LONGEST_WAIT)
     try:
         yield
     finally:
         if taken:
-            _taken.release()
+            _turns.release()
 
 
 def opened(
