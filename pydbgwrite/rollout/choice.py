@@ -187,7 +187,6 @@ def _is_in(pid: int, wanted: str) -> bool:
 
     Container runtimes put the id into the name of the group, such as docker-ID.scope.
     """
-
     try:
         lines = os.fsdecode(read_file(f"/proc/{pid}/cgroup")).splitlines()
     except not_from_handler(OSError):

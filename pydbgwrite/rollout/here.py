@@ -53,7 +53,7 @@ class Here:
 
     def is_coordinator(self, coordinator: tuple[str, int], pid: int, program: str) -> bool:
         """Return whether a process is the coordinator."""
-        return (machine_key(), pid) == coordinator
+        return pid == coordinator[1] and machine_key() == coordinator[0]
 
     def ended(self, pid: int, started: str, program: str) -> bool:
         """Return whether a process is known to have ended, before it is opened or after a fault."""

@@ -344,7 +344,7 @@ def test_the_name_of_a_control_group_is_whole(
     def found(cgroup: str) -> list[int]:
         return [e.pid for e in rollout.processes(pids=fleet.pids, cgroup=cgroup).look()]
 
-    monkeypatch.setattr("pydbgwrite._journal.linux_process.read_file", read)
+    monkeypatch.setattr("pydbgwrite.rollout.choice.read_file", read)
     assert found("backend.service") == fleet.pids[1:2]
     assert found(id_[:12]) == found(id_) == fleet.pids[2:3]
     assert found(id_[:11]) == []
