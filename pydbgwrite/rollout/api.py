@@ -264,6 +264,7 @@ def undo(
     ledger: StrPath,
     executor: _Executors = None,
     *,
+    force: bool = False,
     progress: Callable[[int, int, Outcome], object] | None = None,
     server: str | None = None,
 ) -> Report:
@@ -274,6 +275,8 @@ def undo(
     Args:
         ledger: The folder that apply() was given.
         executor: As for apply(): the same machines, by the same names.
+        force: Also restore what others have written since, where it is neither old nor written.
+            Without it, that stays, and its process is "partly written".
         progress: As for apply().
         server: As for resume().
 
@@ -284,7 +287,7 @@ def undo(
         RolloutError, JournalError, PermissionError, OSError, ValueError: As for resume().
     """
     with _at_work(ledger, executor, None, progress, server, undoing=True) as work:
-        return work.undo()
+        return work.undo(force=bool(force))
 
 
 def status(ledger: StrPath) -> Report:

@@ -322,7 +322,7 @@ class Coordinator:
 
     # Undoing.
 
-    def undo(self) -> Report:
+    def undo(self, *, force: bool = False) -> Report:
         """Undo all that was applied, the last first. It can be run again."""
         recorded = self._recorded
         if recorded.ended and recorded.undoing:
@@ -337,7 +337,7 @@ class Coordinator:
         ]
         self._done, self._total = 0, len(numbers)
         if numbers:
-            self._run("undo", numbers, claim=had_ended, ledger=self._ledger.path)
+            self._run("undo", numbers, claim=had_ended, ledger=self._ledger.path, force=force)
         self._end()
         return report_of(self._ledger)
 

@@ -46,7 +46,7 @@ STATES: Final = {
     ENDED_BEFORE: "had ended before it was opened: nothing was written",
     ENDED_DURING: "ended after the rollout had opened it",
     FAILED_AND_UNDONE: "the write failed, and all of it was undone",
-    PARTLY_WRITTEN: "the write or its undo failed, and a part of the patch remains",
+    PARTLY_WRITTEN: "its write failed, or its undo is not complete: the detail says what it holds",
     UNKNOWN: "its worker did not answer, or it can't be looked at now",
     UNDONE: "held the patch, and the rollout was undone: it is as before",
     NOT_BEGUN: "the rollout stopped before its turn: nothing was written",

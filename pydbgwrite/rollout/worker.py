@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._journal.files import open_to_read
+from pydbgwrite._journal.process_life import life_of
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._patch.apply import one_write, steps_of
 from pydbgwrite._patch.preview import narrowed
@@ -181,6 +182,7 @@ class _Work:
         self._reach = reach
         self._timeout: float = given["open_timeout"]
         self._verify: bool = given.get("verify", True)
+        self._force: bool = given.get("force", False)
         self._coordinator = tuple(given["coordinator"])
         self._here = machine_key()
         self._own_program = program_of(os.getpid())
@@ -213,10 +215,16 @@ class _Work:
             with _turn():
                 found = self._open_and_apply(pid, started, program, running=running)
             self._alike = found[0] == state.APPLIED
+            if found[0] not in (state.REFUSED, state.NO_ACCESS):
+                return found
             # What is refused by a process that is ending says nothing of the patch.
-            refused = found[0] in (state.REFUSED, state.NO_ACCESS)
-            ending = refused and self._reach.ended(pid, started, program)
-            return self._gone(pid, started) if ending else found
+            if self._reach.ended(pid, started, program):
+                return self._gone(pid, started)
+            if found[0] == state.NO_ACCESS and any(
+                map(_may_be_held, self._host.journals(pid, started))
+            ):
+                return state.UNKNOWN, f"this rollout has written to it, and now: {found[1]}"
+            return found
         except not_from_handler(ClosedError) as error:
             return state.NOT_BEGUN, str(error)
 
@@ -386,6 +394,8 @@ class _Work:
         log.close()
         if log.undone or not len(log):
             return None
+        if life_of(log.header) == "replaced":
+            return None  # an execve since: nothing of what was written is there
         if log.committed:
             return state.APPLIED, ""
         try:
@@ -417,7 +427,7 @@ class _Work:
                 try:
                     if not _is_needed(place):
                         continue
-                    report = undo(place, session)
+                    report = undo(place, session, force=self._force)
                 except not_from_handler(NoTargetError) as error:
                     if self._reach.confirms_end(pid, started, program):
                         return state.ENDED_DURING, ""
@@ -427,6 +437,8 @@ class _Work:
                         continue
                     if program and self._reach.program_of(pid) not in (program, ""):
                         return state.ENDED_DURING, "it runs another program now"
+                    if _is_replaced(place):
+                        return state.ENDED_DURING, "it has started its program again (execve)"
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(DebugEngineError, OSError) as error:
                     return state.UNKNOWN, f"it could not be undone: {error}"
@@ -485,6 +497,24 @@ def _is_needed(place: JournalPlace) -> bool:
     log = open_to_read(place)
     log.close()
     return bool(len(log)) and not log.undone
+
+
+def _may_be_held(place: JournalPlace) -> bool:
+    """Return whether what a journal has may be in its process: also if it can't be read."""
+    try:
+        return _is_needed(place)
+    except not_from_handler(JournalError, OSError) as error:
+        return not getattr(error, "_not_begun", False)
+
+
+def _is_replaced(place: JournalPlace) -> bool:
+    """Return whether the process of a journal has made an execve since."""
+    try:
+        log = open_to_read(place)
+    except not_from_handler(JournalError, OSError):
+        return False
+    log.close()
+    return life_of(log.header) == "replaced"
 
 
 def _still_there(place: JournalPlace) -> str:

@@ -19,6 +19,7 @@ if sys.platform != "linux":
 
 from support.fleet import Fleet, compile_fleet, of, patch_of
 from support.limits import limited
+from support.processes import LiveChild
 
 import pydbgwrite
 from pydbgwrite import JournalError, RolloutError, rollout
@@ -29,6 +30,14 @@ from pydbgwrite.rollout.host import machine_key
 from pydbgwrite.rollout.worker import run
 
 COUNT = 4
+#: Has a table as the children of a fleet have, and starts itself again when it hears a line.
+_AGAIN = """
+import ctypes, os, sys
+table = (ctypes.c_uint64 * 64)(*range(64))
+print(ctypes.addressof(table), flush=True)
+os.read(0, 1)
+os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+"""
 Outcomes = Sequence[rollout.Outcome]
 
 
@@ -60,6 +69,19 @@ def killed(work: Callable[[], object]) -> None:
 def end(*_: object) -> bool:
     """End this process at once."""
     os._exit(9)
+
+
+class Again(LiveChild):
+    """A process that can start its program again."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-I", "-c", _AGAIN])
+        self.table = int(self._hear_line())
+
+    def start_again(self) -> None:
+        """Return when it has made its execve."""
+        self._say(b"!")
+        self._hear_line()
 
 
 class InTurn(Executor):
@@ -253,6 +275,61 @@ def test_an_answer_of_unknown_words(fleet: Fleet, tmp_path: Path) -> None:
     assert not report.ended and set(report.counts) == {"unknown", "not begun"}
     assert "answer has no outcomes: [['fine', '']]" in str(report.outcomes[0].detail)
     assert rollout.undo(ledger).counts == {"undone": 1, "not begun": COUNT - 1}
+    assert fleet.all_held() == {"old"}
+
+
+def lost(work: Callable[[], str]) -> str:
+    """Do work whose answer comes to nobody, unless it is a look."""
+    said = work()
+    if isinstance(json.loads(said), list):
+        raise ConnectionError("the host is cut off")
+    return said
+
+
+def test_no_access_to_what_was_written(fleet: Fleet, tmp_path: Path) -> None:
+    """A lost answer, and then another tracer: it is not said that nothing was written."""
+    ledger, patch = tmp_path / "a", patch_of(fleet.table)
+    rollout.apply(patch, of(fleet), InTurn(around=lost), ledger=ledger, keep=True)
+    with pydbgwrite.attach(fleet.pids[0]):
+        report = rollout.resume(ledger)
+        assert report.counts == {"unknown": 1, "not begun": COUNT - 1}
+        assert report.outcomes[0].detail.startswith("this rollout has written to it, and now: ")
+    assert rollout.resume(ledger).counts == {"applied": COUNT}
+    assert fleet.all_held() == {"new"}
+
+
+def test_a_program_that_starts_again(state_folder: Path, tmp_path: Path) -> None:
+    """Its journal says what another memory held, so that nothing is left to undo."""
+    with Again() as child:
+        chosen, patch = rollout.processes(pids=[child.pid]), patch_of(child.table)
+        assert rollout.apply(patch, chosen, ledger=tmp_path / "a").ok
+        child.start_again()
+        report = rollout.undo(tmp_path / "a")
+        assert report.ended and report.counts == {"ended during": 1}
+        assert "started its program again" in report.outcomes[0].detail
+
+
+def test_a_program_that_starts_again_before_a_resume(state_folder: Path, tmp_path: Path) -> None:
+    """It does not hold what the journal says."""
+    with Again() as child:
+        chosen, patch = rollout.processes(pids=[child.pid]), patch_of(child.table)
+        rollout.apply(patch, chosen, InTurn(around=lost), ledger=tmp_path / "a", keep=True)
+        child.start_again()
+        assert "applied" not in rollout.resume(tmp_path / "a").counts
+
+
+def test_an_undo_by_force(fleet: Fleet, tmp_path: Path) -> None:
+    """What others have written stays, until it is said that it need not."""
+    ledger = tmp_path / "a"
+    assert rollout.apply(patch_of(fleet.table), of(fleet), ledger=ledger).ok
+    with pydbgwrite.attach(fleet.pids[1]) as session:
+        session.write_pointers(fleet.table, [77])
+    report = rollout.undo(ledger)
+    assert not report.ended and report.counts == {"undone": COUNT - 1, "partly written": 1}
+    assert "1 conflict (not changed" in report.outcomes[1].detail
+    assert fleet.held(1) == "mixed"
+    report = rollout.undo(ledger, force=True)
+    assert report.ended and report.counts == {"undone": COUNT}
     assert fleet.all_held() == {"old"}
 
 

@@ -120,13 +120,17 @@ def resume(
 
 @click.command(epilog=example("pydbgwrite rollout undo rollout-2026-11"))
 @_folder
+@click.option(
+    "--force", is_flag=True, help="Also restore conflicts: memory that has been changed since."
+)
 @_report_option
 @rows_option
 @json_option
-def undo(folder: str, report: str | None, rows: int | None, as_json: bool) -> int:
+def undo(folder: str, force: bool, report: str | None, rows: int | None, as_json: bool) -> int:
     """Undo all that the rollout whose ledger is in FOLDER has applied.
 
-    Each process is undone from its own journal, also after a crash. It can be run again.
+    Each process is undone from its own journal, also after a crash. It can be run again. What
+    others have written since stays, and the process is partly written; --force restores it, too.
 
     Exit codes: 0 all is undone; 2 no usable ledger; 5 not everything could be undone.
     """
@@ -134,7 +138,7 @@ def undo(folder: str, report: str | None, rows: int | None, as_json: bool) -> in
     def work(shown: Live) -> tuple[Report, str]:
         from pydbgwrite import rollout
 
-        return rollout.undo(folder, progress=shown.progress), ""
+        return rollout.undo(folder, force=force, progress=shown.progress), ""
 
     return _run(folder, "undoing", work, Shown(row_limit(rows, as_json=as_json), as_json, report))
 
