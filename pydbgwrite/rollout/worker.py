@@ -55,7 +55,7 @@ _OTHER_FOLDER: Final = (
     "the state folder of this user has nothing of this rollout: it is another one (XDG_STATE_HOME)"
 )
 _MOST_PROBLEMS: Final = 3
-#: With the GIL more threads at once finish no sooner, and processes stand still for longer.
+#: With the GIL more threads at once finish little sooner, and processes stand still for longer.
 _MOST_AT_ONCE: Final = 2 if getattr(sys, "_is_gil_enabled", lambda: True)() else 64
 #: Seconds that another thread waits for its turn.
 _LONGEST_WAIT: Final = 0.05
