@@ -121,11 +121,7 @@ def _more_time() -> str:
 
 def _other_proc(subject: object, shown: int) -> str:
     """Explain why /proc can't identify a process by its id. shown: our own id there, or 0."""
-    own = _opening("/proc/self/status")
-    if own in (errno.EACCES, errno.EPERM):
-        why = f"this process can't read /proc/self/status ({os.strerror(own)})"
-        remedy = "Landlock or another security module forbids it: allow it to read /proc"
-    elif shown == os.getpid():
+    if shown == os.getpid():
         why = f"/proc/{subject} is covered by the folder of another process (a bind mount)"
         remedy = f"umount /proc/{subject}"
     else:
@@ -264,6 +260,12 @@ def _permission(subject: object, operation: str | None, system: str) -> errors.T
 
     subject: the pid of an attach, or the path of a launch, whose process has ended.
     """
+    if operation == "open(/proc/self/status)":  # by which /proc is known as that of this process
+        return errors.TargetAccessError(
+            f"which process {subject} is can't be told, and nothing was opened: this process can't "
+            f"read /proc/self/status ({system}). Landlock or another security module forbids it: "
+            "allow it to read /proc"
+        )
     own = status_fields("/proc/self/status")
     call = _CALLS.get(operation or "")
     reasons = []

@@ -12,6 +12,7 @@ import pytest
 from support.processes import Child32, Child64, LiveChild
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
+NOBODY = 65534
 TESTS = next(each for each in Path(__file__).parents if (each / "support").is_dir())
 
 USE = """
@@ -91,27 +92,44 @@ def test_with_cap_sys_ptrace_alone(bits: int) -> None:
         assert "dumpable" not in said
 
 
-#: Landlock (landlock(7)): from here on, only files below /dev and /tmp are opened for writing.
+#: Landlock (landlock(7)): access to files is kept below some folders.
 LANDLOCK = """
 import ctypes, errno, json, mmap, os, struct, sys
 import pydbgwrite
 libc = ctypes.CDLL(None, use_errno=True)
-write_file = 1 << 1
-rules = libc.syscall(444, struct.pack("Q", write_file), 8, 0)
-if rules < 0:
-    print("no Landlock")
-    sys.exit()
-for folder in ("/dev", "/tmp"):
-    beneath = struct.pack("=Qi", write_file, os.open(folder, os.O_PATH))
-    assert libc.syscall(445, rules, 1, beneath, 0) == 0
-assert libc.prctl(38, *[ctypes.c_ulong(each) for each in (1, 0, 0, 0)]) == 0
-assert libc.syscall(446, rules, 0) == 0
+write_file, read_file = 1 << 1, 1 << 2
+
+def landlock(access, folders):
+    rules = libc.syscall(444, struct.pack("Q", access), 8, 0)
+    if rules < 0:
+        print("no Landlock")
+        sys.exit()
+    for folder in folders:
+        beneath = struct.pack("=Qi", access, os.open(folder, os.O_PATH))
+        assert libc.syscall(445, rules, 1, beneath, 0) == 0
+    assert libc.prctl(38, *[ctypes.c_ulong(each) for each in (1, 0, 0, 0)]) == 0
+    assert libc.syscall(446, rules, 0) == 0
 """
 
 
+def under_landlock(script: str, *arguments: str) -> str:
+    """Return what a script prints."""
+    code = f"{LANDLOCK}\nsys.path.insert(0, {str(TESTS)!r})\n{script}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    if done.stdout == "no Landlock\n":
+        pytest.skip("this kernel runs without Landlock")
+    return done.stdout
+
+
 def test_where_landlock_forbids_it() -> None:
-    script = f"""{LANDLOCK}
-sys.path.insert(0, {str(TESTS)!r})
+    script = f"""
+landlock(write_file, ["/dev", "/tmp"])
 from support.processes import Child64
 {USE}
 with Child64() as child:
@@ -120,12 +138,48 @@ with Child64() as child:
     with pydbgwrite.attach(child.pid, suspend=False, writable=False) as session:
         assert session.read(child.areas["rw"], 8) == (5).to_bytes(8, "little")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    if done.stdout == "no Landlock\n":
-        pytest.skip("this kernel runs without Landlock")
-    assert "Landlock" in done.stdout
-    assert "suspend=True" in done.stdout
-    assert "dumpable" not in done.stdout
+    said = under_landlock(script)
+    assert "Landlock" in said
+    assert "suspend=True" in said
+    assert "dumpable" not in said
+
+
+#: Says why a process can't be opened that runs beside this one, and does not obey its rules.
+REFUSED = f"{USE}\nprint(refused(lambda: pydbgwrite.attach(int(sys.argv[1]))))"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root: other users")
+@pytest.mark.parametrize(
+    ("user", "word"), [(0, "has CAP_SYS_PTRACE: Landlock"), (NOBODY, "with CAP_SYS_PTRACE")]
+)
+def test_where_landlock_forbids_tracing(user: int, word: str) -> None:
+    """/proc does not show that, so it is named as what may be the reason."""
+    # Another user may have no access to this Python: what it needs later is imported before.
+    script = f"""
+from pydbgwrite._messages import linux
+from pydbgwrite._opening import linux
+os.setresuid({user}, {user}, {user})
+landlock(write_file, ["/dev"])
+{REFUSED}
+"""
+    with subprocess.Popen(["sleep", "100"], user=user) as child:
+        try:
+            said = under_landlock(script, str(child.pid))
+        finally:
+            child.kill()
+    assert f"no access to process {child.pid}" in said
+    assert "/proc does not show the reason" in said and word in said
+
+
+def test_where_landlock_forbids_proc() -> None:
+    folders = [str(each) for each in Path("/").iterdir() if each.name not in ("proc", "sys")]
+    script = f"""
+from pydbgwrite._messages import linux
+landlock(read_file, {folders})
+try:
+    pydbgwrite.attach(os.getppid())
+except pydbgwrite.Error as error:
+    print(error)
+"""
+    said = under_landlock(script)
+    assert "this process can't read /proc/self/status (Permission denied). Landlock" in said
