@@ -56,11 +56,6 @@ class Process(NamedTuple):
     user: str
     own: bool
 
-    @property
-    def name(self) -> str:
-        """The file name of its executable."""
-        return file_name(self.path)
-
 
 def is_path(program: str) -> bool:
     """Return whether a text names a file by its path, and not a program by its name."""

@@ -82,9 +82,6 @@ class Spool:
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
 
-    def truncate(self, size: int) -> int:
-        return self._file.truncate(size)
-
     def fileno(self) -> int:
         return self._file.fileno()
 

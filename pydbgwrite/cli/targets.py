@@ -106,8 +106,6 @@ class _ProcessType(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> int | str:
-        if isinstance(value, int):
-            return value
         text: str = value
         if text.isascii() and text.isdecimal():
             pid = int(text) if len(text) <= 20 else 0
