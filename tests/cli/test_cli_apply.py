@@ -588,6 +588,13 @@ def test_verify(process: Target, patch: Path) -> None:
     assert "1 of 3 pointers differs" in again.err
 
 
+def test_verify_shows_the_first_of_many(process: Target, tmp_path: Path) -> None:
+    lines = f"format = 1\n[[write]]\naddress = {process.rw}\npointers = {[7] * 130}"
+    done = command("verify", "--pid", process.pid, saved(tmp_path, lines))
+    assert done.code == 1
+    assert done.out.splitlines()[-1] == "... and 30 places more"
+
+
 def test_verify_without_a_place(process: Target, tmp_path: Path) -> None:
     file = saved(tmp_path, f"format = 1\n[[write]]\naddress = {process.end}\npointers = [1]")
     done = command("verify", "--pid", process.pid, file, "--json")

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
 
+import pydbgwrite
+from pydbgwrite.cli.searching import pointers_of
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
 
@@ -20,6 +23,14 @@ def process() -> Iterator[Target]:
     with target() as started:
         yield started
         assert started.is_untouched()
+
+
+def test_a_target_without_a_heap() -> None:
+    with (
+        pydbgwrite.simulate([(4096, 4096)]) as session,
+        pytest.raises(pydbgwrite.AddressError, match="the target has no region '<heap>'"),
+    ):
+        pointers_of(session, "<heap>")
 
 
 def words(process: Target) -> list[int]:

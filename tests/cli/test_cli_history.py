@@ -183,7 +183,7 @@ def test_nobody_can_be_asked(process: Target, state_folder: Path) -> None:
 
 
 @LINUX
-@pytest.mark.parametrize("answer", [b"y\n", b"n\n", b"\x04"])
+@pytest.mark.parametrize("answer", [b"y\n", b"n\n", b"\x04", b"\xff\n"])
 def test_the_question(process: Target, state_folder: Path, answer: bytes) -> None:
     write(process, 1)
     done = on_terminal("undo", answer=answer, width=300)
@@ -546,6 +546,22 @@ def test_the_table(process: Target, state_folder: Path) -> None:
     rows = command("history").out.splitlines()
     assert [row.split()[0] for row in rows] == ["1", "2", "3"]
     assert all(f"{process.pid} " in row for row in rows)
+
+
+@LINUX
+def test_what_an_undo_has_left(process: Target, state_folder: Path) -> None:
+    """An undo that met conflicts can go on; one that Python made is done."""
+    write(process, 1, 2)
+    with pydbgwrite.attach(process.pid) as session:
+        session.write_pointers(process.rw + 8, [3])
+    assert command("undo", "--yes").code == 5
+    assert "not all undone" in command("history").out
+    [journal] = [each for each in state_folder.iterdir() if each.suffix == ".journal"]
+    with pydbgwrite.attach(process.pid) as session:
+        assert pydbgwrite.undo(journal, session, force=True).complete
+    (row,) = command("history").out.splitlines()
+    assert "undone" in row and "not all" not in row
+    assert process.is_untouched()
 
 
 @LINUX

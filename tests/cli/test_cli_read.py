@@ -184,6 +184,24 @@ def test_more_than_is_mapped(process: Target, tmp_path: Path) -> None:
 
 
 @LINUX
+@pytest.mark.parametrize("suffix", ["npy", "bin"])
+def test_a_file_that_becomes_too_large(process: Target, tmp_path: Path, suffix: str) -> None:
+    """No part of it is left, which somebody would take for all."""
+    import resource
+
+    out = tmp_path / f"x.{suffix}"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        done = command("read", "--pid", process.pid, process.rw, 500, "--out", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (done.code, done.out) == (74, "")
+    assert "could not be written: File too large" in done.err
+    assert not out.exists()
+
+
+@LINUX
 def test_the_reason_stands_below_the_table(process: Target) -> None:
     shown = on_terminal("read", "--pid", process.pid, process.end - 16, 5)
     assert shown.code == 3

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.commands import Target, in_forks, target
 
+from pydbgwrite.cli.held_output import HeldOutput
+
 if sys.platform != "linux":
     pytest.skip("Linux processes and devices", allow_module_level=True)
 
@@ -50,6 +52,12 @@ def test_streams(process: Target, tmp_path: Path, redirected: str, code: int) ->
             assert said.startswith("pydbgwrite: the output could not be written")
         elif code == 0:
             assert said == ""
+
+
+def test_what_stands_for_the_output_can_be_written_to() -> None:
+    """Libraries ask, before they print."""
+    with HeldOutput(None) as held:
+        assert held.writable() and held.buffer.writable()
 
 
 def test_apply_without_anybody_to_ask(process: Target, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from support.child import PAGE, RW_PAGES, pattern
 from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
 
 import pydbgwrite
+from pydbgwrite.cli.exit_codes import exit_code_of
+from pydbgwrite.cli.undoing import after_undo
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 NEW = [0x1111111111111111 * each for each in range(1, 6)]
@@ -192,3 +194,78 @@ def test_after_a_kill(tmp_path: Path) -> None:
         done = command("undo", journal)
         assert (done.code, done.err) == (0, "")
         assert process.is_untouched()
+
+
+@LINUX
+def test_a_second_undo_of_what_has_changed_since(tmp_path: Path) -> None:
+    journal = tmp_path / "x.journal"
+    with target() as process:
+        written(process, journal)
+        assert command("undo", journal).code == 0
+        with pydbgwrite.attach(process.pid) as session:
+            session.write_pointers(process.rw, [0xABCDEF])
+        again = command("undo", journal)
+    assert again.code == 5
+    assert "yes, and the target has been written to since" in again.out
+
+
+@LINUX
+def test_an_incomplete_last_record(tmp_path: Path) -> None:
+    """It is as after a kill while the record was written: that write had not begun."""
+    journal, cut = tmp_path / "x.journal", tmp_path / "cut.journal"
+    with target() as process:
+        with pydbgwrite.attach(process.pid) as session:
+            with session.transaction(journal) as transaction:
+                session.write_pointers(process.rw, [1])
+                session.write_pointers(process.rw + 8, [2])
+                cut.write_bytes(journal.read_bytes()[:-3])
+            assert transaction.undo().complete
+            session.write_pointers(process.rw, [1])
+        done = command("undo", cut)
+        assert (done.code, done.err) == (0, "")
+        assert process.is_untouched()
+    assert "its last record is incomplete; that write had not begun" in done.out
+
+
+#: It prints the address of two pages, and unmaps them when it is told to.
+UNMAPS = """
+import ctypes, mmap
+pages = mmap.mmap(-1, 8192)
+first = ctypes.c_char.from_buffer(pages)
+print(ctypes.addressof(first), flush=True)
+input()
+del first
+pages.close()
+print(flush=True)
+input()
+"""
+
+
+@LINUX
+def test_memory_that_is_gone(tmp_path: Path) -> None:
+    """What can't be undone is listed, with the reason."""
+    journal = tmp_path / "x.journal"
+    with subprocess.Popen(
+        [sys.executable, "-c", UNMAPS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as script:
+        assert script.stdin is not None and script.stdout is not None
+        address = int(script.stdout.readline())
+        with pydbgwrite.attach(script.pid) as session, session.transaction(journal):
+            session.write_pointers(address + 64, [1, 2])
+        script.stdin.write(b"\n")
+        script.stdin.flush()
+        script.stdout.readline()
+        done = command("undo", journal)
+        script.kill()
+    assert done.code == 5
+    row = next(line for line in done.out.splitlines() if f"0x{address + 64:x}" in line)
+    assert "bytes 16" in row and "not undone at" in row
+
+
+def test_a_failure_before_anything_was_written() -> None:
+    """Its exit code is that of the failure, not that of an undo."""
+    failure = pydbgwrite.TargetAccessError("no")
+    failure.written = 7
+    report = pydbgwrite.UndoReport(unchanged=8)
+    error = after_undo(failure, report)
+    assert (error.code, str(error), failure.written) == (exit_code_of(failure), "no", 0)

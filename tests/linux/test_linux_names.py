@@ -210,6 +210,8 @@ def test_writes_by_name(shop: Shop) -> None:
         ("shop+8+8", r"to the module 'shop' one number is added, not '\+8\+8'"),
         ("table+8+8", r"it has 'table', to which one number is added, not '\+8\+8'"),
         ("shop!", "symbol's name is missing"),
+        ("shop!@V_1", "no symbol '@V_1'"),
+        ("shop!+dispach", r"no symbol '\+dispach'"),
         ("nothing_like_it_anywhere", "give module!symbol, module.0x1234, or a number"),
     ],
 )

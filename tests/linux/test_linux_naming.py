@@ -58,7 +58,8 @@ KEEP std::string joined(std::vector<std::string> const &all) {
     return text;
 }
 __asm__(".section .text\n.globl label\nlabel: nop\nnop\nnop\n.globl next_label\nnext_label: nop\n"
-        ".globl odd\nodd:\n.globl \"odd name\"\n\"odd name\": nop\nnop\n");
+        ".globl odd\nodd:\n.globl \"odd name\"\n\"odd name\": nop\nnop\n"
+        ".globl cut\ncut: nop\nnop\n.globl \"cut+0x1\"\n\"cut+0x1\": nop\nnop\n");
 extern "C" { int table[64] = {1}; KEEP int dispatch(int x) { return x + shared_value; } }
 int main(void) {
     static shapes::Square first, second;
@@ -218,6 +219,17 @@ def test_symbols_without_a_size_end_with_the_next_one(shop: Shop) -> None:
         assert session.name(label + 1) == "shop!label+0x1"
         assert session.name(label + 3) == "shop!next_label"
         assert session.name(session.resolve("shop!odd name") + 1) == "shop!odd+0x1"
+
+
+def test_a_symbol_whose_name_ends_as_an_offset(shop: Shop) -> None:
+    """An offset from the symbol that the rest would name is given from the module."""
+    with shop("-O0") as (session, _):
+        (cut,) = session.symbols("cut", module="shop")
+        (other,) = session.symbols("cut+0x1", module="shop")
+        assert cut.address + 2 == other.address
+        for address in (cut.address, cut.address + 1, other.address, other.address + 1):
+            assert session.name(address) != "shop!cut+0x1" or address == other.address
+            assert session.resolve(session.name(address)) == address
 
 
 def test_local_symbols_of_one_name_are_offsets(tmp_path: Path) -> None:

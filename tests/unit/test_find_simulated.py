@@ -43,6 +43,13 @@ def test_zeros_are_found_where_nothing_was_written() -> None:
         assert few.limited
 
 
+def test_what_is_not_mapped_of_a_range_is_reported() -> None:
+    with simulate([(BASE, 0x1000), (BASE + 0x2000, 0x1000)]) as session:
+        found = session.find_pointers(7, within=range(BASE - 0x1000, BASE + 0x4000))
+        holes = [(each.base, each.size, each.state) for each in found.skipped]
+        assert holes == [(BASE + at, 0x1000, "free") for at in (-0x1000, 0x1000, 0x3000)]
+
+
 def test_a_fault_in_memory_never_written_is_reported() -> None:
     with simulate([(BASE, 1 << 20)]) as session:
         session.write_pointers(BASE, [WANTED])

@@ -266,6 +266,7 @@ def test_names_that_take_years_stay_mangled() -> None:
         ("_ZN12_GLOBAL__N_13tabE", "(anonymous namespace)::tab"),
         ("_ZThn16_N1A1fEv", "non-virtual thunk to A::f()"),
         ("_ZTv0_n24_N1A1fEv", "virtual thunk to A::f()"),
+        ("_ZTch0_h16_N1A1fEv", "covariant return thunk to A::f()"),
         ("_ZTC1A0_1B", "construction vtable for B-in-A"),
         ("_Z1fILj4ELm5ELl6EEvv", "void f<4u, 5ul, 6l>()"),
         ("_ZN1A1fERNS_1BIS_JEEE", "A::f(A::B<A>&)"),

@@ -314,6 +314,16 @@ def test_what_was_shown_is_expected(session: pydbgwrite.Session) -> None:
     session.write_pointers(BASE, [BASE + 0x200])
     with pytest.raises(ExpectationError, match="written at 0x10100, and that place is at 0x10200"):
         chain.apply(session, expect=shown)
+    value = Patch([ScatteredEntry([BASE + 64], f"[{BASE}]")])
+    shown = value.preview(session)
+    session.write_pointers(BASE, [BASE + 0x300])
+    with pytest.raises(ExpectationError, match="what entry 1 writes has another address now"):
+        value.apply(session, expect=shown)
+    many = Patch([PatchEntry(f"[{BASE}]+{8 * at}", [1]) for at in range(5)])
+    shown = many.preview(session)
+    session.write_pointers(BASE, [BASE + 0x400])
+    with pytest.raises(ExpectationError, match="2 more entries have moved"):
+        many.apply(session, expect=shown)
 
 
 def test_narrow_targets() -> None:

@@ -156,6 +156,7 @@ def test_a_suffix_of_a_number_is_no_word() -> None:
         ("ns::is_const", "ns::is_const", "is_const"),
         ("A::~A()", "A::~A", "~A"),
         ("main", "main", "main"),
+        ("not closed)", "not closed)", "not closed)"),
     ],
 )
 def test_parts_of_demangled_names(name: str, bare: str, last: str) -> None:

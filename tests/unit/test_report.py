@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 import pydbgwrite
-from pydbgwrite import Patch, PatchEntry, Preview
+from pydbgwrite import Patch, PatchEntry, Preview, ScatteredEntry
 from pydbgwrite._report.files import write_private
+from pydbgwrite._report.grouping import Grouping
 from pydbgwrite._report.model import STATES
 from pydbgwrite._report.page import _pointer, page_of
 
@@ -263,6 +264,61 @@ def test_a_million_entries_give_a_page_below_5_mb(profile: str) -> None:
         page = patch_of(count, step=4096).preview(session).to_html()
     assert len(page.encode()) < 5_000_000
     assert counted(page) == count
+
+
+def test_long_notes_of_single_pointers_are_cut(wide: pydbgwrite.Session) -> None:
+    """With one row in each group the page is short only if less of each text is shown."""
+    report = patch_of(1).preview(wide)._report()
+    (group,) = report.groups
+    (row,) = group.rows
+    rows = [row._replace(note=f"{at}" + "<" * 500) for at in range(5_000)]
+    groups = [group._replace(note=each.note, rows=[each]) for each in rows]
+    page = page_of(report._replace(groups=groups, flat=False))
+    assert len(page.encode()) < 5_000_000
+    assert counted(page) == 5_000
+
+
+def test_the_first_of_many_problems(wide: pydbgwrite.Session) -> None:
+    patch = patch_of(130, expect=7)
+    page = patch.preview(wide).to_html()
+    assert "130 problems." in Parsed(page).shown
+    assert "and 30 more problems" in Parsed(page).shown
+
+
+def test_the_build_that_a_patch_is_for(session: pydbgwrite.Session) -> None:
+    """Simulated memory has no modules: that is a problem, and the page has both."""
+    build = pydbgwrite.BuildCheck("shop", build_id="ab" * 20)
+    page = Patch([PatchEntry(TABLE, [1])], builds=[build]).preview(session).to_html()
+    assert "Made for" in Parsed(page).shown and f"shop, {'ab' * 20}" in Parsed(page).shown
+
+
+def test_pointers_all_over_memory_have_few_strips() -> None:
+    """Places that lie near each other share a strip, the nearer the more places there are."""
+    places = [TABLE + (number << 26) for number in range(100)]
+    with pydbgwrite.simulate([(each, 4096) for each in places]) as session:
+        preview = Patch([PatchEntry(each, [1]) for each in places]).preview(session)
+        report = preview._report()
+        assert [strip.pointers for strip in report.strips] == [100]
+        modules = [pydbgwrite.Module(f"m{at}", at, 4096, "") for at in places]
+        grouping = Grouping(preview.entries, preview._order, 8, modules)
+        strips, left = grouping.strips({})
+    assert [strip.label for strip in strips] == [f"m{at}" for at in places[60:]]
+    assert left == (60, 60)
+
+
+def test_scattered_pointers_beside_a_table(narrow: pydbgwrite.Session) -> None:
+    """Each row has the state that it would have in an entry of its own."""
+    patch = Patch(
+        [
+            PatchEntry(TABLE, [1, 2, 3], note="table"),
+            ScatteredEntry([TABLE + 64, TABLE + 32], [2**33, 5], note="too wide"),
+        ]
+    )
+    page = patch.preview(narrow).to_html()
+    words = {row[1]: row[-1] for row in Parsed(page).rows[1:]}
+    assert counted(page) == 5
+    assert [words[f"0x{TABLE + at:x}"] for at in (0, 4, 8)] == ["\u2713 ok"] * 3
+    assert all("problem" in words[f"0x{TABLE + at:x}"] for at in (32, 64))
 
 
 def test_every_state_is_explained(session: pydbgwrite.Session) -> None:

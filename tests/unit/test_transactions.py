@@ -457,6 +457,31 @@ def test_a_session_that_ends_with_its_transaction_open() -> None:
     assert not t.report.complete
 
 
+def test_memory_of_a_target_that_has_ended_is_listed_in_few_ranges() -> None:
+    """Each of the elements remains; there can be millions, and adjacent ones are one range."""
+    count = 120_000
+    with pytest.raises(UndoError) as failed, simulate([(BASE, 8 * count)]) as session:
+        t = session.transaction()
+        t.__enter__()
+        session.write_scattered(range(BASE, BASE + 8 * count, 8), array("Q", [1]) * count)
+        testing.vanish(session)
+    report = failed.value.undo_report
+    assert report is not None
+    assert [each[:2] for each in report.remaining] == [(BASE, 8 * count)]
+
+
+def test_a_pointer_of_which_a_part_is_lost() -> None:
+    """Half of it can be read, and nothing of it is changed."""
+    with simulate([(BASE, 0x2000)]) as session:
+        with session.transaction() as t:
+            session.write_pointers(BASE + 0xFFC, [1, 2])
+        testing.fail_reads(session, BASE + 0x1000)
+        report = t.undo()
+        testing.clear(session)
+        assert [each[:2] for each in report.remaining] == [(BASE + 0xFFC, 16)]
+        assert list(session.read_pointers(BASE + 0xFFC, 2)) == [1, 2]
+
+
 def test_a_million_pointers_are_undone_in_no_time(large: Session) -> None:
     """Whole blocks are undone, even if every second pointer conflicts: no loop takes minutes."""
     count = SIZE // 8

@@ -111,6 +111,21 @@ def test_conflicts_at_the_end_of_memory(tmp_path: Path) -> None:
         assert session.read(end - 32, 32) == bytes(32)
 
 
+def test_conflicts_of_many_records(tmp_path: Path) -> None:
+    """Records are read again for their conflicts, some at a time."""
+    journal = tmp_path / "x.journal"
+    places = range(BASE, BASE + 20 * 64, 64)
+    with simulate([(BASE, 4096)]) as session:
+        with session.transaction(journal):
+            for each in places:
+                session.write_pointers(each, [each])
+        for each in places:
+            session.write_pointers(each, [7])
+        report = pydbgwrite.undo(journal, session)
+    shown = [(each.address, int.from_bytes(each.written, "little")) for each in report.conflicts]
+    assert shown == [(each, each) for each in places]
+
+
 PLACES = st.integers(0, 2_000)
 ROOM = 2_100
 STEPS = st.one_of(
