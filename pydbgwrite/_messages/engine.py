@@ -17,6 +17,7 @@ __all__ = ["EngineFailure", "call_failed", "engine_failed"]
 
 S_OK = 0
 E_UNEXPECTED = 0x8000FFFF
+_E_INVALIDARG = 0x80070057
 _WRITE_FAULT = 0x8007001D
 CALL_REFUSED = 0x80070078
 
@@ -397,11 +398,22 @@ def _kind(failure: EngineFailure) -> type[errors.DebugEngineError]:
         kind = errors.NoTargetError
     elif hresult != S_OK and hresult < 0x80000000:
         kind = errors.WriteNotAppliedError if failure["writes"] else errors.DebugEngineError
-    elif hresult in (0x80004001, 0x80070057, 0x8007000E, E_UNEXPECTED):
+    elif hresult == _E_INVALIDARG and _moves_something(failure):
+        kind = errors.TargetAccessError
+    elif hresult in (0x80004001, _E_INVALIDARG, 0x8007000E, E_UNEXPECTED):
         kind = errors.DebugEngineError
     else:
         kind = errors.TargetAccessError
     return kind
+
+
+def _moves_something(failure: EngineFailure) -> bool:
+    """Return whether it is a write whose only argument that can be invalid is an address.
+
+    WriteProcessMemory says so of an address that no process has (Wine 10). FillVirtual says it of
+    an empty pattern, too.
+    """
+    return failure["writes"] and failure["count"] > 0 and failure["method"] != "FillVirtual"
 
 
 def _message(failure: EngineFailure, place: str, consequences: list[str]) -> str:

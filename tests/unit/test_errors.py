@@ -272,7 +272,7 @@ def test_a_success_code_is_no_success() -> None:
         (0x8000FFFF, errors.NoTargetError),
         (0x00000001, errors.WriteNotAppliedError),
         (0x80004001, DebugEngineError),
-        (0x80070057, DebugEngineError),
+        (0x80070057, TargetAccessError),
         (0x8007000E, DebugEngineError),
         (0x80070005, TargetAccessError),
         (0x8007012B, TargetAccessError),
@@ -287,6 +287,24 @@ def test_which_error(hresult: int, kind: type[DebugEngineError]) -> None:
     assert f"0x{hresult:08X}" in str(error)
     assert "first 4 of 9 pointers" in str(error)
     assert error.written == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"page": None}, TargetAccessError),
+        ({"scattered": True}, TargetAccessError),  # the page is another element's
+        ({"method": "FillVirtual"}, DebugEngineError),  # it means an empty pattern, too
+        ({"method": "ReadVirtual", "writes": False}, DebugEngineError),
+        ({"count": 0, "landed": 0}, DebugEngineError),
+    ],
+)
+def test_an_address_that_no_process_has(
+    changes: dict[str, Any], kind: type[DebugEngineError]
+) -> None:
+    """WriteProcessMemory may call it an invalid argument."""
+    found = {"hresult": 0x80070057, "embedded": False, **changes}
+    assert type(engine_failed(failure(**found))) is kind
 
 
 @pytest.mark.parametrize(
