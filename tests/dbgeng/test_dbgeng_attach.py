@@ -13,7 +13,18 @@ from typing import Any
 
 import pytest
 from support import dbgeng
-from support.dbgeng import LANE, MARK, NARROW, OWN, needs_32_bit, needs_64_bit, needs_engine, target
+from support.dbgeng import (
+    LANE,
+    MARK,
+    NARROW,
+    OWN,
+    make_writable,
+    needs_32_bit,
+    needs_64_bit,
+    needs_engine,
+    target,
+)
+from support.system_memory import system_memory
 
 import pydbgwrite
 
@@ -169,6 +180,10 @@ def test_launch_patches_an_image_and_terminates() -> None:
     handle = ctypes.windll.kernel32.OpenProcess(SYNCHRONIZE, False, session.pid)  # type: ignore[attr-defined,unused-ignore]
     module = next(each for each in session.modules() if each.name.lower() == "python.exe")
     before = session.read(module.base, 64)
+    if not system_memory().writes_read_only:
+        with pytest.raises(pydbgwrite.TargetAccessError, match="VirtualProtectEx"):
+            session.write(module.base + 2, b"patched!")
+        make_writable(session.pid, module.base)
     assert session.write(module.base + 2, b"patched!") == 8
     assert session.read(module.base, 64) == before[:2] + b"patched!" + before[10:]
     session.terminate()

@@ -117,7 +117,9 @@ def test_cut_off(dump: tuple[Path, Target], tmp_path: Path) -> None:
     """The memory after the cut can't be read, and the error reports that."""
     path, child = dump
     cut = tmp_path / "cut.dmp"
-    cut.write_bytes(path.read_bytes()[:1_000_000])
+    data = path.read_bytes()
+    held = b"".join(value.to_bytes(OWN, "little") for value in VALUES)
+    cut.write_bytes(data[: data.index(held)])
     with (
         pydbgwrite.open_dump(cut) as session,
         pytest.raises(pydbgwrite.TargetAccessError, match="truncated"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support import dbgeng
 from support.dbgeng import Target, needs_32_bit, needs_engine, target
+from support.system_memory import system_memory
 
 import pydbgwrite
 from pydbgwrite import AddressError, Session
@@ -93,6 +94,14 @@ def test_all_modules(session: Session) -> None:
 
 def test_a_slot_is_written_and_undone(session: Session) -> None:
     (slot,) = session.import_slots(python_library(session), "GetProcAddress")
+    if slot.protected and not system_memory().writes_read_only:
+        with pytest.raises(pydbgwrite.TargetAccessError, match="VirtualProtectEx") as caught:
+            session.write_pointers(slot.address, [1])
+        assert caught.value.written == 0
+        assert session.pid is not None
+        dbgeng.make_writable(session.pid, slot.address)
+        (slot,) = session.import_slots(slot.module, slot.name)
+        assert not slot.protected
     with session.transaction() as hook:
         session.write_pointers(
             slot.address, [slot.points_to + 1], expect=[slot.points_to], verify=True

@@ -224,16 +224,25 @@ def excuse(operation: Operation, width: int) -> str | None:
     size = length(operation, width)
     if name.endswith("scattered"):
         spans = [(each, min(each + width, 2**64)) for each in arguments[0]]
+    elif size == 0 and name.startswith("write_virtual") and "empty writes" in DBGENG:
+        return "empty writes"
     elif size == 0 or "physical" in name:
         return None
     else:
         spans = [(arguments[0], min(arguments[0] + size, 2**64))]
     writes = name.startswith(("write", "fill"))
-    if "page protection" in DBGENG:
-        for base, extent, protection in AREAS:
-            touched = any(start < base + extent and base < end for start, end in spans)
-            if touched and (protection == "none" or (protection == "r" and writes)):
-                return "page protection"
+    for base, extent, protection in AREAS:
+        touched = [start for start, end in spans if start < base + extent and base < end]
+        if touched and protection == "none" and "protection against reading" in DBGENG:
+            return "protection against reading"  # a write is read back
+        if touched and protection != "rw" and writes:
+            if "protection against writing" in DBGENG:
+                return "protection against writing"
+            begins = min(touched) >= base and not name.endswith("scattered")
+            if "protection of later pages" in DBGENG and not begins:
+                return "protection of later pages"
+    if "far addresses" in DBGENG and name == "fill_virtual" and arguments[0] >= 0x7FFFFFFF0000:
+        return "far addresses"
     if name == "get_valid_region_virtual" and spans[0][0] < LOWEST < spans[0][1]:
         return "other mappings"
     if "short WriteVirtual" in DBGENG and name.startswith("write_virtual"):
@@ -262,7 +271,8 @@ def outcome(session: Session, operation: Operation) -> Any:
             found = getattr(error, "mismatches", None), getattr(error, "total", None)
             return ("error", type(error), error.written, error.index, error.address, *found)
         kind: object = error.hresult
-        if error.hresult in REFUSED:
+        far = error.hresult == 0x80070057 and isinstance(error, pydbgwrite.TargetAccessError)
+        if error.hresult in REFUSED or far:
             kind = "refused by the system"  # the difference "Win32 error numbers"
         return ("error", kind, error.written, error.method)
     if name == "read_pointers_virtual":
@@ -293,7 +303,7 @@ def run(pair: Pair, width: int, operations: list[Operation]) -> str | None:
     visible = [
         (base, size)
         for base, size, protection in AREAS
-        if protection == "rw" or "page protection" in DBGENG
+        if protection != "none" or "protection against reading" in DBGENG
     ]
     with pydbgwrite.simulate(AREAS, pointer_size=width) as embedded:
         dbgeng = pair.dbgeng(width)

@@ -18,7 +18,7 @@ from typing import Final
 import pydbgwrite
 from pydbgwrite import Session, testing
 from support.child import PAGE, RW_PAGES, pattern
-from support.differences import ENGINE, WINE
+from support.differences import ENGINE, SYSTEM
 from support.processes import Child32, Child64, LiveChild
 
 READ_FAULT: Final = 0x8007001E
@@ -76,18 +76,19 @@ class EngineCase:
 
     def differs(self, name: str) -> bool:
         """May its answers differ in the way that support.differences lists by this name?"""
-        assert name in WINE or name in ENGINE, name
+        assert name in SYSTEM or name in ENGINE, name
         return name in self.differences
 
     @property
     def unreadable(self) -> list[int]:
         """Addresses of memory that is mapped and can't be read."""
-        return [] if self.differs("page protection") else [self.none]
+        return [] if self.differs("protection against reading") else [self.none]
 
     @property
     def unwritable(self) -> list[int]:
         """Addresses of mapped memory to which every write is refused."""
-        return [*self.unreadable, *self.refused.values()]
+        none = [] if self.differs("protection against writing") else [self.none]
+        return [*none, *self.refused.values()]
 
     def image(self) -> bytearray:
         """The bytes that rw holds at first."""

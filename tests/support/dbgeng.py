@@ -6,6 +6,7 @@ Every program reports over a pipe that it is ready, and ends once its standard i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,7 @@ PYTHON32 = os.environ.get("PYDBGWRITE_PYTHON32")
 #: The size of this Python's own pointers. Its engine, and the programs that it starts, have it too.
 OWN = struct.calcsize("P")
 NARROW = OWN == 4
+PROCESS_VM_OPERATION, PAGE_READWRITE = 8, 4
 #: A pointer of that size with bits in its upper half; tests count on from it.
 MARK = 0x1122334400000000 if OWN == 8 else 0x11220000
 
@@ -258,6 +261,21 @@ def process_server(
     code = start(_PROCESS_SERVER, str(HERE), engine_folder(), f"tcp:{place}")
     with _ready(code) as process:
         yield process, f"tcp:server=127.0.0.1,{place}"
+
+
+def make_writable(pid: int, address: int) -> None:
+    """Allow writes to the page of address, where WriteProcessMemory heeds its protection."""
+    kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.CloseHandle.argtypes = [ctypes.c_void_p]
+    pointer, number = ctypes.c_void_p, ctypes.c_uint32
+    kernel.VirtualProtectEx.argtypes = [pointer, pointer, ctypes.c_size_t, number, pointer]
+    handle = kernel.OpenProcess(PROCESS_VM_OPERATION, False, pid)
+    assert handle
+    before = ctypes.byref(number())
+    done = kernel.VirtualProtectEx(handle, address, 1, PAGE_READWRITE, before)
+    kernel.CloseHandle(handle)
+    assert done
 
 
 def write_dump(pid: int, path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 import pydbgwrite
 from support.child import PAGE, RW_PAGES, pattern
 from support.differences import DBGENG, LANE, REFUSED
+from support.system_memory import system_memory
 
 if sys.platform != "win32":
     raise ImportError("Microsoft's engine is for Windows")
@@ -207,7 +208,7 @@ def _opened(
     child, base = kept.child, kept.base
     if not dump:
         child.write(base, pattern(RW_PAGES * PAGE))
-        if LANE:
+        if system_memory().writes_read_only:
             child.write(base + 0x100000, bytes(PAGE))
 
     with ExitStack() as stack:
@@ -239,7 +240,7 @@ def _opened(
             none=base + 0x200000,
             peek=session.read if dump else child.read,
             take_away=take_away,
-            forces_read_only=LANE,
+            forces_read_only=system_memory().writes_read_only,
             refused_write=REFUSED,
             unmapped_write=REFUSED,
             unmapped_read=E_NOINTERFACE if dump else READ_FAULT,
