@@ -633,8 +633,7 @@ def other_pythons() -> str | None:
 
 @once
 def windows_lane() -> tuple[Path, str]:
-    """Return the start of a command line of the Windows lane."""
-    need("wine")
+    """Return the start of a command line of the Windows lane; its Wine is not installed yet."""
     need("gcc-mingw-w64-x86-64", "x86_64-w64-mingw32-gcc")
     need("gcc-mingw-w64-i686", "i686-w64-mingw32-gcc")
     # The lane makes its Windows Python from the library and headers of a CPython of that version.
@@ -656,17 +655,23 @@ def windows_lane() -> tuple[Path, str]:
 )
 def windows() -> str:
     """The suite on a Windows CPython against Microsoft's engines, under Wine."""
-    results = WORK / "windows"
+    need("wine")
+    closing = whole_lane("windows")
+    on_32_bits("windows-32", "--no-peers", "--", NARROW)
+    run(*windows_lane(), "versions", "3.14")
+    return closing
+
+
+def whole_lane(name: str, *options: str) -> str:
+    """Run the suite in the Windows lane, and check its skips; return the count of tests."""
+    results = WORK / name
     # Without 32-bit programs it would leave tests out, so it fails then.
     quick = ("--win32", "yes", "--quick", "--junit", results)
-    run(*windows_lane(), *quick, "--", "-q", "--durations=15")
+    run(*windows_lane(), *options, *quick, "--", "-q", "--durations=15")
     older = results / "older.xml"  # the conformance and differential suites on a second engine
     reports = sorted(set(results.glob("*.xml")) - {older})
     run(PYTHON.path, ".ci/check_skips.py", "--lane-older", older)
-    lines = run(PYTHON.path, ".ci/check_skips.py", "--lane", *reports)
-    on_32_bits("windows-32", "--no-peers", "--", NARROW)
-    run(*windows_lane(), "versions", "3.14")
-    return lines[-1]
+    return run(PYTHON.path, ".ci/check_skips.py", "--lane", *reports)[-1]
 
 
 @step(
@@ -681,9 +686,22 @@ def windows() -> str:
 )
 def windows_more() -> None:
     """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
+    need("wine")
     conformance = tracked("tests/conformance/test_conformance_*.py")
     on_32_bits("windows-more", "--", *conformance, *MORE_NARROW)
     run(*windows_lane(), "versions")
+
+
+@step(
+    budget=900,
+    by_name=True,
+    name="windows-wine10",
+    proves={"cp311-abi3-win_amd64": "the suite under Wine 10, which heeds page protection"},
+)
+def windows_wine_10() -> str:
+    """The suite under Wine 10, which heeds page protection in part. It needs root, and Debian."""
+    need("mmdebstrap")
+    return whole_lane("windows-wine10", "--wine", "10")
 
 
 def on_32_bits(name: str, *arguments: str) -> None:
@@ -826,7 +844,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.list:
         for each in STEPS:
             only = " Only if it is named." if each.by_name else ""
-            print(f"{each.name:<13} {each.show.__doc__}{only}")
+            print(f"{each.name:<15} {each.show.__doc__}{only}")
         return 0
     begun = time.monotonic()
     commit = run("git", "log", "-1", "--format=commit %h", quiet=True)
@@ -841,7 +859,7 @@ def main(arguments: Sequence[str]) -> int:
             perform(each, beside_others=False)
     say(f"\n=== all in {time.monotonic() - begun:.0f} s")
     for each in wanted:
-        say(each.summary or f"{each.name:<13}not run")
+        say(each.summary or f"{each.name:<15}not run")
     if failed := [each.name for each in wanted if each.failed]:
         say(f"\n.ci/run: FAILED: {', '.join(failed)}")
         return 1
@@ -867,7 +885,7 @@ def perform(step: Step, *, beside_others: bool) -> None:
     took = time.monotonic() - begun
     over = ", over its budget" if took > step.budget else ""
     how = "FAILED" if step.failed else (step.closing or "").strip("= ")
-    step.summary = f"{step.name:<13}{took:5.0f} s of {step.budget:4} s{over}  {how}"
+    step.summary = f"{step.name:<15}{took:5.0f} s of {step.budget:4} s{over}  {how}"
     say(f"\n--- {step.summary}")
     show_output()
 

@@ -3,6 +3,7 @@
     python tests/windows/lane.py                       all parts, then the whole suite
     python tests/windows/lane.py --quick -- -k attach  the quick profile; after -- for pytest
     python tests/windows/lane.py --engine 6.3 -- FILE  test files on the older engine
+    python tests/windows/lane.py --wine 10             the suite in Debian trixie's Wine (root)
     python tests/windows/lane.py prepare               fetch and put together the parts
     python tests/windows/lane.py build                 cross-build the wheel and install it
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
@@ -44,14 +45,18 @@ from lane_programs import check_programs
 from lane_shares import NEWER, OLDER, SHARES
 from lane_suite import run_suite
 from lane_toolchain import PACKAGES, TRIPLETS
-from lane_wine import Sink, Wine, own_prefix, prepared, run_python, windows_path
+from lane_wine import Sink, Wine, own_prefix, prefix_name, prepared, run_python, windows_path
+from lane_wine_10 import PROGRAMS as PROGRAMS_10
+from lane_wine_10 import use_wine_10
 
 CACHE = ROOT / ".cache" / "windows-lane"
 COMMANDS = ("prepare", "build", "run", "versions", "win32")
 VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t")
-PROGRAMS = {
+PROGRAMS_OWN: dict[str, tuple[str, ...]] = {
     "wine": ("wine", "wine64"),
     "wineserver": ("wine", "wine64"),
+}
+PROGRAMS: dict[str, tuple[str, ...]] = {
     f"{TRIPLETS[64]}-gcc": (PACKAGES[64],),
     f"{TRIPLETS[64]}-dlltool": (PACKAGES[64],),
 }
@@ -112,6 +117,12 @@ def parser_for(command: str) -> argparse.ArgumentParser:
         help="comtypes, win32more and Pybag too (default: yes)",
     )
     add(
+        "--wine",
+        choices=("own", "10"),
+        default="own",
+        help="this machine's (default), or Wine 10 of Debian trixie, which needs root",
+    )
+    add(
         "--win32",
         choices=("auto", "yes", "no"),
         default="auto",
@@ -144,16 +155,17 @@ def parser_for(command: str) -> argparse.ArgumentParser:
 
 def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
     """Make all parts except the wheel."""
+    own = options.wine == "own"
     python = WindowsPython(options.python, options.bits)
     folder = windows_python(cache, python)
     engines = {NEWER: dbgeng_folder(cache, options.bits)}
     others = peers(cache, python) if options.peers else None
     if options.bits == 32:  # its targets are all 32-bit programs, as its own Python is
-        return Lane(prepared(cache, bits_32=True), folder, engines, others, None)
+        return Lane(prepared(cache, bits_32=True, own=own), folder, engines, others, None)
     engines[OLDER] = older_engine(cache)
     if options.win32 == "yes" or (options.win32 == "auto" and try_32):
         try:
-            wine = prepared(cache, bits_32=True)
+            wine = prepared(cache, bits_32=True, own=own)
             return Lane(
                 wine, folder, engines, others, windows_python(cache, WindowsPython(bits=32))
             )
@@ -161,7 +173,7 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
             if options.win32 == "yes":
                 raise
             note(f"going on without 32-bit programs: {error}")
-    return Lane(prepared(cache, bits_32=False), folder, engines, others, None)
+    return Lane(prepared(cache, bits_32=False, own=own), folder, engines, others, None)
 
 
 def try_versions(versions: Sequence[str]) -> int:
@@ -185,7 +197,8 @@ def go(command: str, arguments: Sequence[str]) -> int:
     """Carry out one command line."""
     started = time.monotonic()
     options = parser_for(command).parse_args(arguments)
-    check_programs(PROGRAMS, may_install=options.install)
+    wine = PROGRAMS_OWN if command == "versions" or options.wine == "own" else PROGRAMS_10
+    check_programs(PROGRAMS | wine, may_install=options.install)
     if command != "versions" and (options.bits == 32 or options.win32 == "yes"):
         check_programs(PROGRAMS_32, may_install=options.install)
     if command == "versions":
@@ -199,8 +212,11 @@ def go(command: str, arguments: Sequence[str]) -> int:
     cache = Cache(CACHE)
     python = WindowsPython(options.python, options.bits)
     with cache.locked():
+        if options.wine != "own":
+            use_wine_10(cache)
         # A script uses 32-bit programs if they are prepared; the other commands prepare them.
-        lane = prepare(cache, options, try_32=command != "run" or cache.has("prefix-32"))
+        prefix = prefix_name(bits_32=True, own=options.wine == "own")
+        lane = prepare(cache, options, try_32=command != "run" or cache.has(prefix))
         if command == "prepare":
             note(f"prepared in {time.monotonic() - started:.1f} s: {lane.python}")
             return 0

@@ -126,11 +126,16 @@ def libraries_32(cache: Cache) -> Path:
     return cache.part("wine-32", [RECIPE, version, package], make)
 
 
-def prepared(cache: Cache, *, bits_32: bool) -> Wine:
-    """Return the lane's own Wine prefix."""
+def prefix_name(*, bits_32: bool, own: bool) -> str:
+    """Return the name of a prefix: each Wine has its own, since it changes another's."""
+    return ("prefix" if own else "prefix-wine-10") + ("-32" if bits_32 else "")
+
+
+def prepared(cache: Cache, *, bits_32: bool, own: bool = True) -> Wine:
+    """Return the lane's own Wine prefix. own: of this machine's Wine; Wine 10 has all libraries."""
     program, version = wine_version()
-    libraries = libraries_32(cache) if bits_32 else None
-    name = "prefix-32" if bits_32 else "prefix"
+    libraries = libraries_32(cache) if bits_32 and own else None
+    name = prefix_name(bits_32=bits_32, own=own)
 
     def make(folder: Path) -> None:
         env = Wine(program, folder, libraries).environment()
