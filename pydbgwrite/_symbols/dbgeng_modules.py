@@ -55,7 +55,7 @@ def _add_those_of_program(session: Target, listed: dict[int, EngineModule]) -> N
         known.add(base)
         if base not in listed:
             listed[base] = EngineModule(base, size, path, "", False)
-        elif "\\" not in listed[base].path:  # as the engine lists it after ReloadWide
+        else:  # the engine may list it by its file name alone, or by the name of the 64-bit folder
             listed[base] = listed[base]._replace(path=path)
     if wow64 and known:
         for base in listed.keys() - known:
