@@ -6,10 +6,12 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -439,6 +441,24 @@ def test_the_cap(process: Target, state_folder: Path, monkeypatch: pytest.Monkey
     assert command("undo", "--yes").code == 0
     write(process, 3)
     assert len(history()) == 1
+
+
+@LINUX
+def test_a_journal_of_a_newer_version_is_kept(
+    process: Target, state_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That version may be able to undo it, so no new journal takes its place."""
+    write(process, 1)
+    [journal] = [each for each in state_folder.iterdir() if each.suffix == ".journal"]
+    data = journal.read_bytes()
+    head = data[:8] + struct.pack("<I", 9)
+    journal.write_bytes(head + struct.pack("<I", zlib.crc32(head)) + data[16:])
+    monkeypatch.setattr(kept_journals, "MOST", 1)
+    done = command("write", "--pid", process.pid, process.rw, 2)
+    assert (done.code, done.out) == (2, "")
+    assert "at most 1" in done.err
+    assert "newer" in command("history").out
+    assert process.pointers(1) == [1]
 
 
 # ---- what others may have made ---------------------------------------------------------------

@@ -26,7 +26,7 @@ from support.libraries import (
 )
 
 import pydbgwrite
-from pydbgwrite import NoTargetError, Session
+from pydbgwrite import AddressError, NoTargetError, Session
 from pydbgwrite._symbols.resolver import Resolver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
@@ -263,6 +263,19 @@ def test_modules_of_one_name_are_told_apart(tmp_path: Path) -> None:
     ):
         assert session.name(place) == f"{paths[0]}!value"
         assert session.resolve(session.name(place)) == place
+
+
+def test_more_modules_of_one_name_than_are_listed(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}" / "libsame.so" for number in range(10)]
+    for path in paths:
+        path.parent.mkdir()
+        shared_library(path, "int value = 1;")
+    with (
+        program_with(*paths, symbol="value") as (pid, _),
+        pydbgwrite.attach(pid) as session,
+        pytest.raises(AddressError, match=r"names 10 modules .*, others; give a whole path"),
+    ):
+        session.resolve("libsame.so!value")
 
 
 def test_patterns_and_kinds(shop: Shop) -> None:

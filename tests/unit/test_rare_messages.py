@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_text_that_is_not_valid_unicode(tmp_path: Path) -> None:
     """A file can't hold half of a surrogate pair: nothing is left of it."""
     patch = Patch([PatchEntry(BASE, [1], note="\ud800")])
     with pytest.raises(PatchError, match="not valid Unicode"):
+        patch.save(tmp_path / "patch.toml")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_another_folder(tmp_path: Path) -> None:
+    """A patch has its files beside it."""
+    patch = Patch([PatchEntry(BASE, array("Q", [1]))])
+    patch.entries[0].file = "../x.npy"
+    with pytest.raises(PatchError, match=r"entry 1: .*\.\./x\.npy"):
         patch.save(tmp_path / "patch.toml")
     assert not list(tmp_path.iterdir())
 
