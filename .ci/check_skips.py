@@ -23,6 +23,7 @@ CLONE = (
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: ((time )?namespaces|userfaultfd|mounts|other owners)\b",  # root runs all
     r"there is no Rust compiler: rustc$",  # a large package; unit tests have names of Rust
+    r"the 32-bit program is one for x86$",  # on arm64
     r"needs Dask, which the step `hosts` installs$",
     r"there is no chromium\b",  # the step `newest` installs it
     r"this kernel (runs without Landlock|has no freezer of cgroup v1)$",

@@ -494,7 +494,7 @@ def kernels() -> None:
 
 
 @step(
-    budget=900,
+    budget=300,
     by_name=True,
     name="kernels-arm64",
     proves={"cp311-abi3-manylinux_aarch64": "its core on two arm64 kernels, in qemu"},
