@@ -100,8 +100,8 @@ def test_one_is_refused_and_all_is_undone(shop: Shop, tmp_path: Path) -> None:
     assert shop.all_run()
 
 
-def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
-    """They are killed at their first write: resume finishes what they began, and undo all of it."""
+def apply_and_kill(shop: Shop, ledger: Path) -> tuple[rollout.Report, set[int]]:
+    """Apply the patch, and kill all workers when a process has its first word."""
     before = workers_of(os.getpid())
     ended = threading.Event()
     killed: set[int] = set()
@@ -120,7 +120,7 @@ def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
         report = rollout.apply(
             Patch(shop.entries()),
             rollout.processes(program=NAME),
-            ledger=tmp_path / "a",
+            ledger=ledger,
             canary=0,
             batch=COUNT,
             max_failures=COUNT,
@@ -129,6 +129,19 @@ def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
     finally:
         ended.set()
         watching.join()
+    return report, killed
+
+
+def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
+    """They are killed at their first write: resume finishes what they began, and undo all of it."""
+    for number in range(10):
+        ledger = tmp_path / f"{number}"
+        report, killed = apply_and_kill(shop, ledger)
+        if not report.ended:
+            break
+        # They had answered before they were killed, so nothing is lost.
+        assert report.counts == {"applied": COUNT}
+        assert rollout.undo(ledger).counts == {"undone": COUNT}
     assert killed and not report.ended
     lost = [each for each in report.outcomes if each.state == "unknown"]
     assert lost and set(report.counts) <= {"unknown", "applied"}, report
@@ -136,10 +149,10 @@ def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
         assert "has ended, with exit code" in each.detail
         assert any(f"process {pid}," in each.detail for pid in killed)
 
-    resumed = rollout.resume(tmp_path / "a")
+    resumed = rollout.resume(ledger)
     assert resumed.ok and resumed.ended and resumed.counts == {"applied": COUNT}, resumed
     assert shop.all_held() == {"new"}
-    undone = rollout.undo(tmp_path / "a")
+    undone = rollout.undo(ledger)
     assert undone.ended and undone.counts == {"undone": COUNT}
     assert shop.all_held() == {"old"}
     shop.let_run()
