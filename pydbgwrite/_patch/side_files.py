@@ -150,7 +150,7 @@ def _npy_size(name: str, file: FileIO, whole: int) -> int:
     file.seek(start)
     text = file.read(size)
     try:
-        header = ast.literal_eval(text.decode("latin-1" if major < 3 else "utf-8").strip())
+        header = ast.literal_eval(text.decode("latin-1" if major < 3 else "utf-8"))
     except not_from_handler(ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise SideFileError(f"file {name!r}: its .npy header is not valid") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:

@@ -16,7 +16,9 @@ from pydbgwrite import Patch, PatchEntry
 
 def npy(header: str, data: bytes = bytes(16), version: bytes = b"\x01\x00") -> bytes:
     """Return the bytes of a .npy file with that header."""
-    return b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header.encode() + data
+    return (
+        b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header.encode("latin-1") + data
+    )
 
 
 GOOD = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,), }\n"
@@ -47,6 +49,8 @@ GOOD = "{'descr': '<u8', 'fortran_order': False, 'shape': (2,), }\n"
         ("x.npy", npy(GOOD.replace("'<u8'", "[('a', '<u8')]")), "must have '<u8'"),
         ("x.npy", npy("__import__('os').abort()"), "header is not valid"),
         ("x.npy", npy("(" * 5000), "header is not valid"),
+        # A space for str.strip(), and none for Python's parser: NumPy refuses it (a fuzzer's find).
+        ("x.npy", npy(GOOD.replace("\n", "\xa0\n")), "header is not valid"),
         ("x.npy", npy("{'descr': '<u8'}"), "three keys"),
         ("x.npy", npy("[1]"), "three keys"),
         ("x.npy", npy(GOOD, version=b"\x07\x00"), "version 7"),
