@@ -65,10 +65,11 @@ def validate_options(options: str, function: str) -> str:
     if not isinstance(options, str):
         raise TypeError(f"options must be a str, got {type(options).__name__}")
     if not options.strip() or "\0" in options:
-        from pydbgwrite._messages.windows import FORMS
+        from pydbgwrite._messages.windows import FORMS, without_password
 
         raise ValueError(
-            f"{_name('options')} must be a connection string, got {options!r}. {FORMS[function]}"
+            f"{_name('options')} must be a connection string, got {without_password(options)!r}. "
+            f"{FORMS[function]}"
         )
     return options
 

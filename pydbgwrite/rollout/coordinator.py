@@ -14,6 +14,7 @@ from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._version import __version__
 from pydbgwrite.errors import JournalError, RolloutError
 from pydbgwrite.rollout import outcomes as state
+from pydbgwrite.rollout.choice import recorded_choice
 from pydbgwrite.rollout.outcomes import Outcome, Report
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ class Coordinator:
             left = left[canary:]
         if self._batches(left):
             return
-        if not options["until_stable"]:
+        if not options["until_stable"] or self._recorded.stable is not None:
             return
         for _ in range(_MOST_LOOKS):
             if not self.look():
@@ -292,6 +293,7 @@ class Coordinator:
                 [number for number in numbers if number not in self._recorded.outcomes],
                 stopping=self._too_many,
                 patch=self._recorded.patch,
+                build_id=recorded_choice(self._recorded.header["choice"]).build_id,
                 verify=self._options["verify"],
             )
         if self._too_many():
@@ -337,7 +339,7 @@ class Coordinator:
         ]
         self._done, self._total = 0, len(numbers)
         if numbers:
-            self._run("undo", numbers, claim=had_ended, ledger=self._ledger.path, force=force)
+            self._run("undo", numbers, ledger=self._ledger.path, force=force)
         self._end()
         return report_of(self._ledger)
 

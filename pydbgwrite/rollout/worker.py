@@ -20,7 +20,7 @@ from pydbgwrite._journal.process_life import life_of
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._patch.apply import one_write, steps_of
 from pydbgwrite._patch.preview import narrowed
-from pydbgwrite._processes import program_of
+from pydbgwrite._processes import file_name, program_of
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._transactions.api import undo
 from pydbgwrite._transactions.transaction import Transaction
@@ -43,6 +43,7 @@ from pydbgwrite.rollout.there import There
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pydbgwrite._journal.log import JournalLog
     from pydbgwrite._journal.place import JournalPlace
     from pydbgwrite._patch.apply import Step
     from pydbgwrite._patch.preview import Preview
@@ -97,6 +98,8 @@ def _apply(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple
     if reach.was_restarted(given["key"]):
         return [(state.ENDED_BEFORE, state.RESTARTED)] * len(given["processes"])
     _check_machine(host, given)
+    if not host.is_known:
+        return [_elsewhere(reach, *each) for each in given["processes"]]
     host.register()
     work = _Work(host, reach, given)
     return [work.apply(*each) for each in given["processes"]]
@@ -110,9 +113,9 @@ def _undo(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple[
     processes = given["processes"]
     if not host.is_known:
         return [_elsewhere(reach, *each) for each in processes]
-    if given["claim"]:  # it was over, and others could have these processes since
-        wanted = [(pid, started) for pid, started, _ in processes if started]
-        host.claim(wanted, given["ledger"], to_undo=True)
+    # If the rollout was over here, another one can have these processes since.
+    wanted = [(pid, started) for pid, started, _ in processes if started]
+    host.claim(wanted, given["ledger"], to_undo=True)
     host.begin_undo()
     host.register()
     work = _Work(host, reach, given)
@@ -183,6 +186,7 @@ class _Work:
         self._timeout: float = given["open_timeout"]
         self._verify: bool = given.get("verify", True)
         self._force: bool = given.get("force", False)
+        self._build_id: str | None = given.get("build_id")
         self._coordinator = tuple(given["coordinator"])
         self._here = machine_key()
         self._own_program = program_of(os.getpid())
@@ -197,7 +201,7 @@ class _Work:
     def apply(self, pid: int, started: str, program: str) -> tuple[str, str]:
         """Patch one process."""
         alone = self._coordinator == (self._here, os.getpid())  # it has threads for workers
-        if alone or program != self._own_program:
+        if alone or file_name(program).lower() != file_name(self._own_program or "").lower():
             return self._apply(pid, started, program)
         # It may be another worker, which must not be stopped while it is at work.
         with self._host.locked():
@@ -253,6 +257,12 @@ class _Work:
             differs = self._reach.differs(session, pid, started)
             if differs is not None:
                 return (state.REFUSED, differs) if differs else self._gone(pid, started)
+            if self._build_id is not None:
+                from pydbgwrite.rollout.build import build_id_of_process
+
+                build_id = build_id_of_process(pid)  # a look that could not read it lets it pass
+                if build_id != self._build_id:
+                    return state.REFUSED, f"its build id is {build_id or 'not readable'}"
             try:
                 return self._apply_in(session, pid, started, program, running=running)
             except not_from_handler(_DecidedError) as decided:
@@ -277,9 +287,10 @@ class _Work:
             if other:
                 return state.REFUSED, f"it runs another program now: {other}"
             earlier = self._host.journals(pid, started)
-            settled = self._settle(session, earlier[-1]) if earlier else None
-            if settled is not None:
-                return settled
+            for place in reversed(earlier):
+                settled = self._settle(session, place)
+                if settled is not None:
+                    return settled
         try:
             return self._attempt(session, pid, started, program, len(earlier), running=running)
         except not_from_handler(_OverlappedError):
@@ -312,6 +323,10 @@ class _Work:
                     self._write(session, steps)
         except not_from_handler(ClosedError):
             raise
+        except not_from_handler(NoTargetError) as error:
+            if running:  # perhaps it is ending, or an execve is on its way
+                raise _LostError from error
+            return self._failed(error, pid, started, program)
         except not_from_handler(Error, OSError, MemoryError) as error:
             if running and isinstance(error, FileExistsError):
                 raise _OverlappedError from error
@@ -416,16 +431,20 @@ class _Work:
         except not_from_handler(NoTargetError):
             return state.ENDED_DURING, ""
         except not_from_handler(Error, TimeoutError, OSError, ValueError) as error:
-            return _still_there(journals[-1]), f"it could not be undone: {error}"
+            held = _still_there(journals)
+            return held, "" if held == state.NOT_BEGUN else f"it could not be undone: {error}"
         with session:
             differs = self._reach.differs(session, pid, started)
             if differs:
                 return state.UNKNOWN, f"it could not be undone: {differs}"
             if differs is not None:
                 return state.ENDED_DURING, ""
+            written = replaced = False
             for place in reversed(journals):
                 try:
-                    if not _is_needed(place):
+                    log = _read(place)
+                    written = written or bool(len(log))
+                    if log.undone or not len(log):
                         continue
                     report = undo(place, session, force=self._force)
                 except not_from_handler(NoTargetError) as error:
@@ -438,7 +457,8 @@ class _Work:
                     if program and self._reach.program_of(pid) not in (program, ""):
                         return state.ENDED_DURING, "it runs another program now"
                     if _is_replaced(place):
-                        return state.ENDED_DURING, "it has started its program again (execve)"
+                        replaced = True
+                        continue
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(DebugEngineError, OSError) as error:
                     return state.UNKNOWN, f"it could not be undone: {error}"
@@ -446,6 +466,10 @@ class _Work:
                     if self._reach.ended(pid, started, program):
                         return state.ENDED_DURING, ""
                     return state.PARTLY_WRITTEN, str(report)
+        if not written:
+            return state.NOT_BEGUN, ""
+        if replaced:
+            return state.ENDED_DURING, "it has started its program again (execve)"
         return state.UNDONE, ""
 
 
@@ -492,17 +516,18 @@ def judged(preview: Preview) -> tuple[str, str] | None:
     return None if preview.ok else (state.REFUSED, _problems(preview))
 
 
-def _is_needed(place: JournalPlace) -> bool:
-    """Return whether a journal has writes that are not undone."""
+def _read(place: JournalPlace) -> JournalLog:
+    """Return what a journal has."""
     log = open_to_read(place)
     log.close()
-    return bool(len(log)) and not log.undone
+    return log
 
 
 def _may_be_held(place: JournalPlace) -> bool:
     """Return whether what a journal has may be in its process: also if it can't be read."""
     try:
-        return _is_needed(place)
+        log = _read(place)
+        return bool(len(log)) and not log.undone
     except not_from_handler(JournalError, OSError) as error:
         return not getattr(error, "_not_begun", False)
 
@@ -510,23 +535,23 @@ def _may_be_held(place: JournalPlace) -> bool:
 def _is_replaced(place: JournalPlace) -> bool:
     """Return whether the process of a journal has made an execve since."""
     try:
-        log = open_to_read(place)
+        return life_of(_read(place).header) == "replaced"
     except not_from_handler(JournalError, OSError):
         return False
-    log.close()
-    return life_of(log.header) == "replaced"
 
 
-def _still_there(place: JournalPlace) -> str:
-    """Return the state of a process that can't be opened, by its last journal."""
-    try:
-        log = open_to_read(place)
-    except not_from_handler(JournalError, OSError):
-        return state.UNKNOWN
-    log.close()
-    if log.undone:
-        return state.UNDONE
-    return state.APPLIED if log.committed else state.UNKNOWN
+def _still_there(journals: list[JournalPlace]) -> str:
+    """Return the state of a process that can't be opened, by the last journal with a record."""
+    for place in reversed(journals):
+        try:
+            log = _read(place)
+        except not_from_handler(JournalError, OSError) as error:
+            if getattr(error, "_not_begun", False):
+                continue
+            return state.UNKNOWN
+        if len(log):
+            return state.UNDONE if log.undone else state.APPLIED if log.committed else state.UNKNOWN
+    return state.NOT_BEGUN
 
 
 def _problems(preview: Preview) -> str:

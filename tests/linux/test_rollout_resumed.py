@@ -108,6 +108,14 @@ class InTurn(Executor):
         return future
 
 
+def lost(work: Callable[[], str]) -> str:
+    """Do work whose answer comes to nobody, unless it is a look."""
+    said = work()
+    if isinstance(json.loads(said), list):
+        raise ConnectionError("the host is cut off")
+    return said
+
+
 def task(kind: str, id_: str, **more: object) -> Any:
     """Do a task here, as a worker does it."""
     head = {"task": kind, "version": __version__, "rollout": id_, "coordinator": ["", 0]}
@@ -213,6 +221,62 @@ def test_another_state_folder(
     assert fleet.all_held() == {"old"}
 
 
+def test_a_resume_in_another_state_folder(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not say that a process held the patch before: this rollout may have written it."""
+    ledger = tmp_path / "a"
+    rollout.apply(patch_of(fleet.table), of(fleet), InTurn(around=lost), ledger=ledger, keep=True)
+    with monkeypatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+        (tmp_path / "other").mkdir(mode=0o700)
+        report = rollout.resume(ledger)
+        assert not report.ended and report.counts == {"unknown": 1, "not begun": COUNT - 1}
+        assert "XDG_STATE_HOME" in report.outcomes[0].detail
+    assert rollout.undo(ledger).counts == {"undone": 1, "not begun": COUNT - 1}
+    assert fleet.all_held() == {"old"}
+
+
+def test_a_journal_without_a_record(fleet: Fleet, tmp_path: Path) -> None:
+    """Its attempt wrote nothing, and so there is nothing to undo."""
+    ledger, patch = tmp_path / "a", patch_of(fleet.table)
+    assert rollout.apply(patch, of(fleet), ledger=tmp_path / "before").ok
+    rollout.apply(patch, of(fleet), InTurn(around=lost), ledger=ledger, keep=True)
+    assert rollout.undo(ledger).counts == {"not begun": COUNT}
+    assert fleet.all_held() == {"new"}
+
+
+def test_a_resume_after_the_last_look(program: Path, fleet: Fleet, tmp_path: Path) -> None:
+    """One that could not give up its processes looks for no more, and stays applied."""
+
+    def refuse(work: Callable[[], str]) -> str:
+        said = work()
+        if said == "null":  # the processes are given up, and nobody hears of it
+            raise ConnectionError("the host is cut off")
+        return said
+
+    ledger, chosen = tmp_path / "a", rollout.processes(program=str(program))
+    report = rollout.apply(
+        patch_of(fleet.table), chosen, InTurn(around=refuse), ledger=ledger, until_stable=True
+    )
+    assert not report.ended and report.stable
+    with Fleet(program, 1):
+        again = rollout.resume(ledger)
+    assert again.ended and again.ok and not again.undone
+    assert fleet.all_held() == {"new"}
+
+
+def test_a_build_that_could_not_be_read_at_the_look(fleet: Fleet, tmp_path: Path) -> None:
+    """A process that is traced then has no build id, and is judged when it is opened."""
+    chosen = rollout.processes(pids=fleet.pids[:1], build_id="ab" * 20)
+    with ExitStack() as stack:
+        stack.enter_context(pydbgwrite.attach(fleet.pids[0]))
+        executor = InTurn(before={1: stack.close})  # the first task is the look
+        report = rollout.apply(patch_of(fleet.table), chosen, executor, ledger=tmp_path / "a")
+    assert report.counts == {"refused": 1} and "its build id is " in report.outcomes[0].detail
+    assert fleet.held(0) == "old"
+
+
 def test_a_journal_that_is_gone(fleet: Fleet, tmp_path: Path) -> None:
     ledger = tmp_path / "a"
     assert rollout.apply(patch_of(fleet.table), of(fleet), ledger=ledger).ok
@@ -276,14 +340,6 @@ def test_an_answer_of_unknown_words(fleet: Fleet, tmp_path: Path) -> None:
     assert "answer has no outcomes: [['fine', '']]" in str(report.outcomes[0].detail)
     assert rollout.undo(ledger).counts == {"undone": 1, "not begun": COUNT - 1}
     assert fleet.all_held() == {"old"}
-
-
-def lost(work: Callable[[], str]) -> str:
-    """Do work whose answer comes to nobody, unless it is a look."""
-    said = work()
-    if isinstance(json.loads(said), list):
-        raise ConnectionError("the host is cut off")
-    return said
 
 
 def test_no_access_to_what_was_written(fleet: Fleet, tmp_path: Path) -> None:
@@ -356,9 +412,10 @@ def test_an_undo_during_another_rollout(fleet: Fleet, tmp_path: Path) -> None:
     assert rollout.apply(patch, of(fleet), ledger=first).ok
 
     def check(_outcomes: Outcomes) -> bool:
-        report = rollout.undo(first)
-        assert not report.ended and report.counts == {"applied": COUNT}
-        assert "another rollout, " in report.outcomes[0].detail
+        for go_on in (rollout.undo, rollout.undo, rollout.resume):  # it is refused again, too
+            report = go_on(first)
+            assert not report.ended and report.counts == {"applied": COUNT}
+            assert "another rollout, " in report.outcomes[0].detail
         return True
 
     second = rollout.apply(patch, of(fleet), ledger=tmp_path / "b", canary=0, batch=9, check=check)

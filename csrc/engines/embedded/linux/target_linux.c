@@ -411,19 +411,15 @@ embedded_target *linux_attach(const linux_attach_options *options, linux_open_er
     return opened;
 }
 
-/* True if the stopped process has the memory that it had when it was attached, so that the open
- * files are of that. Another process can use this memory, too, and keep it (vfork(2)): so the
- * vectors are compared. A thread that had the memory may have ended since. */
-static bool same_program(linux_target *process)
+/* True if the stopped process has the memory that it had when it was attached, and the thread that
+ * the open files are of. Another process can use this memory, too, and keep it (vfork(2)): so the
+ * vectors are compared. */
+static bool same_program(const linux_target *process)
 {
     unsigned char byte;
     linux_vector now;
     int failure = linux_process_vector(process->folder, process->thread, &now);
 
-    if (failure != 0) {
-        process->thread = linux_process_living_thread(process->folder);
-        failure = linux_process_vector(process->folder, process->thread, &now);
-    }
     return failure == 0 && now.length == process->vector.length &&
            memcmp(now.words, process->vector.words, now.length) == 0 &&
            pread(process->memory, &byte, 1, 0) != 0; /* as in open_files() */
