@@ -278,7 +278,9 @@ def test_churn(program: Path, state_folder: Path, tmp_path: Path) -> None:
             again = rollout.apply(
                 patch, rollout.processes(program=program.name), ledger=tmp_path / "b", canary=0
             )
-            assert again.ok and set(again.counts) <= {"already applied", "ended before"}, again
+            # Some end before they are opened, or while they are.
+            held = {"already applied", "ended before", "ended during"}
+            assert again.ok and set(again.counts) <= held, again
         finally:
             enough.set()
             client.join()
