@@ -154,7 +154,10 @@ class Host:
     @property
     def is_known(self) -> bool:
         """Return whether this folder has anything of the rollout."""
-        return any(name.startswith(self._start) for name in self.folder.names())
+        usual = (f"{self._start}-0.claim", f"{self._start}.closed")  # others take a long list
+        return any(self.folder.stat(name) is not None for name in usual) or any(
+            name.startswith(self._start) for name in self.folder.names()
+        )
 
     # The end of the rollout.
 
@@ -229,6 +232,8 @@ class Host:
         ended claims one of them, ClosedError if this one is over.
         """
         wanted = {f"{pid} {started}" for pid, started in processes}
+        if to_undo and wanted <= self._own_claims():
+            return
         with self.locked():
             if not to_undo:
                 self.check_open()
@@ -243,6 +248,14 @@ class Host:
             )
             content = json.dumps({"ledger": ledger, "processes": sorted(wanted)})
             self._make(f"{self._start}-{number}.claim", content.encode())
+
+    def _own_claims(self) -> set[str]:
+        found: set[str] = set()
+        number = 0
+        while self.folder.stat(name := f"{self._start}-{number}.claim") is not None:
+            found.update(self._read_claim(name)["processes"])
+            number += 1
+        return found
 
     def _check_claim(self, name: str, other: str, wanted: set[str]) -> None:
         claim = self._read_claim(name)
