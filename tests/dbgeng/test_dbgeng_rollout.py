@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from support.commands import command
 from support.dbgeng import OWN, needs_engine
-from support.shop import COUNT, SIZE, Shop, opened, wait, workers_of
+from support.shop import COUNT, SIZE, Shop, apply_and_kill, opened, wait, workers_of
 
 from pydbgwrite import Patch, PatchEntry, RolloutError, rollout
 from pydbgwrite.rollout import Outcome
@@ -100,49 +98,9 @@ def test_one_is_refused_and_all_is_undone(shop: Shop, tmp_path: Path) -> None:
     assert shop.all_run()
 
 
-def apply_and_kill(shop: Shop, ledger: Path) -> tuple[rollout.Report, set[int]]:
-    """Apply the patch, and kill all workers when a process has its first word."""
-    before = workers_of(os.getpid())
-    ended = threading.Event()
-    killed: set[int] = set()
-
-    def kill_at_first_write() -> None:
-        while not ended.is_set():
-            if any(shop.content(number)[0] for number in range(COUNT)):
-                killed.update(workers_of(os.getpid()) - before)
-                for pid in killed:
-                    os.kill(pid, signal.SIGTERM)  # TerminateProcess
-                return
-
-    watching = threading.Thread(target=kill_at_first_write)
-    watching.start()
-    try:
-        report = rollout.apply(
-            Patch(shop.entries()),
-            rollout.processes(program=NAME),
-            ledger=ledger,
-            canary=0,
-            batch=COUNT,
-            max_failures=COUNT,
-            keep=True,
-        )
-    finally:
-        ended.set()
-        watching.join()
-    return report, killed
-
-
 def test_killed_workers(shop: Shop, tmp_path: Path) -> None:
     """They are killed at their first write: resume finishes what they began, and undo all of it."""
-    for number in range(10):
-        ledger = tmp_path / f"{number}"
-        report, killed = apply_and_kill(shop, ledger)
-        if not report.ended:
-            break
-        # They had answered before they were killed, so nothing is lost.
-        assert report.counts == {"applied": COUNT}
-        assert rollout.undo(ledger).counts == {"undone": COUNT}
-    assert killed and not report.ended
+    ledger, report, killed = apply_and_kill(shop, rollout.processes(program=NAME), tmp_path)
     lost = [each for each in report.outcomes if each.state == "unknown"]
     assert lost and set(report.counts) <= {"unknown", "applied"}, report
     for each in lost:

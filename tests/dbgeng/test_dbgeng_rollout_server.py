@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from support.dbgeng import OWN, end, free_port, needs_engine, process_server, start, target
-from support.shop import COUNT, SIZE, Shop, workers_of
+from support.shop import COUNT, SIZE, Shop, apply_and_kill
 
 import pydbgwrite
 from pydbgwrite import Patch, PatchEntry, RolloutError, rollout
@@ -139,39 +137,13 @@ def test_one_is_refused_and_all_is_undone(shop: Shop, server: str, tmp_path: Pat
 
 def test_a_killed_worker(shop: Shop, server: str, tmp_path: Path, state_folder: Path) -> None:
     """It is killed at its first write: resume finishes what it began, and undo all of it."""
-    before = workers_of(os.getpid())
-    ended = threading.Event()
-    killed: set[int] = set()
-
-    def kill_at_first_write() -> None:
-        while not ended.is_set():
-            if any(shop.content(number)[0] for number in range(COUNT)):
-                killed.update(workers_of(os.getpid()) - before)
-                for pid in killed:
-                    os.kill(pid, signal.SIGTERM)  # TerminateProcess
-                return
-
-    watching = threading.Thread(target=kill_at_first_write)
-    watching.start()
-    try:
-        report = rollout.apply(
-            Patch(shop.entries()),
-            rollout.process_server(server, program=NAME),
-            ledger=tmp_path / "a",
-            canary=0,
-            batch=COUNT,
-            max_failures=COUNT,
-            keep=True,
-        )
-    finally:
-        ended.set()
-        watching.join()
-    assert killed and not report.ended
+    chosen = rollout.process_server(server, program=NAME)
+    ledger, report, _ = apply_and_kill(shop, chosen, tmp_path, server)
     assert "unknown" in report.counts and set(report.counts) <= {"unknown", "applied"}, report
-    resumed = rollout.resume(tmp_path / "a", server=server)
+    resumed = rollout.resume(ledger, server=server)
     assert resumed.ok and resumed.ended and resumed.counts == {"applied": COUNT}, resumed
     assert shop.all_held() == {"new"}
-    undone = rollout.undo(tmp_path / "a", server=server)
+    undone = rollout.undo(ledger, server=server)
     assert undone.ended and undone.counts == {"undone": COUNT}
     assert shop.all_held() == {"old"}
     assert nothing_has(PASSWORD, tmp_path, state_folder)
@@ -288,6 +260,13 @@ def test_no_server_there(state_folder: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "ledger").iterdir()) == []
     with pytest.raises(RolloutError, match="can't be reached"):
         chosen.look()
+
+
+def test_options_that_are_no_text_for_c(state_folder: Path) -> None:
+    """The message names them without the password."""
+    with pytest.raises(ValueError, match="must be a connection string") as caught:
+        rollout.process_server(f"tcp:server=h,password={PASSWORD}\0", program=NAME)
+    assert PASSWORD not in str(caught.value)
 
 
 def test_a_wrong_password(server: str, state_folder: Path, tmp_path: Path) -> None:

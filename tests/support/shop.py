@@ -10,16 +10,18 @@ import ctypes
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydbgwrite import PatchEntry
+from pydbgwrite import Patch, PatchEntry, rollout
 from support.dbgeng import OWN
 
-__all__ = ["COUNT", "ENTRIES", "SIZE", "Shop", "opened", "wait", "workers_of"]
+__all__ = ["COUNT", "ENTRIES", "SIZE", "Shop", "apply_and_kill", "opened", "wait", "workers_of"]
 
 COUNT = 6
 #: The patch writes every second word.
@@ -152,3 +154,55 @@ def workers_of(pid: int) -> set[int]:
     return {
         each.pid for each in windows.running() if each.parent == pid and each.name.lower() == name
     }
+
+
+def apply_and_kill(
+    shop: Shop, chosen: rollout.Choice, folder: Path, server: str | None = None
+) -> tuple[Path, rollout.Report, set[int]]:
+    """Apply the patch, and kill all workers when a process has its first word.
+
+    Return the ledger, the report of a rollout that lost some of them at work, and who was killed.
+    """
+    for number in range(10):
+        ledger = folder / f"killed-{number}"
+        report, killed = _apply_and_kill(shop, chosen, ledger)
+        if not report.ended:
+            assert killed
+            return ledger, report, killed
+        # They had answered before they were killed, so nothing is lost.
+        assert report.counts == {"applied": COUNT}
+        assert rollout.undo(ledger, server=server).counts == {"undone": COUNT}
+    raise AssertionError("each time all workers had answered before they were killed")
+
+
+def _apply_and_kill(
+    shop: Shop, chosen: rollout.Choice, ledger: Path
+) -> tuple[rollout.Report, set[int]]:
+    before = workers_of(os.getpid())
+    ended = threading.Event()
+    killed: set[int] = set()
+
+    def kill_at_first_write() -> None:
+        while not ended.is_set():
+            if any(shop.content(number)[0] for number in range(COUNT)):
+                killed.update(workers_of(os.getpid()) - before)
+                for pid in killed:
+                    os.kill(pid, signal.SIGTERM)  # TerminateProcess
+                return
+
+    watching = threading.Thread(target=kill_at_first_write)
+    watching.start()
+    try:
+        report = rollout.apply(
+            Patch(shop.entries()),
+            chosen,
+            ledger=ledger,
+            canary=0,
+            batch=COUNT,
+            max_failures=COUNT,
+            keep=True,
+        )
+    finally:
+        ended.set()
+        watching.join()
+    return report, killed
