@@ -8,6 +8,7 @@ folder, so that a developer's own builds do not interfere.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -22,12 +23,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from free_threaded import free_threaded_python
 from machine import (
+    ROOT,
     WORK,
     Failure,
     Python,
@@ -45,6 +48,8 @@ from machine import (
 Show = TypeVar("Show", bound=Callable[[], str | None])
 
 PYTHON = pythons()[0]
+#: The steps that passed in this clone, with nothing changed in it.
+RAN = ROOT / ".cache" / "ran.json"
 FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
 #: On the 32-bit Windows Python: every kind of session.
 NARROW = "tests/conformance/test_conformance_pointers.py"
@@ -111,7 +116,7 @@ class Step:
     proves: Mapping[str, str]
     summary: str = ""
     closing: str | None = None
-    failed: bool = False
+    passed: bool | None = None
 
 
 #: The steps in their order, except that those that run together come first.
@@ -847,20 +852,22 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{each.name:<15} {each.show.__doc__}{only}")
         return 0
     begun = time.monotonic()
-    commit = run("git", "log", "-1", "--format=commit %h", quiet=True)
-    say(f"{PYTHON}, {PYTHON.path}, {commit[0]}")
+    (commit,) = run("git", "log", "-1", "--format=%h", quiet=True)
+    say(f"{PYTHON}, {PYTHON.path}, commit {commit}")
     usual = [each.name for each in STEPS if not each.by_name]
     wanted = [each for each in STEPS if each.name in (options.steps or usual)]
     together = [each for each in wanted if each.together]
     with ThreadPoolExecutor(max(len(together), 1)) as pool:
         list(pool.map(partial(perform, beside_others=len(together) > 1), together))
     for each in wanted:
-        if not each.together and not any(other.failed for other in wanted):
+        if not each.together and not any(other.passed is False for other in wanted):
             perform(each, beside_others=False)
     say(f"\n=== all in {time.monotonic() - begun:.0f} s")
     for each in wanted:
         say(each.summary or f"{each.name:<15}not run")
-    if failed := [each.name for each in wanted if each.failed]:
+    if not run("git", "status", "--porcelain", quiet=True):
+        keep_what_ran([each.name for each in wanted if each.passed], commit)
+    if failed := [each.name for each in wanted if each.passed is False]:
         say(f"\n.ci/run: FAILED: {', '.join(failed)}")
         return 1
     if closing := [each.closing for each in wanted if each.closing]:
@@ -876,18 +883,28 @@ def perform(step: Step, *, beside_others: bool) -> None:
     say(f"\n=== {step.name}: {step.show.__doc__}")
     try:
         step.closing = step.show()
+        step.passed = True
     except Failure as failure:
-        step.failed = True
+        step.passed = False
         say(f"--- {failure}")
     except Exception:
-        step.failed = True
+        step.passed = False
         say(traceback.format_exc())
     took = time.monotonic() - begun
     over = ", over its budget" if took > step.budget else ""
-    how = "FAILED" if step.failed else (step.closing or "").strip("= ")
+    how = "FAILED" if not step.passed else (step.closing or "").strip("= ")
     step.summary = f"{step.name:<15}{took:5.0f} s of {step.budget:4} s{over}  {how}"
     say(f"\n--- {step.summary}")
     show_output()
+
+
+def keep_what_ran(steps: Sequence[str], commit: str) -> None:
+    """Keep which steps passed here, when, and on which commit, for wheel_table.py."""
+    RAN.parent.mkdir(exist_ok=True)
+    known = json.loads(RAN.read_text(encoding="utf-8")) if RAN.exists() else {}
+    today = datetime.now(UTC).date().isoformat()
+    known |= {name: {"commit": commit, "date": today} for name in steps}
+    RAN.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

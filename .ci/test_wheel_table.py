@@ -31,6 +31,15 @@ def test_what_a_step_proves_is_a_wheel(step: Step) -> None:
         assert any(fnmatch(wheel, pattern) for wheel in WHEELS), pattern
 
 
+def test_a_step_that_never_passed_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(wheel_table.passed()) <= {step.name for step in STEPS}
+    monkeypatch.setattr(wheel_table, "passed", lambda: {"free": {"date": "2026-11-29"}})
+    assert wheel_table.here("cp311-abi3-win_arm64") == "not at all"
+    assert wheel_table.here("cp314-cp314t-manylinux_x86_64").endswith(
+        "(`free`, by name, 2026-11-29)"
+    )
+
+
 def test_workflows_run_steps() -> None:
     names = {step.name for step in STEPS}
     for workflow in wheel_table.WHEN:

@@ -3,13 +3,16 @@
     python .ci/wheel_table.py            prints it
     python .ci/wheel_table.py --write    puts it into CONTRIBUTING.md
 
-It is made from the wheels of check_wheels.py, from what the steps of pipeline.py say that they
-prove (`proves`), from the steps that the workflows run, and from the tests that pyproject.toml sets
-for cibuildwheel. A test of .ci compares it with the page.
+It is made from the wheels of check_wheels.py, from the steps of pipeline.py that passed and what
+they say that they prove (`proves`), from the steps that the workflows run, and from the tests that
+pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. .ci/run keeps what
+passed in .cache/ran.json; --write adds it to .ci/ran.json. A test of .ci compares the table with
+the page.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -18,14 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from check_wheels import BUILDS, EVERYWHERE
-from pipeline import STEPS
+from pipeline import RAN, STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "CONTRIBUTING.md"
 WORKFLOWS = ROOT / ".github" / "workflows"
 BEGIN = "<!-- Made by .ci/wheel_table.py --write -->\n"
 END = "<!-- The end of what it makes -->\n"
-HEAD = "| wheel | on this machine, by `.ci/run` | by .github |\n|---|---|---|\n"
+HEAD = "| wheel | on this machine, by `.ci/run` | by .github, as set up |\n|---|---|---|\n"
+#: The steps that passed: each with the date and the commit of the last time.
+PASSED = ROOT / ".ci" / "ran.json"
 #: When a workflow runs.
 WHEN = {"ci.yml": "each push", "weekly.yml": "weekly"}
 
@@ -61,13 +66,21 @@ def tests_of(identifier: str) -> str:
     return f"the suite with `{left_out}`" if left_out else "the suite"
 
 
+def passed() -> dict[str, dict[str, str]]:
+    """Return the steps that passed."""
+    found: dict[str, dict[str, str]] = json.loads(PASSED.read_text(encoding="utf-8"))
+    return found
+
+
 def here(wheel: str) -> str:
     """Return what the steps of .ci/run prove of a wheel."""
     found = []
     for step in STEPS:
+        if step.name not in passed():
+            continue
         how = [text for pattern, text in step.proves.items() if fnmatch(wheel, pattern)]
-        only = ", by name" if step.by_name else ""
-        found += [f"{text} (`{step.name}`{only})" for text in how]
+        last = f"by name, {passed()[step.name]['date']}" if step.by_name else "each landing"
+        found += [f"{text} (`{step.name}`, {last})" for text in how]
     return "; ".join(found) or "not at all"
 
 
@@ -112,6 +125,9 @@ def on_page() -> tuple[str, str, str]:
 def main(arguments: list[str]) -> int:
     """Run the command line; return its exit code."""
     if arguments == ["--write"]:
+        if RAN.exists():
+            now = passed() | json.loads(RAN.read_text(encoding="utf-8"))
+            PASSED.write_text(json.dumps(now, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         before, _, behind = on_page()
         PAGE.write_text(before + table() + behind, encoding="utf-8")
     elif arguments:
