@@ -82,7 +82,8 @@ class BuildExtension(build_ext):
                 link_flags.append("-pthread")
             if switched_on("SANITIZE"):
                 sanitize = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
-                compile_flags += [*sanitize, "-fno-sanitize-recover=undefined"]
+                # Asserts are for these builds: Python's own flags leave them out.
+                compile_flags += [*sanitize, "-fno-sanitize-recover=undefined", "-UNDEBUG"]
                 link_flags.append("-fsanitize=address,undefined")
             if switched_on("COVERAGE"):
                 compile_flags += ["--coverage", "-O0"]

@@ -7,17 +7,22 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <assert.h>
+
 #if !defined(Py_GIL_DISABLED) && !defined(Py_LIMITED_API)
 #error "build by setup.py, which defines Py_LIMITED_API, or Py_GIL_DISABLED on Windows"
 #endif
 
 /* A block in which no other thread uses an object, until a call in it blocks or releases the thread
- * state. With a GIL each such block is one already. */
+ * state. With a GIL each such block is one already, if the thread has its state: where asserts are
+ * compiled, as under the sanitizers, PyThreadState_Get() ends a process without one. */
 #if defined(Py_GIL_DISABLED)
 #define OBJECT_LOCK(object)   Py_BEGIN_CRITICAL_SECTION(object)
 #define OBJECT_UNLOCK(object) Py_END_CRITICAL_SECTION()
 #else
-#define OBJECT_LOCK(object)   {
+#define OBJECT_LOCK(object)                                                                        \
+    {                                                                                              \
+        assert(PyThreadState_Get() != NULL);
 #define OBJECT_UNLOCK(object) }
 #endif
 

@@ -252,6 +252,7 @@ bool recording_write_expected(session_object *session, const core_request *reque
                            .log = record_log_of(session->state, session->record),
                            .expected = expected};
 
+    long_work_end(work); /* the log is an object */
     if (!may_compare(&self)) {
         return false;
     }
