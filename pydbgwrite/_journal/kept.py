@@ -118,9 +118,10 @@ class Kept(NamedTuple):
     @property
     def is_needed(self) -> bool:
         """Return whether an undo may need it."""
-        if self.info is None:
-            return bool(self.fault)  # another version of this package may be able to use it
-        is_done = self.info.state == "undone" or self.life in _GONE or not self.info.writes
+        # One that can't be used here may be of use to another version of this package.
+        is_done = self.info is not None and (
+            self.info.state == "undone" or self.life in _GONE or not self.info.writes
+        )
         return self.in_use or not is_done
 
 

@@ -135,7 +135,7 @@ def _pointer_range(failure: EngineFailure) -> BaseException:
     argument = "expect" if failure["purpose"] else "pointers"
     what = words.name(argument) if one else words.element(argument, failure["index"])
     # The pass over the input before the write finds all but what another thread changes meanwhile.
-    held = _held(failure) if failure["done"] else "nothing was written"
+    held = _held(failure) if failure["writes"] and failure["done"] else "nothing was written"
     option = words.argument("truncate", True)
     does = "compare the low 32 bits" if failure["purpose"] else "write the low 32 bits"
     return errors.PointerRangeError(
@@ -218,8 +218,6 @@ def _different(failure: EngineFailure) -> BaseException:
 def _held(failure: EngineFailure) -> str:
     """Describe what the target holds now."""
     landed = failure["landed"]
-    if not failure["writes"]:
-        return "nothing was written"
     if landed is None:
         return "what the target holds is unknown: it no longer answers"
     if _is_unknown(failure):

@@ -59,6 +59,22 @@ def test_a_path_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert command("modules", "-p", "./456").code == 3
 
 
+@AS_OTHER
+def test_another_path_of_a_file(tmp_path: Path, name: str) -> None:
+    """A user's own process is found by it; another user's file is not asked which one it is."""
+    program = Path("/tmp", name)
+    other = Path("/tmp", f"{name}-too")
+    with running(program) as own, running(program, NOBODY) as others:
+        try:
+            other.hardlink_to(program)
+            assert command("modules", "-p", other, "--json").said["pid"] == own
+            done = command("modules", "-p", program, "--json")
+            assert {each["pid"] for each in done.said["error"]["processes"]} == {own, others}
+        finally:
+            program.unlink()
+            other.unlink(missing_ok=True)
+
+
 def test_a_file_that_was_replaced(tmp_path: Path, name: str) -> None:
     program = tmp_path / name
     with running(program) as pid:

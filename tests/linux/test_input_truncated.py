@@ -11,7 +11,7 @@ from support.processes import Child64
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
 
-SIZE = 1 << 16
+SIZE = 1 << 18
 KEPT = 4096
 
 # The script is a separate process: a plain read of such memory ends it by SIGBUS.
@@ -108,6 +108,7 @@ with target() as session:
         "recorded bytes": lambda: recorded(session, lambda: session.write(address, mapped)),
         "fill": lambda: raw.fill_virtual(address, size, mapped),
         "search": lambda: raw.search_virtual(address, size, mapped),
+        "find": lambda: session.find_pointers(numbers),
     }
     if engine == "simulated":
         calls["pointers"] = lambda: session.write_pointers(address, numbers, truncate=True)
@@ -143,7 +144,7 @@ def test_memory_that_is_looked_at_first(engine: str, width: int) -> None:
         )
     assert done.stderr == ""
     lines = [line.split("|") for line in done.stdout.splitlines()]
-    assert len(lines) == (13 if engine == "live" else 18)
+    assert len(lines) == (14 if engine == "live" else 19)
     for what, same, text in lines:
         assert same == "True", what
         assert "memory that can't be read" in text, what

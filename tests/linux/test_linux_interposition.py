@@ -98,6 +98,19 @@ def test_another_library_comes_first(way: str, flags: tuple[str, ...], tmp_path:
         check_that_it_reads(child, session, session.resolve("libhooks.so!hooks"))
 
 
+def test_more_uses_than_are_looked_at(tmp_path: Path) -> None:
+    many = HOOKS + "unsigned long *many[20000] = {[0 ... 19999] = hooks};"
+    shared_library(tmp_path / "libhooks.so", many)
+    early = shared_library(tmp_path / "libearly.so", OTHER)
+    with (
+        running(program(tmp_path, *PIC), preload=early) as (child, (own, used)),
+        attached(child) as session,
+    ):
+        assert own == used
+        assert session.resolve("libhooks.so!hooks") == used
+        check_that_it_reads(child, session, used)
+
+
 def test_a_function_is_the_one_of_the_module_that_is_named(tmp_path: Path) -> None:
     """The named module counts, as if a user writes libc!malloc beside a preloaded allocator."""
     shared_library(tmp_path / "libhooks.so", HOOKS)

@@ -233,6 +233,10 @@ def test_two_copies_by_dlmopen(tmp_path: Path) -> None:
             assert f"0x{copy.base:x}" in str(caught.value)
         found = {session.resolve(f"0x{copy.base:x}!hooks") for copy in copies}
         assert found == set(places)
+        with pytest.raises(AddressError, match="2 modules have a symbol 'hooks'") as caught:
+            session.resolve("hooks")
+        for copy in copies:
+            assert f"'0x{copy.base:x}!hooks'" in str(caught.value)
 
 
 KINDS = {

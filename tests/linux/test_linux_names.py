@@ -57,6 +57,11 @@ KEEP int operator""_sides(unsigned long long by) { return int(by); }
 template <class T, int N> KEEP T scaled(T value) { return value * N; }
 }
 KEEP int operator""_edges(char const *text, unsigned long size) { return text[0] + int(size); }
+namespace LENGTHY {
+thread_local int of_thread = 1;
+KEEP int twice(int by) { return by * 2; }
+KEEP int twice(long by) { return int(by) * 2 + 1; }
+}
 extern "C" {
 shapes::Square *root;
 int table[4] = {1, 2, 3, 4};
@@ -72,6 +77,7 @@ int main(void) {
     int all = shape->area() + first.area(1) + first.area(2.0) + first.only(1) + first[1] + first(1);
     all += !first + (first + second) + (first - second) + (first, second) + (first < second);
     all += (first << 1) + scaled<int, 7>(3) + scaled<long, -1>(3) + int(first) + from_library();
+    all += LENGTHY::twice(1) + LENGTHY::twice(1L) + LENGTHY::of_thread;
     first += 1;
     --first;
     all += first->side + 4_sides + "edges"_edges;
@@ -87,6 +93,8 @@ int in_both = 6, only_there = 7;
 int in_two(void) { return 1; }
 int from_library(void) { return 0; }
 """
+#: Longer than a name that errors list.
+LENGTHY: Final = "lengthy" * 70
 SECOND: Final = "int in_two(void) { return 2; } int only_second = 8;"
 
 
@@ -108,7 +116,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_program(
         folder / "shop",
         SOURCE,
-        *("-O1", "-w", "-Wl,--no-as-needed", f"-Wl,-rpath,{folder}", *map(str, libraries)),
+        *(
+            "-O1",
+            "-w",
+            f"-DLENGTHY={LENGTHY}",
+            "-Wl,--no-as-needed",
+            f"-Wl,-rpath,{folder}",
+            *map(str, libraries),
+        ),
         compiler="g++",
         language="c++",
     )
@@ -305,6 +320,31 @@ def test_overloads_are_told_apart(shop: Shop) -> None:
         shop.session.resolve("shapes::Square::area")
     listed = [part for part in str(caught.value).split("'") if "!" in part]
     assert len({shop.session.resolve(each) for each in listed}) == len(listed) == 3
+
+
+def test_overloads_whose_names_are_too_long_to_list(shop: Shop) -> None:
+    with pytest.raises(AddressError, match=r"2 symbols .* in that form") as caught:
+        shop.session.resolve(f"{LENGTHY}::twice")
+    listed = re.findall(r"'(shop\+0x[0-9a-f]+)'", str(caught.value))
+    wanted = {shop.session.resolve(f"{LENGTHY}::twice({each})") for each in ("int", "long")}
+    assert set(map(shop.session.resolve, listed)) == wanted and len(wanted) == 2
+
+
+def test_a_demangled_name_that_has_no_address(shop: Shop) -> None:
+    with pytest.raises(AddressError, match="of_threadE is thread-local"):
+        shop.session.resolve(f"shop!{LENGTHY}::of_thread")
+
+
+def test_the_twentieth_wrong_name_is_the_last_that_is_compared(shop: Shop) -> None:
+    """Each comparison goes through all names."""
+    resolver = Resolver(shop.session)
+    said = []
+    for number in range(21):
+        with pytest.raises(AddressError, match="no symbol 'dispach'") as caught:
+            resolver.resolve(f"dispach+{number}")
+        said.append(str(caught.value))
+    assert all("did you mean 'dispatch'" in each for each in said[:20])
+    assert said[20] == "the target has no module and no symbol 'dispach'"
 
 
 def test_without_the_library(shop: Shop) -> None:

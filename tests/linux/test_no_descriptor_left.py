@@ -13,6 +13,7 @@ import pytest
 from support.processes import Child64
 
 import pydbgwrite
+from pydbgwrite import Session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -119,6 +120,40 @@ def test_no_descriptor_left(
         assert descriptors() == before
         assert threads() == tasks
     assert not recwarn.list
+
+
+def symbol(session: Session, folder: Path) -> None:
+    assert session.resolve("libc.so.6!puts") > 0
+
+
+def transaction(session: Session, folder: Path) -> None:
+    path = folder / "a.journal"
+    path.unlink(missing_ok=True)
+    with session.transaction(path):
+        pass
+
+
+@pytest.mark.parametrize("work", [symbol, transaction])
+def test_an_open_session_goes_on(work: Callable[[Session, Path], None], tmp_path: Path) -> None:
+    with Child64(anyone=True) as child:
+        with pydbgwrite.attach(child.pid) as session:
+            work(session, tmp_path)  # the first run does all imports
+        before = descriptors()
+        with pydbgwrite.attach(child.pid) as session:
+            failures = []
+            for room in range(40):
+                try:
+                    with room_for(room):
+                        work(session, tmp_path)
+                except (OSError, pydbgwrite.Error) as error:
+                    failures.append(str(error))
+                else:
+                    break
+            assert failures
+            assert all("Too many open files" in each for each in failures)
+            assert session.write_pointers(child.areas["rw"], [7]) == 1
+        assert descriptors() == before
+        assert child.read(child.areas["rw"], 8) == bytes([7, *bytes(7)])
 
 
 def test_a_launch_that_cannot_read_the_status_of_the_program_fails() -> None:

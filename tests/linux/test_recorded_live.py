@@ -17,7 +17,7 @@ from support.processes import Child32, Child64, LiveChild
 
 import pydbgwrite
 from pydbgwrite import JournalError, NoTargetError, TargetAccessError
-from pydbgwrite._core import RECORD_BYTES
+from pydbgwrite._core import RECORD_BYTES, RECORDS_IN_MEMORY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="for live Linux processes")
 
@@ -86,6 +86,23 @@ def test_scattered_pointers_are_recorded_as_they_are_written(
                 assert change.old[at : at + width] == image[place : place + width]
             assert t.undo().complete
             assert session.read(start, SIZE) == image
+
+
+def test_records_that_leave_memory(child: Child64) -> None:
+    """A write begins with its records in memory, and goes on with them in a temporary file."""
+    start, count = child.areas["rw"], SIZE // 8
+    addresses = array("Q", range(start, start + SIZE, 8))
+    writes = RECORDS_IN_MEMORY // (24 * count) + 1
+    with pydbgwrite.attach(child.pid) as session:
+        image = session.read(start, SIZE)
+        with session.transaction() as t:
+            for number in range(writes):
+                values = array("Q", range(number, number + count))
+                assert session.write_scattered(addresses, values) == count
+            assert session.read(start, SIZE) == values.tobytes()
+            assert sum(len(change.new) for change in t.changes) == writes * SIZE
+            assert t.undo().complete
+        assert session.read(start, SIZE) == image
 
 
 def test_a_page_that_is_not_written_back_among_many(child: Child64) -> None:

@@ -115,6 +115,14 @@ def test_bad(session: Session, kind: str) -> None:
         assert "byte order" in message
 
 
+@pytest.mark.parametrize("kind", ["float64", "datetime64", "2-d"])
+def test_bad_expected(session: Session, kind: str) -> None:
+    given = BAD[kind]()
+    with nothing_written(session), pytest.raises(TypeError) as caught:
+        session.write_pointers(BASE, wide(), expect=given)
+    assert "expect" in str(caught.value) and repr(type(given)) in str(caught.value)
+
+
 def masked(count: int = 3) -> Any:
     """Return `count` uint64 elements, the first one masked."""
     values = np.arange(BASE, BASE + 8 * count, 8, dtype=np.uint64)

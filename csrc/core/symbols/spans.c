@@ -103,10 +103,6 @@ static void add_span(sweep *work, uint64_t start, uint32_t symbol)
     if (spans->count > 0 && spans->symbols[spans->count - 1] == symbol) {
         return;
     }
-    if (spans->count > 0 && spans->starts[spans->count - 1] == start) {
-        spans->symbols[spans->count - 1] = symbol;
-        return;
-    }
     spans->starts[spans->count] = start;
     spans->symbols[spans->count++] = symbol;
 }

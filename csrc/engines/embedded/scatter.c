@@ -137,12 +137,8 @@ static HRESULT STDMETHODCALLTYPE find_part(IPointerScatter *This, ULONG64 Offset
     embedded_target *embedded = embedded_of(This);
     HRESULT status = embedded_accessible(embedded);
 
-    if (status == S_OK && embedded->operations->find_part != NULL) {
-        status = embedded->operations->find_part(embedded, Offset, End, Zeros, Part);
-    } else {
-        *Part = (pointer_part){Offset, End, POINTER_PART_PLAIN};
-    }
-    return status;
+    return status == S_OK ? embedded->operations->find_part(embedded, Offset, End, Zeros, Part)
+                          : status;
 }
 
 static HRESULT STDMETHODCALLTYPE read_blocks(IPointerScatter *This, ULONG Count,

@@ -58,9 +58,10 @@ typedef struct embedded_target_operations {
     HRESULT (*begin_aside)(embedded_target *self, void (*function)(void *), void *context);
     void (*end_aside)(embedded_target *self);
 
-    /* As IPointerScatter's FindPart and ReadBlocks; NULL if all is read by read(). */
+    /* As IPointerScatter's FindPart. */
     HRESULT(*find_part)
     (embedded_target *self, uint64_t address, uint64_t end, bool zeros, pointer_part *part);
+    /* As IPointerScatter's ReadBlocks; NULL if all is read by read(). */
     HRESULT(*read_blocks)
     (embedded_target *self, const pointer_block *blocks, size_t count, pointer_block_taker take,
      void *context);

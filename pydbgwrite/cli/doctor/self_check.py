@@ -73,14 +73,8 @@ def _others() -> Check:
             [check] = _tried(child, child.hear(), _OTHERS, None)
     except not_from_handler(OSError, errors.Error) as failure:
         return Check(_OTHERS, LIMITED, f"could not be tried: {failure}")
-    if check.state == WORKS:
-        return check
-    return Check(
-        _OTHERS,
-        LIMITED,
-        check.detail,
-        "start the program from here: its own children can be opened",
-    )
+    advice = "start the program from here: its own children can be opened"
+    return check if check.state == WORKS else Check(_OTHERS, LIMITED, check.detail, advice)
 
 
 def _forced(child: Child, places: dict[str, int], engine: str | None) -> Check:
