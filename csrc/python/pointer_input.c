@@ -8,12 +8,16 @@
 #include "arguments.h"
 #include "failures.h"
 
+#if UINTPTR_MAX > UINT32_MAX
+#define OR_POINTERS " or c_void_p"
+#else
+#define OR_POINTERS
+#endif
+
 #define TAKEN                                                                                      \
     "64-bit unsigned integers in native byte order are taken: array('Q'), a one-dimensional "      \
-    "numpy "                                                                                       \
-    "uint64 array, a ctypes array of c_uint64 or c_void_p, a memoryview of these, raw bytes, or "  \
-    "a "                                                                                           \
-    "list, tuple or other iterable of ints"
+    "numpy uint64 array, a ctypes array of c_uint64" OR_POINTERS ", a memoryview of these, raw "   \
+    "bytes, or a list, tuple or other iterable of ints"
 
 /* Elements of an iterator between two checks for Ctrl-C: about a millisecond. */
 #define SIGNAL_CHECK_ELEMENTS 65536u

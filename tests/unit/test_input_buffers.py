@@ -30,6 +30,14 @@ def shifted() -> memoryview:
     return memoryview(room)[1:]
 
 
+#: Items as wide as a pointer of this Python.
+AS_WIDE: dict[str, Any] = {
+    "memoryview cast to P": memoryview(RAW).cast("P"),
+    "c_void_p array": (ctypes.c_void_p * len(VALUES))(*VALUES),
+    "c_size_t array": (ctypes.c_size_t * len(VALUES))(*VALUES),
+}
+IS_WIDE = ctypes.sizeof(ctypes.c_void_p) == 8
+
 GOOD: dict[str, Any] = {
     "array Q": VALUES,
     **({"array L": array("L", VALUES)} if array("L").itemsize == 8 else {}),  # not on Windows
@@ -39,16 +47,14 @@ GOOD: dict[str, Any] = {
     "memoryview": memoryview(VALUES),
     "memoryview cast": memoryview(RAW).cast("Q"),
     "memoryview cast signed": memoryview(RAW).cast("q"),
-    "memoryview cast to P": memoryview(RAW).cast("P"),
     "memoryview of bytes b": memoryview(RAW).cast("b"),
     "memoryview of chars": memoryview(RAW).cast("c"),
     "misaligned bytes": shifted(),
     "misaligned words": shifted().cast("Q"),
     "c_uint64 array": (ctypes.c_uint64 * len(VALUES))(*VALUES),
     "c_int64 array": (ctypes.c_int64 * len(VALUES))(*VALUES),
-    "c_void_p array": (ctypes.c_void_p * len(VALUES))(*VALUES),
-    "c_size_t array": (ctypes.c_size_t * len(VALUES))(*VALUES),
     "c_ubyte array": (ctypes.c_ubyte * len(RAW))(*RAW),
+    **(AS_WIDE if IS_WIDE else {}),
 }
 
 
@@ -131,6 +137,7 @@ WRONG_FORMAT: dict[str, Any] = {
     "structures": (Pair * 4)(),
     "POINTER array": (ctypes.POINTER(ctypes.c_int) * 4)(),
     "c_wchar array": (ctypes.c_wchar * 4)(),
+    **({} if IS_WIDE else AS_WIDE),
 }
 
 
@@ -145,6 +152,7 @@ def test_other_items_are_refused(session: Session, kind: str) -> None:
         assert repr(type(given)) in message
         assert f"'{shown.format}'" in message
         assert "array('Q')" in message, "says what is taken"
+        assert ("c_void_p" in message.partition("are taken")[2]) == IS_WIDE
     if kind == "big-endian array":
         assert "byte order" in message
 

@@ -25,7 +25,7 @@ def wide() -> Any:
 GOOD: dict[str, Any] = {
     "uint64": lambda: wide(),
     "<u8": lambda: wide().astype("<u8"),
-    "uintp": lambda: wide().astype(np.uintp),
+    **({"uintp": lambda: wide().astype(np.uintp)} if np.uintp().itemsize == 8 else {}),
     "ulonglong": lambda: wide().astype(np.ulonglong),
     "int64": lambda: wide().view(np.int64),
     "read-only": lambda: np.frombuffer(wide().tobytes(), dtype=np.uint64),
