@@ -71,16 +71,16 @@ class KeptPlace(JournalPlace):
                     self._folder.open(_CLAIM.format(number), _NEW).close()
                 except not_from_handler(FileExistsError):  # of a command that has begun at once
                     number += 1
-                    continue
-                try:
-                    last = _last_number(self._folder)
-                    if last < number:
-                        self.name = f"{number}-{os.urandom(4).hex()}.journal"
-                        self.path = self._folder.path_of(self.name)
-                        return self._folder.open(self.name, _NEW)
-                finally:
-                    self._folder.remove(_CLAIM.format(number))
-                number = last + 1  # that command has made it
+                else:
+                    try:
+                        last = _last_number(self._folder)
+                        if last < number:
+                            self.name = f"{number}-{os.urandom(4).hex()}.journal"
+                            self.path = self._folder.path_of(self.name)
+                            return self._folder.open(self.name, _NEW)
+                    finally:
+                        self._folder.remove(_CLAIM.format(number))
+                    number = last + 1  # that command has made it
         except not_from_handler(OSError) as error:
             raise JournalError(
                 f"no journal can be made in {self._folder.path}: {error.strerror or error}; "

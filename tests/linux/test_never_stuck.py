@@ -18,6 +18,7 @@ from pydbgwrite import Session
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
+HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 ONE = array("Q", [5])
 SMALL_CALLS: dict[str, Callable[[Session, int], object]] = {
     "write": lambda s, a: s.write(a, b"x"),
@@ -49,6 +50,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[tuple[Session, int]]:
         yield session, child.areas["rw"]
 
 
+@pytest.mark.skipif(not HAS_GIL, reason="a free-threaded CPython has no GIL")
 @pytest.mark.parametrize("name", SMALL_CALLS)
 def test_a_small_call_lets_other_threads_run(live: tuple[Session, int], name: str) -> None:
     session, address = live
