@@ -386,10 +386,6 @@ class Coordinator:
             found = list(self._outcomes(task, part, answer))
             self._try_to_record(sync=False, outcomes=found)
             self._say(part)
-        if task == "apply" and self._ledger.broken:
-            raise JournalError(
-                f"the ledger {self._ledger.name} can't be written: {self._ledger.broken}"
-            )
 
     def _parts(self, numbers: list[int]) -> Iterator[tuple[int, list[int]]]:
         by_host: dict[int, list[int]] = {}

@@ -107,9 +107,6 @@ class _Place(JournalPlace):
     def remove(self) -> None:
         self._host.folder.remove(self._name)
 
-    def sync_folder(self) -> None:
-        self._host.folder.sync()
-
 
 class Host:
     """One rollout's part of the folder, on the machine that this runs on.

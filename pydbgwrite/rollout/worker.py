@@ -96,7 +96,8 @@ def _look(host: Host, reach: Here | There, given: dict[str, Any]) -> dict[str, A
 def _apply(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple[str, str]]:
     """Patch processes, one after the other; return a state and a detail for each."""
     if reach.was_restarted(given["key"]):
-        return [(state.ENDED_BEFORE, state.RESTARTED)] * len(given["processes"])
+        with closing(Host(given["rollout"], given["key"])) as before:
+            return [(_ended(before, *each[:2]), state.RESTARTED) for each in given["processes"]]
     _check_machine(host, given)
     if not host.is_known:
         return [_elsewhere(reach, *each) for each in given["processes"]]
@@ -120,6 +121,11 @@ def _undo(host: Host, reach: Here | There, given: dict[str, Any]) -> list[tuple[
     host.register()
     work = _Work(host, reach, given)
     return [work.undo(*each) for each in given["processes"]]
+
+
+def _ended(host: Host, pid: int, started: str) -> str:
+    """Return the state of a process that is not there: an attempt on it has a journal."""
+    return state.ENDED_DURING if host.journals(pid, started) else state.ENDED_BEFORE
 
 
 def _elsewhere(reach: Here | There, pid: int, started: str, program: str) -> tuple[str, str]:
@@ -167,10 +173,6 @@ class _DecidedError(Exception):
     def __init__(self, outcome: tuple[str, str]) -> None:
         super().__init__(*outcome)
         self.outcome = outcome
-
-
-class _LostError(Exception):
-    """A process could not be suspended, as it has ended or runs another program now."""
 
 
 class _OverlappedError(Exception):
@@ -224,9 +226,8 @@ class _Work:
             # What is refused by a process that is ending says nothing of the patch.
             if self._reach.ended(pid, started, program):
                 return self._gone(pid, started)
-            if found[0] == state.NO_ACCESS and any(
-                map(_may_be_held, self._host.journals(pid, started))
-            ):
+            held = _still_there(self._host.journals(pid, started))
+            if found[0] == state.NO_ACCESS and held in (state.APPLIED, state.UNKNOWN):
                 return state.UNKNOWN, f"this rollout has written to it, and now: {found[1]}"
             return found
         except not_from_handler(ClosedError) as error:
@@ -240,9 +241,7 @@ class _Work:
 
     def _gone(self, pid: int, started: str) -> tuple[str, str]:
         """Return the outcome of a process that is not there."""
-        if self._host.journals(pid, started):
-            return state.ENDED_DURING, ""
-        return state.ENDED_BEFORE, ""
+        return _ended(self._host, pid, started), ""
 
     def _open_and_apply(
         self, pid: int, started: str, program: str, *, running: bool
@@ -267,7 +266,7 @@ class _Work:
                 return self._apply_in(session, pid, started, program, running=running)
             except not_from_handler(_DecidedError) as decided:
                 return decided.outcome
-            except not_from_handler(NoTargetError, _LostError) as error:
+            except not_from_handler(NoTargetError) as error:
                 if not self._reach.confirms_end(pid, started, program):
                     return state.UNKNOWN, str(error)
                 if not running or self._reach.ended(pid, started, program):
@@ -321,12 +320,8 @@ class _Work:
                     self._write_known(session, transaction)
                 else:
                     self._write(session, steps)
-        except not_from_handler(ClosedError):
-            raise
-        except not_from_handler(NoTargetError) as error:
-            if running:  # perhaps it is ending, or an execve is on its way
-                raise _LostError from error
-            return self._failed(error, pid, started, program)
+        except not_from_handler(ClosedError, NoTargetError):
+            raise  # without a target: perhaps it is ending, or an execve is on its way
         except not_from_handler(Error, OSError, MemoryError) as error:
             if running and isinstance(error, FileExistsError):
                 raise _OverlappedError from error
@@ -377,8 +372,8 @@ class _Work:
 
         try:
             suspend(session, self._timeout)
-        except not_from_handler(NoTargetError) as error:
-            raise _LostError from error
+        except not_from_handler(NoTargetError):
+            raise
         except not_from_handler(Error, TimeoutError, OSError) as error:
             raise _DecidedError((state.NO_ACCESS, str(error))) from error
 
@@ -401,22 +396,16 @@ class _Work:
     def _settle(self, session: Session, place: JournalPlace) -> tuple[str, str] | None:
         """Finish what an earlier task of this rollout began; None if the process is as before."""
         try:
-            log = open_to_read(place)
-        except not_from_handler(JournalError) as error:
-            if error._not_begun:
+            log = _read(place)
+            if log.undone or not len(log):
                 return None
-            return state.UNKNOWN, str(error)
-        log.close()
-        if log.undone or not len(log):
-            return None
-        if life_of(log.header) == "replaced":
-            return None  # an execve since: nothing of what was written is there
-        if log.committed:
-            return state.APPLIED, ""
-        try:
+            if life_of(log.header) == "replaced":
+                return None  # an execve since: nothing of what was written is there
+            if log.committed:
+                return state.APPLIED, ""
             report = undo(place, session)
         except not_from_handler(JournalError) as error:
-            return state.UNKNOWN, str(error)
+            return None if error._not_begun else (state.UNKNOWN, str(error))
         return None if report.complete else (state.PARTLY_WRITTEN, str(report))
 
     def undo(self, pid: int, started: str, program: str) -> tuple[str, str]:
@@ -521,15 +510,6 @@ def _read(place: JournalPlace) -> JournalLog:
     log = open_to_read(place)
     log.close()
     return log
-
-
-def _may_be_held(place: JournalPlace) -> bool:
-    """Return whether what a journal has may be in its process: also if it can't be read."""
-    try:
-        log = _read(place)
-        return bool(len(log)) and not log.undone
-    except not_from_handler(JournalError, OSError) as error:
-        return not getattr(error, "_not_begun", False)
 
 
 def _is_replaced(place: JournalPlace) -> bool:

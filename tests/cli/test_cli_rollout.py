@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ if sys.platform != "linux":
 from support.commands import Done, command, in_forks, on_terminal, process_of_its_own
 from support.fleet import ENTRIES, Fleet, Server, compile_fleet, read_request
 
+import pydbgwrite
 from pydbgwrite import Patch, rollout
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.rollout.shown import code_of_report
@@ -407,6 +411,43 @@ def test_what_is_killed_is_resumed(fleet: Fleet, patch: Path, tmp_path: Path) ->
     assert fleet.all_held() == {"new"}
 
 
+def test_ctrl_c_during_a_resume_and_its_report(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
+    """A page that can't be written does not hide what holds."""
+    ledger = tmp_path / "ledger"
+    check = script(tmp_path / "check", "kill -INT $PPID; read -r line")
+    assert applied(fleet, patch, ledger, "--check", check, "--keep").code == ExitCode.NOT_UNDONE
+    for page in (tmp_path / "page.html", tmp_path):
+        done = command("rollout", "resume", ledger, "--check", check, "--report", page)
+        assert done.code == ExitCode.NOT_UNDONE
+        assert ("could not be written" in done.err) == (page == tmp_path)
+        assert "interrupted; by its ledger 1 of 6 processes hold the patch" in done.err
+        assert sums(done.out) == {"applied": 1, "not begun": COUNT - 1, "all": COUNT}
+    assert "Not ended." in (tmp_path / "page.html").read_text()
+
+
+def test_ctrl_c_during_an_undo(
+    fleet: Fleet, patch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger has what held before, and the undo can be run again."""
+    ledger, presses, undo = tmp_path / "ledger", ["once"], pydbgwrite.undo
+    assert applied(fleet, patch, ledger).code == 0
+
+    def press(*given: Any, **more: Any) -> Any:
+        if presses:
+            presses.clear()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return undo(*given, **more)
+
+    monkeypatch.setattr("pydbgwrite.rollout.worker.undo", press)
+    done = command("rollout", "undo", ledger)
+    assert done.code == ExitCode.NOT_UNDONE
+    assert "interrupted; by its ledger 6 of 6 processes hold the patch" in done.err
+    assert f"To go on with its undo: pydbgwrite rollout undo {ledger}" in done.err
+    done = command("rollout", "undo", ledger)
+    assert (done.code, sums(done.out)) == (0, {"undone": COUNT, "all": COUNT})
+    assert fleet.all_held() == {"old"}
+
+
 def test_two_rollouts_at_once(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
     """The second is refused, and leaves nothing behind."""
     nested = shlex.join(
@@ -453,17 +494,39 @@ def test_progress(
     assert "... and 4 more: --rows shows more" in done.out
 
 
+def test_progress_of_what_is_undone(
+    fleet: Fleet, patch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process is counted once, by its last outcome; what a check prints has its own line."""
+    monkeypatch.setattr("pydbgwrite.cli.progress._PATIENCE", -1.0)
+    monkeypatch.setattr("pydbgwrite.cli.rollout.live._PAUSE", 0.0)
+    check = script(tmp_path / "check", "echo it fails; exit 1")
+    line = ["rollout", "apply", patch, *chosen(fleet), "--yes", "--ledger", tmp_path / "ledger"]
+    done = on_terminal(*line, "--canary", 2, "--check", check, width=160)
+    assert done.code == ExitCode.UNDONE
+    before, _, after = done.out.partition("it fails")
+    pictures = re.findall(rf"applying  {os.uname().nodename}: (.*?) \x1b", before)
+    assert pictures[-1] == "2 applied" and before.endswith("\x1b[2K"), "the bar is erased"
+    pictures = re.findall(rf"applying  {os.uname().nodename}: (.*?) \x1b", after)
+    assert set(pictures[-1].split(", ")) == {"2 undone", f"{COUNT - 2} not begun"}
+
+
 # ---- the report ------------------------------------------------------------------------------
 
 
-def test_the_report(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
+def test_the_report(fleet: Fleet, program: Path, patch: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
+    with pydbgwrite.attach(fleet.pids[0]) as session:
+        build = pydbgwrite.BuildCheck.of(session, program.name)
+    with patch.open("a") as file:
+        file.write(f'[[build]]\nmodule = "{program.name}"\nbuild_id = "{build.build_id}"\n')
     line = ["rollout", "apply", patch, *chosen(fleet), "--report", page]
     assert command(*line, "--dry-run").code == 0
     text = page.read_text()
     assert page.stat().st_mode & 0o777 == 0o600
     assert "Ready to apply." in text and "this is a preview" in text
     assert "new &#60;prices&#62;" in text
+    assert "Made for" in text and f"{program.name}, {build.build_id}" in text
     for pid in fleet.pids:
         assert f"(process {pid})" in text
     assert f"{10 * COUNT} pointers." in text
@@ -479,6 +542,28 @@ def test_the_report(fleet: Fleet, patch: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert "Undone." in text and "<script" not in text
     assert text.count("\u2713 undone") == COUNT
+
+
+def test_the_report_of_other_programs(state_folder: Path, tmp_path: Path) -> None:
+    """Of many programs it names some, and an address by no name that not all have for it."""
+    with ExitStack() as started:
+        fleets = []
+        for number in range(5):
+            place = ("-DPLACED", "-no-pie", "-Wl,--section-start=.placed=0x7a0000")
+            program = compile_fleet(tmp_path / f"shop-{number}", *place)
+            fleets.append(started.enter_context(Fleet(program, 1)))
+        table = fleets[0].table
+        file = tmp_path / "patch.toml"
+        file.write_text(f"format = 1\n[[write]]\naddress = {table}\npointers = [{table}]\n")
+        page = tmp_path / "page.html"
+        for some in (fleets[:1], fleets):
+            options = [word for each in some for word in ("-p", each.pids[0])]
+            done = command("rollout", "apply", file, *options, "--dry-run", "--report", page)
+            assert done.code == 0
+            text = page.read_text()
+            assert f"{len(some)} pointers." in text or "1 pointer." in text
+            assert ("shop-0!table" in text) == (len(some) == 1)
+            assert ("(1), and 2 more programs" in text) == (len(some) == 5)
 
 
 def test_a_report_that_cannot_be_written(fleet: Fleet, patch: Path, tmp_path: Path) -> None:

@@ -522,18 +522,29 @@ def test_a_host_that_is_cut_off_at_the_end(fleet: Fleet, tmp_path: Path) -> None
 
 
 class Forgetful(Lossy):
-    """As Dask's: each future can be cancelled, even one whose task has been run."""
+    """Of some tasks, which were run, nothing is heard again.
+
+    begun: Their futures can't be cancelled. Those of Dask can, at any time.
+    """
+
+    begun = False
 
     def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
-        """Run a task; of some, nothing is heard again."""
+        """Run a task."""
         number = self.number
         future = super().submit(fn, *args, **more)
-        return Future() if number in self.unanswered else future
+        if number in self.unanswered:
+            future = Future()
+            if self.begun:
+                future.set_running_or_notify_cancel()
+        return future
 
 
-def test_tasks_that_are_cancelled_after_they_have_begun(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_tasks_that_have_begun_and_do_not_answer(fleet: Fleet, tmp_path: Path, begun: bool) -> None:
     """They count as unknown, and are undone with the others."""
     executor = Forgetful(set(), set(), unanswered=[2, 3])
+    executor.begun = begun
     report = rollout.apply(
         patch_of(fleet.table), of(fleet), executor, ledger=tmp_path / "a", batch="100%", timeout=0.1
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -163,6 +163,44 @@ def test_an_executor_that_cancels_a_task(fleet: Fleet, tmp_path: Path) -> None:
     assert fleet.all_held() == {"old"}
 
 
+class CutOff(Future[Any]):
+    """What became of its task can't be asked for."""
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Fail."""
+        raise ConnectionError("the scheduler is cut off")
+
+
+class Unreachable(Before):
+    """Takes the tasks of an undo, and runs none of them."""
+
+    def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        """Run a task."""
+        if json.loads(args[0])["task"] != "undo":
+            return super().submit(fn, *args, **more)
+        future = CutOff()
+        future.set_result("")
+        return future
+
+
+def test_an_undo_that_fails_after_an_exception(fleet: Fleet, tmp_path: Path) -> None:
+    """Both are told, and the ledger goes on."""
+
+    def check(_outcomes: object) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        rollout.apply(
+            patch_of(fleet.table), of(fleet), Unreachable(), ledger=tmp_path / "a", check=check
+        )
+    assert caught.value.__notes__ == [
+        "The rollout could NOT be undone: the scheduler is cut off. Its ledger has all of it"
+    ]
+    assert [fleet.held(at) for at in range(4)] == ["new", "old", "old", "old"]
+    assert rollout.undo(tmp_path / "a").counts == {"undone": 1, "not begun": 3}
+    assert fleet.all_held() == {"old"}
+
+
 def test_another_machine_answers_later(
     fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +274,49 @@ def test_processes_that_start_without_end(
         said = command("rollout", "status", tmp_path / "a")
         assert f"{report.late} of these had started meanwhile." in said.out
         assert "processes still start: run it again" in said.err
+
+
+def test_one_that_starts_meanwhile_fails_its_check(
+    fleet: Fleet, program: Path, tmp_path: Path
+) -> None:
+    """Then all is undone, and nobody looks for more."""
+    batches: list[int] = []
+    with ExitStack() as started:
+
+        def check(outcomes: Sequence[rollout.Outcome]) -> bool:
+            batches.append(len(outcomes))
+            if len(batches) == 1:
+                started.enter_context(Fleet(program, 0))
+            return len(batches) == 1
+
+        report = rollout.apply(
+            patch_of(f"{program.name}!table"),
+            rollout.processes(program=program.name),
+            ledger=tmp_path / "a",
+            canary=0,
+            batch="100%",
+            check=check,
+            until_stable=True,
+        )
+        assert batches == [5, 1]
+        assert report.undone and report.late == 1 and report.counts == {"undone": 6}
+        assert report.stable is None
+        assert fleet.all_held() == {"old"}
+
+
+def test_a_process_with_the_memory_of_this_one(fleet: Fleet, tmp_path: Path) -> None:
+    """The tracer of a session is one: to write there is to write here."""
+    file = tmp_path / "patch.toml"
+    file.write_text(f"format = 1\n[[write]]\naddress = {fleet.table}\npointers = [1000]\n")
+    with pydbgwrite.attach(fleet.pids[0]):
+        status = Path(f"/proc/{fleet.pids[0]}/status").read_text()
+        tracer = int(status.partition("TracerPid:")[2].split()[0])
+        done = command("rollout", "apply", file, "-p", tracer, "--dry-run", "--json")
+        chosen = rollout.processes(pids=[tracer])
+        report = rollout.apply(patch_of(fleet.table), chosen, ledger=tmp_path / "a")
+    for each in (done.said["processes"][0], report.outcomes[0]._asdict()):
+        assert each["state"] == "refused"
+        assert "has the memory of this very process" in each["detail"]
 
 
 def test_a_process_that_another_traces(fleet: Fleet, program: Path, tmp_path: Path) -> None:
@@ -382,6 +463,29 @@ def test_a_worker_that_was_killed(
     assert len(journals(state_folder)) == 2 and fleet.held(0) == "new"
     assert rollout.undo(tmp_path / "a").counts == {"undone": 1}
     assert fleet.held(0) == "old"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "go_on", "state"),
+    [
+        (True, "resume", "unknown"),
+        (True, "undo", "unknown"),
+        (False, "resume", "no access"),
+        (False, "undo", "not begun"),
+    ],
+)
+def test_a_worker_that_was_killed_and_another_tracer(
+    fleet: Fleet, state_folder: Path, tmp_path: Path, damaged: bool, go_on: str, state: str
+) -> None:
+    """A damaged journal says that something may be there, one without a header that nothing is."""
+    journal = left_by_a_lost_worker(fleet, state_folder, tmp_path / "a")
+    whole = journal.read_bytes()
+    flipped = whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]
+    journal.write_bytes(flipped if damaged else whole[:16])
+    with pydbgwrite.attach(fleet.pids[0]):
+        report = getattr(rollout, go_on)(tmp_path / "a")
+    assert report.counts == {state: 1}
+    assert report.ended == (not damaged)
 
 
 def test_a_worker_that_was_killed_and_others_write(

@@ -17,7 +17,8 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
-from support.fleet import Fleet, compile_fleet, of, patch_of
+from support.commands import command
+from support.fleet import Fleet, compile_fleet, kill, of, patch_of
 from support.limits import limited
 from support.processes import LiveChild
 
@@ -108,12 +109,24 @@ class InTurn(Executor):
         return future
 
 
-def lost(work: Callable[[], str]) -> str:
-    """Do work whose answer comes to nobody, unless it is a look."""
-    said = work()
-    if isinstance(json.loads(said), list):
-        raise ConnectionError("the host is cut off")
-    return said
+def cut_off() -> None:
+    """End a task as one whose answer comes to nobody."""
+    raise ConnectionError("the host is cut off")
+
+
+def then(do: Callable[[], object]) -> Callable[[Callable[[], str]], str]:
+    """Return what does work, and calls a function before it answers, unless it is a look."""
+
+    def around(work: Callable[[], str]) -> str:
+        said = work()
+        if isinstance(json.loads(said), list):
+            do()
+        return said
+
+    return around
+
+
+lost = then(cut_off)
 
 
 def task(kind: str, id_: str, **more: object) -> Any:
@@ -146,12 +159,38 @@ def test_killed_before_the_canary_is_written(fleet: Fleet, tmp_path: Path) -> No
     patch, ledger = patch_of(fleet.table), tmp_path / "a"
     killed(lambda: rollout.apply(patch, of(fleet), InTurn(before={1: end}), ledger=ledger))
     assert rollout.status(ledger).counts == {"unknown": 1, "not begun": COUNT - 1}
+    said = command("rollout", "status", ledger)
+    assert f"what 1 of {COUNT} processes hold is unknown; it has not ended" in said.err
     batches: list[int] = []
     killed_again = rollout.resume(
         ledger, progress=lambda done, _total, _outcome: batches.append(done)
     )
     assert killed_again.counts == {"applied": COUNT}
     assert batches == [1, 2, 3, 4]
+
+
+def test_killed_before_it_has_chosen(fleet: Fleet, tmp_path: Path) -> None:
+    """It chooses when it is resumed."""
+    patch, ledger = patch_of(fleet.table), tmp_path / "a"
+    killed(lambda: rollout.apply(patch, of(fleet), InTurn(before={0: end}), ledger=ledger))
+    assert rollout.status(ledger).counts == {}
+    assert rollout.resume(ledger).counts == {"applied": COUNT}
+    assert fleet.all_held() == {"new"}
+
+
+def test_killed_and_then_its_machine_was_restarted(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had written to one process, which its journal says; to the others it had not."""
+    ledger = tmp_path / "a"
+    executor = InTurn(around=then(end))
+    killed(lambda: rollout.apply(patch_of(fleet.table), of(fleet), executor, ledger=ledger))
+    later = {**linux_process.machine(), "boot": "of another day"}
+    monkeypatch.setattr("pydbgwrite.rollout.host.machine", lambda: later)
+    report = rollout.resume(ledger)
+    assert report.ok and report.counts == {"ended before": COUNT - 1, "ended during": 1}
+    assert report.outcomes[0].state == "ended during"
+    assert {each.detail for each in report.outcomes} == {"its machine was restarted"}
 
 
 def test_killed_when_too_many_have_failed(fleet: Fleet, tmp_path: Path) -> None:
@@ -219,6 +258,18 @@ def test_another_state_folder(
     assert fleet.all_held() == {"new"}
     assert rollout.undo(ledger).counts == {"undone": COUNT}
     assert fleet.all_held() == {"old"}
+
+
+def test_one_that_has_ended_and_another_state_folder(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger knows that it held the patch."""
+    ledger = tmp_path / "a"
+    assert rollout.apply(patch_of(fleet.table), of(fleet), ledger=ledger).ok
+    kill(fleet.pids[0])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir(mode=0o700)
+    assert rollout.undo(ledger).counts == {"ended during": 1, "unknown": COUNT - 1}
 
 
 def test_a_resume_in_another_state_folder(
@@ -304,6 +355,20 @@ def test_a_full_disk_at_the_undo(fleet: Fleet, tmp_path: Path) -> None:
     report = rollout.resume(tmp_path / "a", check=lambda _: True)
     assert report.ended and report.counts == {"undone": 1, "not begun": COUNT - 1}
     assert fleet.all_held() == {"old"}
+
+
+def test_a_full_disk_when_a_batch_is_done(fleet: Fleet, tmp_path: Path) -> None:
+    """What the ledger does not have of it is undone, too."""
+    file = tmp_path / "a" / "rollout.ledger"
+    with ExitStack() as stack:
+        fill = then(lambda: stack.enter_context(limited(file.stat().st_size + 10)))
+        with pytest.raises(JournalError, match="can't be written") as caught:
+            rollout.apply(
+                patch_of(fleet.table), of(fleet), InTurn(around=fill), ledger=tmp_path / "a"
+            )
+    assert "The rollout was undone" in caught.value.__notes__[0]
+    assert fleet.all_held() == {"old"}
+    assert rollout.status(tmp_path / "a").counts == {"unknown": 1, "not begun": COUNT - 1}
 
 
 def test_a_machine_that_is_not_asked(

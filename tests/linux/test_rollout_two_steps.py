@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
-from support.fleet import Fleet, compile_fleet, of, patch_of
+from support.fleet import Fleet, compile_fleet, kill, of, patch_of
 from support.processes import Child64
 from support.turning import Turning, TurningChild
 
@@ -40,21 +39,29 @@ def fleet(program: Path, state_folder: Path) -> Iterator[Fleet]:
 
 
 class Between:
-    """Calls a function before one process is suspended for the first time: `pid`, `do`."""
+    """Calls a function before one process is suspended for the first time: `pid`, `do`.
+
+    later: once it is suspended.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pid: int | None = None
         self.do: Callable[[], object] = lambda: None
+        self.later = False
         self.suspended: list[int | None] = []
         suspend = linux.suspend
 
-        def after(session: pydbgwrite.Session, timeout: float) -> None:
-            if session.pid == self.pid and self.pid not in self.suspended:
+        def around(session: pydbgwrite.Session, timeout: float) -> None:
+            first = session.pid == self.pid and self.pid not in self.suspended
+            if self.later:
+                suspend(session, timeout)
+            if first:
                 self.suspended.append(session.pid)
                 self.do()
-            suspend(session, timeout)
+            if not self.later:
+                suspend(session, timeout)
 
-        monkeypatch.setattr(linux, "suspend", after)
+        monkeypatch.setattr(linux, "suspend", around)
 
 
 @pytest.fixture
@@ -99,11 +106,14 @@ def all_at_once(patch: Patch, chosen: rollout.Choice, ledger: Path, **more: Any)
     return rollout.apply(patch, chosen, ledger=ledger, canary=0, batch="100%", **more)
 
 
+@pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize("at", [0, 3])
-def test_one_ends(fleet: Fleet, tmp_path: Path, patch: Patch, between: Between, at: int) -> None:
-    """Nothing was written to it, and the rollout goes on."""
-    between.pid = fleet.pids[at]
-    between.do = lambda: os.kill(fleet.pids[at], signal.SIGKILL)
+def test_one_ends(
+    fleet: Fleet, tmp_path: Path, patch: Patch, between: Between, at: int, later: bool
+) -> None:
+    """Nothing was written to it, and the rollout goes on: also if it ends while it is suspended."""
+    between.pid, between.later = fleet.pids[at], later
+    between.do = lambda: kill(fleet.pids[at])
     report = all_at_once(patch, of(fleet), tmp_path / "a")
     assert between.suspended == [fleet.pids[at]]
     assert report.ok and report.counts == {"ended during": 1, "applied": 3}

@@ -75,6 +75,14 @@ def wait_for_input(pid: int) -> None:
             pass
 
 
+def pipes(pid: int) -> list[Path]:
+    """Return the descriptors of a worker that are pipes, beside the standard streams."""
+    found = Path(f"/proc/{pid}/fd").iterdir()
+    pipes = [each for each in found if int(each.name) > 2 and "pipe:" in str(each.readlink())]
+    assert pipes
+    return pipes
+
+
 def looking(**more: object) -> str:
     """Return a task that looks for this process."""
     task = {
@@ -117,14 +125,23 @@ def test_an_error_is_handed_on_and_the_worker_stays(state_folder: Path) -> None:
         workers.run(looking())
 
 
-def test_killed_workers(state_folder: Path) -> None:
+@pytest.mark.parametrize("shared", [False, True])
+def test_killed_workers(state_folder: Path, shared: bool) -> None:
+    """shared: another process has the pipe of its answers, which stays open."""
     before = children()
-    with WorkerProcesses(PATIENCE) as workers, Pool(workers, 1) as pool:
+    with (
+        contextlib.ExitStack() as others,
+        WorkerProcesses(PATIENCE) as workers,
+        Pool(workers, 1) as pool,
+    ):
         pool.submit(len, looking()).result()
         (first,) = children() - before
         os.kill(first, signal.SIGSTOP)
         lost = pool.submit(len, looking())
         wait_for_input(first)
+        if shared:
+            for each in pipes(first):
+                others.enter_context(each.open("wb"))
         os.kill(first, signal.SIGKILL)
         with pytest.raises(RolloutError, match=f"process {first}, has ended, with exit code -9"):
             lost.result()

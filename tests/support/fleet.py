@@ -7,6 +7,8 @@ table holds when it is asked, so what a test finds is what the process itself se
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import struct
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from pydbgwrite import Patch, PatchEntry, rollout
 from support.libraries import compile_program
 from support.processes import LiveChild
 
-__all__ = ["ENTRIES", "Fleet", "Server", "compile_fleet", "of", "patch_of", "read_request"]
+__all__ = ["ENTRIES", "Fleet", "Server", "compile_fleet", "kill", "of", "patch_of", "read_request"]
 
 #: The words that patch_of() writes: every third one.
 ENTRIES = 10
@@ -152,6 +154,16 @@ def patch_of(place: int | str, *, first: int = 1000) -> Patch:
         address = place + at if isinstance(place, int) else f"{place}+0x{at:x}"
         entries.append(PatchEntry(address, [first + number], expect=[3 * number]))
     return Patch(entries)
+
+
+def kill(pid: int) -> None:
+    """Kill one process of a fleet, and wait for its end."""
+    ended = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([ended], [], [], 60)[0]
+    finally:
+        os.close(ended)
 
 
 def content_of(held: bytes, first: int = 1000) -> str:
