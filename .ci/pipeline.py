@@ -685,7 +685,7 @@ def whole_lane(name: str, *options: str) -> str:
     name="windows-more",
     proves={
         "cp311-abi3-win_amd64": "writes through Microsoft's engine, by each CPython",
-        "cp311-abi3-win32": "conformance, attach, launch, dumps, remote, wrap, buffers of 1 GiB",
+        "cp311-abi3-win32": "unit tests, conformance, each kind of session, buffers of 1 GiB",
         "cp314-cp314t-win_amd64": "writes through Microsoft's engine, CPython 3.13t and 3.14t",
     },
 )
@@ -693,7 +693,7 @@ def windows_more() -> None:
     """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
     need("wine")
     conformance = tracked("tests/conformance/test_conformance_*.py")
-    on_32_bits("windows-more", "--", *conformance, *MORE_NARROW)
+    on_32_bits("windows-more", "--", *conformance, "tests/unit", *MORE_NARROW)
     run(*windows_lane(), "versions")
 
 
