@@ -404,8 +404,8 @@ class _Work:
             if log.committed:
                 return state.APPLIED, ""
             report = undo(place, session)
-        except not_from_handler(JournalError) as error:
-            return None if error._not_begun else (state.UNKNOWN, str(error))
+        except not_from_handler(JournalError, OSError) as error:
+            return None if _is_not_begun(error) else (state.UNKNOWN, str(error))
         return None if report.complete else (state.PARTLY_WRITTEN, str(report))
 
     def undo(self, pid: int, started: str, program: str) -> tuple[str, str]:
@@ -441,7 +441,7 @@ class _Work:
                         return state.ENDED_DURING, ""
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(JournalError) as error:
-                    if error._not_begun:
+                    if _is_not_begun(error):
                         continue
                     if program and self._reach.program_of(pid) not in (program, ""):
                         return state.ENDED_DURING, "it runs another program now"
@@ -512,6 +512,11 @@ def _read(place: JournalPlace) -> JournalLog:
     return log
 
 
+def _is_not_begun(error: Exception) -> bool:
+    """Return whether an error says that a journal ends before its header does."""
+    return getattr(error, "_not_begun", False)
+
+
 def _is_replaced(place: JournalPlace) -> bool:
     """Return whether the process of a journal has made an execve since."""
     try:
@@ -526,7 +531,7 @@ def _still_there(journals: list[JournalPlace]) -> str:
         try:
             log = _read(place)
         except not_from_handler(JournalError, OSError) as error:
-            if getattr(error, "_not_begun", False):
+            if _is_not_begun(error):
                 continue
             return state.UNKNOWN
         if len(log):

@@ -20,8 +20,10 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
 
+from support.child import PAGE
 from support.commands import Done, command, in_forks, on_terminal, process_of_its_own
 from support.fleet import ENTRIES, Fleet, Server, compile_fleet, read_request
+from support.processes import Child64
 
 import pydbgwrite
 from pydbgwrite import Patch, rollout
@@ -332,6 +334,25 @@ def test_what_is_refused_stops_it(fleet: Fleet, patch: Path, tmp_path: Path) -> 
     done = applied(fleet, wrong, tmp_path / "other", "--max-failures", "100%", "--json")
     assert (done.code, done.said["counts"]) == (ExitCode.NOT_AS_EXPECTED, {"refused": COUNT})
     assert "6 of 6 processes failed" in done.err
+
+
+def test_a_write_that_fails_on_the_way(state_folder: Path, tmp_path: Path) -> None:
+    """What one process gets can't all be written to another, where it is taken back."""
+    with Child64(pages=8) as first, Child64() as other:
+        start, last = first.areas["rw"], other.areas["shared"]
+        assert other.areas["rw"] == start < last < start + 8 * PAGE
+        patch = tmp_path / "patch.toml"
+        patch.write_text(
+            f"format = 2\n[[write]]\naddresses = [{start}, {last}]\npointers = [1, 2]\n"
+        )
+        before = other.read(start, 8)
+        line = ["rollout", "apply", patch, "--yes", "--json", "-p"]
+        assert command(*line, first.pid).said["counts"] == {"applied": 1}
+        done = command(*line, other.pid)
+        assert (done.code, done.said["counts"]) == (ExitCode.UNDONE, {"failed and undone": 1})
+        detail = done.said["outcomes"][0]["detail"]
+        assert f"the write failed at 0x{last:x}" in detail and "can't be forced" in detail
+        assert other.read(start, 8) == before
 
 
 def test_a_check(fleet: Fleet, patch: Path, tmp_path: Path) -> None:

@@ -516,6 +516,27 @@ def test_a_damaged_journal_of_an_earlier_attempt(
     assert fleet.held(0) == "new"
 
 
+def test_a_journal_that_others_may_write_to(
+    fleet: Fleet, state_folder: Path, tmp_path: Path
+) -> None:
+    """It proves nothing of its process. Those of the same task have journals of their own."""
+    ledger, chosen = tmp_path / "a", rollout.processes(pids=[*fleet.pids, fleet.pid])
+    cut = Before(lost=(1, 2, 3))
+    options: dict[str, Any] = {"canary": 0, "batch": 5, "max_failures": 5, "keep": True}
+    lost = rollout.apply(patch_of(fleet.table), chosen, cut, ledger=ledger, **options)
+    assert cut.submitted == 4 and lost.counts == {"unknown": 5}
+    journal = journals(state_folder)[1]  # in both directions its process is the second of a task
+    journal.chmod(0o666)
+    for go_on, others in (("resume", "applied"), ("undo", "undone")):
+        report = getattr(rollout, go_on)(ledger)
+        assert not report.ended and report.counts == {others: 4, "unknown": 1}
+        (unknown,) = report.failures
+        assert "its mode is 0666" in unknown.detail and str(journal) in unknown.detail
+    journal.chmod(0o600)
+    assert rollout.undo(ledger).counts == {"undone": 5}
+    assert fleet.all_held() == {"old"}
+
+
 def test_an_attempt_that_was_undone_is_made_again(
     fleet: Fleet, state_folder: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from support.turning import Turning, TurningChild
 import pydbgwrite
 from pydbgwrite import BuildCheck, NoTargetError, Patch, PatchEntry, rollout
 from pydbgwrite._opening import linux
+from pydbgwrite.rollout.ahead import look_ahead
+from pydbgwrite.rollout.here import Here
 from pydbgwrite.rollout.host import Host
 from pydbgwrite.rollout.worker import run
 
@@ -118,6 +121,51 @@ def test_one_ends(
     assert between.suspended == [fleet.pids[at]]
     assert report.ok and report.counts == {"ended during": 1, "applied": 3}
     assert {fleet.held(n) for n in range(4) if n != at} == {"new"}
+
+
+@pytest.mark.parametrize(
+    ("what", "moment"),
+    [
+        *itertools.product(("look", "apply", "undo"), ("before", "opened")),
+        ("undo", "identified"),
+    ],
+)
+def test_one_ends_around_its_opening(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, moment: str
+) -> None:
+    """That is no failure, and the others go on."""
+    patch, chosen, ends = patch_of(fleet.table), of(fleet), fleet.pids[0]
+    (process,) = rollout.processes(pids=[ends]).look()
+    if what == "undo":
+        assert all_at_once(patch, chosen, tmp_path / "a").ok
+
+    class Ending(Here):
+        def open(self, pid: int, *given: Any, **more: Any) -> pydbgwrite.Session:
+            end(pid, "before")
+            session = super().open(pid, *given, **more)
+            end(pid, "opened")
+            return session
+
+        def differs(self, session: pydbgwrite.Session, pid: int, started: str) -> str | None:
+            found = super().differs(session, pid, started)
+            end(pid, "identified")
+            return found
+
+    def end(pid: int, now: str) -> None:
+        if (pid, now) == (ends, moment):
+            kill(pid)
+
+    for module in ("worker", "ahead"):
+        monkeypatch.setattr(f"pydbgwrite.rollout.{module}.Here", Ending)
+    if what == "look":
+        assert look_ahead(patch, process).state == "ended before"
+    elif what == "apply":
+        report = all_at_once(patch, chosen, tmp_path / "a")
+        assert report.ok and report.counts == {"ended before": 1, "applied": 3}
+    else:
+        report = rollout.undo(tmp_path / "a")
+        assert report.ended and report.counts == {"ended during": 1, "undone": 3}
+    assert {fleet.held(n) for n in range(1, 4)} == {"new" if what == "apply" else "old"}
 
 
 @pytest.mark.parametrize("at", [0, 3])
