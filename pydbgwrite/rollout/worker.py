@@ -390,7 +390,10 @@ class _Work:
         if report is None:  # it failed before the first write
             return state.FAILED_AND_UNDONE, f"nothing was written: {error}"
         if report.complete:
-            return state.FAILED_AND_UNDONE, str(error)
+            return (
+                state.FAILED_AND_UNDONE,
+                f"{error}. This was undone: it holds what it held before",
+            )
         return state.PARTLY_WRITTEN, f"{error}; of its undo: {report}"
 
     def _settle(self, session: Session, place: JournalPlace) -> tuple[str, str] | None:

@@ -569,6 +569,8 @@ def test_a_journal_that_is_full_on_the_way(
 
     report = rollout.apply(patch, one, Full(), ledger=tmp_path / "b")
     assert report.ended and report.counts == {"failed and undone": 1}
+    (outcome,) = report.outcomes
+    assert outcome.detail.endswith(". This was undone: it holds what it held before")
     assert fleet.held(0) == "old"
 
 
