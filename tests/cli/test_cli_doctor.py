@@ -7,7 +7,13 @@ import sys
 from typing import Any
 
 import pytest
-from support.commands import REFUSE_PTRACE, command, on_terminal, process_of_its_own
+from support.commands import (
+    REFUSE_PTRACE,
+    command,
+    on_terminal,
+    on_terminal_of_its_own,
+    process_of_its_own,
+)
 
 import pydbgwrite
 from pydbgwrite import _core
@@ -112,6 +118,14 @@ def test_doctor_on_a_terminal(width: int) -> None:
     assert "\x1b" not in plain.out
     assert max(map(len, plain.out.splitlines())) <= width
     assert "Writing to processes works here." in plain.out
+
+
+@LINUX
+def test_advice_on_a_terminal() -> None:
+    done = on_terminal_of_its_own("doctor", width=200, setup=REFUSE_PTRACE)
+    assert done.code == 3
+    assert "\x1b[3m-> if it does: docker run --cap-add=SYS_PTRACE" in done.out  # in italics
+    assert "\x1b[3m-> see the permissions above\x1b" in done.out
 
 
 def test_what_runs_without_numpy() -> None:

@@ -90,17 +90,14 @@ def test_scattered_pointers_are_recorded_as_they_are_written(
 
 def test_records_that_leave_memory(child: Child64) -> None:
     """A write begins with its records in memory, and goes on with them in a temporary file."""
-    start, count = child.areas["rw"], SIZE // 8
-    addresses = array("Q", range(start, start + SIZE, 8))
-    writes = RECORDS_IN_MEMORY // (24 * count) + 1
+    addresses, values = some_pointers(child, random.Random(4))
+    start = child.areas["rw"]
     with pydbgwrite.attach(child.pid) as session:
         image = session.read(start, SIZE)
         with session.transaction() as t:
-            for number in range(writes):
-                values = array("Q", range(number, number + count))
-                assert session.write_scattered(addresses, values) == count
-            assert session.read(start, SIZE) == values.tobytes()
-            assert sum(len(change.new) for change in t.changes) == writes * SIZE
+            while sum(len(change.new) for change in t.changes) * 3 <= RECORDS_IN_MEMORY:
+                assert session.write_scattered(addresses, values) == COUNT
+            assert session.read(start, SIZE) == after(image, start, addresses, values, 8)
             assert t.undo().complete
         assert session.read(start, SIZE) == image
 
