@@ -128,6 +128,7 @@ if FREE_THREADED and WINDOWS:  # both builds share a pyconfig.h there, which doe
     MACROS = [("Py_GIL_DISABLED", "1")]
 
 if __name__ == "__main__":
+    os.umask(0o022)  # the modes of the files in a wheel
     setup(
         ext_modules=[
             Extension(

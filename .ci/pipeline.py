@@ -184,10 +184,11 @@ def built_wheel() -> Path:
     return wheel_of(sdist(), WORK / "dist")
 
 
-def wheel_of(source: Path, folder: Path) -> Path:
+def wheel_of(source: Path, folder: Path, umask: str = "022") -> Path:
     """Build the wheel of an unpacked sdist into a folder; return it."""
     need("gcc")
-    build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
+    masked = ("sh", "-c", f'umask {umask}; exec "$@"', "sh")
+    build = (*masked, tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
     switches = {"PYDBGWRITE_WERROR": "1", "SOURCE_DATE_EPOCH": "315532800"}
     run(*build, "--outdir", folder, source, variables=switches)
     (built,) = folder.glob("pydbgwrite-*-cp311-abi3-*.whl")
@@ -270,9 +271,10 @@ def wheel() -> None:
     """The sdist and, of that alone, the abi3 wheel, with -Werror; audited; the same twice."""
     first = built_wheel()
     run(tools() / "abi3audit", "--strict", "--summary", first)
-    # Elsewhere and later, which must make no difference.
+    # Elsewhere, later, and with another umask, which must make no difference.
     clean = shutil.ignore_patterns("build")
-    again = wheel_of(shutil.copytree(sdist(), WORK / "elsewhere", ignore=clean), WORK / "again")
+    place = shutil.copytree(sdist(), WORK / "elsewhere", ignore=clean)
+    again = wheel_of(place, WORK / "again", umask="077")
     if first.read_bytes() != again.read_bytes():
         raise Failure(f"{first.name} is not the same to the byte when it is built again")
 
@@ -772,6 +774,7 @@ def without_gil() -> str:
     switches = {"PYDBGWRITE_WERROR": "1"}
     run(*pip, "--no-deps", "--no-build-isolation", "-e", folder, variables=switches)
     off = {"PYTHON_GIL": "0"}
+    same_free_threaded_wheel(interpreter)
     blocks = [f"tests/{each}.py" for each in BLOCKS]
     # Each of its turns takes seconds while this Python's blocks are traced.
     slow = "--deselect=tests/unit/test_memory_leaks.py::test_live_sessions_leave_nothing_behind"
@@ -781,6 +784,21 @@ def without_gil() -> str:
     suite(interpreter, "free", *options, cwd=folder, variables=off)
     racing = {"PYDBGWRITE_SANITIZE": "thread", "TSAN_OPTIONS": "halt_on_error=1"}
     return suite(tested(PYTHON), "races", "tests/c/test_c.py", cwd=folder, variables=racing)
+
+
+def same_free_threaded_wheel(interpreter: Path) -> None:
+    """Build the wheel of a free-threaded CPython twice, from the sdist."""
+    made = []
+    for name in ("free-one", "free-two"):
+        clean = shutil.ignore_patterns("build")
+        source = shutil.copytree(sdist(), WORK / name / "source", ignore=clean)
+        wheel = (interpreter, "setup.py", "-q", "bdist_wheel", "--dist-dir", WORK / name)
+        switches = {"PYDBGWRITE_WERROR": "1", "SOURCE_DATE_EPOCH": "315532800"}
+        run(*wheel, cwd=source, variables=switches)
+        made += (WORK / name).glob("pydbgwrite-*t-linux_x86_64.whl")
+    first, second = made
+    if first.read_bytes() != second.read_bytes():
+        raise Failure(f"{first.name} is not the same to the byte when it is built again")
 
 
 @step(budget=900, by_name=True)

@@ -19,7 +19,7 @@ try:
         DataSpaces,
         MemoryBasicInformation,
     )
-except ImportError as _error:
+except (ImportError, SystemError) as _error:  # SystemError: it is loaded, and is of another kind
     from pydbgwrite._wrong_wheel import not_loaded
 
     raise not_loaded(_error) from None

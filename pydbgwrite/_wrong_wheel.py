@@ -25,7 +25,7 @@ _MACHINES = {
 }
 
 
-def not_loaded(error: ImportError) -> ImportError:
+def not_loaded(error: ImportError | SystemError) -> ImportError:
     """Return the exception that says which compiled modules are here, and what Python this is."""
     folder = os.path.dirname(__file__)
     try:
@@ -35,17 +35,20 @@ def not_loaded(error: ImportError) -> ImportError:
     here = [name for name in names if name.startswith("_core.") and name != "_core.pyi"]
     found = ", ".join(f"{name} for {_machine(os.path.join(folder, name))}" for name in here)
     version = ".".join(map(str, sys.version_info[:3]))
+    suffixes = EXTENSION_SUFFIXES
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         version += ", free-threaded"
-    takes = ", ".join(f"_core{suffix}" for suffix in EXTENSION_SUFFIXES)
+        # 3.13t looks for it, too, and can't use it (PEP 703: there is no stable ABI).
+        suffixes = [suffix for suffix in suffixes if "abi3" not in suffix]
+    takes = ", ".join(f"_core{suffix}" for suffix in suffixes)
     return ImportError(
         f"pydbgwrite can't load its compiled module: {error}\n"
         f"{folder} has {found or 'none'}.\n"
         f"This is Python {version} for {sysconfig.get_platform()}, which looks for {takes}.\n"
         f"Its own pip takes the wheel that fits: {sys.executable} -m pip install "
         "--force-reinstall pydbgwrite (in a clone: -m pip install -e .)",
-        name=error.name,
-        path=error.path,
+        name=getattr(error, "name", None),
+        path=getattr(error, "path", None),
     )
 
 

@@ -6,6 +6,7 @@ pip takes the wheel that fits: such a package was copied, or unpacked by hand.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+from support.libraries import shared_library
 
 import pydbgwrite
 
+MACHINE = platform.machine().replace("_", "-")
 #: A name that this Python looks for.
 NAME = f"_core{EXTENSION_SUFFIXES[-1]}"
 
@@ -78,6 +81,25 @@ def test_the_import_says_what_is_wrong(
     assert f" for {sysconfig.get_platform()}, " in said[2] and NAME in said[2]
     assert f"{os.sep}{Path(sys.executable).name} -m pip install --force-reinstall" in said[3]
     assert len(said) == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs POSIX libraries of another kind")
+def test_a_module_of_another_kind(tmp_path: Path) -> None:
+    """A free-threaded 3.13 loads an abi3 module, in which it finds no object of its own layout."""
+    package = tmp_path / "pydbgwrite"
+    compiled = shutil.ignore_patterns("__pycache__", "_core.*[!i]")
+    shutil.copytree(Path(pydbgwrite.__file__).parent, package, ignore=compiled)
+    shared_library(
+        package / NAME, "static long other[64]; void *PyInit__core(void) { return other; }"
+    )
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import pydbgwrite"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    said = done.stderr.partition("\nImportError: ")[2].splitlines()
+    assert said[0].startswith("pydbgwrite can't load its compiled module: ")
+    assert "PyInit" in said[0] or "init function of _core" in said[0]
+    assert said[1] == f"{package} has {NAME} for Linux on {MACHINE}."
 
 
 def test_a_package_in_a_zip_file(tmp_path: Path) -> None:
