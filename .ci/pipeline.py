@@ -788,7 +788,7 @@ def without_gil() -> str:
 
 def same_free_threaded_wheel(interpreter: Path) -> None:
     """Build the wheel of a free-threaded CPython twice, from the sdist."""
-    made = []
+    made: list[Path] = []
     for name in ("free-one", "free-two"):
         clean = shutil.ignore_patterns("build")
         source = shutil.copytree(sdist(), WORK / name / "source", ignore=clean)

@@ -25,7 +25,7 @@ _MACHINES = {
 }
 
 
-def not_loaded(error: ImportError | SystemError) -> ImportError:
+def not_loaded(error: Exception) -> ImportError:
     """Return the exception that says which compiled modules are here, and what Python this is."""
     folder = os.path.dirname(__file__)
     try:
