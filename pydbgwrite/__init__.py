@@ -11,7 +11,7 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 from __future__ import annotations
 
 from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
-from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._signal_handlers import not_from_handler as _not_from_handler
 
 try:
     from pydbgwrite._core import (
@@ -21,7 +21,7 @@ try:
         MemoryBasicInformation,
     )
 # SystemError: it is loaded, and is of another kind.
-except not_from_handler(ImportError, SystemError) as _error:
+except _not_from_handler(ImportError, SystemError) as _error:
     from pydbgwrite._wrong_wheel import not_loaded
 
     raise not_loaded(_error) from None
