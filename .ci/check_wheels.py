@@ -48,9 +48,9 @@ def kind_of(file: Path) -> str:
     return f"{'-'.join(tags.split('-')[2:])}-{'.'.join(sorted(names))}"
 
 
-def version_of(file: Path) -> str:
-    """Return the version in a distribution's name."""
-    return file.name.removesuffix(".tar.gz").split("-")[1]
+def release_of(file: Path) -> str:
+    """Return project and version of a distribution's name."""
+    return "-".join(file.name.removesuffix(".tar.gz").split("-")[:2])
 
 
 def check_artifacts(folder: Path) -> bool:
@@ -58,12 +58,12 @@ def check_artifacts(folder: Path) -> bool:
     files = sorted(folder.iterdir())
     expected = ["sdist", *(f"{tag}-{name}" for tag in BUILDS.values() for name in EVERYWHERE)]
     good = same(map(kind_of, files), expected)
-    versions = {version_of(file) for file in files if "-" in file.name}
-    if len(versions) != 1:
-        print(f"more than one version, or none: {sorted(versions)}", file=sys.stderr)
+    releases = sorted({release_of(file) for file in files})
+    if len(releases) != 1 or not releases[0].startswith("pydbgwrite-"):
+        print(f"not one version of pydbgwrite: {', '.join(releases)}", file=sys.stderr)
         good = False
     if good:
-        print(f"{len(files)} files of version {versions.pop()}, as promised")
+        print(f"{len(files)} files of {releases[0]}, as promised")
     return good
 
 

@@ -88,7 +88,9 @@ def of_coverage(report: Mapping[str, Any]) -> Report:
 
 def percent(part: int, whole: int) -> float:
     """Return a part in percent, rounded down, so that 100 means all."""
-    return 100.0 if whole == 0 else (1000 * part // whole) / 10
+    if whole == 0:  # an empty report shows nothing
+        raise ValueError("a report has no lines, or no branches")
+    return (1000 * part // whole) / 10
 
 
 def figures(language: str, report: Report) -> dict[str, float]:

@@ -620,9 +620,9 @@ def sanitize() -> str:
     name="pythons",
     proves={"cp311-abi3-manylinux_x86_64": "its core, on each CPython between the ends"},
 )
-def other_pythons() -> str | None:
+def other_pythons() -> str:
     """The wheel's core on the CPythons between the README's and the newest."""
-    closing = None
+    closing = ""
     tests = (
         "conformance/test_conformance_*",
         "unit/test_imports",
@@ -635,6 +635,8 @@ def other_pythons() -> str | None:
             say(f"\n=== {python}")
             name = f"pythons-{number}"
             closing = suite(tested(python), name, *TWO_WORKERS, "-q", *which, cwd=sdist())
+    if not closing:
+        raise Failure("there is no CPython between the first and the newest on PATH")
     return closing
 
 
@@ -831,13 +833,13 @@ def coverage() -> None:
     in_c = ("-q", "tests/c/test_c.py", "--basetemp", programs)
     run(*pytest, *in_c, cwd=folder, variables=measured | {"PYDBGWRITE_COVERAGE": "1"})
     run(bin_ / "coverage", "combine", "-q", cwd=folder, variables=measured)
-    reports = [data / f"{name}.json" for name in ("extension", "programs", "python")]
+    extension, of_programs, of_python = (data / f"{n}.json" for n in ("extension", "c", "python"))
     gcovr = (bin_ / "gcovr", "--root", folder, "--filter", "csrc/", "--gcov-ignore-errors=all")
-    for report, objects in zip(
-        reports, (*(folder / "build").glob("temp*"), programs), strict=False
-    ):
-        run(*gcovr, "--json", report, objects, cwd=folder)
-    run(bin_ / "coverage", "json", "-q", "-o", reports[2], cwd=folder, variables=measured)
+    (objects,) = (folder / "build").glob("temp*")
+    run(*gcovr, "--json", extension, objects, cwd=folder)
+    run(*gcovr, "--json", of_programs, programs, cwd=folder)
+    run(bin_ / "coverage", "json", "-q", "-o", of_python, cwd=folder, variables=measured)
+    reports = (extension, of_programs, of_python)
     run(bin_ / "python", ".ci/coverage_report.py", *reports, cwd=folder)
 
 

@@ -7,6 +7,7 @@ import re
 from fnmatch import fnmatch
 
 import coverage_report as report
+import pytest
 
 C = {
     "files": [
@@ -56,6 +57,11 @@ def test_figures() -> None:
     }
     assert report.percent(999, 1000) == 99.9
     assert report.percent(9999, 10000) == 99.9
+
+
+def test_an_empty_report_has_no_figures() -> None:
+    with pytest.raises(ValueError, match="no lines, or no branches"):
+        report.figures("Python", report.of_coverage({"files": {}}))
 
 
 def test_programs_in_c_reach_lines_of_the_extension() -> None:

@@ -190,6 +190,8 @@ def try_versions(versions: Sequence[str]) -> int:
     for version, code in codes.items():
         note(f"Windows Python {version}: {'good' if code == 0 else f'exit code {code}'}")
     note(f"can't be had here: Windows Python {', '.join(absent) or '(all can)'}")
+    if not codes:
+        raise LaneError("no Windows Python was tried")
     return next((code for code in codes.values() if code != 0), 0)
 
 
