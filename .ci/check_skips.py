@@ -1,6 +1,7 @@
-"""Fails if a test is skipped for a reason that CI does not accept.
+"""Fails if a test is skipped for a reason that CI does not accept, has failed, or too few have run.
 
-    python .ci/check_skips.py [--clone | --windows | --lane | --lane-older | --lane-32] JUNIT.xml...
+    python .ci/check_skips.py [--clone | --windows | --lane | --lane-older | --lane-32]
+                              [--at-least TESTS] JUNIT.xml...
 
 CI installs the programs and packages that the tests need, so a skip because one is missing means
 that CI has not tested all that it claims. A skip is accepted by its reason, only if such a machine
@@ -11,6 +12,7 @@ Windows tests of Microsoft's engine must run, over every kind of session.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from xml.etree import ElementTree
@@ -18,8 +20,10 @@ from xml.etree import ElementTree
 #: Reasons that are accepted, as regular expressions that begin at the reason's first character,
 #: and the least number of tests of Microsoft's engine that must have run.
 CLONE = (
-    r".*\bWindows\b",  # needs a Windows machine, or the Windows lane
-    r".*\bPYDBGWRITE_(PYTHON32|DBGENG_OLDER)\b",  # provided by that lane
+    r"Microsoft's engine(, on| is for) Windows$",
+    r"needs the x86 engine, on a 32-bit Windows Python$",
+    r"the peers are in the Windows lane ",
+    r"no (32-bit Python|older engine) \(PYDBGWRITE_(PYTHON32|DBGENG_OLDER)\)",  # as that lane has
     r"got empty parameter set for \(dump_case\)$",  # dumps are for Microsoft's engine
     r"needs root: ((time )?namespaces|userfaultfd|mounts|other owners)\b",  # root runs all
     r"there is no Rust compiler: rustc$",  # a large package; unit tests have names of Rust
@@ -56,7 +60,8 @@ EVERY_WINDOWS = (
     r"the package is not installed in place$",
     r"got empty parameter set for ",  # over engines that are absent
 )
-WINDOWS = (*EVERY_WINDOWS, r"no older engine ")  # the lane has one
+#: The lane has these.
+WINDOWS = (*EVERY_WINDOWS, r"no older engine ", r"the peers are in the Windows lane ")
 LANE = (*EVERY_WINDOWS, r"Wine")  # tests that Wine can't run
 LANE_32 = (
     *LANE,
@@ -65,6 +70,13 @@ LANE_32 = (
     r"no older engine ",  # it has one, of 64 bits
     r"Pybag imports capstone, whose win32 wheel holds a 64-bit DLL$",
 )
+PLACES = {
+    "clone": CLONE,
+    "windows": WINDOWS,
+    "lane": LANE,
+    "lane-older": LANE,
+    "lane-32": LANE_32,
+}
 ENGINE_TESTS = "test_dbgeng_"
 ENOUGH_ENGINE_TESTS = 50
 #: The cases of the conformance suite over that engine, each of which must have run.
@@ -79,22 +91,26 @@ ENGINE_CASES_32 = frozenset(
 
 def main(arguments: list[str]) -> int:
     """Print every skipped test that must run."""
-    options = {
-        "--clone": CLONE,
-        "--windows": WINDOWS,
-        "--lane": LANE,
-        "--lane-older": LANE,
-        "--lane-32": LANE_32,
-    }
-    option = arguments[0] if arguments and arguments[0] in options else None
-    accepted = options.get(option or "", LINUX)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    place = parser.add_mutually_exclusive_group()
+    for name in PLACES:
+        place.add_argument(f"--{name}", dest="place", action="store_const", const=name)
+    parser.add_argument("--at-least", type=int, default=1, metavar="TESTS")
+    parser.add_argument("reports", nargs="+", metavar="JUNIT.xml")
+    options = parser.parse_args(arguments)
+    accepted = PLACES.get(options.place, LINUX)
     on_windows = accepted in (WINDOWS, LANE, LANE_32)
-    enough = ENOUGH_ENGINE_TESTS if accepted in (WINDOWS, LANE) and option != "--lane-older" else 0
+    enough = ENOUGH_ENGINE_TESTS if options.place in ("windows", "lane") else 0
     every_case = ENGINE_CASES_32 if accepted is LANE_32 else ENGINE_CASES
     ran = engine = bad = 0
     cases: set[str] = set()
-    for path in arguments[option is not None :]:
+    for path in options.reports:
         for case in ElementTree.parse(path).iter("testcase"):
+            where = f"{case.get('classname')}::{case.get('name')}"
+            if case.find("error") is not None or case.find("failure") is not None:
+                bad += 1
+                print(f"failed: {where}", file=sys.stderr)
+                continue
             skipped = case.find("skipped")
             if skipped is None:
                 ran += 1
@@ -110,18 +126,17 @@ def main(arguments: list[str]) -> int:
                 reason = match[1] if match else reason
             if not reason or not any(re.match(each, reason) for each in accepted):
                 bad += 1
-                where = f"{case.get('classname')}::{case.get('name')}"
                 print(f"skipped in CI: {where}: {reason or 'no reason given'}", file=sys.stderr)
-    if not ran:
-        print("no test has run", file=sys.stderr)
     print(f"{ran} tests have run, {engine} of them of Microsoft's engine")
-    too_few = engine < enough
-    if too_few:
+    too_few = ran < options.at_least or engine < enough
+    if ran < options.at_least:
+        print(f"at least {options.at_least} tests must run", file=sys.stderr)
+    if engine < enough:
         print(f"only {engine} tests of Microsoft's engine have run", file=sys.stderr)
     missing = every_case - cases if on_windows else set()
     if missing:
         print(f"no test has run over {', '.join(sorted(missing))}", file=sys.stderr)
-    return 1 if bad or not ran or too_few or missing else 0
+    return 1 if bad or too_few or missing else 0
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ MORE_NARROW = tuple(
         *("processes", "read_only", "remote", "symbols", "timeouts", "undo_after_kill", "wrap"),
     )
 )
+#: A run of the whole suite has more tests.
+WHOLE = 5000
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
@@ -236,12 +238,13 @@ def suite(
     *arguments: str | Path,
     cwd: Path,
     variables: Mapping[str, str] | None = None,
+    at_least: int = 1,
 ) -> str:
-    """Run pytest, and check its skips; return its closing line."""
+    """Run pytest, and check its skips and the number of its tests; return its closing line."""
     results = WORK / f"{name}.xml"
     pytest = (python, "-m", "pytest", *NO_HANG, "-p", "no:cacheprovider")
     lines = run(*LIMIT, *pytest, f"--junitxml={results}", *arguments, cwd=cwd, variables=variables)
-    run(python, ".ci/check_skips.py", results)
+    run(python, ".ci/check_skips.py", "--at-least", str(at_least), results)
     return lines[-1]
 
 
@@ -520,7 +523,7 @@ def readme() -> str:
     need("musl-tools", "musl-gcc")
     results = WORK / "readme.xml"
     lines = as_printed(clone(), 1, shlex.join([*NO_HANG, f"--junitxml={results}"]))
-    run(PYTHON.path, ".ci/check_skips.py", "--clone", results)
+    run(PYTHON.path, ".ci/check_skips.py", "--clone", "--at-least", str(WHOLE), results)
     return lines[-1]
 
 
@@ -783,7 +786,7 @@ def without_gil() -> str:
     suite(interpreter, "blocks", "-n0", "-q", slow, *blocks, cwd=folder, variables=off)
     left_out += [f"--ignore={each}" for each in blocks]
     options = (*TWO_WORKERS, "-q", "--durations=10", *left_out, *without("c"))
-    suite(interpreter, "free", *options, cwd=folder, variables=off)
+    suite(interpreter, "free", *options, cwd=folder, variables=off, at_least=WHOLE)
     racing = {"PYDBGWRITE_SANITIZE": "thread", "TSAN_OPTIONS": "halt_on_error=1"}
     return suite(tested(PYTHON), "races", "tests/c/test_c.py", cwd=folder, variables=racing)
 
@@ -851,7 +854,8 @@ def suite_of_wheel(name: str, *arguments: str, profile: str) -> str:
     need("musl-tools", "musl-gcc")
     options = (*TWO_WORKERS, "--durations=10", *arguments)
     variables = {"PYDBGWRITE_TEST_PROFILE": profile}
-    return suite(tested(newest_python()), name, *options, cwd=sdist(), variables=variables)
+    python = tested(newest_python())
+    return suite(python, name, *options, cwd=sdist(), variables=variables, at_least=WHOLE)
 
 
 # -------------------------------------------------------------------------------------------------

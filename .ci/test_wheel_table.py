@@ -40,6 +40,14 @@ def test_a_step_that_never_passed_proves_nothing(monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_a_step_that_landings_leave_out_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    dates = {"builds": {"date": "2026-11-22"}, "wheel": {"date": "2026-11-29"}}
+    monkeypatch.setattr(wheel_table, "passed", lambda: dates)
+    assert wheel_table.here("cp311-abi3-win_arm64").endswith("(`builds`, each landing)")
+    dates["builds"]["date"] = "2026-11-21"
+    assert wheel_table.here("cp311-abi3-win_arm64") == "not at all"
+
+
 def test_workflows_run_steps() -> None:
     names = {step.name for step in STEPS}
     for workflow in wheel_table.WHEN:

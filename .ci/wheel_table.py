@@ -5,9 +5,10 @@
 
 It is made from the wheels of check_wheels.py, from the steps of pipeline.py that passed and what
 they say that they prove (`proves`), from the steps that the workflows run, and from the tests that
-pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. .ci/run keeps what
-passed in .cache/ran.json; --write adds it to .ci/ran.json. A test of .ci compares the table with
-the page.
+pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. A step of each
+landing proves nothing either if it passed last more than LANDING before the newest pass of all.
+.ci/run keeps what passed in .cache/ran.json; --write adds it to .ci/ran.json. A test of .ci
+compares the table with the page.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import re
 import sys
 import tomllib
+from datetime import date, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ END = "<!-- The end of what it makes -->\n"
 HEAD = "| wheel | on this machine, by `.ci/run` | by .github, as set up |\n|---|---|---|\n"
 #: The steps that passed: each with the date and the commit of the last time.
 PASSED = ROOT / ".ci" / "ran.json"
+#: Steps of each landing have passed within that time before the newest pass.
+LANDING = timedelta(days=7)
 #: When a workflow runs.
 WHEN = {"ci.yml": "each push", "weekly.yml": "weekly"}
 
@@ -75,11 +79,14 @@ def passed() -> dict[str, dict[str, str]]:
 def here(wheel: str) -> str:
     """Return what the steps of .ci/run prove of a wheel."""
     found = []
+    dates = {name: date.fromisoformat(each["date"]) for name, each in passed().items()}
     for step in STEPS:
-        if step.name not in passed():
+        if step.name not in dates:
+            continue
+        if not step.by_name and dates[step.name] < max(dates.values()) - LANDING:
             continue
         how = [text for pattern, text in step.proves.items() if fnmatch(wheel, pattern)]
-        last = f"by name, {passed()[step.name]['date']}" if step.by_name else "each landing"
+        last = f"by name, {dates[step.name]}" if step.by_name else "each landing"
         found += [f"{text} (`{step.name}`, {last})" for text in how]
     return "; ".join(found) or "not at all"
 

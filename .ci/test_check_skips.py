@@ -1,0 +1,47 @@
+"""What check_skips.py says of a JUnit file of pytest's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from check_skips import main
+
+PASSED = '<testcase classname="a" name="b"/>'
+
+
+def skipped(reason: str) -> str:
+    return f'<testcase classname="a" name="c"><skipped message="{reason}"/></testcase>'
+
+
+def check(folder: Path, *cases: str, options: tuple[str, ...] = ()) -> int:
+    report = folder / "report.xml"
+    report.write_text(f"<testsuite>{''.join(cases)}</testsuite>", encoding="utf-8")
+    return main([*options, str(report)])
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("Microsoft's engine is for Windows", 0),
+        ("Microsoft's engine, on Windows", 0),
+        ("no older engine (PYDBGWRITE_DBGENG_OLDER)", 0),
+        ("no dbgeng.dll: install the Debugging Tools for Windows", 1),
+        ("no PYDBGWRITE_PYTHON32 and no memory", 1),
+        ("", 1),
+    ],
+)
+def test_reasons_on_linux(tmp_path: Path, reason: str, code: int) -> None:
+    assert check(tmp_path, PASSED, skipped(reason)) == code
+
+
+@pytest.mark.parametrize("how", ["error", "failure"])
+def test_what_has_failed(tmp_path: Path, how: str) -> None:
+    assert check(tmp_path, PASSED) == 0
+    assert check(tmp_path, PASSED, f'<testcase classname="a" name="d"><{how}/></testcase>') == 1
+
+
+def test_too_few_tests(tmp_path: Path) -> None:
+    assert check(tmp_path) == 1
+    assert check(tmp_path, PASSED, PASSED, options=("--at-least", "2")) == 0
+    assert check(tmp_path, PASSED, PASSED, options=("--at-least", "3")) == 1
