@@ -124,6 +124,8 @@ def pe_imports(read: Callable[[int, int], bytes], base: int) -> list[Import] | N
         unbound = own if table.kind == "delayed" else None
         for at, name in _slots(image, table, wide):
             address = base + at
+            if address in found:  # libraries that share slots would be read once for each library
+                break
             if len(found) >= _MOST_SLOTS:
                 raise ValueError(f"it has more than {_MOST_SLOTS:,} import slots")
             found[address] = Import(

@@ -4,13 +4,13 @@
     python tests/fuzz/fuzz.py --seconds 600 elf      ten minutes for one kind
     python tests/fuzz/fuzz.py --keep elf             then add files that cover more code
 
-Files (elf, npy, toml, journal) need atheris (Linux, CPython 3.11 to 3.13). The harnesses in C
+Files (elf, pe, npy, toml, journal) need atheris (Linux, CPython 3.11 to 3.13). The harnesses in C
 (core, engine, wrapped) need clang with libFuzzer, Debian's libclang-rt. A kind of file fails for an
 exception that the package does not document, a harness for an answer that is not its model's or a
 sanitizer's report. Both fail for an input that takes longer than LONGEST, and for more memory than
-MOST_MEMORY. The input is printed, and is kept in .cache/fuzz. Fix the package, and put the input
-into tests/fuzz/corpus: the suite runs all files there (tests/unit/test_fuzz_corpus.py,
-tests/c/test_c.py).
+MOST_MEMORY. The input is printed, and is kept in .cache/fuzz until the kind is fuzzed again. Fix
+the package, and put the input into tests/fuzz/corpus: the suite runs all files there
+(tests/unit/test_fuzz_corpus.py, tests/c/test_c.py).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,7 +34,7 @@ from fuzz.programs import PROGRAMS, build
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "fuzz"
-FILES = ("elf", "npy", "toml", "journal")
+FILES = ("elf", "pe", "npy", "toml", "journal")
 KINDS = (*FILES, *PROGRAMS)
 SECONDS = 8
 LONGEST = 10  # seconds
@@ -91,22 +92,26 @@ def fuzz(kind: str, seconds: int) -> bool:
         *map(str, (grown, HERE / "corpus" / kind)),
     ]
     started = time.monotonic()
-    done = subprocess.run(
-        [*command(kind), *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        check=False,
-    )
+    # libFuzzer ends the process without Python's clean-up, so its files are removed here.
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-fuzz-", dir=in_memory) as files:
+        done = subprocess.run(
+            [*command(kind), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": files},
+            check=False,
+        )
     lines = done.stdout.splitlines()
-    runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "?")
+    units = (line.split()[-1] for line in lines if "number_of_executed_units" in line)
+    runs = int(next(units, "0"))
     bad = sorted(found.iterdir())
     # The alarm for LONGEST can arrive while the process ends.
     ended = done.returncode == -signal.SIGALRM and any(line.startswith("Done ") for line in lines)
-    good = not bad and (done.returncode == 0 or ended)
+    good = runs > 0 and not bad and (done.returncode == 0 or ended)
     text = "no fault" if good else f"exit code {done.returncode}"
     print(f"{kind}: {runs} inputs in {time.monotonic() - started:.0f} s, {text}", flush=True)
     if good:
@@ -125,18 +130,28 @@ def keep(kind: str) -> None:
     subprocess.run([*merge, str(corpus), str(CACHE / kind / "corpus")], check=True)
 
 
+def positive(text: str) -> int:
+    """Return a number of seconds; libFuzzer takes 0 for no limit."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def main() -> int:
     """Run the command line; return its exit code."""
     if sys.argv[1:2] == ["--here"]:
         run_here(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="for each kind")
+    parser.add_argument("--seconds", type=positive, default=SECONDS, help="for each kind")
     parser.add_argument("--keep", action="store_true", help="then add to tests/fuzz/corpus")
     options = parser.parse_args()
     kinds = options.kinds or list(KINDS)
     if unknown := set(kinds) - set(KINDS):
         parser.error(f"there is no kind {', '.join(sorted(unknown))}")
+    for kind in kinds:
+        if not any((HERE / "corpus" / kind).glob("*")):
+            parser.error(f"tests/fuzz/corpus/{kind} has no files; seeds.py writes the first ones")
     processors = len(os.sched_getaffinity(0))
     if in_c := [kind for kind in kinds if kind in PROGRAMS]:
         build(in_c, CACHE / "programs", processors)

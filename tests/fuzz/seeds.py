@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pydbgwrite
+from fuzz import pe_images
 from fuzz.elf_files import DATA, FUNCTION, INDIRECT, TLS, UNIQUE, Symbol, elf_file
 from pydbgwrite import BuildCheck, Patch, PatchEntry, ScatteredEntry
 
@@ -52,6 +53,14 @@ def elf_files() -> Iterator[tuple[str, bytes]]:
     sections = {".gnu_debuglink": link, ".gnu_debugdata": packed}
     yield "debug-data", elf_file(SYMBOLS[:2], symtab=False, more=sections)
     yield "no-symbols", elf_file([Symbol("x", DATA)], sections=False)[:64]
+
+
+def pe_files() -> Iterator[tuple[str, bytes]]:
+    """Yield images in each form."""
+    yield "wide", bytes(pe_images.Pe(wide=True).content)
+    yield "narrow", bytes(pe_images.Pe(wide=False).content)
+    yield "addresses", bytes(pe_images.Pe(wide=False, absolute=True).content)
+    yield "no-names", bytes(pe_images.Pe(wide=True, names=False).content)
 
 
 def npy_files() -> Iterator[tuple[str, bytes]]:
@@ -146,6 +155,7 @@ def generated() -> Iterator[tuple[str, str, bytes]]:
     with tempfile.TemporaryDirectory() as folder:
         files = {
             "elf": elf_files(),
+            "pe": pe_files(),
             "npy": npy_files(),
             "toml": toml_files(Path(folder)),
             "journal": journal_files(Path(folder)),

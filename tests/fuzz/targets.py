@@ -6,10 +6,8 @@ read, or refused by an error that the package documents. Any other exception is 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import shutil
 import struct
 import tempfile
 import tomllib
@@ -21,12 +19,16 @@ from typing import Any, Final, cast
 import numpy as np
 
 import pydbgwrite
+from fuzz import pe_images
 from fuzz.elf_files import DATA, Symbol, elf_file
 from pydbgwrite import AddressError, JournalError, Patch, PatchEntry, PatchError, Session
 from pydbgwrite._journal import format as form
 from pydbgwrite._patch.toml_fast import read_plain
 from pydbgwrite._symbols.build_ids import build_ids_of
+from pydbgwrite._symbols.imports_pe import imports_of_pe
+from pydbgwrite._symbols.model import KnownModule
 from pydbgwrite._symbols.naming import names_of
+from pydbgwrite._symbols.pe_sections import sections_of_pe
 from pydbgwrite._symbols.resolver import Resolver
 
 __all__ = ["TARGETS"]
@@ -47,13 +49,13 @@ NAMES: Final = (
 )
 
 
-@cache
+#: Removed at exit; fuzz.py removes it where libFuzzer ends the process.
+_folder = tempfile.TemporaryDirectory(prefix="pydbgwrite-fuzz-")
+
+
 def folder() -> Path:
     """Return a folder for files."""
-    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    made = Path(tempfile.mkdtemp(prefix="pydbgwrite-fuzz-", dir=in_memory))
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+    return Path(_folder.name)
 
 
 @cache
@@ -178,6 +180,35 @@ def names_lead_back(process: Process, resolver: Resolver) -> None:
         assert resolver.resolve(name) == address, (hex(address), name)
 
 
+class WindowsProcess:
+    """A process of Windows that has loaded the image, as Microsoft's engine would read it."""
+
+    _embedded = False
+
+    def __init__(self, data: bytes) -> None:
+        self._memory = _memory_of_image()
+        self._memory.write(pe_images.BASE, data[:SIZE].ljust(SIZE, b"\0"))
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._memory.read(address, size)
+
+
+@cache
+def _memory_of_image() -> Session:
+    return pydbgwrite.simulate([(pe_images.BASE, SIZE)])
+
+
+def pe(data: bytes) -> None:
+    """Read an image in a process's memory: its import tables, its sections, its build."""
+    process = cast("Any", WindowsProcess(data))
+    module = KnownModule("x.dll", pe_images.BASE, "", ())
+    with contextlib.suppress(AddressError):
+        imports_of_pe(process, module)
+    with contextlib.suppress(AddressError):
+        build_ids_of(process, module)
+    sections_of_pe(process, module.base)
+
+
 def npy(data: bytes) -> None:
     """Read the side file of a patch; NumPy reads an accepted file alike."""
     path = folder() / "table.npy"
@@ -250,6 +281,7 @@ def sealed(data: bytes) -> bytes:
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "elf": elf,
+    "pe": pe,
     "npy": npy,
     "toml": toml,
     "journal": journal,

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
+from fuzz.pe_images import BASE, DELAYED, DIRECTORIES, IMAGE_SIZE, IMPORTED, Pe
 
 import pydbgwrite
 from pydbgwrite._symbols.elf_headers import ElfHeaders, Segment
@@ -197,74 +198,31 @@ def test_damaged_tables(profile: str) -> None:
 
 # ---- PE -------------------------------------------------------------------------------------
 
-BASE = 0x400000
-IMAGE_SIZE = 0x3000
 
-
-class Pe:
-    """An image with one library of imports and one of delay imports, as the loader leaves it."""
-
-    def __init__(self, *, wide: bool, absolute: bool = False, names: bool = True) -> None:
-        self.content = bytearray(IMAGE_SIZE)
-        self.wide = wide
-        self.size = 8 if wide else 4
-        self._put(0, "<2s58xI", b"MZ", 0x80)
-        self._put(0x80, "<4s2H", b"PE\0\0", 0x8664 if wide else 0x14C, 1)
-        optional = 0x98
-        self._put(optional, "<H", 0x20B if wide else 0x10B)
-        self._put(optional + 56, "<I", IMAGE_SIZE)
-        directories = optional + (112 if wide else 96)
-        self._put(directories - 4, "<I", 16)
-        self._put(directories + 8, "<2I", 0x1000, 40)
-        self._put(directories + 13 * 8, "<2I", 0x1100, 64)
-        # OriginalFirstThunk, TimeDateStamp (bound), ForwarderChain, Name, FirstThunk.
-        self._put(0x1000, "<5I", 0x1200 * names, 0xFFFFFFFF, 0, 0x1400, 0x2000)
-        shift = BASE if absolute else 0
-        fields = (0x1420, 0x2100, 0x2080, 0x1300)
-        self._put(0x1100, "<5I", not absolute, *(each + shift for each in fields))
-        self._text(0x1400, b"KERNEL32.dll")
-        self._text(0x1420, b"late.dll")
-        flag = 1 << 8 * self.size - 1
-        self._words(0x1200, [0x1500, flag | 12, 0x1520, 0])
-        self._words(0x1300, [0x1540, 0])
-        for at, name in ((0x1500, b"CreateFileW"), (0x1520, b"?x@@YAXXZ"), (0x1540, b"Late")):
-            self._text(at, b"\x07\x00" + name)
-        self._words(0x2000, [0x7000001, 0x7000002, 0x7000003, 0])
-        self._words(0x2080, [BASE + 0x1800, 0])
-
-    def _put(self, at: int, form: str, *values: object) -> None:
-        struct.pack_into(form, self.content, at, *values)
-
-    def _words(self, at: int, values: list[int]) -> None:
-        self._put(at, f"<{len(values)}{'Q' if self.wide else 'I'}", *values)
-
-    def _text(self, at: int, text: bytes) -> None:
-        self.content[at : at + len(text) + 1] = text + b"\0"
-
-    def imports(self) -> list[Import] | None:
-        """Return the slots, read from simulated memory."""
-        with pydbgwrite.simulate([(BASE, IMAGE_SIZE)]) as session:
-            session.write(BASE, bytes(self.content))
-            return pe_imports(memory_reader(session), BASE)
+def imports_of(image: Pe) -> list[Import] | None:
+    """Return the slots, read from simulated memory."""
+    with pydbgwrite.simulate([(BASE, IMAGE_SIZE)]) as session:
+        session.write(BASE, bytes(image.content))
+        return pe_imports(memory_reader(session), BASE)
 
 
 @pytest.mark.parametrize(("wide", "absolute"), [(True, False), (False, False), (False, True)])
 def test_an_image(wide: bool, absolute: bool) -> None:
     image = Pe(wide=wide, absolute=absolute)
-    at, size = BASE + 0x2000, image.size
+    at, size = BASE + IMPORTED, image.size
     own = range(BASE, BASE + IMAGE_SIZE)
     bits = 8 * size
-    assert image.imports() == [
+    assert imports_of(image) == [
         Import(at, bits, "CreateFileW", "KERNEL32.dll", "address", None),
         Import(at + size, bits, "#12", "KERNEL32.dll", "address", None),
         Import(at + 2 * size, bits, "?x@@YAXXZ", "KERNEL32.dll", "address", None),
-        Import(at + 0x80, bits, "Late", "late.dll", "delayed", own),
+        Import(BASE + DELAYED, bits, "Late", "late.dll", "delayed", own),
     ]
 
 
 def test_an_image_without_a_table_of_names() -> None:
     """The slots are known by their end; the loader has overwritten their names."""
-    found = Pe(wide=True, names=False).imports()
+    found = imports_of(Pe(wide=True, names=False))
     assert found is not None
     assert [each.name for each in found] == ["", "", "", "Late"]
 
@@ -274,22 +232,22 @@ def test_what_is_no_image() -> None:
     for at in (0, 0x80, 0x98):
         damaged = Pe(wide=True)
         damaged.content[at] ^= 0x55
-        assert damaged.imports() is None
+        assert imports_of(damaged) is None
     image.content[0x3C:0x40] = b"\xff\xff\xff\xff"
-    assert image.imports() is None
+    assert imports_of(image) is None
 
 
 def test_an_image_without_imports() -> None:
     image = Pe(wide=True)
-    image.content[0x98 + 108 : 0x98 + 112] = bytes(4)  # no data directories
-    assert image.imports() == []
+    image.put(DIRECTORIES, "<I", 0)  # no data directories
+    assert imports_of(image) == []
 
 
 def test_damaged_images(profile: str) -> None:
     source = random.Random(13)
     outcomes = {True: 0, False: 0}
     good = Pe(wide=True).content
-    places = [range(0x80, 0x180), range(0x1000, 0x1600), range(0x2000, 0x20A0)]
+    places = [range(0x80, 0x180), range(0x1000, 0x1600), range(IMPORTED, IMPORTED + 0xA0)]
     for _ in range(10_000 if profile == "full" else 1_000):
         content = bytearray(good)
         for _ in range(source.randrange(1, 4)):
@@ -310,6 +268,22 @@ def test_damaged_images(profile: str) -> None:
     assert all(outcomes.values())
 
 
+def test_libraries_that_share_their_slots() -> None:
+    """Slots are read once: otherwise the time is that of libraries times slots."""
+    image = bytes(Pe(wide=False).content)[:0x1000].ljust(0x8000, b"\0") + b"\1" * 0x8000
+    content = bytearray(image[:-4] + bytes(4))
+    libraries, slots = 1000, 0x8000 // 4 - 1
+    row = struct.pack("<5I", 0, 0, 0, 0x7000, 0x8000)
+    content[0x1000 : 0x1000 + len(row) * libraries] = row * libraries
+
+    def read(at: int, size: int) -> bytes:
+        return bytes(content[at - BASE : at - BASE + size])
+
+    found = pe_imports(read, BASE)
+    assert found is not None
+    assert [each.address for each in found] == [BASE + 0x8000 + 4 * n for n in range(slots)]
+
+
 def test_an_image_whose_tables_have_no_end() -> None:
     """Each read gives something: the count of slots ends it."""
     content = bytes(Pe(wide=True).content)
@@ -319,7 +293,7 @@ def test_an_image_whose_tables_have_no_end() -> None:
         return content[start : min(start + size, 0x2000)].ljust(size, b"\x01")
 
     image = Pe(wide=True)
-    image._put(0x1000, "<5I", 0x2000, 0, 0, 0x1400, 0x2000)
+    image.put(0x1000, "<5I", 0x2000, 0, 0, 0x1400, 0x2000)
     content = bytes(image.content)
     with pytest.raises(ValueError, match=r"more than|no end"):
         pe_imports(read, BASE)

@@ -1,0 +1,49 @@
+"""The fuzzer's tool fails if the fuzzer has run nothing, and leaves no files of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from fuzz import fuzz
+
+
+@pytest.mark.parametrize(
+    ("prints", "good"),
+    [
+        ("", False),
+        ("stat::number_of_executed_units: 0", False),
+        ("number_of_executed_units: 7", True),
+    ],
+)
+def test_runs(
+    prints: str,
+    good: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fuzz, "CACHE", tmp_path)
+    script = f'mkdir "$TMPDIR/files" && echo "$TMPDIR" >{tmp_path}/made && echo "{prints}"'
+    monkeypatch.setattr(fuzz, "command", lambda kind: ["sh", "-c", script, kind])
+    assert fuzz.fuzz("pe", 1) is good
+    assert ("no fault" in capsys.readouterr().out) is good
+    assert not Path((tmp_path / "made").read_text().strip()).exists()
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1"])
+def test_no_time(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "--seconds", seconds])
+    with pytest.raises(SystemExit, match="2"):
+        fuzz.main()
+
+
+def test_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(fuzz, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "pe"])
+    with pytest.raises(SystemExit, match="2"):
+        fuzz.main()
