@@ -19,6 +19,18 @@ static file_descriptor *self_of(PyObject *self)
     return (file_descriptor *)(void *)self;
 }
 
+/* Replaces the number, and returns the one before: of several threads one takes it. */
+static int exchange(PyObject *self, int number)
+{
+    int before;
+
+    OBJECT_LOCK(self);
+    before = self_of(self)->number;
+    self_of(self)->number = number;
+    OBJECT_UNLOCK(self);
+    return before;
+}
+
 static PyObject *create(PyTypeObject *type, PyObject *arguments, PyObject *options)
 {
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -48,13 +60,9 @@ done:
 static PyObject *close_now(PyObject *self, PyObject *unused)
 {
     const module_state *state = (const module_state *)PyType_GetModuleState(Py_TYPE(self));
-    int number;
+    int number = exchange(self, -1);
 
     (void)unused;
-    OBJECT_LOCK(self);
-    number = self_of(self)->number;
-    self_of(self)->number = -1;
-    OBJECT_UNLOCK(self);
     /* By os.close(): on Windows a descriptor belongs to the C library that has opened it. */
     return number < 0 ? Py_NewRef(Py_None) : PyObject_CallFunction(state->os_close, "i", number);
 }
@@ -79,34 +87,39 @@ static void dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+static PyObject *raise_closed(void)
+{
+    PyErr_SetString(PyExc_ValueError, "the file descriptor is closed");
+    return NULL;
+}
+
 static PyObject *fileno_of(PyObject *self, PyObject *unused)
 {
-    int number = self_of(self)->number;
+    int number;
 
     (void)unused;
-    if (number < 0) {
-        PyErr_SetString(PyExc_ValueError, "the file descriptor is closed");
-        return NULL;
-    }
-    return PyLong_FromLong(number);
+    OBJECT_LOCK(self);
+    number = self_of(self)->number;
+    OBJECT_UNLOCK(self);
+    return number < 0 ? raise_closed() : PyLong_FromLong(number);
 }
 
 static PyObject *into_file(PyObject *self, PyObject *mode)
 {
-    PyObject *number = fileno_of(self, NULL);
-    PyObject *io = number == NULL ? NULL : PyImport_ImportModule("io");
-    PyObject *type = io == NULL ? NULL : PyObject_GetAttrString(io, "FileIO");
-    PyObject *file = NULL;
+    int number = exchange(self, -1); /* FileIO() lets other threads run, with or without a GIL */
+    PyObject *io, *file = NULL;
 
-    if (type != NULL) {
-        file = PyObject_CallFunctionObjArgs(type, number, mode, NULL);
+    if (number < 0) {
+        return raise_closed();
     }
-    if (file != NULL) {
-        self_of(self)->number = -1;
+    io = PyImport_ImportModule("io");
+    if (io != NULL) {
+        file = PyObject_CallMethod(io, "FileIO", "iO", number, mode);
     }
-    Py_XDECREF(type);
+    if (file == NULL) {
+        (void)exchange(self, number);
+    }
     Py_XDECREF(io);
-    Py_XDECREF(number);
     return file;
 }
 

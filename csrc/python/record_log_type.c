@@ -398,6 +398,30 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* A number of 64 bits, which a 32-bit processor reads in two steps. */
+static PyObject *number_at(PyObject *self, void *offset)
+{
+    uint64_t number;
+
+    OBJECT_LOCK(self);
+    memcpy(&number, (const char *)self + (size_t)offset, sizeof number);
+    OBJECT_UNLOCK(self);
+    return PyLong_FromUnsignedLongLong(number);
+}
+
+#define NUMBER(name, field)                                                                        \
+    {                                                                                              \
+        name, number_at, NULL, NULL, (void *)offsetof(record_log, field)                           \
+    }
+
+static PyGetSetDef numbers[] = {
+    NUMBER("end", index.end),
+    NUMBER("number", index.number),
+    NUMBER("chain", index.chain),
+    NUMBER("recorded_bytes", index.bytes),
+    {0},
+};
+
 #define MEMBER(name, type, field, flags)                                                           \
     {                                                                                              \
         name, type, offsetof(record_log, field), flags, NULL                                       \
@@ -406,10 +430,6 @@ static PyMethodDef methods[] = {
 static PyMemberDef members[] = {
     MEMBER("name", T_OBJECT_EX, name, READONLY),
     MEMBER("file", T_OBJECT, file, READONLY),
-    MEMBER("end", T_ULONGLONG, index.end, READONLY),
-    MEMBER("number", T_ULONGLONG, index.number, READONLY),
-    MEMBER("chain", T_ULONGLONG, index.chain, READONLY),
-    MEMBER("recorded_bytes", T_ULONGLONG, index.bytes, READONLY),
     MEMBER("first", T_PYSSIZET, index.first, READONLY),
     MEMBER("committed", T_BOOL, index.committed, READONLY),
     MEMBER("undone", T_BOOL, index.undone, READONLY),
@@ -427,6 +447,7 @@ static PyType_Slot slots[] = {
     {Py_sq_length, (void *)length},
     {Py_tp_methods, methods},
     {Py_tp_members, members},
+    {Py_tp_getset, numbers},
     {Py_tp_doc, PyDoc_STR(DOC_RecordLog)},
     {0, NULL},
 };

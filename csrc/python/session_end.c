@@ -126,9 +126,11 @@ PyObject *session_end_at_exit(PyObject *self, PyObject *unused)
     const char *method = NULL;
 
     (void)unused;
-    if (!session_is_forked(session) && atomic_i32_load(&session->closed) == 0 &&
-        session->client != NULL && session_take(session)) {
-        (void)leave_target(session, false, &method);
+    if (!session_is_forked(session) && session_take(session)) {
+        /* Only now: until then another thread can have ended it. */
+        if (atomic_i32_load(&session->closed) == 0 && session->client != NULL) {
+            (void)leave_target(session, false, &method);
+        }
         session_leave(session);
     }
     Py_RETURN_NONE;
