@@ -35,8 +35,8 @@ _NO_POINTERS: Final = (
     "{} must be a list of ints and addresses, or a one-dimensional buffer of 8-byte integers or of "
     "bytes in multiples of 8, got {}"
 )
-#: The most faults that are reported for one entry's pointers.
-_MOST_FAULTS: Final = 20
+#: The most faults of one kind that are reported for one entry.
+MOST_FAULTS: Final = 20
 
 
 class PatchEntry:
@@ -210,10 +210,10 @@ def _take_values(given: Any, what: str, faults: list[Exception]) -> _Values:
         own: list[Exception] = []
         taken.append(take_address(value, f"{what}[{index}]", own))
         listed += len(own)
-        if listed <= _MOST_FAULTS:
+        if listed <= MOST_FAULTS:
             faults += own
-    if listed > _MOST_FAULTS:
-        faults.append(ValueError(f"{what}: and {listed - _MOST_FAULTS:,} more like these"))
+    if listed > MOST_FAULTS:
+        faults.append(ValueError(f"{what}: and {listed - MOST_FAULTS:,} more like these"))
     if all(type(value) is int for value in taken):
         return array("Q", taken)  # type: ignore[arg-type]
     return tuple(taken)
@@ -234,4 +234,12 @@ def _from_buffer(view: memoryview, what: str, faults: list[Exception]) -> _Value
 
 def described(value: object) -> str:
     """Describe a value of the wrong type for a message."""
-    return f"{value!r:.60} ({type(value).__name__})" if value is not None else "None"
+    return f"{shown(value)} ({type(value).__name__})" if value is not None else "None"
+
+
+def shown(value: object) -> str:
+    """Return the beginning of a value's repr()."""
+    try:
+        return f"{value!r:.60}"
+    except not_from_handler(ValueError):  # a number of more than 4,300 digits
+        return "too long to show"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._patch.builds import BuildCheck, build_faults
 from pydbgwrite._patch.entry import (
+    MOST_FAULTS,
     PatchEntry,
+    shown,
     take_address,
     take_expect,
     take_pointers,
@@ -68,7 +70,10 @@ def read_patch(path: str, *, anywhere: bool) -> Parts:
         line = content.count(b"\n", 0, error.start) + 1
         raise _failed(path, [f"line {line}: this is not UTF-8, as TOML requires"]) from None
     reader = _Reader(os.path.dirname(path) or ".", anywhere, Lines(text))
-    reader.read(_parse(path, text))
+    try:
+        reader.read(_parse(path, text))
+    except not_from_handler(RecursionError):  # a message that shows such a value raises it, too
+        raise _failed(path, ["it nests too deeply"]) from None
     if reader.problems:
         # In the order of the file; faults without a line come first.
         reader.problems.sort(key=lambda problem: problem[0])
@@ -81,7 +86,7 @@ def _failed(path: str, problems: list[str]) -> PatchError:
 
 
 def _parse(path: str, text: str) -> dict[str, Any]:
-    import tomllib
+    from pydbgwrite._patch import toml_bounded
 
     try:
         if len(text) >= _LONG:
@@ -90,9 +95,7 @@ def _parse(path: str, text: str) -> dict[str, Any]:
             plain = read_plain(text.replace("\r\n", "\n"))
             if plain is not None:
                 return plain
-        return tomllib.loads(text)
-    except not_from_handler(RecursionError):
-        raise _failed(path, ["it nests too deeply"]) from None
+        return toml_bounded.loads(text)
     # TOMLDecodeError is a ValueError, as is the error for a date or number out of range.
     except not_from_handler(ValueError) as error:
         import re
@@ -124,7 +127,7 @@ class _Reader:
         elif "format" not in data:
             self._top(f"format is missing: write format = {_format_of(data)}", None)
         else:
-            message = f"format is {version!r:.60}: this version reads format = 1 and format = 2"
+            message = f"format is {shown(version)}: this version reads format = 1 and format = 2"
             self._top(message, "format")
             if type(version) is int and version > FORMAT:
                 return  # do not report the new parts of a newer format as faults
@@ -308,14 +311,18 @@ class _Reader:
             self.parts.builds.append(BuildCheck(module, build_id=build_id, sha256=sha256))
 
     def _unknown_top(self, data: dict[str, Any]) -> None:
-        for key in data:
-            if key not in _TOP_KEYS:
-                self._top(_unknown_key(key, _TOP_KEYS), key)
+        unknown = [key for key in data if key not in _TOP_KEYS]
+        for key in unknown[:MOST_FAULTS]:  # the line of each is searched for
+            self._top(_unknown_key(key, _TOP_KEYS), key)
+        if len(unknown) > MOST_FAULTS:
+            self._top(_more_unknown(unknown), unknown[MOST_FAULTS])
 
     def _unknown(self, index: int, kind: str, table: dict[str, Any], keys: tuple[str, ...]) -> None:
-        for key in table:
-            if key not in keys:
-                self._add(kind, index, key, _unknown_key(key, keys))
+        unknown = [key for key in table if key not in keys]
+        for key in unknown[:MOST_FAULTS]:
+            self._add(kind, index, key, _unknown_key(key, keys))
+        if len(unknown) > MOST_FAULTS:
+            self._add(kind, index, unknown[MOST_FAULTS], _more_unknown(unknown))
 
     def _faults(self, kind: str, index: int, key: str, faults: list[Exception]) -> None:
         for fault in faults:
@@ -363,8 +370,12 @@ def _unknown_key(key: str, known: tuple[str, ...]) -> str:
     return f"unknown key {key[:80]!r}; {hint}"
 
 
+def _more_unknown(unknown: list[str]) -> str:
+    return f"and {len(unknown) - MOST_FAULTS:,} more unknown keys"
+
+
 def _kind(value: object) -> str:
     """Name the type of a TOML value in TOML's terms."""
     names = {bool: "a boolean", int: "a number", float: "a float", str: "text", list: "a list"}
     name = names.get(type(value), "a table" if isinstance(value, dict) else "a date or time")
-    return f"{name} ({value!r:.60})"
+    return f"{name} ({shown(value)})"

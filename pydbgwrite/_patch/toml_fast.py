@@ -7,9 +7,9 @@ their keys in one order, plain strings, plain integers. tomllib reads any other 
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any, Final
 
+from pydbgwrite._patch import toml_bounded
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["read_plain"]
@@ -35,7 +35,7 @@ def read_plain(text: str) -> dict[str, Any] | None:
     if start < 0:
         return None
     try:
-        data = tomllib.loads(text[: start + 1])
+        data = toml_bounded.loads(text[: start + 1])
     except not_from_handler(ValueError, RecursionError):
         return None
     if "write" in data:

@@ -12,12 +12,12 @@ __all__ = ["Lines"]
 
 #: [name] or [[name]]; a digit begins an array on its own line.
 _HEADER: Final = re.compile(r"^[ \t]*\[(\[?)[ \t]*([^\W\d][\w-]*)[ \t]*\]+[ \t\r]*$", re.MULTILINE)
-#: Tables written as values: name = [{...}, {...}].
-_INLINE: Final = re.compile(r"^[ \t]*([\w-]+)[ \t]*=[ \t]*\[\s*(?=\{)", re.MULTILINE)
+#: Tables written as values: name = [{...}, {...}]. The beginning, then each brace.
+_INLINE: Final = re.compile(r"^[ \t]*([\w-]+)[ \t]*=[ \t]*\[\s*(?=\{)|\{", re.MULTILINE)
 _TEXT_OR_COMMENT: Final = re.compile(
-    r'"""(?:\\[\s\S]|[^\\])*?"""(?:"{0,2})'
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+"{3,5}'
     r"|'''[\s\S]*?'''(?:'{0,2})"
-    r'|"(?:\\.|[^"\\\n])*"'
+    r'|"(?:\\.|[^"\\\n])*+"'
     r"|'[^'\n]*'"
     r"|#[^\n]*"
 )
@@ -34,6 +34,8 @@ class Lines:
         self._tables: dict[str, list[tuple[int, int]]] = {}
         #: By name: the line of a table outside an array.
         self._single: dict[str, int] = {}
+        #: By name: the line of a key whose tables were not found.
+        self._keys: dict[str, int | None] = {}
         self._first = 0
 
     def of(self, kind: str, index: int, key: str | None = None) -> int | None:
@@ -41,7 +43,9 @@ class Lines:
         self._look()
         tables = self._tables.get(kind, [])
         if index >= len(tables):
-            return self._find(kind, 0, self._first, 1)
+            if kind not in self._keys:
+                self._keys[kind] = self._find(kind, 0, self._first, 1)
+            return self._keys[kind]
         start, line = tables[index]
         if key is None:
             return line
@@ -75,13 +79,15 @@ class Lines:
                 self._tables.setdefault(header[2], []).append((at, line))
             else:
                 self._single.setdefault(header[2], line)
-        for inline in _INLINE.finditer(text, 0, self._first):
-            line, at = 1, 0
-            for brace in re.compile(r"\{").finditer(text, inline.end(), self._first):
-                line += text.count("\n", at, brace.start())
-                at = brace.start()
+        line, at, name = 1, 0, None
+        for found in _INLINE.finditer(text, 0, self._first):
+            if found[1] is not None:
+                name = found[1]
+            elif name is not None:
+                line += text.count("\n", at, found.start())
+                at = found.start()
                 # The string ends on its first line: no line in it begins with a key.
-                self._tables.setdefault(inline[1], []).append((len(text), line))
+                self._tables.setdefault(name, []).append((len(text), line))
 
 
 def _blanked(found: re.Match[str]) -> str:

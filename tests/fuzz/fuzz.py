@@ -40,6 +40,8 @@ SECONDS = 8
 LONGEST = 10  # seconds
 MOST_MEMORY = 512  # MiB
 MOST_BYTES = 8192  # of a file
+#: Of a TOML file: memory that grows with the square of its length has to pass MOST_MEMORY.
+MOST_BYTES_OF_TOML = 32768
 MOST_CALLS = 512  # bytes of an input for a harness in C: some requests
 #: The fuzzed modules. They are imported at once, so that all their branches are recorded.
 PACKAGES = ("_symbols", "_patch", "_journal", "_transactions")
@@ -80,11 +82,12 @@ def fuzz(kind: str, seconds: int) -> bool:
     shutil.rmtree(found, ignore_errors=True)
     for each in (grown, found):
         each.mkdir(parents=True, exist_ok=True)
+    most = MOST_CALLS if kind in PROGRAMS else MOST_BYTES_OF_TOML if kind == "toml" else MOST_BYTES
     options = [
         f"-max_total_time={seconds}",
         f"-timeout={LONGEST}",
         f"-rss_limit_mb={MOST_MEMORY}",
-        f"-max_len={MOST_CALLS if kind in PROGRAMS else MOST_BYTES}",
+        f"-max_len={most}",
         f"-artifact_prefix={found}/",
         "-len_control=0",
         "-print_final_stats=1",

@@ -104,6 +104,9 @@ def toml_files(folder: Path) -> Iterator[tuple[str, bytes]]:
             b"write = [{address = '0x10000', pointers = [0x1, 0b1, 0o7]}]\r\n"
         ),
     )
+    yield "long-key", b"format = 1\n" + b"a." * 16000 + b"b = 1\n"
+    yield "big-number", b"format = 1\nnote = 0x" + b"f" * 4000 + b"\n"
+    yield "arrays", b"format = 1\n" + b"".join(b"a%d = [{}]\n" % number for number in range(2600))
     yield (
         "faults",
         (

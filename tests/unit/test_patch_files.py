@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import tomllib
+import tracemalloc
 from array import array
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,10 @@ import pytest
 from support.patch_files import ENTRY, load, problems_of
 
 from pydbgwrite import BuildCheck, Patch, PatchEntry
+
+#: Tables in tables, deeper than repr() can show.
+DEEP = "{a.a.a.a.a.a.a.a = " * 300 + "1" + "}" * 300 + "\n"
+DOTS = "a." * 20
 
 
 def test_the_example(tmp_path: Path) -> None:
@@ -122,6 +129,16 @@ expect = [1]
         ("format = 1\nnote = 'x\n", ["syntax error"]),
         ("format = 1\nx = " + "9" * 5000 + "\n", ["4300"]),
         ("format = 1\nx = " + "[" * 100_000, ["nests too deeply"]),
+        ("format = 1\nnote = " + DEEP, ["nests too deeply"]),
+        (f"format = 1\n\n{'a.' * 8}b = 1\n", ["line 3: a key has more than 8 parts"]),
+        (f"format = 1\n[ a{' . a' * 8} ]\n", ["line 2: a key has more than 8 parts"]),
+        ("format = 1\nx = {'a'" + '. "."' * 8 + " = 1}\n", ["line 2: a key has more than 8 parts"]),
+        (f"format = 1\n{'a.' * 7}b = 1\n", ["unknown key 'a'"]),
+        ("format = 1\na.\n", ["line 2: syntax error"]),
+        (f"format = 1\nnote = '{'a.' * 8}b\n", ["syntax error"]),
+        (f"format = 0x{'f' * 9000}\n", ["line 1: format is too long to show"]),
+        (f"format = 1\nnote = 0x{'f' * 9000}\n", ["line 2: note must be text, got a number (too"]),
+        (f"format = 1\n{ENTRY}expect = {{a = 0x{'f' * 9000}}}\n", ["too long to show (dict)"]),
         ("format = 1\nx = 2020-13-01\n", ["line 2"]),
         ("format = 1\n[[write]]\naddress = true\npointers = [1]\n", ["line 3", "got bool"]),
         ("format = 1\n[[write]]\naddress = [1]\npointers = [1]\n", ["line 3", "got list"]),
@@ -145,6 +162,65 @@ expect = [1]
 def test_mistakes(tmp_path: Path, text: str, words: list[str]) -> None:
     found = problems_of(tmp_path, text)
     assert all(any(word in problem for problem in found) for word in words), found
+
+
+def test_many_unknown_keys(tmp_path: Path) -> None:
+    """The first are listed: the line of each is searched for."""
+    keys = "".join(f"a{number} = 1\n" for number in range(30))
+    found = problems_of(tmp_path, "format = 1\n" + keys + ENTRY + keys)
+    assert len(found) == 42
+    assert found[19].startswith("line 21: unknown key 'a19'")
+    assert found[20] == "line 22: and 10 more unknown keys"
+    assert found[40].startswith("line 54, entry 1: unknown key 'a19'")
+    assert found[41] == "line 55, entry 1: and 10 more unknown keys"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        f'"""\n{DOTS}\n"a" ""{DOTS}""\n{DOTS}"""""',
+        f"'''\n{DOTS}\n'a' ''{DOTS}''\\\n{DOTS}'''",
+        f'"\\"{DOTS}\\\\" # {DOTS}',
+        f"'{DOTS}\\' # '\"{DOTS}",
+        f'\'\' # """ {DOTS}',
+    ],
+)
+def test_text_with_many_dots(tmp_path: Path, note: str) -> None:
+    """Only a key must not have many parts, no string and no comment."""
+    text = f"# {DOTS}\r\nformat = 1\r\nnote = {note}\r\n{ENTRY}"
+    assert load(tmp_path, text).note == tomllib.loads(text)["note"]
+    found = problems_of(tmp_path, f"format = 1\nnote = {note}\n{DOTS}b = 1\n")
+    assert [problem.partition(": ")[2] for problem in found] == [
+        "a key has more than 8 parts: keys of a patch have one"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 4000 + "b = 1",
+        '"a".' * 2000 + "b = 1",
+        "".join(f"a{number} = [{{}}]\n" for number in range(800)),
+    ],
+    ids=["key", "quoted", "arrays"],
+)
+def test_memory_in_proportion_to_the_file(tmp_path: Path, text: str) -> None:
+    problems_of(tmp_path, "x")  # imports what it needs
+    tracemalloc.start()
+    try:
+        assert problems_of(tmp_path, f"format = 1\n{text}\n")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 << 20
+
+
+def test_time_in_proportion_to_the_file(tmp_path: Path) -> None:
+    """20,000 tables whose lines are not found take less than a second, not a minute."""
+    text = 'format = 1\n"\\u0077rite" = [' + "{},\n" * 20_000 + "]\n"
+    before = time.process_time()
+    assert len(problems_of(tmp_path, text)) == 40_000
+    assert time.process_time() - before < 10
 
 
 def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
