@@ -14,7 +14,14 @@ from types import SimpleNamespace
 
 import click
 import pytest
-from support.commands import REFUSE_PTRACE, command, in_forks, on_terminal, process_of_its_own
+from support.commands import (
+    POINTER,
+    REFUSE_PTRACE,
+    command,
+    in_forks,
+    on_terminal,
+    process_of_its_own,
+)
 
 import pydbgwrite
 from pydbgwrite import errors
@@ -60,7 +67,7 @@ def test_demo_as_json(pointers: int) -> None:
         "problem": type(None),
     }
     assert said["verified"] is True
-    assert (said["pointers"], said["bytes"]) == (pointers, 8 * pointers)
+    assert (said["pointers"], said["bytes"]) == (pointers, POINTER * pointers)
     assert said["ns_per_pointer"] == pytest.approx(said["seconds"] * 1e9 / pointers)
     for name in ("address", "checksum_before", "checksum_after"):
         assert int(said[name], 16) > 0
@@ -77,7 +84,7 @@ def test_demo_as_text() -> None:
         "embedded" if sys.platform == "linux" else r"dbgeng [\d.]+", fields["engine"]
     )
     assert re.fullmatch("0x[0-9a-f]+", fields["table"])
-    assert fields["pointers"] == "1,000 (8,000 bytes)"
+    assert fields["pointers"] == f"1,000 ({POINTER},000 bytes)"
     assert re.fullmatch(r"[\d,.]+ ms, [\d,.]+ ns a pointer", fields["time"])
     way = "WritePointersVirtual" if sys.platform == "linux" else "WriteVirtual, in bulk: "
     assert fields["written by"].startswith(way)

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.child import PAGE, pattern
+from support.child import PAGE
 from support.commands import (
+    MOST,
+    POINTER,
     SAME_EVERYWHERE,
     Done,
     Target,
+    at_first,
+    column,
     command,
     on_terminal,
     on_terminal_of_its_own,
@@ -28,7 +32,7 @@ from pydbgwrite._processes import program_of
 from pydbgwrite.cli.main import run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-OLD = [int.from_bytes(pattern(80)[at : at + 8], "little") for at in range(0, 80, 8)]
+OLD = at_first(10)
 
 
 @pytest.fixture
@@ -49,8 +53,8 @@ def patch(process: Target, tmp_path: Path) -> Path:
         pointers = [1, "0x2"]
         note = "a table"
         [[write]]
-        address = {process.rw + 32}
-        pointers = ["0xffffffffffffffff"]
+        address = {process.rw + 4 * POINTER}
+        pointers = ["{MOST:#x}"]
         """,
     )
 
@@ -62,7 +66,7 @@ def saved(folder: Path, text: str) -> Path:
 
 
 def patched(process: Target) -> bool:
-    return process.pointers(6) == [1, 2, OLD[2], OLD[3], 2**64 - 1, OLD[5]]
+    return process.pointers(6) == [1, 2, OLD[2], OLD[3], MOST, OLD[5]]
 
 
 # ---- apply ----------------------------------------------------------------------------------
@@ -74,8 +78,8 @@ def test_apply(process: Target, patch: Path, tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     *rows, last = done.out.splitlines()
     assert [row.split()[:5] for row in rows] == [
-        [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
-        for at, new in ((0, 1), (1, 2), (4, 2**64 - 1))
+        [column(process.rw + POINTER * at), column(OLD[at]), "->", column(new), "change"]
+        for at, new in ((0, 1), (1, 2), (4, MOST))
     ]
     assert "a table" in rows[0]
     assert last == f"Wrote 3 pointers. To undo it: pydbgwrite undo {journal}"
@@ -159,7 +163,7 @@ def test_a_process_that_goes_on_while_the_question_is_asked(
     done = on_terminal("apply", "-p", process.pid, patch, answer=answer)
     if at == 16:  # no pointer of the patch
         assert done.code == 0
-        assert process.pointers(6) == [1, 2, 7, OLD[3], 2**64 - 1, OLD[5]]
+        assert process.pointers(6) == [1, 2, 7, OLD[3], MOST, OLD[5]]
         return
     assert done.code == 1
     assert "has changed since the preview" in done.out
@@ -249,7 +253,7 @@ def test_side_files(process: Target, tmp_path: Path) -> None:
     assert command("apply", "--pid", process.pid, file, "--yes").code == 0
     assert process.pointers(300) == values.tolist()
 
-    file = saved(folder, text.format(process.rw + 8, "../outer.npy"))
+    file = saved(folder, text.format(process.rw + POINTER, "../outer.npy"))
     line = ["apply", "--pid", process.pid, file, "--yes"]
     assert command(*line).code == 2
     assert process.pointers(300) == values.tolist()
@@ -280,7 +284,7 @@ def test_expecting_and_verifying(process: Target, tmp_path: Path) -> None:
     assert "; the target already holds what the patch writes" in shown.err
     rows = shown.out.splitlines()
     assert [row.split()[1:7] for row in rows] == [
-        [f"0x{new:016x}", "->", f"0x{new:016x}", "problem", "expected", f"0x{old:016x}"]
+        [column(new), "->", column(new), "problem", "expected", column(old)]
         for new, old in zip((1, 2), OLD, strict=False)
     ]
     with pydbgwrite.attach(process.pid) as session:
@@ -318,7 +322,8 @@ def test_warnings_come_before_the_question(process: Target, tmp_path: Path) -> N
 
 def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None:
     entries = [
-        f"[[write]]\naddress = {process.rw + 8 * at}\npointers = [{at}]\n" for at in range(300)
+        f"[[write]]\naddress = {process.rw + POINTER * at}\npointers = [{at}]\n"
+        for at in range(300)
     ]
     file = saved(tmp_path, "format = 1\n" + "".join(entries))
     line = ["apply", "--pid", process.pid, file, "--dry-run"]
@@ -332,7 +337,8 @@ def test_long_patches_are_shown_in_part(process: Target, tmp_path: Path) -> None
 
 def test_scattered_pointers(process: Target, tmp_path: Path) -> None:
     """A patch of format 2 is shown address by address, applied, compared and undone."""
-    journal, places = tmp_path / "a.journal", [process.rw + 40, process.rw, process.rw + 16]
+    journal = tmp_path / "a.journal"
+    places = [process.rw + POINTER * at for at in (5, 0, 2)]
     np.save(tmp_path / "found.npy", np.array(places, "<u8") - np.uint64(process.rw))
     expect = [OLD[5], OLD[0], OLD[2]]
     file = saved(
@@ -350,7 +356,7 @@ def test_scattered_pointers(process: Target, tmp_path: Path) -> None:
     line = ["apply", "--pid", process.pid, file]
     *rows, last = command(*line, "--dry-run").out.splitlines()
     assert [row.split()[:5] for row in rows] == [
-        [f"0x{at:016x}", f"0x{old:016x}", "->", f"0x{7:016x}", "change"]
+        [column(at), column(old), "->", column(7), "change"]
         for at, old in zip(places, expect, strict=True)
     ]
     assert rows[0].split()[5:] == ["1:", "found"]
@@ -580,10 +586,10 @@ def test_verify(process: Target, patch: Path) -> None:
     assert (after.said["verified"], after.said["mismatches"]) == (True, [])
     assert command(*line).out == "The target holds what the patch writes: 3 pointers.\n"
     with pydbgwrite.attach(process.pid) as session:
-        session.write_pointers(process.rw + 8, [7])
+        session.write_pointers(process.rw + POINTER, [7])
     again = command(*line)
     assert again.code == 1
-    address, found, wanted = (f"0x{value:016x}" for value in (process.rw + 8, 7, 2))
+    address, found, wanted = map(column, (process.rw + POINTER, 7, 2))
     assert again.out.split() == [address, "found", found, "wanted", wanted, "problem"]
     assert "1 of 3 pointers differs" in again.err
 
@@ -630,7 +636,7 @@ def test_a_report(process: Target, patch: Path, tmp_path: Path, arguments: list[
     assert (done.code, done.err) == (0, "")
     page = report.read_text(encoding="utf-8")
     assert f"{process.pid})" in page
-    for value in (process.rw + 8, process.rw + 32, *OLD[:2], OLD[4], 2**64 - 1):
+    for value in (process.rw + POINTER, process.rw + 4 * POINTER, *OLD[:2], OLD[4], MOST):
         assert f'"{value:x}"' in page
     assert "a table" in page
     if "--json" in arguments:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
+from support.commands import POINTER, SAME_EVERYWHERE, Target, command, on_terminal, target
 
 import pydbgwrite
 from pydbgwrite.cli.searching import pointers_of
@@ -34,13 +34,13 @@ def test_a_target_without_a_heap() -> None:
 
 
 def words(process: Target) -> list[int]:
-    return process.pointers((process.end - process.rw) // 8)
+    return process.pointers((process.end - process.rw) // POINTER)
 
 
 def where(process: Target, wanted: range) -> list[str]:
     """Return the addresses of the words with such a value."""
     held = enumerate(words(process))
-    return [f"0x{process.rw + 8 * at:x}" for at, value in held if value in wanted]
+    return [f"0x{process.rw + POINTER * at:x}" for at, value in held if value in wanted]
 
 
 def place(process: Target) -> str:
@@ -95,7 +95,7 @@ def test_bits_and_bytes(process: Target) -> None:
 
 
 def where_if(process: Target, chosen: list[bool]) -> list[str]:
-    return [f"0x{process.rw + 8 * at:x}" for at, good in enumerate(chosen) if good]
+    return [f"0x{process.rw + POINTER * at:x}" for at, good in enumerate(chosen) if good]
 
 
 @SAME_EVERYWHERE
@@ -131,7 +131,7 @@ def test_what_was_found_is_patched(process: Target, tmp_path: Path) -> None:
     assert command(*line, "--json").said["out"] == str(file)
     patch = tmp_path / "patch.toml"
     patch.write_text(
-        "format = 2\n[[write]]\naddresses = 'found.npy'\npointers = '0x123456789abcdef1'\n"
+        "format = 2\n[[write]]\naddresses = 'found.npy'\npointers = '0x12345678'\n"
         f"expect = '{value:#x}'\n"
     )
     journal = tmp_path / "j"

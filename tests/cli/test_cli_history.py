@@ -20,6 +20,7 @@ from support.chance import chance
 from support.child import PAGE, RW_PAGES
 from support.commands import (
     COMMAND,
+    POINTER,
     SAME_EVERYWHERE,
     Done,
     Target,
@@ -80,7 +81,7 @@ def test_write_and_undo(process: Target, state_folder: Path) -> None:
     assert journal["command"] == (f"pydbgwrite write --pid {process.pid} {process.rw} 0x77 --json")
     undone = command("undo", "--yes", "--json")
     assert (undone.code, undone.err) == (0, "")
-    assert (undone.said["complete"], undone.said["restored"]) == (True, 8)
+    assert (undone.said["complete"], undone.said["restored"]) == (True, POINTER)
     assert process.is_untouched()
     assert [each["state"] for each in history()] == ["undone"]
     again = command("undo", "--yes")

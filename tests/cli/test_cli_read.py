@@ -16,6 +16,8 @@ import pytest
 from support.child import PAGE, RW_PAGES
 from support.commands import (
     COMMAND,
+    MOST,
+    POINTER,
     SAME_EVERYWHERE,
     Target,
     command,
@@ -27,7 +29,7 @@ from support.commands import (
 import pydbgwrite
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-ALL = RW_PAGES * PAGE // 8
+ALL = RW_PAGES * PAGE // POINTER
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +42,11 @@ def test_json(process: Target) -> None:
     done = command("read", "--pid", process.pid, hex(process.rw), 20, "--json")
     assert (done.code, done.err) == (0, "")
     said = done.said
-    assert (int(said["address"], 16), said["pointer_size"], said["count"]) == (process.rw, 8, 20)
+    assert (said["pointer_size"], said["count"]) == (POINTER, 20)
+    assert int(said["address"], 16) == process.rw
     assert [each["value"] for each in said["pointers"]] == list(map(hex, process.pointers(20)))
     assert [each["address"] for each in said["pointers"]] == [
-        hex(process.rw + 8 * index) for index in range(20)
+        hex(process.rw + POINTER * index) for index in range(20)
     ]
 
 
@@ -71,7 +74,7 @@ def test_what_pointers_point_to() -> None:
     with target() as process:
         with pydbgwrite.attach(process.pid) as session:
             module = session.modules()[0]
-            values = [module.base + 0x40, process.rw, process.none, 1, 2**64 - 1]
+            values = [module.base + 0x40, process.rw, process.none, 1, MOST]
             session.write_pointers(process.rw, values)
         said = command("read", "--pid", process.pid, process.rw, 5, "--json").said["pointers"]
         assert said[0]["points_to"] == f"{module.name}+0x40"
@@ -162,15 +165,16 @@ def test_counts_may_be_written_as_in_python(process: Target) -> None:
 
 def test_more_than_is_mapped(process: Target, tmp_path: Path) -> None:
     """What can be read is shown, and how far that is; a file is whole, or not made."""
-    last = process.pointers(2, process.end - 16)
-    line = ["read", "--pid", process.pid, process.end - 16, 5]
+    start = process.end - 2 * POINTER
+    last = process.pointers(2, start)
+    line = ["read", "--pid", process.pid, start, 5]
     done = command(*line, "--json")
     assert done.code == 3
     said = done.said
     assert (said["count"], said["asked"]) == (2, 5)
     assert [int(each["value"], 16) for each in said["pointers"]] == last
     assert (said["error"]["index"], said["error"]["exit_code"]) == (2, 3)
-    assert int(said["error"]["address"], 16) == process.end - 16
+    assert int(said["error"]["address"], 16) == start
     assert said["error"]["message"] in done.err
     done = command(*line)
     assert (done.code, [int(row.split()[1], 16) for row in done.out.splitlines()]) == (3, last)

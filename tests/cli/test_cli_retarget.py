@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.commands import SAME_EVERYWHERE, Done, Target, command, on_terminal, target
+from support.commands import POINTER, SAME_EVERYWHERE, Done, Target, command, on_terminal, target
 
 import pydbgwrite
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-NEW = 0x7F00_1234_5678
+NEW = 0x1234_5678
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def untouched() -> Iterator[Target]:
 
 
 def words(process: Target) -> list[int]:
-    return process.pointers((process.end - process.rw) // 8)
+    return process.pointers((process.end - process.rw) // POINTER)
 
 
 def line(process: Target, old: object, new: object, *options: object) -> list[object]:
@@ -56,7 +56,7 @@ def test_a_count_that_is_expected(process: Target, state_folder: Path) -> None:
     assert (said["searched"], said["skipped"]) == (process.end - process.rw, [])
     [entry] = said["entries"]
     assert entry["addresses"] == [
-        f"0x{process.rw + 8 * at:x}" for at, word in enumerate(before) if word == old
+        f"0x{process.rw + POINTER * at:x}" for at, word in enumerate(before) if word == old
     ]
     assert set(entry["before"]) == {hex(old)}
     assert set(entry["after"]) == {hex(NEW)}

@@ -9,15 +9,24 @@ import time
 from pathlib import Path
 
 import pytest
-from support.child import PAGE, RW_PAGES, pattern
-from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
+from support.child import PAGE, RW_PAGES
+from support.commands import (
+    MOST,
+    POINTER,
+    SAME_EVERYWHERE,
+    Target,
+    at_first,
+    command,
+    on_terminal,
+    target,
+)
 
 import pydbgwrite
 from pydbgwrite.cli.exit_codes import exit_code_of
 from pydbgwrite.cli.undoing import after_undo
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-NEW = [0x1111111111111111 * each for each in range(1, 6)]
+NEW = [MOST // 15 * each for each in range(1, 6)]  # 0x11...11, 0x22...22, ...
 
 
 def written(process: Target, journal: Path, values: list[int] = NEW, at: int = 0) -> None:
@@ -35,7 +44,7 @@ def test_undo(tmp_path: Path) -> None:
         assert (done.code, done.err) == (0, "")
         assert process.is_untouched()
         assert "Restored." in done.out
-        assert "40 bytes" in done.out
+        assert f"{5 * POINTER} bytes" in done.out
         again = command("undo", journal, "--json")
         assert (again.code, again.err) == (0, "")
         assert (again.said["complete"], again.said["restored"]) == (True, 0)
@@ -46,30 +55,25 @@ def test_conflicts(tmp_path: Path) -> None:
     journal = tmp_path / "x.journal"
     with target() as process:
         written(process, journal)
+        place, old = process.rw + 2 * POINTER, at_first(3)[2]
         with pydbgwrite.attach(process.pid) as session:
-            session.write_pointers(process.rw + 16, [0xABCDEF])
+            session.write_pointers(place, [0xABCDEF])
         done = command("undo", journal, "--json")
         assert done.code == 5
         said = done.said
-        assert (said["complete"], said["restored"], said["conflict_total"]) == (False, 32, 1)
+        assert (said["complete"], said["conflict_total"]) == (False, 1)
+        assert said["restored"] == 4 * POINTER
         [conflict] = said["conflicts"]
-        assert int(conflict["address"], 16) == process.rw + 16
-        assert (conflict["found"], conflict["size"]) == ("0xabcdef", 8)
-        assert conflict["written"] == hex(NEW[2])
-        assert conflict["old"] == f"0x{int.from_bytes(pattern(24)[16:], 'little'):x}"
+        assert int(conflict["address"], 16) == place
+        assert (conflict["found"], conflict["size"]) == ("0xabcdef", POINTER)
+        assert (conflict["written"], conflict["old"]) == (hex(NEW[2]), hex(old))
         assert "not everything was undone" in done.err
         assert process.pointers(3)[2] == 0xABCDEF
 
         text = command("undo", journal)
         assert text.code == 5
-        values = (pattern(24)[16:], NEW[2], 0xABCDEF)
-        old, new, found = (
-            hex(each if isinstance(each, int) else int.from_bytes(each, "little"))
-            for each in values
-        )
-        assert (
-            f"conflict at 0x{process.rw + 16:x}  before {old}  written {new}  found now {found}\n"
-        ) in text.out
+        shown = f"before {old:#x}  written {NEW[2]:#x}  found now 0xabcdef\n"
+        assert f"conflict at {place:#x}  {shown}" in text.out
         assert "--force" in text.out
 
         forced = command("undo", journal, "--force")

@@ -12,15 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.child import PAGE, RW_PAGES, pattern
-from support.commands import SAME_EVERYWHERE, Target, command, process_of_its_own, target
+from support.child import PAGE, RW_PAGES
+from support.commands import (
+    MOST,
+    POINTER,
+    SAME_EVERYWHERE,
+    Target,
+    at_first,
+    column,
+    command,
+    process_of_its_own,
+    target,
+)
 
 import pydbgwrite
 from pydbgwrite.cli.main import run
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
-ALL = RW_PAGES * PAGE // 8
-OLD = [int.from_bytes(pattern(8 * ALL)[at : at + 8], "little") for at in range(0, 8 * ALL, 8)]
+ALL = RW_PAGES * PAGE // POINTER
+OLD = at_first(ALL)
 
 
 @pytest.fixture
@@ -30,17 +40,17 @@ def process() -> Iterator[Target]:
 
 
 def test_values(process: Target) -> None:
-    done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, str(2**64 - 1))
+    done = command("write", "--pid", process.pid, hex(process.rw), "0x1", 2, MOST)
     assert (done.code, done.err) == (0, "")
     *rows, last = done.out.splitlines()
     assert re.fullmatch(
         rf"Wrote 3 pointers at 0x{process.rw:x}\. To undo it: pydbgwrite undo \d+", last
     )
     assert [row.split()[:5] for row in rows] == [
-        [f"0x{process.rw + 8 * at:016x}", f"0x{OLD[at]:016x}", "->", f"0x{new:016x}", "change"]
-        for at, new in enumerate([1, 2, 2**64 - 1])
+        [column(process.rw + POINTER * at), column(OLD[at]), "->", column(new), "change"]
+        for at, new in enumerate([1, 2, MOST])
     ]
-    assert process.pointers(4) == [1, 2, 2**64 - 1, OLD[3]]
+    assert process.pointers(4) == [1, 2, MOST, OLD[3]]
 
 
 def test_values_of_modules(process: Target) -> None:
@@ -52,9 +62,9 @@ def test_values_of_modules(process: Target) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.said == {
         "address": f"0x{process.rw:x}",
-        "pointer_size": 8,
+        "pointer_size": POINTER,
         "pointers": 1,
-        "bytes": 8,
+        "bytes": POINTER,
         "before": [f"0x{OLD[0]:x}"],
         "after": [f"0x{module.base + 0x40:x}"],
         "before_names": [None],
@@ -71,7 +81,7 @@ def test_values_of_modules(process: Target) -> None:
 
 @pytest.mark.parametrize("suffix", ["npy", "bin"])
 def test_from_a_file(process: Target, tmp_path: Path, suffix: str) -> None:
-    values = np.arange(1, ALL + 1, dtype=np.uint64) * np.uint64(0x0101010101)
+    values = np.arange(1, ALL + 1, dtype=np.uint64) * np.uint64(MOST // ALL)
     file = tmp_path / f"x.{suffix}"
     if suffix == "npy":
         np.save(file, values)
@@ -160,7 +170,7 @@ def test_expect_one_for_all(process: Target) -> None:
     again = command(*line)
     assert again.code == 1
     assert [row.split()[1:] for row in again.out.splitlines()] == [
-        ["found", f"0x{found:016x}", "expected", f"0x{5:016x}", "problem"] for found in (1, 2, 3, 4)
+        ["found", column(found), "expected", column(5), "problem"] for found in (1, 2, 3, 4)
     ]
     assert process.pointers(4) == [1, 2, 3, 4]
 
@@ -217,7 +227,7 @@ def test_dry_runs_end_as_writes_do(
         rows = command(*line, "--dry-run").out.splitlines()
         assert [row.split()[4:] for row in rows[:2]] == [
             ["change"],
-            ["problem", "expected", f"0x{5:016x}"],
+            ["problem", "expected", column(5)],
         ]
     assert process.is_untouched()
 
@@ -296,7 +306,7 @@ def test_values_that_are_not_there(process: Target, value: str) -> None:
 
 
 def test_where_nothing_is_mapped(process: Target) -> None:
-    for address in (process.end, process.end - 8):
+    for address in (process.end, process.end - POINTER):
         done = command("write", "--pid", process.pid, address, "1", "2", "--json")
         assert done.code == 3
         assert done.said["error"]["written"] == 0

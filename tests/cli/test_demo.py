@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.commands import POINTER
 
 import pydbgwrite
 from pydbgwrite import NoTargetError, _demo_target
@@ -161,7 +162,12 @@ def test_the_c_code_agrees_on_objects(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("count", "error"),
-    [(0, ValueError), (-1, ValueError), (2**62, MemoryError), (2**70, OverflowError)],
+    [
+        (0, ValueError),
+        (-1, ValueError),
+        (sys.maxsize // 2, MemoryError),
+        (2**70, OverflowError),
+    ],
 )
 def test_tables_of_impossible_sizes(count: int, error: type[Exception]) -> None:
     with pytest.raises(error):
@@ -194,7 +200,7 @@ def test_a_table_is_rewritten_and_proven(pointers: int) -> None:
     assert result.problem is None
     assert result.verified
     assert result.pointers == pointers
-    assert result.bytes == 8 * pointers
+    assert result.bytes == POINTER * pointers
     assert result.before == expected_proof(original_table(pointers))
     assert result.after is not None
     assert (result.after.originals, result.after.replacements) == (0, pointers)
@@ -301,9 +307,10 @@ def test_a_write_that_did_not_happen_is_noticed(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("place", [0, 500, 999])
 def test_one_wrong_pointer_is_noticed(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
     def write(session: pydbgwrite.Session, address: int, table: Any) -> int:
-        original = session.read_pointers(address + 8 * place, 1)
+        changed = address + session.pointer_size * place
+        original = session.read_pointers(changed, 1)
         written = session.write_pointers(address, table)
-        session.write_pointers(address + 8 * place, original)
+        session.write_pointers(changed, original)
         return written
 
     meddle(monkeypatch, instead=write)

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,10 +28,14 @@ from support.child import PAGE, RW_PAGES, pattern
 from support.schema import check_output
 
 __all__ = [
+    "MOST",
+    "POINTER",
     "REFUSE_PTRACE",
     "SAME_EVERYWHERE",
     "Done",
     "Target",
+    "at_first",
+    "column",
     "command",
     "in_forks",
     "on_terminal",
@@ -49,6 +54,10 @@ SAME_EVERYWHERE = pytest.mark.skipif(
 PYTHONS_WORDS = re.compile(
     r"\b\w+=(True|False|None)\b|\b[a-z_]+=[,;:]| (?!ptrace|prctl|values)[a-z_.]+\(\)|session\."
 )
+
+#: The bytes of a pointer in target(), whose program is this Python; and the largest pointer.
+POINTER = struct.calcsize("P")
+MOST = 2 ** (8 * POINTER) - 1
 
 COMMAND = [sys.executable, "-P", "-m", "pydbgwrite"]
 
@@ -261,7 +270,6 @@ def on_terminal_of_its_own(
 def _open_terminal(width: int) -> tuple[int, int]:
     import fcntl
     import pty
-    import struct
     import termios
 
     ours, theirs = pty.openpty()
@@ -337,12 +345,25 @@ class Target:
 
     def pointers(self, count: int, address: int | None = None) -> list[int]:
         """Return the pointers that it holds at rw, or at the given address."""
-        data = self.read(self.rw if address is None else address, 8 * count)
-        return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+        return _pointers(self.read(self.rw if address is None else address, POINTER * count))
 
     def is_untouched(self) -> bool:
         """Does it still hold its first content?"""
         return self.read(self.rw, RW_PAGES * PAGE) == pattern(RW_PAGES * PAGE)
+
+
+def _pointers(data: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(data) // POINTER}{'Q' if POINTER == 8 else 'I'}", data))
+
+
+def at_first(count: int) -> list[int]:
+    """Return the pointers that a target holds at rw at first."""
+    return _pointers(pattern(POINTER * count))
+
+
+def column(pointer: int) -> str:
+    """Return a target's pointer or address as it stands in a column of the output."""
+    return f"0x{pointer:0{2 * POINTER}x}"
 
 
 @contextmanager
@@ -351,7 +372,7 @@ def target(pages: int = RW_PAGES) -> Iterator[Target]:
     if sys.platform == "win32":
         from support.dbgeng_cases import start_child
 
-        base, child = start_child(8, sys.executable)
+        base, child = start_child(POINTER, sys.executable)
         try:
             child.write(base, pattern(RW_PAGES * PAGE))
             yield Target(child.pid, base, base + 0x100000, base + 0x200000, child.read, child.kill)

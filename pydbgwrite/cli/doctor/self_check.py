@@ -22,7 +22,8 @@ _OTHERS: Final = "write to other processes"
 _FORCED: Final = "write to read-only pages"
 
 _PROGRAM: Final = os.path.join(os.path.dirname(__file__), "self_check_child.py")
-_VALUES: Final = (0x1122334455667788, 0x0102030405060708)
+#: What is written: pointers of either width.
+_CONTENT: Final = bytes(range(1, 17))
 
 
 def _child(*arguments: str) -> Child:
@@ -48,18 +49,23 @@ def self_checks(engine: str | None) -> list[Check]:
     return checks
 
 
+def _write(session: pydbgwrite.Session, address: int) -> int:
+    size = session.pointer_size
+    words = (_CONTENT[at : at + size] for at in range(0, len(_CONTENT), size))
+    return session.write_pointers(address, [int.from_bytes(word, "little") for word in words])
+
+
 def _tried(
     child: Child, places: dict[str, int], name: str, engine: str | None, *, suspend: bool = True
 ) -> list[Check]:
     try:
         with pydbgwrite.attach(places["pid"], engine=engine, suspend=suspend) as session:
-            values = _VALUES[: 16 // session.pointer_size]
-            written = session.write_pointers(places["writable"], values)
-            wanted = session.read(places["writable"], 16)
+            written = _write(session, places["writable"])
+            wanted = session.read(places["writable"], len(_CONTENT))
     except not_from_handler(OSError, errors.Error) as failure:
         return [Check(name, FAILS, str(failure), "see the permissions above")]
     held = bytes.fromhex(child.ask("?")[0])  # and so it runs again
-    if held != wanted or held[:8] != _VALUES[0].to_bytes(8, "little"):
+    if not held == wanted == _CONTENT:
         return [Check(name, FAILS, f"the process reports {held.hex()}")]
     return [
         Check(name, WORKS, f"attached, wrote {written} pointers, detached; the process has them")
@@ -80,9 +86,9 @@ def _others() -> Check:
 def _forced(child: Child, places: dict[str, int], engine: str | None) -> Check:
     try:
         with pydbgwrite.attach(places["pid"], engine=engine) as session:
-            session.write_pointers(places["read_only"], _VALUES[:1])
+            _write(session, places["read_only"])
     except not_from_handler(OSError, errors.Error) as failure:
         return Check(_FORCED, LIMITED, str(failure))
-    if bytes.fromhex(child.ask("?")[1])[:8] != _VALUES[0].to_bytes(8, "little"):
+    if bytes.fromhex(child.ask("?")[1]) != _CONTENT:
         return Check(_FORCED, FAILS, "reported as written, but the process does not have it")
     return Check(_FORCED, WORKS, "a private read-only page was written to")
