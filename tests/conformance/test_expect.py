@@ -300,5 +300,6 @@ def test_memory_that_is_freed_meanwhile_is_held(session: Session) -> None:
 
 def test_ctypes_and_dumps_of_it(session: Session) -> None:
     assert session.write_pointers(BASE, [1, 2], expect=(ctypes.c_uint64 * 2)(0, 0)) == 2
-    assert session.write_pointers(BASE, [1, 2], expect=(ctypes.c_void_p * 2)(1, 2)) == 2
+    if ctypes.sizeof(ctypes.c_void_p) == 8:  # tests/unit/test_input_buffers.py has what is refused
+        assert session.write_pointers(BASE, [1, 2], expect=(ctypes.c_void_p * 2)(1, 2)) == 2
     assert pydbgwrite.Mismatch(1, 2, 3) == (1, 2, 3)

@@ -114,18 +114,21 @@ def test_an_earlier_error_stays(engine_case: EngineCase) -> None:
 def test_memory_that_lies_at_two_places(mirrored: tuple[Session, int, int]) -> None:
     """The last values written change the first ones, and the engine says S_OK."""
     session, start, size = mirrored
+    width = session.pointer_size
     half = 40
     values = list(range(1, 2 * half + 1))
-    address = start + size - 8 * half
+    address = start + size - width * half
     for via in ("WritePointersVirtual", "WriteVirtual"):
         session.write(start, bytes(size))
         assert session.write_pointers(address, values, via=via, verify=True) == len(values)
     # The writes begin at the start, so that their last pointers overwrite their first ones.
-    count = size // 8 + 3
+    held = size // width
+    count = held + 3
     values = list(range(1, count + 1))
+    places = range(start, start + width * count, width)
     writes: list[Callable[[], int]] = [
         lambda: session.write_pointers(start, values, via="auto", verify=True),
-        lambda: session.write_scattered(range(start, start + 8 * count, 8), values, verify=True),
+        lambda: session.write_scattered(places, values, verify=True),
     ]
     for write in writes:
         session.write(start, bytes(size))
@@ -134,14 +137,12 @@ def test_memory_that_lies_at_two_places(mirrored: tuple[Session, int, int]) -> N
         error = caught.value
         assert error.total == 3
         assert error.mismatches == [
-            Mismatch(start + 8 * at, at + 1, size // 8 + at + 1) for at in range(3)
+            Mismatch(start + width * at, at + 1, held + at + 1) for at in range(3)
         ]
         assert (error.written, error.index, error.count) == (0, 0, count)
         assert error.address == start
         assert f"3 of {count:,} pointers are not what was written" in str(error)
-        assert f"0x{start:x}: 0x1 was written, and the target holds 0x{size // 8 + 1:x}" in str(
-            error
-        )
+        assert f"0x{start:x}: 0x1 was written, and the target holds 0x{held + 1:x}" in str(error)
     with pytest.raises(VerificationError) as caught:
         session.write(start, b"a" * size + b"b", verify=True)
     assert caught.value.mismatches == [Mismatch(start, 0x61, 0x62)]
