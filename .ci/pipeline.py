@@ -53,14 +53,6 @@ RAN = ROOT / ".cache" / "ran.json"
 FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
 #: On the 32-bit Windows Python: every kind of session.
 NARROW = "tests/conformance/test_conformance_pointers.py"
-#: On the same, what takes longer: every kind of work of an engine, and buffers of a gibibyte.
-MORE_NARROW = tuple(
-    f"tests/dbgeng/test_dbgeng_{name}.py"
-    for name in (
-        *("attach", "cli", "docs", "dump", "kernel", "large", "loading", "memory", "names"),
-        *("processes", "read_only", "remote", "symbols", "timeouts", "undo_after_kill", "wrap"),
-    )
-)
 #: A run of the whole suite has more tests.
 WHOLE = 5000
 #: pytest in two processes, each file in one of them.
@@ -692,15 +684,14 @@ def whole_lane(name: str, *options: str) -> str:
     name="windows-more",
     proves={
         "cp311-abi3-win_amd64": "writes through Microsoft's engine, by each CPython",
-        "cp311-abi3-win32": "unit tests, conformance, each kind of session, buffers of 1 GiB",
+        "cp311-abi3-win32": "the suite on Microsoft's x86 engine under Wine",
         "cp314-cp314t-win_amd64": "writes through Microsoft's engine, CPython 3.13t and 3.14t",
     },
 )
 def windows_more() -> None:
-    """More of the suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
+    """The suite on a 32-bit Windows CPython; the wheel on each Windows CPython."""
     need("wine")
-    conformance = tracked("tests/conformance/test_conformance_*.py")
-    on_32_bits("windows-more", "--", *conformance, "tests/unit", *MORE_NARROW)
+    on_32_bits("windows-more", "--")
     run(*windows_lane(), "versions")
 
 

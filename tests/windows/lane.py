@@ -9,7 +9,7 @@
     python tests/windows/lane.py run SCRIPT.py ARGS    a script, with the wheel and the engine
     python tests/windows/lane.py versions              the wheel on each Windows Python, in short
     python tests/windows/lane.py versions 3.14t 3.14   on these
-    python tests/windows/lane.py win32 -- FILE         test files on a 32-bit Python and engine
+    python tests/windows/lane.py win32                 the suite on a 32-bit Python and engine
 
 --bits 32 is for the other commands what win32 is for the suite.
 
