@@ -11,7 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.calls import ENGINE_CALLS, RAW_CALLS, SESSION_CALLS, WRITING_CALLS, public_names
+from support.calls import (
+    ENGINE_CALLS,
+    EVERY_CALL,
+    NAMING_CALLS,
+    RAW_CALLS,
+    SESSION_CALLS,
+    WRITING_CALLS,
+    public_names,
+)
 from support.cases import EngineCase
 from support.inputs import BASE
 from support.processes import Child64
@@ -21,14 +29,8 @@ from pydbgwrite import DataSpaces, ReadOnlyError, Session, SessionClosedError, s
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes")
 
-#: Attributes that are neither (always) a call into the engine nor an ending.
+#: Attributes that are neither a call nor an ending; entering a transaction is one.
 PLAIN = {
-    "import_slots",
-    "name",
-    "names",
-    "regions",
-    "resolve",
-    "symbols",
     "transaction",
     "data_spaces",
     "pid",
@@ -45,7 +47,8 @@ DBGENG = {"serve"}
 
 
 def test_every_public_name_is_tested_here() -> None:
-    assert public_names(Session) - DBGENG == set(SESSION_CALLS) | PLAIN | set(ENDINGS)
+    calls = {*SESSION_CALLS, *NAMING_CALLS}
+    assert public_names(Session) - DBGENG == calls | PLAIN | set(ENDINGS)
     assert public_names(DataSpaces) == set(RAW_CALLS)
 
 
@@ -105,11 +108,11 @@ def test_ending_twice(session: Session, first: str, second: str) -> None:
     assert session.closed
 
 
-@pytest.mark.parametrize("name", ENGINE_CALLS)
+@pytest.mark.parametrize("name", EVERY_CALL)
 def test_closed_sessions(session: Session, name: str) -> None:
     session.close()
     with pytest.raises(SessionClosedError, match="closed"):
-        ENGINE_CALLS[name](session)
+        EVERY_CALL[name](session)
 
 
 @pytest.mark.parametrize("name", RAW_CALLS)
@@ -277,7 +280,9 @@ def test_public_calls_have_signatures(session: Session) -> None:
     import inspect
 
     calls: list[Callable[..., object]] = [
-        getattr(Session, name) for name in (*SESSION_CALLS, *ENDINGS) if name != "pointer_size"
+        getattr(Session, name)
+        for name in (*SESSION_CALLS, *NAMING_CALLS, *ENDINGS)
+        if name != "pointer_size"
     ]
     calls += [getattr(DataSpaces, name) for name in RAW_CALLS]
     for call in calls:

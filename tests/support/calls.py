@@ -1,4 +1,7 @@
-"""Every public method of Session and DataSpaces with a call that works on the `session` fixture."""
+"""Public methods of Session and DataSpaces, each with a call that works on the `session` fixture.
+
+tests/conformance/test_session.py holds the few that are not here, and that no other is missing.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,16 @@ SESSION_CALLS: dict[str, Call] = {
     "pointer_size": lambda s: s.pointer_size,
 }
 
+#: Session methods that ask what is mapped, and for names.
+NAMING_CALLS: dict[str, Call] = {
+    "resolve": lambda s: s.resolve("[0x10000]"),
+    "name": lambda s: s.name(0x10000),
+    "names": lambda s: s.names([0x10000]),
+    "symbols": lambda s: s.symbols(),
+    "regions": lambda s: s.regions(),
+    "import_slots": lambda s: s.import_slots(),
+}
+
 #: DataSpaces methods, with good arguments.
 RAW_CALLS: dict[str, Call] = {
     "read_virtual": lambda s: s.data_spaces.read_virtual(0x10000, 8),
@@ -43,8 +56,11 @@ RAW_CALLS: dict[str, Call] = {
     "is_pointer_64bit": lambda s: s.data_spaces.is_pointer_64bit(),
 }
 
-#: Both: every call that enters the engine.
+#: The calls that enter the engine whatever the target is.
 ENGINE_CALLS: dict[str, Call] = {**SESSION_CALLS, **RAW_CALLS}
+
+#: All of these.
+EVERY_CALL: dict[str, Call] = {**ENGINE_CALLS, **NAMING_CALLS}
 
 #: The calls among them that write.
 WRITING_CALLS = [name for name in ENGINE_CALLS if name.startswith(("write", "fill"))]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.calls import EVERY_CALL
 from support.chance import chance as chance
 from support.chance import rounds
 from support.processes import Child64
@@ -121,11 +122,7 @@ def test_each_with_its_own_session_of_one_process() -> None:
 MISUSES: tuple[Callable[[Session], object], ...] = (
     lambda session: session.write_pointers(BASE, [WORST]),
     lambda session: session.write_scattered([BASE], [WORST]),
-    lambda session: session.write(BASE, b"stranger"),
-    lambda session: session.read_pointers(BASE, 4),
-    lambda session: session.data_spaces.write_pointers_virtual(BASE, [WORST]),
-    lambda session: session.pointer_size,
-    lambda session: session.query(BASE),
+    *EVERY_CALL.values(),
     lambda session: session.transaction().__enter__(),
     lambda session: session.terminate(),
     lambda session: session.close(),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calls import ENGINE_CALLS
+from support.calls import EVERY_CALL
 from support.differences import LANE
 from support.inputs import BASE, SIZE
 from support.processes import Child64
@@ -32,8 +32,7 @@ ENDINGS: dict[str, Callable[[Session], object]] = {
     "terminate": lambda s: s.terminate(),
     "leave the with block": lambda s: s.__exit__(None, None, None),
 }
-#: All calls that enter the engine or end the session.
-CALLS = {**ENGINE_CALLS, **ENDINGS}
+CALLS = {**EVERY_CALL, **ENDINGS}
 LONG = 400_000  # pointers: more than the first chunk, so that progress is called during the call
 
 
