@@ -24,8 +24,9 @@ assert sys.platform == "win32"
 
 __all__ = ["attach", "attach_kernel", "connect", "connect_server", "launch", "open_dump"]
 
-# Sessions that the exit of the interpreter would else leave with a target that stands still.
-_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+# Sessions that the exit of the interpreter would else leave with a target that stands still. No
+# WeakSet: other threads change it while it is copied, which raises.
+_open_sessions: set[weakref.ref[Session]] = set()
 
 
 def attach(
@@ -102,13 +103,15 @@ def _kept(session: Session) -> Session:
     if not _open_sessions:
         atexit.unregister(_end_sessions)
         atexit.register(_end_sessions)
-    _open_sessions.add(session)
+    _open_sessions.add(weakref.ref(session, _open_sessions.discard))
     return session
 
 
 def _end_sessions() -> None:
-    for session in list(_open_sessions):
-        session._end_at_exit()
+    for reference in list(_open_sessions):
+        session = reference()
+        if session is not None:
+            session._end_at_exit()
 
 
 def _text(path: StrOrBytesPath, what: str) -> str:

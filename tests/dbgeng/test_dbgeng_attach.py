@@ -314,6 +314,29 @@ raise RuntimeError("of the script's own")
             assert done.returncode == 1 and "of the script's own" in done.stderr
             assert child.runs()
 
+    def test_exit_while_another_thread_opens_sessions(self) -> None:
+        code = """
+import collections, sys, threading, warnings, pydbgwrite
+from pydbgwrite._opening.dbgeng import _end_sessions, _kept
+warnings.simplefilter("ignore")
+session = pydbgwrite.attach(int(sys.argv[1]))
+opened, many = collections.deque(maxlen=5000), threading.Event()
+def open_more():
+    while True:  # simulated ones: there is one of the engine at a time
+        opened.append(_kept(pydbgwrite.simulate([(0, 8)])))
+        if len(opened) == 5000:
+            many.set()
+threading.Thread(target=open_more, daemon=True).start()
+many.wait()
+sys.setswitchinterval(1e-6)
+for turn in range(50):
+    _end_sessions()
+"""
+        with target() as child:
+            done = dbgeng.run(code, str(child.pid))
+            assert (done.returncode, done.stderr) == (0, "")
+            assert child.runs()
+
     @pytest.mark.parametrize("how", [{}, {"suspend": False}, {"invasive": True}])
     def test_detach_from_a_target_that_is_gone(self, how: dict[str, Any]) -> None:
         with target() as child:
