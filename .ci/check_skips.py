@@ -36,6 +36,7 @@ LINUX = (
     *CLONE,
     r"with capabilities this Python does not find its library$",
     r"a free-threaded CPython has no GIL$",
+    r"the demangler has no wheel for the free-threaded CPython 3\.13$",
     r"an sdist holds no \.ci$",  # if the tests are those of the sdist,
     r"the package is not installed in place$",  # and the package is a wheel's
 )

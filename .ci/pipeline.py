@@ -730,12 +730,6 @@ def full() -> str:
     return suite_of_wheel("full", profile="full")
 
 
-#: Files with tests that need the demangler, which has no wheel for the free-threaded 3.13.
-DEMANGLED = (
-    *("cli/test_cli_lists", "docs/test_docs_tutorial", "linux/test_linux_imports"),
-    *("linux/test_linux_naming", "linux/test_linux_names", "unit/test_module_symbols"),
-    "unit/test_patterns",
-)
 #: They count blocks. The free-threaded 3.13 keeps every type and function that is made after the
 #: first thread has begun ("immortalized", docs.python.org), so they run in a process without one.
 BLOCKS = ("unit/test_memory_leaks", "unit/test_patch_leaks")
@@ -761,10 +755,8 @@ def without_gil() -> str:
     with (folder / "pyproject.toml").open("rb") as file:
         extras = tomllib.load(file)["project"]["optional-dependencies"]
     packages = [each for each in (*extras["cli"], *extras["test"]) if "[" not in each]
-    left_out: list[str] = []
-    if version == "3 13":
+    if version == "3 13":  # it has no wheel there; tests/support/demangling.py
         packages = [each for each in packages if not each.startswith("multi-demangle")]
-        left_out = [f"--ignore=tests/{each}.py" for each in DEMANGLED]
     run(*pip, "--only-binary=:all:", *packages)
     # In place: the tests' child processes and the benchmarks find the package there.
     switches = {"PYDBGWRITE_WERROR": "1"}
@@ -775,7 +767,7 @@ def without_gil() -> str:
     # Each of its turns takes seconds while this Python's blocks are traced.
     slow = "--deselect=tests/unit/test_memory_leaks.py::test_live_sessions_leave_nothing_behind"
     suite(interpreter, "blocks", "-n0", "-q", slow, *blocks, cwd=folder, variables=off)
-    left_out += [f"--ignore={each}" for each in blocks]
+    left_out = [f"--ignore={each}" for each in blocks]
     options = (*TWO_WORKERS, "-q", "--durations=10", *left_out, *without("c"))
     suite(interpreter, "free", *options, cwd=folder, variables=off, at_least=WHOLE)
     racing = {"PYDBGWRITE_SANITIZE": "thread", "TSAN_OPTIONS": "halt_on_error=1"}

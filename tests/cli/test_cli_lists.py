@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import SAME_EVERYWHERE, Target, command, on_terminal, target
+from support.demangling import needs_demangler
 from support.libraries import ANSWERS, compile_program, running, shared_library
 
 import pydbgwrite
@@ -150,6 +151,7 @@ int main(void) { char line[9]; SAY("%lu %lu\\n", NUMBER(table), NUMBER(area));
 )
 
 
+@needs_demangler
 @LINUX
 def test_symbols(tmp_path: Path) -> None:
     path = compile_program(tmp_path / "shapes", SHAPES)
@@ -227,6 +229,7 @@ def test_imports_of_every_system(process: Target) -> None:
         assert int(each["value"], 16) != 0
 
 
+@needs_demangler
 @LINUX
 def test_symbols_that_look_alike(tmp_path: Path) -> None:
     """The mangled form stands beside those whose demangled one several symbols have."""

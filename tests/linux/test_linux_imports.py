@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.demangling import needs_demangler
 from support.libraries import (
     ANSWERS,
     INDIRECT,
@@ -260,6 +261,7 @@ def test_a_target_that_has_ended(tmp_path: Path) -> None:
             session.regions()
 
 
+@needs_demangler
 def test_demangled_names(tmp_path: Path) -> None:
     """A C++ import is found by both of its names."""
     mangled = '\nint answer(int) __asm__("_Z6answeri");\n'

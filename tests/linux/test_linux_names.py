@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 from support.chance import chance as chance
 from support.commands import command
+from support.demangling import needs_demangler
 from support.libraries import ANSWERS, compile_program, running, shared_library
 
 import pydbgwrite
@@ -265,6 +266,7 @@ DEMANGLED: Final = {
 }
 
 
+@needs_demangler
 @pytest.mark.parametrize("name", DEMANGLED)
 def test_demangled_names(shop: Shop, name: str) -> None:
     expected = shop.session.resolve(f"shop!{DEMANGLED[name]}")
@@ -276,6 +278,7 @@ def test_demangled_names(shop: Shop, name: str) -> None:
     assert shop.session.resolve(f"[shop!{name}]") == shop.session.resolve(f"[{name}]+0") == stored
 
 
+@needs_demangler
 def test_many_demangled_names_at_once(shop: Shop) -> None:
     """After many searches there is an index, with the same answers."""
     resolver = Resolver(shop.session)
@@ -290,6 +293,7 @@ def test_many_demangled_names_at_once(shop: Shop) -> None:
             resolver.resolve(name)
 
 
+@needs_demangler
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -314,6 +318,7 @@ def test_wrong_demangled_names(shop: Shop, text: str, words: str) -> None:
         shop.session.resolve(text)
 
 
+@needs_demangler
 def test_overloads_are_told_apart(shop: Shop) -> None:
     """Each candidate that the error lists can be given, and each is another function."""
     with pytest.raises(AddressError, match=r"3 symbols .* with its parameters") as caught:
@@ -322,6 +327,7 @@ def test_overloads_are_told_apart(shop: Shop) -> None:
     assert len({shop.session.resolve(each) for each in listed}) == len(listed) == 3
 
 
+@needs_demangler
 def test_overloads_whose_names_are_too_long_to_list(shop: Shop) -> None:
     with pytest.raises(AddressError, match=r"2 symbols .* in that form") as caught:
         shop.session.resolve(f"{LENGTHY}::twice")
@@ -330,6 +336,7 @@ def test_overloads_whose_names_are_too_long_to_list(shop: Shop) -> None:
     assert set(map(shop.session.resolve, listed)) == wanted and len(wanted) == 2
 
 
+@needs_demangler
 def test_a_demangled_name_that_has_no_address(shop: Shop) -> None:
     with pytest.raises(AddressError, match="of_threadE is thread-local"):
         shop.session.resolve(f"shop!{LENGTHY}::of_thread")
@@ -406,6 +413,7 @@ def test_commands_take_every_form(compiled: Path) -> None:
         assert done.code == 2 and "'-8+8', after a closing bracket" in done.err
 
 
+@needs_demangler
 def test_every_demangled_name(shop: Shop, chance: random.Random) -> None:
     """A demangled name leads to its symbol, or the error lists what can be given."""
     resolver = Resolver(shop.session)

@@ -16,6 +16,7 @@ from typing import Final
 
 import pytest
 from support.chance import chance as chance
+from support.demangling import needs_demangler
 from support.libraries import (
     ANSWERS,
     compile_library,
@@ -154,6 +155,7 @@ def test_names_of_a_static_program_lead_back(tmp_path: Path, chance: random.Rand
         assert_they_lead_back(session, places_of(session, chance, 200))
 
 
+@needs_demangler
 def test_names_of_a_rust_program_lead_back(tmp_path: Path, chance: random.Random) -> None:
     rustc = shutil.which("rustc")
     if rustc is None:
@@ -182,6 +184,7 @@ def test_names_of_a_rust_program_lead_back(tmp_path: Path, chance: random.Random
             assert_they_lead_back(session, places_of(session, chance, 40))
 
 
+@needs_demangler
 def test_forms_of_names(shop: Shop) -> None:
     with shop("-O0") as (session, (heap, stack, shared)):
         area = session.resolve("shop!_ZNK6shapes6Square4areaEv")
@@ -202,6 +205,7 @@ def test_forms_of_names(shop: Shop) -> None:
         assert session.name(shared) in ("shop!shared_value", "libshared.so!shared_value")
 
 
+@needs_demangler
 def test_a_demangled_name_of_several_symbols_stays_mangled(shop: Shop) -> None:
     with shop("-O0") as (session, _):
         bodies = session.symbols("*Square::~Square()", module="shop")
@@ -278,6 +282,7 @@ def test_more_modules_of_one_name_than_are_listed(tmp_path: Path) -> None:
         session.resolve("libsame.so!value")
 
 
+@needs_demangler
 def test_patterns_and_kinds(shop: Shop) -> None:
     with shop("-O0") as (session, _):
         names = {each.demangled for each in session.symbols("vtable for shapes::*")}

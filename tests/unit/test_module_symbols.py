@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import pytest
 from support.chance import chance as chance
+from support.demangling import needs_demangler
 
 import pydbgwrite
 from pydbgwrite._core import ModuleSymbols, name_addresses, plain_mangled
@@ -257,6 +258,7 @@ def test_names_that_take_years_stay_mangled() -> None:
         assert demangle("_ZN1aC\n") == "_ZN1aC\n"
 
 
+@needs_demangler
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux processes alone need a demangler")
 @pytest.mark.parametrize(
     ("name", "wanted"),

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from support.chance import chance as chance
+from support.demangling import needs_demangler
 
 import pydbgwrite
 from pydbgwrite._symbols.demangle import demangler
@@ -86,6 +87,7 @@ def test_the_part_of_a_pattern_that_is_looked_for(pattern: str, part: str) -> No
     assert common_part(pattern) == part
 
 
+@needs_demangler
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux processes alone need a demangler")
 @pytest.mark.parametrize(
     "mangled",
