@@ -12,7 +12,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 from pydbgwrite._signal_handlers import not_from_handler
 
-__all__ = ["not_loaded"]
+__all__ = ["not_loaded", "refuse_untagged"]
 
 #: By the number of the machine in a header of ELF (62 to 183), or of a DLL.
 _MACHINES = {
@@ -23,6 +23,18 @@ _MACHINES = {
     0x8664: "Windows on x86-64",
     0xAA64: "Windows on arm64",
 }
+
+
+def refuse_untagged() -> None:
+    """Raise ImportError if a free-threaded Python on Windows would load a module without a tag.
+
+    It looks for that name, too, which is that of the abi3 module. That is linked with python3.dll,
+    which would bring a second interpreter, of the layout with a GIL, into this process.
+    """
+    folder = os.path.dirname(__file__)
+    *tagged, untagged = (os.path.join(folder, f"_core{suffix}") for suffix in EXTENSION_SUFFIXES)
+    if os.path.exists(untagged) and not any(map(os.path.exists, tagged)):
+        raise not_loaded(ImportError("_core.pyd is for Pythons with a GIL"))
 
 
 def not_loaded(error: Exception) -> ImportError:
@@ -38,8 +50,9 @@ def not_loaded(error: Exception) -> ImportError:
     suffixes = EXTENSION_SUFFIXES
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         version += ", free-threaded"
-        # 3.13t looks for it, too, and can't use it (PEP 703: there is no stable ABI).
-        suffixes = [suffix for suffix in suffixes if "abi3" not in suffix]
+        # It looks for abi3's too (3.13t; on Windows each one), and can't use it (PEP 703: there is
+        # no stable ABI).
+        suffixes = [each for each in suffixes if "abi3" not in each and each != ".pyd"]
     takes = ", ".join(f"_core{suffix}" for suffix in suffixes)
     return ImportError(
         f"pydbgwrite can't load its compiled module: {error}\n"

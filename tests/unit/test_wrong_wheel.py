@@ -21,7 +21,7 @@ import pydbgwrite
 
 MACHINE = platform.machine().replace("_", "-")
 #: A name that this Python looks for.
-NAME = f"_core{EXTENSION_SUFFIXES[-1]}"
+NAME = f"_core{EXTENSION_SUFFIXES[0]}"
 
 
 def elf(machine: int) -> bytes:

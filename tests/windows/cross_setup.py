@@ -16,9 +16,11 @@ from typing import Any
 
 BUILDER = os.environ["PYDBGWRITE_LANE_BUILDER"]  # 311, or 314t for a free-threaded Python
 FREE_THREADED = BUILDER.endswith("t")
+PLATFORM = os.environ["_PYTHON_HOST_PLATFORM"].replace("-", "_")
+SUFFIX = f".cp{BUILDER}-{PLATFORM}.pyd" if FREE_THREADED else ".pyd"
 # The flags of the build machine's own Python, and its modules' suffix, are those of Linux.
 sysconfig.get_config_vars().update(
-    CFLAGS="", OPT="", CCSHARED="", LDFLAGS="", BLDSHARED="", EXT_SUFFIX=".pyd", Py_ENABLE_SHARED=0
+    CFLAGS="", OPT="", CCSHARED="", LDFLAGS="", BLDSHARED="", EXT_SUFFIX=SUFFIX, Py_ENABLE_SHARED=0
 )
 sysconfig.get_config_vars()["Py_GIL_DISABLED"] = int(FREE_THREADED)
 

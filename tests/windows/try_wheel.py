@@ -2,14 +2,17 @@
 
 It writes pointers to simulated memory and, through Microsoft's engine, to a running program, which
 then reports the pointers it holds. A free-threaded Python must keep its GIL off, and does the same
-once more with the GIL on. It prints a line for each, and exits with 0 only if all are correct.
+once more with the GIL on; and it must refuse a package whose module has the abi3 module's name. It
+prints a line for each, and exits with 0 only if all are correct.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pydbgwrite
@@ -21,6 +24,23 @@ from support import dbgeng
 VALUES = [dbgeng.MARK, 0, 256**dbgeng.OWN - 1, *range(1000)]
 FREE_THREADED = "free-threading" in sys.version
 GIL = "PYTHON_GIL"
+
+
+def refuses_untagged() -> bool:
+    """Return whether a copy whose module has no tag, as an abi3 module, is refused by its name."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "pydbgwrite"
+        tagged = shutil.ignore_patterns("__pycache__", "_core.*.pyd")
+        copy = shutil.copyfile  # Wine 8 has no CopyFile2, which copytree's own calls
+        shutil.copytree(
+            Path(pydbgwrite.__file__).parent, package, ignore=tagged, copy_function=copy
+        )
+        # This Python's own module would load.
+        shutil.copyfile(pydbgwrite._core.__file__, package / "_core.pyd")
+        code = "import sys; sys.path.insert(0, sys.argv[1]); import pydbgwrite"
+        command = [sys.executable, "-I", "-S", "-c", code, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "_core.pyd is for Pythons with a GIL" in done.stderr
 
 
 def main() -> int:
@@ -43,6 +63,8 @@ def main() -> int:
     said = "loads and writes" if good else f"wrote {written} of {len(VALUES)}, and not as given"
     if FREE_THREADED and locked != (os.environ.get(GIL) == "1"):
         good, said = False, "changed the GIL"
+    if FREE_THREADED and not refuses_untagged():
+        good, said = False, "does not refuse an abi3 module"
     print(f"Windows Python {name}, {engine.name} {engine.version}: pydbgwrite {said}", flush=True)
     if good and FREE_THREADED and GIL not in os.environ:
         again = [sys.executable, __file__]
