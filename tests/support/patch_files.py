@@ -29,5 +29,5 @@ def problems_of(folder: Path, text: str | bytes, **options: Any) -> list[str]:
 
 def load(folder: Path, text: str, **options: Any) -> Patch:
     """Return a patch of that text."""
-    (folder / "patch.toml").write_text(text, encoding="utf-8")
+    (folder / "patch.toml").write_text(text, encoding="utf-8", newline="")
     return Patch.load(folder / "patch.toml", **options)
