@@ -10,15 +10,15 @@ attach(), launch() and simulate() open a Session, whose methods do the rest.
 
 from __future__ import annotations
 
-import sys
+import sys as _sys
 
 from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
 from pydbgwrite._signal_handlers import not_from_handler as _not_from_handler
 
-if sys.platform == "win32" and "free-threading" in sys.version:
-    from pydbgwrite._wrong_wheel import refuse_untagged
+if _sys.platform == "win32" and "free-threading" in _sys.version:
+    from pydbgwrite import _wrong_wheel
 
-    refuse_untagged()
+    _wrong_wheel.refuse_untagged()
 try:
     from pydbgwrite._core import (
         BULK_THRESHOLD_POINTERS,
