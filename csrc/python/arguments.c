@@ -163,16 +163,21 @@ bool arguments_unsigned(PyObject *object, const char *what, uint64_t *value)
     return object == NULL || arguments_element(object, what, -1, value);
 }
 
-bool arguments_size(PyObject *object, const char *what, uint64_t *value)
+/* Returns whether a buffer can have that size. */
+static bool is_size(PyObject *object, const char *what, uint64_t value)
 {
-    bool good = arguments_unsigned(object, what, value);
+    bool good = value <= (uint64_t)PY_SSIZE_T_MAX;
 
-    if (good && *value > (uint64_t)PY_SSIZE_T_MAX) {
+    if (!good) {
         PyErr_Format(PyExc_OverflowError, "%s must be at most %zd, got %R", what, PY_SSIZE_T_MAX,
                      object);
-        good = false;
     }
     return good;
+}
+
+bool arguments_size(PyObject *object, const char *what, uint64_t *value)
+{
+    return arguments_unsigned(object, what, value) && is_size(object, what, *value);
 }
 
 bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
@@ -187,6 +192,11 @@ bool arguments_ulong(PyObject *object, const char *what, uint32_t *value)
     }
     *value = (uint32_t)wide;
     return good;
+}
+
+bool arguments_ulong_size(PyObject *object, const char *what, uint32_t *value)
+{
+    return arguments_ulong(object, what, value) && is_size(object, what, *value);
 }
 
 bool arguments_given_callable(PyObject *object, const char *what, PyObject **callable)

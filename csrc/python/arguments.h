@@ -56,6 +56,9 @@ bool arguments_size(PyObject *object, const char *what, uint64_t *value);
 /* The same for a ULONG parameter of the engine: at most 2^32-1. */
 bool arguments_ulong(PyObject *object, const char *what, uint32_t *value);
 
+/* The same, and at most PY_SSIZE_T_MAX: a 32-bit Python has no buffer for each ULONG. */
+bool arguments_ulong_size(PyObject *object, const char *what, uint32_t *value);
+
 /* A callable, borrowed; None leaves the result unchanged. */
 bool arguments_given_callable(PyObject *object, const char *what, PyObject **callable);
 static inline bool arguments_callable(PyObject *object, const char *what, PyObject **callable)

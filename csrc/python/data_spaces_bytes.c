@@ -28,22 +28,17 @@ static PyObject *read_from(int space, PyObject *self, PyObject *const *arguments
     PyObject *bytes = NULL, *result = NULL;
     uint64_t offset = 0;
     uint32_t size = 0;
-    uint64_t wanted = 0;
     ULONG read = 0;
     HRESULT status;
     mover move;
 
     if (!raw_begin(&call, self, &signatures[space], arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &offset) ||
-        !arguments_ulong(call.values[1], "buffer_size", &size)) {
+        !arguments_ulong_size(call.values[1], "buffer_size", &size)) {
         goto done;
     }
-    wanted = size;
-    if (wanted <= (uint64_t)PY_SSIZE_T_MAX) { /* a 32-bit Python can't hold every ULONG */
-        bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    }
+    bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (bytes == NULL) {
-        (void)PyErr_NoMemory();
         goto done;
     }
     move = space == VIRTUAL    ? raw_spaces(&call)->lpVtbl->ReadVirtual

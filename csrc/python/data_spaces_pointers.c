@@ -77,7 +77,7 @@ KEYWORD_METHOD(raw_read_pointers_virtual)
     pointer_output_init(&output);
     if (!raw_begin(&call, self, &signature, arguments, count, names) ||
         !arguments_unsigned(call.values[0], "offset", &error.address) ||
-        !arguments_ulong(call.values[1], "count", &wanted) ||
+        !arguments_ulong_size(call.values[1], "count", &wanted) ||
         !pointer_output_take(&output, call.session->state, NULL, wanted)) {
         goto done;
     }

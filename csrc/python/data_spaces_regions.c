@@ -1,6 +1,7 @@
 /* The raw layer's calls about regions of the target's memory. */
 #include "data_spaces_regions.h"
 
+#include "../core/query.h"
 #include "docstrings.h"
 #include "failures.h"
 #include "raw_call.h"
@@ -63,7 +64,7 @@ KEYWORD_METHOD(raw_query_virtual)
         goto done;
     }
     method_leave_python(&call, 0);
-    status = raw_spaces(&call)->lpVtbl->QueryVirtual(raw_spaces(&call), offset, &info);
+    status = core_query(raw_spaces(&call), offset, &info);
     method_enter_python(&call);
     if (status == S_OK) {
         result = information_of(call.session->state, &info);
@@ -124,7 +125,7 @@ KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
                                                                              offset, &next);
     method_enter_python(&call);
     if (status == S_OK) {
-        result = PyLong_FromUnsignedLongLong(next);
+        result = PyLong_FromUnsignedLongLong(core_as_asked(offset, next));
     } else if (status == S_FALSE) {
         result = Py_NewRef(Py_None); /* an answer: there is no further page */
     } else {

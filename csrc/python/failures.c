@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../core/differences.h"
+#include "../core/query.h"
 #include "../core/read_back.h"
 #include "gil.h"
 
@@ -45,13 +46,13 @@ static PyObject *page_behind(const session_object *session, uint64_t *address, u
     MEMORY_BASIC_INFORMATION64 page = {0};
     PyObject *result = NULL;
     PyThreadState *released = PyEval_SaveThread();
-    HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
+    HRESULT status = core_query(spaces, *address, &page);
     uint64_t left = page.BaseAddress + page.RegionSize - *address;
 
     if (status == S_OK && left > 0 && left < width && page.State == MEM_COMMIT &&
         page.Protect != PAGE_NOACCESS && (!writes || is_writable(&page))) {
         *address += left;
-        status = spaces->lpVtbl->QueryVirtual(spaces, *address, &page);
+        status = core_query(spaces, *address, &page);
     }
     PyEval_RestoreThread(released);
     /* For an address that a dump does not hold dbgeng describes the next region. */
@@ -127,7 +128,7 @@ static PyObject *refused_behind(const session_object *session, const core_error 
     while (searches && at - error->address < size) {
         uint64_t left = 0;
 
-        if (spaces->lpVtbl->QueryVirtual(spaces, at, &page) == S_OK &&
+        if (core_query(spaces, at, &page) == S_OK &&
             (is_writable(&page) || may_be_forced(session, &page))) {
             left = page.BaseAddress + page.RegionSize - at;
         }

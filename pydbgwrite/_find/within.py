@@ -11,7 +11,7 @@ from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regions import Module, Region
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT
-from pydbgwrite._symbols.regions import modules_of, regions_of
+from pydbgwrite._symbols.regions import modules_of, regions_of, undescribed
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.errors import AddressError, TargetAccessError
 
@@ -89,6 +89,8 @@ def memory_of(
             regions = [
                 Region(each.start, each.end - each.start, "r", "committed") for each in spans
             ]
+        else:
+            regions = regions + undescribed(session, regions)
         regions = list(_parts(regions, spans))
     assert regions is not None
     searched = [each for each in regions if _is_readable(each)]

@@ -11,6 +11,7 @@ from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._processes import with_program
 from pydbgwrite._regions import protection_name, state_name
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.regions import NARROW_LIMIT, may_be_undescribed
 from pydbgwrite.errors import DebugEngineError, TargetAccessError
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ class Obstacle(NamedTuple):
 class TargetMap:
     """The target's memory map, queried on demand in ascending order (QueryVirtual).
 
-    An engine without a map (a kernel target) has no obstacles here: reading finds them. Code pages
-    on Windows are no obstacle, since WriteProcessMemory unprotects them itself.
+    Where an engine has no map (a kernel target) there are no obstacles here: reading finds them.
+    Code pages on Windows are no obstacle, since WriteProcessMemory unprotects them itself.
     """
 
     def __init__(self, session: Target, writing: bool) -> None:
+        self._session = session
         self._query = session.data_spaces.query_virtual
         self._writing = writing and session.target != "dump"
         self._forces = session._embedded and session.pid is not None
@@ -90,6 +92,9 @@ class TargetMap:
         try:
             info = self._query(at)
         except not_from_handler(TargetAccessError):
+            if may_be_undescribed(self._session, at):
+                self._start, self._end, self._fault = at, NARROW_LIMIT, None
+                return
             self._start, self._end = at, at + 1
             self._fault = Obstacle("is outside of the target's address space", False)
         except not_from_handler(DebugEngineError):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pydbgwrite._regions import Module
     from pydbgwrite._target import Target
 
-__all__ = ["modules_of", "regions_of"]
+__all__ = ["NARROW_LIMIT", "may_be_undescribed", "modules_of", "regions_of", "undescribed"]
+
+#: The first address that no 32-bit pointer reaches.
+NARROW_LIMIT: Final = 1 << 32
 
 #: By the map's letters; as protection_of() in memory.c.
 _PROTECTIONS: Final = {
@@ -53,6 +56,35 @@ def regions_of(
     if not named:
         return found
     return list(_with_modules(session, found, modules_of(session) if modules is None else modules))
+
+
+def may_be_undescribed(session: Target, address: int) -> bool:
+    """Can there be memory at an address of which QueryVirtual knows nothing?
+
+    A 32-bit program can have 4 GiB, of which the system may describe 2 to a 32-bit debugger
+    (docs/engine.md). What a dump does not describe is not in it.
+    """
+    return (
+        not session._embedded
+        and session.target != "dump"
+        and address < NARROW_LIMIT
+        and session.pointer_size == 4
+    )
+
+
+def undescribed(session: Target, regions: list[Region]) -> list[Region]:
+    """Return as a region all addresses behind others of which QueryVirtual knows nothing.
+
+    It is committed and readable, so that a search tries to read it.
+    """
+    at = regions[-1].base + regions[-1].size if regions else 0
+    while may_be_undescribed(session, at):
+        try:
+            info = session.data_spaces.query_virtual(at)
+        except not_from_handler(TargetAccessError):
+            return [Region(at, NARROW_LIMIT - at, "r", "committed")]
+        at = max(at + 1, info.base_address + info.region_size)
+    return []
 
 
 def _of_map(text: bytes) -> Iterator[Region]:

@@ -6,12 +6,12 @@ A 32-bit Python can have little more than one such buffer, and so can its target
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from support import dbgeng
-from support.dbgeng import NARROW, OWN, needs_engine, target
+from support.dbgeng import COUNT, MARK, NARROW, OWN, needs_engine, target
 
 import pydbgwrite
 
@@ -78,12 +78,53 @@ def test_a_gibibyte(profile: str) -> None:
             assert program.held(place - place % 16)[place % 16 :][:OWN] == expected, hex(at)
 
 
-@pytest.mark.parametrize("count", [sys.maxsize + 1, 2**64 - 1])
+@pytest.mark.parametrize("count", sorted({sys.maxsize + 1, 2**32, 2**64 - 1}))
 def test_a_count_that_no_buffer_has(count: int) -> None:
-    """From 2**31 on in a 32-bit Python."""
+    """From 2**31 on in a 32-bit Python. The raw calls take a ULONG."""
     with target() as child, pydbgwrite.attach(child.pid) as session:
+        spaces = session.data_spaces
         session.write_pointers(child.base, [1])
-        for read in (session.read, session.read_pointers):
+        reads: list[Callable[[int, int], object]] = [session.read, session.read_pointers]
+        for read in reads if count > sys.maxsize else []:
             with pytest.raises(OverflowError, match=f"at most {sys.maxsize}, got {count}"):
                 read(child.base, count)
+        most = sys.maxsize if count < 2**32 else r"2\*\*32 - 1"
+        raw = (spaces.read_virtual, spaces.read_virtual_uncached, spaces.read_pointers_virtual)
+        for read in raw:
+            with pytest.raises(OverflowError, match=f"at most {most}, got {count}"):
+                read(child.base, count)
         assert list(session.read_pointers(child.base, 1)) == [1]
+
+
+@pytest.mark.parametrize("size", [2**31, 2**32 - 1])
+def test_filling_beyond_any_buffer(size: int) -> None:
+    """FillVirtual stops where the memory ends."""
+    with target() as child, pydbgwrite.attach(child.pid) as session:
+        assert session.data_spaces.fill_virtual(child.base, size, b"ab") == COUNT * OWN
+        assert session.read(child.base + COUNT * OWN - 4, 4) == b"abab"
+        with pytest.raises(OverflowError, match=r"at most 2\*\*32 - 1, got 4294967296"):
+            session.data_spaces.fill_virtual(child.base, 2**32, b"cd")
+        assert session.read(child.base, 4) == b"abab"
+
+
+@pytest.mark.parametrize("length", [2**31, 2**32, 2**64 - 1])
+def test_searching_beyond_any_buffer(length: int) -> None:
+    with target() as child, pydbgwrite.attach(child.pid) as session:
+        session.write_pointers(child.base + 4096, [MARK])
+        mark = MARK.to_bytes(OWN, "little")
+        found = session.data_spaces.search_virtual(child.base, length, mark)
+        assert found == child.base + 4096
+
+
+def test_writing_beyond_the_last_address() -> None:
+    """Which is 2**32 - 1 in a 32-bit Python."""
+    high = 256**OWN - 4096
+    refused = pydbgwrite.TargetAccessError if NARROW else ValueError
+    with target() as child, pydbgwrite.attach(child.pid) as session:
+        writes: tuple[Callable[[], object], ...] = (
+            lambda: session.write(high, bytes(8192)),
+            lambda: session.write_pointers(high, [1] * 2048),
+        )
+        for write in writes:
+            with pytest.raises(refused, match=rf"past 2\*\*{8 * OWN}\b.*nothing was written"):
+                write()

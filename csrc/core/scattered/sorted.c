@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../query.h"
 #include "pages.h"
 #include "radix.h"
 
@@ -82,7 +83,7 @@ static HRESULT queried_region(const core_target *target, uint64_t address, ULONG
 {
     IDebugDataSpaces4 *spaces = target->data_spaces;
     MEMORY_BASIC_INFORMATION64 info = {0};
-    HRESULT status = spaces->lpVtbl->QueryVirtual(spaces, address, &info);
+    HRESULT status = core_query(spaces, address, &info);
 
     if (status == S_OK) {
         bool own = info.Type == MEM_PRIVATE || info.Type == MEM_IMAGE;

@@ -97,10 +97,6 @@ static HRESULT write_values(embedded_target *embedded, uint64_t address, const u
         } else {
             size_t moved = 0;
 
-            /* If size_t has 32 bits, a transfer of a whole 32-bit address space must be split. */
-            if (run > SIZE_MAX / width) {
-                run = SIZE_MAX / width;
-            }
             status = embedded_write(embedded, address, data, (size_t)(run * width), &moved);
         }
         address += run * width;
@@ -134,9 +130,6 @@ static HRESULT read_values(embedded_target *embedded, uint64_t address, unsigned
             }
             run = status == S_OK ? 1 : 0;
         } else {
-            if (run > SIZE_MAX / width) {
-                run = SIZE_MAX / width;
-            }
             status = embedded_read(embedded, address, data, (size_t)(run * width), &moved);
             run = moved / width;
         }
