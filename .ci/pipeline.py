@@ -448,7 +448,7 @@ def link_for_musl(python: Path, folder: Path, builder: str, flags: str) -> list[
     return named
 
 
-@step(budget=140, together=True)
+@step(budget=170, together=True)
 def fuzz() -> None:
     """Readers of files, the core, the embedded engine, wrapped engines under a fuzzer, 8 s each."""
     fuzz_for(8)

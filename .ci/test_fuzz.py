@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from fuzz import fuzz
+fuzz: Any = importlib.import_module("fuzz.fuzz")
 
 
 @pytest.mark.parametrize(
