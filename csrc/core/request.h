@@ -20,7 +20,8 @@ typedef struct core_target {
     IPointerScatter *scatter; /* NULL if the engine does not have it; Microsoft's does not */
     bool local;   /* a process of this machine, through an engine in this process: no network */
     bool stopped; /* the target's own code does not change its memory during the session */
-    bool folds;   /* the engine ignores the upper halves of addresses in a 32-bit target */
+    /* In a 32-bit target the engine ignores the upper halves of addresses, and extends its own. */
+    bool folds;
     /* To learn whether a span is allowed, the engine first looks at each process of the machine. */
     bool spans_cost;
     /* Copies the caller's memory, which may be gone; returns the number of leading bytes that could

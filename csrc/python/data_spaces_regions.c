@@ -64,7 +64,7 @@ KEYWORD_METHOD(raw_query_virtual)
         goto done;
     }
     method_leave_python(&call, 0);
-    status = core_query(raw_spaces(&call), offset, &info);
+    status = core_query(&call.session->target, offset, &info);
     method_enter_python(&call);
     if (status == S_OK) {
         result = information_of(call.session->state, &info);
@@ -123,9 +123,10 @@ KEYWORD_METHOD(raw_get_next_differently_valid_offset_virtual)
     method_leave_python(&call, 0);
     status = raw_spaces(&call)->lpVtbl->GetNextDifferentlyValidOffsetVirtual(raw_spaces(&call),
                                                                              offset, &next);
+    next = core_as_asked(&call.session->target, offset, next);
     method_enter_python(&call);
     if (status == S_OK) {
-        result = PyLong_FromUnsignedLongLong(core_as_asked(offset, next));
+        result = PyLong_FromUnsignedLongLong(next);
     } else if (status == S_FALSE) {
         result = Py_NewRef(Py_None); /* an answer: there is no further page */
     } else {

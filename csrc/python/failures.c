@@ -42,17 +42,16 @@ static bool is_writable(const MEMORY_BASIC_INFORMATION64 *page)
 static PyObject *page_behind(const session_object *session, uint64_t *address, uint32_t width,
                              bool writes)
 {
-    IDebugDataSpaces4 *spaces = session->target.data_spaces;
     MEMORY_BASIC_INFORMATION64 page = {0};
     PyObject *result = NULL;
     PyThreadState *released = PyEval_SaveThread();
-    HRESULT status = core_query(spaces, *address, &page);
+    HRESULT status = core_query(&session->target, *address, &page);
     uint64_t left = page.BaseAddress + page.RegionSize - *address;
 
     if (status == S_OK && left > 0 && left < width && page.State == MEM_COMMIT &&
         page.Protect != PAGE_NOACCESS && (!writes || is_writable(&page))) {
         *address += left;
-        status = core_query(spaces, *address, &page);
+        status = core_query(&session->target, *address, &page);
     }
     PyEval_RestoreThread(released);
     /* For an address that a dump does not hold dbgeng describes the next region. */
@@ -117,7 +116,6 @@ static bool may_be_forced(const session_object *session, const MEMORY_BASIC_INFO
 static PyObject *refused_behind(const session_object *session, const core_error *error,
                                 uint64_t from)
 {
-    IDebugDataSpaces4 *spaces = session->target.data_spaces;
     uint64_t size = error->count * error->width;
     uint64_t at = from;
     bool searches = !error->scattered;
@@ -128,7 +126,7 @@ static PyObject *refused_behind(const session_object *session, const core_error 
     while (searches && at - error->address < size) {
         uint64_t left = 0;
 
-        if (core_query(spaces, at, &page) == S_OK &&
+        if (core_query(&session->target, at, &page) == S_OK &&
             (is_writable(&page) || may_be_forced(session, &page))) {
             left = page.BaseAddress + page.RegionSize - at;
         }

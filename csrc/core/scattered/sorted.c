@@ -81,9 +81,8 @@ void scattered_sorted_free(sorted_pages *pages)
  * it may both read and write, without any modifier such as PAGE_GUARD or PAGE_NOCACHE. */
 static HRESULT queried_region(const core_target *target, uint64_t address, ULONG64 *end)
 {
-    IDebugDataSpaces4 *spaces = target->data_spaces;
     MEMORY_BASIC_INFORMATION64 info = {0};
-    HRESULT status = core_query(spaces, address, &info);
+    HRESULT status = core_query(target, address, &info);
 
     if (status == S_OK) {
         bool own = info.Type == MEM_PRIVATE || info.Type == MEM_IMAGE;
