@@ -55,6 +55,7 @@ __all__ = [
     "Frame",
     "Framing",
     "damaged",
+    "is_not_begun",
     "not_begun",
     "read_all",
     "read_at",
@@ -229,6 +230,11 @@ def not_begun(name: str, size: int) -> JournalError:
     )
     error._not_begun = True
     return error
+
+
+def is_not_begun(error: Exception) -> bool:
+    """Return whether that is the error of not_begun()."""
+    return isinstance(error, JournalError) and error._not_begun
 
 
 def write_all(file: BinaryFile, data: bytes) -> None:

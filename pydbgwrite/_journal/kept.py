@@ -19,6 +19,7 @@ from io import FileIO
 from typing import Final, NamedTuple
 
 from pydbgwrite._journal.files import open_to_read
+from pydbgwrite._journal.format import is_not_begun
 from pydbgwrite._journal.locks import is_locked
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._journal.process_life import Life, life_of
@@ -123,10 +124,6 @@ class Kept(NamedTuple):
             self.info.state == "undone" or self.life in _GONE or not self.info.writes
         )
         return self.in_use or not is_done
-
-
-def _is_not_begun(error: Exception) -> bool:
-    return isinstance(error, JournalError) and error._not_begun
 
 
 class _File(NamedTuple):
@@ -234,7 +231,7 @@ class KeptJournals:
         except not_from_handler(FileNotFoundError):
             return False  # another command has just removed it
         except not_from_handler(JournalError, OSError) as error:
-            return is_young or not _is_not_begun(error)
+            return is_young or not is_not_begun(error)
         log.close()
         if life_of(log.header) in _GONE:
             return False
@@ -249,7 +246,7 @@ class KeptJournals:
         try:
             log = open_to_read(place)
         except not_from_handler(JournalError, OSError) as error:
-            if _is_not_begun(error) or isinstance(error, FileNotFoundError):  # just removed
+            if is_not_begun(error) or isinstance(error, FileNotFoundError):  # just removed
                 return Kept(file.number, place)
             fault = (isinstance(error, OSError) and error.strerror) or str(error)
             return Kept(file.number, place, fault=fault)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydbgwrite._journal.files import open_to_read
+from pydbgwrite._journal.format import is_not_begun
 from pydbgwrite._journal.process_life import life_of
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._patch.apply import one_write, steps_of
@@ -408,7 +409,7 @@ class _Work:
                 return state.APPLIED, ""
             report = undo(place, session)
         except not_from_handler(JournalError, OSError) as error:
-            return None if _is_not_begun(error) else (state.UNKNOWN, str(error))
+            return None if is_not_begun(error) else (state.UNKNOWN, str(error))
         return None if report.complete else (state.PARTLY_WRITTEN, str(report))
 
     def undo(self, pid: int, started: str, program: str) -> tuple[str, str]:
@@ -444,7 +445,7 @@ class _Work:
                         return state.ENDED_DURING, ""
                     return state.UNKNOWN, f"it could not be undone: {error}"
                 except not_from_handler(JournalError) as error:
-                    if _is_not_begun(error):
+                    if is_not_begun(error):
                         continue
                     if program and self._reach.program_of(pid) not in (program, ""):
                         return state.ENDED_DURING, "it runs another program now"
@@ -515,11 +516,6 @@ def _read(place: JournalPlace) -> JournalLog:
     return log
 
 
-def _is_not_begun(error: Exception) -> bool:
-    """Return whether an error says that a journal ends before its header does."""
-    return getattr(error, "_not_begun", False)
-
-
 def _is_replaced(place: JournalPlace) -> bool:
     """Return whether the process of a journal has made an execve since."""
     try:
@@ -534,7 +530,7 @@ def _still_there(journals: list[JournalPlace]) -> str:
         try:
             log = _read(place)
         except not_from_handler(JournalError, OSError) as error:
-            if _is_not_begun(error):
+            if is_not_begun(error):
                 continue
             return state.UNKNOWN
         if len(log):
