@@ -7,7 +7,8 @@ from fnmatch import fnmatch
 import pytest
 import wheel_table
 from check_wheels import BUILDS, EVERYWHERE
-from pipeline import STEPS, Step
+from pipeline import STEPS
+from steps import Step
 
 WHEELS = [f"{tag}-{platform}" for tag in BUILDS.values() for platform in EVERYWHERE]
 

@@ -3,7 +3,7 @@
     python .ci/wheel_table.py            prints it
     python .ci/wheel_table.py --write    puts it into CONTRIBUTING.md
 
-It is made from the wheels of check_wheels.py, from the steps of pipeline.py that passed and what
+It is made from the wheels of check_wheels.py, from the steps of .ci/run that passed and what
 they say that they prove (`proves`), from the steps that the workflows run, and from the tests that
 pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. A step of each
 landing proves nothing either if it passed last more than LANDING before the newest pass of all.
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from check_wheels import BUILDS, EVERYWHERE
-from pipeline import RAN, STEPS
+from pipeline import STEPS
+from steps import RAN
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "CONTRIBUTING.md"

@@ -48,10 +48,10 @@ def test_the_two_commands_are_there() -> None:
 
 @pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="an sdist holds no .ci")
 def test_ci_runs_them() -> None:
-    """.ci/pipeline.py takes the lines with this start from README.md and runs them unchanged."""
+    """.ci/environments.py takes the lines with this start and runs them unchanged."""
     lines = [line for line in README.splitlines() if line.startswith("python -m pip install ")]
     assert lines == COMMANDS
-    script = (ROOT / ".ci" / "pipeline.py").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "environments.py").read_text(encoding="utf-8")
     assert 'start = "python -m pip install "' in script
     assert '"-euo", "pipefail", "-c", commands[number]' in script
 
