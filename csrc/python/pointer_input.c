@@ -123,14 +123,10 @@ static PyObject *take_exception(const module_state *state)
     return value;
 }
 
-/* After PyObject_GetBuffer() failed: raises our message about the object. What its own code raises
- * otherwise propagates, as from __index__. */
+/* After PyObject_GetBuffer() failed: raises our message about the object. */
 static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
 {
-    bool refused = PyErr_ExceptionMatches(PyExc_BufferError) ||
-                   PyErr_ExceptionMatches(PyExc_TypeError) ||
-                   PyErr_ExceptionMatches(PyExc_ValueError);
-    PyObject *error = refused ? take_exception(state) : NULL;
+    PyObject *error = take_exception(state);
 
     if (error != NULL) {
         PyErr_Format(PyExc_TypeError, "%s: %R does not export its memory (%S); " TAKEN, what,

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, overload
 
-from pydbgwrite._journal.files import open_to_read
 from pydbgwrite._reports import Change
-from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
     from pydbgwrite._journal.log import JournalLog
-    from pydbgwrite._journal.place import JournalPlace
 
 __all__ = ["Changes"]
 
@@ -21,14 +17,10 @@ _SHOWN: Final = 4
 
 
 class Changes(Sequence[Change]):
-    """The records of a log as a sequence; each record is read on access.
+    """The records of a log as a sequence; each record is read on access."""
 
-    After the log is closed, they are read from its journal, `place`.
-    """
-
-    def __init__(self, log: JournalLog, place: JournalPlace | None) -> None:
+    def __init__(self, log: JournalLog) -> None:
         self._log = log
-        self._place = place
 
     def __len__(self) -> int:
         return len(self._log)
@@ -40,22 +32,8 @@ class Changes(Sequence[Change]):
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
         chosen = range(len(self._log))[index]
         if isinstance(chosen, range):
-            return [self._load(each) for each in chosen]
-        return self._load(chosen)
-
-    def _load(self, index: int) -> Change:
-        try:
-            return self._log.load(index)
-        except not_from_handler(ValueError, OSError) as error:
-            # Has the transaction ended, perhaps in another thread?
-            file = self._log.records.file
-            if self._place is None or (isinstance(error, OSError) and file and not file.closed):
-                raise
-        log = open_to_read(self._place)
-        if len(log) != len(self._log):
-            raise JournalError(f"{log.name} is not the transaction's journal any more")
-        self._log = log
-        return log.load(index)
+            return [self._log.load(each) for each in chosen]
+        return self._log.load(chosen)
 
     def _repr_html_(self) -> str:
         from pydbgwrite._report.notebook import table_html
