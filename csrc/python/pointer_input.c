@@ -123,10 +123,14 @@ static PyObject *take_exception(const module_state *state)
     return value;
 }
 
-/* After PyObject_GetBuffer() failed: raises our message about the object. */
+/* After PyObject_GetBuffer() failed: raises our message about the object. What its own code raises
+ * otherwise propagates, as from __index__. */
 static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
 {
-    PyObject *error = take_exception(state);
+    bool refused = PyErr_ExceptionMatches(PyExc_BufferError) ||
+                   PyErr_ExceptionMatches(PyExc_TypeError) ||
+                   PyErr_ExceptionMatches(PyExc_ValueError);
+    PyObject *error = refused ? take_exception(state) : NULL;
 
     if (error != NULL) {
         PyErr_Format(PyExc_TypeError, "%s: %R does not export its memory (%S); " TAKEN, what,

@@ -162,6 +162,16 @@ static PyObject *from_memory(const record_log *log, uint64_t offset, uint64_t si
                                      (Py_ssize_t)size);
 }
 
+static bool is_open(const record_log *log)
+{
+    bool open = log->file == NULL || log->handle != -1;
+
+    if (!open) {
+        PyErr_SetString(PyExc_ValueError, "the journal is closed");
+    }
+    return open;
+}
+
 static PyObject *from_file(const record_log *log, uint64_t offset, size_t size)
 {
     PyObject *whole = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
@@ -172,6 +182,10 @@ static PyObject *from_file(const record_log *log, uint64_t offset, size_t size)
         record_file_read(log->handle, offset, PyBytes_AsString(whole), size, &got)) {
         part = got == size ? Py_NewRef(whole)
                            : PyBytes_FromStringAndSize(PyBytes_AsString(whole), (Py_ssize_t)got);
+    }
+    /* If another thread closed it meanwhile, the handle can have been another file's. */
+    if (part != NULL && !is_open(log)) {
+        Py_CLEAR(part);
     }
     Py_XDECREF(whole);
     return part;
@@ -188,8 +202,7 @@ static PyObject *read_bytes(PyObject *self, PyObject *arguments)
     if (size > (unsigned long long)PY_SSIZE_T_MAX) {
         return PyErr_NoMemory();
     }
-    if (log->file != NULL && log->handle == -1) {
-        PyErr_SetString(PyExc_ValueError, "the journal is closed");
+    if (!is_open(log)) {
         return NULL;
     }
     return log->file == NULL ? from_memory(log, offset, size)
@@ -284,8 +297,7 @@ static PyObject *load(PyObject *self, PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "no record has such a head");
         return NULL;
     }
-    if (log->file != NULL && log->handle == -1) {
-        PyErr_SetString(PyExc_ValueError, "the journal is closed");
+    if (!is_open(log)) {
         return NULL;
     }
     offset = log->index.entries[index].offset;

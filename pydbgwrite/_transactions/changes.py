@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, overload
 
+from pydbgwrite._journal.files import open_to_read
 from pydbgwrite._reports import Change
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
     from pydbgwrite._journal.log import JournalLog
+    from pydbgwrite._journal.place import JournalPlace
 
 __all__ = ["Changes"]
 
@@ -17,10 +21,14 @@ _SHOWN: Final = 4
 
 
 class Changes(Sequence[Change]):
-    """The records of a log as a sequence; each record is read on access."""
+    """The records of a log as a sequence; each record is read on access.
 
-    def __init__(self, log: JournalLog) -> None:
+    After the log is closed, they are read from its journal, `place`.
+    """
+
+    def __init__(self, log: JournalLog, place: JournalPlace | None) -> None:
         self._log = log
+        self._place = place
 
     def __len__(self) -> int:
         return len(self._log)
@@ -32,8 +40,22 @@ class Changes(Sequence[Change]):
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
         chosen = range(len(self._log))[index]
         if isinstance(chosen, range):
-            return [self._log.load(each) for each in chosen]
-        return self._log.load(chosen)
+            return [self._load(each) for each in chosen]
+        return self._load(chosen)
+
+    def _load(self, index: int) -> Change:
+        try:
+            return self._log.load(index)
+        except not_from_handler(ValueError, OSError) as error:
+            # Has the transaction ended, perhaps in another thread?
+            file = self._log.records.file
+            if self._place is None or (isinstance(error, OSError) and file and not file.closed):
+                raise
+        log = open_to_read(self._place)
+        if len(log) != len(self._log):
+            raise JournalError(f"{log.name} is not the transaction's journal any more")
+        self._log = log
+        return log.load(index)
 
     def _repr_html_(self) -> str:
         from pydbgwrite._report.notebook import table_html

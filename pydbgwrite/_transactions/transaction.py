@@ -69,11 +69,11 @@ class Transaction:
 
         A long write is recorded in several pieces. An element is read on access. After the
         transaction has ended, it is read from the journal: JournalError or OSError is raised if
-        the file is gone.
+        the file is gone or another.
         """
         from pydbgwrite._transactions.changes import Changes
 
-        return Changes(self._recorded())
+        return Changes(self._recorded(), self._place)
 
     def undo(self) -> UndoReport:
         """Undo all recorded writes, the last first. The transaction stays open.
@@ -225,11 +225,12 @@ class Transaction:
 
     def _recorded(self) -> JournalLog:
         """Return the log, or the journal read again after the end."""
-        if self._log is None:
-            if self._place is None or self._state == "new":
-                return memory_journal()
-            return open_to_read(self._place)
-        return self._log
+        log = self._log  # once: another thread can end the transaction
+        if log is not None:
+            return log
+        if self._place is None or self._state == "new":
+            return memory_journal()
+        return open_to_read(self._place)
 
     def _abandon(self, error: BaseException | None) -> None:
         """Undo, because the session ends while the transaction is open."""

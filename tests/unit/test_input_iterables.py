@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -258,3 +259,28 @@ def test_an_object_that_fails_to_say_what_it_is(session: Session) -> None:
 
     with nothing_written(session), pytest.raises(RuntimeError, match=r"^odd$"):
         session.write_pointers(BASE, Odd())  # type: ignore[arg-type]
+
+
+if sys.version_info >= (3, 12):  # the first with __buffer__
+
+    class Buffer:
+        """An object whose __buffer__ calls `act`, which can raise, and then refuses."""
+
+        def __init__(self, act: Callable[[], object]) -> None:
+            self.act = act
+
+        def __buffer__(self, flags: int) -> memoryview:
+            self.act()
+            raise BufferError("no memory")
+
+    def test_what_a_buffer_raises_goes_on(session: Session) -> None:
+        """As from __index__, unless it refuses to be a buffer."""
+        with nothing_written(session), pytest.raises(ZeroDivisionError):
+            session.write_pointers(BASE, Buffer(lambda: 1 // 0))
+        busy = Buffer(lambda: session.write_pointers(BASE, [1]))
+        with nothing_written(session), pytest.raises(SessionBusyError):
+            session.write_pointers(BASE, busy)
+        refused = Buffer(lambda: None)
+        words = r"Buffer'> does not export its memory \(no memory\)"
+        with nothing_written(session), pytest.raises(TypeError, match=words):
+            session.write_pointers(BASE, refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -292,6 +293,71 @@ def test_memory_stays_bounded(large: Session) -> None:
         assert t.changes[-1].new == values.tobytes()[-RECORD_BYTES:]
         raise Oops
     assert untouched(large)
+
+
+@pytest.mark.parametrize("end", ["commits", "undoes"])
+def test_changes_that_are_kept_past_the_end(large: Session, tmp_path: Path, end: str) -> None:
+    """They are read from the journal, as those that are asked for then."""
+    path = tmp_path / "journal"
+    with contextlib.suppress(Oops), large.transaction(journal=path) as t:
+        large.write_pointers(BASE, [1, 2])
+        large.write_pointers(BASE + 64, [3])
+        recorded = t.changes
+        before = list(recorded)
+        if end == "undoes":
+            raise Oops
+    assert list(recorded) == recorded[:] == before == list(t.changes)
+    assert "0x1" in recorded._repr_html_()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("now", ["gone", "another", "damaged"])
+def test_changes_whose_journal_is(large: Session, tmp_path: Path, now: str) -> None:
+    path = tmp_path / "journal"
+    with large.transaction(journal=path) as t:
+        large.write_pointers(BASE, [1, 2])
+        recorded = t.changes
+    path.unlink()
+    if now == "another":
+        with large.transaction(journal=path):
+            pass
+    elif now == "damaged":
+        path.write_bytes(b"nothing")
+    with pytest.raises(OSError if now == "gone" else JournalError, match="journal"):
+        recorded[0]
+    assert len(recorded) == 1
+
+
+def test_a_thread_that_reads_changes_while_the_transaction_ends(
+    large: Session, tmp_path: Path
+) -> None:
+    """It may look at any moment."""
+    transactions: list[Any] = []
+    ready, over = threading.Event(), threading.Event()
+    seen: list[object] = []
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                seen.extend(each.new for each in transactions[-1].changes)
+            except Exception as error:
+                seen.append(repr(error))
+            ready.set()
+
+    new = array("Q", range(4096))
+    reader = threading.Thread(target=read)
+    for number in range(100):
+        with large.transaction(journal=tmp_path / f"{number}") as t:
+            large.write_pointers(BASE, new)
+            transactions.append(t)
+            if not number:
+                reader.start()
+            ready.clear()
+            ready.wait()
+        other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)  # takes the handle's number
+        os.close(other)
+    over.set()
+    reader.join()
+    assert set(seen) == {new.tobytes()}
 
 
 def test_pages_that_are_lost_meanwhile(large: Session) -> None:
