@@ -1,6 +1,8 @@
 /* Parsing call arguments; see arguments.h. */
 #include "arguments.h"
 
+#include "failures.h"
+
 static int index_of_name(const call_signature *signature, PyObject *name)
 {
     for (int i = 0; signature->names[i] != NULL; i++) {
@@ -223,26 +225,28 @@ bool arguments_given_flag(PyObject *object, bool *flag)
 
 /* After PyObject_GetBuffer(object, .., PyBUF_SIMPLE) failed: if it failed because the memory is
  * strided, replaces the message by ours; any other exception stays. */
-static void raise_no_bytes(PyObject *object, const char *what)
+static void raise_no_bytes(const module_state *state, PyObject *object, const char *what)
 {
-    PyObject *type = NULL, *value = NULL, *trace = NULL;
-    Py_buffer strided = {0};
+    PyObject *refusal = failure_take_refusal(state);
+    PyObject *second = NULL;
+    Py_buffer any = {0};
+    bool strided = false;
 
-    PyErr_Fetch(&type, &value, &trace);
-    if (PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &strided, PyBUF_FULL_RO) == 0 &&
-        !PyBuffer_IsContiguous(&strided, 'C')) {
-        Py_CLEAR(type);
-        Py_CLEAR(value);
-        Py_CLEAR(trace);
+    if (refusal != NULL && PyObject_GetBuffer(object, &any, PyBUF_FULL_RO) == 0) {
+        strided = PyBuffer_IsContiguous(&any, 'C') == 0;
+        PyBuffer_Release(&any);
+    } else if (refusal != NULL) {
+        second = failure_take_refusal(state);
+    }
+    if (strided) {
         PyErr_Format(PyExc_ValueError,
                      "%s must be contiguous bytes-like memory, got a strided object of %R", what,
                      (PyObject *)Py_TYPE(object));
-    } else {
-        PyErr_Restore(type, value, trace); /* drops what the second attempt may have raised */
+    } else if (second != NULL || (refusal != NULL && PyErr_Occurred() == NULL)) {
+        failure_set(Py_NewRef(refusal));
     }
-    if (strided.obj != NULL) {
-        PyBuffer_Release(&strided);
-    }
+    Py_XDECREF(second);
+    Py_XDECREF(refusal);
 }
 
 bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py_buffer *buffer)
@@ -256,7 +260,7 @@ bool arguments_bytes(module_state *state, PyObject *object, const char *what, Py
         return false;
     }
     if (PyObject_GetBuffer(object, buffer, PyBUF_SIMPLE) < 0) {
-        raise_no_bytes(object, what);
+        raise_no_bytes(state, object, what);
         return false;
     }
     return true;

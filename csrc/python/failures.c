@@ -230,6 +230,26 @@ bool failure_is_outside(const module_state *state, PyObject *error, PyObject *tr
     return outside;
 }
 
+PyObject *failure_take_refusal(const module_state *state)
+{
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    bool refused;
+
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    refused = PyErr_GivenExceptionMatches(value, PyExc_BufferError) ||
+              PyErr_GivenExceptionMatches(value, PyExc_TypeError) ||
+              PyErr_GivenExceptionMatches(value, PyExc_ValueError);
+    if (refused && !failure_is_outside(state, value, trace)) {
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
+    } else {
+        PyErr_Restore(type, value, trace);
+        value = NULL;
+    }
+    return value;
+}
+
 void failure_set(PyObject *exception)
 {
     if (exception != NULL) {

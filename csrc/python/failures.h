@@ -32,4 +32,9 @@ void failure_raise_call(const session_object *session, const char *method, HRESU
  * propagates, whatever was under way. No exception may be set. */
 bool failure_is_outside(const module_state *state, PyObject *error, PyObject *trace);
 
+/* After PyObject_GetBuffer() or PyObject_GetIter() failed: takes the exception if it says that the
+ * object is none such: BufferError, TypeError or ValueError. NULL: it is another one of the
+ * object's own code, or from outside, and propagates. */
+PyObject *failure_take_refusal(const module_state *state);
+
 #endif

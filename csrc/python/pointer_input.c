@@ -104,33 +104,10 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     return good;
 }
 
-/* After the caller's Python code has raised: takes the exception, unless it propagates, as those of
- * Ctrl-C, of signal handlers and of short memory do. NULL: it propagates. */
-static PyObject *take_exception(const module_state *state)
-{
-    PyObject *type = NULL, *value = NULL, *trace = NULL;
-
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (PyErr_GivenExceptionMatches(value, PyExc_MemoryError) ||
-        failure_is_outside(state, value, trace)) {
-        PyErr_Restore(type, value, trace);
-        value = NULL;
-    } else {
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-    }
-    return value;
-}
-
-/* After PyObject_GetBuffer() failed: raises our message about the object. What its own code raises
- * otherwise propagates, as from __index__. */
+/* After PyObject_GetBuffer() failed: raises our message about the object. */
 static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
 {
-    bool refused = PyErr_ExceptionMatches(PyExc_BufferError) ||
-                   PyErr_ExceptionMatches(PyExc_TypeError) ||
-                   PyErr_ExceptionMatches(PyExc_ValueError);
-    PyObject *error = refused ? take_exception(state) : NULL;
+    PyObject *error = failure_take_refusal(state);
 
     if (error != NULL) {
         PyErr_Format(PyExc_TypeError, "%s: %R does not export its memory (%S); " TAKEN, what,
@@ -313,7 +290,7 @@ static uint64_t *of_iterable(module_state *state, call_names *names, PyObject *o
     } else if (refused) {
         PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
     } else if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyObject *error = take_exception(state);
+        PyObject *error = failure_take_refusal(state);
 
         if (error != NULL) {
             PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
@@ -348,17 +325,22 @@ bool pointer_input_take(pointer_input *input, module_state *state, call_names *n
     return input->converted != NULL;
 }
 
-bool pointer_input_is_one(PyObject *object)
+int pointer_input_is_one(const module_state *state, PyObject *object)
 {
     Py_buffer buffer = {0};
-    bool one = PyLong_Check(object) || PyIndex_Check(object);
+    int one = PyLong_Check(object) || PyIndex_Check(object) ? 1 : 0;
 
-    if (one && PyObject_CheckBuffer(object)) { /* numpy's arrays of any shape have an __index__ */
-        if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) < 0) {
-            PyErr_Clear(); /* raised again when the buffer is taken */
+    if (one > 0 &&
+        PyObject_CheckBuffer(object)) { /* numpy's arrays, of any shape, have __index__ */
+        if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) == 0) {
+            one = buffer.ndim == 0 ? 1 : 0;
+            PyBuffer_Release(&buffer);
+        } else { /* a refusal is raised when the buffer is taken */
+            PyObject *refusal = failure_take_refusal(state);
+
+            one = refusal == NULL ? -1 : 0;
+            Py_XDECREF(refusal);
         }
-        one = buffer.obj != NULL && buffer.ndim == 0;
-        PyBuffer_Release(&buffer);
     }
     return one;
 }

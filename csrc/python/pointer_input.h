@@ -47,8 +47,8 @@ static inline void pointer_input_release(pointer_input *input)
     }
 }
 
-/* Returns whether the object is one int; numpy's scalars and arrays without a dimension are, too.
- */
-bool pointer_input_is_one(PyObject *object);
+/* 1: the object is one int, as numpy's scalars and arrays without a dimension are, too; 0: it is
+ * not; -1: an exception is set. */
+int pointer_input_is_one(const module_state *state, PyObject *object);
 
 #endif

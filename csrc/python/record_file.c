@@ -72,8 +72,9 @@ static void set_error(int error)
 }
 #endif
 
-static bool move(record_file file, bool writing, uint64_t at, unsigned char *data, size_t size,
-                 size_t *done)
+/* `file` is asked for each time: a signal's handler can close it. */
+static bool move(const record_file *file, bool writing, bool keep_gil, uint64_t at,
+                 unsigned char *data, size_t size, size_t *done)
 {
     Py_ssize_t moved = 1;
     bool good = true;
@@ -81,10 +82,12 @@ static bool move(record_file file, bool writing, uint64_t at, unsigned char *dat
     *done = 0;
     while (good && moved != 0 && *done < size) {
         int error = 0;
-        PyThreadState *released = PyEval_SaveThread();
+        PyThreadState *released = keep_gil ? NULL : PyEval_SaveThread();
 
-        moved = move_once(file, writing, at + *done, data + *done, size - *done, &error);
-        PyEval_RestoreThread(released);
+        moved = move_once(*file, writing, at + *done, data + *done, size - *done, &error);
+        if (released != NULL) {
+            PyEval_RestoreThread(released);
+        }
         if (moved > 0) {
             *done += (size_t)moved;
         } else if (moved < 0 && is_interrupted(error)) {
@@ -137,7 +140,7 @@ bool record_file_whole(const record_file_job *job)
 bool record_file_write(record_file file, uint64_t at, const void *data, size_t size)
 {
     size_t done;
-    bool good = move(file, true, at, (unsigned char *)(uintptr_t)data, size, &done);
+    bool good = move(&file, true, false, at, (unsigned char *)(uintptr_t)data, size, &done);
 
     if (good && done < size) {
         set_no_more();
@@ -148,5 +151,11 @@ bool record_file_write(record_file file, uint64_t at, const void *data, size_t s
 
 bool record_file_read(record_file file, uint64_t at, void *data, size_t size, size_t *got)
 {
-    return move(file, false, at, data, size, got);
+    return move(&file, false, false, at, data, size, got);
+}
+
+bool record_file_read_at_once(const record_file *file, uint64_t at, void *data, size_t size,
+                              size_t *got)
+{
+    return move(file, false, true, at, data, size, got);
 }

@@ -16,6 +16,12 @@ typedef intptr_t record_file;
 bool record_file_write(record_file file, uint64_t at, const void *data, size_t size);
 bool record_file_read(record_file file, uint64_t at, void *data, size_t size, size_t *got);
 
+/* As that, for a file that another thread may close: the GIL is kept. Without it the number could
+ * be another file's by now. On Windows, a read would even move the place at which that one is
+ * written next. */
+bool record_file_read_at_once(const record_file *file, uint64_t at, void *data, size_t size,
+                              size_t *got);
+
 /* Bytes that another thread writes. */
 typedef struct record_file_job record_file_job;
 struct record_file_job {

@@ -179,13 +179,9 @@ static PyObject *from_file(const record_log *log, uint64_t offset, size_t size)
     size_t got = 0;
 
     if (whole != NULL &&
-        record_file_read(log->handle, offset, PyBytes_AsString(whole), size, &got)) {
+        record_file_read_at_once(&log->handle, offset, PyBytes_AsString(whole), size, &got)) {
         part = got == size ? Py_NewRef(whole)
                            : PyBytes_FromStringAndSize(PyBytes_AsString(whole), (Py_ssize_t)got);
-    }
-    /* If another thread closed it meanwhile, the handle can have been another file's. */
-    if (part != NULL && !is_open(log)) {
-        Py_CLEAR(part);
     }
     Py_XDECREF(whole);
     return part;

@@ -28,10 +28,14 @@ bool write_request_take_expected(write_request *request, pointer_input *input, c
 {
     module_state *state = names->session->state;
     uint64_t count = request->core.values.count;
+    int one = PyUnicode_Check(given) ? 1 : pointer_input_is_one(state, given);
     bool good;
 
     request->expects = true;
-    if (PyUnicode_Check(given) || pointer_input_is_one(given)) {
+    if (one < 0) {
+        return false;
+    }
+    if (one > 0) {
         request->expected = (pointer_view){(unsigned char *)&request->one_expected, 0, count};
         return names_address(names, given, "expect", -1, &request->one_expected);
     }

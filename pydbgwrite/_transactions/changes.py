@@ -46,10 +46,9 @@ class Changes(Sequence[Change]):
     def _load(self, index: int) -> Change:
         try:
             return self._log.load(index)
-        except not_from_handler(ValueError, OSError) as error:
-            # Has the transaction ended, perhaps in another thread?
-            file = self._log.records.file
-            if self._place is None or (isinstance(error, OSError) and file and not file.closed):
+        except not_from_handler(ValueError):
+            # The transaction has ended, perhaps in another thread.
+            if self._place is None:
                 raise
         log = open_to_read(self._place)
         if len(log) != len(self._log):

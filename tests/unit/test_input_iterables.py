@@ -284,3 +284,30 @@ if sys.version_info >= (3, 12):  # the first with __buffer__
         words = r"Buffer'> does not export its memory \(no memory\)"
         with nothing_written(session), pytest.raises(TypeError, match=words):
             session.write_pointers(BASE, refused)
+
+    def test_what_a_buffer_raises_when_it_is_asked_again(session: Session) -> None:
+        """Also where the first answer would have been that there is no such memory."""
+        asked: list[None] = []
+
+        def second_time() -> None:
+            asked.append(None)
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+
+        with nothing_written(session), pytest.raises(KeyboardInterrupt):
+            session.write(BASE, Buffer(second_time))
+        assert len(asked) == 2
+
+    def test_what_a_buffer_that_may_be_a_number_raises(session: Session) -> None:
+        class Number(Buffer):
+            def __index__(self) -> int:
+                return 1
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        with nothing_written(session), pytest.raises(KeyboardInterrupt):
+            session.write_pointers(BASE, [1], expect=Number(interrupt))
+        words = r"expect: .*Number'> does not export its memory \(no memory\)"
+        with nothing_written(session), pytest.raises(TypeError, match=words):
+            session.write_pointers(BASE, [1], expect=Number(lambda: None))
