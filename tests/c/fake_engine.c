@@ -140,7 +140,8 @@ static HRESULT STDMETHODCALLTYPE query_virtual(IDebugDataSpaces4 *This, ULONG64 
 {
     (void)This;
     memset(Info, 0, sizeof *Info);
-    Info->BaseAddress = Offset;
+    Info->BaseAddress = the_fake->sign_extends ? (uint64_t)(int64_t)(int32_t)Offset : Offset;
+    Info->AllocationBase = Info->BaseAddress;
     Info->RegionSize = FAKE_MEMORY;
     Info->State = the_fake->memory_state;
     Info->Type = the_fake->memory_type;

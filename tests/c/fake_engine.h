@@ -29,7 +29,7 @@ typedef struct fake_engine {
     HRESULT answers[4];   /* of the first calls that move data; S_OK at first */
     ULONG counted[4];     /* the counts that byte calls report; 0: all bytes */
     bool no_count;        /* byte calls leave the count unchanged */
-    bool sign_extends;    /* in ReadPointersVirtual on a 32-bit target */
+    bool sign_extends;    /* in ReadPointersVirtual on a 32-bit target, and in QueryVirtual */
     fake_reading reading; /* of ReadVirtual in read-back */
     bool scribbles;       /* a short or failing read also changes the rest of the buffer */
     uint64_t *spoil;      /* set to spoil_value by the first WritePointersVirtual */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../../csrc/core/dispatch.h"
+#include "../../csrc/core/query.h"
 #include "check.h"
 #include "fake_engine.h"
 
@@ -266,6 +267,39 @@ static void test_folded_addresses(void)
     }
 }
 
+/* The x86 engine answers with sign-extended addresses. They come back as they were asked about, but
+ * not where they can be meant: in a 64-bit target, or of an engine that folds none. */
+static void test_sign_extended_answers(void)
+{
+    static const struct {
+        uint64_t asked;
+        HRESULT width_answer;
+        bool folds;
+        uint64_t base;
+    } cases[] = {
+        {0xC0001000, S_FALSE, true, 0xC0001000},
+        {0x80000000, S_FALSE, true, 0x80000000},
+        {0x7FFFF000, S_FALSE, true, 0x7FFFF000},
+        {UINT64_C(0xFFFFFFFFC0001000), S_FALSE, true, UINT64_C(0xFFFFFFFFC0001000)},
+        {0xC0001000, S_OK, true, UINT64_C(0xFFFFFFFFC0001000)},
+        {0xC0001000, E_UNEXPECTED, true, UINT64_C(0xFFFFFFFFC0001000)},
+        {0xC0001000, S_FALSE, false, UINT64_C(0xFFFFFFFFC0001000)},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        MEMORY_BASIC_INFORMATION64 info;
+
+        fake_reset(&fake);
+        fake.target.folds = cases[i].folds;
+        fake.width_answer = cases[i].width_answer;
+        fake.memory_state = MEM_COMMIT;
+        fake.sign_extends = true;
+        CHECK_EQUAL(core_query(&fake.target, cases[i].asked, &info), S_OK);
+        CHECK_EQUAL(info.BaseAddress, cases[i].base);
+        CHECK_EQUAL(info.AllocationBase, cases[i].base);
+    }
+}
+
 /* A failure in a later run of copied input is counted from the start. */
 static void test_failing_copies(void)
 {
@@ -377,6 +411,7 @@ int main(void)
     test_copied();
     test_range_errors();
     test_folded_addresses();
+    test_sign_extended_answers();
     test_failing_copies();
     test_reading();
     test_bulk_reading();
