@@ -12,6 +12,7 @@ from pydbgwrite._journal.log import JournalLog
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
     from _typeshed import StrOrBytesPath
@@ -48,6 +49,7 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
         if durable:
             log.sync_each()
         log.begin(header)
+        place.made = header["id"]
         if durable:
             place.sync_folder()
     except BaseException:
@@ -68,6 +70,7 @@ def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalL
     log = JournalLog(place.open(), place.path)
     try:
         log.scan(header_only=header_only)
+        _check_made(log, place)
     except BaseException:
         log.close()
         raise
@@ -89,9 +92,19 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
             lock(file, place.path)
         log = JournalLog(file, place.path)
         log.scan()
+        _check_made(log, place)
         if log.header.get("durable"):
             log.sync_each()
     except BaseException:
         file.close()
         raise
     return log
+
+
+def _check_made(log: JournalLog, place: JournalPlace) -> None:
+    """Raise JournalError if another journal has taken the place of the one that was made there."""
+    if place.made is not None and log.header.get("id") != place.made:
+        raise JournalError(
+            f"{log.name} is another transaction's journal now: that of this one was removed or "
+            "replaced. Nothing was written"
+        )

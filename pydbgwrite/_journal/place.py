@@ -24,12 +24,15 @@ class JournalPlace(os.PathLike[str]):
     """The place of one journal: how to make it, open it and remove it.
 
     brief: its header need not say where the program is, which takes longer than a short patch.
+    made: the random number in the header of the journal that was made here; files.py opens no
+    other one then.
     """
 
     brief = False
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.made: str | None = None
 
     @classmethod
     def of(cls, path: StrOrBytesPath) -> JournalPlace:

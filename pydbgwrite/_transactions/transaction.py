@@ -121,6 +121,9 @@ class Transaction:
             raise ReadOnlyError(
                 "the session was opened with writable=False: there is nothing to record"
             )
+        # Of another thread this is refused before anything is made or changed. That thread could
+        # have begun a transaction since the question above, and what follows would end it.
+        session._set_recorder(None, None)
         if self._place is None:
             log = memory_journal()
         else:

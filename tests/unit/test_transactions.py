@@ -34,6 +34,9 @@ from pydbgwrite import (
     testing,
 )
 from pydbgwrite._core import RECORD_BYTES, RECORDS_IN_MEMORY
+from pydbgwrite._journal.files import memory_journal
+from pydbgwrite._journal.log import JournalLog
+from pydbgwrite._transactions import transaction
 
 BASE, SIZE = 0x100000, 6 << 20
 LINUX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
@@ -358,6 +361,59 @@ def test_a_thread_that_reads_changes_while_the_transaction_ends(
     over.set()
     reader.join()
     assert set(seen) == {new.tobytes()}
+
+
+def test_another_journal_in_its_place(large: Session, tmp_path: Path) -> None:
+    """The transaction whose journal is gone never reads or undoes that of another one."""
+    path = tmp_path / "journal"
+    with large.transaction(journal=path) as first:
+        large.write_pointers(BASE, [1])
+        kept = first.changes
+    path.unlink()
+    with large.transaction(journal=path) as second:
+        large.write_pointers(BASE + 64, [2])
+    for use in (lambda: first.changes, lambda: kept[0], first.undo):
+        with pytest.raises(JournalError, match="another transaction's journal now"):
+            use()
+    assert [*large.read_pointers(BASE, 1), *large.read_pointers(BASE + 64, 1)] == [1, 2]
+    assert second.undo().complete
+    assert [*large.read_pointers(BASE, 1), *large.read_pointers(BASE + 64, 1)] == [1, 0]
+
+
+def test_another_thread_is_refused_while_the_transaction_begins(
+    large: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It changes nothing of a transaction that the session's own thread begins meanwhile."""
+    asked, begun = threading.Event(), threading.Event()
+    refused: list[BaseException] = []
+
+    def late() -> JournalLog:
+        if threading.current_thread() is other:
+            asked.set()
+            begun.wait()
+        return memory_journal()
+
+    def intrude() -> None:
+        try:
+            large.transaction().__enter__()
+        except BaseException as error:
+            refused.append(error)
+        asked.set()
+
+    monkeypatch.setattr(transaction, "memory_journal", late)
+    other = threading.Thread(target=intrude)
+    other.start()
+    asked.wait()
+    with contextlib.suppress(Oops), large.transaction():
+        begun.set()
+        other.join()
+        large.write_pointers(BASE, [1])
+        with pytest.raises(SessionBusyError, match="do not nest"):
+            large.transaction().__enter__()
+        large.write_pointers(BASE + 8, [2])
+        raise Oops
+    assert [type(each) for each in refused] == [WrongThreadError]
+    assert untouched(large)
 
 
 def test_pages_that_are_lost_meanwhile(large: Session) -> None:
