@@ -8,9 +8,17 @@
 attach(), launch() and simulate() open a Session, whose methods do the rest.
 """
 
-from __future__ import annotations
-
+# Older Pythons load the abi3 module too, if it is copied there, and fail after they have written.
+# This file must compile there: 3.6 has no "from __future__ import annotations".
 import sys as _sys
+
+if _sys.hexversion < 0x030B0000:
+    raise ImportError(
+        "This is Python {}.{}.{}; pydbgwrite needs 3.11 or later. Such a Python's own pip installs "
+        "it: python3.11 -m pip install pydbgwrite (in a clone: -m pip install -e .)".format(
+            *_sys.version_info
+        )
+    )
 
 from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
 from pydbgwrite._signal_handlers import not_from_handler as _not_from_handler

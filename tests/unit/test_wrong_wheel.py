@@ -5,12 +5,14 @@ pip takes the wheel that fits: such a package was copied, or unpacked by hand.
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -115,3 +117,27 @@ def test_a_package_in_a_zip_file(tmp_path: Path) -> None:
     said = done.stderr.partition("\nImportError: ")[2].splitlines()
     assert said[0].startswith("pydbgwrite can't load its compiled module: ")
     assert said[1] == f"{Path(archive) / 'pydbgwrite'} has none."
+
+
+def test_an_older_python_imports_nothing(tmp_path: Path) -> None:
+    """3.6 to 3.10 load the abi3 module, or fail in it: the version is looked at before it."""
+    package = tmp_path / "pydbgwrite"
+    package.mkdir()
+    initial = Path(pydbgwrite.__file__).read_bytes()
+    (package / "__init__.py").write_bytes(initial)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "sys.version_info, sys.hexversion = (3, 10, 13, 'final', 0), 0x030A0DF0\n"
+        "import pydbgwrite"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: This is Python 3.10.13; pydbgwrite needs 3.11 or later. Such a Python's own "
+        "pip installs it: python3.11 -m pip install pydbgwrite (in a clone: -m pip install -e .)"
+    )
+    assert metadata.metadata("pydbgwrite")["Requires-Python"] == ">=3.11"
+    # Those Pythons can compile it.
+    ast.parse(initial, feature_version=(3, 7))
+    assert b"import annotations\n" not in initial
