@@ -79,7 +79,7 @@ static bool take_range(PyObject *tuple, uint64_t after, size_t modules, named_ra
     if (!PyArg_ParseTuple(tuple, "KKKKUi", &start, &end, &origin, &bias, &range->text, &module)) {
         return false;
     }
-    if (start < after || end < start || module >= (int)modules) {
+    if (start < after || start < origin || end < start || module >= (int)modules) {
         PyErr_SetString(PyExc_ValueError, "the ranges are not in order");
         return false;
     }

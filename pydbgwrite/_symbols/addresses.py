@@ -27,6 +27,7 @@ __all__ = [
     "places",
     "shown",
     "split_offset",
+    "split_version",
 ]
 
 LIMIT: Final = 2**64
@@ -162,6 +163,12 @@ def split_offset(text: str) -> tuple[str, int | None]:
         return text, None
     offset = _offset(stem[-1], digits)
     return (text, None) if offset is None else (stem[:-1], offset)
+
+
+def split_version(symbol: str) -> tuple[str, str]:
+    """Return a name and its version, or "". A name can begin with "@"."""
+    sign = symbol.find("@", 1)
+    return (symbol, "") if sign < 0 else (symbol[:sign], symbol[sign + 1 :].removeprefix("@"))
 
 
 def is_number(text: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.addresses import split_version
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Relocations, is_symbolic
 from pydbgwrite.errors import AddressError
 
@@ -63,7 +64,7 @@ class Bindings:
             if each.definition.replaceable
         ]
         # A variable may have several names: the one that is asked for counts first.
-        asked = symbol.partition("@")[0].encode(errors="surrogateescape")
+        asked = split_version(symbol)[0].encode(errors="surrogateescape")
         for some in ([each for each in names if each.name == asked], names):
             used = self._used(image, [each.number for each in some], names, own)
             if used:

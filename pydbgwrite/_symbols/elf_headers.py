@@ -99,12 +99,14 @@ class ElfHeaders(NamedTuple):
     def biases(self, start: int, offset: int, page: int) -> list[int]:
         """Return the possible load biases if file offset `offset` is mapped at `start`.
 
-        Segments can share a page of the file, so there can be several.
+        Segments can share a page of the file, so there can be several. Each is a multiple of a
+        page: a loader maps whole ones (gABI, "Program Loading").
         """
         return [
-            start - offset + each.offset - each.address
+            bias
             for each in self.loads
             if each.offset // page * page <= offset < each.offset + each.file_size
+            and (bias := start - offset + each.offset - each.address) % page == 0
         ]
 
 

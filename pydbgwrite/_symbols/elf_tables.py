@@ -6,11 +6,11 @@ The entries of a table are unpacked at once, without an object for each: a brows
 from __future__ import annotations
 
 import struct
-import sys
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
+from pydbgwrite._symbols.addresses import split_version
 from pydbgwrite._symbols.elf_dynamic import AddressReader, Dynamic
 from pydbgwrite._symbols.elf_headers import (
     ElfHeaders,
@@ -38,7 +38,6 @@ _HIDDEN: Final = 0x8000  # flag of a version: a plain name does not mean it
 _MOST_BYTES: Final = 1 << 31
 _MOST_OF_VERSION: Final = 4096  # bytes of its name
 _MOST_SEARCHES: Final = 100
-_FEW_PLACES: Final = 32  # names with a version, before a set of all names is made
 _MOST_PLACES: Final = 4  # places of a name at the ends of others, before all entries are searched
 _MOST_OF_NAME: Final = 1 << 16
 _MOST_COMPARED: Final = 4096  # the longest name that is compared with a misspelt one
@@ -129,15 +128,13 @@ class _Table:
         self.size = len(raw) + len(strings)
         #: From the offset of a name to the indexes of symbols; made on demand.
         self._starts: dict[int, list[int]] | None = None
-        #: By name; made after many searches.
+        #: By what _numbers() takes; made after many searches.
         self._index: dict[bytes, list[int]] | None = None
         self._asked = 0
         self._indexable = True
         #: By value; made after many searches.
         self._values: dict[int, list[int]] | None = None
         self._asked_values = 0
-        #: By the part before the '@': whole names.
-        self._versioned: dict[bytes, list[bytes]] | None = None
 
     @property
     def _by_name(self) -> dict[int, list[int]]:
@@ -172,56 +169,71 @@ class _Table:
 
     def numbered(self, name: bytes) -> Iterator[tuple[int, Definition]]:
         """The same, with their numbers."""
-        for number in self._numbers(name):
+        for number in self._numbers(name + b"\0"):
             definition = self._definition(number)
             if definition is not None:
                 yield number, definition
 
     def undefined(self, name: bytes) -> Iterator[tuple[int, str]]:
         """The numbers and versions of the symbols of that name that are another file's."""
-        for number in self._numbers(name):
+        for number in self._numbers(name + b"\0"):
             if self._definition(number) is None:
                 yield number, "" if self._versions is None else self._versions.of(number)[0]
 
     def with_versions(self, name: bytes) -> Iterator[tuple[str, Definition]]:
         """Return the definitions with a version in the name, as in .symtab: "name@@version"."""
-        if self._versioned is None:
-            self._versioned = self._find_versioned()
-        for whole in self._versioned.get(name, ()):
-            for definition in self.find(whole):
+        left = self._most_of_names()
+        for number in self._numbers(name + b"@"):
+            whole = self._name_of(number)
+            left -= len(whole)
+            definition = self._definition(number) if left >= 0 else None
+            if definition is not None and whole:
                 yield whole.decode(errors="surrogateescape"), definition
 
-    def _numbers(self, name: bytes) -> Iterable[int]:
-        """Return the indexes of symbols of that name. After a few searches an index is built."""
+    def _numbers(self, text: bytes) -> Iterable[int]:
+        """Return the indexes of symbols by a name and what ends it: a NUL, or a version's "@".
+
+        After a few searches an index is built.
+        """
         self._asked += 1
         if self._asked > _MOST_SEARCHES and self._index is None and self._indexable:
             self._index = self._make_index()
             self._indexable = self._index is not None
         if self._index is not None:
-            return self._index.get(name, ())
+            return self._index.get(text, ())
         found: list[int] = []
         places = 0
-        at = self._strings.find(name + b"\0")
+        at = self._strings.find(text)
         while at >= 0:  # a name can be the end of another
             places += 1
             if places <= _MOST_PLACES and self._starts is None:
                 found += self._holding(0, "I", at)
             else:
                 found += self._by_name.get(at, ())
-            at = self._strings.find(name + b"\0", at + 1)
+            at = self._strings.find(text, at + 1)
         return found
 
     def _make_index(self) -> dict[bytes, list[int]] | None:
         """All names; None where they share so much of the table that it would become too large."""
         index: dict[bytes, list[int]] = {}
-        left = _MOST_SHARED * len(self._strings) + _MOST_OF_NAME
+        left = self._most_of_names()
         for start, numbers in self._by_name.items():
             name = self._name_at(start)
-            left -= len(name)
-            if left < 0:
-                return None
-            index.setdefault(name, []).extend(numbers)
+            sign = name.find(b"@", 1)
+            for text in (name + b"\0", name[: sign + 1]) if sign > 0 else (name + b"\0",):
+                left -= len(text)
+                if left < 0:
+                    return None
+                index.setdefault(text, []).extend(numbers)
         return index
+
+    def _most_of_names(self) -> int:
+        """How long all names together are at most, but in a hostile file."""
+        return _MOST_SHARED * len(self._strings) + _MOST_OF_NAME
+
+    def _name_of(self, number: int) -> bytes:
+        (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
+        return self._name_at(start)
 
     def _name_at(self, start: int) -> bytes:
         """Return the name that begins there; empty if it has no end."""
@@ -243,16 +255,13 @@ class _Table:
         for number in self._valued(value):
             definition = self._definition(number)
             if definition is not None and definition.exported:
-                (start,) = struct.unpack_from(self._form[0] + "I", self._raw, number * self._size)
-                yield Exported(number, self._name_at(start), definition)
+                yield Exported(number, self._name_of(number), definition)
 
     def numbered_name(self, number: int) -> tuple[str, bool]:
         """Return a symbol's name with its version, and whether the file defines it."""
-        start = number * self._size
-        if start + self._size > len(self._raw):
+        if (number + 1) * self._size > len(self._raw):
             return "", False
-        (at,) = struct.unpack_from(self._form[0] + "I", self._raw, start)
-        name = self._name_at(at).decode(errors="surrogateescape")
+        name = self._name_of(number).decode(errors="surrogateescape")
         version = "" if self._versions is None else self._versions.of(number)[0]
         defined = self._definition(number) is not None
         return f"{name}@{version}" if version and name else name, defined
@@ -265,32 +274,6 @@ class _Table:
         if self._values is None:
             self._values = self._by_field(4 if self._wide else 1)
         return self._values.get(value, ())
-
-    def _name_starts(self) -> Container[int]:
-        """Return the offsets of all names: the first four bytes of each entry."""
-        if self._starts is not None or self._form[0] != "<" or sys.byteorder != "little":
-            return self._by_name
-        return set(memoryview(self._raw).cast("I")[:: self._size // 4])
-
-    def _find_versioned(self) -> dict[bytes, list[bytes]]:
-        found: dict[bytes, list[bytes]] = {}
-        starts: Container[int] | None = None
-        places = 0
-        at = self._strings.find(b"@")
-        while at >= 0:
-            start, end = self._strings.rfind(b"\0", 0, at) + 1, self._strings.find(b"\0", at)
-            places += 1
-            if places > _FEW_PLACES and starts is None:
-                starts = self._name_starts()
-            is_name = (
-                next(self._holding(0, "I", start), None) is not None
-                if starts is None
-                else start in starts
-            )
-            if is_name and end > at:
-                found.setdefault(self._strings[start:at], []).append(self._strings[start:end])
-            at = self._strings.find(b"@", end) if end > at else -1
-        return found
 
     def names(self) -> Iterator[str]:
         """Yield the name of every definition, except overlong ones."""
@@ -423,7 +406,7 @@ class SymbolTable:
     def find(self, symbol: str) -> list[Definition]:
         """Return the definitions of "name" or "name@version"; several if it is ambiguous."""
         found = self._matching(symbol)
-        wanted = symbol.partition("@")[2].removeprefix("@")
+        wanted = split_version(symbol)[1]
         if not wanted and any(each.default for each in found):
             found = [each for each in found if each.default]
         # .dynsym repeats entries of .symtab.
@@ -438,8 +421,7 @@ class SymbolTable:
 
     def _matching(self, symbol: str) -> list[Definition]:
         whole = symbol.encode(errors="surrogateescape")
-        base, _, wanted = symbol.partition("@")
-        wanted = wanted.removeprefix("@")
+        base, wanted = split_version(symbol)
         name = base.encode(errors="surrogateescape")
         found: list[Definition] = []
         for table in self._tables:

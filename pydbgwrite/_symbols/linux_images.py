@@ -88,7 +88,7 @@ def _loaded_image(loaded: Loaded, mappings: list[Mapping], left: int) -> tuple[I
     except not_from_handler(ValueError):
         return None, left
     base, size = first + loaded.bias, end - first
-    if base < 0 or size > _MOST_OF_MODULE:
+    if base < 0 or base % PAGE or size > _MOST_OF_MODULE:
         return None, left
     at = bisect_right(mappings, base, key=lambda mapping: mapping.end)
     while at < len(mappings) and mappings[at].start < base + size and left > 0:

@@ -12,12 +12,16 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fuzz.elf_files import DATA, Symbol, elf_file
 from support.libraries import compile_library, program_with, without_map_files
 
 import pydbgwrite
 from pydbgwrite import AddressError, Session
 from pydbgwrite._symbols.elf import ElfSymbols
-from pydbgwrite._symbols.linux_maps import Image
+from pydbgwrite._symbols.elf_headers import headers_of_table
+from pydbgwrite._symbols.linux_images import _loaded_image
+from pydbgwrite._symbols.linux_loader import Loaded
+from pydbgwrite._symbols.linux_maps import PAGE, Image, Mapping
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -121,3 +125,16 @@ def loader_places(session: Session) -> list[tuple[int, int]]:
         if any(module.base == bias for module in session.modules()):
             found.append((bias, 1024))
     return found
+
+
+@pytest.mark.parametrize("path", [b"", b"/x"], ids=["mapped", "not mapped"])
+def test_a_load_address_within_a_page(path: bytes) -> None:
+    """No loader makes one. Addresses before such a module would have an offset below 0 in it."""
+    raw = elf_file([Symbol("table", DATA)])
+    for shift in (0, 0x20):
+        moved = bytearray(raw[64:][: 3 * 56])
+        struct.pack_into("=Q", moved, 8, 0x20 if shift else 0)  # p_offset of the part at address 0
+        loaded = Loaded(headers_of_table(64, moved), 16 * PAGE + shift, path, 0)
+        mapping = Mapping(16 * PAGE, 32 * PAGE, True, 0, (0, 1), 7, b"/x")
+        image, _ = _loaded_image(loaded, [] if path else [mapping], 100)
+        assert (image is None) == bool(shift)

@@ -222,6 +222,8 @@ def test_exceptions_of_callbacks_go_on() -> None:
         name_addresses([1100], ranges, lambda module: symbols, refuse)  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="not in order"):
         name_addresses([1], [ranges[0], ranges[0]], lambda module: None, refuse)
+    with pytest.raises(ValueError, match="not in order"):  # an offset would be below 0
+        name_addresses([1], [(1000, 2000, 1001, 0, "m", -1)], lambda module: None, refuse)
 
 
 #: It takes years: each "nw" has two readings.
