@@ -318,7 +318,7 @@ def same_free_threaded_wheel(interpreter: Path) -> None:
         raise Failure(f"{first.name} is not the same to the byte when it is built again")
 
 
-@step(budget=900, by_name=True)
+@step(budget=520)
 def coverage() -> None:
     """Lines and branches of C and Python that the suite reaches, not below the kept figures."""
     need("g++")

@@ -47,9 +47,8 @@ class Changes(Sequence[Change]):
         try:
             return self._log.load(index)
         except not_from_handler(ValueError):
-            # The transaction has ended, perhaps in another thread.
-            if self._place is None:
-                raise
+            # The transaction has ended, perhaps in another thread. Records in memory stay open.
+            assert self._place is not None
         log = open_to_read(self._place)
         if len(log) != len(self._log):
             raise JournalError(f"{log.name} is not the transaction's journal any more")
