@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from pydbgwrite._reprs import repr_with_addresses
+from pydbgwrite._reprs import record_repr
 
 __all__ = ["Module", "Region", "protection_name", "state_name"]
 
@@ -55,7 +55,7 @@ class Region(_Pages):
         return self
 
     def __repr__(self) -> str:
-        text = repr_with_addresses(self, ("base",))
+        text = record_repr(self, ("base",))
         return f"{text[:-1]}, name={self.name!r})" if self.name else text
 
 
@@ -71,7 +71,7 @@ class Module(NamedTuple):
     path: str
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("base",))
+        return record_repr(self, ("base",))
 
 
 Module.__module__ = "pydbgwrite"

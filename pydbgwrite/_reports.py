@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from pydbgwrite._reprs import repr_with_addresses
+from pydbgwrite._reprs import record_repr
 
 __all__ = ["Change", "Conflict", "JournalInfo", "Mismatch", "UndoReport"]
 
@@ -21,7 +21,7 @@ class Mismatch(NamedTuple):
     found: int
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, self._fields)
+        return record_repr(self, self._fields)
 
 
 Mismatch.__module__ = "pydbgwrite"
@@ -44,7 +44,7 @@ class Change(NamedTuple):
     addresses: array[int] | None = None
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("address", "addresses"))
+        return record_repr(self, ("address", "addresses"))
 
     def _repr_html_(self) -> str:
         from itertools import count
@@ -85,7 +85,7 @@ class Conflict(NamedTuple):
     found: bytes
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("address",))
+        return record_repr(self, ("address",))
 
 
 Conflict.__module__ = "pydbgwrite"
@@ -120,6 +120,9 @@ class UndoReport(NamedTuple):
     def complete(self) -> bool:
         """True if the target holds all the bytes that it held before the recorded writes."""
         return not self.remaining and (self.forced or not self.conflict_total)
+
+    def __repr__(self) -> str:
+        return record_repr(self)
 
     def _repr_html_(self) -> str:
         from pydbgwrite._report.notebook import table_html
@@ -209,6 +212,9 @@ class JournalInfo(NamedTuple):
     bytes: int
     torn: bool
     command: str
+
+    def __repr__(self) -> str:
+        return record_repr(self, ("base",))
 
 
 JournalInfo.__module__ = "pydbgwrite"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, SupportsIndex
 
-from pydbgwrite._reprs import repr_with_addresses
+from pydbgwrite._reprs import record_repr
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -50,7 +50,7 @@ class Symbol(NamedTuple):
     kind: str
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("address",))
+        return record_repr(self, ("address",))
 
 
 Symbol.__module__ = "pydbgwrite"
@@ -112,7 +112,7 @@ class ImportSlot(NamedTuple):
     protected: bool | None
 
     def __repr__(self) -> str:
-        return repr_with_addresses(self, ("address", "points_to"))
+        return record_repr(self, ("address", "points_to"))
 
 
 ImportSlot.__module__ = "pydbgwrite"

@@ -18,6 +18,7 @@ from pydbgwrite._processes import (
     runs,
     status_field,
 )
+from pydbgwrite._reprs import record_repr
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["Choice", "FoundProcess", "choice_of", "recorded_choice"]
@@ -54,6 +55,9 @@ class Choice(NamedTuple):
     cgroup: str | None = None
     pids: tuple[int, ...] | None = None
     server: str | None = None
+
+    def __repr__(self) -> str:
+        return record_repr(self)
 
     def look(self) -> list[FoundProcess]:
         """Return the processes of this machine that fit, by pid.

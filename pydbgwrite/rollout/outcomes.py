@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
     """The outcomes of a rollout: one for each process.
 
@@ -123,6 +123,9 @@ class Report:
         """True if every process that has not ended holds the patch."""
         good = HOLDS | {ENDED_BEFORE, ENDED_DURING}
         return self.ended and not self.stopped and all(e.state in good for e in self.outcomes)
+
+    def __repr__(self) -> str:
+        return f"<pydbgwrite.rollout.Report of {self.folder}: {self}>"
 
     def __str__(self) -> str:
         counted = ", ".join(f"{count:,} {state}" for state, count in self.counts.items())
