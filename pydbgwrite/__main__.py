@@ -6,41 +6,39 @@ Only this file is imported without the packages of the [cli] extra.
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from typing import Final
 
-__all__ = ["main"]
+from pydbgwrite._extra import missing, unusable
 
-#: What the [cli] extra brings (pyproject.toml).
-_EXTRA: Final = ("click", "numpy", "rich")
+__all__ = ["main"]
 
 _BAD_USAGE: Final = 2
 _INTERRUPTED: Final = 130
 
 
-def _is_here(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line (default: sys.argv), and return the exit code."""
-    missing = [module for module in _EXTRA if not _is_here(module)]
-    if missing:
-        print(
-            f"pydbgwrite: the command line needs {', '.join(missing)}: "
-            'python -m pip install "pydbgwrite[cli]"',
-            file=sys.stderr,
+    absent = missing()
+    if absent:
+        return _refused(
+            f'the command line needs {", ".join(absent)}: python -m pip install "pydbgwrite[cli]"'
         )
-        return _BAD_USAGE
     try:
         from pydbgwrite.cli.main import run
     except KeyboardInterrupt:  # run() has not begun to answer it
         print("pydbgwrite: interrupted", file=sys.stderr)
         return _INTERRUPTED
+    except Exception as error:
+        fault = unusable(error)
+        if fault:
+            return _refused(fault)
+        raise
     return run(arguments)
+
+
+def _refused(why: str) -> int:
+    print(f"pydbgwrite: {why}", file=sys.stderr)
+    return _BAD_USAGE
 
 
 if __name__ == "__main__":

@@ -200,10 +200,16 @@ class Advice:
         """Return what to install if the name is a demangled one and nothing demangles."""
         if not _DEMANGLED.search(symbol) or self._backend.demangled(module, symbol) is not None:
             return ""
-        return (
-            '; demangled names need a library: pip install "pydbgwrite[cli]". Without it, give '
-            "the mangled name, as nm prints it"
+        from pydbgwrite._extra import fault_of
+
+        fault = fault_of("multi_demangle")
+        library = (
+            'a library: pip install "pydbgwrite[cli]"'
+            if fault is None
+            else f"a library, and {fault}"
         )
+        without = "give the mangled name, as nm prints it"
+        return f"; demangled names need {library}. Without it, {without}"
 
     def _may_compare(self) -> bool:
         self._hints += 1

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pydbgwrite._core import plain_mangled
+from pydbgwrite._signal_handlers import not_from_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +123,7 @@ def _usual(text: str) -> str:
 def _library() -> Callable[[str], str] | None:
     try:
         from multi_demangle import demangle_symbol
-    except ImportError:
+    except not_from_handler(Exception):  # ImportError, or SystemError of one for another Python
         return None
     found: Callable[[str], str] = demangle_symbol
     return found

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from pydbgwrite import __version__
+from pydbgwrite._extra import unusable
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite.cli.error_fields import error_fields
-from pydbgwrite.cli.exit_codes import ExitCode, exit_code_of
+from pydbgwrite.cli.exit_codes import CommandError, ExitCode, exit_code_of
 from pydbgwrite.cli.held_output import HeldOutput, OutputError
 from pydbgwrite.cli.output import example, fail, print_json, show_on_stderr
 from pydbgwrite.cli.spelling import CommandLineSpelling
@@ -176,8 +177,8 @@ def _outcome(arguments: list[str], held: HeldOutput) -> int:
         _release(held)
         fail(message)
     except Exception as failure:
-        code, message = exit_code_of(failure), _message(failure)
-        outcome = failure
+        outcome = _known(failure)
+        code, message = exit_code_of(outcome), _message(outcome)
         _release(held)
         fail(message)
     else:
@@ -185,6 +186,18 @@ def _outcome(arguments: list[str], held: HeldOutput) -> int:
     if _wants_json(arguments) and not held.used:
         print_json({"error": error_fields(outcome, message, code)})
     return code
+
+
+def _known(failure: Exception) -> Exception:
+    """Return the exception, or another for a package that can't be imported: that is no bug."""
+    fault = unusable(failure)
+    if not fault:
+        return failure
+    known = CommandError(fault, ExitCode.BAD_USAGE)
+    known.__cause__ = failure
+    for note in getattr(failure, "__notes__", []):  # what became of a write
+        known.add_note(note)
+    return known
 
 
 def _release(held: HeldOutput) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sized
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -21,6 +22,7 @@ from support.commands import (
     in_forks,
     on_terminal,
     process_of_its_own,
+    target,
 )
 
 import pydbgwrite
@@ -249,6 +251,65 @@ def test_without_the_extra(names: tuple[str, ...]) -> None:
     assert 'python -m pip install "pydbgwrite[cli]"' in done.err
     for name in names:
         assert name in done.err
+
+
+# As numpy does it: its own advice first, and the reason as the cause.
+FAULTS = {
+    "ImportError": (
+        "try:\n    import {name}.part\nexcept ImportError as error:\n"
+        "    raise ImportError('\\n\\nPLEASE READ THIS\\n\\nfor advice') from error\n",
+        "No module named '{name}.part'",
+    ),
+    "SystemError": ("raise SystemError('uninitialized object')", "uninitialized object"),
+    "OSError": ("raise OSError(2, 'no libopenblas')", "[Errno 2] no libopenblas"),
+    "dependency": ("import not_installed", "No module named 'not_installed'"),
+}
+
+
+@pytest.mark.parametrize("name", ["click", "numpy"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_with_an_extra_that_can_not_be_imported(name: str, fault: str, tmp_path: Path) -> None:
+    """As with one that is missing, it is no bug: it is said which one, where, and why."""
+    place = tmp_path / name / "__init__.py"
+    place.parent.mkdir()
+    raised, reason = (text.format(name=name) for text in FAULTS[fault])
+    place.write_text(raised)
+    done = process_of_its_own("demo", setup=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"pydbgwrite: {name} can't be imported here ({place}): {reason}; install one for this "
+        f"Python: {sys.executable} -m pip install --force-reinstall {name}\n"
+    )
+
+
+@LINUX
+@pytest.mark.parametrize("fault", ["", "raise SystemError('another layout')"])
+def test_a_demangler_that_is_of_no_use(fault: str, tmp_path: Path) -> None:
+    """It need not be there; the advice says what is wrong with one that is."""
+    setup = BLOCK.format(names=("multi_demangle",))
+    remedy = 'pip install "pydbgwrite[cli]"'
+    if fault:
+        (tmp_path / "multi_demangle.py").write_text(fault)
+        setup = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+        remedy = (
+            f"and multi_demangle can't be imported here ({tmp_path / 'multi_demangle.py'}): "
+            f"another layout; install one for this Python: {sys.executable} -m pip install "
+            "--force-reinstall multi-demangle"
+        )
+    with target() as live:
+        done = process_of_its_own("read", "-p", live.pid, "libc.so.6!shop::area(int)", setup=setup)
+    assert done.code == 3
+    assert "; demangled names need a library" in done.err
+    assert f"{remedy}. Without it, give the mangled name" in done.err
+
+
+def test_a_failure_within_an_extra_is_no_fault_of_its_import() -> None:
+    setup = "import numpy; numpy.arange = lambda *given, **named: numpy.testing.assert_(False)"
+    done = process_of_its_own("demo", setup=setup)
+    assert (done.code, done.err) == (
+        70,
+        "pydbgwrite: internal error, please report it: AssertionError: \n",
+    )
 
 
 def test_the_library_needs_no_extra() -> None:

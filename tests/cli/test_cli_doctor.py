@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,22 @@ def test_doctor_as_json() -> None:
     assert pydbgwrite.__version__ in checks["pydbgwrite"]["detail"]
     assert _core.__file__ in checks["embedded engine"]["detail"]
     assert sys.executable in checks["Python"]["detail"]
+
+
+def test_doctor_names_packages_that_can_not_be_imported(tmp_path: Path) -> None:
+    names = {"numpy": "fails", "multi_demangle": "limited", "rich": "fails"}
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("raise ImportError('for another Python')")
+    setup = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    done = process_of_its_own("doctor", "--json", setup=setup)
+    assert (done.code, done.said["works"]) == (0, True)  # writing needs none of them
+    checks = by_name(done.said)
+    for name, state in names.items():
+        place = tmp_path / f"{name}.py"
+        detail = f"{name} can't be imported here ({place}): for another Python"
+        again = f"{sys.executable} -m pip install --force-reinstall {name.replace('_', '-')}"
+        assert list(checks[name].values()) == [name, state, detail, again]
+    assert not names.keys() & by_name(command("doctor", "--json").said).keys()
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Microsoft's engine, on Windows")
@@ -129,9 +146,9 @@ def test_advice_on_a_terminal() -> None:
 
 
 def test_what_runs_without_numpy() -> None:
-    """Start-up stays quick: only commands that need numpy and rich import them."""
+    """Start-up stays quick: only commands that need numpy and rich, or check them, import them."""
     code = (
-        "import sys; from pydbgwrite.__main__ import main; code = main(['doctor']);"
+        "import sys; from pydbgwrite.__main__ import main; code = main(['history']);"
         "print(sorted({'numpy', 'rich', 'tomllib'} & set(sys.modules)));"
         "sys.exit(code)"
     )

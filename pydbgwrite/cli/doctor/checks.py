@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from pydbgwrite import __version__, _core
 from pydbgwrite._child_process import is_frozen
+from pydbgwrite._extra import NEEDED, OPTIONAL, fault_of
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["FAILS", "INFO", "LIMITED", "WORKS", "Check", "of_this_python", "read_text"]
@@ -56,6 +57,17 @@ def of_this_python() -> list[Check]:
             f"version {__version__}, a part of pydbgwrite ({_core.__file__}): simulated memory"
             + (", live processes" if sys.platform.startswith("linux") else ""),
         ),
+        *_packages(),
+    ]
+
+
+def _packages() -> list[Check]:
+    """Return a check for each package of the [cli] extra that can't be imported."""
+    faults = ((name, fault_of(name)) for name in (*NEEDED, *OPTIONAL))
+    return [
+        Check(name, FAILS if name in NEEDED else LIMITED, *fault)
+        for name, fault in faults
+        if fault is not None
     ]
 
 
