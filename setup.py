@@ -9,15 +9,19 @@ Switches (each "1" to turn on):
 
 from __future__ import annotations
 
+import gzip
 import os
 import runpy
 import sysconfig
+import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 # The platform of the target, which in a cross-build is not the platform that builds.
 PLATFORM = sysconfig.get_platform()
@@ -121,6 +125,43 @@ class BuildExtension(build_ext):
             stamp.write_text(told, encoding="utf-8")
 
 
+class SourceArchive(sdist):
+    """Makes the sdist of the same files the same to the byte, if SOURCE_DATE_EPOCH is set.
+
+    setuptools archives the owner, the mode and the time of each file as they are on the disk.
+    """
+
+    def make_archive(
+        self,
+        base_name: Any,
+        format: str,
+        root_dir: Any = None,
+        base_dir: Any = None,
+        *_: Any,
+        **__: Any,
+    ) -> str:
+        """Write a tar archive packed by gzip, the one format of an sdist (PEP 625)."""
+        if format != "gztar":
+            raise SystemExit(f"an sdist is a .tar.gz file (gztar), not {format}")
+        epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+
+        def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+            entry.uid = entry.gid = 0
+            entry.uname = entry.gname = ""
+            entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+            entry.mtime = epoch
+            return entry
+
+        name = f"{base_name}.tar.gz"
+        self.mkpath(str(Path(name).parent))
+        with (
+            gzip.GzipFile(name, "wb", mtime=epoch) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
+            archive.add(base_dir, filter=anonymous)  # in the order of the names
+        return name
+
+
 # Free-threaded builds have no Limited API (docs.python.org, "Python support for free threading").
 LIMITED = not FREE_THREADED
 MACROS: list[tuple[str, str | None]] = [("Py_LIMITED_API", "0x030B0000")] if LIMITED else []
@@ -146,6 +187,6 @@ if __name__ == "__main__":
                 py_limited_api=LIMITED,
             ),
         ],
-        cmdclass={"build_ext": BuildExtension},
+        cmdclass={"build_ext": BuildExtension, "sdist": SourceArchive},
         options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED else {},
     )

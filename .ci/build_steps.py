@@ -7,7 +7,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
-from environments import PYTHON, built_wheel, clone, environment, sdist, tools, wheel_of
+from environments import PYTHON, built_wheel, clone, environment, sdist, sdist_of, tools, wheel_of
 from machine import WORK, Failure, Python, copied, need, pythons, run, tracked
 from steps import step
 
@@ -21,10 +21,15 @@ C_TESTS = ("c", "fuzz/native", "matrix")
     proves={"cp311-abi3-manylinux_x86_64": "built from the sdist, audited, the same twice"},
 )
 def wheel() -> None:
-    """The sdist and, of that alone, the abi3 wheel, with -Werror; audited; the same twice."""
+    """The sdist and, of that alone, the abi3 wheel, with -Werror; audited; both the same twice."""
     first = built_wheel()
     run(tools() / "abi3audit", "--strict", "--summary", first)
     # Elsewhere, later, and with another umask, which must make no difference.
+    source = copied("to-pack-again")
+    run("chmod", "-R", "go=", source)
+    again = sdist_of(source, WORK / "again")
+    if (WORK / "dist" / again.name).read_bytes() != again.read_bytes():
+        raise Failure(f"{again.name} is not the same to the byte when it is packed again")
     clean = shutil.ignore_patterns("build")
     place = shutil.copytree(sdist(), WORK / "elsewhere", ignore=clean)
     again = wheel_of(place, WORK / "again", umask="077")

@@ -14,6 +14,8 @@ from pathlib import Path
 from machine import WORK, Failure, Python, copied, need, once, pythons, run
 
 PYTHON = pythons()[0]
+#: The time of files in the sdist and in wheels, as pyproject.toml sets it for a release.
+EPOCH = {"SOURCE_DATE_EPOCH": "315532800"}
 #: A run of the whole suite has more tests.
 WHOLE = 5000
 #: pytest in two processes, each file in one of them.
@@ -52,15 +54,20 @@ def tools() -> Path:
 @once
 def sdist() -> Path:
     """Return a folder with the unpacked sdist, as a builder or packager has it."""
-    build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--sdist")
-    run(*build, "--outdir", WORK / "dist", copied("to-pack"))
-    (packed,) = (WORK / "dist").glob("pydbgwrite-*.tar.gz")
-    with tarfile.open(packed) as files:
+    with tarfile.open(sdist_of(copied("to-pack"), WORK / "dist")) as files:
         files.extractall(WORK / "sdist", filter="data")
     (folder,) = (WORK / "sdist").iterdir()
     if (folder / ".ci").exists() or (folder / ".github").exists():
         raise Failure("the sdist holds files of CI")
     return folder
+
+
+def sdist_of(source: Path, folder: Path) -> Path:
+    """Pack a clone as an sdist into a folder; return the sdist."""
+    build = (tools() / "python", "-m", "build", "-q", "--no-isolation", "--sdist")
+    run(*build, "--outdir", folder, source, variables=EPOCH)
+    (packed,) = folder.glob("pydbgwrite-*.tar.gz")
+    return packed
 
 
 @once
@@ -74,8 +81,7 @@ def wheel_of(source: Path, folder: Path, umask: str = "022") -> Path:
     need("gcc")
     masked = ("sh", "-c", f'umask {umask}; exec "$@"', "sh")
     build = (*masked, tools() / "python", "-m", "build", "-q", "--no-isolation", "--wheel")
-    switches = {"PYDBGWRITE_WERROR": "1", "SOURCE_DATE_EPOCH": "315532800"}
-    run(*build, "--outdir", folder, source, variables=switches)
+    run(*build, "--outdir", folder, source, variables={"PYDBGWRITE_WERROR": "1", **EPOCH})
     (built,) = folder.glob("pydbgwrite-*-cp311-abi3-*.whl")
     return built
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from environments import (
+    EPOCH,
     LIMIT,
     NO_HANG,
     PYTHON,
@@ -310,8 +311,7 @@ def same_free_threaded_wheel(interpreter: Path) -> None:
         clean = shutil.ignore_patterns("build")
         source = shutil.copytree(sdist(), WORK / name / "source", ignore=clean)
         wheel = (interpreter, "setup.py", "-q", "bdist_wheel", "--dist-dir", WORK / name)
-        switches = {"PYDBGWRITE_WERROR": "1", "SOURCE_DATE_EPOCH": "315532800"}
-        run(*wheel, cwd=source, variables=switches)
+        run(*wheel, cwd=source, variables={"PYDBGWRITE_WERROR": "1", **EPOCH})
         made += (WORK / name).glob("pydbgwrite-*t-linux_x86_64.whl")
     first, second = made
     if first.read_bytes() != second.read_bytes():
