@@ -1,6 +1,6 @@
 """The build of the extension: sources by platform, ABI lane, and switches by environment.
 
-Switches (each "1" to turn on):
+Switches ("1" turns on; "0", or nothing, leaves off; another value is an error):
     PYDBGWRITE_WERROR    warnings are errors; CI sets it, an installing user's compiler never fails
     PYDBGWRITE_SANITIZE  build with the address and undefined-behaviour sanitizers
     PYDBGWRITE_COVERAGE  build for gcov
@@ -44,8 +44,11 @@ GCC_WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
 
 
 def switched_on(name: str) -> bool:
-    """Is this environment switch set?"""
-    return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
+    """Return whether this environment switch is on."""
+    value = os.environ.get(f"PYDBGWRITE_{name}", "")
+    if value not in ("", "0", "1"):
+        raise SystemExit(f"PYDBGWRITE_{name} is {value!r}: 1 turns it on, 0 turns it off")
+    return value == "1"
 
 
 def is_for_this_platform(path: Path) -> bool:

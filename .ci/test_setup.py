@@ -1,4 +1,4 @@
-"""setup.py packs the same files the same."""
+"""setup.py refuses a switch that is neither on nor off, and packs the same files the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ import pytest
 from setuptools import Distribution
 
 SETUP = runpy.run_path(str(Path(__file__).resolve().parent.parent / "setup.py"))
+
+
+@pytest.mark.parametrize(("value", "on"), [(None, False), ("", False), ("0", False), ("1", True)])
+def test_switches(value: str | None, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYDBGWRITE_WERROR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("PYDBGWRITE_WERROR", value)
+    assert SETUP["switched_on"]("WERROR") is on
+
+
+@pytest.mark.parametrize("value", ["no", "yes", "thread", "01"])
+def test_a_switch_that_is_neither(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYDBGWRITE_WERROR", value)
+    with pytest.raises(SystemExit, match=f"PYDBGWRITE_WERROR is '{value}': 1 turns it on"):
+        SETUP["switched_on"]("WERROR")
 
 
 def test_an_sdist_depends_on_no_time_mode_or_owner(

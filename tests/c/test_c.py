@@ -42,23 +42,27 @@ PROGRAMS = sorted(
     ),
     key=lambda name: (name == ALONE, name),
 )
-SANITIZERS = {
-    "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
-    "thread": ["-fsanitize=thread"],
-}
 
 
-def switched_on(name: str) -> bool:
-    """Return whether this environment switch is set."""
-    return os.environ.get(f"PYDBGWRITE_{name}", "") not in ("", "0")
-
-
-def project_warnings() -> list[str]:
-    """Return the warning flags of setup.py, so that there is only one list of them."""
+def compiler_flags() -> list[str]:
+    """Return the warnings of setup.py, and what its switches mean for a program in C."""
     with mock.patch.dict(os.environ, {}):
-        found = runpy.run_path(str(ROOT / "setup.py"))["GCC_WARNINGS"]
-    assert "-Wall" in found
-    return list(found)
+        setup = runpy.run_path(str(ROOT / "setup.py"))
+    assert "-Wall" in setup["GCC_WARNINGS"]
+    switched_on = setup["switched_on"]
+    flags = ["-std=c11", "-O1", "-g", *setup["GCC_WARNINGS"]]
+    if switched_on("COVERAGE"):
+        flags += ["--coverage", "-O0"]  # optimized code has no counts for some lines
+    if os.environ.get("CI") or switched_on("WERROR"):
+        flags.append("-Werror")
+    if LINUX:
+        flags.append("-pthread")
+    if os.environ.get("PYDBGWRITE_SANITIZE") == "thread":
+        flags += ["-fsanitize=thread", "-fno-omit-frame-pointer"]
+    elif switched_on("SANITIZE"):
+        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+        flags.append("-fno-omit-frame-pointer")
+    return flags
 
 
 @dataclass(frozen=True)
@@ -95,16 +99,7 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Toolchain:
         if os.environ.get("CI") and sys.platform != "win32":
             pytest.fail(reason)
         pytest.skip(f"{reason}, on {'Windows' if sys.platform == 'win32' else sys.platform}")
-    flags = ["-std=c11", "-O1", "-g", *project_warnings()]
-    if switched_on("COVERAGE"):
-        flags += ["--coverage", "-O0"]  # optimized code has no counts for some lines
-    if os.environ.get("CI") or switched_on("WERROR"):
-        flags.append("-Werror")
-    if LINUX:
-        flags.append("-pthread")
-    if switched_on("SANITIZE"):
-        sanitizer = SANITIZERS[os.environ["PYDBGWRITE_SANITIZE"]]
-        flags += [*sanitizer, "-fno-omit-frame-pointer"]
+    flags = compiler_flags()
     folder = tmp_path_factory.mktemp("objects")
     bare = Toolchain(command, flags, [])
     pairs = [(source, folder / f"{number}.o") for number, source in enumerate(sources())]
