@@ -134,7 +134,7 @@ def test_a_load_address_within_a_page(path: bytes) -> None:
     for shift in (0, 0x20):
         moved = bytearray(raw[64:][: 3 * 56])
         struct.pack_into("=Q", moved, 8, 0x20 if shift else 0)  # p_offset of the part at address 0
-        loaded = Loaded(headers_of_table(64, moved), 16 * PAGE + shift, path, 0)
+        loaded = Loaded(headers_of_table(64, bytes(moved)), 16 * PAGE + shift, path, 0)
         mapping = Mapping(16 * PAGE, 32 * PAGE, True, 0, (0, 1), 7, b"/x")
         image, _ = _loaded_image(loaded, [] if path else [mapping], 100)
         assert (image is None) == bool(shift)
