@@ -177,21 +177,19 @@ def prepare(cache: Cache, options: argparse.Namespace, *, try_32: bool) -> Lane:
 
 
 def try_versions(versions: Sequence[str]) -> int:
-    """Try the wheel on each Windows Python; leave out one whose library can't be had here."""
+    """Try the wheel on each Windows Python; one whose library can't be had is a failure, too."""
     if unknown := ", ".join(set(versions) - set(VERSIONS)):
         raise LaneError(f"no Windows Python {unknown}; there are: {', '.join(VERSIONS)}")
-    script, codes, absent = str(HERE / "try_wheel.py"), {}, []
+    script, codes = str(HERE / "try_wheel.py"), {}
     for version in versions:
         try:
             codes[version] = go("run", ["--python", version, "--no-peers", script])
         except NoLibraryError as error:
-            absent.append(version)
+            codes[version] = NOT_TO_BE_HAD
             note(f"not tried: {error}")
     for version, code in codes.items():
-        note(f"Windows Python {version}: {'good' if code == 0 else f'exit code {code}'}")
-    note(f"can't be had here: Windows Python {', '.join(absent) or '(all can)'}")
-    if not codes:
-        raise LaneError("no Windows Python was tried")
+        how = {0: "good", NOT_TO_BE_HAD: "not tried"}.get(code, f"exit code {code}")
+        note(f"Windows Python {version}: {how}")
     return next((code for code in codes.values() if code != 0), 0)
 
 

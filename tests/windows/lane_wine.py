@@ -134,6 +134,8 @@ def prefix_name(*, bits_32: bool, own: bool) -> str:
 def prepared(cache: Cache, *, bits_32: bool, own: bool = True) -> Wine:
     """Return the lane's own Wine prefix. own: of this machine's Wine; Wine 10 has all libraries."""
     program, version = wine_version()
+    if not own and not version.startswith("wine-10."):
+        raise LaneError(f"Wine 10 is wanted, and {program} is {version}")
     libraries = libraries_32(cache) if bits_32 and own else None
     name = prefix_name(bits_32=bits_32, own=own)
 
