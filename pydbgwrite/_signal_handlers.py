@@ -33,7 +33,7 @@ def is_from_handler(error: BaseException) -> bool:
     trace = error.__traceback__
     while trace is not None:
         frame = trace.tb_frame
-        ours = frame.f_globals.get("__name__", "").partition(".")[0] == "pydbgwrite"
+        ours = str(frame.f_globals.get("__name__")).partition(".")[0] == "pydbgwrite"
         if not ours and (_has_interrupted_frame(frame) or frame.f_code in _handlers()):
             return True
         trace = trace.tb_next

@@ -243,7 +243,9 @@ static void raise_no_bytes(const module_state *state, PyObject *object, const ch
                      "%s must be contiguous bytes-like memory, got a strided object of %R", what,
                      (PyObject *)Py_TYPE(object));
     } else if (second != NULL || (refusal != NULL && PyErr_Occurred() == NULL)) {
-        failure_set(Py_NewRef(refusal));
+        /* As it was: PyErr_SetObject() would give it another __context__. */
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(refusal)), Py_NewRef(refusal),
+                      PyException_GetTraceback(refusal));
     }
     Py_XDECREF(second);
     Py_XDECREF(refusal);

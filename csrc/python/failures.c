@@ -214,40 +214,52 @@ static backing_gone what_is_gone(const session_object *session)
     return gone;
 }
 
-bool failure_is_outside(const module_state *state, PyObject *error, PyObject *trace)
+PyObject *failure_take(const module_state *state)
 {
-    PyObject *answer = NULL;
-    bool outside = !PyErr_GivenExceptionMatches(error, PyExc_Exception);
+    PyObject *type = NULL, *value = NULL, *trace = NULL, *answer = NULL;
 
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
     if (trace != NULL) {
-        (void)PyException_SetTraceback(error, trace);
+        (void)PyException_SetTraceback(value, trace);
     }
-    if (!outside) {
-        answer = PyObject_CallMethod(state->from_c, "is_from_handler", "O", error);
-        outside = answer == Py_True;
-        Py_XDECREF(answer);
+    if (PyErr_GivenExceptionMatches(value, PyExc_Exception)) {
+        answer = PyObject_CallMethod(state->from_c, "is_from_handler", "O", value);
+        if (answer == NULL) { /* a handler has raised meanwhile */
+            failure_set_reason(value, false);
+            value = NULL;
+        }
     }
-    return outside;
+    if (value != NULL && answer != Py_False) {
+        PyErr_Restore(type, value, trace);
+        type = value = trace = NULL;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    Py_XDECREF(answer);
+    return value;
 }
 
 PyObject *failure_take_refusal(const module_state *state)
 {
+    bool refused = PyErr_ExceptionMatches(PyExc_BufferError) ||
+                   PyErr_ExceptionMatches(PyExc_TypeError) ||
+                   PyErr_ExceptionMatches(PyExc_ValueError);
+
+    return refused ? failure_take(state) : NULL;
+}
+
+void failure_set_reason(PyObject *reason, bool is_cause)
+{
     PyObject *type = NULL, *value = NULL, *trace = NULL;
-    bool refused;
 
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
-    refused = PyErr_GivenExceptionMatches(value, PyExc_BufferError) ||
-              PyErr_GivenExceptionMatches(value, PyExc_TypeError) ||
-              PyErr_GivenExceptionMatches(value, PyExc_ValueError);
-    if (refused && !failure_is_outside(state, value, trace)) {
-        Py_XDECREF(type);
-        Py_XDECREF(trace);
-    } else {
-        PyErr_Restore(type, value, trace);
-        value = NULL;
+    if (is_cause) {
+        PyException_SetCause(value, Py_NewRef(reason));
     }
-    return value;
+    PyException_SetContext(value, reason);
+    PyErr_Restore(type, value, trace);
 }
 
 void failure_set(PyObject *exception)

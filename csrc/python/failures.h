@@ -28,13 +28,18 @@ void failure_raise_at(const session_object *session, const char *method, HRESULT
 /* The same for an engine call that is not about memory. */
 void failure_raise_call(const session_object *session, const char *method, HRESULT hresult);
 
-/* Returns whether Ctrl-C or a signal handler raised this exception, with its traceback. Then it
- * propagates, whatever was under way. No exception may be set. */
-bool failure_is_outside(const module_state *state, PyObject *error, PyObject *trace);
+/* Takes the exception that is set, with its traceback. NULL: it stays set, since Ctrl-C or a
+ * signal's handler raised it, or one has raised another while that was asked; then nothing else
+ * goes on. */
+PyObject *failure_take(const module_state *state);
 
 /* After PyObject_GetBuffer() or PyObject_GetIter() failed: takes the exception if it says that the
  * object is none such: BufferError, TypeError or ValueError. NULL: it is another one of the
  * object's own code, or from outside, and propagates. */
 PyObject *failure_take_refusal(const module_state *state);
+
+/* Makes that the __context__ of the exception that is set, and its __cause__ too; takes over the
+ * reference. */
+void failure_set_reason(PyObject *reason, bool is_cause);
 
 #endif

@@ -74,11 +74,11 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     bool good = false;
 
     if (buffer->ndim != 1) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s must have one dimension, got %R with %d; pass %s (it does not copy where "
-                     "the memory is contiguous)",
-                     what, type, buffer->ndim,
-                     buffer->ndim == 0 ? "array.reshape(1)" : "array.reshape(-1)");
+        PyErr_Format(PyExc_TypeError, "%s must have one dimension, got %R with %d; pass %s", what,
+                     type, buffer->ndim,
+                     buffer->ndim == 0 ? "a list of its value, or numpy's array.reshape(1)"
+                                       : "array.reshape(-1) (it does not copy where the memory is "
+                                         "contiguous)");
     } else if (!integers && !raw) {
         PyErr_Format(PyExc_TypeError, "%s: got %R with items of format '%s' (%zd bytes); " TAKEN,
                      what, type, shown, buffer->itemsize);
@@ -104,6 +104,20 @@ static bool view_of_buffer(PyObject *object, const Py_buffer *buffer, const char
     return good;
 }
 
+/* Makes an exception of the object's own code the cause of ours, and takes over the reference. One
+ * that no Python code raised says no more than ours. */
+static void give_cause(PyObject *error)
+{
+    PyObject *trace = PyException_GetTraceback(error);
+
+    if (trace == NULL) {
+        Py_DECREF(error);
+    } else {
+        failure_set_reason(error, true);
+        Py_DECREF(trace);
+    }
+}
+
 /* After PyObject_GetBuffer() failed: raises our message about the object. */
 static void raise_no_buffer(const module_state *state, PyObject *object, const char *what)
 {
@@ -112,7 +126,7 @@ static void raise_no_buffer(const module_state *state, PyObject *object, const c
     if (error != NULL) {
         PyErr_Format(PyExc_TypeError, "%s: %R does not export its memory (%S); " TAKEN, what,
                      (PyObject *)Py_TYPE(object), error);
-        Py_DECREF(error);
+        give_cause(error);
     }
 }
 
@@ -294,7 +308,7 @@ static uint64_t *of_iterable(module_state *state, call_names *names, PyObject *o
 
         if (error != NULL) {
             PyErr_Format(PyExc_TypeError, "%s: got %R; " TAKEN, what, (PyObject *)Py_TYPE(object));
-            Py_DECREF(error);
+            give_cause(error);
         }
     }
     return values;
@@ -329,11 +343,13 @@ int pointer_input_is_one(const module_state *state, PyObject *object)
 {
     Py_buffer buffer = {0};
     int one = PyLong_Check(object) || PyIndex_Check(object) ? 1 : 0;
+    bool native;
 
     if (one > 0 &&
         PyObject_CheckBuffer(object)) { /* numpy's arrays, of any shape, have __index__ */
         if (PyObject_GetBuffer(object, &buffer, PyBUF_RECORDS_RO) == 0) {
-            one = buffer.ndim == 0 ? 1 : 0;
+            one = buffer.ndim == 0 &&
+                  is_one_of("bBhHiIlLqQnN", format_letter(buffer.format, &native));
             PyBuffer_Release(&buffer);
         } else { /* a refusal is raised when the buffer is taken */
             PyObject *refusal = failure_take_refusal(state);

@@ -220,21 +220,14 @@ void recorded_explain(const recorded_write *self, uint64_t past)
 {
     const module_state *state = self->session->state;
     uint64_t from = self->error->done;
-    PyObject *type, *value, *trace;
+    PyObject *error = failure_take(state);
 
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (failure_is_outside(state, value, trace)) {
-        PyErr_Restore(type, value, trace);
-        type = value = trace = NULL;
-    } else {
+    if (error != NULL) {
         failure_set(PyObject_CallMethod(
-            state->from_c, "record_failed", "OOOKKI", self->record, value,
+            state->from_c, "record_failed", "OOOKKI", self->record, error,
             self->whole->kind == CORE_SCATTERED ? Py_True : Py_False,
             (unsigned long long)(self->whole->address + from * self->error->width),
             (unsigned long long)(past - from), (unsigned int)self->error->width));
+        Py_DECREF(error);
     }
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(trace);
 }

@@ -264,7 +264,7 @@ void recording_cut_short(const session_object *session)
 {
     PyObject *type = NULL, *value = NULL, *trace = NULL;
     PyObject *answer = NULL, *note = NULL, *noted = NULL;
-    PyObject *other_type = NULL, *other = NULL, *other_trace = NULL;
+    PyObject *other = NULL;
 
     PyErr_Fetch(&type, &value, &trace);
     PyErr_NormalizeException(&type, &value, &trace);
@@ -272,30 +272,27 @@ void recording_cut_short(const session_object *session)
     if (session->cut_short != NULL && !session_is_forked(session)) {
         answer = PyObject_CallNoArgs(session->cut_short);
     }
-    if (answer == NULL && PyErr_Occurred()) {
-        PyErr_Fetch(&other_type, &other, &other_trace);
-        PyErr_NormalizeException(&other_type, &other, &other_trace);
-        if (failure_is_outside(session->state, other, other_trace)) { /* it propagates */
-            PyException_SetContext(other, value);                     /* steals the reference */
-            Py_XDECREF(type);
-            Py_XDECREF(trace);
-            type = other_type;
-            value = other;
-            trace = other_trace;
-            other_type = other = other_trace = NULL;
-        } else {
+    if (PyErr_Occurred()) {
+        other = failure_take(session->state);
+    }
+    if (PyErr_Occurred()) { /* it propagates */
+        failure_set_reason(Py_NewRef(value), false);
+    } else {
+        if (other != NULL) {
             note = PyUnicode_FromFormat("pydbgwrite: that the last record was cut short could not "
                                         "be recorded: %R",
                                         other);
             noted = note == NULL ? NULL : PyObject_CallMethod(value, "add_note", "O", note);
+            PyErr_Clear();
         }
-        PyErr_Clear();
+        PyErr_Restore(type, value, trace);
+        type = value = trace = NULL;
     }
     Py_XDECREF(answer);
     Py_XDECREF(noted);
     Py_XDECREF(note);
-    Py_XDECREF(other_type);
     Py_XDECREF(other);
-    Py_XDECREF(other_trace);
-    PyErr_Restore(type, value, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
 }

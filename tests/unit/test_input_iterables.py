@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.inputs import BASE, Index, IntSubclass, nothing_written, pointers
 
-from pydbgwrite import Session, SessionBusyError
+from pydbgwrite import Session, SessionBusyError, _from_c
 
 VALUES = list(pointers(200))
 
@@ -261,6 +261,48 @@ def test_an_object_that_fails_to_say_what_it_is(session: Session) -> None:
         session.write_pointers(BASE, Odd())  # type: ignore[arg-type]
 
 
+def test_why_an_object_is_not_iterable(session: Session) -> None:
+    """The exception of its own code is the cause; one of Python itself would only repeat ours."""
+
+    class Closed:
+        def __iter__(self) -> Iterator[int]:
+            raise TypeError("the database is closed")
+
+    with nothing_written(session), pytest.raises(TypeError, match=r"pointers: got .*Closed") as own:
+        session.write_pointers(BASE, Closed())
+    assert repr(own.value.__cause__) == "TypeError('the database is closed')"
+    with (
+        nothing_written(session),
+        pytest.raises(TypeError, match=r"pointers: got .*float") as plain,
+    ):
+        session.write_pointers(BASE, 5.0)  # type: ignore[arg-type]
+    assert plain.value.__cause__ is None
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_signal_while_it_is_asked_where_an_exception_is_from(
+    session: Session, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+) -> None:
+    """What its handler raises goes on, and nothing is written."""
+
+    def interrupted(error: BaseException) -> bool:
+        raise raised
+
+    monkeypatch.setattr(_from_c, "is_from_handler", interrupted)
+    released = memoryview(bytearray(8))
+    released.release()
+    calls: list[Callable[[], object]] = [
+        lambda: session.write_pointers(BASE, released),
+        lambda: session.write_pointers(BASE, [1], expect=released),
+        lambda: session.write(BASE, released),
+        lambda: session.write(BASE, memoryview(bytearray(8))[::2]),
+        lambda: session.write_pointers(BASE, 5.0),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with nothing_written(session), pytest.raises(raised):
+            call()
+
+
 if sys.version_info >= (3, 12):  # the first with __buffer__
 
     class Buffer:
@@ -311,3 +353,23 @@ if sys.version_info >= (3, 12):  # the first with __buffer__
         words = r"expect: .*Number'> does not export its memory \(no memory\)"
         with nothing_written(session), pytest.raises(TypeError, match=words):
             session.write_pointers(BASE, [1], expect=Number(lambda: None))
+
+    def test_an_exception_of_a_buffer_keeps_its_context(session: Session) -> None:
+        """Also where it is raised in an except block."""
+
+        class Failing(Buffer):
+            def __buffer__(self, flags: int) -> memoryview:
+                try:
+                    raise KeyError("why")
+                except KeyError:
+                    raise BufferError("no memory")  # noqa: B904, its context is what is tested
+
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError:
+            with nothing_written(session), pytest.raises(BufferError) as raised:
+                session.write(BASE, Failing(list))
+            assert repr(raised.value.__context__) == "KeyError('why')"
+            with nothing_written(session), pytest.raises(TypeError, match="no memory") as ours:
+                session.write_pointers(BASE, Failing(list))
+            assert repr(ours.value.__cause__) == "BufferError('no memory')"
