@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,8 +28,8 @@
 
 static char *no_environment[] = {"MARK=here", NULL};
 
-static embedded_target *launch(const char *path, const char *script, const char *directory,
-                               int output, linux_open_error *error)
+static embedded_target *launch_within(linux_waiting waiting, const char *path, const char *script,
+                                      const char *directory, int output, linux_open_error *error)
 {
     char *arguments[] = {"sh", "-c", (char *)(uintptr_t)script, NULL};
     linux_launch_options options = {.path = path,
@@ -35,9 +38,16 @@ static embedded_target *launch(const char *path, const char *script, const char 
                                     .directory = directory,
                                     .standard = {-1, output, -1},
                                     .writable = true,
-                                    .waiting = {.timeout_ns = UINT64_C(20000000000)}};
+                                    .waiting = waiting};
 
     return linux_launch(&options, error);
+}
+
+static embedded_target *launch(const char *path, const char *script, const char *directory,
+                               int output, linux_open_error *error)
+{
+    return launch_within((linux_waiting){.timeout_ns = UINT64_C(20000000000)}, path, script,
+                         directory, output, error);
 }
 
 /* Launches a script, examines it, releases it, and checks its output and the exit status that this
@@ -190,6 +200,180 @@ static void test_given_up_before_it_began(void)
     CHECK_EQUAL(status, 0);
 }
 
+/* ---- what happens to the child before its exec ------------------------------------------------
+ */
+
+/* Older headers lack them. */
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4u
+#endif
+#ifndef PR_SET_PTRACER
+#define PR_SET_PTRACER 0x59616d61
+#endif
+#ifndef SECCOMP_RET_USER_NOTIF /* Linux 5.0 */
+#define SECCOMP_RET_USER_NOTIF           0x7fc00000U
+#define SECCOMP_FILTER_FLAG_NEW_LISTENER 8u
+#endif
+
+/* A system call with this value of this argument, which a filter answers; and a test of that. */
+typedef struct filtered {
+    long number;
+    size_t argument;
+    uint32_t value;
+    uint32_t answer;
+    void (*test)(int listener);
+} filtered;
+
+/* The child and the tracer inherit the filter of the thread that launches. */
+static void *run_filtered(void *context)
+{
+    const filtered *call = context;
+    uint32_t at = (uint32_t)(offsetof(struct seccomp_data, args) + call->argument * 8);
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call->number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call->value, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, call->answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    bool listens = call->answer == SECCOMP_RET_USER_NOTIF;
+    int listener;
+
+    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                            listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0, &program);
+    if (listener >= 0) {
+        call->test(listener);
+        CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
+        if (listens) {
+            close(listener);
+        }
+    } else { /* the filter of a container may have a listener: there can be one */
+        CHECK(listens && errno == EBUSY);
+    }
+    return NULL;
+}
+
+static void with_filter(filtered call)
+{
+    pthread_t thread;
+    int failure = pthread_create(&thread, NULL, run_filtered, &call);
+
+    if (failure == 0) {
+        pthread_join(thread, NULL); /* only then: it counts checks, too */
+    }
+    CHECK_EQUAL(failure, 0);
+}
+
+static void check_that_it_ended(int listener)
+{
+    linux_open_error error;
+
+    (void)listener;
+    CHECK(launch(SHELL, "exit 0", NULL, -1, &error) == NULL);
+    CHECK_EQUAL(error.failure, LINUX_OPEN_NO_PROCESS);
+    CHECK_EQUAL(error.os_error, ESRCH);
+    CHECK(error.operation != NULL && strcmp(error.operation, "execve") == 0);
+}
+
+static void check_that_no_word_is_sent(int listener)
+{
+    linux_open_error error;
+
+    (void)listener;
+    CHECK(launch(SHELL, "exit 0", NULL, -1, &error) == NULL);
+    CHECK_EQUAL(error.failure, LINUX_OPEN_SYSTEM);
+    CHECK_EQUAL(error.os_error, EIO);
+    CHECK(error.operation != NULL && strcmp(error.operation, "write") == 0);
+}
+
+/* The child waits for an answer that does not come. */
+static void check_that_time_runs_out(int listener)
+{
+    linux_waiting waiting = {.timeout_ns = UINT64_C(20000000)};
+    linux_open_error error;
+
+    (void)listener;
+    CHECK(launch_within(waiting, SHELL, "exit 0", NULL, -1, &error) == NULL);
+    CHECK_EQUAL(error.failure, LINUX_OPEN_TIMEOUT);
+}
+
+#ifdef SECCOMP_IOCTL_NOTIF_RECV
+typedef struct interruption {
+    int listener;
+    pid_t id; /* 0: not stopped yet */
+} interruption;
+
+/* Called every 50 ms: stops the child in its call, as Ctrl-Z does, resumes it, as the shell's fg
+ * does, and answers the call that it then makes again. */
+static bool stop_and_resume(void *context)
+{
+    interruption *self = context;
+    struct pollfd asked = {.fd = self->listener, .events = POLLIN};
+    struct seccomp_notif call;
+    struct seccomp_notif_resp answer = {.error = -ENOSYS};
+
+    memset(&call, 0, sizeof call);
+    if (poll(&asked, 1, 0) > 0) {
+        CHECK_EQUAL(ioctl(self->listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
+        if (self->id == 0) {
+            self->id = (pid_t)call.pid;
+            kill(self->id, SIGSTOP);
+        } else {
+            answer.id = call.id;
+            CHECK_EQUAL(ioctl(self->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+        }
+    } else if (self->id != 0) {
+        kill(self->id, SIGCONT);
+    }
+    return true;
+}
+
+static void check_that_it_goes_on(int listener)
+{
+    interruption context = {listener, 0};
+    linux_waiting waiting = {
+        .timeout_ns = UINT64_C(20000000000), .keep_waiting = stop_and_resume, .context = &context};
+    linux_open_error error;
+    embedded_target *held = launch_within(waiting, SHELL, "exit 5", NULL, -1, &error);
+    int status = -1;
+
+    if (CHECK(held != NULL)) {
+        CHECK_EQUAL(held->process_id, context.id);
+        CHECK_EQUAL(state_of(context.id, 0), 't');
+        CHECK_EQUAL(held->operations->detach(held), S_OK);
+        CHECK_EQUAL(waitpid(context.id, &status, 0), context.id);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+        held->operations->destroy(held);
+    }
+}
+
+#endif
+
+static void test_before_the_exec(void)
+{
+    /* What the child calls first, and what it calls when it is traced; the tracer calls neither. */
+    filtered first = {SYS_prctl, 0, PR_SET_PTRACER, SECCOMP_RET_KILL_PROCESS, check_that_it_ended};
+    filtered traced = {SYS_close_range, 2, CLOSE_RANGE_CLOEXEC, SECCOMP_RET_KILL_PROCESS,
+                       check_that_it_ended};
+
+    with_filter(first);
+    with_filter(traced);
+    with_filter((filtered){SYS_write, 2, 1, SECCOMP_RET_ERRNO | EIO, check_that_no_word_is_sent});
+    first.answer = traced.answer = SECCOMP_RET_USER_NOTIF;
+    first.test = traced.test = check_that_time_runs_out;
+    with_filter(first);
+    with_filter(traced);
+#ifdef SECCOMP_IOCTL_NOTIF_RECV
+    traced.test = check_that_it_goes_on;
+    with_filter(traced);
+#endif
+}
+
 int main(void)
 {
     /* The caller may make this program ignore signals, which launched programs would inherit. */
@@ -224,6 +408,7 @@ int main(void)
         test_patched_before_it_runs();
         test_terminated(false);
         test_terminated(true);
+        test_before_the_exec();
         close(extra);
     }
     CHECK_EQUAL(count_descriptors(), descriptors);

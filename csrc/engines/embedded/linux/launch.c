@@ -197,14 +197,17 @@ static bool await_ready(linux_tracer *self, int bad)
 static bool at_exec(const linux_tracer *self, int status)
 {
     bool reached = status >> 8 == PTRACE_EVENT_EXEC;
+    bool event_stop = status >> 8 == PTRACE_EVENT_STOP;
+    int number = event_stop ? 0 : status & 0xff;
 
     if (reached) {
         ptrace(PTRACE_SETOPTIONS, (pid_t)self->child, (void *)0, (void *)0);
-    } else if (status >> 8 == PTRACE_EVENT_STOP) {
-        /* Another process stopped it: it stays stopped until it receives SIGCONT (ptrace(2)). */
+    } else if (event_stop && (status & 0xff) != SIGTRAP) {
+        /* Another process stopped it: it stays stopped until it receives SIGCONT (ptrace(2)). Then
+         * it stops here with SIGTRAP (kernel/signal.c, do_jobctl_trap). */
         ptrace(PTRACE_LISTEN, (pid_t)self->child, (void *)0, (void *)0);
     } else {
-        ptrace(PTRACE_CONT, (pid_t)self->child, (void *)0, (void *)(intptr_t)(status & 0xff));
+        ptrace(PTRACE_CONT, (pid_t)self->child, (void *)0, (void *)(intptr_t)number);
     }
     return reached;
 }
