@@ -12,9 +12,11 @@ file, with its reason in .ci/unreached.toml. It fails if a figure is below the o
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import sys
+import tokenize
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,25 +55,37 @@ Report = dict[str, File]
 
 
 def of_gcovr(extension: Mapping[str, Any], programs: Mapping[str, Any]) -> Report:
-    """Read gcovr's JSON reports. A line that the tests in C reach is reached.
+    """Read gcovr's JSON reports. What the extension or a test in C reaches or takes counts.
 
     The programs have more files, and leave some out: the extension says which lines have code.
     """
+    in_programs: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for each in programs["files"]:
+        for line in each["lines"]:
+            in_programs.setdefault((each["file"], line["line_number"]), []).append(line)
     found: Report = {}
     for each in extension["files"]:
         file = found.setdefault(each["file"], File())
         for line in each["lines"]:
-            file.lines.add(line["line_number"])
-            file.functions[line["line_number"]] = [line.get("function_name", "")]
-            if line["count"] > 0:
-                file.reached.add(line["line_number"])
+            number = line["line_number"]
+            both = [line, *in_programs.get((each["file"], number), ())]
+            file.lines.add(number)
+            file.functions[number] = [line.get("function_name", "")]
+            if any(other["count"] > 0 for other in both):
+                file.reached.add(number)
             file.branches += len(line["branches"])
-            file.branches_taken += sum(branch["count"] > 0 for branch in line["branches"])
-    for each in programs["files"]:
-        reached = {line["line_number"] for line in each["lines"] if line["count"] > 0}
-        if each["file"] in found:
-            found[each["file"]].reached |= reached & found[each["file"]].lines
+            file.branches_taken += branches_taken(line, both)
     return found
+
+
+def branches_taken(line: Mapping[str, Any], both: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many branches of a line are taken in one build or the other.
+
+    A line with other branches is another line to the compiler, such as an assert of tests alone.
+    """
+    counts = [[branch["count"] for branch in other["branches"]] for other in both]
+    same = [each for each in counts if len(each) == len(line["branches"])]
+    return sum(any(count > 0 for count in each) for each in zip(*same, strict=True))
 
 
 def of_coverage(report: Mapping[str, Any]) -> Report:
@@ -109,7 +123,8 @@ def figures(language: str, report: Report) -> dict[str, float]:
 class Reason:
     """Why lines are not reached: all of a file or of a function, by a pattern, or after a line.
 
-    after: of a text in a line, the unreached lines from there to the next that is reached.
+    after: of a text in a line, the unreached lines from there to the next that is reached, in the
+    block that the line begins or is in.
     sometimes: some runs reach them.
     """
 
@@ -161,18 +176,62 @@ def functions_of(lines: Sequence[str]) -> dict[int, list[str]]:
     return found
 
 
-def since_reached(file: File, texts: Sequence[str]) -> dict[int, list[str]]:
-    """Return for each unreached line the texts from the last line that is reached to it."""
+def statements_in_python(texts: Sequence[str]) -> dict[int, int]:
+    """Return for each line of code the line where its statement, or the head of its block, begins.
+
+    A head is the part before a block, such as "if a:" and "else:".
+    """
+    found: dict[int, int] = {}
+    begun = 0
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(texts)).readline):
+        if token.type == tokenize.NEWLINE:
+            found |= dict.fromkeys(range(begun, token.start[0] + 1), begun)
+            begun = 0
+        elif not begun and token.type in (tokenize.NAME, tokenize.OP, tokenize.STRING):
+            begun = token.start[0]
+    return found
+
+
+def statements_in_c(texts: Sequence[str]) -> dict[int, int]:
+    """Return the same of C, whose comments stand between /* and */."""
+    comment = re.compile(r"/\*.*?\*/", re.DOTALL)
+    code = comment.sub(lambda found: re.sub(r"[^\n]", "", found[0]), "\n".join(texts))
+    found: dict[int, int] = {}
+    begun, ended = 0, True
+    for number, line in enumerate(code.split("\n"), 1):
+        if line.strip():
+            begun = number if ended else begun
+            found[number] = begun
+            ended = line.startswith("#") or line.rstrip()[-1] in ";{}:"
+    return found
+
+
+def since_reached(
+    file: File, texts: Sequence[str], begun: Mapping[int, int]
+) -> dict[int, list[str]]:
+    """Return for each line the texts from the last line that is reached to it.
+
+    A text goes with its block, which is deeper than its head, as all code here is formatted.
+    begun: the lines where the statements begin.
+    """
+    columns = [len(text) - len(text.lstrip()) for text in texts]
+    heads = sorted({*begun.values()})
+    inner = {
+        head: max(columns[head - 1], columns[following - 1])
+        for head, following in zip(heads, [*heads[1:], *heads[-1:]], strict=True)
+    }
     found = {}
-    since: list[str] = []
+    since: list[tuple[int, str]] = []  # with the column of its block
     function: list[str] = []
     for number, text in enumerate(texts, 1):
         inside = file.functions.get(number, function)
         if number in file.reached or inside != function:
             since, function = [], inside
-        since = [*since, text.strip()]
+        if number in inner:
+            since = [each for each in since if each[0] <= columns[number - 1]]
+        since = [*since, (inner.get(begun.get(number, 0), columns[number - 1]), text.strip())]
         if number in file.lines:
-            found[number] = since
+            found[number] = [each for _, each in since]
     return found
 
 
@@ -190,8 +249,11 @@ def explain(
         unreached = report[name].unreached
         if unreached:
             listed.append(f"{name}: {len(unreached)} of {len(report[name].lines)} lines")
-        functions = functions_of(texts[name]) if name.endswith(".py") else report[name].functions
-        texts_since = since_reached(report[name], texts[name])
+        if name.endswith(".py"):
+            functions, begun = functions_of(texts[name]), statements_in_python(texts[name])
+        else:
+            functions, begun = report[name].functions, statements_in_c(texts[name])
+        texts_since = since_reached(report[name], texts[name], begun)
         for number in unreached:
             since = texts_since[number]
             around = functions.get(number, [])

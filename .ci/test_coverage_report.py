@@ -65,24 +65,26 @@ def test_an_empty_report_has_no_figures() -> None:
 
 
 def test_programs_in_c_reach_lines_of_the_extension() -> None:
-    programs = {"files": [{"file": "a.c", "lines": [{"line_number": 4, "count": 1}]}]}
+    programs = {
+        "files": [{"file": "a.c", "lines": [{"line_number": 4, "count": 1, "branches": []}]}]
+    }
     assert report.of_gcovr(C, programs)["a.c"].unreached == [2]
 
 
 def test_a_reason_for_what_follows_a_line() -> None:
-    for after in ("if (a) {", "fail();"):
-        text = f'[[unreached]]\nwhy = "r"\nafter = {{ "a.c" = ["{after}"] }}\n'
-        listed, without, wrong = report.explain(both(), TEXTS, report.read_reasons(text))
-        assert (len(without), wrong) == (1, [])
-        assert without[0].startswith("no test reaches it, and it has no reason: ")
-        assert [line.split(" -- ")[1:] for line in listed] == [[], ["r"], ["r"], [], ["no reason"]]
-        assert listed[0] == "a.c: 2 of 3 lines"
+    text = '[[unreached]]\nwhy = "r"\nafter = { "a.c" = ["fail();"] }\n'
+    listed, without, wrong = report.explain(both(), TEXTS, report.read_reasons(text))
+    assert without == ["no test reaches it, and it has no reason: b.py: raise x"]
+    assert wrong == []
+    assert [line.split(" -- ")[1:] for line in listed] == [[], ["r"], ["r"], [], ["no reason"]]
+    assert listed[0] == "a.c: 2 of 3 lines"
 
 
 def test_what_follows_a_line_ends_at_a_line_that_is_reached_and_at_a_function() -> None:
     file = report.File({1, 2, 3, 5, 6, 8, 9}, {1, 5, 8}, {8: ["g"], 9: ["g"]})
     texts = ["a", "b", "c", "}", "d", "e", "}", "g", "h"]
-    assert report.since_reached(file, texts) == {
+    begun = {number: number for number in range(1, 10)}
+    assert report.since_reached(file, texts, begun) == {
         1: ["a"],
         2: ["a", "b"],
         3: ["a", "b", "c"],
@@ -92,7 +94,68 @@ def test_what_follows_a_line_ends_at_a_line_that_is_reached_and_at_a_function() 
         9: ["g", "h"],
     }
     file.functions[3] = ["f"]
-    assert report.since_reached(file, texts)[3] == ["c"]
+    assert report.since_reached(file, texts, begun)[3] == ["c"]
+
+
+IN_PYTHON = """\
+if (
+    windows
+):
+    a = [
+  1,
+    ]
+
+    # of both
+    b = "
+"
+else:
+    c()
+d()
+"""
+IN_C = """\
+    if (a ||
+        b) { /* why; */
+        /* not */
+        c;
+    } else {
+        d;
+    }
+    switch (e) {
+    case 1:
+        f = g
+                ? h
+                : i;
+    default:
+        j;
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "after", "selected"),
+    [
+        ("a.py", IN_PYTHON, "windows", ["windows", "):", "a = [", "1,", "]", 'b = "', '"']),
+        ("a.py", IN_PYTHON, "a = [", ["a = [", "1,", "]", 'b = "', '"']),
+        ("a.py", IN_PYTHON, "# of both", ['b = "', '"']),
+        ("a.py", IN_PYTHON, "else:", ["else:", "c()"]),
+        ("a.c", IN_C, "b) {", ["b) { /* why; */", "c;"]),
+        ("a.c", IN_C, "/* not", ["c;"]),
+        ("a.c", IN_C, "} else {", ["} else {", "d;"]),
+        ("a.c", IN_C, "case 1", ["case 1:", "f = g", "? h", ": i;"]),
+        ("a.c", IN_C, "? h", ["? h", ": i;"]),
+        ("a.c", IN_C, "default", ["default:", "j;"]),
+    ],
+)
+def test_what_follows_a_line_ends_with_its_block(
+    name: str, text: str, after: str, selected: list[str]
+) -> None:
+    texts = text.replace('"', '"""').splitlines()
+    code = {at for at, line in enumerate(texts, 1) if line.strip() and line.strip()[0] not in "#/"}
+    listed, _, _ = report.explain(
+        {name: report.File(code)}, {name: texts}, [report.Reason("why", name, after=after)]
+    )
+    found = [line[7:].split("  -- ")[0] for line in listed[1:] if line.endswith("why")]
+    assert found == [each.replace('"', '"""') for each in selected]
 
 
 def test_reasons_for_files_and_patterns() -> None:
@@ -162,3 +225,13 @@ def test_each_reason_names_what_is_there() -> None:
             lines = [line.strip() for name in names for line in texts[name]]
             for text in (reason.function, reason.after):
                 assert any(text in line for line in lines), reason
+
+
+def test_a_name_of_a_function_in_a_reason_means_one() -> None:
+    reasons = report.read_reasons(report.REASONS.read_text(encoding="utf-8"))
+    for reason in reasons:
+        if reason.function and reason.file.endswith(".py"):
+            (text,) = report.read_texts([reason.file]).values()
+            around = report.functions_of(text)
+            begins = [number for number in around if reason.function in around[number]]
+            assert begins == [*range(begins[0], begins[-1] + 1)], reason
