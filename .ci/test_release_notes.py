@@ -25,9 +25,21 @@ CHANGELOG = """# Changelog
 
 ## [1.0] - 2027-01-01
 
-- First.
+- First:
+
+```sh
+## a comment
+```
+
+- Second.
 
 ## [0.9]
+
+### Added
+
+## 0.8 - 2026-01-01
+
+- Without brackets.
 
 [1.0.1]: https://example.org/compare
 """
@@ -43,7 +55,7 @@ def notes(version: str, changelog: str = CHANGELOG) -> tuple[int, str, str]:
     ("version", "expected"),
     [
         ("1.0.1", "### Fixed\n\n- A [link](https://example.org) stays."),
-        ("1.0", "- First."),
+        ("1.0", "- First:\n\n```sh\n## a comment\n```\n\n- Second."),
         ("Unreleased", "### Added\n\n- Something new."),
     ],
 )
@@ -51,11 +63,18 @@ def test_notes(version: str, expected: str) -> None:
     assert notes(version) == (0, expected, "")
 
 
-@pytest.mark.parametrize("version", ["2.0", "1", "1.0.1] - 2027", "0.9", "1x0"])
-def test_a_version_without_notes(version: str) -> None:
+@pytest.mark.parametrize("version", ["2.0", "1", "1.0.1] - 2027", "1x0", "0.8"])
+def test_a_version_without_a_heading(version: str) -> None:
     code, out, error = notes(version)
     assert (code, out) == (1, "")
-    assert version in error
+    assert error.startswith(
+        f'CHANGELOG.md has no heading "## [{version}]"; it has: ## [Unreleased], '
+    )
+    assert error.endswith("## 0.8 - 2026-01-01")
+
+
+def test_a_heading_without_an_entry() -> None:
+    assert notes("0.9") == (1, "", 'CHANGELOG.md has no entry under "## [0.9]"')
 
 
 def test_the_changelog_of_this_package() -> None:
