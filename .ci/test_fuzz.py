@@ -1,8 +1,9 @@
-"""The fuzzer's tool fails if the fuzzer has run nothing, and leaves no files of it."""
+"""The fuzzer's tool fails if the fuzzer can't run or has run nothing, and leaves no files of it."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,19 @@ def test_no_time(seconds: str, monkeypatch: pytest.MonkeyPatch) -> None:
         fuzz.main()
 
 
-def test_no_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(fuzz, "HERE", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["fuzz.py", "pe"])
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "core"])
     with pytest.raises(SystemExit, match="2"):
         fuzz.main()
+    assert "tests/fuzz/corpus/core has no files" in capsys.readouterr().err
+
+
+def test_no_atheris(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "core", "toml"])
+    with pytest.raises(SystemExit, match="2"):
+        fuzz.main()
+    assert "need atheris: python -m pip install --group fuzz" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import importlib.util
 import os
 import shlex
 import shutil
@@ -49,7 +50,6 @@ PACKAGES = ("_symbols", "_patch", "_journal", "_transactions")
 
 def run_here(kind: str, options: list[str]) -> None:
     """Run the fuzzer of one kind in this process; libFuzzer ends the process."""
-    import importlib
     import pkgutil
     import resource
 
@@ -152,6 +152,9 @@ def main() -> int:
     kinds = options.kinds or list(KINDS)
     if unknown := set(kinds) - set(KINDS):
         parser.error(f"there is no kind {', '.join(sorted(unknown))}")
+    if set(kinds) & set(FILES) and importlib.util.find_spec("atheris") is None:
+        install = "python -m pip install --group fuzz (pip 25.1 or later, CPython 3.11 to 3.13)"
+        parser.error(f"{', '.join(FILES)} need atheris: {install}")
     for kind in kinds:
         if not any((HERE / "corpus" / kind).glob("*")):
             parser.error(f"tests/fuzz/corpus/{kind} has no files; seeds.py writes the first ones")
