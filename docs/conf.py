@@ -71,6 +71,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "README.md": "index.md",
+    "SECURITY.md": "security.md",
     "tests/README.md": "tests.md",
 }
 EVERY_ERROR = [
