@@ -23,11 +23,11 @@ if _sys.hexversion < 0x030B0000:
 from pydbgwrite import _from_c as _from_c  # which C imports: for tools that follow imports
 from pydbgwrite._signal_handlers import not_from_handler as _not_from_handler
 
-if _sys.platform == "win32" and "free-threading" in _sys.version:
-    from pydbgwrite import _wrong_wheel
-
-    _wrong_wheel.refuse_untagged()
 try:
+    if "free-threading" in _sys.version:
+        from pydbgwrite._wrong_wheel import refuse_untagged as _refuse_untagged
+
+        _refuse_untagged("_core")
     from pydbgwrite._core import (
         BULK_THRESHOLD_POINTERS,
         GIL_RELEASE_BYTES,
@@ -38,7 +38,7 @@ try:
 except _not_from_handler(ImportError, SystemError) as _error:
     from pydbgwrite._wrong_wheel import not_loaded
 
-    raise not_loaded(_error) from None
+    raise not_loaded("_core", _error) from None
 from pydbgwrite._opening.api import (
     attach,
     attach_kernel,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from pydbgwrite._signal_handlers import not_from_handler
 
 __all__ = ["not_loaded", "refuse_untagged"]
 
+#: A part of sys.version.
+_FREE_THREADED = "free-threading"
 #: By the number of the machine in a header of ELF (62 to 183), or of a DLL.
 _MACHINES = {
     3: "Linux on x86",
@@ -25,35 +26,39 @@ _MACHINES = {
 }
 
 
-def refuse_untagged() -> None:
-    """Raise ImportError if a free-threaded Python on Windows would load a module without a tag.
+def refuse_untagged(module: str) -> None:
+    """Raise ImportError if this Python is free-threaded, and only an abi3 module is here.
 
-    It looks for that name, too, which is that of the abi3 module. That is linked with python3.dll,
-    which would bring a second interpreter, of the layout with a GIL, into this process.
+    It looks for that, by its tag (3.13t) or without one, and can't use it (PEP 703: there is no
+    stable ABI). On Linux it would find no object of its own layout in it. On Windows that module is
+    linked with python3.dll, which would bring a second interpreter, of the layout with a GIL, into
+    this process.
     """
-    folder = os.path.dirname(__file__)
-    *tagged, untagged = (os.path.join(folder, f"_core{suffix}") for suffix in EXTENSION_SUFFIXES)
-    if os.path.exists(untagged) and not any(map(os.path.exists, tagged)):
-        raise not_loaded(ImportError("_core.pyd is for Pythons with a GIL"))
+    if _FREE_THREADED not in sys.version:
+        return
+    own, folder = _own_suffixes(), os.path.dirname(__file__)
+    here = [
+        each for each in EXTENSION_SUFFIXES if os.path.exists(f"{folder}{os.sep}{module}{each}")
+    ]
+    if here and not any(each in own for each in here):
+        raise ImportError(f"{module}{here[0]} is for Pythons with a GIL")
 
 
-def not_loaded(error: Exception) -> ImportError:
-    """Return the exception that says which compiled modules are here, and what Python this is."""
+def not_loaded(module: str, error: Exception) -> ImportError:
+    """Return the exception that says which such modules are here, and what Python this is."""
+    import sysconfig
+
     folder = os.path.dirname(__file__)
     try:
         names = sorted(os.listdir(folder))
     except not_from_handler(OSError):
         names = []  # a frozen application, or a zip file
-    here = [name for name in names if name.startswith("_core.") and name != "_core.pyi"]
+    here = [name for name in names if name.startswith(f"{module}.") and name != f"{module}.pyi"]
     found = ", ".join(f"{name} for {_machine(os.path.join(folder, name))}" for name in here)
     version = ".".join(map(str, sys.version_info[:3]))
-    suffixes = EXTENSION_SUFFIXES
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if _FREE_THREADED in sys.version:
         version += ", free-threaded"
-        # It looks for abi3's too (3.13t; on Windows each one), and can't use it (PEP 703: there is
-        # no stable ABI).
-        suffixes = [each for each in suffixes if "abi3" not in each and each != ".pyd"]
-    takes = ", ".join(f"_core{suffix}" for suffix in suffixes)
+    takes = ", ".join(f"{module}{suffix}" for suffix in _own_suffixes())
     return ImportError(
         f"pydbgwrite can't load its compiled module: {error}\n"
         f"{folder} has {found or 'none'}.\n"
@@ -63,6 +68,13 @@ def not_loaded(error: Exception) -> ImportError:
         name=getattr(error, "name", None),
         path=getattr(error, "path", None),
     )
+
+
+def _own_suffixes() -> list[str]:
+    """Return the ends of the names of modules that this Python can use."""
+    if _FREE_THREADED not in sys.version:
+        return EXTENSION_SUFFIXES
+    return [each for each in EXTENSION_SUFFIXES if each not in (".abi3.so", ".so", ".pyd")]
 
 
 def _machine(file: str) -> str:

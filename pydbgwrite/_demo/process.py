@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 from pydbgwrite._child_process import PATIENCE, Child, python_command
 from pydbgwrite._demo.proof import ObjectsProof, Proof
+from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._wrong_wheel import not_loaded, refuse_untagged
+from pydbgwrite.errors import NoTargetError
 
 __all__ = ["DemoChild", "DemoObjects", "DemoTable", "ObjectsChild"]
 
@@ -32,16 +36,25 @@ class DemoObjects:
     tables: list[int]
 
 
+def _check_module() -> None:
+    """Raise NoTargetError if the child's compiled module can't be loaded: it could not say why."""
+    try:
+        refuse_untagged("_demo_target")
+        import_module("pydbgwrite._demo_target")
+    # As for the package's own module, in pydbgwrite/__init__.py.
+    except not_from_handler(ImportError, SystemError) as error:
+        raise NoTargetError(f"{not_loaded('_demo_target', error)}") from None
+
+
 class _DemoChild(Child):
     """A running child (pydbgwrite/_demo/child.py)."""
 
     def __init__(self, what: str, pointers: int) -> None:
-        super().__init__(
-            "the demo's child",
-            # -P: a folder pydbgwrite in the current one is not the installed package.
-            python_command("-P", "-m", "pydbgwrite._demo.child", what, str(pointers)),
-            min(PATIENCE + pointers * _PATIENCE_PER_POINTER, _MOST_PATIENCE),
-        )
+        # -P: a folder pydbgwrite in the current one is not the installed package.
+        command = python_command("-P", "-m", "pydbgwrite._demo.child", what, str(pointers))
+        _check_module()
+        patience = min(PATIENCE + pointers * _PATIENCE_PER_POINTER, _MOST_PATIENCE)
+        super().__init__("the demo's child", command, patience)
 
     def ready(self) -> Any:
         """Wait for what the child says first. MemoryError if the child has too little."""

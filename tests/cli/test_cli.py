@@ -18,6 +18,7 @@ import pytest
 from support.commands import (
     POINTER,
     REFUSE_PTRACE,
+    SAME_EVERYWHERE,
     command,
     in_forks,
     on_terminal,
@@ -266,6 +267,7 @@ FAULTS = {
 }
 
 
+@SAME_EVERYWHERE
 @pytest.mark.parametrize("name", ["click", "numpy"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_with_an_extra_that_can_not_be_imported(name: str, fault: str, tmp_path: Path) -> None:

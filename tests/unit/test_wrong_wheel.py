@@ -20,6 +20,7 @@ import pytest
 from support.libraries import shared_library
 
 import pydbgwrite
+from pydbgwrite import _core
 
 MACHINE = platform.machine().replace("_", "-")
 #: A name that this Python looks for.
@@ -102,6 +103,62 @@ def test_a_module_of_another_kind(tmp_path: Path) -> None:
     assert said[0].startswith("pydbgwrite can't load its compiled module: ")
     assert "PyInit" in said[0] or "init function of _core" in said[0]
     assert said[1] == f"{package} has {NAME} for Linux on {MACHINE}."
+
+
+# Stands in for a free-threaded Python: what it calls itself, and the names that it looks for.
+FREE_THREADED = """
+import sys
+from importlib import machinery
+sys.version += " free-threading build"
+tag = ".cp313t-win_amd64.pyd" if sys.platform == "win32" else ".cpython-313t-x86_64-linux-gnu.so"
+machinery.EXTENSION_SUFFIXES[:] = [tag, ".abi3.so", ".so", ".pyd"]
+sys.path.insert(0, sys.argv[1])
+import pydbgwrite
+"""
+
+
+@pytest.mark.parametrize("suffix", [".abi3.so", ".so", ".pyd"])
+def test_a_module_for_pythons_with_a_gil(suffix: str, tmp_path: Path) -> None:
+    """A free-threaded Python looks for some of these names: the module is not even loaded."""
+    package = tmp_path / "pydbgwrite"
+    compiled = shutil.ignore_patterns("__pycache__", "_core.*[!i]")
+    shutil.copytree(Path(pydbgwrite.__file__).parent, package, ignore=compiled)
+    shutil.copyfile(_core.__file__, package / f"_core{suffix}")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", FREE_THREADED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    said = done.stderr.partition("\nImportError: ")[2].splitlines()
+    assert said[0] == (
+        f"pydbgwrite can't load its compiled module: _core{suffix} is for Pythons with a GIL"
+    )
+    assert said[1].startswith(f"{package} has _core{suffix} for ")
+    assert ", free-threaded for " in said[2] and "313t" in said[2]
+    assert said[2].count("_core") == 1  # the only name of a module that it can use
+    assert "--force-reinstall" in said[3]
+
+
+def test_a_wrong_module_of_the_demo(tmp_path: Path) -> None:
+    """The package itself works; the demo names the module, as the import does its own."""
+    package = tmp_path / "pydbgwrite"
+    compiled = shutil.ignore_patterns("__pycache__", "_demo_target.*[!i]")
+    shutil.copytree(Path(pydbgwrite.__file__).parent, package, ignore=compiled)
+    name = NAME.replace("_core", "_demo_target")
+    (package / name).write_bytes(elf(183) + bytes(4096))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pydbgwrite.__main__ import main; sys.exit(main(['demo', '--pointers', '1']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(tmp_path)], capture_output=True, text=True
+    )
+    said = done.stderr.splitlines()
+    assert done.returncode == 3
+    assert said[0].startswith("pydbgwrite: pydbgwrite can't load its compiled module: ")
+    assert said[1] == f"{package} has {name} for Linux on aarch64."
+    assert said[2].endswith(f"{name}.") or f"{name}, " in said[2]
+    assert "--force-reinstall" in said[3] and len(said) == 4
 
 
 def test_a_package_in_a_zip_file(tmp_path: Path) -> None:
