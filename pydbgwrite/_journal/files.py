@@ -44,8 +44,8 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
         header["command"] = command
     file = place.create()
     try:
-        lock(file, place.path)
         log = JournalLog(file, place.path)
+        lock(log, place.path)
         if durable:
             log.sync_each()
         log.begin(header)
@@ -88,9 +88,9 @@ def open_to_undo(path: StrOrBytesPath) -> JournalLog:
             raise
         file = place.open_trusted()
     try:
-        if file.writable():
-            lock(file, place.path)
         log = JournalLog(file, place.path)
+        if file.writable():
+            lock(log, place.path)
         log.scan()
         _check_made(log, place)
         if log.header.get("durable"):

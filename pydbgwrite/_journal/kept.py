@@ -251,9 +251,7 @@ class KeptJournals:
             fault = (isinstance(error, OSError) and error.strerror) or str(error)
             return Kept(file.number, place, fault=fault)
         try:
-            file_of_it = log.records.file
-            assert file_of_it is not None
-            in_use = is_locked(file_of_it)
+            in_use = is_locked(log)
             return Kept(file.number, place, log.info(), life_of(log.header), in_use, log.undoing)
         finally:
             log.close()

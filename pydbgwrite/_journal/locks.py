@@ -8,16 +8,13 @@ import struct
 import sys
 import time
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from pydbgwrite._core import FileDescriptor
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
 
-if TYPE_CHECKING:
-    import io
-
-__all__ = ["is_locked", "lock"]
+__all__ = ["Lockable", "is_locked", "lock"]
 
 # The offset of a journal's lock: far behind its contents, since a lock on Windows blocks reads.
 _LOCK_AT: Final = 1 << 40
@@ -25,7 +22,16 @@ _PATIENCE: Final = 1.0  # seconds
 _IN_USE: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
-def lock(file: io.FileIO, name: str) -> None:
+class Lockable(Protocol):
+    """What has an open file, and closes it for all who use it."""
+
+    @property
+    def closed(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def lock(file: Lockable, name: str) -> None:
     """Lock the journal; the process's end unlocks it. JournalError if another process has it."""
     # A process that was just killed can hold its lock for a moment longer.
     deadline = time.monotonic() + _PATIENCE
@@ -56,7 +62,7 @@ if sys.platform == "win32":
             ("hEvent", wintypes.HANDLE),
         )
 
-    def _try_lock(file: io.FileIO) -> bool:
+    def _try_lock(file: Lockable) -> bool:
         # msvcrt.locking() tells no lock of another from other errors in Wine, and its offset has
         # 32 bits.
         return _call("LockFileEx", file, _EXCLUSIVE_AT_ONCE, 0) not in (
@@ -64,14 +70,14 @@ if sys.platform == "win32":
             _IO_PENDING,
         )
 
-    def is_locked(file: io.FileIO) -> bool:
+    def is_locked(file: Lockable) -> bool:
         """Return whether a transaction or an undo has the journal open."""
         if not _try_lock(file):
             return True
         _call("UnlockFileEx", file, 0)
         return False
 
-    def _call(name: str, file: io.FileIO, *before: int) -> int:
+    def _call(name: str, file: Lockable, *before: int) -> int:
         """Call LockFileEx or UnlockFileEx for the byte of the lock; return 0 or the error."""
         function = getattr(ctypes.WinDLL("kernel32", use_last_error=True), name)
         place = _Overlapped(Offset=_LOCK_AT & 0xFFFFFFFF, OffsetHigh=_LOCK_AT >> 32)
@@ -84,16 +90,16 @@ else:
 
     _STRUCT: Final = struct.Struct("hhqqi0q")  # struct flock: type, whence, start, length, pid
 
-    _locked: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
+    _locked: weakref.WeakSet[Lockable] = weakref.WeakSet()
 
-    def _try_lock(file: io.FileIO) -> bool:
+    def _try_lock(file: Lockable) -> bool:
         try:
             _lock_description(file)
         except not_from_handler(OSError) as error:
             return error.errno not in _IN_USE  # other errors: a file system without locks
         return True
 
-    def is_locked(file: io.FileIO) -> bool:
+    def is_locked(file: Lockable) -> bool:
         """Return whether a transaction or an undo has the journal open."""
         try:
             found = fcntl.fcntl(file.fileno(), fcntl.F_OFD_GETLK, _write_lock())
@@ -102,7 +108,7 @@ else:
         kind: int = _STRUCT.unpack(found)[0]
         return kind != fcntl.F_UNLCK
 
-    def _lock_description(file: io.FileIO) -> None:
+    def _lock_description(file: Lockable) -> None:
         """Lock this open file description, also against others of this process.
 
         A lock of the process (lockf) ends when any code in it closes the same file, such as

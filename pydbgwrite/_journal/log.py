@@ -114,8 +114,7 @@ class JournalLog:
 
     def begin(self, header: dict[str, Any]) -> None:
         """Write the file head and the header of a new journal."""
-        file, start = self.records.file, self._framing.file_head()
-        assert file is not None
+        file, start = self._file(), self._framing.file_head()
         try:
             form.write_all(file, start)
         except not_from_handler(OSError) as error:
@@ -129,8 +128,7 @@ class JournalLog:
 
     def scan(self, *, header_only: bool = False) -> None:
         """Read and check a whole journal, or its header. Raises JournalError for damage."""
-        file, records = self.records.file, self.records
-        assert file is not None
+        file, records = self._file(), self.records
         self._framing = framing = form.read_file_head(file, self.name)
         records.start(form.FILE_HEAD_SIZE, framing.begin())
         size = file.seek(0, os.SEEK_END)
@@ -236,6 +234,20 @@ class JournalLog:
                 records.append(kind, value, record, chain)
         except not_from_handler(OSError) as error:
             raise failed(records, what, error) from error
+
+    @property
+    def closed(self) -> bool:
+        """True if the journal's file is closed."""
+        return self._file().closed
+
+    def fileno(self) -> int:
+        """Return the descriptor of the journal's file."""
+        return self._file().fileno()
+
+    def _file(self) -> io.FileIO:
+        file = self.records.file
+        assert file is not None
+        return file
 
     def close(self) -> None:
         """Close the file, which unlocks a journal."""

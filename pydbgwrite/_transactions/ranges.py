@@ -141,7 +141,8 @@ class _Found:
         self._spooled, self._rest = 0, None
 
     def __del__(self) -> None:
-        self._spool.close()
+        if hasattr(self, "_spool"):  # not so where Ctrl-C came at the beginning of __init__
+            self._spool.close()
 
 
 def merged(ranges: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

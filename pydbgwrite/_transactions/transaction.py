@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import Final
 
 # What an undo needs is imported before a transaction begins: the disk or memory may be full later.
 from pydbgwrite._interrupts import HeldInterrupts
@@ -17,7 +19,7 @@ from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from types import FrameType, TracebackType
     from typing import Self
 
     from _typeshed import StrOrBytesPath
@@ -86,13 +88,16 @@ class Transaction:
         """
         if self._state == "new":
             raise ValueError("the transaction has not begun: use it in a `with` statement")
+        self._refuse_handlers()
         if self._state == "open":
             log = self._recorded()
-            self._session._set_recorder(None, None)
             try:
+                # Within the `try`: a signal's handler can raise as soon as the call has ended.
+                self._session._set_recorder(None, None)
                 return undo_log(self._session, log, spans=self._may_span())
             finally:
-                self._session._set_recorder(log.records, log.cut_short)
+                if self._state == "open":
+                    self._session._set_recorder(log.records, log.cut_short)
         if self._place is not None:
             from pydbgwrite._transactions.api import undo
 
@@ -136,10 +141,12 @@ class Transaction:
         except BaseException:
             self._state = "new"
             session._transaction = None
-            log.close()
-            if self._place is not None:
-                self._place.remove()
-            session._set_recorder(None, None)  # or it raises again why none could be set
+            try:
+                log.close()
+                if self._place is not None:
+                    self._place.remove()
+            finally:
+                session._set_recorder(None, None)  # or it raises again why none could be set
             raise
         return self
 
@@ -191,6 +198,20 @@ class Transaction:
                 raise
         if held.pressed and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt
+
+    def _refuse_handlers(self) -> None:
+        """Raise SessionBusyError in a signal's handler that interrupts an undo or the commit.
+
+        The stack says so: a mark would stay set if an exception came just before its reset.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code in _WORKS and frame.f_locals.get("self") is self:
+                raise SessionBusyError(
+                    "the transaction is being undone or committed at this moment, and a signal's "
+                    "handler can't undo it: call undo() after that"
+                )
+            frame = frame.f_back
 
     def _is_synced(self) -> bool:
         """Return whether each write waits for a sync of its records to the disk."""
@@ -250,6 +271,12 @@ class Transaction:
 
     def __repr__(self) -> str:
         return f"<pydbgwrite.Transaction of {self._session!r}, {self._state}>"
+
+
+#: The methods in which undo() is refused.
+_WORKS: Final = frozenset(
+    each.__code__ for each in (Transaction.undo, Transaction._undo_because, Transaction._commit)
+)
 
 
 def checked_journal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import os
 import random
 import signal
@@ -13,8 +14,9 @@ import tempfile
 import threading
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -37,6 +39,7 @@ from pydbgwrite._core import RECORD_BYTES, RECORDS_IN_MEMORY
 from pydbgwrite._journal.files import memory_journal
 from pydbgwrite._journal.log import JournalLog
 from pydbgwrite._transactions import transaction
+from pydbgwrite._transactions.ranges import Conflicts
 
 BASE, SIZE = 0x100000, 6 << 20
 LINUX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and limits")
@@ -180,6 +183,112 @@ def test_a_second_ctrl_c_waits_and_then_comes(large: Session) -> None:
     assert t.report is not None
     assert t.report.complete
     assert untouched(large)
+
+
+@pytest.mark.parametrize("where", ["undo", "exit", "commit"])
+@pytest.mark.parametrize("named", [False, True])
+def test_an_undo_in_a_handler_that_interrupts(
+    large: Session, tmp_path: Path, where: str, named: bool
+) -> None:
+    """It is refused during an undo or the commit, and the session records into no ended one."""
+    refused: list[str] = []
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        with pytest.raises(SessionBusyError) as caught:
+            t.undo()
+        refused.append(str(caught.value))
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        t = large.transaction(tmp_path / "journal" if named else None)
+        with contextlib.suppress(Oops), t:
+            large.write_pointers(BASE, [1])
+            log: Any = t._log
+            step = "mark" if where == "commit" else "load"
+            work = getattr(log, step)
+
+            def interrupted(argument: int) -> Any:
+                setattr(log, step, work)
+                signal.raise_signal(signal.SIGINT)
+                return work(argument)
+
+            setattr(log, step, interrupted)
+            if where == "exit":
+                raise Oops
+            if where == "undo":
+                assert t.undo().complete
+                large.write_pointers(BASE + 8, [2])
+                assert t.changes[-1].address == BASE + 8
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(refused) == 1
+    assert "being undone" in refused[0]
+    assert t.undo().complete
+    assert untouched(large)
+    with contextlib.suppress(Oops), large.transaction() as later:  # no recorder was left
+        large.write_pointers(BASE, [3])
+        assert len(later.changes) == 1
+        raise Oops
+    assert untouched(large)
+
+
+@pytest.mark.parametrize("call", [0, 1])
+def test_ctrl_c_as_an_undo_takes_the_recorder_away_or_sets_it_again(
+    large: Session, call: int
+) -> None:
+    """The transaction stays open, and records what is written after that."""
+    left = call
+
+    def press(frame: FrameType, event: str, function: Any) -> None:
+        nonlocal left
+        if event == "c_return" and function.__name__ == "_set_recorder":
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                signal.raise_signal(signal.SIGINT)
+
+    with contextlib.suppress(Oops), large.transaction() as t:
+        large.write_pointers(BASE, [1])
+        sys.setprofile(press)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                t.undo()
+        finally:
+            sys.setprofile(None)
+        large.write_pointers(BASE + 8, [2])
+        assert t.changes[-1].address == BASE + 8
+        raise Oops
+    assert left < 0
+    assert untouched(large)
+
+
+@pytest.mark.parametrize("make", [Conflicts, memory_journal])
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_before_an_object_has_what_it_closes(make: Callable[[], object]) -> None:
+    """It ends quietly."""
+    left, before = 0, sys.gettrace()
+
+    def press(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if event == "line" and frame.f_code.co_name == "__init__":
+            left -= 1
+            if left < 0:
+                sys.settrace(before)
+                signal.raise_signal(signal.SIGINT)
+        return press
+
+    for number in itertools.count():
+        left = number
+        sys.settrace(press)
+        try:
+            make()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        if left >= 0:
+            break
+    assert number > 2
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -378,6 +487,36 @@ def test_another_journal_in_its_place(large: Session, tmp_path: Path) -> None:
     assert [*large.read_pointers(BASE, 1), *large.read_pointers(BASE + 64, 1)] == [1, 2]
     assert second.undo().complete
     assert [*large.read_pointers(BASE, 1), *large.read_pointers(BASE + 64, 1)] == [1, 0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_changes_in_a_child_forked_with_no_descriptor_left(large: Session, tmp_path: Path) -> None:
+    """It has no file of its own to read, and another file's bytes are never a record."""
+    import resource
+
+    with large.transaction(journal=tmp_path / "journal") as t:
+        large.write_pointers(BASE, [1])
+        kept = t.changes
+        log = t._log
+        assert log is not None
+        number = log.fileno()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+        child = os.fork()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        if not child:
+            code = 1
+            try:
+                assert log.closed
+                other = (tmp_path / "journal").read_bytes().replace(b"\1", b"\2")
+                (tmp_path / "other").write_bytes(other)
+                file = os.open(tmp_path / "other", os.O_RDONLY)
+                os.dup2(file, number)
+                code = 0 if [each.new[0] for each in kept] == [1] else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert kept[0].new[0] == 1
 
 
 def test_another_thread_is_refused_while_the_transaction_begins(
