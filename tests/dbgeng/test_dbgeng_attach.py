@@ -151,7 +151,7 @@ def test_modules() -> None:
             assert module.size >= 4096
 
 
-@pytest.mark.skipif(LANE and NARROW, reason="Wine ends a 32-bit program that a debugger starts")
+@pytest.mark.skipif(LANE and NARROW, reason="Wine 8 ends a 32-bit program that a debugger starts")
 def test_launch_stops_before_the_program_runs(tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
     code = (

@@ -166,7 +166,7 @@ class TestPointers:
 
     @pytest.mark.skipif(
         system_memory().writes_read_only,
-        reason="Wine's WriteProcessMemory ignores page protection",
+        reason="Wine 8's WriteProcessMemory ignores page protection",
     )
     def test_a_read_only_page_is_named(self, session: Session) -> None:
         module = next(each for each in session.modules() if each.name.lower() == "ntdll.dll")

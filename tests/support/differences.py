@@ -2,7 +2,8 @@
 
 The conformance suite (EngineCase.differs) and the differential test (tests/dbgeng) both use it;
 all other answers must agree. SYSTEM names the differences that the system's own calls make, each in
-force if this system does so (support.system_memory).
+force if this system does so (support.system_memory). The table of docs/engine.md has what each Wine
+does, by the same names.
 """
 
 from __future__ import annotations
@@ -31,16 +32,19 @@ SYSTEM: Final[dict[str, str]] = {
         "is no TargetAccessError"
     ),
     "short WriteVirtual": (
-        "Wine's WriteProcessMemory moves all or nothing, so WriteVirtual past the end of a mapping "
-        "fails and writes nothing; the embedded engine writes what fits (Windows may do either)"
+        "WriteProcessMemory moves all or nothing, by its documentation and under Wine, so "
+        "WriteVirtual past the end of a mapping fails and writes nothing; the embedded engine "
+        "writes what fits (Windows was not seen)"
     ),
     "free memory": (
         "what is free near Wine's own mappings, and up to the end of user space, is accessible to "
-        "debuggers, though QueryVirtual says that it is free"
+        "debuggers, though QueryVirtual says that it is free; Wine 10 refuses a write that begins "
+        "there"
     ),
     "Win32 error numbers": (
         "a failing write is the system's own error: 0x80070005 under Wine, 0x8007001D under Wine "
-        "10, 0x800703E6 or 0x8007012B on Windows, 0x800701E7 or 0x80070005 by the embedded engine"
+        "10, too, 0x800701E7 or 0x80070005 by the embedded engine; 0x800703E6 or 0x8007012B, of "
+        "ERROR_NOACCESS and ERROR_PARTIAL_COPY, may be Windows' (it was not seen)"
     ),
 }
 
