@@ -338,11 +338,11 @@ class ElfSymbols:
             table = None
             with debug_file(self._session, image) as stream:
                 if stream is not None:
-                    read = reader_of(stream)
+                    read, size = reader_of(stream), stream.seek(0, os.SEEK_END)
 
                     def read_table() -> SymbolTable:
                         headers = read_headers(read)
-                        return SymbolTable.of_sections(headers.bits, headers.order, read)
+                        return SymbolTable.of_sections(headers.bits, headers.order, read, size)
 
                     try:
                         table = self._files.get(stream, "debug", read_table)
@@ -414,7 +414,7 @@ class ElfSymbols:
         try:
             headers = read_headers(read)
             try:
-                table = SymbolTable.of_sections(headers.bits, headers.order, read)
+                table = SymbolTable.of_sections(headers.bits, headers.order, read, end)
                 if not table.empty:
                     return _Opened(table)
                 fault = None

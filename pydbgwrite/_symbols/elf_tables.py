@@ -309,16 +309,23 @@ class SymbolTable:
         self.size = sum(table.size for table in tables)
 
     @classmethod
-    def of_sections(cls, bits: int, order: str, read: Reader) -> SymbolTable:
-        """Read .symtab and .dynsym; empty if there are none."""
+    def of_sections(cls, bits: int, order: str, read: Reader, size: int) -> SymbolTable:
+        """Read .symtab and .dynsym of a file of that size; empty if there are none."""
         sections = read_sections(read)
         # A file has one of each kind (gABI, "Sections").
         by_kind = {section.kind: section for section in sections}
+        parts: dict[tuple[int, int], bytes] = {}
 
         def content(section: Section) -> bytes:
             if section.size > _MOST_BYTES:
                 raise ValueError(f"one of its sections has {section.size:,} bytes")
-            return read_whole(read, section.offset, section.size)
+            place = section.offset, section.size
+            if place not in parts:
+                # No byte is in two sections (gABI, "Sections").
+                if section.size <= size < sum(map(len, parts.values())) + section.size:
+                    raise ValueError("its sections overlap")
+                parts[place] = read_whole(read, *place)
+            return parts[place]
 
         def strings_of(section: Section) -> bytes:
             return content(sections[section.link])

@@ -42,7 +42,11 @@ __all__ = ["debug_file", "open_below", "reader_of"]
 
 _MOST_LINKS: Final = 40
 _MOST_BYTES: Final = 1 << 31
-_MOST_UNPACKED: Final = 1 << 28
+#: Of .gnu_debugdata, unpacked. SECURITY.md says so.
+_MOST_UNPACKED: Final = 64 << 20
+#: The decoder's memory, mostly its dictionary: xz takes 9 MiB for files of its default preset, with
+#: which distributions make .gnu_debugdata (xz(1)).
+_MOST_OF_DECODER: Final = 16 << 20
 _PIECE: Final = 1 << 20
 
 
@@ -198,8 +202,12 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
     except ImportError:  # this Python was built without it
         return None
     try:
-        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_UNPACKED)
-        content = unpacker.decompress(packed, _MOST_UNPACKED)
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
+        found = BytesIO()
+        piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
+        while piece and found.tell() + len(piece) <= _MOST_UNPACKED:
+            found.write(piece)
+            piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
     except not_from_handler(lzma.LZMAError):
         return None
-    return BytesIO(content) if unpacker.eof else None
+    return found if unpacker.eof and not piece else None

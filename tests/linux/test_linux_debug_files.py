@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.libraries import compile_library, program_with
+from fuzz.elf_files import DATA, Symbol, elf_file
+from support.libraries import compile_library, program_with, shared_library
 
 import pydbgwrite
 from pydbgwrite import AddressError
+from pydbgwrite._symbols.elf_tables import SymbolTable
+from pydbgwrite._symbols.linux_debug_files import reader_of
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("objcopy") is None or shutil.which("strip") is None,
@@ -67,6 +71,82 @@ def test_debug_data_in_the_file(split: tuple[Path, Path], tmp_path: Path) -> Non
     with program_with(library) as (pid, _), pydbgwrite.attach(pid) as session:
         old = session.resolve("libsplit.so!old_answer")
         assert old == session.resolve("libsplit.so!answer@V_1")
+
+
+#: Resolves a name in a process, then prints the answer and this process's peak in MiB.
+PEAK = """
+import re, sys, pydbgwrite
+with pydbgwrite.attach(int(sys.argv[1])) as session:
+    try:
+        print("found" if session.resolve("libpacked.so!known") else "at 0")
+    except pydbgwrite.AddressError as error:
+        print(error)
+with open("/proc/self/status") as file:
+    print(int(re.search(r"VmHWM:\\s*(\\d+)", file.read())[1]) >> 10)
+"""
+
+
+def with_many_symbols(mebibytes: int, last: str) -> bytes:
+    """Return a file of that size, nearly all of it a table of the smallest symbols: of 32 bits."""
+    start = elf_file([Symbol("x", DATA)], bits=32, sections=False)
+    strings = b"\0other_name\0" + last.encode() + b"\0"
+    count = ((mebibytes << 20) - len(start) - len(strings) - 120) // 16
+    other = struct.pack("<IIIBBH", 1, DATA, 8, 0x11, 0, 1)
+    table = other * (count - 1) + struct.pack("<IIIBBH", 12, DATA + 8, 8, 0x11, 0, 1)
+    at = len(start)
+    sections = struct.pack("<40x10I", 0, 2, 0, 0, at, len(table), 2, 0, 0, 16)
+    sections += struct.pack("<10I", 0, 3, 0, 0, at + len(table), len(strings), 0, 0, 0, 0)
+    content = bytearray(start + table + strings)
+    struct.pack_into("<I", content, 32, len(content))  # e_shoff
+    struct.pack_into("<3H", content, 46, 40, 3, 0)
+    return bytes(content + sections)
+
+
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer takes more")
+@pytest.mark.parametrize(
+    ("mebibytes", "dictionary", "last", "answer", "most"),
+    [
+        (64, 8, "known", "found", 384),
+        (64, 8, "unknown", "no symbol 'known'", 384),
+        (65, 8, "known", "no symbol 'known'", 128),
+        (4, 32, "known", "no symbol 'known'", 64),
+    ],
+    ids=["found", "not found", "too large", "a large dictionary"],
+)
+def test_memory_for_compressed_symbols(
+    tmp_path: Path, mebibytes: int, dictionary: int, last: str, answer: str, most: int
+) -> None:
+    """The limits of SECURITY.md, for a library of less than 200 kB.
+
+    More symbols take more memory than longer names, and those of a 32-bit file are the smallest.
+    """
+    lzma = pytest.importorskip("lzma")
+    library = shared_library(tmp_path / "libpacked.so", "int table = 1;", "-s")
+    packed = tmp_path / "packed"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": dictionary << 20}]
+    content = with_many_symbols(mebibytes, last)
+    packed.write_bytes(lzma.compress(content, lzma.FORMAT_XZ, filters=filters))
+    run("objcopy", f"--add-section=.gnu_debugdata={packed}", library)
+    assert library.stat().st_size < 200_000
+    with program_with(library) as (pid, _):
+        command = [sys.executable, "-c", PEAK, str(pid)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told, peak = done.stdout.splitlines()
+    assert answer in told
+    assert int(peak) < most, done.stdout
+
+
+def test_sections_that_overlap_are_not_read_twice(tmp_path: Path) -> None:
+    """Of a hostile file each of nine sections could be the whole file."""
+    content = bytearray(elf_file([Symbol("known", DATA)]))
+    (at,) = struct.unpack_from("<Q", content, 40)
+    for number in range(1, struct.unpack_from("<H", content, 60)[0]):
+        struct.pack_into("<2Q", content, at + 64 * number + 24, number, len(content) - 64)
+    library = tmp_path / "libwide.so"
+    library.write_bytes(content)
+    with library.open("rb") as file, pytest.raises(ValueError, match="its sections overlap"):
+        read = reader_of(file)
+        SymbolTable.of_sections(64, "<", read, len(content))
 
 
 def test_build_id_folders(split: tuple[Path, Path], tmp_path: Path) -> None:
