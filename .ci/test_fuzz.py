@@ -1,4 +1,4 @@
-"""The fuzzer's tool fails if the fuzzer can't run or has run nothing, and leaves no files of it."""
+"""The fuzzer's tool fails if the fuzzer can't run or runs nothing new, and leaves no files."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ fuzz: Any = importlib.import_module("fuzz.fuzz")
 
 
 @pytest.mark.parametrize(
-    ("prints", "good"),
-    [
-        ("", False),
-        ("stat::number_of_executed_units: 0", False),
-        ("number_of_executed_units: 7", True),
-    ],
+    ("new", "good"),
+    [(None, False), (0, False), (fuzz.LEAST_NEW - 1, False), (fuzz.LEAST_NEW, True)],
 )
 def test_runs(
-    prints: str,
+    new: int | None,
     good: bool,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(fuzz, "CACHE", tmp_path)
+    kept = len(list((fuzz.HERE / "corpus" / "pe").iterdir()))
+    prints = "" if new is None else f"stat::number_of_executed_units: {kept + new}"
     script = f'mkdir "$TMPDIR/files" && echo "$TMPDIR" >{tmp_path}/made && echo "{prints}"'
     monkeypatch.setattr(fuzz, "command", lambda kind: ["sh", "-c", script, kind])
     assert fuzz.fuzz("pe", 1) is good

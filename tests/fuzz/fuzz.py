@@ -7,10 +7,11 @@
 Files (elf, pe, npy, toml, journal) need atheris (Linux, CPython 3.11 to 3.13). The harnesses in C
 (core, engine, wrapped) need clang with libFuzzer, Debian's libclang-rt. A kind of file fails for an
 exception that the package does not document, a harness for an answer that is not its model's or a
-sanitizer's report. Both fail for an input that takes longer than LONGEST, and for more memory than
-MOST_MEMORY. The input is printed, and is kept in .cache/fuzz until the kind is fuzzed again. Fix
-the package, and put the input into tests/fuzz/corpus: the suite runs all files there
-(tests/unit/test_fuzz_corpus.py, tests/c/test_c.py).
+sanitizer's report. Both fail for an input that takes longer than LONGEST, for more memory than
+MOST_MEMORY, and for fewer than LEAST_NEW inputs beside the kept ones. The input is printed, and is
+kept in .cache/fuzz until the kind is fuzzed again. Fix the package, and put the input into
+tests/fuzz/corpus: the suite runs all files there (tests/unit/test_fuzz_corpus.py,
+tests/c/test_c.py).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ FILES = ("elf", "pe", "npy", "toml", "journal")
 KINDS = (*FILES, *PROGRAMS)
 SECONDS = 8
 LONGEST = 10  # seconds
+LEAST_NEW = 20  # inputs beside the kept ones
 MOST_MEMORY = 512  # MiB
 MOST_BYTES = 8192  # of a file
 #: Of a TOML file: memory that grows with the square of its length has to pass MOST_MEMORY.
@@ -76,6 +78,25 @@ def command(kind: str) -> list[str]:
     return [sys.executable, __file__, "--here", kind]
 
 
+def run(program: list[str], options: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a fuzzer with files of its own.
+
+    libFuzzer ends the process without Python's clean-up, so its files are removed here.
+    """
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="pydbgwrite-fuzz-", dir=in_memory) as files:
+        return subprocess.run(
+            [*program, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": files},
+            check=False,
+        )
+
+
 def fuzz(kind: str, seconds: int) -> bool:
     """Fuzz one kind; print the findings."""
     grown, found = CACHE / kind / "corpus", CACHE / kind / "found"
@@ -84,7 +105,6 @@ def fuzz(kind: str, seconds: int) -> bool:
         each.mkdir(parents=True, exist_ok=True)
     most = MOST_CALLS if kind in PROGRAMS else MOST_BYTES_OF_TOML if kind == "toml" else MOST_BYTES
     options = [
-        f"-max_total_time={seconds}",
         f"-timeout={LONGEST}",
         f"-rss_limit_mb={MOST_MEMORY}",
         f"-max_len={most}",
@@ -95,28 +115,28 @@ def fuzz(kind: str, seconds: int) -> bool:
         *map(str, (grown, HERE / "corpus" / kind)),
     ]
     started = time.monotonic()
-    # libFuzzer ends the process without Python's clean-up, so its files are removed here.
-    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="pydbgwrite-fuzz-", dir=in_memory) as files:
-        done = subprocess.run(
-            [*command(kind), *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": files},
-            check=False,
+    # The kept files alone can take all the time: then their number and some is the limit.
+    for timed in (True, False):
+        kept = sum(1 for folder in (grown, HERE / "corpus" / kind) for _ in folder.iterdir())
+        least = kept + LEAST_NEW
+        done = run(
+            [*command(kind), f"-max_total_time={seconds}" if timed else f"-runs={least}"], options
         )
-    lines = done.stdout.splitlines()
-    units = (line.split()[-1] for line in lines if "number_of_executed_units" in line)
-    runs = int(next(units, "0"))
-    bad = sorted(found.iterdir())
-    # The alarm for LONGEST can arrive while the process ends.
-    ended = done.returncode == -signal.SIGALRM and any(line.startswith("Done ") for line in lines)
-    good = runs > 0 and not bad and (done.returncode == 0 or ended)
-    text = "no fault" if good else f"exit code {done.returncode}"
-    print(f"{kind}: {runs} inputs in {time.monotonic() - started:.0f} s, {text}", flush=True)
+        lines = done.stdout.splitlines()
+        units = (line.split()[-1] for line in lines if "number_of_executed_units" in line)
+        runs = int(next(units, "0"))
+        bad = sorted(found.iterdir())
+        # The alarm for LONGEST can arrive while the process ends.
+        ended = done.returncode == -signal.SIGALRM and any(
+            line.startswith("Done ") for line in lines
+        )
+        whole = not bad and (done.returncode == 0 or ended)
+        good = whole and runs >= least
+        if good or not whole:
+            break
+    text = "no fault" if good else "too few" if whole else f"exit code {done.returncode}"
+    took = time.monotonic() - started
+    print(f"{kind}: {runs} inputs, of which {kept} were kept, in {took:.0f} s: {text}", flush=True)
     if good:
         return True
     print("\n".join(lines[-60:]))
