@@ -10,18 +10,25 @@ import struct
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from fuzz.elf_files import DATA, Symbol, elf_file
+from fuzz.targets import LIBRARY, PROGRAM, Process
+from support.demangling import needs_demangler
 from support.libraries import compile_library, program_with, without_map_files
 
 import pydbgwrite
 from pydbgwrite import AddressError, Session
+from pydbgwrite._symbols import demangle, elf_names
 from pydbgwrite._symbols.elf import ElfSymbols
 from pydbgwrite._symbols.elf_headers import headers_of_table
 from pydbgwrite._symbols.linux_images import _loaded_image
-from pydbgwrite._symbols.linux_loader import Loaded
+from pydbgwrite._symbols.linux_loader import Loaded, loaded_modules, memory_reader
 from pydbgwrite._symbols.linux_maps import PAGE, Image, Mapping
+from pydbgwrite._symbols.naming import names_of
+from pydbgwrite._symbols.resolver import Resolver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux processes are for Linux")
 
@@ -138,3 +145,60 @@ def test_a_load_address_within_a_page(path: bytes) -> None:
         mapping = Mapping(16 * PAGE, 32 * PAGE, True, 0, (0, 1), 7, b"/x")
         image, _ = _loaded_image(loaded, [] if path else [mapping], 100)
         assert (image is None) == bool(shift)
+
+
+def loaded_of(
+    vector: dict[int, int] | None = None, program: bytes | None = None
+) -> list[tuple[bytes, bool]]:
+    """Return what a process's loader has: name and whether it is the program."""
+    process: Any = Process(elf_file([Symbol("answer", DATA)]), 64)
+    if vector is not None:
+        raw = b"".join(struct.pack("=2Q", *each) for each in vector.items())
+        (process._folder / "auxv").write_bytes(raw)
+    if program is not None:
+        process._memory.write(PROGRAM + 64, program)
+    return [(each.name, each.program) for each in loaded_modules(process, [])]
+
+
+def test_the_loader_is_asked_for_a_name_that_no_mapping_has() -> None:
+    assert loaded_of() == [(b"", True), (b"/x", False)]
+
+
+def test_a_program_that_can_not_be_located() -> None:
+    """Its vector or its headers are inconsistent, as no kernel writes them: no list is read."""
+    good = {3: PROGRAM + 64, 4: 56, 5: 3, 9: PROGRAM + DATA}
+    assert loaded_of(good) == [(b"", True), (b"/x", False)]
+    for wrong in ({3: 0}, {4: 55}, {5: 0}, {5: 513}, {9: PROGRAM + (1 << 40)}):
+        assert loaded_of(good | wrong) == []
+    assert loaded_of({}) == []
+    header = struct.pack("=2I6Q", 1, 5, 0x1000, 0x1000, 0, 0x1000, 0x1000, 0x1000)
+    assert loaded_of(good, 3 * header) == []  # no segment has the beginning of the file
+
+
+def test_a_table_of_more_bytes_than_any_has() -> None:
+    with (
+        pydbgwrite.simulate([(0x1000, 0x1000)]) as session,
+        pytest.raises(ValueError, match="a table has 268,435,457 bytes"),
+    ):
+        memory_reader(session)(0x1000, (1 << 28) + 1)
+
+
+@needs_demangler
+@pytest.mark.parametrize("many", [1, 40])
+def test_names_that_take_too_long_to_demangle(many: int) -> None:
+    """A file can be made for that; here the limit is small."""
+    names = ["_Z5first5PointIiE", "_Z6second5PointIiE"]
+    file = elf_file([Symbol(name, DATA + 16 * at) for at, name in enumerate(names)])
+    process: Any = Process(file, 64)
+    with (
+        mock.patch.object(demangle, "_MOST_OF_ALL", 0),
+        mock.patch.object(demangle, "_MOST_OF_EACH", 0),
+        mock.patch.object(elf_names, "_MANY", many),
+    ):
+        resolver = Resolver(process)
+        with pytest.raises(AddressError, match="takes too long: give the mangled name, as nm"):
+            resolver.resolve("x!second(Point<int>)")
+        assert resolver.resolve(f"x!{names[1]}") == LIBRARY + DATA + 16
+        shown = names_of(process, [LIBRARY + DATA, LIBRARY + DATA + 16])
+        assert shown == [f"x!{name}" for name in names]
+    assert Resolver(process).resolve("x!second(Point<int>)") == LIBRARY + DATA + 16

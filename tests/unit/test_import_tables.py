@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 from fuzz.pe_images import BASE, DELAYED, DIRECTORIES, IMAGE_SIZE, IMPORTED, Pe
 
 import pydbgwrite
+from pydbgwrite import AddressError
+from pydbgwrite._symbols import imports_elf, imports_pe
 from pydbgwrite._symbols.elf_headers import ElfHeaders, Segment
 from pydbgwrite._symbols.imports_elf import elf_imports, machine_of
-from pydbgwrite._symbols.imports_pe import pe_imports
+from pydbgwrite._symbols.imports_pe import imports_of_pe, pe_imports
 from pydbgwrite._symbols.linux_loader import memory_reader
-from pydbgwrite._symbols.model import Import
+from pydbgwrite._symbols.model import Import, KnownModule
 
 # ---- ELF ------------------------------------------------------------------------------------
 
@@ -196,6 +199,24 @@ def test_damaged_tables(profile: str) -> None:
     assert all(outcomes.values())
 
 
+def test_the_limits_of_slots_and_of_names() -> None:
+    """Of a file that would take gigabytes; here the limits are small."""
+    file = of_machine("x86-64")
+    with (
+        mock.patch.object(imports_elf, "_MOST_SLOTS", 3),
+        pytest.raises(ValueError, match="more than 3 import slots"),
+    ):
+        file.imports()
+    length = sum(len(each.name) for each in file.imports())
+    with mock.patch.object(imports_elf, "_MOST_OF_NAMES", length):
+        assert file.imports()
+    with (
+        mock.patch.object(imports_elf, "_MOST_OF_NAMES", length - 1),
+        pytest.raises(ValueError, match=f"longer than {length - 1} in all"),
+    ):
+        file.imports()
+
+
 # ---- PE -------------------------------------------------------------------------------------
 
 
@@ -297,3 +318,35 @@ def test_an_image_whose_tables_have_no_end() -> None:
     content = bytes(image.content)
     with pytest.raises(ValueError, match=r"more than|no end"):
         pe_imports(read, BASE)
+
+
+def test_the_limits_of_an_image() -> None:
+    with (
+        mock.patch.object(imports_pe, "_MOST_SLOTS", 3),
+        pytest.raises(ValueError, match="more than 3 import slots"),
+    ):
+        imports_of(Pe(wide=True))
+    for limit, value in (("_MOST_BYTES", 200), ("_MOST_PAGES", 1)):
+        with (
+            mock.patch.object(imports_pe, limit, value),
+            pytest.raises(ValueError, match="its import tables have no end"),
+        ):
+            imports_of(Pe(wide=True))
+
+
+def test_delayed_imports_below_their_image() -> None:
+    """Addresses, as by old linkers, of which one is below the image: there is no such library."""
+    image = Pe(wide=False, absolute=True)
+    image.put(0x1104, "<I", BASE - 1)
+    found = imports_of(image)
+    assert found is not None
+    assert [each.kind for each in found] == ["address"] * 3
+
+
+def test_an_image_whose_imports_are_not_in_memory() -> None:
+    image = Pe(wide=True)
+    image.put(DIRECTORIES + 4 + 8, "<I", 2 * IMAGE_SIZE)
+    with pydbgwrite.simulate([(BASE, IMAGE_SIZE)]) as session:
+        session.write(BASE, bytes(image.content))
+        with pytest.raises(AddressError, match=r"the imports of x.dll can't be read: .* 0x40"):
+            imports_of_pe(session, KnownModule("x.dll", BASE, "", ()))
