@@ -305,6 +305,28 @@ def test_a_demangler_that_is_of_no_use(fault: str, tmp_path: Path) -> None:
     assert f"{remedy}. Without it, give the mangled name" in done.err
 
 
+def test_what_became_of_a_write_is_said_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = ImportError("no part of it", name="numpy.part")
+    failure.add_note("the transaction was undone")
+    monkeypatch.setattr("pydbgwrite._demo.run.run_demo", raiser(failure))
+    assert run(["demo"]) == 2
+    said = capsys.readouterr().err
+    assert "numpy can't be imported here" in said
+    assert said.endswith("numpy; the transaction was undone\n")
+
+
+def test_another_fault_of_an_import_is_a_bug() -> None:
+    code = (
+        "import sys; sys.modules['pydbgwrite.cli.main'] = None\n"
+        "from pydbgwrite.__main__ import main; main(['demo'])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "import of pydbgwrite.cli.main halted" in done.stderr
+
+
 def test_a_failure_within_an_extra_is_no_fault_of_its_import() -> None:
     setup = "import numpy; numpy.arange = lambda *given, **named: numpy.testing.assert_(False)"
     done = process_of_its_own("demo", setup=setup)
