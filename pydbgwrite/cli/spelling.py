@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -99,7 +100,7 @@ class CommandLineSpelling(Spelling):
 
     def undoing(self, journal: str) -> str:
         """Return the command line that undoes a journal."""
-        return f"pydbgwrite undo {journal}"
+        return f"pydbgwrite undo {quoted(journal)}"
 
     def command_line(self) -> str | None:
         """Return the command line, for a journal's header: without secrets, and not too long."""
@@ -108,12 +109,22 @@ class CommandLineSpelling(Spelling):
 
 
 def quoted(word: str) -> str:
-    """Return a word as this platform's shell takes it."""
-    if sys.platform != "win32":
-        return shlex.quote(word)
-    from subprocess import list2cmdline
+    """Return a word as this platform's shell takes it, of printable characters on Linux."""
+    if sys.platform == "win32":
+        from subprocess import list2cmdline
 
-    return list2cmdline([word])
+        return list2cmdline([word])
+    if word.isprintable():
+        return shlex.quote(word)
+    # POSIX 2024, "Dollar-Single-Quotes". Octal: more digits may follow those of \x.
+    return f"$'{''.join(map(_in_dollar_quotes, word))}'"
+
+
+def _in_dollar_quotes(character: str) -> str:
+    # bash expands an exclamation mark that is typed, as it does in double quotes.
+    if character.isprintable() and character not in "\\'!":
+        return character
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(character))
 
 
 def _target() -> str:

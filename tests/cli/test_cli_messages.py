@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,8 @@ import pytest
 from support.commands import Target, command, target
 
 import pydbgwrite
+from pydbgwrite._report.text import printable
+from pydbgwrite.cli.spelling import quoted
 
 if sys.platform != "linux":
     pytest.skip("Linux processes", allow_module_level=True)
@@ -65,6 +70,34 @@ def test_options_are_named(
     for word in words:
         assert word.replace("PID", str(process.pid)) in done.err
     assert process.is_untouched()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["a b", "it's!", "ev\x1b[31mil\nx", "\t'\\1 $(x)!", "\x7f9", "\u202e\u2028\udcff", "\x01" * 3],
+)
+def test_a_word_of_a_hint_can_be_copied(word: str) -> None:
+    """A terminal shows all of it, and a shell makes the word of it again."""
+    shown = quoted(word)
+    assert shown == printable(shown)
+    done = subprocess.run(
+        ["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True, text=False
+    )
+    assert os.fsdecode(done.stdout) == word
+
+
+def test_the_hint_for_a_program_of_a_strange_name(tmp_path: Path) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    name = tmp_path / "ev\x1b[31mil\nx"
+    shutil.copy(sleep, name)
+    with subprocess.Popen([name, "600"]) as sleeping:
+        try:
+            done = command("read", "-p", name.name, "0x10")
+        finally:
+            sleeping.kill()
+    assert done.code == 3
+    assert r"`pydbgwrite regions -p $'ev\033[31mil\012x'`" in done.err
 
 
 def test_values_are_counted_from_1(tmp_path: Path) -> None:
