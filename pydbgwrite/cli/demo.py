@@ -9,6 +9,7 @@ import click
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.cli.exit_codes import ExitCode
 from pydbgwrite.cli.output import counted, example, fail, print_fields, print_json
+from pydbgwrite.cli.parameters import Count
 from pydbgwrite.cli.progress import progress_bar, waiting
 from pydbgwrite.cli.targets import json_option
 
@@ -23,7 +24,7 @@ __all__ = ["demo"]
 @click.argument("what", type=click.Choice(["table", "retarget"]), default="table")
 @click.option(
     "--pointers",
-    type=click.IntRange(min=1),
+    type=Count(1),
     default=1_000_000,
     show_default=True,
     metavar="N",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
+from pydbgwrite._symbols.addresses import shown
 from pydbgwrite.cli.exit_codes import CommandError, ExitCode
 from pydbgwrite.cli.held_output import OutputError
 
@@ -19,6 +20,7 @@ __all__ = [
     "COUNT",
     "FILE",
     "FOLDER",
+    "Count",
     "NumbersCommand",
     "array_file",
     "load_array",
@@ -28,26 +30,32 @@ __all__ = [
 _NEGATIVE: Final = re.compile(r"-[0-9][0-9a-zA-Z_]*")
 
 
-class _Count(click.types.IntParamType):
+class Count(click.types.IntParamType):
     """A count: 16, 0x10, 1_000_000."""
 
     name = "count"
 
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
+
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> int:
+        """Return the number that a text shows."""
         if isinstance(value, int):
             return value
         try:
             number = int(value, 0)
-        except not_from_handler(ValueError):
-            self.fail(f"{value!r} is not a number.", param, context)
-        if not 0 <= number < 2**61:
-            self.fail(f"{value} is not from 0 to 2**61 - 1.", param, context)
+        except not_from_handler(ValueError):  # no number, or one of thousands of digits
+            number = -1
+        if not self._least <= number < 2**61:
+            self.fail(
+                f"{shown(value)} is no number from {self._least} to 2**61 - 1.", param, context
+            )
         return number
 
 
-COUNT = _Count()
+COUNT = Count()
 
 
 class NumbersCommand(click.Command):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite._symbols.addresses import is_number
+from pydbgwrite._symbols.addresses import is_number, shown
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite.cli.output import printable
 from pydbgwrite.errors import AddressError
@@ -51,7 +51,9 @@ def bits_of(mask: str | None) -> int | None:
     try:
         return int(mask, 0)
     except not_from_handler(ValueError):
-        raise click.UsageError(f"--mask takes a number such as 0xffff, got {mask!r}.") from None
+        raise click.UsageError(
+            f"--mask takes a number such as 0xffff, got {shown(mask)}."
+        ) from None
 
 
 def places_of(session: Session, within: tuple[str, ...]) -> list[range | str] | None:

@@ -150,10 +150,13 @@ def test_bad_addresses(process: Target, address: str, code: int, said: str) -> N
 
 
 @SAME_EVERYWHERE
-@pytest.mark.parametrize("count", ["-1", "many", "1.5", str(2**61), "0x", ""])
+@pytest.mark.parametrize("count", ["-1", "many", "1.5", str(2**61), "0x", "", "9" * 100_000])
 def test_bad_counts(process: Target, count: str) -> None:
     done = command("read", "--pid", process.pid, "--", process.rw, count)
     assert (done.code, done.out) == (2, "")
+    if count[0:1] != "-":
+        shown = repr(count) if len(count) < 100 else f"{count[:100]!r}... (100,000 characters)"
+        assert f"{shown} is no number from 0 to 2**61 - 1." in done.err
 
 
 @SAME_EVERYWHERE

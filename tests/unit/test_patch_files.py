@@ -127,7 +127,16 @@ expect = [1]
         ("format = 1\n[[write]\n", ["line 2: syntax error"]),
         ("format = 1\nformat = 1\n", ["line 2: syntax error"]),
         ("format = 1\nnote = 'x\n", ["syntax error"]),
-        ("format = 1\nx = " + "9" * 5000 + "\n", ["4300"]),
+        (
+            f"format = 1\nx = {'9' * 100_000}\n",
+            ["line 2: a number has 100,000 digits: it must be from 0 to 2**64 - 1"],
+        ),
+        (
+            f"format = 1\n[[write]]\naddress = 1\npointers = [\n1,\n-1{'_000' * 2000}]\n",
+            ["line 6: a number has 6,001 digits: it must be from 0 to 2**64 - 1"],
+        ),
+        (f"format = {'9' * 600}\n", ["line 1: format is 9999"]),
+        (f"format = 1\nnote = '{'9' * 5000}\n", ["syntax error"]),
         ("format = 1\nx = " + "[" * 100_000, ["nests too deeply"]),
         (f"format = 1\n\n{'a.' * 8}b = 1\n", ["line 3: a key has more than 8 parts"]),
         (f"format = 1\n[ a{' . a' * 8} ]\n", ["line 2: a key has more than 8 parts"]),
