@@ -7,13 +7,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
     from typing import Any, Final
 
-__all__ = ["record_repr"]
+__all__ = ["int_text", "record_repr"]
 
 #: What is longer is cut: a write can have millions of bytes and of addresses, an undo thousands of
 #: ranges that remain, a command line a hundred thousand characters.
 _ELEMENTS: Final = 8
 _BYTES: Final = 64
 _CHARACTERS: Final = 1000
+
+
+def int_text(number: int, form: str = "d") -> str:
+    """Return an int for a message; Python refuses to print one of thousands of digits."""
+    bits = number.bit_length()
+    return f"{number:{form}}" if bits <= 128 else f"an int of {bits} bits"
 
 
 def record_repr(record: Any, addresses: Container[str] = ()) -> str:

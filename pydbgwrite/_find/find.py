@@ -11,6 +11,7 @@ from pydbgwrite._find.found import Found
 from pydbgwrite._find.within import Memory, memory_of, span_of
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regions import Module, Region
+from pydbgwrite._reprs import int_text
 from pydbgwrite._symbols.addresses import LIMIT
 from pydbgwrite._symbols.model import Symbol
 from pydbgwrite._symbols.resolver import Resolver
@@ -58,7 +59,7 @@ def find_pointers(
         check_start(low, bits, name("wanted"))
     most = LIMIT - 1 if limit is None else _number(limit, "limit")
     if not 1 <= most < LIMIT:
-        raise ValueError(f"{name('limit')} must be 1 or more, got {most}")
+        raise ValueError(f"{name('limit')} must be from 1 to 2**64 - 1, got {int_text(most)}")
     memory = memory_of(session, within)
     return search(session, values, (low, high, bits, most, bool(aligned)), memory, progress)
 
@@ -75,7 +76,7 @@ def bits_of(session: Target, mask: SupportsIndex | None) -> int:
     if not 1 <= bits <= top:
         raise ValueError(
             f"{IN_FORCE.get().name('mask')} must have bits of a pointer of {session.pointer_size} "
-            f"bytes and no others, got {bits:#x}; its bits are those that are compared"
+            f"bytes and no others, got {int_text(bits, '#x')}; its bits are those that are compared"
         )
     return bits
 

@@ -14,6 +14,7 @@ from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._patch.patch import Patch
 from pydbgwrite._patch.scattered import ScatteredEntry, take_one_or_each
 from pydbgwrite._patch.target_map import TargetMap
+from pydbgwrite._reprs import int_text
 from pydbgwrite._symbols.addresses import LIMIT
 from pydbgwrite._symbols.resolver import Resolver
 from pydbgwrite._transactions.transaction import Transaction
@@ -93,7 +94,7 @@ def _count(given: SupportsIndex) -> int:
         raise TypeError(f"expect_count must be an int or None, got {type(given).__name__}")
     count = given.__index__()
     if count < 0:
-        raise ValueError(f"expect_count must be 0 or more, or None, got {count}")
+        raise ValueError(f"expect_count must be 0 or more, or None, got {int_text(count)}")
     return count
 
 

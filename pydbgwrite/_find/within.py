@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from pydbgwrite._find.module_data import ModuleData
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._regions import Module, Region
+from pydbgwrite._reprs import int_text
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite._symbols.addresses import LIMIT
 from pydbgwrite._symbols.regions import modules_of, regions_of, undescribed
@@ -47,14 +48,15 @@ def span_of(place: Region | Module | range, what: str) -> tuple[int, int]:
     """Return the first address, and the first one behind it. ValueError if there is none."""
     if isinstance(place, range):
         if place.step != 1:
-            raise ValueError(f"{what} must be a range with step 1, got {place!r}")
+            raise ValueError(f"{what} must be a range with step 1, got step {int_text(place.step)}")
         start, end = place.start, place.stop
     else:
         start, end = place.base, place.base + place.size
+    shown = f"{int_text(start, '#x')} to {int_text(end, '#x')}"
     if end <= start:
-        raise ValueError(f"{what} is empty: it goes from 0x{start:x} to 0x{end:x}")
+        raise ValueError(f"{what} is empty: it goes from {shown}")
     if start < 0 or end > LIMIT:
-        raise OverflowError(f"{what} must lie within 0 to 2**64, got 0x{start:x} to 0x{end:x}")
+        raise OverflowError(f"{what} must lie within 0 to 2**64, got {shown}")
     return start, end
 
 

@@ -6,6 +6,7 @@ import math
 import operator
 import os
 
+from pydbgwrite._reprs import int_text
 from pydbgwrite._signal_handlers import not_from_handler
 
 TYPE_CHECKING = False
@@ -38,9 +39,9 @@ def validate_pid(pid: SupportsIndex, limit: int) -> int:
         raise TypeError(f"{_name('pid')} must be an int, got {type(pid).__name__}")
     # Linux: pid_t has 31 bits. Windows: a DWORD.
     if not 0 < number < limit:
-        shown = number if number.bit_length() < 128 else f"an int of {number.bit_length()} bits"
         raise ValueError(
-            f"{_name('pid')} must be from 1 to 2**{limit.bit_length() - 1} - 1, got {shown}"
+            f"{_name('pid')} must be from 1 to 2**{limit.bit_length() - 1} - 1, "
+            f"got {int_text(number)}"
         )
     return number
 
@@ -80,7 +81,7 @@ def validate_pointer_size(size: SupportsIndex) -> int:
     if number is None:
         raise TypeError(f"pointer_size must be 4 or 8, an int, got {type(size).__name__}")
     if number not in (4, 8):
-        raise ValueError(f"pointer_size must be 4 or 8, got {_shown(number)}")
+        raise ValueError(f"pointer_size must be 4 or 8, got {int_text(number, '#x')}")
     return number
 
 
@@ -134,7 +135,8 @@ def validate_region(region: RegionSpec, index: int, limit: int) -> tuple[int, in
     if size <= 0 or base < 0 or base + size > limit or size == 2**64:
         raise ValueError(
             f"regions[{index}] must have a size above 0, below 2**64, and lie within 0 to "
-            f"2**{limit.bit_length() - 1}, got base {_shown(base)}, size {_shown(size)}"
+            f"2**{limit.bit_length() - 1}, got base {int_text(base, '#x')}, "
+            f"size {int_text(size, '#x')}"
         )
     return base, size, _PROTECTIONS[protection]
 
@@ -143,12 +145,6 @@ def _name(argument: str) -> str:
     from pydbgwrite._messages.spelling import IN_FORCE
 
     return IN_FORCE.get().name(argument)
-
-
-def _shown(number: int) -> str:
-    """Format an int for a message; Python refuses to print thousands of digits."""
-    bits = number.bit_length()
-    return f"{number:#x}" if bits <= 128 else f"an int of {bits} bits"
 
 
 def _region_number(value: SupportsIndex | str, index: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydbgwrite import _core, errors, hresults
 from pydbgwrite._dbgeng import engine_at
+from pydbgwrite._reprs import int_text
 from pydbgwrite._session import Session
 from pydbgwrite._signal_handlers import not_from_handler
 
@@ -91,8 +92,8 @@ def interface_address(interface: object) -> int:
     if address == 0:
         raise ValueError(f"interface is a NULL pointer ({_shown(interface)})")
     if not 0 < address < _LIMIT:
-        size = f"an int of {address.bit_length()} bits" if abs(address) >= 2**128 else str(address)
-        raise ValueError(f"interface must be an address from 1 to {_LIMIT - 1:#x}, got {size}")
+        shown = int_text(address)
+        raise ValueError(f"interface must be an address from 1 to {_LIMIT - 1:#x}, got {shown}")
     return address
 
 

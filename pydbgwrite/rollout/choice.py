@@ -158,8 +158,10 @@ def recorded_choice(parts: list[Any]) -> Choice:
 
 
 def _fault(name: str, value: object, wanted: str) -> Exception:
+    from pydbgwrite._patch.entry import shown
+
     kind = ValueError if isinstance(value, (str, list)) else TypeError
-    return kind(f"{IN_FORCE.get().name(name)} must be {wanted}, got {value!r:.60}")
+    return kind(f"{IN_FORCE.get().name(name)} must be {wanted}, got {shown(value)}")
 
 
 def _any(pid: int, path: str) -> bool:

@@ -204,7 +204,7 @@ def test_on_a_terminal(process: Target) -> None:
         (["1", "--mask", "x"], 2, "--mask takes a number"),
         (["1", "--mask", "0"], 2, "--mask must have bits of a pointer of 8 bytes and no others"),
         (["9..20", "--mask", "0xfffffff8"], 2, "WHAT begins at 0x9, which has bits outside"),
-        (["1", "--limit", "0"], 2, "--limit must be 1 or more, got 0"),
+        (["1", "--limit", "0"], 2, "--limit must be from 1 to 2**64 - 1, got 0"),
         (["1", "--out", "x.txt"], 2, "--out takes a file"),
         (["1", "--out", "x.npy", "--rows", "5"], 2, "--rows limits what is shown"),
     ],

@@ -259,6 +259,7 @@ def test_input_is_refused_before_anything_is_read(engine_case: EngineCase) -> No
         ({1: 2}, 1, {}, TypeError, "old"),
         (1, None, {}, TypeError, "new"),
         (1, 2, {"mask": 0}, ValueError, "mask"),
+        (1, 2, {"expect_count": -(10**5000)}, ValueError, "got an int of 16610 bits"),
         (1, 2, {"mask": top + 1}, ValueError, "mask"),
         (1, 2, {"within": []}, ValueError, "the data of all modules"),
         (1, 2, {"within": range(7, 7)}, ValueError, "within is empty"),

@@ -26,6 +26,7 @@ OPTIONS = "tcp:server=target-machine,port=5005,password=open-sesame"
         ({"options": OPTIONS, "program": r"C:\shop.exe"}, ValueError, "must be an image name"),
         ({"options": OPTIONS, "program": "bin/shop"}, ValueError, "must be an image name"),
         ({"options": OPTIONS, "pids": []}, ValueError, "process ids, at least one"),
+        ({"options": OPTIONS, "pids": [10**5000]}, ValueError, "got too long to show"),
     ],
 )
 def test_what_is_not_valid(given: dict[str, Any], error: type[Exception], text: str) -> None:
