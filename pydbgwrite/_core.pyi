@@ -629,12 +629,16 @@ class RecordLog:
         """
     def read(self, offset: int, size: int, /) -> bytes:
         """Return bytes of the records; fewer if they end before."""
-    def load(self, index: int, head_size: int, /) -> tuple[int, bytes, bytes, int, bytes | None]:
+    def load(
+        self, index: int, head_size: int, handle: int = -1, /
+    ) -> tuple[int, bytes, bytes, int, bytes | None]:
         """Read a recorded write.
 
         Args:
             index: Its number.
             head_size: The bytes before a payload, in the journal's version.
+            handle: Of the same file, opened again after this log was closed. The record's checksums
+                are then checked; the journal has the present version.
 
         Returns:
             The lowest address, the old and the new bytes, the bytes of an element, and for

@@ -172,14 +172,14 @@ static bool is_open(const record_log *log)
     return open;
 }
 
-static PyObject *from_file(const record_log *log, uint64_t offset, size_t size)
+static PyObject *from_file(const record_file *file, uint64_t offset, size_t size)
 {
     PyObject *whole = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     PyObject *part = NULL;
     size_t got = 0;
 
     if (whole != NULL &&
-        record_file_read_at_once(&log->handle, offset, PyBytes_AsString(whole), size, &got)) {
+        record_file_read_at_once(file, offset, PyBytes_AsString(whole), size, &got)) {
         part = got == size ? Py_NewRef(whole)
                            : PyBytes_FromStringAndSize(PyBytes_AsString(whole), (Py_ssize_t)got);
     }
@@ -202,7 +202,7 @@ static PyObject *read_bytes(PyObject *self, PyObject *arguments)
         return NULL;
     }
     return log->file == NULL ? from_memory(log, offset, size)
-                             : from_file(log, offset, (size_t)size);
+                             : from_file(&log->handle, offset, (size_t)size);
 }
 
 /* Takes an index of a write. False: an exception is set. */
@@ -215,12 +215,13 @@ static bool index_of(PyObject *self, PyObject *number, size_t *index)
     return PyErr_Occurred() == NULL;
 }
 
-/* Returns these bytes of the log, all of them. NULL: an exception is set, EOFError if there are
- * fewer. */
-static PyObject *part_of(const record_log *log, uint64_t offset, uint64_t size)
+/* Returns these bytes of the log or its file, all of them. NULL: an exception is set, EOFError if
+ * there are fewer. */
+static PyObject *part_of(const record_log *log, const record_file *file, uint64_t offset,
+                         uint64_t size)
 {
     PyObject *part =
-        log->file == NULL ? from_memory(log, offset, size) : from_file(log, offset, (size_t)size);
+        log->file == NULL ? from_memory(log, offset, size) : from_file(file, offset, (size_t)size);
 
     if (part != NULL && (uint64_t)PyBytes_Size(part) < size) {
         Py_CLEAR(part);
@@ -250,9 +251,10 @@ typedef struct write_head {
 } write_head;
 
 /* Reads that. False: an exception is set. */
-static bool read_head(const record_log *log, uint64_t offset, unsigned head_size, write_head *head)
+static bool read_head(const record_log *log, const record_file *file, uint64_t offset,
+                      unsigned head_size, write_head *head)
 {
-    PyObject *bytes = part_of(log, offset, (uint64_t)head_size + 8);
+    PyObject *bytes = part_of(log, file, offset, (uint64_t)head_size + 8);
     bool good = bytes != NULL;
 
     if (good) {
@@ -276,16 +278,46 @@ static bool read_head(const record_log *log, uint64_t offset, unsigned head_size
     return good;
 }
 
+/* Returns whether the record of the present version is still as it was written: checksums chain it
+ * to what is before it. False: an exception is set. */
+static bool check_again(const record_log *log, const record_file *file, uint64_t offset,
+                        uint64_t payload)
+{
+    size_t size = record_frame_size((size_t)payload);
+    PyObject *bytes = part_of(log, file, offset - RECORD_TAIL, RECORD_TAIL + (uint64_t)size);
+    bool good = bytes != NULL;
+
+    if (good) {
+        const unsigned char *before = (const unsigned char *)PyBytes_AsString(bytes);
+        const unsigned char *frame = before + RECORD_TAIL;
+        record_view view;
+        uint64_t chain, number;
+
+        memcpy(&chain, before, sizeof chain);
+        memcpy(&number, frame + 8, sizeof number);
+        good =
+            record_frame_measure(frame, number, chain) == size && record_frame_view(frame, &view);
+        if (!good) {
+            PyErr_SetString(PyExc_EOFError, "the record has changed");
+        }
+    }
+    Py_XDECREF(bytes);
+    return good;
+}
+
 static PyObject *load(PyObject *self, PyObject *arguments)
 {
     const record_log *log = self_of(self);
+    const record_file *file = &log->handle;
     PyObject *number, *addresses = NULL, *old = NULL, *fresh = NULL, *result = NULL;
+    Py_ssize_t handle = -1;
+    record_file again;
     unsigned int head_size;
     write_head head;
     uint64_t offset, size, lowest;
     size_t index;
 
-    if (!PyArg_ParseTuple(arguments, "OI:load", &number, &head_size) ||
+    if (!PyArg_ParseTuple(arguments, "OI|n:load", &number, &head_size, &handle) ||
         !index_of(self, number, &index)) {
         return NULL;
     }
@@ -293,17 +325,21 @@ static PyObject *load(PyObject *self, PyObject *arguments)
         PyErr_SetString(PyExc_ValueError, "no record has such a head");
         return NULL;
     }
-    if (!is_open(log)) {
+    again = (record_file)handle;
+    if (handle != -1) {
+        file = &again;
+    } else if (!is_open(log)) {
         return NULL;
     }
     offset = log->index.entries[index].offset;
-    if (!read_head(log, offset, head_size, &head)) {
+    if (!read_head(log, file, offset, head_size, &head) ||
+        (handle != -1 && !check_again(log, file, offset, head.payload))) {
         return NULL;
     }
     offset += head_size + 8;
     if ((head.kind & ~RECORD_JOINED) == RECORD_SCATTERED) {
         size = head.first * head.unit;
-        addresses = part_of(log, offset, head.first * 8);
+        addresses = part_of(log, file, offset, head.first * 8);
         lowest = addresses == NULL
                      ? 0
                      : least_of((const unsigned char *)PyBytes_AsString(addresses), head.first);
@@ -313,8 +349,8 @@ static PyObject *load(PyObject *self, PyObject *arguments)
         lowest = head.first;
         addresses = Py_NewRef(Py_None);
     }
-    old = addresses == NULL ? NULL : part_of(log, offset, size);
-    fresh = old == NULL ? NULL : part_of(log, offset + size, size);
+    old = addresses == NULL ? NULL : part_of(log, file, offset, size);
+    fresh = old == NULL ? NULL : part_of(log, file, offset + size, size);
     if (fresh != NULL) {
         result = Py_BuildValue("KOOIO", (unsigned long long)lowest, old, fresh,
                                (unsigned int)head.unit, addresses);
@@ -375,6 +411,11 @@ static PyObject *close_now(PyObject *self, PyObject *unused)
         return NULL;
     }
     log->handle = -1;
+    if (log->file != NULL) { /* what is left of the log is where its records are */
+        free(log->room);
+        log->room = NULL;
+        log->room_size = 0;
+    }
     return log->file == NULL ? Py_NewRef(Py_None) : PyObject_CallMethod(log->file, "close", NULL);
 }
 

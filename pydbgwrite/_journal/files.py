@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pydbgwrite._journal.locks import lock
-from pydbgwrite._journal.log import JournalLog
+from pydbgwrite._journal.log import JournalLog, changed
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "create_journal",
     "memory_journal",
+    "open_again",
     "open_to_read",
     "open_to_undo",
 ]
@@ -70,6 +71,22 @@ def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalL
     log = JournalLog(place.open(), place.path)
     try:
         log.scan(header_only=header_only)
+        _check_made(log, place)
+    except BaseException:
+        log.close()
+        raise
+    return log
+
+
+def open_again(place: JournalPlace) -> JournalLog:
+    """Open the journal that was made there, to load() what a closed log has of it."""
+    log = JournalLog(place.open(), place.path)
+    try:
+        try:
+            log.scan(header_only=True)
+        except not_from_handler(JournalError):
+            # Its words are for an undo, which needs every record.
+            raise changed(place.path, "its header can't be read") from None
         _check_made(log, place)
     except BaseException:
         log.close()

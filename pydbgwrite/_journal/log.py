@@ -20,7 +20,7 @@ from pydbgwrite.errors import JournalError
 if TYPE_CHECKING:
     import io
 
-__all__ = ["JournalLog", "failed", "sync"]
+__all__ = ["JournalLog", "changed", "failed", "sync"]
 
 _U64: Final = 8
 _NOTHING: Final = "nothing was written to the target"
@@ -261,13 +261,23 @@ class JournalLog:
         """Return whether the target can hold a mixture of old and new bytes of this record."""
         return self.records.is_cut(index)
 
-    def load(self, index: int) -> Change:
-        """Read a recorded write."""
+    def load(self, index: int, again: JournalLog | None = None) -> Change:
+        """Read a recorded write; of a log that is closed, from its journal opened `again`."""
+        handle = -1 if again is None else handle_of(again._file())
+        head_size = self._framing.head_size
         try:
-            lowest, old, new, unit, addresses = self.records.load(index, self._framing.head_size)
+            lowest, old, new, unit, addresses = self.records.load(index, head_size, handle)
         except not_from_handler(EOFError) as error:
-            raise JournalError(f"{self.name} was changed while it was read: {error}") from None
+            raise changed(self.name, str(error)) from None
         return Change(lowest, old, new, unit, None if addresses is None else array("Q", addresses))
+
+
+def changed(name: str, what: str) -> JournalError:
+    """Return the error for a journal that is not as this process has written or read it."""
+    return JournalError(
+        f"the journal {name} was changed by another program ({what}): what was recorded there "
+        "can't be read"
+    )
 
 
 def failed(records: _core.RecordLog, what: str, error: OSError) -> JournalError:

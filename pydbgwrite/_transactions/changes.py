@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Final, overload
 
-from pydbgwrite._journal.files import open_to_read
+from pydbgwrite._journal.files import open_again
 from pydbgwrite._reports import Change
 from pydbgwrite._signal_handlers import not_from_handler
-from pydbgwrite.errors import JournalError
 
 if TYPE_CHECKING:
     from pydbgwrite._journal.log import JournalLog
@@ -23,7 +23,8 @@ _SHOWN: Final = 4
 class Changes(Sequence[Change]):
     """The records of a log as a sequence; each record is read on access.
 
-    After the log is closed, they are read from its journal, `place`.
+    After the log is closed, they are read from its journal, `place`. The file is open only
+    meanwhile: else each of these sequences would keep one.
     """
 
     def __init__(self, log: JournalLog, place: JournalPlace | None) -> None:
@@ -40,20 +41,34 @@ class Changes(Sequence[Change]):
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
         chosen = range(len(self._log))[index]
         if isinstance(chosen, range):
-            return [self._load(each) for each in chosen]
-        return self._load(chosen)
+            return list(self._read(chosen))
+        (change,) = self._read((chosen,))
+        return change
 
-    def _load(self, index: int) -> Change:
+    def __iter__(self) -> Iterator[Change]:
+        # An open transaction can record more meanwhile.
+        return self._read(takewhile(lambda index: index < len(self), count()))
+
+    def __reversed__(self) -> Iterator[Change]:
+        return self._read(reversed(range(len(self))))
+
+    def _read(self, chosen: Iterable[int]) -> Iterator[Change]:
+        """Yield these records. All of them that are read from the journal have it open once."""
+        journal: JournalLog | None = None
         try:
-            return self._log.load(index)
-        except not_from_handler(ValueError):
-            # The transaction has ended, perhaps in another thread. Records in memory stay open.
-            assert self._place is not None
-        log = open_to_read(self._place)
-        if len(log) != len(self._log):
-            raise JournalError(f"{log.name} is not the transaction's journal any more")
-        self._log = log
-        return log.load(index)
+            for index in chosen:
+                try:
+                    change = self._log.load(index, journal)
+                except not_from_handler(ValueError):
+                    # The transaction has ended, perhaps in another thread. Records in memory stay
+                    # open.
+                    assert self._place is not None
+                    journal = open_again(self._place)
+                    change = self._log.load(index, journal)
+                yield change
+        finally:
+            if journal is not None:
+                journal.close()
 
     def _repr_html_(self) -> str:
         from pydbgwrite._report.notebook import table_html

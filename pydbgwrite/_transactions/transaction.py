@@ -8,7 +8,7 @@ from typing import Final
 
 # What an undo needs is imported before a transaction begins: the disk or memory may be full later.
 from pydbgwrite._interrupts import HeldInterrupts
-from pydbgwrite._journal.files import create_journal, memory_journal, open_to_read
+from pydbgwrite._journal.files import create_journal, memory_journal
 from pydbgwrite._journal.format import COMMITTED
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
@@ -70,8 +70,8 @@ class Transaction:
         """The recorded writes in order, including those that were undone since.
 
         A long write is recorded in several pieces. An element is read on access. After the
-        transaction has ended, it is read from the journal: JournalError or OSError is raised if
-        the file is gone or another.
+        transaction has ended, it is read from the journal, which is open only meanwhile:
+        JournalError or OSError is raised if the file is gone, another, or was changed.
         """
         from pydbgwrite._transactions.changes import Changes
 
@@ -242,19 +242,12 @@ class Transaction:
         """End the transaction and release its journal for others."""
         self._session._transaction = None
         self._state = state
-        log = self._log
-        if self._place is not None and log is not None:
-            self._log = None
-            log.close()
+        if self._place is not None:
+            self._recorded().close()
 
     def _recorded(self) -> JournalLog:
-        """Return the log, or the journal read again after the end."""
-        log = self._log  # once: another thread can end the transaction
-        if log is not None:
-            return log
-        if self._place is None or self._state == "new":
-            return memory_journal()
-        return open_to_read(self._place)
+        """Return the log, which is closed after the end if it has a journal."""
+        return memory_journal() if self._log is None else self._log
 
     def _abandon(self, error: BaseException | None) -> None:
         """Undo, because the session ends while the transaction is open."""

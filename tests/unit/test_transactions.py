@@ -422,21 +422,52 @@ def test_changes_that_are_kept_past_the_end(large: Session, tmp_path: Path, end:
     assert "0x1" in recorded._repr_html_()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("now", ["gone", "another", "damaged"])
+NOW: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda was: None,
+    "another program's": lambda was: b"nothing",
+    "empty": lambda was: b"",
+    "cut off": lambda was: was[:-120],
+    "changed": lambda was: was.replace(bytes([3, 0, 0, 0]), bytes([4, 0, 0, 0])),
+    "changed in its header": lambda was: was.replace(b"pointer_size", b"pointer_sise"),
+}
+
+
+@pytest.mark.parametrize("now", NOW)
 def test_changes_whose_journal_is(large: Session, tmp_path: Path, now: str) -> None:
+    """Those that are asked for are not there; the message is a reader's, not an undo's."""
     path = tmp_path / "journal"
     with large.transaction(journal=path) as t:
-        large.write_pointers(BASE, [1, 2])
+        large.write_pointers(BASE, [1])
+        large.write_pointers(BASE, [3])
         recorded = t.changes
+    then = NOW[now](path.read_bytes())
     path.unlink()
-    if now == "another":
-        with large.transaction(journal=path):
-            pass
-    elif now == "damaged":
-        path.write_bytes(b"nothing")
-    with pytest.raises(OSError if now == "gone" else JournalError, match="journal"):
-        recorded[0]
-    assert len(recorded) == 1
+    if then is not None:
+        path.write_bytes(then)
+    for each in (recorded, t.changes):
+        with pytest.raises(OSError if now == "gone" else JournalError, match="journal") as caught:
+            each[-1]
+        assert "ndo" not in str(caught.value)
+        assert "target" not in str(caught.value)
+        assert len(each) == 2
+
+
+def test_changes_that_are_kept_hold_no_file(large: Session, tmp_path: Path) -> None:
+    """On Windows an open journal could not be removed."""
+    path = tmp_path / "journal"
+    with large.transaction(journal=path) as t:
+        large.write_pointers(BASE, [1])
+        large.write_pointers(BASE + 64, [2])
+        kept = t.changes
+    before = list(kept)
+    assert kept[1] == kept[-1] == before[1]
+    assert list(reversed(kept)) == before[::-1]
+    assert next(iter(t.changes)) == before[0]
+    assert t.undo().complete
+    assert list(kept) == before
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        kept[0]
 
 
 def test_a_thread_that_reads_changes_while_the_transaction_ends(
@@ -481,7 +512,7 @@ def test_another_journal_in_its_place(large: Session, tmp_path: Path) -> None:
     path.unlink()
     with large.transaction(journal=path) as second:
         large.write_pointers(BASE + 64, [2])
-    for use in (lambda: first.changes, lambda: kept[0], first.undo):
+    for use in (lambda: first.changes[0], lambda: kept[0], first.undo):
         with pytest.raises(JournalError, match="another transaction's journal now"):
             use()
     assert [*large.read_pointers(BASE, 1), *large.read_pointers(BASE + 64, 1)] == [1, 2]
