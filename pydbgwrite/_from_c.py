@@ -95,8 +95,9 @@ def record_failed(
     if not isinstance(error, OSError):
         return error
     place = f"at {count:,} addresses" if scattered else f"at 0x{address:x}"
-    what = f"the record of {count * unit:,} bytes {place}, so they were not written"
-    failure = log.failed(records, what, error)
+    what = f"the record of {count * unit:,} bytes {place}"
+    effect = "These bytes were not written to the target"
+    failure = log.failed(records, what, error, effect)
     failure.__cause__ = error
     return failure
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pydbgwrite._journal.locks import lock
-from pydbgwrite._journal.log import JournalLog, changed
+from pydbgwrite._journal.log import TEMPORARY, JournalLog, changed
 from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import not_from_handler
@@ -62,7 +62,7 @@ def create_journal(place: JournalPlace, session: Target, durable: bool | None) -
 
 def memory_journal() -> JournalLog:
     """Create a journal in memory; it ends with this process."""
-    return JournalLog(None, "the memory of this transaction")
+    return JournalLog(None, TEMPORARY)
 
 
 def open_to_read(path: StrOrBytesPath, *, header_only: bool = False) -> JournalLog:

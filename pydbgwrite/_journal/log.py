@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydbgwrite import _core
 from pydbgwrite._journal import format as form
 from pydbgwrite._journal.spool import handle_of
+from pydbgwrite._messages.spelling import IN_FORCE, any_of
 from pydbgwrite._reports import Change, JournalInfo
 from pydbgwrite._signal_handlers import not_from_handler
 from pydbgwrite.errors import JournalError
@@ -20,9 +21,11 @@ from pydbgwrite.errors import JournalError
 if TYPE_CHECKING:
     import io
 
-__all__ = ["JournalLog", "changed", "failed", "sync"]
+__all__ = ["TEMPORARY", "JournalLog", "changed", "failed", "sync"]
 
 _U64: Final = 8
+#: The name of a log without a journal. For messages: it is what can refuse a record.
+TEMPORARY: Final = "a temporary file"
 _NOTHING: Final = "nothing was written to the target"
 #: The types of a header's parts; target_identity.py says what they mean.
 _PARTS: Final[dict[str, tuple[type, ...]]] = {
@@ -280,11 +283,22 @@ def changed(name: str, what: str) -> JournalError:
     )
 
 
-def failed(records: _core.RecordLog, what: str, error: OSError) -> JournalError:
-    """Return the exception for what can't be recorded."""
+def failed(records: _core.RecordLog, what: str, error: OSError, effect: str = "") -> JournalError:
+    """Return the exception for what can't be recorded. effect: a sentence, what that means."""
     if records.broken is not None and str(error) != records.broken:
-        return JournalError(f"{records.name} could not be synced to the disk after {what}: {error}")
-    return JournalError(f"{what} can't be written to {records.name}: {error}")
+        text = f"{records.name} could not be synced to the disk after {what}: {error}"
+    else:
+        text = f"{what} can't be written to {records.name}: {error}"
+    parts = [text, effect] if effect else [text]
+    if records.name == TEMPORARY:
+        journal = IN_FORCE.get().argument("journal")
+        remedies = (
+            "make room in the folder for temporary files",
+            "name another folder in the environment variable TMPDIR",
+            journal and f"pass {journal}, a file on another disk",
+        )
+        parts.append(f"To record more, {any_of(*remedies)}")
+    return JournalError(". ".join(parts))
 
 
 def sync(records: _core.RecordLog) -> None:

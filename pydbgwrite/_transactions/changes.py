@@ -39,9 +39,19 @@ class Changes(Sequence[Change]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Change]: ...
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
-        chosen = range(len(self._log))[index]
-        if isinstance(chosen, range):
-            return list(self._read(chosen))
+        recorded = range(len(self._log))
+        if isinstance(index, slice):
+            return list(self._read(recorded[index]))
+        if not hasattr(index, "__index__"):
+            raise TypeError(
+                f"an index of changes must be an integer or a slice, got {type(index).__name__}"
+            )
+        try:
+            chosen = recorded[index]
+        except not_from_handler(IndexError):
+            raise IndexError(
+                f"there is no change {index}: {len(recorded):,} are recorded"
+            ) from None
         (change,) = self._read((chosen,))
         return change
 

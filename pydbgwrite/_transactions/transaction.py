@@ -14,7 +14,7 @@ from pydbgwrite._journal.place import JournalPlace
 from pydbgwrite._messages.spelling import IN_FORCE
 from pydbgwrite._signal_handlers import is_from_handler
 from pydbgwrite._transactions.undo import undo_log
-from pydbgwrite.errors import ReadOnlyError, SessionBusyError, UndoError
+from pydbgwrite.errors import JournalError, ReadOnlyError, SessionBusyError, UndoError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,7 +189,9 @@ class Transaction:
             except BaseException as other:
                 report = getattr(other, "undo_report", None)
                 if report is None:
-                    error.add_note(f"The transaction could NOT be undone: {other!r}{self._hint()}")
+                    # What can't be read now is of no use for an undo later.
+                    hint = "" if isinstance(other, JournalError) else self._hint()
+                    error.add_note(f"The transaction could NOT be undone: {other!r}{hint}")
                 else:
                     self._tell(error, report)
                     self._over("undone")
@@ -256,7 +258,9 @@ class Transaction:
         if error is not None:
             self._undo_because(error)
             return
-        reason = UndoError("a transaction was open when its session ended, and it was undone")
+        reason = UndoError(
+            "a transaction was open when its session ended, and it could not be undone completely"
+        )
         self._undo_because(reason)
         reason.undo_report = self._report
         if self._report is None or not self._report.complete:

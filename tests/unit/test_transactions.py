@@ -7,6 +7,7 @@ import gc
 import itertools
 import os
 import random
+import re
 import signal
 import stat
 import sys
@@ -341,7 +342,7 @@ def test_a_disk_that_is_full(large: Session, tmp_path: Path, limit: int) -> None
     assert untouched(large)
     if not file.exists():
         return  # even the start of the journal did not fit
-    assert "not written" in str(error)
+    assert str(error).endswith(". These bytes were not written to the target")
     assert t.report is not None
     assert t.report.complete
     info = pydbgwrite.read_journal(file)
@@ -370,6 +371,54 @@ def test_a_write_that_could_not_be_recorded_changes_nothing(
     assert pydbgwrite.read_journal(file).writes == 2
     assert pydbgwrite.undo(file, large).complete
     assert untouched(large)
+
+
+@LINUX
+def test_a_temporary_file_that_can_not_grow(large: Session) -> None:
+    """The error names what is full, what it means, and what helps; what was written is undone."""
+    values = array("Q", [7]) * (SIZE // 8)
+    with pytest.raises(JournalError) as caught, limited(8 << 20), large.transaction() as t:
+        for _ in range(RECORDS_IN_MEMORY // SIZE):
+            large.write_pointers(BASE, values)
+    assert re.fullmatch(
+        r"the record of [\d,]+ bytes at 0x[\da-f]+ can't be written to a temporary file: "
+        r"\[Errno \d+\] File too large\. These bytes were not written to the target\. "
+        r"To record more, make room in the folder for temporary files, name another folder in the "
+        r"environment variable TMPDIR, or pass journal=, a file on another disk",
+        str(caught.value),
+    )
+    assert t.report is not None
+    assert t.report.complete
+    assert untouched(large)
+
+
+def test_a_journal_that_is_cut_off_during_the_transaction(tmp_path: Path) -> None:
+    """No note says that it has what an undo needs, and the session's end doesn't say "undone"."""
+    path = tmp_path / "journal"
+    with (
+        pytest.raises(UndoError, match="could not be undone") as at_end,
+        simulate([(BASE, 64)]) as s,
+    ):
+        with pytest.raises(Oops) as caught, s.transaction(journal=path):
+            s.write_pointers(BASE, [1])
+            os.truncate(path, 50)
+            raise Oops
+        assert list(s.read_pointers(BASE, 1)) == [1]
+    for error in (caught.value, at_end.value):
+        (note,) = error.__notes__
+        assert "could NOT be undone" in note
+        assert "was changed by another program" in note
+        assert "all of it" not in note
+
+
+def test_an_index_that_changes_do_not_have(large: Session) -> None:
+    """The words are of changes, not of a range."""
+    with large.transaction() as t:
+        large.write_pointers(BASE, [1])
+        with pytest.raises(IndexError, match="no change 99: 1 are recorded"):
+            t.changes[99]
+        with pytest.raises(TypeError, match="changes must be an integer or a slice, got str"):
+            t.changes["a"]  # type: ignore[call-overload]
 
 
 @LINUX
