@@ -30,7 +30,7 @@ from environments import (
     without,
 )
 from free_threaded import free_threaded_python
-from machine import WORK, Failure, copied, need, pythons, run, say
+from machine import WORK, Failure, Python, copied, need, pythons, run, say
 from steps import step
 
 FUZZED = ((3, 11), (3, 12), (3, 13))  # the versions with wheels of atheris
@@ -247,17 +247,19 @@ def other_pythons() -> str:
 @step(budget=200, proves={"cp311-abi3-manylinux_x86_64": "the suite on the newest CPython here"})
 def newest() -> str:
     """The suite without its programs in C, on the wheel, from the sdist, by the newest CPython."""
-    return suite_of_wheel("newest", *without("c"), profile="quick")
+    return suite_of_wheel("newest", newest_python(), *without("c"), profile="quick")
 
 
 @step(
     budget=700,
     by_name=True,
-    proves={"cp311-abi3-manylinux_x86_64": "the suite, full profile"},
+    proves={
+        "cp311-abi3-manylinux_x86_64": "the suite, full profile, on the CPython that runs `.ci/run`"
+    },
 )
 def full() -> str:
-    """The whole suite, full profile: random tests and kills take minutes."""
-    return suite_of_wheel("full", profile="full")
+    """The whole suite on the wheel, full profile: random tests and kills take minutes."""
+    return suite_of_wheel("full", PYTHON, profile="full")
 
 
 #: They count blocks. The free-threaded 3.13 keeps every type and function that is made after the
@@ -358,13 +360,12 @@ def coverage() -> None:
     run(bin_ / "python", ".ci/coverage_report.py", *reports, cwd=folder)
 
 
-def suite_of_wheel(name: str, *arguments: str, profile: str) -> str:
-    """Run the suite of the sdist on the wheel, by the newest CPython of this machine."""
+def suite_of_wheel(name: str, python: Python, *arguments: str, profile: str) -> str:
+    """Run the suite of the sdist on the wheel."""
     # Ubuntu's package is not the program; its machines on GitHub have google-chrome.
     need("chromium", test=lambda: bool(shutil.which("chromium") or shutil.which("google-chrome")))
     need("g++")
     need("musl-tools", "musl-gcc")
     options = (*TWO_WORKERS, "--durations=10", *arguments)
     variables = {"PYDBGWRITE_TEST_PROFILE": profile}
-    python = tested(newest_python())
-    return suite(python, name, *options, cwd=sdist(), variables=variables, at_least=WHOLE)
+    return suite(tested(python), name, *options, cwd=sdist(), variables=variables, at_least=WHOLE)
