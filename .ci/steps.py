@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -36,6 +36,7 @@ class Step:
     summary: str = ""
     closing: str | None = None
     passed: bool | None = None
+    took: float = 0
 
 
 #: The steps in their order, except that those that run together come first.
@@ -74,18 +75,25 @@ def perform(step: Step, *, beside_others: bool) -> None:
     except Exception:
         step.passed = False
         say(traceback.format_exc())
-    took = time.monotonic() - begun
-    over = ", over its budget" if took > step.budget else ""
+    step.took = time.monotonic() - begun
     how = "FAILED" if not step.passed else (step.closing or "").strip("= ")
-    step.summary = f"{step.name:<15}{took:5.0f} s of {step.budget:4} s{over}  {how}"
+    step.summary = f"{timed(step.name, step.took, step.budget)}  {how}"
     say(f"\n--- {step.summary}")
     show_output()
 
 
-def keep_what_ran(steps: Sequence[str], commit: str) -> None:
-    """Keep which steps passed here, when, and on which commit, for wheel_table.py."""
+def timed(name: str, took: float, budget: int) -> str:
+    """Return the line of the time that a step, or all of them, took."""
+    over = ", over its budget" if took > budget else ""
+    return f"{name:<15}{took:5.0f} s of {budget:4} s{over}"
+
+
+def keep_what_ran(took: Mapping[str, tuple[float, int]], commit: str) -> None:
+    """Keep what passed here, when, on which commit, its seconds and budget, for wheel_table.py."""
     RAN.parent.mkdir(exist_ok=True)
     known = json.loads(RAN.read_text(encoding="utf-8")) if RAN.exists() else {}
     today = datetime.now(UTC).date().isoformat()
-    known |= {name: {"commit": commit, "date": today} for name in steps}
+    for name, (seconds, budget) in took.items():
+        times = {"seconds": round(seconds), "budget": budget}
+        known[name] = {"commit": commit, "date": today, **times}
     RAN.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")

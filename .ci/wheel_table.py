@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from check_wheels import BUILDS, EVERYWHERE
-from pipeline import STEPS
+from pipeline import ALL, STEPS
 from steps import RAN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,12 +32,21 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 BEGIN = "<!-- Made by .ci/wheel_table.py --write -->\n"
 END = "<!-- The end of what it makes -->\n"
 HEAD = "| wheel | on this machine, by `.ci/run` | by .github, as set up |\n|---|---|---|\n"
-#: The steps that passed: each with the date and the commit of the last time.
+#: The steps that passed, and ALL: each with the date, commit and seconds of the last time.
 PASSED = ROOT / ".ci" / "ran.json"
 #: Steps of each landing have passed within that time before the newest pass.
 LANDING = timedelta(days=7)
 #: When a workflow runs.
 WHEN = {"ci.yml": "each push", "weekly.yml": "weekly"}
+#: Jobs of ci.yml that run no step, and what they show of a wheel.
+JOBS = {
+    "windows": {
+        "cp311-abi3-win_amd64": (
+            "built by MSVC, the suite on Windows, with the engine of System32 and the SDK's, "
+            "CPython 3.11 and 3.14"
+        )
+    }
+}
 
 
 def steps_of(workflow: str) -> set[str]:
@@ -71,9 +80,9 @@ def tests_of(identifier: str) -> str:
     return f"the suite with `{left_out}`" if left_out else "the suite"
 
 
-def passed() -> dict[str, dict[str, str]]:
+def passed() -> dict[str, dict[str, Any]]:
     """Return the steps that passed."""
-    found: dict[str, dict[str, str]] = json.loads(PASSED.read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = json.loads(PASSED.read_text(encoding="utf-8"))
     return found
 
 
@@ -99,6 +108,9 @@ def there(wheel: str, identifier: str) -> str:
     found = [
         f"{audited}, {tests_of(identifier)} on {runners()[platform]} (`wheels.yml`, for a release)"
     ]
+    for job, shows in JOBS.items():
+        if wheel in shows:
+            found.append(f"{shows[wheel]} (job `{job}` of `ci.yml`, {WHEN['ci.yml']})")
     for workflow, when in WHEN.items():
         ran = [
             f"`{step.name}`"
@@ -107,17 +119,21 @@ def there(wheel: str, identifier: str) -> str:
             and any(fnmatch(wheel, pattern) for pattern in step.proves)
         ]
         if ran:
-            found.append(f"{', '.join(ran)} (`{workflow}`, {when})")
+            steps = "step" if len(ran) == 1 else "steps"
+            found.append(f"{steps} {', '.join(ran)} (`{workflow}`, {when})")
     return "; ".join(found)
 
 
 def table() -> str:
-    """Return the table, a row for each wheel."""
+    """Return the table, a row for each wheel, and how long a landing took."""
     rows = []
     for build, tag in BUILDS.items():
         for platform in EVERYWHERE:
             wheel, identifier = f"{tag}-{platform}", f"{build}-{platform}"
             rows.append(f"| `{wheel}` | {here(wheel)} | {there(wheel, identifier)} |\n")
+    if last := passed().get(ALL):
+        took = f"{last['seconds']:,} s of {last['budget']:,} s"
+        rows.append(f"\nThe last whole run of `.ci/run` took {took} ({last['date']}).\n")
     return HEAD + "".join(rows)
 
 
