@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from check_skips import main
+from check_skips import LANE, LANE_32, main
 
 PASSED = '<testcase classname="a" name="b"/>'
 
@@ -33,6 +33,38 @@ def check(folder: Path, *cases: str, options: tuple[str, ...] = ()) -> int:
 )
 def test_reasons_on_linux(tmp_path: Path, reason: str, code: int) -> None:
     assert check(tmp_path, PASSED, skipped(reason)) == code
+
+
+PROTECTION = "Wine 8's WriteProcessMemory ignores page protection"
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "said"),
+    [
+        ("lane", PROTECTION, False),
+        ("lane-32", PROTECTION, False),
+        ("lane-32", "Wine 8 ends a 32-bit program that a debugger starts", False),
+        ("lane", "Wine 8 ends a 32-bit program that a debugger starts", True),
+        ("lane", "Wine is slow", True),
+        ("lane-wine-10", PROTECTION, True),
+        ("windows", PROTECTION, True),
+    ],
+)
+def test_what_wine_can_not_show(
+    place: str, reason: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wine 10 heeds page protection, so the tests of it must run there."""
+    check(tmp_path, skipped(reason), options=(f"--{place}",))
+    assert (f"skipped in CI: a::c: {reason}" in capsys.readouterr().err) is said
+
+
+def test_reasons_of_wine_are_those_of_tests() -> None:
+    folder = Path(__file__).resolve().parent.parent / "tests" / "dbgeng"
+    text = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    reasons = {each for each in (*LANE, *LANE_32) if "Wine" in each}
+    assert len(reasons) == 2
+    for each in reasons:
+        assert each.removesuffix("$") in text
 
 
 @pytest.mark.parametrize("how", ["error", "failure"])
