@@ -24,7 +24,7 @@ from machine import run, say
 from steps import STEPS, keep_what_ran, perform, timed
 
 __all__ = ["ALL", "STEPS", "main"]
-#: The seconds that all steps of a landing may take, and the name of that run.
+#: The seconds that a run without names may take, and its name.
 BUDGET, ALL = 1800, "all"
 
 
@@ -58,7 +58,9 @@ def main(arguments: Sequence[str]) -> int:
         say(each.summary or f"{each.name:<15}not run")
     took = time.monotonic() - begun
     say(f"{ALL:<15}{took:5.0f} s" if options.steps else timed(ALL, took, BUDGET))
-    if not run("git", "status", "--porcelain", quiet=True):
+    if run("git", "status", "--porcelain", quiet=True):
+        say("what passed is not kept in .cache/ran.json, because there are uncommitted changes")
+    else:
         passed = {each.name: (each.took, each.budget) for each in wanted if each.passed}
         if not options.steps and len(passed) == len(wanted):
             passed[ALL] = took, BUDGET

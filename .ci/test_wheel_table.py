@@ -45,15 +45,15 @@ def test_a_step_that_never_passed_proves_nothing(monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_a_step_that_landings_leave_out_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_whole_runs_left_out_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     dates = {"builds": {"date": "2026-11-22"}, "wheel": {"date": "2026-11-29"}}
     monkeypatch.setattr(wheel_table, "passed", lambda: dates)
-    assert wheel_table.here("cp311-abi3-win_arm64").endswith("(`builds`, each landing)")
+    assert wheel_table.here("cp311-abi3-win_arm64").endswith("(`builds`, each run)")
     dates["builds"]["date"] = "2026-11-21"
     assert wheel_table.here("cp311-abi3-win_arm64") == "not at all"
 
 
-def test_how_long_a_landing_took(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_how_long_a_whole_run_took(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(steps, "RAN", tmp_path / "cache" / "ran.json")
     steps.keep_what_ran({ALL: (1512.6, 1800)}, "abc1234")
     kept = json.loads(steps.RAN.read_text(encoding="utf-8"))

@@ -5,9 +5,9 @@
 
 It is made from the wheels of check_wheels.py, from the steps of .ci/run that passed and what
 they say that they prove (`proves`), from the steps that the workflows run, and from the tests that
-pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. A step of each
-landing proves nothing either if it passed last more than LANDING before the newest pass of all.
-.ci/run keeps what passed in .cache/ran.json; --write adds it to .ci/ran.json. A test of .ci
+pyproject.toml sets for cibuildwheel. A step that never passed proves nothing. A step that runs
+without being named proves nothing either if it passed last more than RECENT before the newest pass
+of all. .ci/run keeps what passed in .cache/ran.json; --write adds it to .ci/ran.json. A test of .ci
 compares the table with the page.
 """
 
@@ -34,8 +34,8 @@ END = "<!-- The end of what it makes -->\n"
 HEAD = "| wheel | on this machine, by `.ci/run` | by .github, as set up |\n|---|---|---|\n"
 #: The steps that passed, and ALL: each with the date, commit and seconds of the last time.
 PASSED = ROOT / ".ci" / "ran.json"
-#: Steps of each landing have passed within that time before the newest pass.
-LANDING = timedelta(days=7)
+#: Steps that run without being named have passed within that time before the newest pass.
+RECENT = timedelta(days=7)
 #: When a workflow runs.
 WHEN = {"ci.yml": "each push", "weekly.yml": "weekly"}
 #: Jobs of ci.yml that run no step, and what they show of a wheel.
@@ -93,10 +93,10 @@ def here(wheel: str) -> str:
     for step in STEPS:
         if step.name not in dates:
             continue
-        if not step.by_name and dates[step.name] < max(dates.values()) - LANDING:
+        if not step.by_name and dates[step.name] < max(dates.values()) - RECENT:
             continue
         how = [text for pattern, text in step.proves.items() if fnmatch(wheel, pattern)]
-        last = f"by name, {dates[step.name]}" if step.by_name else "each landing"
+        last = f"by name, {dates[step.name]}" if step.by_name else "each run"
         found += [f"{text} (`{step.name}`, {last})" for text in how]
     return "; ".join(found) or "not at all"
 
@@ -125,7 +125,7 @@ def there(wheel: str, identifier: str) -> str:
 
 
 def table() -> str:
-    """Return the table, a row for each wheel, and how long a landing took."""
+    """Return the table, a row for each wheel, and how long a whole run took."""
     rows = []
     for build, tag in BUILDS.items():
         for platform in EVERYWHERE:
