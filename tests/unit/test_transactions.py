@@ -496,8 +496,7 @@ def test_changes_whose_journal_is(large: Session, tmp_path: Path, now: str) -> N
     for each in (recorded, t.changes):
         with pytest.raises(OSError if now == "gone" else JournalError, match="journal") as caught:
             each[-1]
-        assert "ndo" not in str(caught.value)
-        assert "target" not in str(caught.value)
+        assert not re.search(r"\b(undo|target)\b", str(caught.value))
         assert len(each) == 2
 
 
