@@ -83,6 +83,7 @@ class Transaction:
         It also works after the transaction's end, while the session is open. A location that
         holds neither the written nor the old value is a conflict: reported, not changed. The
         report says exactly what remains (`complete`). No failure raises. It may be called again.
+        A signal's handler that interrupts the undo or the commit gets SessionBusyError.
 
         Engine calls: ReadVirtual and WriteVirtual.
         """
