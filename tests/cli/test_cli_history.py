@@ -326,14 +326,13 @@ def test_kills_at_random(state_folder: Path, chance: random.Random, profile: str
 
 
 @LINUX
-@pytest.mark.parametrize("at", ["describe_target", "begin"])
+@pytest.mark.parametrize("at", ["lock", "record"])
 def test_a_command_that_was_killed_before_it_wrote(
     process: Target, state_folder: Path, at: str
 ) -> None:
     where = {
-        "describe_target": "pydbgwrite._journal.files.JournalLog = None; import"
-        " pydbgwrite._journal.files as f; f.lock = kill",
-        "begin": "from pydbgwrite import Session; Session._set_recorder = kill",
+        "lock": "pydbgwrite._journal.files.lock = kill",
+        "record": "pydbgwrite.Session._set_recorder = lambda _, log, cut: cut and kill()",
     }[at]
     setup = (
         "import os, signal, pydbgwrite._journal.files\n"
