@@ -164,8 +164,9 @@ with mock.patch("sysconfig.get_platform", lambda: sys.argv[1]):
 """
     found = run(tools() / "python", "-c", code, platform, cwd=folder, quiet=True)
     found = [each for each in found if each.startswith(("-W", part))]
-    # Optimized, since some warnings follow the flow of data: -Wmaybe-uninitialized of gcc's -Wall.
-    check = (*compiler.split(), "-O2", "-c", "-std=c11", "-Werror")
+    # Only if it optimizes, gcc follows the flow of data for some warnings (-Wmaybe-uninitialized).
+    optimize = "-O0" if compiler.startswith("clang") else "-O1"
+    check = (*compiler.split(), optimize, "-c", "-std=c11", "-Werror")
     run(*check, *flags, *found, "csrc/demo/demo_target.c", cwd=folder)
     # Functions that the benchmarks call by ctypes, so they have no prototypes.
     measured = "bench/lib/raw.c" if platform.startswith("linux") else "bench/lib/engine_calls.c"

@@ -59,8 +59,9 @@ NOT_SANITIZED = (
     *("signal_handlers*", "descriptors_owned", "undo_after_kill"),
     *("linux_kept_files", "linux_naming", "rollout*"),
 )
-#: Large amounts by ways that small ones take too.
+#: Large amounts by ways that small ones take too; and sizes, which the sanitizer makes larger.
 SLOW_SANITIZED = (
+    "linux/test_linux_debug_files.py::test_memory_for_compressed_symbols",
     "unit/test_transactions.py::test_a_million_pointers_are_undone_in_no_time",
     "linux/test_large_live.py::test_moving[4194304]",
     "unit/test_find_simulated.py::test_many_regions",
