@@ -90,6 +90,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         system, _ = start(str(SUPPORT / "fuse_file.py"), str(folder), str(data), "0")
         child, addresses = start(str(SUPPORT / "mapped_child.py"), str(folder / "program"))
         system.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, system.pid, os.WSTOPPED)
         try:
             yield [str(child.pid), *addresses]
         finally:

@@ -68,6 +68,12 @@ def children() -> set[int]:
     return found
 
 
+def stop(pid: int) -> None:
+    """Stop a child, which reads no more input when this returns."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 def wait_for_input(pid: int) -> None:
     """Wait until a stopped process has something to read from its standard input."""
     with open(f"/proc/{pid}/fd/0", "rb", buffering=0) as pipe:
@@ -136,7 +142,7 @@ def test_killed_workers(state_folder: Path, shared: bool) -> None:
     ):
         pool.submit(len, looking()).result()
         (first,) = children() - before
-        os.kill(first, signal.SIGSTOP)
+        stop(first)
         lost = pool.submit(len, looking())
         wait_for_input(first)
         if shared:
@@ -162,7 +168,7 @@ def test_a_worker_that_does_not_answer(fleet: Fleet, tmp_path: Path) -> None:
 
         def stop_it(_: object) -> bool:
             stopped.extend(children() - before)
-            os.kill(stopped[0], signal.SIGSTOP)
+            stop(stopped[0])
             return True
 
         report = rollout.apply(
