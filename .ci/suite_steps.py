@@ -49,9 +49,7 @@ SLOW_COVERED = (
     "unit/test_long_work.py::test_other_threads_make_progress_during_one_long_write",
     "unit/test_long_work.py::test_the_gil_is_released_from_the_threshold_on",
     "unit/test_memory_leaks.py::test_resident_memory_does_not_grow",
-    "unit/test_patch_round_trip.py::test_a_million_entries",
     "unit/test_transactions.py::test_memory_stays_bounded",
-    "unit/test_undo_cost.py",
 )
 #: Files whose tests enter no C, or by ways that other files take too.
 NOT_SANITIZED = (
