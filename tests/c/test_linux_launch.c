@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../csrc/engines/embedded/linux/newer_calls.h"
 #include "../../csrc/engines/embedded/linux/tracer.h"
 #include "check.h"
 #include "linux_children.h"
@@ -87,13 +88,13 @@ static void check_output(const char *script, const char *directory, const char *
     close(ends[0]);
 }
 
-static void check_failure(const char *path, const char *directory, int output, const char *step,
-                          int os_error)
+static void check_failure(const char *path, const char *directory, int output,
+                          linux_open_failure failure, const char *step, int os_error)
 {
     linux_open_error error;
 
     CHECK(launch(path, "exit 0", directory, output, &error) == NULL);
-    CHECK_EQUAL(error.failure, LINUX_OPEN_EXEC);
+    CHECK_EQUAL(error.failure, failure);
     CHECK_EQUAL(error.os_error, os_error);
     CHECK(error.operation != NULL && strcmp(error.operation, step) == 0);
     CHECK(waitpid(-1, NULL, WNOHANG | __WALL) == -1 && errno == ECHILD);
@@ -203,16 +204,6 @@ static void test_given_up_before_it_began(void)
 /* ---- what happens to the child before its exec ------------------------------------------------
  */
 
-/* Older headers lack them. */
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4u
-#endif
-#ifndef PR_SET_PTRACER
-#define PR_SET_PTRACER 0x59616d61
-#endif
 #ifndef SECCOMP_RET_USER_NOTIF /* Linux 5.0 */
 #define SECCOMP_RET_USER_NOTIF           0x7fc00000U
 #define SECCOMP_FILTER_FLAG_NEW_LISTENER 8u
@@ -271,24 +262,14 @@ static void with_filter(filtered call)
 
 static void check_that_it_ended(int listener)
 {
-    linux_open_error error;
-
     (void)listener;
-    CHECK(launch(SHELL, "exit 0", NULL, -1, &error) == NULL);
-    CHECK_EQUAL(error.failure, LINUX_OPEN_NO_PROCESS);
-    CHECK_EQUAL(error.os_error, ESRCH);
-    CHECK(error.operation != NULL && strcmp(error.operation, "execve") == 0);
+    check_failure(SHELL, NULL, -1, LINUX_OPEN_NO_PROCESS, "execve", ESRCH);
 }
 
 static void check_that_no_word_is_sent(int listener)
 {
-    linux_open_error error;
-
     (void)listener;
-    CHECK(launch(SHELL, "exit 0", NULL, -1, &error) == NULL);
-    CHECK_EQUAL(error.failure, LINUX_OPEN_SYSTEM);
-    CHECK_EQUAL(error.os_error, EIO);
-    CHECK(error.operation != NULL && strcmp(error.operation, "write") == 0);
+    check_failure(SHELL, NULL, -1, LINUX_OPEN_SYSTEM, "write", EIO);
 }
 
 /* The child waits for an answer that does not come. */
@@ -401,10 +382,10 @@ int main(void)
         /* posix_spawn(3) of glibc, which may have started this program, ignores signal 32. */
         check_output("sed -n 's/^\\(Sig[BI][lg][kn]:\\t00000000\\)[08]/\\10/p' /proc/self/status",
                      NULL, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n", 0);
-        check_failure("/nonexistent/program", NULL, -1, "execve", ENOENT);
-        check_failure("/etc/passwd", NULL, -1, "execve", EACCES);
-        check_failure(SHELL, "/nonexistent", -1, "chdir", ENOENT);
-        check_failure(SHELL, NULL, 987, "dup2", EBADF);
+        check_failure("/nonexistent/program", NULL, -1, LINUX_OPEN_EXEC, "execve", ENOENT);
+        check_failure("/etc/passwd", NULL, -1, LINUX_OPEN_EXEC, "execve", EACCES);
+        check_failure(SHELL, "/nonexistent", -1, LINUX_OPEN_EXEC, "chdir", ENOENT);
+        check_failure(SHELL, NULL, 987, LINUX_OPEN_EXEC, "dup2", EBADF);
         test_patched_before_it_runs();
         test_terminated(false);
         test_terminated(true);

@@ -14,19 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "newer_calls.h"
 #include "process.h"
 #include "stop.h"
-
-/* The same numbers on every architecture; older headers lack them. */
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4u
-#endif
-#ifndef PR_SET_PTRACER
-#define PR_SET_PTRACER 0x59616d61
-#endif
 
 enum step { STEP_CHDIR, STEP_DUP, STEP_SIGNALS, STEP_EXEC, STEP_READY };
 
