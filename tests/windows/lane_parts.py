@@ -35,7 +35,7 @@ DBGENG_FILES = (
     "srcsrv.dll",
     "symsrv.dll",
 )
-NUMPY = "numpy==1.26.4"  # numpy 2 needs a C function that Wine 8's ucrtbase lacks
+NUMPY = "numpy==1.26.4"  # 2.2 and 2.4 call a function that Wine's ucrtbase lacks
 TEST_PACKAGES = (
     "pytest==9.2.0",
     "hypothesis==6.170.15",
