@@ -154,6 +154,19 @@ def test_a_third_is_another_build(
         assert fleet.all_held() == {"new"} and others.all_held() == {"old"}
 
 
+@pytest.mark.parametrize("flags", [("-no-pie",), ("-static",), ("-static-pie", "-fPIC")], ids=str)
+def test_each_kind_of_program_is_chosen_by_its_build(
+    flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A static one without -pie has no segment that tells where its program headers lie."""
+    build_id, other = os.urandom(20).hex(), os.urandom(20).hex()
+    program = compile_fleet(tmp_path / "kind", f"-Wl,--build-id=0x{build_id}", *flags)
+    with Fleet(program, 2) as fleet:
+        chosen = rollout.processes(pids=fleet.pids, build_id=build_id)
+        assert [each.pid for each in chosen.look()] == fleet.pids
+        assert rollout.processes(pids=fleet.pids, build_id=other).look() == []
+
+
 def test_one_does_not_hold_what_is_expected(fleet: Fleet, tmp_path: Path) -> None:
     with pydbgwrite.attach(fleet.pids[6]) as session:
         session.write_pointers(fleet.table + 24, [77])
