@@ -16,7 +16,7 @@ from machine import WORK, Failure, Python, copied, need, once, pythons, run
 PYTHON = pythons()[0]
 #: The time of files in the sdist and in wheels, as pyproject.toml sets it for a release.
 EPOCH = {"SOURCE_DATE_EPOCH": "315532800"}
-#: A run of the whole suite has more tests.
+#: A run of the whole suite has more tests, also without those in C and those of NOT_NEWEST.
 WHOLE = 5000
 #: pytest in two processes, each file in one of them.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")

@@ -26,7 +26,6 @@ ENVIRONMENT = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
     "PIP_QUIET": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
 }
 P = ParamSpec("P")
 T = TypeVar("T")

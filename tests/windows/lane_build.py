@@ -24,6 +24,7 @@ BUILD_PACKAGES = ("setuptools==84.2.1",)
 ABI_TAG = "cp311-abi3"
 WARNINGS = "-Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Werror"
 SOURCE_FOLDERS = ("csrc", "pydbgwrite")
+GENERATED = "docstrings.h"  # by setup.py, from the other sources
 SOURCE_FILES = ("setup.py", "pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
 OWN_FILES = ("cross_setup.py", "lane_build.py", "lane_toolchain.py", "pyconfig.h")
 SYSTEM_LIBRARIES = frozenset(
@@ -81,7 +82,7 @@ def _sources(project: Path) -> list[Path]:
     for name in SOURCE_FOLDERS:
         for file in (project / name).rglob("*"):
             hidden = "__pycache__" in file.parts or file.suffix in {".so", ".pyd", ".pyc", ".o"}
-            if file.is_file() and not hidden:
+            if file.is_file() and not hidden and file.name != GENERATED:
                 found.append(file)
     return found
 
