@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -564,6 +564,49 @@ def test_tasks_that_have_begun_and_do_not_answer(fleet: Fleet, tmp_path: Path, b
     assert "failures" in report.stopped and "did not answer" in report.stopped
     assert report.ended and report.counts == {"undone": 10}
     assert fleet.all_held() == {"old"}
+
+
+class Orderly(ThreadPoolExecutor):
+    """One thread. Of the four tasks after the look, the second waits for the last one's end."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.submitted = 0
+        self.last_ended = threading.Event()
+
+    def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        """Run a task."""
+        number = self.submitted
+        self.submitted += 1
+        future = super().submit(self._later if number == 2 else fn, *args, **more)
+        if number == 2:
+            self.delayed = fn
+        elif number == 4:
+            future.add_done_callback(lambda _: self.last_ended.set())
+        return future
+
+    def _later(self, *args: Any) -> Any:
+        assert self.last_ended.wait(60)
+        return self.delayed(*args)
+
+
+def test_what_has_not_begun_when_one_fails_never_begins(fleet: Fleet, tmp_path: Path) -> None:
+    first = sorted(fleet.pids)[0]
+    with pydbgwrite.attach(first) as session:
+        session.write_pointers(fleet.table, [77])
+    with Orderly() as executor:
+        report = rollout.apply(
+            patch_of(fleet.table),
+            of(fleet),
+            executor,
+            ledger=tmp_path / "a",
+            canary=10,
+            keep=True,
+        )
+    assert report.ended and report.counts == {"refused": 1, "applied": 5, "not begun": 4}
+    assert [each.pid for each in report.failures] == [first]
+    held = [fleet.held(at) for at in range(10)]
+    assert held.count("new") == 5 and held.count("old") == 4
 
 
 def test_a_host_that_is_cut_off_during_the_undo(fleet: Fleet, tmp_path: Path) -> None:
