@@ -85,7 +85,7 @@ def docs() -> None:
 
 
 @step(
-    budget=240,
+    budget=270,
     together=True,
     proves={
         "cp311-abi3-manylinux_aarch64": "each C file compiled, by gcc",
