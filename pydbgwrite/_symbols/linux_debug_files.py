@@ -203,11 +203,13 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
         return None
     try:
         unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
-        found = BytesIO()
+        # All of it at once: zeros that nothing has written take no memory, and no growth copies.
+        found = BytesIO(bytes(_MOST_UNPACKED))
         piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
         while piece and found.tell() + len(piece) <= _MOST_UNPACKED:
             found.write(piece)
             piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
     except not_from_handler(lzma.LZMAError):
         return None
+    found.truncate()
     return found if unpacker.eof and not piece else None
