@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "windo
 
 # By this function, since mypy checks this folder without the tests'.
 lane = importlib.import_module("lane")
+lane_cache = importlib.import_module("lane_cache")
 lane_wine = importlib.import_module("lane_wine")
 
 
@@ -42,3 +43,16 @@ def test_another_wine_than_10(version: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(lane_wine, "wine_version", lambda: ("/usr/bin/wine", version))
     with pytest.raises(lane.LaneError, match="Wine 10 is wanted, and /usr/bin/wine is wine-"):
         lane_wine.prepared(None, bits_32=True, own=False)
+
+
+def test_what_a_build_makes_requires_no_other_build(tmp_path: Path) -> None:
+    """The build of one lane would make the next lane build again."""
+    for name in ("csrc/module.c", "pydbgwrite/__init__.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    before = lane_cache.package_sources(tmp_path)
+    assert len(before) == 2
+    (tmp_path / "csrc" / "python").mkdir()
+    for made in ("csrc/python/docstrings.h", "csrc/module.o", "pydbgwrite/_core.pyd"):
+        (tmp_path / made).touch()
+    assert lane_cache.package_sources(tmp_path) == before

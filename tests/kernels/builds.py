@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lane_cache import ROOT, Cache, call, digest_of_files
+from lane_cache import ROOT, Cache, call, digest_of_files, package_sources
 
 from kernels.images import PYTHON, precompile
 from kernels.machines import Architecture
@@ -23,20 +23,12 @@ sys.argv[0] = "setup.py"
 sys.path.insert(0, "")
 runpy.run_path("setup.py", run_name="__main__")
 """
-FOLDERS = ("csrc", "pydbgwrite")
 FILES = ("setup.py", "pyproject.toml")
 
 
 def sources() -> list[Path]:
     """Return the files of which a change requires another build."""
-    found = [ROOT / name for name in FILES]
-    for folder in FOLDERS:
-        found += [
-            file
-            for file in (ROOT / folder).rglob("*")
-            if file.suffix in {".c", ".h", ".py", ".pyi", ".typed"} and file.name != "docstrings.h"
-        ]
-    return found
+    return [*(ROOT / name for name in FILES), *package_sources(ROOT)]
 
 
 def package(cache: Cache, architecture: Architecture, root: Path) -> Path:

@@ -14,7 +14,17 @@ import sys
 import zipfile
 from pathlib import Path
 
-from lane_cache import HERE, ROOT, Cache, LaneError, call, digest_of_files, fetch, note
+from lane_cache import (
+    HERE,
+    ROOT,
+    Cache,
+    LaneError,
+    call,
+    digest_of_files,
+    fetch,
+    note,
+    package_sources,
+)
 from lane_library import cpython
 from lane_parts import PYTHON, WindowsPython
 from lane_toolchain import compiler, exports, import_library, imports
@@ -23,8 +33,6 @@ RECIPE = 1
 BUILD_PACKAGES = ("setuptools==84.2.1",)
 ABI_TAG = "cp311-abi3"
 WARNINGS = "-Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Werror"
-SOURCE_FOLDERS = ("csrc", "pydbgwrite")
-GENERATED = "docstrings.h"  # by setup.py, from the other sources
 SOURCE_FILES = ("setup.py", "pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE")
 OWN_FILES = ("cross_setup.py", "lane_build.py", "lane_toolchain.py", "pyconfig.h")
 SYSTEM_LIBRARIES = frozenset(
@@ -78,13 +86,8 @@ def _python_library(builder: WindowsPython) -> str:
 
 def _sources(project: Path) -> list[Path]:
     """Return the files of which a change requires another wheel."""
-    found = [project / name for name in SOURCE_FILES if (project / name).is_file()]
-    for name in SOURCE_FOLDERS:
-        for file in (project / name).rglob("*"):
-            hidden = "__pycache__" in file.parts or file.suffix in {".so", ".pyd", ".pyc", ".o"}
-            if file.is_file() and not hidden and file.name != GENERATED:
-                found.append(file)
-    return found
+    files = [project / name for name in SOURCE_FILES if (project / name).is_file()]
+    return [*files, *package_sources(project)]
 
 
 def build_wheel(cache: Cache, builder: WindowsPython, python: Path, project: Path = ROOT) -> Path:

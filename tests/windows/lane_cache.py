@@ -21,8 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-
-
+PACKAGE_FOLDERS = ("csrc", "pydbgwrite")
+GENERATED = "docstrings.h"  # by setup.py, from the other sources
 PAUSES = (5, 30)  # seconds before another try of a download
 
 
@@ -91,6 +91,16 @@ def fetch(
             shutil.rmtree(clear, ignore_errors=True)
             clear.mkdir()
     return call(command, what=what, cwd=cwd)
+
+
+def package_sources(project: Path) -> list[Path]:
+    """Return the sources of a project's package, without what a build makes beside them."""
+    return [
+        file
+        for folder in PACKAGE_FOLDERS
+        for file in (project / folder).rglob("*")
+        if file.suffix in {".c", ".h", ".py", ".pyi", ".typed"} and file.name != GENERATED
+    ]
 
 
 def digest_of_files(files: Iterable[Path]) -> str:
