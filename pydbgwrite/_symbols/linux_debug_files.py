@@ -198,18 +198,32 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
     if packed is None:
         return None
     try:
-        import lzma
+        from lzma import LZMAError
     except ImportError:  # this Python was built without it
         return None
     try:
-        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
-        # All of it at once: zeros that nothing has written take no memory, and no growth copies.
-        found = BytesIO(bytes(_MOST_UNPACKED))
-        piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
-        while piece and found.tell() + len(piece) <= _MOST_UNPACKED:
+        # Counted first: a buffer that grows is copied as a whole, by some allocators.
+        size = 0
+        for piece in _pieces(packed):
+            size += len(piece)
+            if size > _MOST_UNPACKED:
+                return None
+        found = BytesIO(bytes(size))
+        for piece in _pieces(packed):
             found.write(piece)
-            piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
-    except not_from_handler(lzma.LZMAError):
+    except not_from_handler(LZMAError):
         return None
-    found.truncate()
-    return found if unpacker.eof and not piece else None
+    return found
+
+
+def _pieces(packed: bytes) -> Iterator[bytes]:
+    """Unpack a file of xz; raise LZMAError if it is damaged or not whole."""
+    import lzma
+
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
+    piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
+    while piece:
+        yield piece
+        piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
+    if not unpacker.eof:
+        raise lzma.LZMAError("the file is not whole")
