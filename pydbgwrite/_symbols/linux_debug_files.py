@@ -202,13 +202,13 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
     except ImportError:  # this Python was built without it
         return None
     try:
-        # Counted first: a buffer that grows is copied as a whole, by some allocators.
+        # Counted first: what is too large is never kept.
         size = 0
         for piece in _pieces(packed):
             size += len(piece)
             if size > _MOST_UNPACKED:
                 return None
-        found = BytesIO(bytes(size))
+        found = BytesIO()
         for piece in _pieces(packed):
             found.write(piece)
     except not_from_handler(LZMAError):

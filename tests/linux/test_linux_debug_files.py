@@ -136,6 +136,23 @@ def test_memory_for_compressed_symbols(
     assert int(peak) < most, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("kept", "answer"), [(1.0, "found"), (0.5, "no symbol"), (0.0, "no symbol")], ids=str
+)
+def test_compressed_symbols_that_are_cut_off(tmp_path: Path, kept: float, answer: str) -> None:
+    lzma = pytest.importorskip("lzma")
+    library = shared_library(tmp_path / "libpacked.so", "int table = 1;", "-s")
+    whole = lzma.compress(with_many_symbols(1, "known"))
+    packed = tmp_path / "packed"
+    packed.write_bytes(whole[: int(len(whole) * kept)] or b"not of xz")
+    run("objcopy", f"--add-section=.gnu_debugdata={packed}", library)
+    with program_with(library) as (pid, _):
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(pid)], capture_output=True, text=True, check=True
+        )
+    assert answer in done.stdout
+
+
 def test_sections_that_overlap_are_not_read_twice(tmp_path: Path) -> None:
     """Of a hostile file each of nine sections could be the whole file."""
     content = bytearray(elf_file([Symbol("known", DATA)]))
