@@ -198,32 +198,16 @@ def _unpacked(packed: bytes | None) -> IO[bytes] | None:
     if packed is None:
         return None
     try:
-        from lzma import LZMAError
+        import lzma
     except ImportError:  # this Python was built without it
         return None
     try:
-        # Counted first: what is too large is never kept.
-        size = 0
-        for piece in _pieces(packed):
-            size += len(piece)
-            if size > _MOST_UNPACKED:
-                return None
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
         found = BytesIO()
-        for piece in _pieces(packed):
+        piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
+        while piece and found.tell() + len(piece) <= _MOST_UNPACKED:
             found.write(piece)
-    except not_from_handler(LZMAError):
+            piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
+    except not_from_handler(lzma.LZMAError):
         return None
-    return found
-
-
-def _pieces(packed: bytes) -> Iterator[bytes]:
-    """Unpack a file of xz; raise LZMAError if it is damaged or not whole."""
-    import lzma
-
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_OF_DECODER)
-    piece = unpacker.decompress(packed, _PIECE)  # the rest it keeps
-    while piece:
-        yield piece
-        piece = b"" if unpacker.eof else unpacker.decompress(b"", _PIECE)
-    if not unpacker.eof:
-        raise lzma.LZMAError("the file is not whole")
+    return found if unpacker.eof and not piece else None
